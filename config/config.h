@@ -1,0 +1,70 @@
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "config/profile.h"
+
+/*
+ * What the program is to do, from flags, SIDESPAN_* and OTEL_* variables, files, the profile and the
+ * built-in defaults, in this order of strength. Every option is one row of options.def; nothing
+ * else lists them. A config is immutable once loaded.
+ */
+enum config_source {
+	CONFIG_BUILT_IN,
+	CONFIG_PROFILE,
+	CONFIG_FILE,
+	CONFIG_OTEL,
+	CONFIG_SIDESPAN,
+	CONFIG_FLAG,
+};
+
+struct config_pair {
+	char *name;
+	char *value;
+};
+
+struct config_map {
+	struct config_pair *pairs;
+	size_t count;
+};
+
+#define CONFIG_ERROR_SIZE 1024
+
+struct config {
+#define OPTION_BOOL(field, ...)	    bool field;
+#define OPTION_INT(field, ...)	    int64_t field;
+#define OPTION_DURATION(field, ...) int64_t field; /* ms */
+#define OPTION_SIZE(field, ...)	    int64_t field; /* bytes */
+#define OPTION_RATIO(field, ...)    double field;
+#define OPTION_ENUM(field, ...)	    int field; /* index into the option's list of words */
+#define OPTION_TEXT(field, ...)	    char *field; /* NULL when unset */
+#define OPTION_MAP(field, ...)	    struct config_map field;
+#include "config/options.def"
+	struct profile *profile; /* resolved, never NULL after a load */
+	char **command;		 /* what stands after --, NULL-terminated; NULL without */
+	int command_count;
+};
+
+enum config_outcome {
+	CONFIG_RUN,   /* go on */
+	CONFIG_DONE,  /* --help, --version, --check did their work: exit 0 */
+	CONFIG_WRONG, /* error says what; exit 2 */
+};
+
+/*
+ * Loads everything from the command line, the environment and the files they name. On CONFIG_RUN
+ * *config is the caller's (config_free). What --help, --version and --check print goes to out.
+ * On CONFIG_WRONG error has one line: file, line, option, value, what would be right.
+ * Things that a specification wants warned about but not refused (an unknown OTEL_* enum value) are
+ * given to warn, one line each.
+ */
+enum config_outcome config_load(struct config **config, int argc, char **argv, char **environment,
+	FILE *out, void (*warn)(void *arg, const char *line), void *arg, char error[CONFIG_ERROR_SIZE]);
+
+void config_free(struct config *config);
+
+#endif

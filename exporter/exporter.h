@@ -1,0 +1,98 @@
+#ifndef EXPORTER_EXPORTER_H
+#define EXPORTER_EXPORTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "exporter/span.h"
+
+/*
+ * Delivery of finished spans. exporter_submit() encodes a span at once into the open batch; a
+ * batch is sealed when it is full by count or bytes, or by exporter_seal() (the owner's timer), and
+ * handed to the exporter's own thread, which compresses, posts, retries and counts verdicts.
+ * Nothing here blocks the caller, and nothing here logs: what a person should know goes to the
+ * report hook, everything else is a counter.
+ *
+ * created = sent + rejected + dropped_queue + dropped_refused + dropped_retries + dropped_too_large
+ *           + dropped_memory + dropped_shutdown + pending, at any moment.
+ */
+enum exporter_target { EXPORTER_NONE, EXPORTER_OTLP, EXPORTER_CONSOLE };
+
+enum exporter_level { EXPORTER_REPORT_ERROR, EXPORTER_REPORT_WARN, EXPORTER_REPORT_INFO };
+
+struct exporter_header {
+	const char *name;
+	const char *value; /* may be a secret: never reported */
+};
+
+struct exporter_config {
+	enum exporter_target target;
+	const char *endpoint;	  /* full URL, as it is posted to */
+	const struct exporter_header *headers;
+	size_t header_count;
+	int64_t timeout_ms;	  /* one batch, retries included; 0: no limit */
+	bool gzip;
+	const char *certificate;  /* PEM files, or NULL */
+	const char *client_key;
+	const char *client_certificate;
+	size_t request_bytes_max; /* uncompressed body */
+	size_t response_bytes_max;
+	size_t batch_spans_max;
+	size_t batch_bytes_max;
+	size_t queue_spans_max;	  /* sealed and waiting; the oldest batch is dropped beyond */
+	size_t queue_bytes_max;
+	int64_t retry_initial_ms;
+	int64_t retry_max_ms;
+	int console_fd;		  /* EXPORTER_CONSOLE: where the trees are written */
+	bool console_color;
+	/* resource attributes (service.name among them) and the instrumentation scope */
+	const struct span_attribute *resource;
+	size_t resource_count;
+	const char *scope_name;
+	const char *scope_version;
+	const char *schema_url;	  /* or NULL */
+	const char *user_agent;
+	/* Called from the exporter's thread, one finished line without a newline. */
+	void (*report)(void *arg, enum exporter_level level, const char *line);
+	void *report_arg;
+};
+
+struct exporter_counters {
+	uint64_t created, sent, rejected;
+	uint64_t dropped_queue;	    /* the queue was full */
+	uint64_t dropped_refused;   /* the collector answered with what must not be retried */
+	uint64_t dropped_retries;   /* retries went on for timeout_ms */
+	uint64_t dropped_too_large; /* over request_bytes_max, or the response over its limit */
+	uint64_t dropped_memory;
+	uint64_t dropped_shutdown;  /* still waiting when the deadline of exporter_stop() passed */
+	uint64_t pending;
+	uint64_t requests, retries; /* POSTs made; of these, repeated ones */
+};
+
+struct exporter;
+
+/* Copies everything it needs of config. Returns NULL with a one-line text in error. */
+struct exporter *exporter_new(const struct exporter_config *config, char *error, size_t error_size);
+
+/* Starts the thread; separate from _new so that a program may fork in between. 0 or -1. */
+int exporter_start(struct exporter *exporter, char *error, size_t error_size);
+
+/* Takes a copy of the span (encoded). Never blocks on the collector; on failure counts. */
+void exporter_submit(struct exporter *exporter, const struct span *span);
+
+/* Hands the open batch to the thread if it has any span. */
+void exporter_seal(struct exporter *exporter);
+
+/*
+ * Seals, lets the thread deliver for at most deadline_ms, stops it, counts what is left as
+ * dropped_shutdown. Further submits are counted as dropped_shutdown.
+ */
+void exporter_stop(struct exporter *exporter, int64_t deadline_ms);
+
+void exporter_counters_read(struct exporter *exporter, struct exporter_counters *counters);
+
+/* Stops at once if still running. */
+void exporter_free(struct exporter *exporter);
+
+#endif

@@ -1,0 +1,124 @@
+#ifndef PROXY_CODEC_CODEC_H
+#define PROXY_CODEC_CODEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/codec/sink.h"
+
+struct ids;
+
+/*
+ * Where a message starts and ends, in both directions of one connection. A decoder is fed bytes as
+ * they arrive and gives pieces of messages without storing them; an encoder writes pieces out.
+ * Both are small values inside the pump: a decoder keeps a few words between calls, never a buffer
+ * of the peer's choosing.
+ *
+ * A message consists of one frame or more. Codecs without frames (jsonl) present a piece as a frame
+ * of its own. No codec knows another, or JSON.
+ */
+enum codec_result {
+	CODEC_MORE,    /* all input is used up; feed again */
+	CODEC_DATA,    /* *chunk is a piece of a message */
+	CODEC_CONTROL, /* *chunk is a complete control frame (WebSocket ping, pong, close) */
+	CODEC_BAD,     /* the framing is broken: decoder->error says how; feed nothing more */
+};
+
+enum codec_role {
+	CODEC_FROM_CLIENT, /* decoder: we are the server; encoder: we are the client (masks) */
+	CODEC_FROM_SERVER, /* decoder: we are the client; encoder: we are the server */
+};
+
+struct codec_frame {
+	bool text;	  /* false: binary; nothing in it is looked at */
+	bool first;	  /* begins a message */
+	bool last;	  /* completes it */
+	uint64_t size;	  /* payload bytes of this frame */
+	bool masked;
+	uint8_t mask_key[4]; /* the client's, kept on when the frame is forwarded (RFC 6455, 5.3) */
+};
+
+struct codec_chunk {
+	uint8_t *bytes; /* in the caller's input, already unmasked; or a control frame's payload */
+	size_t size;
+	bool first;	  /* begins a message */
+	bool last;	  /* completes it; size may be 0 */
+	bool frame_first; /* begins a frame: then frame is what its header said */
+	struct codec_frame frame; /* valid for every chunk: the frame that the piece belongs to */
+	uint8_t opcode;	  /* CODEC_CONTROL only: 8 close, 9 ping, 10 pong */
+};
+
+struct codec_error {
+	uint16_t close_code; /* RFC 6455, 7.4.1: 1002, 1007, ... ; 0 where the codec has none */
+	const char *reason;  /* static text */
+	uint64_t offset;     /* bytes of the stream before the offending one */
+};
+
+struct codec_decoder {
+	const struct codec_ops *ops;
+	enum codec_role role;
+	struct codec_error error;
+	uint64_t offset;
+	bool in_message;     /* a message has begun and is not complete */
+	struct codec_frame frame;
+	uint64_t frame_left; /* payload bytes of the current frame still to come */
+	uint32_t mask_phase;
+	uint32_t utf8_state;
+	uint8_t head[14];    /* a frame header cut by the end of the input */
+	uint8_t head_size;
+	uint8_t control_size; /* bytes of control[] filled */
+	uint8_t opcode;	     /* of the frame being read */
+	bool in_control;
+	uint8_t control[125];
+};
+
+struct codec_encoder {
+	const struct codec_ops *ops;
+	enum codec_role role;
+	struct ids *ids;     /* borrowed; for fresh mask keys */
+	bool foreign;	     /* messages come from another codec: keep our framing safe from them */
+	bool masked;
+	uint8_t mask_key[4];
+	uint32_t mask_phase;
+};
+
+struct codec_ops {
+	const char *name;
+	bool has_control;	/* can carry ping, pong, close */
+	bool has_binary;
+	bool length_first;	/* a frame says its size before its payload */
+	/*
+	 * Takes the next piece from *bytes, *size (both advanced past what was used). The input is
+	 * writable: payload is unmasked in place.
+	 */
+	enum codec_result (*next)(struct codec_decoder *decoder, uint8_t **bytes, size_t *size,
+		struct codec_chunk *chunk);
+	/*
+	 * At the end of the stream inside a message: true when what came so far is a complete message
+	 * all the same (a last line without its newline); false when the message is cut off.
+	 */
+	bool (*finish)(struct codec_decoder *decoder);
+	/*
+	 * Announces a frame. frame->masked and mask_key are used in the role of a client; when masked
+	 * is false there a fresh key is drawn.
+	 */
+	void (*begin)(struct codec_encoder *encoder, struct sink *sink, const struct codec_frame *frame);
+	/* Writes size bytes of the announced frame's payload. */
+	void (*data)(struct codec_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size);
+	/* Completes a message; terminated is false for a last line that had no newline. */
+	void (*end)(struct codec_encoder *encoder, struct sink *sink, bool terminated);
+	/* Writes a control frame (size <= 125). Only where has_control. */
+	void (*control)(struct codec_encoder *encoder, struct sink *sink, uint8_t opcode,
+		const uint8_t *bytes, size_t size);
+};
+
+extern const struct codec_ops codec_jsonl;
+extern const struct codec_ops codec_websocket;
+
+void codec_decoder_init(struct codec_decoder *decoder, const struct codec_ops *ops,
+	enum codec_role role);
+void codec_encoder_init(struct codec_encoder *encoder, const struct codec_ops *ops,
+	enum codec_role role, struct ids *ids, bool foreign);
+
+#endif

@@ -1,0 +1,38 @@
+#ifndef PROXY_CODEC_SINK_H
+#define PROXY_CODEC_SINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/*
+ * Where an encoder writes: a window of memory that is passed on when it is full. The owner (the
+ * pump) gives every direction the same scratch memory, one after the other, so that a wake-up ends
+ * in one write.
+ */
+struct sink {
+	uint8_t *bytes; /* borrowed from the loop */
+	size_t used;
+	size_t size;	/* SINK_SIZE_MIN or more */
+	/* Takes bytes[0..used) and sets used = 0. */
+	void (*flush)(struct sink *sink, void *arg);
+	void *arg;
+};
+
+#define SINK_SIZE_MIN 4096
+
+/* Returns a place for size bytes (size <= SINK_SIZE_MIN), flushing first when there is no room. */
+static inline uint8_t *sink_reserve(struct sink *sink, size_t size)
+{
+	if (sink->size - sink->used < size)
+		sink->flush(sink, sink->arg);
+	return sink->bytes + sink->used;
+}
+
+/* Says that size bytes at the reserved place are filled. */
+static inline void sink_commit(struct sink *sink, size_t size)
+{
+	sink->used += size;
+}
+
+#endif

@@ -1,0 +1,78 @@
+#ifndef PROXY_MESSAGE_ENVELOPE_H
+#define PROXY_MESSAGE_ENVELOPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/message/pointers.h"
+
+/*
+ * What a JSON-RPC message says about itself: its kind, and the values at the wanted pointers.
+ * Filled by skim as the bytes go by; strings are copied into the envelope's own arena, so that it
+ * is whole wherever the message was cut. Borrowed until the next message begins.
+ */
+
+/* Slots that every set of pointers has, in this order: envelope_pointers_new() adds them first. */
+enum envelope_slot {
+	ENVELOPE_ID,		  /* /id */
+	ENVELOPE_METHOD,	  /* /method */
+	ENVELOPE_PARAMS,	  /* /params: its type only */
+	ENVELOPE_RESULT,	  /* /result: its type only */
+	ENVELOPE_ERROR,		  /* /error: its type only */
+	ENVELOPE_ERROR_CODE,	  /* /error/code */
+	ENVELOPE_ERROR_MESSAGE,	  /* /error/message */
+	ENVELOPE_CARRIER,	  /* the carrier member, /trace: its type only */
+	ENVELOPE_TRACEPARENT,	  /* /trace/traceparent */
+	ENVELOPE_TRACESTATE,	  /* /trace/tracestate */
+	ENVELOPE_TRACEPARENT_POS, /* /trace/0: codex takes ["00-...","a=1"] too */
+	ENVELOPE_TRACESTATE_POS,  /* /trace/1 */
+	ENVELOPE_SLOTS_FIXED,
+};
+
+enum json_type {
+	JSON_ABSENT,
+	JSON_NULL,
+	JSON_FALSE,
+	JSON_TRUE,
+	JSON_NUMBER,
+	JSON_STRING,
+	JSON_ARRAY,
+	JSON_OBJECT,
+};
+
+struct envelope_value {
+	enum json_type type;
+	bool cut;	  /* longer than the pointer's bytes_max: text is its beginning */
+	const char *text; /* string: decoded, on a UTF-8 boundary; number: as spelt; else empty */
+	size_t size;
+};
+
+enum envelope_kind {
+	ENVELOPE_OTHER,	       /* not JSON-RPC: a scalar, {}, no method and no answer, ... */
+	ENVELOPE_REQUEST,      /* method and an id that is a string or a number */
+	ENVELOPE_NOTIFICATION, /* method without id, or with the id null */
+	ENVELOPE_RESULT_REPLY, /* id and result */
+	ENVELOPE_ERROR_REPLY,  /* id and an error that is not null */
+};
+
+struct envelope;
+
+/* A set of pointers that begins with the fixed slots; carrier_name is the member, "trace". */
+struct pointers *envelope_pointers_new(const char *carrier_name);
+
+enum envelope_kind envelope_kind(const struct envelope *envelope);
+/* The value in a slot; a repeated member's last value counts. Never NULL. */
+const struct envelope_value *envelope_value(const struct envelope *envelope, int slot);
+
+/*
+ * The key under which a reply finds its request: type and *value* of the id, whatever its spelling
+ * (1, 1.0 and 10e-1 are one id; "1" is another; 9007199254740993 stays exact). Written to key
+ * (ENVELOPE_KEY_MAX bytes), size returned; 0 when there is no usable id (absent, null, another
+ * type, or longer than ENVELOPE_ID_MAX).
+ */
+#define ENVELOPE_ID_MAX	 256
+#define ENVELOPE_KEY_MAX (ENVELOPE_ID_MAX + 8)
+size_t envelope_id_key(const struct envelope *envelope, char key[ENVELOPE_KEY_MAX]);
+
+#endif

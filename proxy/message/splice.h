@@ -1,0 +1,88 @@
+#ifndef PROXY_MESSAGE_SPLICE_H
+#define PROXY_MESSAGE_SPLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/message/envelope.h"
+
+/*
+ * One message on its way through: reads it once (skim), tells what it says (envelope), and gives
+ * its bytes out again with nothing changed but the carrier member of requests.
+ *
+ * In SPLICE_WATCH nothing is ever changed or held. Otherwise bytes are held until the message ends
+ * or SPLICE_HOLD_MAX are held, so that a small message comes out in one piece with a known size
+ * and an early carrier can wait for the id and method that tell a request. Past the hold the
+ * message flows through: a carrier is replaced when its value goes by, or added before the closing
+ * brace; a second carrier is removed. The output depends on the bytes only, never on how they
+ * were cut.
+ *
+ * A batch (array) is taken apart: every object in it is an envelope of its own with a carrier of
+ * its own.
+ *
+ * Not JSON, too deep, an undecidable envelope: the message comes out as it went in and a trouble
+ * flag says why.
+ */
+#define SPLICE_HOLD_MAX 16384
+#define SPLICE_DEPTH_MAX 1024 /* nesting of arrays and objects that is followed */
+
+enum splice_mode {
+	SPLICE_WATCH,  /* read only */
+	SPLICE_INJECT, /* put our carrier into requests */
+	SPLICE_STRIP,  /* remove the carrier of requests */
+};
+
+enum splice_trouble {
+	SPLICE_NOT_JSON = 1,	   /* text that no JSON parser would take */
+	SPLICE_TOO_DEEP = 2,
+	SPLICE_UNDECIDED = 4,	   /* SPLICE_HOLD_MAX went by and request or not was still open */
+	SPLICE_ENVELOPE_LARGE = 8, /* wanted values over the arena's limit; the rest is missing */
+	SPLICE_NO_MEMORY = 16,
+};
+
+struct splice_hooks {
+	/*
+	 * SPLICE_INJECT, in a request, once per envelope: gives the carrier's value as JSON text, valid
+	 * until the next call. Size 0: leave this envelope as it is. In a message longer than the hold
+	 * only id, method and the carrier are sure to be in the envelope by now.
+	 */
+	size_t (*carrier)(void *arg, const struct envelope *envelope, const char **text);
+	/* Every envelope, when its closing brace has been read, after carrier(). */
+	void (*envelope)(void *arg, const struct envelope *envelope);
+};
+
+struct splice_piece {
+	const uint8_t *bytes;
+	size_t size;
+};
+
+struct splice;
+
+/* pointers and carrier_name are borrowed for life. NULL when out of memory. */
+struct splice *splice_new(const struct pointers *pointers, const char *carrier_name);
+void splice_free(struct splice *splice);
+
+/* A new message begins. Drops what was held of an earlier one. */
+void splice_begin(struct splice *splice, enum splice_mode mode, const struct splice_hooks *hooks,
+	void *arg);
+
+/*
+ * Takes the next bytes of the message; last: they complete it. Afterwards splice_pieces() is what
+ * can be written now, in order; it borrows from bytes and from splice until the next call.
+ * Nothing in it while bytes are held. Hooks are called from here.
+ */
+void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool last);
+
+/* The message will not be completed (end of stream): gives out what is held, as it came. */
+void splice_abandon(struct splice *splice);
+
+const struct splice_piece *splice_pieces(const struct splice *splice, size_t *count, size_t *total);
+
+/* Bits of enum splice_trouble, for this message. */
+unsigned splice_troubles(const struct splice *splice);
+
+/* Whether this message may still differ from its input: false means that its size is known. */
+bool splice_may_edit(const struct splice *splice);
+
+#endif

@@ -1,0 +1,36 @@
+#ifndef TESTS_UNIT_UNIT_H
+#define TESTS_UNIT_UNIT_H
+
+#include <check.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What the unit tests share. Every tests/unit/test_*.c is a program of its own that ends with
+ *
+ *	int main(void)
+ *	{
+ *		TCase *tc = tcase_create("module");
+ *		tcase_add_test(tc, test_something);
+ *		return unit_run("module", tc);
+ *	}
+ */
+int unit_run(const char *name, TCase *tc);
+
+/* The next n allocations succeed, all later ones fail, until unit_alloc_fail_never(). */
+void unit_alloc_fail_after(long n);
+void unit_alloc_fail_never(void);
+/* Whether an allocation was refused since unit_alloc_fail_after(). */
+int unit_alloc_failed(void);
+
+/*
+ * A copy of size bytes that ends right before an unreadable page: reading one byte too many
+ * crashes. Writable. Free with unit_guard_free(copy, size).
+ */
+uint8_t *unit_guard_copy(const void *bytes, size_t size);
+void unit_guard_free(uint8_t *copy, size_t size);
+
+/* Reads a whole file, terminated; the test fails when it cannot. The caller frees. */
+char *unit_read_file(const char *path, size_t *size);
+
+#endif
