@@ -35,7 +35,8 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now $(LDFLAGS_$(VARIANT)) -pthread
 LDLIBS   += $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 SOURCES  := $(wildcard w3c/*.c config/*.c exporter/*.c proxy/*.c proxy/*/*.c)
-OBJECTS  := $(SOURCES:%.c=$(B)/%.o)
+OBJECTS  := $(SOURCES:%.c=$(B)/%.o) $(B)/gen/embedded.o
+EMBEDDED := $(sort $(wildcard config/environments/*.json config/profiles/*.json))
 MODULES  := $(filter-out $(B)/proxy/main.o,$(OBJECTS))
 
 UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -54,6 +55,15 @@ $(B)/sidespan: $(OBJECTS)
 $(B)/modules.a: $(MODULES)
 	rm -f $@
 	$(AR) rcs $@ $^
+
+# The folders are named too: their times change when a file comes or goes.
+$(B)/gen/embedded.c: config/embed.sh $(EMBEDDED) $(wildcard config/environments config/profiles)
+	@mkdir -p $(@D)
+	sh config/embed.sh $(EMBEDDED) >$@.new
+	mv $@.new $@
+
+$(B)/gen/embedded.o: $(B)/gen/embedded.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
