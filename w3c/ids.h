@@ -14,7 +14,7 @@
 
 struct ids {
 	uint8_t pool[IDS_POOL_SIZE];
-	size_t used;	     /* bytes of the pool already handed out; IDS_POOL_SIZE when empty */
+	size_t used;         /* bytes of the pool already handed out; IDS_POOL_SIZE when empty */
 	uint64_t generation; /* fork generation the pool was drawn in */
 };
 

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /* The traceparent field of W3C Trace Context Level 2. Pure values, no allocation. */
-#define TRACE_ID_SIZE	 16
-#define SPAN_ID_SIZE	 8
+#define TRACE_ID_SIZE    16
+#define SPAN_ID_SIZE     8
 #define TRACEPARENT_SIZE 55 /* characters of a version 00 field, without a terminator */
 
 enum trace_flags {
@@ -17,7 +17,7 @@ enum trace_flags {
 struct traceparent {
 	uint8_t trace_id[TRACE_ID_SIZE];
 	uint8_t span_id[SPAN_ID_SIZE]; /* the field's parent-id */
-	uint8_t flags;		       /* only bits of enum trace_flags are ever set */
+	uint8_t flags;                 /* only bits of enum trace_flags are ever set */
 };
 
 /*

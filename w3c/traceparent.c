@@ -1,0 +1,146 @@
+/*
+ * The traceparent field: text to value and back. Both are on the way of every request, so both go
+ * through tables, and neither branches on single digits: what is no digit clears a mark that is
+ * looked at once, at the end. Nothing is kept between calls; only parsing can fail.
+ */
+#include "w3c/traceparent.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* Where the fields of "00-<32 digits>-<16 digits>-00" begin. */
+#define TRACEPARENT_TRACE_ID 3
+#define TRACEPARENT_SPAN_ID  36
+#define TRACEPARENT_FLAGS    53
+
+#define TRACEPARENT_FLAGS_KNOWN (TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM)
+
+#define TRACEPARENT_DIGIT 0x10 /* marks what is a digit in the table below */
+
+/* Only lower case ("HEXDIGLC"). */
+static const uint8_t traceparent_digits[256] = {
+	['0'] = 0x10,
+	['1'] = 0x11,
+	['2'] = 0x12,
+	['3'] = 0x13,
+	['4'] = 0x14,
+	['5'] = 0x15,
+	['6'] = 0x16,
+	['7'] = 0x17,
+	['8'] = 0x18,
+	['9'] = 0x19,
+	['a'] = 0x1a,
+	['b'] = 0x1b,
+	['c'] = 0x1c,
+	['d'] = 0x1d,
+	['e'] = 0x1e,
+	['f'] = 0x1f,
+};
+
+static const char traceparent_pairs[] = "000102030405060708090a0b0c0d0e0f"
+					"101112131415161718191a1b1c1d1e1f"
+					"202122232425262728292a2b2c2d2e2f"
+					"303132333435363738393a3b3c3d3e3f"
+					"404142434445464748494a4b4c4d4e4f"
+					"505152535455565758595a5b5c5d5e5f"
+					"606162636465666768696a6b6c6d6e6f"
+					"707172737475767778797a7b7c7d7e7f"
+					"808182838485868788898a8b8c8d8e8f"
+					"909192939495969798999a9b9c9d9e9f"
+					"a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
+					"b0b1b2b3b4b5b6b7b8b9babbbcbdbebf"
+					"c0c1c2c3c4c5c6c7c8c9cacbcccdcecf"
+					"d0d1d2d3d4d5d6d7d8d9dadbdcdddedf"
+					"e0e1e2e3e4e5e6e7e8e9eaebecedeeef"
+					"f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
+
+/* Decodes 2 * size digits. Returns TRACEPARENT_DIGIT, or 0 when any of them is none. */
+static inline unsigned traceparent_decode(uint8_t *bytes, const char *text, size_t size)
+{
+	unsigned seen = TRACEPARENT_DIGIT;
+	size_t i;
+
+#pragma GCC unroll 16
+	for (i = 0; i < size; i++) {
+		unsigned high = traceparent_digits[(uint8_t)text[2 * i]];
+		unsigned low = traceparent_digits[(uint8_t)text[2 * i + 1]];
+
+		seen &= high & low;
+		bytes[i] = (uint8_t)(high << 4 | (low & 0xf));
+	}
+	return seen;
+}
+
+static inline void traceparent_encode(char *text, const uint8_t *bytes, size_t size)
+{
+	size_t i;
+
+#pragma GCC unroll 16 /* three instructions a byte instead of seven */
+	for (i = 0; i < size; i++)
+		memcpy(text + 2 * i, traceparent_pairs + 2 * (size_t)bytes[i], 2);
+}
+
+static bool traceparent_ids_present(const struct traceparent *traceparent)
+{
+	uint64_t trace[2], span;
+
+	memcpy(trace, traceparent->trace_id, sizeof trace);
+	memcpy(&span, traceparent->span_id, sizeof span);
+	return (trace[0] | trace[1]) != 0 && span != 0;
+}
+
+/* Version 00 ends after the flags; a later one may go on after a dash. ff is forbidden. */
+static bool traceparent_length_fits(uint8_t version, const char *text, size_t size)
+{
+	if (version == 0)
+		return size == TRACEPARENT_SIZE;
+	if (version == 0xff)
+		return false;
+	return size == TRACEPARENT_SIZE || text[TRACEPARENT_SIZE] == '-';
+}
+
+static void traceparent_trim(const char **text, size_t *size)
+{
+	while (*size > 0 && (**text == ' ' || **text == '\t')) {
+		(*text)++;
+		(*size)--;
+	}
+	while (*size > 0 && ((*text)[*size - 1] == ' ' || (*text)[*size - 1] == '\t'))
+		(*size)--;
+}
+
+int traceparent_parse(struct traceparent *traceparent, const char *text, size_t size)
+{
+	struct traceparent parsed;
+	uint8_t version;
+	unsigned seen;
+
+	traceparent_trim(&text, &size);
+	if (size < TRACEPARENT_SIZE)
+		return -1;
+	if (text[TRACEPARENT_TRACE_ID - 1] != '-' || text[TRACEPARENT_SPAN_ID - 1] != '-' ||
+		text[TRACEPARENT_FLAGS - 1] != '-')
+		return -1;
+	seen = traceparent_decode(&version, text, 1);
+	seen &= traceparent_decode(parsed.trace_id, text + TRACEPARENT_TRACE_ID, TRACE_ID_SIZE);
+	seen &= traceparent_decode(parsed.span_id, text + TRACEPARENT_SPAN_ID, SPAN_ID_SIZE);
+	seen &= traceparent_decode(&parsed.flags, text + TRACEPARENT_FLAGS, 1);
+	if (seen == 0 || !traceparent_length_fits(version, text, size) ||
+		!traceparent_ids_present(&parsed))
+		return -1;
+	parsed.flags &= TRACEPARENT_FLAGS_KNOWN;
+	*traceparent = parsed;
+	return 0;
+}
+
+void traceparent_format(char text[TRACEPARENT_SIZE], const struct traceparent *traceparent)
+{
+	text[0] = '0';
+	text[1] = '0';
+	text[TRACEPARENT_TRACE_ID - 1] = '-';
+	traceparent_encode(text + TRACEPARENT_TRACE_ID, traceparent->trace_id, TRACE_ID_SIZE);
+	text[TRACEPARENT_SPAN_ID - 1] = '-';
+	traceparent_encode(text + TRACEPARENT_SPAN_ID, traceparent->span_id, SPAN_ID_SIZE);
+	text[TRACEPARENT_FLAGS - 1] = '-';
+	traceparent_encode(text + TRACEPARENT_FLAGS, &traceparent->flags, 1);
+}
