@@ -21,7 +21,7 @@ static int replay_file(const char *path)
 	if (bytes == NULL)
 		abort();
 	size = fread(bytes, 1, (size_t)end, file);
-	(void)fclose(file); /* only read */
+	(void)fclose(file);                        /* only read */
 	(void)LLVMFuzzerTestOneInput(bytes, size); /* aborts on a finding */
 	free(bytes);
 	return 0;

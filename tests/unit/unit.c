@@ -89,7 +89,8 @@ uint8_t *unit_guard_copy(const void *bytes, size_t size)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t span = unit_guard_span(size, page);
-	uint8_t *base = mmap(NULL, span, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *base =
+		mmap(NULL, span, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	ck_assert_ptr_ne(base, MAP_FAILED);
 	ck_assert_int_eq(mprotect(base + span - page, page, PROT_NONE), 0);
