@@ -31,10 +31,10 @@ enum codec_role {
 };
 
 struct codec_frame {
-	bool text;	  /* false: binary; nothing in it is looked at */
-	bool first;	  /* begins a message */
-	bool last;	  /* completes it */
-	uint64_t size;	  /* payload bytes of this frame */
+	bool text;     /* false: binary; nothing in it is looked at */
+	bool first;    /* begins a message */
+	bool last;     /* completes it */
+	uint64_t size; /* payload bytes of this frame */
 	bool masked;
 	uint8_t mask_key[4]; /* the client's, kept on when the frame is forwarded (RFC 6455, 5.3) */
 };
@@ -42,11 +42,11 @@ struct codec_frame {
 struct codec_chunk {
 	uint8_t *bytes; /* in the caller's input, already unmasked; or a control frame's payload */
 	size_t size;
-	bool first;	  /* begins a message */
-	bool last;	  /* completes it; size may be 0 */
-	bool frame_first; /* begins a frame: then frame is what its header said */
+	bool first;               /* begins a message */
+	bool last;                /* completes it; size may be 0 */
+	bool frame_first;         /* begins a frame: then frame is what its header said */
 	struct codec_frame frame; /* valid for every chunk: the frame that the piece belongs to */
-	uint8_t opcode;	  /* CODEC_CONTROL only: 8 close, 9 ping, 10 pong */
+	uint8_t opcode;           /* CODEC_CONTROL only: 8 close, 9 ping, 10 pong */
 };
 
 struct codec_error {
@@ -59,25 +59,24 @@ struct codec_decoder {
 	const struct codec_ops *ops;
 	enum codec_role role;
 	struct codec_error error;
-	uint64_t offset;
-	bool in_message;     /* a message has begun and is not complete */
-	struct codec_frame frame;
-	uint64_t frame_left; /* payload bytes of the current frame still to come */
-	uint32_t mask_phase;
-	uint32_t utf8_state;
-	uint8_t head[14];    /* a frame header cut by the end of the input */
-	uint8_t head_size;
+	uint64_t offset;      /* bytes of the stream read; a header counts when it is complete */
+	bool in_message;      /* a message has begun and is not complete */
+	uint8_t state;        /* the codec's own; 0 at the start */
+	uint8_t opcode;       /* of the control frame being read */
+	uint8_t head_size;    /* bytes of head[] filled */
 	uint8_t control_size; /* bytes of control[] filled */
-	uint8_t opcode;	     /* of the frame being read */
-	bool in_control;
-	uint8_t control[125];
+	uint8_t utf8_state;   /* between two pieces of a text message */
+	struct codec_frame frame;
+	uint64_t frame_left;  /* payload bytes of the current frame still to come */
+	uint8_t head[14];     /* a frame header cut by the end of the input */
+	uint8_t control[125]; /* a control frame's payload cut by the end of the input */
 };
 
 struct codec_encoder {
 	const struct codec_ops *ops;
 	enum codec_role role;
-	struct ids *ids;     /* borrowed; for fresh mask keys */
-	bool foreign;	     /* messages come from another codec: keep our framing safe from them */
+	struct ids *ids; /* borrowed; for fresh mask keys */
+	bool foreign;    /* messages come from another codec: keep our framing safe from them */
 	bool masked;
 	uint8_t mask_key[4];
 	uint32_t mask_phase;
@@ -85,27 +84,31 @@ struct codec_encoder {
 
 struct codec_ops {
 	const char *name;
-	bool has_control;	/* can carry ping, pong, close */
+	bool has_control; /* can carry ping, pong, close */
 	bool has_binary;
-	bool length_first;	/* a frame says its size before its payload */
+	bool length_first; /* a frame says its size before its payload */
 	/*
 	 * Takes the next piece from *bytes, *size (both advanced past what was used). The input is
-	 * writable: payload is unmasked in place.
+	 * writable: payload is unmasked in place. Call until CODEC_MORE. What comes after a close
+	 * frame is thrown away (RFC 6455, 1.4); CODEC_BAD is repeated for ever.
 	 */
 	enum codec_result (*next)(struct codec_decoder *decoder, uint8_t **bytes, size_t *size,
 		struct codec_chunk *chunk);
 	/*
-	 * At the end of the stream inside a message: true when what came so far is a complete message
-	 * all the same (a last line without its newline); false when the message is cut off.
+	 * At the end of the stream inside a message: true when what came so far is a complete
+	 * message all the same (a last line without its newline); false when the message is cut
+	 * off.
 	 */
 	bool (*finish)(struct codec_decoder *decoder);
 	/*
-	 * Announces a frame. frame->masked and mask_key are used in the role of a client; when masked
-	 * is false there a fresh key is drawn.
+	 * Announces a frame. frame->masked and mask_key are used in the role of a client; when
+	 * masked is false there a fresh key is drawn.
 	 */
-	void (*begin)(struct codec_encoder *encoder, struct sink *sink, const struct codec_frame *frame);
+	void (*begin)(
+		struct codec_encoder *encoder, struct sink *sink, const struct codec_frame *frame);
 	/* Writes size bytes of the announced frame's payload. */
-	void (*data)(struct codec_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size);
+	void (*data)(struct codec_encoder *encoder, struct sink *sink, const uint8_t *bytes,
+		size_t size);
 	/* Completes a message; terminated is false for a last line that had no newline. */
 	void (*end)(struct codec_encoder *encoder, struct sink *sink, bool terminated);
 	/* Writes a control frame (size <= 125). Only where has_control. */
@@ -116,8 +119,8 @@ struct codec_ops {
 extern const struct codec_ops codec_jsonl;
 extern const struct codec_ops codec_websocket;
 
-void codec_decoder_init(struct codec_decoder *decoder, const struct codec_ops *ops,
-	enum codec_role role);
+void codec_decoder_init(
+	struct codec_decoder *decoder, const struct codec_ops *ops, enum codec_role role);
 void codec_encoder_init(struct codec_encoder *encoder, const struct codec_ops *ops,
 	enum codec_role role, struct ids *ids, bool foreign);
 

@@ -13,7 +13,7 @@
 struct sink {
 	uint8_t *bytes; /* borrowed from the loop */
 	size_t used;
-	size_t size;	/* SINK_SIZE_MIN or more */
+	size_t size; /* SINK_SIZE_MIN or more */
 	/* Takes bytes[0..used) and sets used = 0. */
 	void (*flush)(struct sink *sink, void *arg);
 	void *arg;
@@ -33,6 +33,21 @@ static inline uint8_t *sink_reserve(struct sink *sink, size_t size)
 static inline void sink_commit(struct sink *sink, size_t size)
 {
 	sink->used += size;
+}
+
+/* Writes size bytes, as many as there are, filling the sink to the brim. */
+static inline void sink_write(struct sink *sink, const uint8_t *bytes, size_t size)
+{
+	while (size > 0) {
+		uint8_t *place = sink_reserve(sink, 1);
+		size_t room = sink->size - sink->used;
+		size_t piece = size < room ? size : room;
+
+		memcpy(place, bytes, piece);
+		sink_commit(sink, piece);
+		bytes += piece;
+		size -= piece;
+	}
 }
 
 #endif

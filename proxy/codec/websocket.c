@@ -1,0 +1,488 @@
+/*
+ * WebSocket frames (RFC 6455, section 5), without extensions.
+ *
+ * Decoding: a header, checked whole before anything of the frame is given out; then a data frame's
+ * payload piece by piece as it arrives, unmasked where it lies, or a control frame's payload when
+ * it is complete. Only a header or a control payload that the input cuts is kept. A broken rule
+ * fails the stream with 1002, text that is not UTF-8 with 1007, at the first wrong byte: what came
+ * before it has been given out, however the input was cut. After a close frame the rest is thrown
+ * away.
+ *
+ * Encoding: a header that announces the frame, then its payload. In the role of the client both
+ * data and control frames are masked.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "proxy/codec/codec.h"
+#include "proxy/codec/mask.h"
+#include "proxy/codec/utf8.h"
+#include "w3c/ids.h"
+
+#define WEBSOCKET_FIN         0x80
+#define WEBSOCKET_RSV         0x70
+#define WEBSOCKET_OPCODE      0x0f
+#define WEBSOCKET_MASK        0x80
+#define WEBSOCKET_SIZE        0x7f
+#define WEBSOCKET_SIZE_16     126
+#define WEBSOCKET_SIZE_64     127
+#define WEBSOCKET_HEAD_MIN    2
+#define WEBSOCKET_HEAD_MAX    14
+#define WEBSOCKET_CONTROL_MAX 125
+
+#define WEBSOCKET_PROTOCOL_ERROR 1002
+#define WEBSOCKET_BAD_TEXT       1007
+
+enum websocket_opcode {
+	WEBSOCKET_CONTINUATION = 0,
+	WEBSOCKET_TEXT = 1,
+	WEBSOCKET_BINARY = 2,
+	WEBSOCKET_CLOSE = 8,
+	WEBSOCKET_PONG = 10,
+};
+
+enum websocket_state {
+	WEBSOCKET_HEAD, /* between frames, or inside a header */
+	WEBSOCKET_PAYLOAD,
+	WEBSOCKET_CONTROL,
+	WEBSOCKET_CLOSED,
+	WEBSOCKET_FAILED,
+};
+
+/* RFC 6455, 7.4, and the IANA registry: codes that may stand in a close frame. */
+static const struct {
+	unsigned from, to;
+} websocket_close_codes[] = {
+	{1000, 1003},
+	{1007, 1014},
+	{3000, 4999},
+};
+
+static enum codec_result websocket_fail(
+	struct codec_decoder *decoder, uint16_t close_code, const char *reason, uint64_t offset)
+{
+	decoder->state = WEBSOCKET_FAILED;
+	decoder->error =
+		(struct codec_error){.close_code = close_code, .reason = reason, .offset = offset};
+	return CODEC_BAD;
+}
+
+/* What is wrong with the first two bytes of a frame, or NULL. */
+static const char *websocket_head_fault(const struct codec_decoder *decoder, const uint8_t *head)
+{
+	bool masked = head[1] & WEBSOCKET_MASK;
+	unsigned opcode = head[0] & WEBSOCKET_OPCODE;
+
+	if (head[0] & WEBSOCKET_RSV)
+		return "reserved bit set";
+	if (masked != (decoder->role == CODEC_FROM_CLIENT))
+		return masked ? "masked frame from the server" : "unmasked frame from the client";
+	if (opcode >= WEBSOCKET_CLOSE) {
+		if (opcode > WEBSOCKET_PONG)
+			return "unknown control opcode";
+		if (!(head[0] & WEBSOCKET_FIN))
+			return "fragmented control frame";
+		if ((head[1] & WEBSOCKET_SIZE) > WEBSOCKET_CONTROL_MAX)
+			return "control frame over 125 bytes";
+		return NULL;
+	}
+	if (opcode > WEBSOCKET_BINARY)
+		return "unknown data opcode";
+	if (opcode == WEBSOCKET_CONTINUATION && !decoder->in_message)
+		return "continuation of no message";
+	if (opcode != WEBSOCKET_CONTINUATION && decoder->in_message)
+		return "new message inside a fragmented one";
+	return NULL;
+}
+
+static size_t websocket_head_size(const uint8_t *head)
+{
+	size_t size = WEBSOCKET_HEAD_MIN + ((head[1] & WEBSOCKET_MASK) != 0 ? 4 : 0);
+
+	if ((head[1] & WEBSOCKET_SIZE) == WEBSOCKET_SIZE_16)
+		return size + 2;
+	if ((head[1] & WEBSOCKET_SIZE) == WEBSOCKET_SIZE_64)
+		return size + 8;
+	return size;
+}
+
+static uint64_t websocket_number_read(const uint8_t *bytes, size_t size)
+{
+	uint64_t number = 0;
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		number = number << 8 | bytes[i];
+	return number;
+}
+
+/* Reads the payload size of a complete header. Returns what is wrong with it, or NULL. */
+static const char *websocket_size_read(const uint8_t *head, uint64_t *size)
+{
+	*size = head[1] & WEBSOCKET_SIZE;
+	if (*size < WEBSOCKET_SIZE_16)
+		return NULL;
+	if (*size == WEBSOCKET_SIZE_16) {
+		*size = websocket_number_read(head + WEBSOCKET_HEAD_MIN, 2);
+		return *size < WEBSOCKET_SIZE_16 ? "length not in its shortest form" : NULL;
+	}
+	*size = websocket_number_read(head + WEBSOCKET_HEAD_MIN, 8);
+	if (*size >> 63)
+		return "length over 63 bits";
+	return *size <= UINT16_MAX ? "length not in its shortest form" : NULL;
+}
+
+static void websocket_frame_begin(struct codec_decoder *decoder, const uint8_t *head, uint64_t size)
+{
+	unsigned opcode = head[0] & WEBSOCKET_OPCODE;
+	size_t head_size = websocket_head_size(head);
+	struct codec_frame *frame = &decoder->frame;
+
+	frame->size = size;
+	frame->masked = head[1] & WEBSOCKET_MASK;
+	if (frame->masked)
+		memcpy(frame->mask_key, head + head_size - 4, 4); /* last in the header */
+	decoder->frame_left = size;
+	decoder->offset += head_size;
+	if (opcode >= WEBSOCKET_CLOSE) {
+		decoder->opcode = (uint8_t)opcode;
+		decoder->state = WEBSOCKET_CONTROL;
+		return;
+	}
+	if (opcode != WEBSOCKET_CONTINUATION)
+		frame->text = opcode == WEBSOCKET_TEXT; /* holds for the fragments that follow */
+	frame->first = opcode != WEBSOCKET_CONTINUATION;
+	frame->last = head[0] & WEBSOCKET_FIN;
+	decoder->in_message = true;
+	decoder->state = WEBSOCKET_PAYLOAD;
+}
+
+static bool websocket_head_collect(
+	struct codec_decoder *decoder, uint8_t **bytes, size_t *size, size_t need)
+{
+	assert(need <= sizeof decoder->head);
+	while (decoder->head_size<need && * size> 0) {
+		decoder->head[decoder->head_size++] = *(*bytes)++;
+		(*size)--;
+	}
+	return decoder->head_size >= need;
+}
+
+/* CODEC_DATA: a header is read. It is taken from the input when it is there in one piece. */
+static enum codec_result websocket_head_next(
+	struct codec_decoder *decoder, uint8_t **bytes, size_t *size)
+{
+	const uint8_t *head = decoder->head;
+	const char *fault;
+	uint64_t payload;
+
+	if (decoder->head_size == 0 && *size >= WEBSOCKET_HEAD_MIN &&
+		*size >= websocket_head_size(*bytes)) {
+		head = *bytes;
+		*bytes += websocket_head_size(head);
+		*size -= websocket_head_size(head);
+	} else if (!websocket_head_collect(decoder, bytes, size, WEBSOCKET_HEAD_MIN))
+		return CODEC_MORE;
+	fault = websocket_head_fault(decoder, head);
+	if (fault != NULL)
+		return websocket_fail(decoder, WEBSOCKET_PROTOCOL_ERROR, fault, decoder->offset);
+	if (head == decoder->head &&
+		!websocket_head_collect(decoder, bytes, size, websocket_head_size(head)))
+		return CODEC_MORE;
+	decoder->head_size = 0;
+	fault = websocket_size_read(head, &payload);
+	if (fault != NULL)
+		return websocket_fail(decoder, WEBSOCKET_PROTOCOL_ERROR, fault, decoder->offset);
+	websocket_frame_begin(decoder, head, payload);
+	return CODEC_DATA;
+}
+
+/*
+ * How many of the size bytes next in a text frame may be given out; fewer than size when one of
+ * them is wrong. A last byte that leaves a character open counts as wrong: the message ends there.
+ */
+static size_t websocket_text_check(struct codec_decoder *decoder, const uint8_t *bytes, size_t size)
+{
+	size_t good = utf8_check(&decoder->utf8_state, bytes, size);
+	bool ends = decoder->frame.last && decoder->frame_left == size;
+
+	if (good == size && size > 0 && ends && decoder->utf8_state != UTF8_COMPLETE)
+		good--;
+	return good;
+}
+
+static enum codec_result websocket_text_fail(struct codec_decoder *decoder, uint64_t offset)
+{
+	return websocket_fail(decoder, WEBSOCKET_BAD_TEXT, "text message is not UTF-8", offset);
+}
+
+/*
+ * A wrong byte of a text lets the bytes before it out first; the call that follows finds the
+ * decoder failed. That is why the result does not depend on how the input was cut.
+ */
+static enum codec_result websocket_payload_next(
+	struct codec_decoder *decoder, uint8_t **bytes, size_t *size, struct codec_chunk *chunk)
+{
+	struct codec_frame *frame = &decoder->frame;
+	uint64_t done = frame->size - decoder->frame_left;
+	size_t piece = decoder->frame_left < *size ? (size_t)decoder->frame_left : *size;
+	size_t good = piece;
+
+	if (piece == 0 && decoder->frame_left > 0)
+		return CODEC_MORE;
+	if (frame->masked)
+		mask_apply(*bytes, piece, frame->mask_key, (uint32_t)done);
+	if (frame->text)
+		good = websocket_text_check(decoder, *bytes, piece);
+	if (good < piece) {
+		(void)websocket_text_fail(
+			decoder, decoder->offset + good); /* said by the next call */
+		if (good == 0)
+			return CODEC_BAD;
+	} else if (piece == 0 && frame->last && decoder->utf8_state != UTF8_COMPLETE) {
+		return websocket_text_fail(decoder, decoder->offset);
+	}
+	chunk->bytes = *bytes;
+	chunk->size = good;
+	chunk->frame_first = done == 0;
+	chunk->first = frame->first && done == 0;
+	chunk->last = frame->last && decoder->frame_left == good;
+	chunk->frame = *frame;
+	decoder->frame_left -= good;
+	decoder->offset += good;
+	*bytes += good;
+	*size -= good;
+	if (decoder->frame_left == 0) {
+		decoder->state = WEBSOCKET_HEAD;
+		decoder->in_message = !frame->last;
+	}
+	return CODEC_DATA;
+}
+
+static bool websocket_close_code_legal(uint64_t code)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof websocket_close_codes / sizeof *websocket_close_codes; i++)
+		if (code >= websocket_close_codes[i].from && code <= websocket_close_codes[i].to)
+			return true;
+	return false;
+}
+
+/* RFC 6455, 5.5.1: nothing, or a code and then a reason in UTF-8. offset is that of the payload. */
+static enum codec_result websocket_close_check(
+	struct codec_decoder *decoder, const uint8_t *bytes, size_t size)
+{
+	uint8_t state = UTF8_COMPLETE;
+	size_t good;
+
+	if (size == 0)
+		return CODEC_CONTROL;
+	if (size == 1)
+		return websocket_fail(decoder, WEBSOCKET_PROTOCOL_ERROR, "close frame of one byte",
+			decoder->offset);
+	if (!websocket_close_code_legal(websocket_number_read(bytes, 2)))
+		return websocket_fail(
+			decoder, WEBSOCKET_PROTOCOL_ERROR, "illegal close code", decoder->offset);
+	good = 2 + utf8_check(&state, bytes + 2, size - 2);
+	if (good == size && state != UTF8_COMPLETE)
+		good--;
+	if (good < size)
+		return websocket_fail(decoder, WEBSOCKET_BAD_TEXT, "close reason is not UTF-8",
+			decoder->offset + good);
+	return CODEC_CONTROL;
+}
+
+/* The payload of a control frame where it is complete: in the input, or collected. Else NULL. */
+static uint8_t *websocket_control_collect(
+	struct codec_decoder *decoder, uint8_t **bytes, size_t *size)
+{
+	uint8_t *payload = *bytes;
+	size_t need = (size_t)decoder->frame_left;
+	size_t piece = need < *size ? need : *size;
+
+	*bytes += piece;
+	*size -= piece;
+	if (piece == need && decoder->control_size == 0)
+		return payload;
+	assert(decoder->control_size + piece <= sizeof decoder->control);
+	if (piece > 0)
+		memcpy(decoder->control + decoder->control_size, payload, piece);
+	decoder->control_size += (uint8_t)piece;
+	decoder->frame_left -= piece;
+	return decoder->frame_left == 0 ? decoder->control : NULL;
+}
+
+static enum codec_result websocket_control_next(
+	struct codec_decoder *decoder, uint8_t **bytes, size_t *size, struct codec_chunk *chunk)
+{
+	uint8_t *payload = websocket_control_collect(decoder, bytes, size);
+	size_t payload_size = (size_t)decoder->frame.size;
+
+	if (payload == NULL)
+		return CODEC_MORE;
+	if (decoder->frame.masked)
+		mask_apply(payload, payload_size, decoder->frame.mask_key, 0);
+	if (decoder->opcode == WEBSOCKET_CLOSE &&
+		websocket_close_check(decoder, payload, payload_size) == CODEC_BAD)
+		return CODEC_BAD;
+	decoder->offset += payload_size;
+	decoder->frame_left = 0;
+	decoder->control_size = 0;
+	decoder->state = decoder->opcode == WEBSOCKET_CLOSE ? WEBSOCKET_CLOSED : WEBSOCKET_HEAD;
+	*chunk = (struct codec_chunk){
+		.bytes = payload,
+		.size = payload_size,
+		.frame = decoder->frame,
+		.opcode = decoder->opcode,
+	};
+	return CODEC_CONTROL;
+}
+
+static enum codec_result websocket_discard(
+	struct codec_decoder *decoder, uint8_t **bytes, size_t *size)
+{
+	decoder->offset += *size;
+	*bytes += *size;
+	*size = 0;
+	return CODEC_MORE;
+}
+
+static enum codec_result websocket_next(
+	struct codec_decoder *decoder, uint8_t **bytes, size_t *size, struct codec_chunk *chunk)
+{
+	enum codec_result result;
+
+	if (decoder->state == WEBSOCKET_HEAD) {
+		result = websocket_head_next(decoder, bytes, size);
+		if (result != CODEC_DATA)
+			return result;
+	}
+	switch ((enum websocket_state)decoder->state) {
+	case WEBSOCKET_PAYLOAD:
+		return websocket_payload_next(decoder, bytes, size, chunk);
+	case WEBSOCKET_CONTROL:
+		return websocket_control_next(decoder, bytes, size, chunk);
+	case WEBSOCKET_CLOSED:
+		return websocket_discard(decoder, bytes, size);
+	case WEBSOCKET_HEAD:
+	case WEBSOCKET_FAILED:
+		break;
+	}
+	return CODEC_BAD;
+}
+
+/* A frame says its size: a message that lacks bytes at the end of the stream is cut off. */
+static bool websocket_finish(struct codec_decoder *decoder)
+{
+	(void)decoder;
+	return false;
+}
+
+/* Writes first two bytes and size, and the key where the encoder masks. Returns the bytes written.
+ */
+static size_t websocket_head_write(uint8_t *head, uint8_t first, uint64_t size, const uint8_t *key)
+{
+	size_t extended = size < WEBSOCKET_SIZE_16 ? 0 : size <= UINT16_MAX ? 2 : 8;
+	size_t i;
+
+	assert(size >> 63 == 0);
+	head[0] = first;
+	head[1] = extended == 0   ? (uint8_t)size
+		  : extended == 2 ? WEBSOCKET_SIZE_16
+				  : WEBSOCKET_SIZE_64;
+	for (i = 0; i < extended; i++)
+		head[WEBSOCKET_HEAD_MIN + i] = (uint8_t)(size >> 8 * (extended - 1 - i));
+	if (key == NULL)
+		return WEBSOCKET_HEAD_MIN + extended;
+	head[1] |= WEBSOCKET_MASK;
+	memcpy(head + WEBSOCKET_HEAD_MIN + extended, key, 4);
+	return WEBSOCKET_HEAD_MIN + extended + 4;
+}
+
+static void websocket_begin(
+	struct codec_encoder *encoder, struct sink *sink, const struct codec_frame *frame)
+{
+	uint8_t *head = sink_reserve(sink, WEBSOCKET_HEAD_MAX);
+	uint8_t first = !frame->first ? WEBSOCKET_CONTINUATION
+			: frame->text ? WEBSOCKET_TEXT
+				      : WEBSOCKET_BINARY;
+
+	if (frame->last)
+		first |= WEBSOCKET_FIN;
+	encoder->masked = encoder->role == CODEC_FROM_CLIENT;
+	encoder->mask_phase = 0;
+	if (encoder->masked && frame->masked)
+		memcpy(encoder->mask_key, frame->mask_key, sizeof encoder->mask_key);
+	else if (encoder->masked)
+		ids_random(encoder->ids, encoder->mask_key, sizeof encoder->mask_key);
+	sink_commit(sink, websocket_head_write(head, first, frame->size,
+				  encoder->masked ? encoder->mask_key : NULL));
+}
+
+static void websocket_data_masked(
+	struct codec_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size)
+{
+	while (size > 0) {
+		uint8_t *place = sink_reserve(sink, 1);
+		size_t room = sink->size - sink->used;
+		size_t piece = size < room ? size : room;
+
+		mask_copy(place, bytes, piece, encoder->mask_key, encoder->mask_phase);
+		encoder->mask_phase += (uint32_t)piece;
+		sink_commit(sink, piece);
+		bytes += piece;
+		size -= piece;
+	}
+}
+
+static void websocket_data(
+	struct codec_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size)
+{
+	if (encoder->masked)
+		websocket_data_masked(encoder, sink, bytes, size);
+	else
+		sink_write(sink, bytes, size);
+}
+
+/* The last frame's header has said that it is the last. */
+static void websocket_end(struct codec_encoder *encoder, struct sink *sink, bool terminated)
+{
+	(void)encoder;
+	(void)sink;
+	(void)terminated;
+}
+
+static void websocket_control(struct codec_encoder *encoder, struct sink *sink, uint8_t opcode,
+	const uint8_t *bytes, size_t size)
+{
+	uint8_t *place = sink_reserve(sink, WEBSOCKET_HEAD_MAX + WEBSOCKET_CONTROL_MAX);
+	uint8_t key[4];
+	size_t head_size;
+
+	assert(opcode >= WEBSOCKET_CLOSE && opcode <= WEBSOCKET_PONG);
+	assert(size <= WEBSOCKET_CONTROL_MAX);
+	if (encoder->role == CODEC_FROM_CLIENT) {
+		ids_random(encoder->ids, key, sizeof key);
+		head_size = websocket_head_write(place, WEBSOCKET_FIN | opcode, size, key);
+		mask_copy(place + head_size, bytes, size, key, 0);
+	} else {
+		head_size = websocket_head_write(place, WEBSOCKET_FIN | opcode, size, NULL);
+		if (size > 0)
+			memcpy(place + head_size, bytes, size);
+	}
+	sink_commit(sink, head_size + size);
+}
+
+const struct codec_ops codec_websocket = {
+	.name = "websocket",
+	.has_control = true,
+	.has_binary = true,
+	.length_first = true,
+	.next = websocket_next,
+	.finish = websocket_finish,
+	.begin = websocket_begin,
+	.data = websocket_data,
+	.end = websocket_end,
+	.control = websocket_control,
+};
