@@ -1,0 +1,515 @@
+/*
+ * HTTP/1.x heads and the opening handshake of WebSocket.
+ *
+ * A head is looked at in two steps: is its blank line there, and if so, each line in turn. Strict
+ * where two readers of one head could disagree (RFC 9112: folded lines, white space before a colon,
+ * control characters, a lone CR), which would let a message pass as something else behind us; lines
+ * may end with a bare LF, as section 2.2 allows. While the head is incomplete only its first bytes
+ * are checked, so that what is no HTTP at all is refused at once.
+ */
+#include "proxy/codec/http.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <string.h>
+#include <strings.h>
+
+#define HTTP_WEBSOCKET_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, 1.3 */
+
+#define HTTP_TEXT(literal) ((struct http_text){(literal), sizeof(literal) - 1})
+
+enum http_kind { HTTP_REQUEST, HTTP_RESPONSE };
+
+/* ---- characters ---- */
+
+static bool http_is_alphanumeric(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* RFC 9110, 5.6.2. */
+static bool http_is_token_char(char c)
+{
+	return http_is_alphanumeric(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+static bool http_is_space(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool http_is_control(char c)
+{
+	return (unsigned char)c < ' ' || c == 0x7f;
+}
+
+static size_t http_token_size(const char *bytes, size_t size)
+{
+	size_t i = 0;
+
+	while (i < size && http_is_token_char(bytes[i]))
+		i++;
+	return i;
+}
+
+static struct http_text http_trim(const char *bytes, size_t size)
+{
+	while (size > 0 && http_is_space(*bytes)) {
+		bytes++;
+		size--;
+	}
+	while (size > 0 && http_is_space(bytes[size - 1]))
+		size--;
+	return (struct http_text){bytes, size};
+}
+
+/* Whether a field value or reason phrase holds something but tabs and visible characters. */
+static bool http_text_has_control(struct http_text text)
+{
+	size_t i;
+
+	for (i = 0; i < text.size; i++)
+		if (http_is_control(text.bytes[i]) && text.bytes[i] != '\t')
+			return true;
+	return false;
+}
+
+static bool http_text_is(struct http_text text, struct http_text other)
+{
+	return text.size == other.size && strncasecmp(text.bytes, other.bytes, text.size) == 0;
+}
+
+static bool http_text_is_exactly(struct http_text text, struct http_text other)
+{
+	return text.size == other.size && memcmp(text.bytes, other.bytes, text.size) == 0;
+}
+
+/* ---- lines ---- */
+
+/* The line at bytes with its LF, which is there: http_head_end has seen it. */
+static struct http_text http_line(const char *bytes, size_t size)
+{
+	const char *end = memchr(bytes, '\n', size);
+
+	assert(end != NULL);
+	return (struct http_text){bytes, (size_t)(end - bytes) + 1};
+}
+
+static struct http_text http_line_content(struct http_text line)
+{
+	line.size--;
+	if (line.size > 0 && line.bytes[line.size - 1] == '\r')
+		line.size--;
+	return line;
+}
+
+/* Where the head begins: empty lines before a request are passed over (RFC 9112, 2.2). */
+static size_t http_head_begin(const char *bytes, size_t size)
+{
+	size_t i = 0;
+
+	while (i < size &&
+		(bytes[i] == '\n' || (bytes[i] == '\r' && i + 1 < size && bytes[i + 1] == '\n')))
+		i++;
+	return i;
+}
+
+/* Where the head ends, blank line included; 0 when that has not come. */
+static size_t http_head_end(const char *bytes, size_t size)
+{
+	const char *at = bytes, *end = bytes + size;
+
+	while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+		at++;
+		if (end - at >= 1 && at[0] == '\n')
+			return (size_t)(at - bytes) + 1;
+		if (end - at >= 2 && at[0] == '\r' && at[1] == '\n')
+			return (size_t)(at - bytes) + 2;
+	}
+	return 0;
+}
+
+static enum http_result http_fail(struct http_head *head, unsigned status, const char *reason)
+{
+	head->bad_status = status;
+	head->bad_reason = reason;
+	return HTTP_BAD;
+}
+
+/* ---- start lines ---- */
+
+/* "HTTP/1." and a digit. Other versions have another framing. */
+static bool http_version_read(struct http_text text, unsigned *version_minor)
+{
+	struct http_text name = HTTP_TEXT("HTTP/1.");
+	char digit;
+
+	if (text.size != name.size + 1 || memcmp(text.bytes, name.bytes, name.size) != 0)
+		return false;
+	digit = text.bytes[name.size];
+	*version_minor = (unsigned)(digit - '0');
+	return digit >= '0' && digit <= '9';
+}
+
+static enum http_result http_request_line_parse(struct http_head *head, struct http_text line)
+{
+	size_t method = http_token_size(line.bytes, line.size);
+	size_t target = 0;
+	struct http_text rest = {line.bytes + method, line.size - method};
+
+	if (method == 0 || rest.size == 0 || rest.bytes[0] != ' ')
+		return http_fail(head, 400, "bad method");
+	rest.bytes++;
+	rest.size--;
+	while (target < rest.size && rest.bytes[target] != ' ' &&
+		!http_is_control(rest.bytes[target]))
+		target++;
+	if (target == 0 || target == rest.size || rest.bytes[target] != ' ')
+		return http_fail(head, 400, "bad request target");
+	head->method = (struct http_text){line.bytes, method};
+	head->target = (struct http_text){rest.bytes, target};
+	rest = (struct http_text){rest.bytes + target + 1, rest.size - target - 1};
+	if (!http_version_read(rest, &head->version_minor))
+		return http_fail(head, 400, "bad HTTP version");
+	return HTTP_DONE;
+}
+
+/* Three digits, 100 at least; 0 when there is something else. */
+static unsigned http_status_read(const char *code)
+{
+	unsigned status = 0;
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		if (code[i] < '0' || code[i] > '9')
+			return 0;
+		status = status * 10 + (unsigned)(code[i] - '0');
+	}
+	return status >= 100 ? status : 0;
+}
+
+/* RFC 9112, 4. The space after the code, which must be there, is often not. */
+static enum http_result http_status_line_parse(struct http_head *head, struct http_text line)
+{
+	size_t version = HTTP_TEXT("HTTP/1.1").size;
+	struct http_text reason;
+
+	if (line.size < version ||
+		!http_version_read((struct http_text){line.bytes, version}, &head->version_minor))
+		return http_fail(head, 502, "bad HTTP version");
+	if (line.size < version + 4 || line.bytes[version] != ' ')
+		return http_fail(head, 502, "bad status code");
+	head->status = http_status_read(line.bytes + version + 1);
+	reason = (struct http_text){line.bytes + version + 4, line.size - version - 4};
+	if (head->status == 0 || (reason.size > 0 && reason.bytes[0] != ' '))
+		return http_fail(head, 502, "bad status code");
+	if (http_text_has_control(reason))
+		return http_fail(head, 502, "control character in the reason phrase");
+	return HTTP_DONE;
+}
+
+/* ---- fields ---- */
+
+static enum http_result http_field_parse(
+	struct http_head *head, struct http_text line, unsigned bad_status)
+{
+	struct http_text content = http_line_content(line);
+	size_t name = http_token_size(content.bytes, content.size);
+	struct http_field *field;
+
+	if (http_is_space(content.bytes[0]))
+		return http_fail(head, bad_status, "folded field line");
+	if (name == 0 || name == content.size || content.bytes[name] != ':')
+		return http_fail(head, bad_status, "bad field name");
+	if (head->field_count == HTTP_FIELDS_MAX)
+		return http_fail(head, bad_status == 400 ? 431 : bad_status, "too many fields");
+	field = &head->fields[head->field_count];
+	field->name = (struct http_text){content.bytes, name};
+	field->value = http_trim(content.bytes + name + 1, content.size - name - 1);
+	field->line = line;
+	if (http_text_has_control(field->value))
+		return http_fail(head, bad_status, "control character in a field value");
+	head->field_count++;
+	return HTTP_DONE;
+}
+
+/* What can be said of a head before its blank line has come. */
+static enum http_result http_begin_check(
+	struct http_head *head, enum http_kind kind, const char *bytes, size_t size)
+{
+	struct http_text version = HTTP_TEXT("HTTP/1.");
+	size_t method;
+
+	if (kind == HTTP_RESPONSE) {
+		if (memcmp(bytes, version.bytes, size < version.size ? size : version.size) != 0)
+			return http_fail(head, 502, "bad HTTP version");
+		return HTTP_MORE;
+	}
+	method = http_token_size(bytes, size);
+	if (method < size && (method == 0 || bytes[method] != ' ') &&
+		!(bytes[0] == '\r' && size == 1))
+		return http_fail(head, 400, "bad method");
+	return HTTP_MORE;
+}
+
+static enum http_result http_lines_parse(
+	struct http_head *head, enum http_kind kind, const char *bytes, size_t size)
+{
+	struct http_text line = http_line(bytes, size);
+	enum http_result result;
+
+	head->start_line = line;
+	result = kind == HTTP_REQUEST ? http_request_line_parse(head, http_line_content(line))
+				      : http_status_line_parse(head, http_line_content(line));
+	while (result == HTTP_DONE) {
+		bytes += line.size;
+		size -= line.size;
+		line = http_line(bytes, size);
+		if (http_line_content(line).size == 0)
+			break;
+		result = http_field_parse(head, line, kind == HTTP_REQUEST ? 400 : 502);
+	}
+	return result;
+}
+
+static enum http_result http_head_parse(
+	struct http_head *head, enum http_kind kind, const char *bytes, size_t size)
+{
+	size_t begin = kind == HTTP_REQUEST ? http_head_begin(bytes, size) : 0;
+	size_t end = http_head_end(bytes + begin, size - begin);
+
+	/* Not the whole head: it is 24 KiB of fields. */
+	head->method = head->target = head->start_line = (struct http_text){bytes, 0};
+	head->status = head->version_minor = head->bad_status = 0;
+	head->field_count = 0;
+	head->bad_reason = NULL;
+	head->size = begin + end;
+	if (begin == size)
+		return HTTP_MORE;
+	if (end == 0)
+		return http_begin_check(head, kind, bytes + begin, size - begin);
+	return http_lines_parse(head, kind, bytes + begin, end);
+}
+
+enum http_result http_request_parse(struct http_head *head, const char *bytes, size_t size)
+{
+	return http_head_parse(head, HTTP_REQUEST, bytes, size);
+}
+
+enum http_result http_response_parse(struct http_head *head, const char *bytes, size_t size)
+{
+	return http_head_parse(head, HTTP_RESPONSE, bytes, size);
+}
+
+const struct http_field *http_field_find(const struct http_head *head, const char *name)
+{
+	struct http_text wanted = {name, strlen(name)};
+	size_t i;
+
+	for (i = 0; i < head->field_count; i++)
+		if (http_text_is(head->fields[i].name, wanted))
+			return &head->fields[i];
+	return NULL;
+}
+
+static size_t http_field_count(const struct http_head *head, const char *name)
+{
+	struct http_text wanted = {name, strlen(name)};
+	size_t count = 0, i;
+
+	for (i = 0; i < head->field_count; i++)
+		count += http_text_is(head->fields[i].name, wanted);
+	return count;
+}
+
+/* Whether token is among the comma-separated values of list. */
+static bool http_list_has(struct http_text list, struct http_text token,
+	bool (*is)(struct http_text text, struct http_text other))
+{
+	const char *comma;
+	size_t size;
+
+	do {
+		comma = memchr(list.bytes, ',', list.size);
+		size = comma != NULL ? (size_t)(comma - list.bytes) : list.size;
+		if (is(http_trim(list.bytes, size), token))
+			return true;
+		if (comma != NULL)
+			list = (struct http_text){comma + 1, list.size - size - 1};
+	} while (comma != NULL);
+	return false;
+}
+
+static bool http_fields_have(const struct http_head *head, const char *name, struct http_text token,
+	bool (*is)(struct http_text text, struct http_text other))
+{
+	struct http_text wanted = {name, strlen(name)};
+	size_t i;
+
+	for (i = 0; i < head->field_count; i++)
+		if (http_text_is(head->fields[i].name, wanted) &&
+			http_list_has(head->fields[i].value, token, is))
+			return true;
+	return false;
+}
+
+bool http_field_has_token(const struct http_head *head, const char *name, const char *token)
+{
+	return http_fields_have(head, name, (struct http_text){token, strlen(token)}, http_text_is);
+}
+
+/* ---- WebSocket ---- */
+
+/* Base64 of 16 bytes: 22 digits and two pads. */
+static bool http_websocket_key_valid(struct http_text key)
+{
+	size_t i;
+
+	if (key.size != HTTP_WEBSOCKET_KEY_SIZE || memcmp(key.bytes + 22, "==", 2) != 0)
+		return false;
+	for (i = 0; i < 22; i++)
+		if (!http_is_alphanumeric(key.bytes[i]) && key.bytes[i] != '+' &&
+			key.bytes[i] != '/')
+			return false;
+	return true;
+}
+
+static bool http_has_body(const struct http_head *request)
+{
+	const struct http_field *length = http_field_find(request, "Content-Length");
+
+	return http_field_find(request, "Transfer-Encoding") != NULL ||
+	       (length != NULL && !http_text_is(length->value, HTTP_TEXT("0")));
+}
+
+static enum http_upgrade http_upgrade_fail(
+	struct http_head *request, unsigned status, const char *reason)
+{
+	(void)http_fail(request, status, reason);
+	return HTTP_UPGRADE_BAD;
+}
+
+enum http_upgrade http_upgrade_check(struct http_head *request)
+{
+	const struct http_field *version = http_field_find(request, "Sec-WebSocket-Version");
+	const struct http_field *key = http_field_find(request, "Sec-WebSocket-Key");
+
+	if (!http_field_has_token(request, "Upgrade", "websocket"))
+		return HTTP_UPGRADE_NONE;
+	if (!http_text_is_exactly(request->method, HTTP_TEXT("GET")))
+		return http_upgrade_fail(request, 400, "WebSocket handshake is not a GET");
+	if (request->version_minor < 1)
+		return http_upgrade_fail(request, 400, "WebSocket handshake in HTTP/1.0");
+	if (http_field_count(request, "Host") != 1)
+		return http_upgrade_fail(request, 400, "not one Host field");
+	if (!http_field_has_token(request, "Connection", "upgrade"))
+		return http_upgrade_fail(request, 400, "Connection field without upgrade");
+	if (http_field_count(request, "Sec-WebSocket-Version") != 1 ||
+		!http_text_is_exactly(version->value, HTTP_TEXT("13")))
+		return http_upgrade_fail(request, 426, "Sec-WebSocket-Version is not 13");
+	if (http_field_count(request, "Sec-WebSocket-Key") != 1 ||
+		!http_websocket_key_valid(key->value))
+		return http_upgrade_fail(request, 400, "bad Sec-WebSocket-Key");
+	if (http_has_body(request))
+		return http_upgrade_fail(request, 400, "WebSocket handshake with a body");
+	return HTTP_UPGRADE_OK;
+}
+
+void http_websocket_accept(
+	char accept[HTTP_WEBSOCKET_ACCEPT_SIZE], const char *key, size_t key_size)
+{
+	struct http_text guid = HTTP_TEXT(HTTP_WEBSOCKET_GUID);
+	uint8_t text[HTTP_WEBSOCKET_KEY_SIZE + sizeof HTTP_WEBSOCKET_GUID];
+	uint8_t digest[SHA_DIGEST_LENGTH];
+	uint8_t encoded[HTTP_WEBSOCKET_ACCEPT_SIZE + 1]; /* terminated by EVP_EncodeBlock */
+
+	assert(key_size == HTTP_WEBSOCKET_KEY_SIZE);
+	memcpy(text, key, key_size);
+	memcpy(text + key_size, guid.bytes, guid.size);
+	SHA1(text, key_size + guid.size, digest);
+	(void)EVP_EncodeBlock(encoded, digest, sizeof digest); /* cannot fail: size is fixed */
+	memcpy(accept, encoded, HTTP_WEBSOCKET_ACCEPT_SIZE);
+}
+
+void http_websocket_key(char key[HTTP_WEBSOCKET_KEY_SIZE], const uint8_t random[16])
+{
+	uint8_t encoded[HTTP_WEBSOCKET_KEY_SIZE + 1]; /* terminated by EVP_EncodeBlock */
+
+	(void)EVP_EncodeBlock(encoded, random, 16); /* cannot fail: size is fixed */
+	memcpy(key, encoded, HTTP_WEBSOCKET_KEY_SIZE);
+}
+
+/* Subprotocol names are compared as they are (RFC 6455, 4.1). */
+static const char *http_subprotocol_check(
+	const struct http_head *reply, const struct http_head *offered)
+{
+	const struct http_field *chosen = http_field_find(reply, "Sec-WebSocket-Protocol");
+
+	if (chosen == NULL)
+		return NULL;
+	if (http_field_count(reply, "Sec-WebSocket-Protocol") != 1)
+		return "more than one Sec-WebSocket-Protocol";
+	if (offered == NULL || chosen->value.size == 0 ||
+		!http_fields_have(
+			offered, "Sec-WebSocket-Protocol", chosen->value, http_text_is_exactly))
+		return "subprotocol that was not offered";
+	return NULL;
+}
+
+const char *http_upgrade_reply_check(const struct http_head *reply, const char *key,
+	size_t key_size, const struct http_head *offered)
+{
+	const struct http_field *upgrade = http_field_find(reply, "Upgrade");
+	const struct http_field *accept = http_field_find(reply, "Sec-WebSocket-Accept");
+	char expected[HTTP_WEBSOCKET_ACCEPT_SIZE];
+
+	if (reply->status != 101)
+		return "status is not 101";
+	if (upgrade == NULL || !http_text_is(upgrade->value, HTTP_TEXT("websocket")))
+		return "Upgrade is not websocket";
+	if (!http_field_has_token(reply, "Connection", "upgrade"))
+		return "Connection field without upgrade";
+	http_websocket_accept(expected, key, key_size);
+	if (http_field_count(reply, "Sec-WebSocket-Accept") != 1 ||
+		!http_text_is_exactly(accept->value, (struct http_text){expected, sizeof expected}))
+		return "wrong Sec-WebSocket-Accept";
+	if (http_field_find(reply, "Sec-WebSocket-Extensions") != NULL)
+		return "extension that was not offered";
+	return http_subprotocol_check(reply, offered);
+}
+
+/* ---- writing ---- */
+
+static bool http_name_listed(struct http_text name, const char *const *list)
+{
+	for (; *list != NULL; list++)
+		if (http_text_is(name, (struct http_text){*list, strlen(*list)}))
+			return true;
+	return false;
+}
+
+/* Appends part at text + *used, or marks *used as overrun (size + 1). */
+static void http_append(char *text, size_t size, size_t *used, struct http_text part)
+{
+	if (*used > size || part.size > size - *used) {
+		*used = size + 1;
+		return;
+	}
+	memcpy(text + *used, part.bytes, part.size);
+	*used += part.size;
+}
+
+size_t http_head_copy(char *text, size_t size, const struct http_head *head,
+	const char *const *drop, const char *add)
+{
+	size_t used = 0, i;
+
+	http_append(text, size, &used, head->start_line);
+	for (i = 0; i < head->field_count; i++)
+		if (!http_name_listed(head->fields[i].name, drop))
+			http_append(text, size, &used, head->fields[i].line);
+	http_append(text, size, &used, (struct http_text){add, strlen(add)});
+	http_append(text, size, &used, HTTP_TEXT("\r\n"));
+	return used <= size ? used : 0;
+}
