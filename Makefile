@@ -1,20 +1,39 @@
 # sidespan: a sidecar tracing proxy for JSON-RPC. One makefile, one object tree per variant.
 #
-#   make        build build/release/sidespan      make asan    tests with address and UB sanitizer
-#   make demo   see a trace                       make fuzz    every fuzz target, FUZZ_SECONDS each
-#   make test   unit tests, corpora, system tests make bench   the table in README.md
+#   make            build build/release/sidespan
+#   make demo       see a trace; installs what is missing first, as test does
+#   make test       unit tests, corpora, layers, system tests
+#   make test-real  the tests against the real codex app-server, which npm installs into build/
+#   make bench      the table in README.md
+#   make asan       all tests with the address and undefined behaviour sanitizers
+#   make tsan       all tests with the thread sanitizer
+#   make fuzz       every fuzz target, FUZZ_SECONDS (10) each
+#   make tidy       clang-format, clang-tidy and cppcheck have nothing to say
+#   make layers     every include goes where the architecture allows it
+#   make format     let clang-format have its way
+#   make install    into DESTDIR/PREFIX (/usr/local)
+#   make deps       install the packages for all of this (Debian, Ubuntu; elsewhere: name them)
+#   make clean      remove build/
+#
+# PREFIX, DESTDIR, CC, CLANG, CPPFLAGS, CFLAGS, LDFLAGS, LDLIBS and PYTHON may be given. FUZZ_TARGETS,
+# BENCH_ARGS and PYTEST_ARGS choose a part.
 
-VERSION := 0.1.0
+VERSION       := 0.1.0
+CODEX_VERSION := 0.169.0
 
-PREFIX  ?= /usr/local
-DESTDIR ?=
-PYTHON  ?= python3
-CC      ?= cc
-CLANG   ?= clang
-VARIANT ?= release
-B       := build/$(VARIANT)
+PREFIX       ?= /usr/local
+DESTDIR      ?=
+CC           ?= cc
+CLANG        ?= clang
+VARIANT      ?= release
+FUZZ_SECONDS ?= 10
+B            := build/$(VARIANT)
+
+# A Python that has pytest; looked up when it is used, which may be after it was installed.
+PYTHON ?= $(shell python3 -c 'import pytest' 2>/dev/null && echo python3 || echo /usr/bin/python3)
 
 PACKAGES := libevent_core yajl libcurl zlib libcrypto
+PKGFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null || echo missing)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wwrite-strings -Wpointer-arith -Wcast-qual -Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough \
@@ -26,31 +45,58 @@ CFLAGS_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
 CFLAGS_fuzz    := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 LDFLAGS_asan   := -fsanitize=address,undefined
 LDFLAGS_tsan   := -fsanitize=thread
-LDFLAGS_fuzz   := -fsanitize=address,undefined,fuzzer
+LDFLAGS_fuzz   := -fsanitize=address,undefined
 
-CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DSIDESPAN_VERSION='"$(VERSION)"'
-CFLAGS   += -std=c11 -g $(WARNINGS) -fstack-protector-strong -fPIE $(CFLAGS_$(VARIANT)) \
-	$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) -pthread
-LDFLAGS  += -pie -Wl,-z,relro,-z,now $(LDFLAGS_$(VARIANT)) -pthread
-LDLIBS   += $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+DEFINES  := -D_GNU_SOURCE -DSIDESPAN_VERSION='"$(VERSION)"' \
+	-DSIDESPAN_DATADIR='"$(PREFIX)/share/sidespan"'
+COMPILE  := $(CC) -std=c11 -g -I. $(DEFINES) $(WARNINGS) -fstack-protector-strong -fPIE -pthread \
+	$(CFLAGS_$(VARIANT)) $(PKGFLAGS) $(CPPFLAGS) $(CFLAGS)
+LINK     := $(CC) -pie -Wl,-z,relro,-z,now -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
+LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) $(LDLIBS)
 
 SOURCES  := $(wildcard w3c/*.c config/*.c exporter/*.c proxy/*.c proxy/*/*.c)
 OBJECTS  := $(SOURCES:%.c=$(B)/%.o) $(B)/gen/embedded.o
-EMBEDDED := $(sort $(wildcard config/environments/*.json config/profiles/*.json))
 MODULES  := $(filter-out $(B)/proxy/main.o,$(OBJECTS))
+EMBEDDED := $(sort $(wildcard config/environments/*.json config/profiles/*.json))
 
 UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAY   := $(FUZZ:%=$(B)/tests/fuzz/replay_%)
-PROGRAMS := $(patsubst %.c,$(B)/%,$(wildcard tests/demo/*.c tests/bench/*.c))
+DEMO     := $(patsubst %.c,$(B)/%,$(wildcard tests/demo/*.c))
+BENCH    := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
+SYSTEM   := $(B)/sidespan $(DEMO) $(BENCH)
 
+C_FILES  := $(SOURCES) $(wildcard tests/*/*.c)
+H_FILES  := $(wildcard w3c/*.h config/*.h exporter/*.h proxy/*.h proxy/*/*.h tests/*/*.h)
+
+# The unit tests' own versions of these stand between the modules and the C library.
 WRAP     := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup
+
+# For a make that this one starts, unless it was told how many jobs to run.
+PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+SUBMAKE  = +@$(MAKE) --no-print-directory
+
+# Everything is built again when the way of building changes.
+ifneq ($(file <$(B)/flags),$(COMPILE) $(LINK))
+$(shell mkdir -p $(B))
+$(file >$(B)/flags,$(COMPILE) $(LINK))
+endif
 
 .PHONY: all
 all: $(B)/sidespan
 
+# Building
+
+ifeq ($(PKGFLAGS),missing)
+$(OBJECTS): | packages
+.PHONY: packages
+packages:
+	@echo "Not all of these are here: pkg-config $(PACKAGES). 'make deps' installs them." >&2
+	@exit 1
+endif
+
 $(B)/sidespan: $(OBJECTS)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(LINK) -o $@ $^ $(LIBS)
 
 $(B)/modules.a: $(MODULES)
 	rm -f $@
@@ -62,21 +108,26 @@ $(B)/gen/embedded.c: config/embed.sh $(EMBEDDED) $(wildcard config/environments 
 	sh config/embed.sh $(EMBEDDED) >$@.new
 	mv $@.new $@
 
-$(B)/gen/embedded.o: $(B)/gen/embedded.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/gen/embedded.o: $(B)/gen/embedded.c $(B)/flags
+	$(COMPILE) -MMD -MP -c -o $@ $<
 
-$(B)/%.o: %.c
+$(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(COMPILE) -MMD -MP -c -o $@ $<
 
 $(UNIT): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/tests/unit/unit.o $(B)/modules.a
-	$(CC) $(LDFLAGS) $(WRAP) -o $@ $^ $(LDLIBS) $(shell pkg-config --libs check)
+	$(LINK) $(WRAP) -o $@ $^ $(LIBS) $(shell pkg-config --libs check)
 
 $(REPLAY): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/modules.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(LINK) -o $@ $^ $(LIBS)
 
-$(PROGRAMS): $(B)/%: $(B)/%.o
-	$(CC) $(LDFLAGS) -o $@ $< $(LDLIBS)
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/modules.a
+	$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+$(DEMO) $(BENCH): $(B)/%: $(B)/%.o
+	$(LINK) -o $@ $< $(LIBS)
+
+# Testing. Results of one kind at a time; test, asan and tsan have all kinds built first.
 
 .PHONY: unit
 unit: $(UNIT)
@@ -86,12 +137,121 @@ unit: $(UNIT)
 corpus: $(REPLAY)
 	@set -e; for f in $(FUZZ); do $(B)/tests/fuzz/replay_$$f tests/fuzz/corpus/$$f/*; done
 
+.PHONY: layers
+layers:
+	@tests/layers
+
+# Where the tests find what was built.
+PLACES = SIDESPAN=$(abspath $(B)/sidespan) DEMO_BIN=$(abspath $(B)/tests/demo) \
+	BENCH_BIN=$(abspath $(B)/tests/bench)
+PYTEST = $(PLACES) $(PYTHON) -m pytest -q $(PYTEST_ARGS)
+# Sanitizers are slow: their tests wait longer before they call it a failure.
+PYTEST_asan := SIDESPAN_TEST_PATIENCE=40
+PYTEST_tsan := SIDESPAN_TEST_PATIENCE=40
+
+# pytest says 5 when there is no test.
+.PHONY: system
+system: $(SYSTEM)
+	@test ! -d tests/system || $(PYTEST_$(VARIANT)) $(PYTEST) tests/system || test $$? -eq 5
+
+.PHONY: check
+check: $(UNIT) $(REPLAY) $(SYSTEM)
+	+@for kind in unit corpus layers system; do $(MAKE) --no-print-directory $$kind || exit 1; done
+
 .PHONY: test
-test: unit corpus
+test:
+	@tests/deps build test
+	$(SUBMAKE) $(PARALLEL) check
+
+.PHONY: asan tsan
+asan tsan:
+	@tests/deps build test
+	$(SUBMAKE) $(PARALLEL) VARIANT=$@ check
+
+.PHONY: test-real
+test-real: CODEX := build/codex
+test-real:
+	@tests/deps build test real
+	$(SUBMAKE) $(PARALLEL) all
+	@grep -qs '"version": "$(CODEX_VERSION)"' $(CODEX)/node_modules/@openai/codex/package.json || \
+		npm install --no-audit --no-fund --prefix $(CODEX) @openai/codex@$(CODEX_VERSION)
+	@$(PYTEST) tests/real
+
+# Fuzzing: new inputs are kept in build/fuzz/corpus, what makes a target crash beside it.
+
+FUZZ_TARGETS ?= $(FUZZ)
+
+.PHONY: fuzz
+fuzz:
+	@tests/deps build fuzz
+	$(SUBMAKE) $(PARALLEL) VARIANT=fuzz CC=$(CLANG) fuzz-run
+
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ_TARGETS:%=$(B)/tests/fuzz/fuzz_%)
+	@for f in $(FUZZ_TARGETS); do \
+		mkdir -p $(B)/corpus/$$f; \
+		dict=tests/fuzz/$$f.dict; test -e $$dict && dict=-dict=$$dict || dict=; \
+		if $(B)/tests/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 $$dict \
+			-print_final_stats=1 -artifact_prefix=$(B)/$$f- \
+			$(B)/corpus/$$f tests/fuzz/corpus/$$f >$(B)/$$f.log 2>&1; \
+		then echo "$$f: $$(sed -n 's/^stat::number_of_executed_units: //p' $(B)/$$f.log) inputs"; \
+		else tail -n 60 $(B)/$$f.log; exit 1; fi; \
+	done
+
+# Showing
+
+.PHONY: demo
+demo:
+	@tests/deps build
+	$(SUBMAKE) $(PARALLEL) $(B)/sidespan $(DEMO)
+	@$(PLACES) tests/demo/run.sh
+
+.PHONY: bench
+bench:
+	@tests/deps build test bench
+	$(SUBMAKE) $(PARALLEL) $(B)/sidespan $(BENCH)
+	@$(PLACES) $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+
+# Looking at the source
+
+.PHONY: tidy
+tidy:
+	@tests/deps build test tidy
+	clang-format --dry-run -Werror $(C_FILES) $(H_FILES)
+	@for f in $(C_FILES); do echo $$f; done | \
+		xargs -P $$(nproc) -I {} sh -c 'clang-tidy --quiet "$$1" -- \
+		-std=c11 -I. $(subst ','\'',$(DEFINES)) $(PKGFLAGS) 2>/dev/null' sh {}
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--error-exitcode=1 -j $$(nproc) -I. -D_GNU_SOURCE $(SOURCES)
+
+.PHONY: format
+format:
+	clang-format -i $(C_FILES) $(H_FILES)
+
+# Installing
+
+SHARE = $(DESTDIR)$(PREFIX)/share
+
+.PHONY: install
+install: $(B)/sidespan
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1
+	install -d $(SHARE)/sidespan/environments $(SHARE)/sidespan/profiles
+	install -m 755 $(B)/sidespan $(DESTDIR)$(PREFIX)/bin/sidespan
+	for f in $(wildcard proxy/*.1); do install -m 644 $$f $(SHARE)/man/man1/ || exit 1; done
+	for f in $(EMBEDDED:config/%=%); do install -m 644 config/$$f $(SHARE)/sidespan/$$f || exit 1; done
+
+.PHONY: deps
+deps:
+	@tests/deps build test tidy fuzz bench real
+
+.PHONY: help
+help:
+	@sed -n 's/^#   //p' Makefile
 
 .PHONY: clean
 clean:
 	rm -rf build
 
 .SECONDARY:
+.DELETE_ON_ERROR:
 -include $(shell find build -name '*.d' 2>/dev/null)
