@@ -124,8 +124,11 @@ $(REPLAY): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/re
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/modules.a
 	$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
-$(DEMO) $(BENCH): $(B)/%: $(B)/%.o
-	$(LINK) -o $@ $< $(LIBS)
+$(DEMO): $(B)/%: $(B)/%.o
+	$(LINK) -o $@ $^ $(LIBS)
+
+$(BENCH): $(B)/%: $(B)/%.o $(B)/modules.a
+	$(LINK) -o $@ $^ $(LIBS)
 
 # Testing. Results of one kind at a time; test, asan and tsan have all kinds built first.
 
