@@ -1,0 +1,458 @@
+/* Heads good and bad, at every length of what has come so far; the WebSocket handshake, both ways.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy/codec/http.h"
+#include "tests/unit/unit.h"
+
+#define TEST_KEY "dGhlIHNhbXBsZSBub25jZQ=="
+
+static struct http_head test_head;
+
+static bool test_text_is(struct http_text text, const char *expected)
+{
+	return text.size == strlen(expected) && memcmp(text.bytes, expected, text.size) == 0;
+}
+
+/* ---- heads ---- */
+
+#define TEST_BYTES(text) text, sizeof(text) - 1
+
+static const struct {
+	const char *bytes;
+	size_t size;
+	const char *method, *target;
+	unsigned version_minor;
+	const char *fields; /* as name=value; */
+} test_requests[] = {
+	{TEST_BYTES("GET / HTTP/1.1\r\n\r\n"), "GET", "/", 1, ""},
+	{TEST_BYTES("GET / HTTP/1.0\n\n"), "GET", "/", 0, ""},
+	{TEST_BYTES("GET / HTTP/1.1\r\n\n"), "GET", "/", 1, ""},
+	{TEST_BYTES("GET / HTTP/1.1\n\r\n"), "GET", "/", 1, ""},
+	{TEST_BYTES("\r\n\r\nGET / HTTP/1.1\r\n\r\n"), "GET", "/", 1, ""},
+	{TEST_BYTES("\nGET / HTTP/1.1\r\na:b\r\n\r\n"), "GET", "/", 1, "a=b;"},
+	{TEST_BYTES("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), "OPTIONS", "*", 1, "Host=a;"},
+	{TEST_BYTES("X!#$%&'*+-.^_`|~9z /x?a=b&c HTTP/1.9\r\n\r\n"), "X!#$%&'*+-.^_`|~9z",
+		"/x?a=b&c", 9, ""},
+	{TEST_BYTES("GET http://a/b HTTP/1.1\r\na:\r\nb: \t \r\nc: \t1 \t2\t \r\n\r\n"), "GET",
+		"http://a/b", 1, "a=;b=;c=1 \t2;"},
+	{TEST_BYTES("GET / HTTP/1.1\na: 1\nb: 2\r\n\n"), "GET", "/", 1, "a=1;b=2;"},
+	{TEST_BYTES("GET / HTTP/1.1\r\na: x:y\r\nA: \xc3\xa9\xff\r\n\r\n"), "GET", "/", 1,
+		"a=x:y;A=\xc3\xa9\xff;"},
+};
+
+static void test_fields(char *text)
+{
+	size_t i;
+
+	*text = '\0';
+	for (i = 0; i < test_head.field_count; i++)
+		text += sprintf(text, "%.*s=%.*s;", (int)test_head.fields[i].name.size,
+			test_head.fields[i].name.bytes, (int)test_head.fields[i].value.size,
+			test_head.fields[i].value.bytes);
+}
+
+START_TEST(test_request)
+{
+	char fields[256], more[256];
+	size_t size = test_requests[_i].size, cut;
+	uint8_t *copy;
+
+	for (cut = 0; cut < size; cut++) {
+		copy = unit_guard_copy(test_requests[_i].bytes, cut);
+		ck_assert_int_eq(http_request_parse(&test_head, (char *)copy, cut), HTTP_MORE);
+		unit_guard_free(copy, cut);
+	}
+	copy = unit_guard_copy(test_requests[_i].bytes, size);
+	ck_assert_int_eq(http_request_parse(&test_head, (char *)copy, size), HTTP_DONE);
+	ck_assert_uint_eq(test_head.size, size);
+	ck_assert(test_text_is(test_head.method, test_requests[_i].method));
+	ck_assert(test_text_is(test_head.target, test_requests[_i].target));
+	ck_assert_uint_eq(test_head.version_minor, test_requests[_i].version_minor);
+	ck_assert_uint_eq(test_head.status, 0);
+	test_fields(fields);
+	ck_assert_str_eq(fields, test_requests[_i].fields);
+	unit_guard_free(copy, size);
+
+	/* what follows the head is not part of it */
+	memcpy(more, test_requests[_i].bytes, size);
+	memcpy(more + size, "\r\nx: y\r\n\r\n", 10);
+	ck_assert_int_eq(http_request_parse(&test_head, more, size + 10), HTTP_DONE);
+	ck_assert_uint_eq(test_head.size, size);
+	test_fields(fields);
+	ck_assert_str_eq(fields, test_requests[_i].fields);
+}
+END_TEST
+
+static const struct {
+	const char *bytes;
+	size_t size;
+	unsigned status;
+	const char *reason;
+} test_bad_requests[] = {
+	{TEST_BYTES(" GET / HTTP/1.1\r\n\r\n"), 400, "bad method"},
+	{TEST_BYTES("G(T / HTTP/1.1\r\n\r\n"), 400, "bad method"},
+	{TEST_BYTES("GET\t/ HTTP/1.1\r\n\r\n"), 400, "bad method"},
+	{TEST_BYTES("GET\r\n\r\n"), 400, "bad method"},
+	{TEST_BYTES("\rGET / HTTP/1.1\r\n\r\n"), 400, "bad method"},
+	{TEST_BYTES("\x16\x03\x01\x02\x00\x01\x00"), 400, "bad method"},
+	{TEST_BYTES("{\"id\":1}\n"), 400, "bad method"},
+	{TEST_BYTES("GET \r\n\r\n"), 400, "bad request target"},
+	{TEST_BYTES("GET  / HTTP/1.1\r\n\r\n"), 400, "bad request target"},
+	{TEST_BYTES("GET /\r\n\r\n"), 400, "bad request target"},
+	{TEST_BYTES("GET /\ta HTTP/1.1\r\n\r\n"), 400, "bad request target"},
+	{TEST_BYTES("GET /\0 HTTP/1.1\r\n\r\n"), 400, "bad request target"},
+	{TEST_BYTES("GET /\x7f HTTP/1.1\r\n\r\n"), 400, "bad request target"},
+	{TEST_BYTES("GET / \r\n\r\n"), 400, "bad HTTP version"},
+	{TEST_BYTES("GET / HTTP/1.1 \r\n\r\n"), 400, "bad HTTP version"},
+	{TEST_BYTES("GET /  HTTP/1.1\r\n\r\n"), 400, "bad HTTP version"},
+	{TEST_BYTES("GET / HTTP/2.0\r\n\r\n"), 400, "bad HTTP version"},
+	{TEST_BYTES("GET / HTTP/1.\r\n\r\n"), 400, "bad HTTP version"},
+	{TEST_BYTES("GET / HTTP/1.10\r\n\r\n"), 400, "bad HTTP version"},
+	{TEST_BYTES("GET / HTTP/1.x\r\n\r\n"), 400, "bad HTTP version"},
+	{TEST_BYTES("GET / http/1.1\r\n\r\n"), 400, "bad HTTP version"},
+	{TEST_BYTES("GET / HTTP/1.1\r\r\n\r\n"), 400, "bad HTTP version"},
+	{TEST_BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 400, "bad HTTP version"},
+	{TEST_BYTES("GET / HTTP/1.1\r\na: b\r\n c\r\n\r\n"), 400, "folded field line"},
+	{TEST_BYTES("GET / HTTP/1.1\r\n\ta: b\r\n\r\n"), 400, "folded field line"},
+	{TEST_BYTES("GET / HTTP/1.1\r\na : b\r\n\r\n"), 400, "bad field name"},
+	{TEST_BYTES("GET / HTTP/1.1\r\n: b\r\n\r\n"), 400, "bad field name"},
+	{TEST_BYTES("GET / HTTP/1.1\r\na\r\n\r\n"), 400, "bad field name"},
+	{TEST_BYTES("GET / HTTP/1.1\r\na(b: c\r\n\r\n"), 400, "bad field name"},
+	{TEST_BYTES("GET / HTTP/1.1\r\n\xc3\xa9: c\r\n\r\n"), 400, "bad field name"},
+	{TEST_BYTES("GET / HTTP/1.1\r\na\0: c\r\n\r\n"), 400, "bad field name"},
+	{TEST_BYTES("GET / HTTP/1.1\r\n\r\r\n\r\n"), 400, "bad field name"},
+	{TEST_BYTES("GET / HTTP/1.1\r\na: b\0c\r\n\r\n"), 400,
+		"control character in a field value"},
+	{TEST_BYTES("GET / HTTP/1.1\r\na: b\rc\r\n\r\n"), 400,
+		"control character in a field value"},
+	{TEST_BYTES("GET / HTTP/1.1\r\na: b\r\r\n\r\n"), 400, "control character in a field value"},
+	{TEST_BYTES("GET / HTTP/1.1\r\na: b\x7f\r\n\r\n"), 400,
+		"control character in a field value"},
+};
+
+/* A shorter head is bad for the same reason, or wants more: never good. */
+START_TEST(test_bad_request)
+{
+	size_t size = test_bad_requests[_i].size, cut;
+	enum http_result result;
+	uint8_t *copy;
+
+	for (cut = 0; cut <= size; cut++) {
+		copy = unit_guard_copy(test_bad_requests[_i].bytes, cut);
+		result = http_request_parse(&test_head, (char *)copy, cut);
+		if (cut == size)
+			ck_assert_int_eq(result, HTTP_BAD);
+		ck_assert_int_ne(result, HTTP_DONE);
+		if (result == HTTP_BAD) {
+			ck_assert_str_eq(test_head.bad_reason, test_bad_requests[_i].reason);
+			ck_assert_uint_eq(test_head.bad_status, test_bad_requests[_i].status);
+		}
+		unit_guard_free(copy, cut);
+	}
+}
+END_TEST
+
+START_TEST(test_too_many_fields)
+{
+	static char bytes[64 * 1024];
+	size_t size, i;
+
+	size = (size_t)sprintf(bytes, "GET / HTTP/1.1\r\n");
+	for (i = 0; i < HTTP_FIELDS_MAX; i++)
+		size += (size_t)sprintf(bytes + size, "x-%zu: %zu\r\n", i, i * i);
+	strcpy(bytes + size, "\r\n");
+	ck_assert_int_eq(http_request_parse(&test_head, bytes, size + 2), HTTP_DONE);
+	ck_assert_uint_eq(test_head.field_count, HTTP_FIELDS_MAX);
+	ck_assert(test_text_is(http_field_find(&test_head, "X-511")->value, "261121"));
+	strcpy(bytes + size, "y: 1\r\n\r\n");
+	ck_assert_int_eq(http_request_parse(&test_head, bytes, size + 8), HTTP_BAD);
+	ck_assert_uint_eq(test_head.bad_status, 431);
+	ck_assert_str_eq(test_head.bad_reason, "too many fields");
+}
+END_TEST
+
+static const struct {
+	const char *bytes;
+	size_t size;
+	enum http_result result;
+	unsigned status;  /* of the response */
+	const char *told; /* the fields, or what is bad */
+} test_responses[] = {
+	{TEST_BYTES("HTTP/1.1 200 OK\r\nA: b\r\n\r\n"), HTTP_DONE, 200, "A=b;"},
+	{TEST_BYTES("HTTP/1.0 404 Not \xc3\xa9 found\n\n"), HTTP_DONE, 404, ""},
+	{TEST_BYTES("HTTP/1.1 101 \r\n\r\n"), HTTP_DONE, 101, ""},
+	{TEST_BYTES("HTTP/1.1 999\r\n\r\n"), HTTP_DONE, 999, ""},
+	{TEST_BYTES("HTTP/1.1 099 x\r\n\r\n"), HTTP_BAD, 0, "bad status code"},
+	{TEST_BYTES("HTTP/1.1 20 OK\r\n\r\n"), HTTP_BAD, 0, "bad status code"},
+	{TEST_BYTES("HTTP/1.1 2000 OK\r\n\r\n"), HTTP_BAD, 0, "bad status code"},
+	{TEST_BYTES("HTTP/1.1  200 OK\r\n\r\n"), HTTP_BAD, 0, "bad status code"},
+	{TEST_BYTES("HTTP/1.1\r\n\r\n"), HTTP_BAD, 0, "bad status code"},
+	{TEST_BYTES("HTTP/1.1 20\r\n\r\n"), HTTP_BAD, 0, "bad status code"},
+	{TEST_BYTES("HTTP/1.1-200 OK\r\n\r\n"), HTTP_BAD, 0, "bad status code"},
+	{TEST_BYTES("HTTP/1.1 200 O\0K\r\n\r\n"), HTTP_BAD, 0,
+		"control character in the reason phrase"},
+	{TEST_BYTES("HTTP/2 200\r\n\r\n"), HTTP_BAD, 0, "bad HTTP version"},
+	{TEST_BYTES("HTTP/1.\r\n\r\n"), HTTP_BAD, 0, "bad HTTP version"},
+	{TEST_BYTES("\r\nHTTP/1.1 200 OK\r\n\r\n"), HTTP_BAD, 0, "bad HTTP version"},
+	{TEST_BYTES("SSH-2.0-x\r\n"), HTTP_BAD, 0, "bad HTTP version"},
+	{TEST_BYTES("HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n"), HTTP_BAD, 0, "folded field line"},
+};
+
+START_TEST(test_response)
+{
+	size_t size = test_responses[_i].size, cut;
+	enum http_result result;
+	char fields[256];
+	uint8_t *copy;
+
+	for (cut = 0; cut <= size; cut++) {
+		copy = unit_guard_copy(test_responses[_i].bytes, cut);
+		result = http_response_parse(&test_head, (char *)copy, cut);
+		if (cut == size)
+			ck_assert_int_eq(result, test_responses[_i].result);
+		else
+			ck_assert_int_ne(result, HTTP_DONE);
+		if (result == HTTP_DONE) {
+			ck_assert_uint_eq(test_head.status, test_responses[_i].status);
+			ck_assert_uint_eq(test_head.size, size);
+			test_fields(fields);
+			ck_assert_str_eq(fields, test_responses[_i].told);
+		}
+		if (result == HTTP_BAD) {
+			ck_assert_str_eq(test_head.bad_reason, test_responses[_i].told);
+			ck_assert_uint_eq(test_head.bad_status, 502);
+		}
+		unit_guard_free(copy, cut);
+	}
+}
+END_TEST
+
+static const struct {
+	const char *name, *token;
+	bool has;
+} test_tokens[] = {
+	{"Connection", "upgrade", true},
+	{"connection", "KEEP-ALIVE", true},
+	{"Connection", "close", true},
+	{"Connection", "keep", false},
+	{"Connection", "upgraded", false},
+	{"Connection", "keep-alive, Upgrade", false},
+	{"Connectio", "upgrade", false},
+	{"Other", "upgrade", false},
+	{"Empty", "upgrade", false},
+	{"Commas", "a", true},
+	{"Missing", "a", false},
+};
+
+START_TEST(test_field_tokens)
+{
+	static const char text[] =
+		"GET / HTTP/1.1\r\nOther: x\r\nConnection: keep-alive,\t Upgrade\r\n"
+		"Empty:\r\nCommas: ,,a ,\r\nconnection:close\r\n\r\n";
+
+	ck_assert_int_eq(http_request_parse(&test_head, text, sizeof text - 1), HTTP_DONE);
+	ck_assert_int_eq(
+		http_field_has_token(&test_head, test_tokens[_i].name, test_tokens[_i].token),
+		test_tokens[_i].has);
+	ck_assert(test_text_is(
+		http_field_find(&test_head, "CONNECTION")->value, "keep-alive,\t Upgrade"));
+	ck_assert_ptr_null(http_field_find(&test_head, "Conn"));
+}
+END_TEST
+
+/* ---- handshake ---- */
+
+#define TEST_HOST    "Host: a\r\n"
+#define TEST_UPGRADE "Upgrade: websocket\r\n"
+#define TEST_CONNECT "Connection: Upgrade\r\n"
+#define TEST_VERSION "Sec-WebSocket-Version: 13\r\n"
+#define TEST_KEYED   "Sec-WebSocket-Key: " TEST_KEY "\r\n"
+#define TEST_GET     "GET / HTTP/1.1\r\n"
+#define TEST_ALL     TEST_HOST TEST_UPGRADE TEST_CONNECT TEST_VERSION TEST_KEYED
+
+static const struct {
+	const char *head;
+	enum http_upgrade upgrade;
+	unsigned status;
+	const char *reason;
+} test_upgrades[] = {
+	{TEST_GET TEST_ALL, HTTP_UPGRADE_OK, 0, NULL},
+	{TEST_GET TEST_HOST TEST_KEYED TEST_VERSION
+		"upgrade: h2c, WebSocket\r\nconnection: keep-alive, UPGRADE\r\n",
+		HTTP_UPGRADE_OK, 0, NULL},
+	{TEST_GET TEST_ALL "Content-Length: 0\r\n", HTTP_UPGRADE_OK, 0, NULL},
+	{TEST_GET TEST_HOST, HTTP_UPGRADE_NONE, 0, NULL},
+	{TEST_GET TEST_HOST TEST_CONNECT TEST_VERSION TEST_KEYED, HTTP_UPGRADE_NONE, 0, NULL},
+	{TEST_GET TEST_HOST TEST_CONNECT "Upgrade: h2c\r\n", HTTP_UPGRADE_NONE, 0, NULL},
+	{"POST / HTTP/1.1\r\n" TEST_ALL, HTTP_UPGRADE_BAD, 400, "WebSocket handshake is not a GET"},
+	{"get / HTTP/1.1\r\n" TEST_ALL, HTTP_UPGRADE_BAD, 400, "WebSocket handshake is not a GET"},
+	{"GET / HTTP/1.0\r\n" TEST_ALL, HTTP_UPGRADE_BAD, 400, "WebSocket handshake in HTTP/1.0"},
+	{TEST_GET TEST_UPGRADE TEST_CONNECT TEST_VERSION TEST_KEYED, HTTP_UPGRADE_BAD, 400,
+		"not one Host field"},
+	{TEST_GET TEST_ALL TEST_HOST, HTTP_UPGRADE_BAD, 400, "not one Host field"},
+	{TEST_GET TEST_HOST TEST_UPGRADE TEST_VERSION TEST_KEYED, HTTP_UPGRADE_BAD, 400,
+		"Connection field without upgrade"},
+	{TEST_GET TEST_HOST TEST_UPGRADE TEST_CONNECT TEST_KEYED "Sec-WebSocket-Version: 8\r\n",
+		HTTP_UPGRADE_BAD, 426, "Sec-WebSocket-Version is not 13"},
+	{TEST_GET TEST_HOST TEST_UPGRADE TEST_CONNECT TEST_KEYED, HTTP_UPGRADE_BAD, 426,
+		"Sec-WebSocket-Version is not 13"},
+	{TEST_GET TEST_ALL TEST_VERSION, HTTP_UPGRADE_BAD, 426, "Sec-WebSocket-Version is not 13"},
+	{TEST_GET TEST_HOST TEST_UPGRADE TEST_CONNECT TEST_VERSION, HTTP_UPGRADE_BAD, 400,
+		"bad Sec-WebSocket-Key"},
+	{TEST_GET TEST_ALL TEST_KEYED, HTTP_UPGRADE_BAD, 400, "bad Sec-WebSocket-Key"},
+#define TEST_WITH_KEY(key)                                                                         \
+	TEST_GET TEST_HOST TEST_UPGRADE TEST_CONNECT TEST_VERSION "Sec-WebSocket-Key: " key "\r\n"
+	{TEST_WITH_KEY("+/hlIHNhbXBsZSBub25jZQ=="), HTTP_UPGRADE_OK, 0, NULL},
+	{TEST_WITH_KEY(""), HTTP_UPGRADE_BAD, 400, "bad Sec-WebSocket-Key"},
+	{TEST_WITH_KEY("dGhlIHNhbXBsZSBub25jZQ="), HTTP_UPGRADE_BAD, 400, "bad Sec-WebSocket-Key"},
+	{TEST_WITH_KEY("dGhlIHNhbXBsZSBub25jZQAA"), HTTP_UPGRADE_BAD, 400, "bad Sec-WebSocket-Key"},
+	{TEST_WITH_KEY("dGhlIHNhbXBsZSBub25jZQA="), HTTP_UPGRADE_BAD, 400, "bad Sec-WebSocket-Key"},
+	{TEST_WITH_KEY("dGhlIHNhbXBsZSBub25jZ*=="), HTTP_UPGRADE_BAD, 400, "bad Sec-WebSocket-Key"},
+	{TEST_WITH_KEY("dGhl-HNhbXBsZSBub25jZQ=="), HTTP_UPGRADE_BAD, 400, "bad Sec-WebSocket-Key"},
+	{TEST_WITH_KEY("dGhlIHNhbXBsZSBub25jZQ==AAAA"), HTTP_UPGRADE_BAD, 400,
+		"bad Sec-WebSocket-Key"},
+	{TEST_GET TEST_ALL "Content-Length: 5\r\n", HTTP_UPGRADE_BAD, 400,
+		"WebSocket handshake with a body"},
+	{TEST_GET TEST_ALL "Transfer-Encoding: chunked\r\n", HTTP_UPGRADE_BAD, 400,
+		"WebSocket handshake with a body"},
+};
+
+static void test_parse(struct http_head *head, bool request, char text[1024], const char *lines)
+{
+	int size = snprintf(text, 1024, "%s\r\n", lines);
+
+	ck_assert_int_lt(size, 1024);
+	ck_assert_int_eq(request ? http_request_parse(head, text, (size_t)size)
+				 : http_response_parse(head, text, (size_t)size),
+		HTTP_DONE);
+}
+
+START_TEST(test_upgrade)
+{
+	char text[1024];
+
+	test_parse(&test_head, true, text, test_upgrades[_i].head);
+	ck_assert_int_eq(http_upgrade_check(&test_head), test_upgrades[_i].upgrade);
+	ck_assert_uint_eq(test_head.bad_status, test_upgrades[_i].status);
+	ck_assert_pstr_eq(test_head.bad_reason, test_upgrades[_i].reason);
+}
+END_TEST
+
+/* RFC 6455, 1.3. */
+START_TEST(test_rfc_example)
+{
+	char key[HTTP_WEBSOCKET_KEY_SIZE], accept[HTTP_WEBSOCKET_ACCEPT_SIZE];
+
+	http_websocket_key(key, (const uint8_t *)"the sample nonce");
+	ck_assert_mem_eq(key, TEST_KEY, sizeof key);
+	http_websocket_accept(accept, key, sizeof key);
+	ck_assert_mem_eq(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", sizeof accept);
+}
+END_TEST
+
+#define TEST_101     "HTTP/1.1 101 Switching Protocols\r\n"
+#define TEST_ACCEPT  "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+#define TEST_REPLIED TEST_101 TEST_UPGRADE TEST_CONNECT TEST_ACCEPT
+#define TEST_OFFER                                                                                 \
+	TEST_GET TEST_ALL "Sec-WebSocket-Protocol: v1, v2\r\nSec-WebSocket-Protocol: v3\r\n"
+
+static const struct {
+	const char *reply, *offered, *fault;
+} test_replies[] = {
+	{TEST_REPLIED, NULL, NULL},
+	{TEST_REPLIED, TEST_OFFER, NULL},
+	{TEST_101 "UPGRADE: WebSocket\r\nconnection: a, upgrade\r\n" TEST_ACCEPT, NULL, NULL},
+	{"HTTP/1.1 200 OK\r\n" TEST_UPGRADE TEST_CONNECT TEST_ACCEPT, NULL, "status is not 101"},
+	{TEST_101 TEST_CONNECT TEST_ACCEPT, NULL, "Upgrade is not websocket"},
+	{TEST_101 "Upgrade: h2c\r\n" TEST_CONNECT TEST_ACCEPT, NULL, "Upgrade is not websocket"},
+	{TEST_101 TEST_UPGRADE TEST_ACCEPT, NULL, "Connection field without upgrade"},
+	{TEST_101 TEST_UPGRADE "Connection: close\r\n" TEST_ACCEPT, NULL,
+		"Connection field without upgrade"},
+	{TEST_101 TEST_UPGRADE TEST_CONNECT, NULL, "wrong Sec-WebSocket-Accept"},
+	{TEST_101 TEST_UPGRADE TEST_CONNECT
+		"Sec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
+		NULL, "wrong Sec-WebSocket-Accept"},
+	{TEST_101 TEST_UPGRADE TEST_CONNECT "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZ\r\n", NULL,
+		"wrong Sec-WebSocket-Accept"},
+	{TEST_REPLIED TEST_ACCEPT, NULL, "wrong Sec-WebSocket-Accept"},
+	{TEST_REPLIED "Sec-WebSocket-Extensions: permessage-deflate\r\n", NULL,
+		"extension that was not offered"},
+	{TEST_REPLIED "Sec-WebSocket-Protocol: v1\r\n", TEST_OFFER, NULL},
+	{TEST_REPLIED "Sec-WebSocket-Protocol: v3\r\n", TEST_OFFER, NULL},
+	{TEST_REPLIED "Sec-WebSocket-Protocol: v1\r\n", NULL, "subprotocol that was not offered"},
+	{TEST_REPLIED "Sec-WebSocket-Protocol: v1\r\n", TEST_GET TEST_ALL,
+		"subprotocol that was not offered"},
+	{TEST_REPLIED "Sec-WebSocket-Protocol: V1\r\n", TEST_OFFER,
+		"subprotocol that was not offered"},
+	{TEST_REPLIED "Sec-WebSocket-Protocol:\r\n", TEST_OFFER,
+		"subprotocol that was not offered"},
+	{TEST_REPLIED "Sec-WebSocket-Protocol: v1\r\nSec-WebSocket-Protocol: v2\r\n", TEST_OFFER,
+		"more than one Sec-WebSocket-Protocol"},
+};
+
+START_TEST(test_upgrade_reply)
+{
+	static struct http_head offered;
+	char reply_text[1024], offered_text[1024];
+	bool offers = test_replies[_i].offered != NULL;
+
+	test_parse(&test_head, false, reply_text, test_replies[_i].reply);
+	if (offers)
+		test_parse(&offered, true, offered_text, test_replies[_i].offered);
+	ck_assert_pstr_eq(http_upgrade_reply_check(&test_head, TEST_KEY, HTTP_WEBSOCKET_KEY_SIZE,
+				  offers ? &offered : NULL),
+		test_replies[_i].fault);
+}
+END_TEST
+
+/* ---- copies ---- */
+
+START_TEST(test_copy)
+{
+	static const char text[] =
+		"GET /x?y HTTP/1.1\nhOST:  a  \r\nKeep:\tme \nDROP: 1\r\nx: 2\r\n"
+		"drop: 3\r\n\r\nbody";
+	static const char expected[] =
+		"GET /x?y HTTP/1.1\nhOST:  a  \r\nKeep:\tme \nx: 2\r\nVia: 1.1 b\r\n\r\n";
+	static const char whole[] =
+		"GET /x?y HTTP/1.1\nhOST:  a  \r\nKeep:\tme \nDROP: 1\r\nx: 2\r\n"
+		"drop: 3\r\n\r\n";
+	static const char *const drop[] = {"Absent", "Drop", NULL};
+	static const char *const none[] = {NULL};
+	size_t size;
+	char copy[256];
+
+	ck_assert_int_eq(http_request_parse(&test_head, text, sizeof text - 1), HTTP_DONE);
+	for (size = 0; size < sizeof expected - 1; size++) {
+		memset(copy, '#', sizeof copy);
+		ck_assert_uint_eq(
+			http_head_copy(copy, size, &test_head, drop, "Via: 1.1 b\r\n"), 0);
+		ck_assert_int_eq(copy[size], '#');
+	}
+	ck_assert_uint_eq(http_head_copy(copy, size, &test_head, drop, "Via: 1.1 b\r\n"), size);
+	ck_assert_mem_eq(copy, expected, size);
+	ck_assert_uint_eq(http_head_copy(copy, sizeof copy, &test_head, none, ""), test_head.size);
+	ck_assert_mem_eq(copy, whole, test_head.size);
+}
+END_TEST
+
+#define TEST_COUNT(table) (sizeof(table) / sizeof *(table))
+
+int main(void)
+{
+	TCase *tc = tcase_create("http");
+
+	tcase_add_loop_test(tc, test_request, 0, TEST_COUNT(test_requests));
+	tcase_add_loop_test(tc, test_bad_request, 0, TEST_COUNT(test_bad_requests));
+	tcase_add_test(tc, test_too_many_fields);
+	tcase_add_loop_test(tc, test_response, 0, TEST_COUNT(test_responses));
+	tcase_add_loop_test(tc, test_field_tokens, 0, TEST_COUNT(test_tokens));
+	tcase_add_loop_test(tc, test_upgrade, 0, TEST_COUNT(test_upgrades));
+	tcase_add_test(tc, test_rfc_example);
+	tcase_add_loop_test(tc, test_upgrade_reply, 0, TEST_COUNT(test_replies));
+	tcase_add_test(tc, test_copy);
+	return unit_run("http", tc);
+}
