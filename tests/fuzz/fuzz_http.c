@@ -1,0 +1,103 @@
+/*
+ * A head is the same with more bytes behind it, nothing shorter than it is one, and a copy of it
+ * parses to the same fields. The first byte says request or response.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/codec/http.h"
+
+#define FUZZ_KEY "dGhlIHNhbXBsZSBub25jZQ=="
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+static void fuzz_check(bool right)
+{
+	if (!right)
+		abort();
+}
+
+/* From memory of the exact size, which the caller frees. */
+static enum http_result fuzz_parse(
+	struct http_head *head, bool request, const char *bytes, size_t size, char **copy)
+{
+	*copy = malloc(size > 0 ? size : 1);
+	fuzz_check(*copy != NULL);
+	memcpy(*copy, bytes, size);
+	return request ? http_request_parse(head, *copy, size)
+		       : http_response_parse(head, *copy, size);
+}
+
+static bool fuzz_text_equal(struct http_text text, struct http_text other)
+{
+	return text.size == other.size && memcmp(text.bytes, other.bytes, text.size) == 0;
+}
+
+static void fuzz_heads_equal(const struct http_head *head, const struct http_head *other)
+{
+	size_t i;
+
+	fuzz_check(fuzz_text_equal(head->start_line, other->start_line));
+	fuzz_check(head->status == other->status);
+	fuzz_check(head->version_minor == other->version_minor);
+	fuzz_check(head->field_count == other->field_count);
+	for (i = 0; i < head->field_count; i++) {
+		fuzz_check(fuzz_text_equal(head->fields[i].name, other->fields[i].name));
+		fuzz_check(fuzz_text_equal(head->fields[i].value, other->fields[i].value));
+		fuzz_check(fuzz_text_equal(head->fields[i].line, other->fields[i].line));
+	}
+}
+
+static void fuzz_copy(const struct http_head *head, bool request)
+{
+	static const char *const drop[] = {NULL};
+	static struct http_head again;
+	size_t size = head->size + 2;
+	char *text = malloc(size), *copy;
+
+	fuzz_check(text != NULL);
+	size = http_head_copy(text, size, head, drop, "");
+	fuzz_check(size > 0);
+	fuzz_check(fuzz_parse(&again, request, text, size, &copy) == HTTP_DONE);
+	fuzz_check(again.size == size);
+	fuzz_heads_equal(head, &again);
+	free(copy);
+	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	static struct http_head head, prefix;
+	bool request;
+	enum http_result result, shorter;
+	const char *text = (const char *)bytes + 1;
+	char *copy, *prefix_copy;
+	size_t cut;
+
+	if (size == 0 || size > 4096)
+		return 0;
+	request = bytes[0] & 1;
+	size--;
+	result = fuzz_parse(&head, request, text, size, &copy);
+	for (cut = 0; cut < size; cut += 1 + cut / 16) {
+		shorter = fuzz_parse(&prefix, request, text, cut, &prefix_copy);
+		if (result == HTTP_DONE)
+			fuzz_check(shorter == (cut < head.size ? HTTP_MORE : HTTP_DONE));
+		if (result == HTTP_MORE)
+			fuzz_check(shorter == HTTP_MORE);
+		if (result == HTTP_BAD)
+			fuzz_check(shorter != HTTP_DONE);
+		free(prefix_copy);
+	}
+	if (result == HTTP_DONE) {
+		fuzz_copy(&head, request);
+		if (request)
+			(void)http_upgrade_check(&head);
+		else
+			(void)http_upgrade_reply_check(&head, FUZZ_KEY, strlen(FUZZ_KEY), &head);
+	}
+	free(copy);
+	return 0;
+}

@@ -1,0 +1,119 @@
+/*
+ * A stream cut anywhere says what the whole stream says. The first byte chooses the role and the
+ * cuts, the rest is the stream. What was good is encoded again and decoded once more.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/codec/codec.h"
+#include "tests/unit/record.h"
+#include "w3c/ids.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+/*
+ * Pieces of their own exact size, so that the sanitizer sees a byte read too many; the whole in one
+ * when seed is 0. False when the framing is broken.
+ */
+static bool fuzz_feed(struct record *record, enum codec_role role, const uint8_t *bytes,
+	size_t size, uint32_t seed)
+{
+	struct codec_decoder decoder;
+	uint32_t random = seed;
+	bool good = true;
+
+	record_init(record, true);
+	codec_decoder_init(&decoder, &codec_websocket, role);
+	while (good && size > 0) {
+		size_t piece = seed == 0 ? size : 1 + (random >> 16) % 17;
+		uint8_t *copy;
+
+		piece = piece < size ? piece : size;
+		copy = malloc(piece);
+		if (copy == NULL)
+			abort();
+		memcpy(copy, bytes, piece);
+		good = record_feed(record, &decoder, copy, piece);
+		free(copy);
+		bytes += piece;
+		size -= piece;
+		random = random * 1103515245 + 12345;
+	}
+	return good;
+}
+
+static void fuzz_flush(struct sink *sink, void *arg)
+{
+	record_add(arg, sink->bytes, sink->used);
+	sink->used = 0;
+}
+
+/* Passes on what a decoder gives, frame by frame as a proxy does, up to an error. */
+static void fuzz_relay(
+	struct record *output, enum codec_role role, const uint8_t *bytes, size_t size)
+{
+	static uint8_t window[SINK_SIZE_MIN];
+	struct sink sink = {
+		.bytes = window, .size = sizeof window, .flush = fuzz_flush, .arg = output};
+	struct codec_decoder decoder;
+	struct codec_encoder encoder;
+	struct codec_chunk chunk;
+	struct ids ids;
+	uint8_t *copy = malloc(size + 1), *at = copy;
+	enum codec_result result;
+
+	if (copy == NULL)
+		abort();
+	memcpy(copy, bytes, size);
+	record_init(output, true);
+	ids_init(&ids);
+	codec_decoder_init(&decoder, &codec_websocket, role);
+	codec_encoder_init(&encoder, &codec_websocket, role, &ids, false);
+	for (;;) {
+		result = codec_websocket.next(&decoder, &at, &size, &chunk);
+		if (result == CODEC_MORE || result == CODEC_BAD)
+			break;
+		if (result == CODEC_CONTROL) {
+			codec_websocket.control(
+				&encoder, &sink, chunk.opcode, chunk.bytes, chunk.size);
+			continue;
+		}
+		if (chunk.frame_first)
+			codec_websocket.begin(&encoder, &sink, &chunk.frame);
+		codec_websocket.data(&encoder, &sink, chunk.bytes, chunk.size);
+		if (chunk.last)
+			codec_websocket.end(&encoder, &sink, true);
+	}
+	fuzz_flush(&sink, output);
+	free(copy);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	struct record whole, pieces, relayed, again;
+	enum codec_role role;
+	bool good;
+
+	if (size == 0)
+		return 0;
+	role = bytes[0] & 1 ? CODEC_FROM_SERVER : CODEC_FROM_CLIENT;
+	good = fuzz_feed(&whole, role, bytes + 1, size - 1, 0);
+	if (fuzz_feed(&pieces, role, bytes + 1, size - 1, bytes[0] + 1u) != good)
+		abort();
+	if (!record_equal(&whole, &pieces))
+		abort();
+
+	fuzz_relay(&relayed, role, bytes + 1, size - 1);
+	if (!fuzz_feed(&again, role, relayed.bytes, relayed.size, 0))
+		abort();
+	if (again.size > whole.size || (good && again.size != whole.size))
+		abort();
+	if (again.size > 0 && memcmp(again.bytes, whole.bytes, again.size) != 0)
+		abort();
+	record_done(&whole);
+	record_done(&pieces);
+	record_done(&relayed);
+	record_done(&again);
+	return 0;
+}
