@@ -7,13 +7,17 @@
 
 #include <string.h>
 
+/* The key from its byte phase mod 4 on: four bytes from the middle of the key written twice. */
 static uint32_t mask_turn(const uint8_t key[4], uint32_t phase)
 {
-	const uint8_t turned[4] = {
-		key[phase & 3], key[(phase + 1) & 3], key[(phase + 2) & 3], key[(phase + 3) & 3]};
 	uint32_t word;
+	uint64_t twice;
+	uint8_t bytes[sizeof twice];
 
-	memcpy(&word, turned, sizeof word);
+	memcpy(&word, key, sizeof word);
+	twice = (uint64_t)word << 32 | word;
+	memcpy(bytes, &twice, sizeof twice);
+	memcpy(&word, bytes + (phase & 3), sizeof word);
 	return word;
 }
 

@@ -132,10 +132,10 @@ static const char *websocket_size_read(const uint8_t *head, uint64_t *size)
 	return *size <= UINT16_MAX ? "length not in its shortest form" : NULL;
 }
 
-static void websocket_frame_begin(struct codec_decoder *decoder, const uint8_t *head, uint64_t size)
+static void websocket_frame_begin(
+	struct codec_decoder *decoder, const uint8_t *head, size_t head_size, uint64_t size)
 {
 	unsigned opcode = head[0] & WEBSOCKET_OPCODE;
-	size_t head_size = websocket_head_size(head);
 	struct codec_frame *frame = &decoder->frame;
 
 	frame->size = size;
@@ -173,27 +173,32 @@ static enum codec_result websocket_head_next(
 	struct codec_decoder *decoder, uint8_t **bytes, size_t *size)
 {
 	const uint8_t *head = decoder->head;
+	size_t head_size = 0;
 	const char *fault;
 	uint64_t payload;
 
-	if (decoder->head_size == 0 && *size >= WEBSOCKET_HEAD_MIN &&
-		*size >= websocket_head_size(*bytes)) {
+	if (decoder->head_size == 0 && *size >= WEBSOCKET_HEAD_MIN)
+		head_size = websocket_head_size(*bytes);
+	if (head_size > 0 && head_size <= *size) {
 		head = *bytes;
-		*bytes += websocket_head_size(head);
-		*size -= websocket_head_size(head);
-	} else if (!websocket_head_collect(decoder, bytes, size, WEBSOCKET_HEAD_MIN))
+		*bytes += head_size;
+		*size -= head_size;
+	} else if (!websocket_head_collect(decoder, bytes, size, WEBSOCKET_HEAD_MIN)) {
 		return CODEC_MORE;
+	}
 	fault = websocket_head_fault(decoder, head);
 	if (fault != NULL)
 		return websocket_fail(decoder, WEBSOCKET_PROTOCOL_ERROR, fault, decoder->offset);
-	if (head == decoder->head &&
-		!websocket_head_collect(decoder, bytes, size, websocket_head_size(head)))
-		return CODEC_MORE;
+	if (head == decoder->head) {
+		head_size = websocket_head_size(head);
+		if (!websocket_head_collect(decoder, bytes, size, head_size))
+			return CODEC_MORE;
+	}
 	decoder->head_size = 0;
 	fault = websocket_size_read(head, &payload);
 	if (fault != NULL)
 		return websocket_fail(decoder, WEBSOCKET_PROTOCOL_ERROR, fault, decoder->offset);
-	websocket_frame_begin(decoder, head, payload);
+	websocket_frame_begin(decoder, head, head_size, payload);
 	return CODEC_DATA;
 }
 
