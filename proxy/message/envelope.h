@@ -15,16 +15,16 @@
 
 /* Slots that every set of pointers has, in this order: envelope_pointers_new() adds them first. */
 enum envelope_slot {
-	ENVELOPE_ID,		  /* /id */
-	ENVELOPE_METHOD,	  /* /method */
-	ENVELOPE_PARAMS,	  /* /params: its type only */
-	ENVELOPE_RESULT,	  /* /result: its type only */
-	ENVELOPE_ERROR,		  /* /error: its type only */
-	ENVELOPE_ERROR_CODE,	  /* /error/code */
-	ENVELOPE_ERROR_MESSAGE,	  /* /error/message */
-	ENVELOPE_CARRIER,	  /* the carrier member, /trace: its type only */
-	ENVELOPE_TRACEPARENT,	  /* /trace/traceparent */
-	ENVELOPE_TRACESTATE,	  /* /trace/tracestate */
+	ENVELOPE_ID,              /* /id */
+	ENVELOPE_METHOD,          /* /method */
+	ENVELOPE_PARAMS,          /* /params: its type only */
+	ENVELOPE_RESULT,          /* /result: its type only */
+	ENVELOPE_ERROR,           /* /error: its type only */
+	ENVELOPE_ERROR_CODE,      /* /error/code */
+	ENVELOPE_ERROR_MESSAGE,   /* /error/message */
+	ENVELOPE_CARRIER,         /* the carrier member, /trace: its type only */
+	ENVELOPE_TRACEPARENT,     /* /trace/traceparent */
+	ENVELOPE_TRACESTATE,      /* /trace/tracestate */
 	ENVELOPE_TRACEPARENT_POS, /* /trace/0: codex takes ["00-...","a=1"] too */
 	ENVELOPE_TRACESTATE_POS,  /* /trace/1 */
 	ENVELOPE_SLOTS_FIXED,
@@ -43,13 +43,13 @@ enum json_type {
 
 struct envelope_value {
 	enum json_type type;
-	bool cut;	  /* longer than the pointer's bytes_max: text is its beginning */
+	bool cut;         /* longer than the pointer's bytes_max: text is its beginning */
 	const char *text; /* string: decoded, on a UTF-8 boundary; number: as spelt; else empty */
 	size_t size;
 };
 
 enum envelope_kind {
-	ENVELOPE_OTHER,	       /* not JSON-RPC: a scalar, {}, no method and no answer, ... */
+	ENVELOPE_OTHER,        /* not JSON-RPC: a scalar, {}, no method and no answer, ... */
 	ENVELOPE_REQUEST,      /* method and an id that is a string or a number */
 	ENVELOPE_NOTIFICATION, /* method without id, or with the id null */
 	ENVELOPE_RESULT_REPLY, /* id and result */
@@ -71,7 +71,7 @@ const struct envelope_value *envelope_value(const struct envelope *envelope, int
  * (ENVELOPE_KEY_MAX bytes), size returned; 0 when there is no usable id (absent, null, another
  * type, or longer than ENVELOPE_ID_MAX).
  */
-#define ENVELOPE_ID_MAX	 256
+#define ENVELOPE_ID_MAX  256
 #define ENVELOPE_KEY_MAX (ENVELOPE_ID_MAX + 8)
 size_t envelope_id_key(const struct envelope *envelope, char key[ENVELOPE_KEY_MAX]);
 

@@ -24,7 +24,7 @@
  * Not JSON, too deep, an undecidable envelope: the message comes out as it went in and a trouble
  * flag says why.
  */
-#define SPLICE_HOLD_MAX 16384
+#define SPLICE_HOLD_MAX  16384
 #define SPLICE_DEPTH_MAX 1024 /* nesting of arrays and objects that is followed */
 
 enum splice_mode {
@@ -34,18 +34,18 @@ enum splice_mode {
 };
 
 enum splice_trouble {
-	SPLICE_NOT_JSON = 1,	   /* text that no JSON parser would take */
+	SPLICE_NOT_JSON = 1, /* text that no JSON parser would take */
 	SPLICE_TOO_DEEP = 2,
-	SPLICE_UNDECIDED = 4,	   /* SPLICE_HOLD_MAX went by and request or not was still open */
+	SPLICE_UNDECIDED = 4,      /* SPLICE_HOLD_MAX went by and request or not was still open */
 	SPLICE_ENVELOPE_LARGE = 8, /* wanted values over the arena's limit; the rest is missing */
 	SPLICE_NO_MEMORY = 16,
 };
 
 struct splice_hooks {
 	/*
-	 * SPLICE_INJECT, in a request, once per envelope: gives the carrier's value as JSON text, valid
-	 * until the next call. Size 0: leave this envelope as it is. In a message longer than the hold
-	 * only id, method and the carrier are sure to be in the envelope by now.
+	 * SPLICE_INJECT, in a request, once per envelope: gives the carrier's value as JSON text,
+	 * valid until the next call. Size 0: leave this envelope as it is. In a message longer than
+	 * the hold only id, method and the carrier are sure to be in the envelope by now.
 	 */
 	size_t (*carrier)(void *arg, const struct envelope *envelope, const char **text);
 	/* Every envelope, when its closing brace has been read, after carrier(). */
@@ -64,8 +64,8 @@ struct splice *splice_new(const struct pointers *pointers, const char *carrier_n
 void splice_free(struct splice *splice);
 
 /* A new message begins. Drops what was held of an earlier one. */
-void splice_begin(struct splice *splice, enum splice_mode mode, const struct splice_hooks *hooks,
-	void *arg);
+void splice_begin(
+	struct splice *splice, enum splice_mode mode, const struct splice_hooks *hooks, void *arg);
 
 /*
  * Takes the next bytes of the message; last: they complete it. Afterwards splice_pieces() is what

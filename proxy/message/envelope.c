@@ -1,0 +1,420 @@
+/*
+ * What a message says about itself. skim enters values as it meets them; here they are kept, judged
+ * (request, reply, ...), and the id is brought to the form under which a reply finds its request.
+ *
+ * Texts live in one arena per envelope, which grows when it must and stays. A text that finds no
+ * room is left empty and marked as cut, so that no half id or method is taken for a whole one.
+ */
+#include "proxy/message/envelope.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/message/envelope_fill.h"
+
+#define ENVELOPE_TEXT_MAX       256
+#define ENVELOPE_TRACESTATE_MAX (4096 + 4) /* so that one over carrier.h's limit is seen to be */
+
+static const struct envelope_value envelope_absent = {.type = JSON_ABSENT, .text = ""};
+
+/* Writes name as the first token of a pointer (RFC 6901, section 3). */
+static void envelope_pointer_token(char *pointer, const char *name)
+{
+	*pointer++ = '/';
+	for (; *name != '\0'; name++) {
+		if (*name == '~' || *name == '/')
+			*pointer++ = '~';
+		*pointer++ = *name == '~' ? '0' : *name == '/' ? '1' : *name;
+	}
+	*pointer = '\0';
+}
+
+/* Adds the fixed slots; false when one of them does not get its number. */
+static bool envelope_pointers_fill(struct pointers *pointers, const char *carrier)
+{
+	static const struct {
+		const char *below_carrier; /* NULL: pointer is absolute */
+		const char *pointer;
+		size_t bytes_max;
+	} fixed[ENVELOPE_SLOTS_FIXED] = {
+		[ENVELOPE_ID] = {NULL, "/id", ENVELOPE_ID_MAX},
+		[ENVELOPE_METHOD] = {NULL, "/method", ENVELOPE_TEXT_MAX},
+		[ENVELOPE_PARAMS] = {NULL, "/params", 0},
+		[ENVELOPE_RESULT] = {NULL, "/result", 0},
+		[ENVELOPE_ERROR] = {NULL, "/error", 0},
+		[ENVELOPE_ERROR_CODE] = {NULL, "/error/code", ENVELOPE_TEXT_MAX},
+		[ENVELOPE_ERROR_MESSAGE] = {NULL, "/error/message", 4 * ENVELOPE_TEXT_MAX},
+		[ENVELOPE_CARRIER] = {"", NULL, 0},
+		[ENVELOPE_TRACEPARENT] = {"/traceparent", NULL, ENVELOPE_TEXT_MAX},
+		[ENVELOPE_TRACESTATE] = {"/tracestate", NULL, ENVELOPE_TRACESTATE_MAX},
+		[ENVELOPE_TRACEPARENT_POS] = {"/0", NULL, ENVELOPE_TEXT_MAX},
+		[ENVELOPE_TRACESTATE_POS] = {"/1", NULL, ENVELOPE_TRACESTATE_MAX},
+	};
+	char pointer[2 * POINTERS_TOKEN_MAX + 32];
+	int slot;
+
+	for (slot = 0; slot < ENVELOPE_SLOTS_FIXED; slot++) {
+		if (fixed[slot].below_carrier == NULL)
+			(void)snprintf(
+				pointer, sizeof(pointer), "%s", fixed[slot].pointer); /* fits */
+		else
+			(void)snprintf(pointer, sizeof(pointer), "%s%s", carrier,
+				fixed[slot].below_carrier); /* fits */
+		if (pointers_add(pointers, pointer, fixed[slot].bytes_max) != slot)
+			return false;
+	}
+	return true;
+}
+
+struct pointers *envelope_pointers_new(const char *carrier_name)
+{
+	char carrier[2 * POINTERS_TOKEN_MAX + 2];
+	struct pointers *pointers;
+
+	if (strlen(carrier_name) > POINTERS_TOKEN_MAX)
+		return NULL;
+	envelope_pointer_token(carrier, carrier_name);
+	pointers = pointers_new();
+	if (pointers != NULL && !envelope_pointers_fill(pointers, carrier)) {
+		pointers_free(pointers);
+		return NULL;
+	}
+	return pointers;
+}
+
+int envelope_init(struct envelope *envelope, const struct pointers *pointers)
+{
+	*envelope = (struct envelope){
+		.pointers = pointers,
+		.stamps = calloc(pointers->nodes_count, sizeof(*envelope->stamps)),
+		.values = calloc(pointers->slots_count + 1, sizeof(*envelope->values)),
+		.arena = malloc(ENVELOPE_ARENA_FIRST),
+		.arena_size = ENVELOPE_ARENA_FIRST,
+	};
+	if (envelope->stamps == NULL || envelope->values == NULL || envelope->arena == NULL)
+		return -1;
+	return 0;
+}
+
+void envelope_done(struct envelope *envelope)
+{
+	free(envelope->stamps);
+	free(envelope->values);
+	free(envelope->arena);
+	*envelope = (struct envelope){.pointers = NULL};
+}
+
+/* Moves the arena and the values' texts in it to a place of size bytes. */
+static bool envelope_arena_move(struct envelope *envelope, size_t size)
+{
+	uintptr_t old = (uintptr_t)envelope->arena;
+	char *arena = malloc(size);
+	size_t slot;
+
+	if (arena == NULL) {
+		envelope->no_memory = true;
+		return false;
+	}
+	memcpy(arena, envelope->arena, envelope->arena_used + envelope->text_size); /* < size */
+	for (slot = 0; slot < envelope->pointers->slots_count; slot++) {
+		struct envelope_value *value = &envelope->values[slot];
+		uintptr_t offset = (uintptr_t)value->text - old;
+
+		if (offset < envelope->arena_size)
+			value->text = arena + offset;
+	}
+	free(envelope->arena);
+	envelope->arena = arena;
+	envelope->arena_size = size;
+	return true;
+}
+
+/* Room for size bytes more at the end of what is there; never asked for beyond ARENA_MAX. */
+static inline bool envelope_arena_reserve(struct envelope *envelope, size_t size)
+{
+	size_t needed = envelope->arena_used + envelope->text_size + size;
+	size_t grown = envelope->arena_size;
+
+	if (needed <= grown)
+		return true;
+	while (grown < needed)
+		grown *= 2;
+	return envelope_arena_move(envelope, grown);
+}
+
+void envelope_put(
+	struct envelope *envelope, int slot, enum json_type type, const uint8_t *bytes, size_t size)
+{
+	struct envelope_value *value = &envelope->values[slot];
+	size_t size_max = envelope->pointers->slot_bytes_max[slot];
+	size_t size_kept = size < size_max ? size : size_max;
+
+	value->type = type;
+	value->cut = size > size_max;
+	if (size_kept > ENVELOPE_ARENA_MAX - envelope->arena_used)
+		envelope->large = true;
+	else if (envelope_arena_reserve(envelope, size_kept)) {
+		value->text = memcpy(envelope->arena + envelope->arena_used, bytes, size_kept);
+		value->size = value->cut ? text_trim(value->text, size_kept) : size_kept;
+		envelope->arena_used += size_kept;
+		return;
+	}
+	value->cut = true;
+}
+
+void envelope_text_begin(struct envelope *envelope)
+{
+	text_init(&envelope->text);
+	envelope->text_size = 0;
+	envelope->text_lost = false;
+}
+
+/* How long the whole text may become; *large: because the arena is full. */
+static size_t envelope_text_room(const struct envelope *envelope, int slot, bool *large)
+{
+	size_t size_max = envelope->pointers->slot_bytes_max[slot];
+	size_t arena_left = ENVELOPE_ARENA_MAX - envelope->arena_used;
+
+	*large = arena_left < size_max;
+	return *large ? arena_left : size_max;
+}
+
+void envelope_text_add(struct envelope *envelope, int slot, const uint8_t *piece, size_t size)
+{
+	bool large;
+	size_t left = envelope_text_room(envelope, slot, &large) - envelope->text_size;
+
+	if (envelope->text.cut)
+		return;
+	if (left > size + TEXT_DECODE_EXTRA)
+		left = size + TEXT_DECODE_EXTRA;
+	if (!envelope_arena_reserve(envelope, left)) {
+		envelope->text.cut = true;
+		envelope->text_lost = true;
+		return;
+	}
+	envelope->text_size += text_decode(&envelope->text,
+		envelope->arena + envelope->arena_used + envelope->text_size, left, piece, size);
+}
+
+void envelope_text_end(struct envelope *envelope, int slot, enum json_type type)
+{
+	struct envelope_value *value = &envelope->values[slot];
+	bool large;
+	size_t room = envelope_text_room(envelope, slot, &large), size;
+	char *text;
+
+	envelope_text_add(envelope, slot, (const uint8_t *)"", 0); /* reserves what text_finish() may write */
+	text = envelope->arena + envelope->arena_used;
+	size = text_finish(&envelope->text, text, envelope->text_size, room);
+	if (envelope->text.cut && large)
+		envelope->large = envelope->text_lost = true;
+	value->type = type;
+	value->cut = envelope->text.cut;
+	if (!envelope->text_lost) {
+		value->text = text;
+		value->size = size;
+		envelope->arena_used += size;
+	}
+	envelope->text_size = 0;
+}
+
+const struct envelope_value *envelope_value(const struct envelope *envelope, int slot)
+{
+	const struct pointers *pointers = envelope->pointers;
+	uint16_t node, parent;
+
+	assert(slot >= 0 && (size_t)slot < pointers->slots_count);
+	for (node = pointers->slot_nodes[slot]; node != POINTERS_ROOT; node = parent) {
+		parent = pointers->nodes[node].parent;
+		if (envelope->stamps[node] < envelope->stamps[parent])
+			return &envelope_absent;
+	}
+	return &envelope->values[slot];
+}
+
+/* An id that can be answered: a string or number that was read whole. */
+static bool envelope_id_usable(const struct envelope_value *id)
+{
+	return (id->type == JSON_STRING || id->type == JSON_NUMBER) && !id->cut &&
+	       id->size <= ENVELOPE_ID_MAX;
+}
+
+bool envelope_decided(const struct envelope *envelope)
+{
+	return envelope_value(envelope, ENVELOPE_ID)->type != JSON_ABSENT &&
+	       envelope_value(envelope, ENVELOPE_METHOD)->type != JSON_ABSENT;
+}
+
+/* A call: what it is by its id. */
+static enum envelope_kind envelope_kind_of_call(const struct envelope_value *id)
+{
+	if (envelope_id_usable(id))
+		return ENVELOPE_REQUEST;
+	if (id->type == JSON_ABSENT || id->type == JSON_NULL)
+		return ENVELOPE_NOTIFICATION;
+	return ENVELOPE_OTHER;
+}
+
+enum envelope_kind envelope_kind(const struct envelope *envelope)
+{
+	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
+	enum json_type error;
+
+	if (envelope_value(envelope, ENVELOPE_METHOD)->type == JSON_STRING)
+		return envelope_kind_of_call(id);
+	if (id->type == JSON_ABSENT)
+		return ENVELOPE_OTHER;
+	error = envelope_value(envelope, ENVELOPE_ERROR)->type;
+	if (error != JSON_ABSENT && error != JSON_NULL)
+		return ENVELOPE_ERROR_REPLY;
+	if (envelope_value(envelope, ENVELOPE_RESULT)->type != JSON_ABSENT)
+		return ENVELOPE_RESULT_REPLY;
+	return ENVELOPE_OTHER;
+}
+
+#define ENVELOPE_EXPONENT_DIGITS 9 /* fit a long */
+
+/* A number taken apart: digits * 10^(exponent + shift), without zeros at either end of digits. */
+struct envelope_number {
+	bool negative;
+	char digits[ENVELOPE_ID_MAX];
+	size_t digits_count;
+	long shift;
+	bool exponent_negative;
+	const char *exponent; /* its digits as spelt, without leading zeros */
+	size_t exponent_size;
+};
+
+static void envelope_number_split(struct envelope_number *number, const char *at, const char *end)
+{
+	bool fraction = false;
+
+	*number = (struct envelope_number){.negative = *at == '-', .exponent = end};
+	for (at += number->negative; at < end && (*at | 0x20) != 'e'; at++) {
+		if (*at == '.') {
+			fraction = true;
+			continue;
+		}
+		number->shift -= fraction;
+		if (*at != '0' || number->digits_count > 0)
+			number->digits[number->digits_count++] = *at; /* at most ENVELOPE_ID_MAX */
+	}
+	while (number->digits_count > 0 && number->digits[number->digits_count - 1] == '0') {
+		number->digits_count--;
+		number->shift++;
+	}
+	if (at == end)
+		return;
+	at++;
+	number->exponent_negative = *at == '-';
+	at += *at == '-' || *at == '+';
+	while (at < end && *at == '0')
+		at++;
+	number->exponent = at;
+	number->exponent_size = (size_t)(end - at);
+}
+
+/* Adds |amount| < 1000 to the decimal number digits[0..size); its size after that is returned. */
+static size_t envelope_decimal_add(char *digits, size_t size, long amount)
+{
+	long carry = amount;
+	size_t at;
+
+	for (at = size; at > 0 && carry != 0; at--) {
+		long sum = digits[at - 1] - '0' + carry;
+		long digit = (sum % 10 + 10) % 10;
+
+		digits[at - 1] = (char)('0' + digit);
+		carry = (sum - digit) / 10;
+	}
+	if (carry > 0) {
+		memmove(digits + 1, digits, size++);
+		digits[0] = (char)('0' + carry);
+	} else if (size > 1 && digits[0] == '0') {
+		memmove(digits, digits + 1, --size);
+	}
+	return size;
+}
+
+/* digits, then "e" and the exponent, for what is no integer of ENVELOPE_ID_MAX digits. */
+static size_t envelope_key_scientific(
+	char *key, const struct envelope_number *number, long exponent)
+{
+	size_t size;
+
+	if (number->exponent_size <= ENVELOPE_EXPONENT_DIGITS)
+		return (size_t)snprintf(key, sizeof("e-1000000000"), "e%ld", exponent);
+	key[0] = 'e';
+	key[1] = '-';
+	key += 1 + number->exponent_negative;
+	memcpy(key, number->exponent, number->exponent_size); /* < ENVELOPE_ID_MAX */
+	size = envelope_decimal_add(key, number->exponent_size,
+		number->exponent_negative ? -number->shift : number->shift);
+	return 1 + number->exponent_negative + size;
+}
+
+/* The exponent with shift added, LONG_MAX when it has too many digits to be counted with. */
+static long envelope_number_exponent(const struct envelope_number *number)
+{
+	long exponent = 0;
+	size_t i;
+
+	if (number->exponent_size > ENVELOPE_EXPONENT_DIGITS)
+		return LONG_MAX;
+	for (i = 0; i < number->exponent_size; i++)
+		exponent = exponent * 10 + (number->exponent[i] - '0');
+	return number->shift + (number->exponent_negative ? -exponent : exponent);
+}
+
+static size_t envelope_key_number(char *key, const char *text, size_t text_size)
+{
+	struct envelope_number number;
+	char *at = key;
+	long exponent;
+
+	envelope_number_split(&number, text, text + text_size);
+	if (number.digits_count == 0) {
+		*key = '0';
+		return 1;
+	}
+	exponent = envelope_number_exponent(&number);
+	if (number.negative)
+		*at++ = '-';
+	memcpy(at, number.digits, number.digits_count);
+	at += number.digits_count;
+	if (exponent < 0 || exponent > ENVELOPE_ID_MAX - (at - key))
+		at += envelope_key_scientific(at, &number, exponent);
+	else {
+		memset(at, '0', (size_t)exponent);
+		at += exponent;
+	}
+	return (size_t)(at - key);
+}
+
+/* An integer as every integer is spelt, but for minus zero. */
+static bool envelope_number_plain(const char *text, size_t size)
+{
+	size_t i;
+
+	for (i = text[0] == '-'; i < size; i++)
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+	return size != 2 || memcmp(text, "-0", 2) != 0;
+}
+
+size_t envelope_id_key(const struct envelope *envelope, char key[ENVELOPE_KEY_MAX])
+{
+	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
+
+	if (!envelope_id_usable(id))
+		return 0;
+	key[0] = id->type == JSON_STRING ? 's' : 'n';
+	if (id->type == JSON_NUMBER && !envelope_number_plain(id->text, id->size))
+		return 1 + envelope_key_number(key + 1, id->text, id->size);
+	memcpy(key + 1, id->text, id->size); /* <= ENVELOPE_ID_MAX */
+	return 1 + id->size;
+}

@@ -1,0 +1,226 @@
+/*
+ * The tree of wanted JSON pointers. Built at start, one pointer after the other; a pointer is
+ * decoded and judged whole before the tree is touched, so that a refused one leaves nothing behind.
+ * Children are found by a hash of first byte and size: most keys of a message are not wanted, and
+ * fall through an empty bucket.
+ */
+#include "proxy/message/pointers.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "proxy/message/pointers_tree.h"
+
+struct pointers_path {
+	size_t count;
+	uint16_t sizes[POINTERS_DEPTH_MAX];
+	uint8_t text[POINTERS_DEPTH_MAX * POINTERS_TOKEN_MAX]; /* tokens one after the other */
+	size_t text_used;
+};
+
+/* Reads one token up to the next slash; returns its end, NULL when it is not valid. */
+static const char *pointers_decode_token(struct pointers_path *path, const char *at)
+{
+	size_t size = 0;
+
+	for (; *at != '\0' && *at != '/'; at++) {
+		uint8_t byte = (uint8_t)*at;
+
+		if (byte == '~') {
+			at++;
+			if (*at != '0' && *at != '1')
+				return NULL;
+			byte = *at == '0' ? '~' : '/';
+		}
+		if (size++ == POINTERS_TOKEN_MAX)
+			return NULL;
+		path->text[path->text_used++] = byte;
+	}
+	path->sizes[path->count++] = (uint16_t)size;
+	return at;
+}
+
+static int pointers_decode(struct pointers_path *path, const char *pointer)
+{
+	path->count = 0;
+	path->text_used = 0;
+	while (*pointer == '/') {
+		if (path->count == POINTERS_DEPTH_MAX)
+			return -1;
+		pointer = pointers_decode_token(path, pointer + 1);
+		if (pointer == NULL)
+			return -1;
+	}
+	return *pointer == '\0' ? 0 : -1;
+}
+
+/* One more than the array index that a token is (RFC 6901, section 4), 0 when it is none. */
+static uint32_t pointers_index_end(const uint8_t *token, size_t size)
+{
+	uint32_t index = 0;
+	size_t i;
+
+	if (size == 0 || size > 9 || (size > 1 && token[0] == '0'))
+		return 0;
+	for (i = 0; i < size; i++) {
+		if (token[i] < '0' || token[i] > '9')
+			return 0;
+		index = index * 10 + (uint32_t)(token[i] - '0');
+	}
+	return index + 1;
+}
+
+static void *pointers_grow(void *array, size_t *size, size_t needed, size_t each)
+{
+	void *grown = array;
+
+	if (needed > *size) {
+		grown = realloc(array, needed * 2 * each);
+		if (grown != NULL)
+			*size = needed * 2;
+	}
+	return grown;
+}
+
+/* Makes room for the nodes of path, all of which may be new. */
+static int pointers_reserve(struct pointers *pointers, const struct pointers_path *path)
+{
+	struct pointers_node *nodes;
+	char *tokens;
+
+	nodes = pointers_grow(pointers->nodes, &pointers->nodes_size,
+		pointers->nodes_count + path->count, sizeof(*nodes));
+	if (nodes == NULL)
+		return -1;
+	pointers->nodes = nodes;
+	tokens = pointers_grow(pointers->tokens, &pointers->tokens_size,
+		pointers->tokens_used + path->text_used + 1, sizeof(*tokens));
+	if (tokens == NULL)
+		return -1;
+	pointers->tokens = tokens;
+	return 0;
+}
+
+static uint16_t pointers_add_node(
+	struct pointers *pointers, uint16_t parent, const uint8_t *token, uint32_t size)
+{
+	uint16_t number = (uint16_t)pointers->nodes_count++;
+	struct pointers_node *above = &pointers->nodes[parent];
+	uint16_t *head = &above->heads[pointers_bucket(token, size)];
+	uint32_t index_end = pointers_index_end(token, size);
+
+	pointers->nodes[number] = (struct pointers_node){.parent = parent,
+		.slot = -1,
+		.next = *head,
+		.token = pointers->tokens_used,
+		.token_size = size};
+	*head = number;
+	above->children++;
+	if (above->index_end < index_end)
+		above->index_end = index_end;
+	memcpy(pointers->tokens + pointers->tokens_used, token, size); /* pointers_reserve() */
+	pointers->tokens_used += size;
+	return number;
+}
+
+struct pointers *pointers_new(void)
+{
+	struct pointers *pointers = calloc(1, sizeof(*pointers));
+
+	if (pointers == NULL)
+		return NULL;
+	pointers->nodes_size = 32;
+	pointers->nodes = calloc(pointers->nodes_size, sizeof(*pointers->nodes));
+	if (pointers->nodes == NULL) {
+		pointers_free(pointers);
+		return NULL;
+	}
+	pointers->nodes[POINTERS_ROOT].slot = -1;
+	pointers->nodes_count = POINTERS_ROOT + 1;
+	return pointers;
+}
+
+void pointers_free(struct pointers *pointers)
+{
+	if (pointers == NULL)
+		return;
+	free(pointers->nodes);
+	free(pointers->tokens);
+	free(pointers);
+}
+
+/* Follows path from *node as far as the tree goes; returns how many tokens that were. */
+static size_t pointers_follow(
+	const struct pointers *pointers, const struct pointers_path *path, uint16_t *node)
+{
+	const uint8_t *token = path->text;
+	uint16_t child;
+	size_t i;
+
+	for (i = 0; i < path->count; i++) {
+		child = pointers_child(pointers, *node, token, path->sizes[i]);
+		if (child == POINTERS_NONE)
+			break;
+		token += path->sizes[i];
+		*node = child;
+	}
+	return i;
+}
+
+/* A new slot for path, of which the first known tokens lead to node. */
+static int pointers_add_slot(
+	struct pointers *pointers, const struct pointers_path *path, size_t known, uint16_t node)
+{
+	const uint8_t *token = path->text;
+	size_t i;
+
+	if (pointers->slots_count == POINTERS_SLOTS_MAX || pointers_reserve(pointers, path) != 0)
+		return -1;
+	for (i = 0; i < path->count; i++) {
+		if (i >= known)
+			node = pointers_add_node(pointers, node, token, path->sizes[i]);
+		token += path->sizes[i];
+	}
+	pointers->slot_nodes[pointers->slots_count] = node;
+	pointers->nodes[node].slot = (int16_t)pointers->slots_count;
+	return (int)pointers->slots_count++;
+}
+
+int pointers_add(struct pointers *pointers, const char *pointer, size_t bytes_max)
+{
+	struct pointers_path path;
+	uint16_t node = POINTERS_ROOT;
+	size_t known;
+	int slot = -1;
+
+	if (pointers_decode(&path, pointer) != 0)
+		return -1;
+	known = pointers_follow(pointers, &path, &node);
+	if (known == path.count)
+		slot = pointers->nodes[node].slot;
+	if (slot < 0)
+		slot = pointers_add_slot(pointers, &path, known, node);
+	if (slot >= 0 && pointers->slot_bytes_max[slot] < bytes_max)
+		pointers->slot_bytes_max[slot] = bytes_max;
+	return slot;
+}
+
+size_t pointers_count(const struct pointers *pointers)
+{
+	return pointers->slots_count;
+}
+
+uint16_t pointers_element(const struct pointers *pointers, uint16_t node, uint32_t index)
+{
+	char digits[10];
+	size_t at = sizeof(digits);
+
+	if (index >= pointers->nodes[node].index_end)
+		return POINTERS_NONE;
+	do {
+		digits[--at] = (char)('0' + index % 10);
+		index /= 10;
+	} while (index > 0);
+	return pointers_child(pointers, node, digits + at, sizeof(digits) - at);
+}

@@ -1,0 +1,694 @@
+/*
+ * The scanner: a state machine over bytes that can be left and entered again at any of them.
+ *
+ * Most of what passes is text inside strings, which goes by in blocks (skim_block.h), and keys that
+ * nobody wants. So the states follow each other in the order in which they usually come, and all
+ * that is done for wanted values lies behind one comparison: the depth against live_depth for keys
+ * and commas, next against POINTERS_NONE for values, capture for the ends of strings and numbers.
+ *
+ * Nothing here can fail but by the input; what cannot be kept of a wanted value is noted in the
+ * envelope.
+ */
+#include "proxy/message/skim.h"
+
+#include <string.h>
+
+#include "proxy/message/envelope_fill.h"
+#include "proxy/message/skim_block.h"
+
+enum skim_state {
+	SKIM_AFTER_MEMBER, /* comma or } */
+	SKIM_KEY,          /* the quote of a key */
+	SKIM_KEY_TEXT,     /* inside it */
+	SKIM_COLON,
+	SKIM_VALUE,
+	SKIM_STRING, /* inside a string that is a value */
+	SKIM_NUMBER,
+	SKIM_LITERAL,
+	SKIM_KEY_FIRST,     /* a key or } */
+	SKIM_ELEMENT_FIRST, /* a value or ] */
+	SKIM_AFTER_ELEMENT, /* comma or ] */
+	SKIM_DONE,          /* only white space may follow */
+};
+
+#define SKIM_NO_DEPTH      UINT32_MAX
+#define SKIM_NO_NODE       UINT16_MAX /* never the node of a value */
+#define SKIM_ESCAPE_LETTER 5 /* skim->escape after the backslash; below: hex digits to come */
+
+/* Why the text of a key or a value cannot be taken from where it stands. */
+enum {
+	SKIM_HARD_PIECES = 1, /* pieces of it have been taken already */
+	SKIM_HARD_ESCAPE = 2, /* there is a backslash in it */
+};
+
+/* What a byte may be. */
+enum {
+	SKIM_IS_BLANK = 1,
+	SKIM_IS_PLAIN = 2,  /* in a string, stands for itself */
+	SKIM_IS_LETTER = 4, /* after a backslash, but for u */
+	SKIM_IS_HEX = 8,
+};
+
+static const uint8_t skim_class[256] = {
+	['\t'] = SKIM_IS_BLANK,
+	['\n'] = SKIM_IS_BLANK,
+	['\r'] = SKIM_IS_BLANK,
+	[' '] = SKIM_IS_BLANK | SKIM_IS_PLAIN,
+	['!'] = SKIM_IS_PLAIN,
+	['"'] = SKIM_IS_LETTER,
+	['#' ... '.'] = SKIM_IS_PLAIN,
+	['/'] = SKIM_IS_PLAIN | SKIM_IS_LETTER,
+	['0' ... '9'] = SKIM_IS_PLAIN | SKIM_IS_HEX,
+	[':' ... '@'] = SKIM_IS_PLAIN,
+	['A' ... 'F'] = SKIM_IS_PLAIN | SKIM_IS_HEX,
+	['G' ... '['] = SKIM_IS_PLAIN,
+	['\\'] = SKIM_IS_LETTER,
+	[']' ... '`'] = SKIM_IS_PLAIN,
+	['a'] = SKIM_IS_PLAIN | SKIM_IS_HEX,
+	['b'] = SKIM_IS_PLAIN | SKIM_IS_HEX | SKIM_IS_LETTER,
+	['c' ... 'e'] = SKIM_IS_PLAIN | SKIM_IS_HEX,
+	['f'] = SKIM_IS_PLAIN | SKIM_IS_HEX | SKIM_IS_LETTER,
+	['g' ... 'm'] = SKIM_IS_PLAIN,
+	['n'] = SKIM_IS_PLAIN | SKIM_IS_LETTER,
+	['o' ... 'q'] = SKIM_IS_PLAIN,
+	['r'] = SKIM_IS_PLAIN | SKIM_IS_LETTER,
+	['s'] = SKIM_IS_PLAIN,
+	['t'] = SKIM_IS_PLAIN | SKIM_IS_LETTER,
+	['u' ... 255] = SKIM_IS_PLAIN,
+};
+
+/* What a value is by its first byte. */
+static const uint8_t skim_type[256] = {
+	['"'] = JSON_STRING,
+	['-'] = JSON_NUMBER,
+	['0' ... '9'] = JSON_NUMBER,
+	['['] = JSON_ARRAY,
+	['f'] = JSON_FALSE,
+	['n'] = JSON_NULL,
+	['t'] = JSON_TRUE,
+	['{'] = JSON_OBJECT,
+};
+
+/* Numbers (RFC 8259, section 6): what has been read, and where a byte leads from there. */
+enum skim_number_state {
+	SKIM_NUMBER_STOP, /* the byte is not part of it */
+	SKIM_NUMBER_BEGIN,
+	SKIM_NUMBER_MINUS,
+	SKIM_NUMBER_ZERO,
+	SKIM_NUMBER_INTEGER,
+	SKIM_NUMBER_POINT,
+	SKIM_NUMBER_FRACTION,
+	SKIM_NUMBER_E,
+	SKIM_NUMBER_E_SIGN,
+	SKIM_NUMBER_EXPONENT,
+};
+
+enum skim_number_byte {
+	SKIM_BYTE_OTHER,
+	SKIM_BYTE_ZERO,
+	SKIM_BYTE_DIGIT, /* 1 to 9 */
+	SKIM_BYTE_MINUS,
+	SKIM_BYTE_PLUS,
+	SKIM_BYTE_POINT,
+	SKIM_BYTE_E,
+	SKIM_BYTE_KINDS,
+};
+
+static const uint8_t skim_number_byte[256] = {
+	['0'] = SKIM_BYTE_ZERO,
+	['1' ... '9'] = SKIM_BYTE_DIGIT,
+	['-'] = SKIM_BYTE_MINUS,
+	['+'] = SKIM_BYTE_PLUS,
+	['.'] = SKIM_BYTE_POINT,
+	['e'] = SKIM_BYTE_E,
+	['E'] = SKIM_BYTE_E,
+};
+
+static const uint8_t skim_number_next[][SKIM_BYTE_KINDS] = {
+	[SKIM_NUMBER_BEGIN] = {[SKIM_BYTE_MINUS] = SKIM_NUMBER_MINUS,
+		[SKIM_BYTE_ZERO] = SKIM_NUMBER_ZERO,
+		[SKIM_BYTE_DIGIT] = SKIM_NUMBER_INTEGER},
+	[SKIM_NUMBER_MINUS] =
+		{[SKIM_BYTE_ZERO] = SKIM_NUMBER_ZERO, [SKIM_BYTE_DIGIT] = SKIM_NUMBER_INTEGER},
+	[SKIM_NUMBER_ZERO] = {[SKIM_BYTE_POINT] = SKIM_NUMBER_POINT, [SKIM_BYTE_E] = SKIM_NUMBER_E},
+	[SKIM_NUMBER_INTEGER] = {[SKIM_BYTE_ZERO] = SKIM_NUMBER_INTEGER,
+		[SKIM_BYTE_DIGIT] = SKIM_NUMBER_INTEGER,
+		[SKIM_BYTE_POINT] = SKIM_NUMBER_POINT,
+		[SKIM_BYTE_E] = SKIM_NUMBER_E},
+	[SKIM_NUMBER_POINT] =
+		{[SKIM_BYTE_ZERO] = SKIM_NUMBER_FRACTION, [SKIM_BYTE_DIGIT] = SKIM_NUMBER_FRACTION},
+	[SKIM_NUMBER_FRACTION] = {[SKIM_BYTE_ZERO] = SKIM_NUMBER_FRACTION,
+		[SKIM_BYTE_DIGIT] = SKIM_NUMBER_FRACTION,
+		[SKIM_BYTE_E] = SKIM_NUMBER_E},
+	[SKIM_NUMBER_E] = {[SKIM_BYTE_MINUS] = SKIM_NUMBER_E_SIGN,
+		[SKIM_BYTE_PLUS] = SKIM_NUMBER_E_SIGN,
+		[SKIM_BYTE_ZERO] = SKIM_NUMBER_EXPONENT,
+		[SKIM_BYTE_DIGIT] = SKIM_NUMBER_EXPONENT},
+	[SKIM_NUMBER_E_SIGN] =
+		{[SKIM_BYTE_ZERO] = SKIM_NUMBER_EXPONENT, [SKIM_BYTE_DIGIT] = SKIM_NUMBER_EXPONENT},
+	[SKIM_NUMBER_EXPONENT] =
+		{[SKIM_BYTE_ZERO] = SKIM_NUMBER_EXPONENT, [SKIM_BYTE_DIGIT] = SKIM_NUMBER_EXPONENT},
+};
+
+/* Whether the number may end here. */
+static bool skim_number_complete(uint8_t state)
+{
+	return state == SKIM_NUMBER_ZERO || state == SKIM_NUMBER_INTEGER ||
+	       state == SKIM_NUMBER_FRACTION || state == SKIM_NUMBER_EXPONENT;
+}
+
+/* The first byte that is not part of the number, or end. */
+static inline const uint8_t *skim_number(struct skim *skim, const uint8_t *p, const uint8_t *end)
+{
+	uint8_t state = skim->number, next;
+
+	for (; p < end; p++) {
+		next = skim_number_next[state][skim_number_byte[*p]];
+		if (next == SKIM_NUMBER_STOP)
+			break;
+		state = next;
+		if (skim_number_complete(state) && state != SKIM_NUMBER_ZERO)
+			while (p + 1 < end && p[1] >= '0' && p[1] <= '9')
+				p++;
+	}
+	skim->number = state;
+	return p;
+}
+
+static const uint8_t *skim_blank(const uint8_t *p, const uint8_t *end)
+{
+	while (p < end && (skim_class[*p] & SKIM_IS_BLANK) != 0)
+		p++;
+	return p;
+}
+
+/* Goes on in an escape: the byte after it, end, or NULL when it is none. */
+static const uint8_t *skim_escape_rest(struct skim *skim, const uint8_t *p, const uint8_t *end)
+{
+	for (; p < end && skim->escape > 0; p++) {
+		if (skim->escape < SKIM_ESCAPE_LETTER) {
+			if ((skim_class[*p] & SKIM_IS_HEX) == 0)
+				return NULL;
+			skim->escape--;
+		} else if (*p == 'u') {
+			skim->escape = 4;
+		} else {
+			if ((skim_class[*p] & SKIM_IS_LETTER) == 0)
+				return NULL;
+			skim->escape = 0;
+		}
+	}
+	return p;
+}
+
+static const uint8_t *skim_escape_long(struct skim *skim, const uint8_t *p, const uint8_t *end)
+{
+	if (end - p >= 6 && p[1] == 'u' &&
+		(skim_class[p[2]] & skim_class[p[3]] & skim_class[p[4]] & skim_class[p[5]] &
+			SKIM_IS_HEX) != 0)
+		return p + 6;
+	skim->escape = SKIM_ESCAPE_LETTER;
+	return skim_escape_rest(skim, p + 1, end);
+}
+
+/* At a byte that is not plain text, nor a quote: the byte after the escape, end, or NULL. */
+static inline const uint8_t *skim_escape(struct skim *skim, const uint8_t *p, const uint8_t *end)
+{
+	if (*p != '\\')
+		return NULL;
+	skim->hard |= SKIM_HARD_ESCAPE;
+	if (end - p >= 2 && (skim_class[p[1]] & SKIM_IS_LETTER) != 0)
+		return p + 2;
+	return skim_escape_long(skim, p, end);
+}
+
+/*
+ * The stops in the block at p, of which left bytes are there. When that is not a whole block, the
+ * last one before end is looked at instead, if the input has one.
+ */
+static inline uint64_t skim_block_last(const uint8_t *end, size_t left)
+{
+	return skim_block_stops(end - SKIM_BLOCK) >> ((SKIM_BLOCK - left) * SKIM_STRIDE);
+}
+
+/* Goes on after a stop that is no quote. */
+static const uint8_t *skim_text_on(
+	struct skim *skim, const uint8_t *start, const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *block, *stop;
+	uint64_t stops;
+
+	while (p != NULL && p < end) {
+		size_t left = (size_t)(end - p);
+
+		block = p;
+		if (left >= SKIM_BLOCK) {
+			stops = skim_block_stops(block);
+			p += SKIM_BLOCK;
+		} else if (end - start >= SKIM_BLOCK) {
+			stops = skim_block_last(end, left);
+			p = end;
+		} else {
+			stops = skim_block_few(p, left);
+			p = end;
+		}
+		while (stops != 0) {
+			stop = block + skim_block_first(stops);
+			if (*stop == '"')
+				return stop;
+			stop = skim_escape(skim, stop, end);
+			if (stop == NULL || stop >= p) {
+				p = stop;
+				break;
+			}
+			stops = skim_block_after(stops, (unsigned)(stop - block));
+		}
+	}
+	return p;
+}
+
+/*
+ * Reads on inside a string: to its closing quote, to end, or NULL for what may not be in one. The
+ * input began at start. Most strings end in their first block.
+ */
+static inline const uint8_t *skim_text(
+	struct skim *skim, const uint8_t *start, const uint8_t *p, const uint8_t *end)
+{
+	if (skim->escape > 0) {
+		p = skim_escape_rest(skim, p, end);
+	} else if (end - p >= SKIM_BLOCK) {
+		uint64_t stops = skim_block_stops(p);
+
+		if (stops == 0)
+			p += SKIM_BLOCK;
+		else if (p[skim_block_first(stops)] == '"')
+			return p + skim_block_first(stops);
+	}
+	return skim_text_on(skim, start, p, end);
+}
+
+/* A piece of a key that cannot be compared where it stands. */
+static void skim_key_add(struct skim *skim, const uint8_t *piece, const uint8_t *end)
+{
+	if ((skim->hard & SKIM_HARD_PIECES) == 0) {
+		text_init(&skim->key_text);
+		skim->key_size = 0;
+		skim->hard |= SKIM_HARD_PIECES;
+	}
+	skim->key_size += text_decode(&skim->key_text, skim->key + skim->key_size,
+		sizeof(skim->key) - skim->key_size, piece, (size_t)(end - piece));
+}
+
+static uint16_t skim_key_find(struct skim *skim, const uint8_t *piece, const uint8_t *end)
+{
+	uint16_t node = skim->levels[skim->depth - skim->envelope_depth].node;
+
+	if (skim->hard == 0)
+		return pointers_child(skim->pointers, node, piece, (size_t)(end - piece));
+	skim_key_add(skim, piece, end);
+	skim->key_size = text_finish(&skim->key_text, skim->key, skim->key_size, sizeof(skim->key));
+	if (skim->key_text.cut)
+		return POINTERS_NONE;
+	return pointers_child(skim->pointers, node, skim->key, skim->key_size);
+}
+
+static inline void skim_key_end(struct skim *skim, const uint8_t *piece, const uint8_t *end)
+{
+	skim->next = skim_key_find(skim, piece, end);
+	if (skim->depth == skim->envelope_depth && skim->next != skim->carrier)
+		skim->member_from = SKIM_NOWHERE;
+}
+
+/* A wanted value begins. */
+static inline void skim_value_enter(struct skim *skim, enum json_type type)
+{
+	bool text = type == JSON_STRING || type == JSON_NUMBER;
+
+	envelope_enter(skim->envelope, skim->next, text ? JSON_ABSENT : type);
+	if (text)
+		skim->capture = skim->pointers->nodes[skim->next].slot;
+	skim->hard = 0;
+}
+
+static void skim_capture_add(struct skim *skim, const uint8_t *piece, const uint8_t *end)
+{
+	if ((skim->hard & SKIM_HARD_PIECES) == 0)
+		envelope_text_begin(skim->envelope);
+	skim->hard |= SKIM_HARD_PIECES;
+	envelope_text_add(skim->envelope, skim->capture, piece, (size_t)(end - piece));
+}
+
+static void skim_capture_end(
+	struct skim *skim, enum json_type type, const uint8_t *piece, const uint8_t *end)
+{
+	if (skim->hard == 0) {
+		envelope_put(skim->envelope, skim->capture, type, piece, (size_t)(end - piece));
+	} else {
+		skim_capture_add(skim, piece, end);
+		envelope_text_end(skim->envelope, skim->capture, type);
+	}
+	skim->capture = -1;
+}
+
+static inline bool skim_in_object(const struct skim *skim)
+{
+	return (skim->objects[skim->depth / 64] >> (skim->depth % 64) & 1) != 0;
+}
+
+/* An object begins; false when that is too deep. */
+static inline bool skim_open_object(struct skim *skim)
+{
+	uint32_t depth = skim->depth + 1;
+	uint16_t node = depth == skim->envelope_depth ? POINTERS_ROOT : skim->next;
+
+	if (depth > SPLICE_DEPTH_MAX)
+		return false;
+	skim->depth = depth;
+	skim->objects[depth / 64] |= UINT64_C(1) << (depth % 64);
+	skim->after = SKIM_AFTER_MEMBER;
+	skim->next = POINTERS_NONE;
+	if (node == POINTERS_NONE || skim->pointers->nodes[node].children == 0)
+		return true;
+	if (node == POINTERS_ROOT)
+		envelope_begin(skim->envelope);
+	skim->live_depth = depth;
+	skim->levels[depth - skim->envelope_depth].node = node;
+	return true;
+}
+
+/* An array begins; false when that is too deep. */
+static inline bool skim_open_array(struct skim *skim)
+{
+	uint32_t depth = skim->depth + 1;
+	uint16_t node = skim->next;
+
+	if (depth > SPLICE_DEPTH_MAX)
+		return false;
+	skim->depth = depth;
+	skim->objects[depth / 64] &= ~(UINT64_C(1) << (depth % 64));
+	skim->after = SKIM_AFTER_ELEMENT;
+	skim->next = POINTERS_NONE;
+	if (depth == 1 && skim->envelope_depth == 1)
+		skim->envelope_depth = 2; /* a batch */
+	if (node == POINTERS_NONE || skim->pointers->nodes[node].index_end == 0)
+		return true;
+	skim->live_depth = depth;
+	skim->levels[depth - skim->envelope_depth] = (struct skim_level){.node = node, .index = 0};
+	skim->next = pointers_element(skim->pointers, node, 0);
+	return true;
+}
+
+/* An object or array ends. Returns whether it was an envelope. */
+static inline bool skim_close(struct skim *skim)
+{
+	bool live = skim->depth == skim->live_depth;
+	bool envelope = live && skim->depth == skim->envelope_depth;
+
+	skim->depth--;
+	if (live) {
+		skim->live_depth = envelope ? 0 : skim->depth;
+		skim->next = POINTERS_NONE;
+	}
+	if (skim->depth == 0)
+		skim->after = SKIM_DONE;
+	else
+		skim->after = skim_in_object(skim) ? SKIM_AFTER_MEMBER : SKIM_AFTER_ELEMENT;
+	return envelope;
+}
+
+/* The next element of an array that has wanted ones. */
+static void skim_element_next(struct skim *skim)
+{
+	struct skim_level *level = &skim->levels[skim->depth - skim->envelope_depth];
+
+	skim->next = POINTERS_NONE;
+	if (level->index < skim->pointers->nodes[level->node].index_end)
+		skim->next = pointers_element(skim->pointers, level->node, ++level->index);
+}
+
+/* The literal's bytes after its first; the byte after them, end, or NULL when it is another. */
+static const uint8_t *skim_literal(struct skim *skim, const uint8_t *p, const uint8_t *end)
+{
+	for (; p < end && *skim->literal != '\0'; p++, skim->literal++)
+		if (*p != (uint8_t)*skim->literal)
+			return NULL;
+	return p;
+}
+
+void skim_init(struct skim *skim, const struct pointers *pointers, struct envelope *envelope)
+{
+	*skim = (struct skim){.pointers = pointers, .envelope = envelope};
+	skim_begin(skim, SKIM_CHECK);
+}
+
+void skim_begin(struct skim *skim, enum skim_mode mode)
+{
+	skim->offset = 0;
+	skim->member_from = SKIM_NOWHERE;
+	skim->stop_at_carriers = false;
+	skim->stop_at_members = false;
+	skim->state = SKIM_VALUE;
+	skim->after = SKIM_DONE;
+	skim->escape = 0;
+	skim->next = POINTERS_NONE;
+	skim->capture = -1;
+	skim->depth = 0;
+	skim->live_depth = 0;
+	skim->envelope_depth = mode == SKIM_CHECK ? SKIM_NO_DEPTH : 1;
+	skim->carrier_depth = SKIM_NO_DEPTH;
+	skim->carrier = SKIM_NO_NODE;
+	if (mode == SKIM_STOP)
+		skim->carrier = skim->pointers->slot_nodes[ENVELOPE_CARRIER];
+}
+
+/*
+ * One function, although long: the states fall through to each other in the order of a usual
+ * member, and p and state stay in registers.
+ */
+enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *end)
+{
+	const uint8_t *const start = *at;
+	const uint8_t *p = start;
+	const uint8_t *token = start; /* where the piece of the current string or number begins */
+	enum skim_state state = skim->state;
+	enum skim_event event = SKIM_MORE;
+	enum json_type type;
+
+	while (p < end) {
+		switch (state) {
+		case SKIM_AFTER_MEMBER:
+			if (*p == '}')
+				goto close;
+			if (*p != ',')
+				goto blank;
+			p++;
+			state = SKIM_KEY;
+			if (skim->depth == skim->envelope_depth) {
+				skim->member_from = skim->offset + (size_t)(p - 1 - start);
+				if (skim->stop_at_members) {
+					event = SKIM_MEMBER;
+					goto out;
+				}
+			}
+			if (p == end)
+				goto out;
+			__attribute__((fallthrough));
+		case SKIM_KEY:
+		key:
+			if (*p != '"')
+				goto blank;
+			if (skim->depth == skim->live_depth) {
+				skim->hard = 0;
+				skim->key_from = skim->offset + (size_t)(p - start);
+				if (state == SKIM_KEY_FIRST && skim->depth == skim->envelope_depth)
+					skim->member_from = skim->key_from;
+			}
+			token = ++p;
+			state = SKIM_KEY_TEXT;
+			__attribute__((fallthrough));
+		case SKIM_KEY_TEXT:
+			p = skim_text(skim, start, p, end);
+			if (p == NULL)
+				goto bad;
+			if (skim->depth == skim->live_depth) {
+				if (p == end) {
+					skim_key_add(skim, token, p);
+					goto out;
+				}
+				skim_key_end(skim, token, p);
+			}
+			if (p == end)
+				goto out;
+			p++;
+			state = SKIM_COLON;
+			if (p == end)
+				goto out;
+			__attribute__((fallthrough));
+		case SKIM_COLON:
+			if (*p != ':')
+				goto blank;
+			p++;
+			state = SKIM_VALUE;
+			if (p == end)
+				goto out;
+			__attribute__((fallthrough));
+		case SKIM_VALUE:
+		value:
+			type = skim_type[*p];
+			if (type == JSON_ABSENT)
+				goto blank;
+			if (skim->next != POINTERS_NONE) {
+				if (skim->next == skim->carrier &&
+					skim->carrier_depth == SKIM_NO_DEPTH) {
+					skim->carrier_depth = skim->depth;
+					skim->value_from = skim->offset + (size_t)(p - start);
+					if (skim->stop_at_carriers) {
+						event = SKIM_CARRIER;
+						goto out;
+					}
+				}
+				skim_value_enter(skim, type);
+			}
+			token = p;
+			switch (type) {
+			case JSON_STRING:
+				break;
+			case JSON_OBJECT:
+				p++;
+				state = SKIM_KEY_FIRST;
+				if (!skim_open_object(skim))
+					goto deep;
+				continue;
+			case JSON_ARRAY:
+				p++;
+				state = SKIM_ELEMENT_FIRST;
+				if (!skim_open_array(skim))
+					goto deep;
+				continue;
+			case JSON_NUMBER:
+				skim->number = SKIM_NUMBER_BEGIN;
+				goto number;
+			case JSON_NULL:
+				skim->literal = "ull";
+				goto literal;
+			case JSON_TRUE:
+				skim->literal = "rue";
+				goto literal;
+			case JSON_FALSE:
+				skim->literal = "alse";
+				goto literal;
+			case JSON_ABSENT:
+				goto bad;
+			}
+			token = ++p;
+			state = SKIM_STRING;
+			__attribute__((fallthrough));
+		case SKIM_STRING:
+			p = skim_text(skim, start, p, end);
+			if (p == NULL)
+				goto bad;
+			if (p == end) {
+				if (skim->capture >= 0)
+					skim_capture_add(skim, token, p);
+				goto out;
+			}
+			if (skim->capture >= 0)
+				skim_capture_end(skim, JSON_STRING, token, p);
+			p++;
+			goto after_value;
+		case SKIM_NUMBER:
+		number:
+			state = SKIM_NUMBER;
+			p = skim_number(skim, p, end);
+			if (p == end) {
+				if (skim->capture >= 0)
+					skim_capture_add(skim, token, p);
+				goto out;
+			}
+			if (!skim_number_complete(skim->number))
+				goto bad;
+			if (skim->capture >= 0)
+				skim_capture_end(skim, JSON_NUMBER, token, p);
+			goto after_value;
+		literal:
+			p++;
+			state = SKIM_LITERAL;
+			__attribute__((fallthrough));
+		case SKIM_LITERAL:
+			p = skim_literal(skim, p, end);
+			if (p == NULL)
+				goto bad;
+			if (*skim->literal != '\0')
+				goto out;
+			goto after_value;
+		case SKIM_KEY_FIRST:
+			if (*p == '}')
+				goto close;
+			goto key;
+		case SKIM_ELEMENT_FIRST:
+			if (*p == ']')
+				goto close;
+			goto value;
+		case SKIM_AFTER_ELEMENT:
+			if (*p == ']')
+				goto close;
+			if (*p != ',')
+				goto blank;
+			p++;
+			state = SKIM_VALUE;
+			if (skim->depth == skim->live_depth)
+				skim_element_next(skim);
+			continue;
+		case SKIM_DONE:
+			goto blank;
+		}
+	close:
+		p++;
+		if (skim_close(skim)) {
+			state = skim->after;
+			event = SKIM_ENVELOPE_END;
+			goto out;
+		}
+	after_value:
+		state = skim->after;
+		if (skim->depth == skim->carrier_depth) {
+			skim->carrier_depth = SKIM_NO_DEPTH;
+			event = SKIM_CARRIER_END;
+			goto out;
+		}
+		continue;
+	blank:
+		if ((skim_class[*p] & SKIM_IS_BLANK) == 0)
+			goto bad;
+		p = skim_blank(p + 1, end);
+	}
+	goto out;
+bad:
+	event = SKIM_BAD;
+	p = end;
+	goto out;
+deep:
+	event = SKIM_DEEP;
+out:
+	skim->state = (uint8_t)state;
+	skim->offset += (size_t)(p - start);
+	*at = p;
+	return event;
+}
+
+bool skim_finish(const struct skim *skim)
+{
+	return skim->state == SKIM_DONE || (skim->state == SKIM_NUMBER && skim->depth == 0 &&
+						   skim_number_complete(skim->number));
+}
+
+bool skim_expects_envelope(const struct skim *skim)
+{
+	return skim->depth > 0 || skim->state == SKIM_VALUE;
+}
+
+bool skim_is_array(const uint8_t *bytes, const uint8_t *end)
+{
+	bytes = skim_blank(bytes, end);
+	return bytes < end && *bytes == '[';
+}

@@ -1,0 +1,80 @@
+#ifndef PROXY_MESSAGE_SKIM_BLOCK_H
+#define PROXY_MESSAGE_SKIM_BLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/*
+ * The inner step of skim: which bytes of a block end plain text inside a string, that is quotes,
+ * backslashes and control characters (RFC 8259, section 7). The answer is a mask with one bit per
+ * byte, SKIM_STRIDE bits apart, the first byte lowest.
+ *
+ * SSE2 where there is, else eight bytes in a word; SKIM_PLAIN chooses the latter everywhere.
+ */
+#if defined(__SSE2__) && !defined(SKIM_PLAIN)
+
+#include <emmintrin.h>
+
+#define SKIM_BLOCK  16
+#define SKIM_STRIDE 1
+
+static inline uint64_t skim_block_stops(const uint8_t *bytes)
+{
+	__m128i block = _mm_loadu_si128((const __m128i *)(const void *)bytes);
+	/* Flipping bit 1 brings the quote (0x22) to 0x20, next to the control characters. */
+	__m128i flipped = _mm_xor_si128(block, _mm_set1_epi8(2));
+	__m128i low = _mm_cmpeq_epi8(_mm_min_epu8(flipped, _mm_set1_epi8(0x20)), flipped);
+	__m128i backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
+
+	return (uint32_t)_mm_movemask_epi8(_mm_or_si128(low, backslash));
+}
+
+#else
+
+#define SKIM_BLOCK  8
+#define SKIM_STRIDE 8
+
+#define SKIM_EACH(byte) (0x0101010101010101u * (uint64_t)(byte))
+
+static inline uint64_t skim_block_stops(const uint8_t *bytes)
+{
+	uint64_t block, low, backslash;
+
+	memcpy(&block, bytes, sizeof(block));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	block = __builtin_bswap64(block);
+#endif
+	/* Seven-bit sums never carry into the next byte, so every bit is exact. */
+	low = block ^ SKIM_EACH(2); /* the quote comes to 0x20, next to the control characters */
+	low = ((low & SKIM_EACH(0x7f)) + SKIM_EACH(0x7f - 0x20)) | low;
+	backslash = block ^ SKIM_EACH('\\');
+	backslash = ((backslash & SKIM_EACH(0x7f)) + SKIM_EACH(0x7f)) | backslash;
+	return ~(low & backslash) & SKIM_EACH(0x80);
+}
+
+#endif
+
+/* The same for fewer bytes than a block. */
+static inline uint64_t skim_block_few(const uint8_t *bytes, size_t count)
+{
+	uint8_t block[SKIM_BLOCK];
+
+	memset(block, ' ', sizeof(block));
+	memcpy(block, bytes, count); /* < SKIM_BLOCK */
+	return skim_block_stops(block);
+}
+
+/* The position in the block of the first byte in a mask that is not empty. */
+static inline unsigned skim_block_first(uint64_t stops)
+{
+	return (unsigned)__builtin_ctzll(stops) / SKIM_STRIDE;
+}
+
+/* The mask without the first count bytes; count < SKIM_BLOCK. */
+static inline uint64_t skim_block_after(uint64_t stops, unsigned count)
+{
+	return stops & (~UINT64_C(0) << (count * SKIM_STRIDE));
+}
+
+#endif

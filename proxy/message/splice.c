@@ -1,0 +1,562 @@
+/*
+ * One message on its way through. In the order of its life:
+ *
+ * HOLDING   Bytes are only kept. When the message ends within SPLICE_HOLD_MAX it is read in one
+ *           go, from the caller's bytes if they are all there, and everything is known at once: a
+ *           broken message is found before anything is done for it. A batch is checked first and
+ *           then read once more, so that its envelopes follow each other as they stand in it.
+ * FLOWING   It did not end: what was kept is read, and what follows as it comes. Bytes are given
+ * out up to where an edit may still come: the comma before a member whose key is not known yet, or
+ * a carrier of which it is not known whether it is a request's. Those wait for SPLICE_HOLD_MAX
+ * bytes at most; then the envelope is left as it is. WATCHING  It is read and given out as it
+ * comes. PASSING   It is not read any more: not JSON, or out of memory.
+ *
+ * A carrier that was met is a mark; splice_edit() turns marks into edits. All positions are offsets
+ * in the message, and every decision is made at an offset that depends on the bytes alone, so the
+ * cuts of the input are never seen in the output.
+ *
+ * At the end of a call everything is given out that does not have to wait (window.h).
+ */
+#include "proxy/message/splice.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/message/envelope_fill.h"
+#include "proxy/message/skim.h"
+#include "proxy/message/window.h"
+
+enum splice_phase {
+	SPLICE_HOLDING,
+	SPLICE_FLOWING,
+	SPLICE_WATCHING,
+	SPLICE_PASSING,
+};
+
+/* What becomes of the carriers of the current envelope. */
+enum splice_fate {
+	SPLICE_OPEN,   /* nothing is decided yet */
+	SPLICE_EDITED, /* it is a request: what else turns up is removed */
+	SPLICE_LEFT, /* it was no request so far, or could not wait: nothing is changed any more */
+	SPLICE_REFUSED, /* the hook wants it unchanged */
+};
+
+/* A carrier member. */
+struct splice_mark {
+	size_t from;  /* the comma before it; its key, if it is the first member */
+	size_t key;   /* its key's quote */
+	size_t value; /* its value's first byte */
+	size_t end;   /* after its value */
+	size_t comma; /* the comma after it; only known of leading ones */
+	bool leading; /* nothing but carriers stands before it */
+	bool lost;    /* so much white space stood before its value that from was let go */
+};
+
+#define SPLICE_MARKS_FIRST 4
+
+struct splice {
+	struct skim skim;
+	struct envelope envelope;
+	struct window window;
+	char *member; /* owned; ,"trace": */
+	size_t member_size;
+
+	enum splice_mode mode;
+	const struct splice_hooks *hooks; /* borrowed until the next message */
+	void *arg;
+	enum splice_phase phase;
+	unsigned troubles;
+	bool changed;  /* the output differs from the input */
+	bool complete; /* the last byte has come */
+	bool checked;  /* SPLICE_HOLDING: the whole message is known to be JSON */
+
+	/* The current envelope. */
+	size_t brace; /* its closing one */
+	enum splice_fate fate;
+	bool carrier_written;      /* SPLICE_INJECT: ours is in the output */
+	bool carrier_open;         /* marks[marks_count] is a carrier whose value is being read */
+	bool dropping;             /* its value is left out as it comes */
+	struct splice_mark *marks; /* owned */
+	size_t marks_count, marks_size;
+};
+
+/* No carrier waits; from here on the envelope has this fate. */
+static void splice_leave(struct splice *splice, enum splice_fate fate)
+{
+	splice->fate = fate;
+	splice->carrier_open = false;
+	splice->dropping = false;
+	splice->marks_count = 0;
+	splice->skim.stop_at_members = false;
+}
+
+static void splice_begin_envelope(struct splice *splice)
+{
+	splice_leave(splice, SPLICE_OPEN);
+	splice->carrier_written = false;
+}
+
+static void splice_fail(struct splice *splice, unsigned trouble)
+{
+	splice->troubles |= trouble;
+	splice->phase = SPLICE_PASSING;
+	splice_leave(splice, SPLICE_LEFT);
+}
+
+/* Gets our carrier's text and writes it; false when the envelope is to be left as it is. */
+static bool splice_write_carrier(struct splice *splice, size_t at, bool whole_member)
+{
+	const char *text;
+	size_t size = splice->hooks->carrier(splice->arg, &splice->envelope, &text);
+
+	if (size == 0) {
+		splice_leave(splice, SPLICE_REFUSED);
+		return false;
+	}
+	window_give(&splice->window, at);
+	if (!window_insert(&splice->window, splice->member, whole_member ? splice->member_size : 0,
+		    text, size)) {
+		splice->troubles |= SPLICE_NO_MEMORY;
+		splice_leave(splice, SPLICE_LEFT);
+		return false;
+	}
+	splice->carrier_written = true;
+	splice->changed = true;
+	return true;
+}
+
+/* Removes a member, with the comma before it or, when none is left there, the one after it. */
+static bool splice_remove(struct splice *splice, const struct splice_mark *mark)
+{
+	if (mark->lost) {
+		splice_leave(splice, SPLICE_LEFT);
+		return false;
+	}
+	window_give(&splice->window, mark->leading ? mark->key : mark->from);
+	window_drop(&splice->window, mark->leading ? mark->comma + 1 : mark->end);
+	splice->changed = true;
+	return true;
+}
+
+static bool splice_edit_mark(struct splice *splice, const struct splice_mark *mark)
+{
+	if (splice->mode == SPLICE_STRIP || splice->carrier_written)
+		return splice_remove(splice, mark);
+	if (!splice_write_carrier(splice, mark->value, false))
+		return false;
+	window_drop(&splice->window, mark->end);
+	return true;
+}
+
+/* The envelope is a request: makes the edits that the carriers met so far ask for. */
+static void splice_edit(struct splice *splice)
+{
+	size_t i, count = splice->marks_count;
+
+	if (!window_reserve(&splice->window, count + 1)) {
+		splice_fail(splice, SPLICE_NO_MEMORY);
+		return;
+	}
+	splice->fate = SPLICE_EDITED;
+	for (i = 0; i < count; i++)
+		if (!splice_edit_mark(splice, &splice->marks[i]))
+			return;
+	splice->marks_count = 0;
+}
+
+/* FLOWING, between members: makes the edits that wait, if it is known by now what it is. */
+static void splice_settle(struct splice *splice)
+{
+	bool decided = envelope_decided(&splice->envelope);
+
+	splice->skim.stop_at_members = !decided;
+	if (!decided)
+		return;
+	if (envelope_kind(&splice->envelope) == ENVELOPE_REQUEST)
+		splice_edit(splice);
+	else
+		splice_leave(splice, SPLICE_LEFT);
+}
+
+static bool splice_reserve_mark(struct splice *splice)
+{
+	size_t size = splice->marks_size == 0 ? SPLICE_MARKS_FIRST : 2 * splice->marks_size;
+	struct splice_mark *marks;
+
+	if (splice->marks_count < splice->marks_size)
+		return true;
+	marks = realloc(splice->marks, size * sizeof(*marks));
+	if (marks == NULL)
+		return false;
+	splice->marks = marks;
+	splice->marks_size = size;
+	return true;
+}
+
+/* Whether only carriers stand before the member at from. */
+static bool splice_is_leading(const struct splice *splice, size_t from, size_t key)
+{
+	const struct splice_mark *before = splice->marks + splice->marks_count - 1;
+
+	if (splice->marks_count == 0)
+		return from == key;
+	return before->leading && before->comma == from;
+}
+
+/* A mark for the carrier whose value is or was being read. */
+static void splice_push_mark(struct splice *splice)
+{
+	const struct skim *skim = &splice->skim;
+	bool lost = splice->phase == SPLICE_FLOWING &&
+		    skim->value_from - skim->member_from > SPLICE_HOLD_MAX;
+
+	if (!splice_reserve_mark(splice)) {
+		splice_fail(splice, SPLICE_NO_MEMORY);
+		return;
+	}
+	splice->marks[splice->marks_count] = (struct splice_mark){
+		.from = lost ? skim->value_from : skim->member_from,
+		.key = skim->key_from,
+		.value = skim->value_from,
+		.leading = splice->mode == SPLICE_STRIP &&
+			   splice_is_leading(splice, skim->member_from, skim->key_from),
+		.lost = lost,
+	};
+	splice->carrier_open = true;
+}
+
+/* FLOWING: a carrier's value begins. */
+static void splice_on_carrier(struct splice *splice)
+{
+	if (splice->fate == SPLICE_OPEN || splice->fate == SPLICE_EDITED)
+		splice_push_mark(splice);
+}
+
+static void splice_on_carrier_end(struct splice *splice)
+{
+	if (splice->phase == SPLICE_HOLDING)
+		splice_push_mark(splice);
+	splice->skim.member_from = SKIM_NOWHERE; /* it waits as a mark now, or not at all */
+	if (!splice->carrier_open)
+		return;
+	splice->carrier_open = false;
+	if (splice->dropping) {
+		window_drop(&splice->window, splice->skim.offset);
+		splice->dropping = false;
+		return;
+	}
+	splice->skim.stop_at_members = splice->marks[splice->marks_count].leading;
+	splice->marks[splice->marks_count++].end = splice->skim.offset;
+	if (splice->phase == SPLICE_FLOWING)
+		splice_settle(splice);
+}
+
+/* After a comma, while carriers wait. */
+static void splice_on_member(struct splice *splice)
+{
+	splice->marks[splice->marks_count - 1].comma = splice->skim.member_from;
+	splice->skim.stop_at_members = false;
+	if (splice->phase == SPLICE_FLOWING)
+		splice_settle(splice);
+}
+
+/* The last chance to edit, with everything known. */
+static void splice_close_envelope(struct splice *splice)
+{
+	bool request = envelope_kind(&splice->envelope) == ENVELOPE_REQUEST;
+
+	if (!request)
+		return;
+	if (splice->fate == SPLICE_LEFT)
+		splice->troubles |= SPLICE_UNDECIDED;
+	if (splice->fate != SPLICE_OPEN)
+		return;
+	splice_edit(splice);
+	if (splice->mode == SPLICE_INJECT && splice->fate == SPLICE_EDITED &&
+		!splice->carrier_written)
+		(void)splice_write_carrier(splice, splice->brace, true); /* else it is left */
+}
+
+/* FLOWING: a carrier has waited for SPLICE_HOLD_MAX bytes. */
+static void splice_overflow(struct splice *splice)
+{
+	size_t offset = splice->skim.offset;
+
+	if (!splice->carrier_open || !envelope_decided(&splice->envelope)) {
+		splice_leave(splice, SPLICE_LEFT);
+		return;
+	}
+	splice->marks[splice->marks_count++].end = offset;
+	splice_settle(splice);
+	splice->dropping = splice->fate == SPLICE_EDITED;
+	splice->carrier_open = splice->dropping;
+}
+
+/* How far may be read before splice_overflow() has to decide. */
+static const uint8_t *splice_limit(
+	const struct splice *splice, const uint8_t *at, const uint8_t *end)
+{
+	bool waits = splice->marks_count > 0 || (splice->carrier_open && !splice->dropping);
+	size_t room;
+
+	if (splice->phase != SPLICE_FLOWING || !waits)
+		return end;
+	room = splice->marks[0].from + SPLICE_HOLD_MAX - splice->skim.offset;
+	return room < (size_t)(end - at) ? at + room : end;
+}
+
+/*
+ * After a closing brace. Before a held message is touched the rest of it must be known to be good;
+ * then *at is at its end.
+ */
+static void splice_on_brace(struct splice *splice, const uint8_t **at, const uint8_t *end)
+{
+	splice->brace = splice->skim.offset - 1;
+	if (splice->phase == SPLICE_HOLDING && !splice->checked && *at < end &&
+		(skim_run(&splice->skim, at, end) != SKIM_MORE || !skim_finish(&splice->skim))) {
+		splice_fail(splice, SPLICE_NOT_JSON);
+		return;
+	}
+	if (splice->mode != SPLICE_WATCH)
+		splice_close_envelope(splice);
+	if (splice->phase == SPLICE_PASSING)
+		return;
+	splice->hooks->envelope(splice->arg, &splice->envelope);
+	splice_begin_envelope(splice);
+}
+
+/* Reads on, until all is read or there is no point in it. */
+static void splice_read(struct splice *splice, const uint8_t *at, size_t size)
+{
+	const uint8_t *end = at + size;
+
+	while (at < end && splice->phase != SPLICE_PASSING) {
+		switch (skim_run(&splice->skim, &at, splice_limit(splice, at, end))) {
+		case SKIM_MORE:
+			if (at < end)
+				splice_overflow(splice);
+			break;
+		case SKIM_CARRIER:
+			splice_on_carrier(splice);
+			break;
+		case SKIM_CARRIER_END:
+			splice_on_carrier_end(splice);
+			break;
+		case SKIM_MEMBER:
+			splice_on_member(splice);
+			break;
+		case SKIM_ENVELOPE_END:
+			splice_on_brace(splice, &at, end);
+			break;
+		case SKIM_BAD:
+			splice_fail(splice, SPLICE_NOT_JSON);
+			break;
+		case SKIM_DEEP:
+			splice_fail(splice, SPLICE_TOO_DEEP);
+			break;
+		}
+	}
+}
+
+/* A batch is checked as a whole before its first envelope is touched. */
+static bool splice_check(struct splice *splice, const uint8_t *at, const uint8_t *end)
+{
+	enum skim_event event;
+
+	skim_begin(&splice->skim, SKIM_CHECK);
+	event = skim_run(&splice->skim, &at, end);
+	if (event != SKIM_MORE || !skim_finish(&splice->skim)) {
+		splice_fail(splice, event == SKIM_DEEP ? SPLICE_TOO_DEEP : SPLICE_NOT_JSON);
+		return false;
+	}
+	skim_begin(&splice->skim, SKIM_STOP);
+	splice->checked = true;
+	return true;
+}
+
+/* The whole message is there, and fits the hold. */
+static void splice_read_held(struct splice *splice)
+{
+	const uint8_t *at = splice->window.bytes;
+	size_t size = splice->window.bytes_size;
+
+	if (size != window_end(&splice->window)) {
+		if (!window_store(&splice->window)) {
+			splice_fail(splice, SPLICE_NO_MEMORY);
+			return;
+		}
+		size = window_held(&splice->window, &at);
+	}
+	if (skim_is_array(at, at + size) && !splice_check(splice, at, at + size))
+		return;
+	splice_read(splice, at, size);
+}
+
+/* The message does not fit the hold. */
+static void splice_start_flowing(struct splice *splice)
+{
+	const uint8_t *held;
+	size_t held_size = window_held(&splice->window, &held);
+
+	splice->phase = SPLICE_FLOWING;
+	splice->skim.stop_at_carriers = true;
+	if (held_size > 0)
+		splice_read(splice, held, held_size);
+	splice_read(splice, splice->window.bytes, splice->window.bytes_size);
+}
+
+/* The offset from which bytes have to wait. */
+static size_t splice_keep_from(const struct splice *splice)
+{
+	size_t end = window_end(&splice->window), from = end;
+
+	if (splice->phase == SPLICE_HOLDING && !splice->complete)
+		return 0;
+	if (splice->phase != SPLICE_FLOWING || splice->dropping ||
+		(splice->fate != SPLICE_OPEN && splice->fate != SPLICE_EDITED))
+		return end;
+	if (splice->marks_count > 0 || splice->carrier_open)
+		from = splice->marks[0].from;
+	else if (splice->skim.member_from != SKIM_NOWHERE)
+		from = splice->skim.member_from;
+	return end - from > SPLICE_HOLD_MAX ? end : from;
+}
+
+/* At the end of a call: gives out what can go, keeps the rest. */
+static void splice_give(struct splice *splice)
+{
+	if (splice->dropping)
+		window_drop(&splice->window, window_end(&splice->window));
+	window_give(&splice->window, splice_keep_from(splice));
+	if (window_store(&splice->window))
+		return;
+	splice_fail(splice, SPLICE_NO_MEMORY);
+	window_give(&splice->window, window_end(&splice->window));
+	(void)window_store(&splice->window); /* nothing is left to be stored */
+}
+
+/* Writes ,"NAME": with name as JSON text; returns its size. */
+static size_t splice_member_write(char *member, const char *name)
+{
+	static const char hex[] = "0123456789abcdef";
+	char *at = member;
+
+	*at++ = ',';
+	*at++ = '"';
+	for (; *name != '\0'; name++) {
+		uint8_t byte = (uint8_t)*name;
+
+		if (byte < 0x20) {
+			memcpy(at, "\\u00", 4);
+			at[4] = hex[byte >> 4];
+			at[5] = hex[byte & 15];
+			at += 6;
+			continue;
+		}
+		if (byte == '"' || byte == '\\')
+			*at++ = '\\';
+		*at++ = *name;
+	}
+	*at++ = '"';
+	*at++ = ':';
+	return (size_t)(at - member);
+}
+
+struct splice *splice_new(const struct pointers *pointers, const char *carrier_name)
+{
+	struct splice *splice = calloc(1, sizeof(*splice));
+
+	if (splice == NULL)
+		return NULL;
+	splice->member = malloc(6 * strlen(carrier_name) + sizeof(",\"\":"));
+	if (splice->member == NULL || window_init(&splice->window) != 0 ||
+		envelope_init(&splice->envelope, pointers) != 0) {
+		splice_free(splice);
+		return NULL;
+	}
+	splice->member_size = splice_member_write(splice->member, carrier_name);
+	skim_init(&splice->skim, pointers, &splice->envelope);
+	splice->phase = SPLICE_PASSING;
+	return splice;
+}
+
+void splice_free(struct splice *splice)
+{
+	if (splice == NULL)
+		return;
+	window_done(&splice->window);
+	envelope_done(&splice->envelope);
+	free(splice->member);
+	free(splice->marks);
+	free(splice);
+}
+
+void splice_begin(
+	struct splice *splice, enum splice_mode mode, const struct splice_hooks *hooks, void *arg)
+{
+	splice->mode = mode;
+	splice->hooks = hooks;
+	splice->arg = arg;
+	splice->phase = mode == SPLICE_WATCH ? SPLICE_WATCHING : SPLICE_HOLDING;
+	splice->troubles = 0;
+	splice->changed = false;
+	splice->complete = false;
+	splice->checked = false;
+	splice->envelope.large = false;
+	splice->envelope.no_memory = false;
+	skim_begin(&splice->skim, mode == SPLICE_WATCH ? SKIM_WATCH : SKIM_STOP);
+	window_begin(&splice->window);
+	splice_begin_envelope(splice);
+}
+
+void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool last)
+{
+	assert(!splice->complete);
+	splice->complete = last;
+	if (size == 0)
+		bytes = (const uint8_t *)"";
+	window_feed(&splice->window, bytes, size);
+	if (splice->phase != SPLICE_HOLDING)
+		splice_read(splice, bytes, size);
+	else if (window_end(&splice->window) > SPLICE_HOLD_MAX)
+		splice_start_flowing(splice);
+	else if (last)
+		splice_read_held(splice);
+	if (last && splice->phase != SPLICE_PASSING && !skim_finish(&splice->skim))
+		splice_fail(splice, SPLICE_NOT_JSON);
+	splice_give(splice);
+}
+
+void splice_abandon(struct splice *splice)
+{
+	window_feed(&splice->window, (const uint8_t *)"", 0);
+	splice_fail(splice, 0);
+	splice_give(splice);
+}
+
+const struct splice_piece *splice_pieces(const struct splice *splice, size_t *count, size_t *total)
+{
+	*count = splice->window.pieces_count;
+	*total = splice->window.pieces_total;
+	return splice->window.pieces;
+}
+
+unsigned splice_troubles(const struct splice *splice)
+{
+	return splice->troubles | (splice->envelope.large ? SPLICE_ENVELOPE_LARGE : 0) |
+	       (splice->envelope.no_memory ? SPLICE_NO_MEMORY : 0);
+}
+
+bool splice_may_edit(const struct splice *splice)
+{
+	bool settled = splice->fate == SPLICE_LEFT || splice->fate == SPLICE_REFUSED;
+
+	if (splice->changed)
+		return true;
+	if (splice->complete || splice->phase == SPLICE_WATCHING || splice->phase == SPLICE_PASSING)
+		return false;
+	return splice->phase == SPLICE_HOLDING ||
+	       (skim_expects_envelope(&splice->skim) &&
+		       (!settled || splice->skim.envelope_depth > 1));
+}

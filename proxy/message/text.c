@@ -1,0 +1,172 @@
+/*
+ * Decoding of JSON strings. Runs of plain bytes are copied whole; an escape goes through a few
+ * words of state, so that a piece may end anywhere in it.
+ */
+#include "proxy/message/text.h"
+
+#include <string.h>
+
+#define TEXT_REPLACEMENT 0xfffd
+
+struct text_room {
+	char *to;
+	size_t used, size;
+};
+
+void text_init(struct text *text)
+{
+	*text = (struct text){.cut = false};
+}
+
+/* What fits of bytes; a character that is split here goes in text_finish(). */
+static void text_put(struct text *text, struct text_room *room, const void *bytes, size_t size)
+{
+	size_t left = room->size - room->used;
+
+	if (text->cut)
+		return;
+	if (size > left) {
+		text->cut = true;
+		size = left;
+	}
+	if (size > 0)
+		memcpy(room->to + room->used, bytes, size);
+	room->used += size;
+}
+
+static void text_put_code(struct text *text, struct text_room *room, uint32_t code)
+{
+	uint8_t bytes[4];
+	size_t size = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+	static const uint8_t leads[5] = {0, 0x00, 0xc0, 0xe0, 0xf0};
+	size_t i;
+
+	for (i = size - 1; i > 0; i--) {
+		bytes[i] = (uint8_t)(0x80 | (code & 0x3f));
+		code >>= 6;
+	}
+	bytes[0] = (uint8_t)(leads[size] | code);
+	text_put(text, room, bytes, size);
+}
+
+/* A high surrogate that no low one follows. */
+static void text_put_lone(struct text *text, struct text_room *room)
+{
+	if (text->high != 0)
+		text_put_code(text, room, TEXT_REPLACEMENT);
+	text->high = 0;
+}
+
+/* A complete \uXXXX. */
+static void text_put_unit(struct text *text, struct text_room *room, uint32_t unit)
+{
+	bool low = unit >= 0xdc00 && unit <= 0xdfff;
+
+	if (low && text->high != 0) {
+		unit = 0x10000 + ((uint32_t)(text->high - 0xd800) << 10) + (unit - 0xdc00);
+		text->high = 0;
+		text_put_code(text, room, unit);
+		return;
+	}
+	text_put_lone(text, room);
+	if (unit >= 0xd800 && unit <= 0xdbff)
+		text->high = (uint16_t)unit;
+	else
+		text_put_code(text, room, low ? TEXT_REPLACEMENT : unit);
+}
+
+static uint8_t text_short_escape(uint8_t letter)
+{
+	switch (letter) {
+	case 'b':
+		return '\b';
+	case 'f':
+		return '\f';
+	case 'n':
+		return '\n';
+	case 'r':
+		return '\r';
+	case 't':
+		return '\t';
+	default:
+		return letter; /* quote, backslash, slash */
+	}
+}
+
+static uint32_t text_hex(uint8_t digit)
+{
+	return digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10;
+}
+
+/* The next byte of an escape whose backslash has been seen. */
+static void text_step(struct text *text, struct text_room *room, uint8_t byte)
+{
+	if (text->escape_at == 1 && byte != 'u') {
+		text->escape_at = 0;
+		byte = text_short_escape(byte);
+		text_put_lone(text, room);
+		text_put(text, room, &byte, 1);
+		return;
+	}
+	if (text->escape_at == 1) {
+		text->code = 0;
+		text->escape_at = 2;
+		return;
+	}
+	text->code = (uint16_t)(text->code << 4 | text_hex(byte));
+	if (text->escape_at++ == 5) {
+		text->escape_at = 0;
+		text_put_unit(text, room, text->code);
+	}
+}
+
+size_t text_decode(
+	struct text *text, char *to, size_t size, const uint8_t *piece, size_t piece_size)
+{
+	struct text_room room = {.to = to, .used = 0, .size = size};
+	const uint8_t *end = piece + piece_size;
+	const uint8_t *run_end;
+
+	while (piece < end && !text->cut) {
+		if (text->escape_at > 0) {
+			text_step(text, &room, *piece++);
+			continue;
+		}
+		run_end = memchr(piece, '\\', (size_t)(end - piece));
+		if (run_end == NULL)
+			run_end = end;
+		if (run_end > piece) {
+			text_put_lone(text, &room);
+			text_put(text, &room, piece, (size_t)(run_end - piece));
+		}
+		piece = run_end;
+		if (piece < end) {
+			text->escape_at = 1;
+			piece++;
+		}
+	}
+	return room.used;
+}
+
+size_t text_finish(struct text *text, char *to, size_t used, size_t size)
+{
+	struct text_room room = {.to = to, .used = used, .size = size};
+
+	text_put_lone(text, &room);
+	return text->cut ? text_trim(to, room.used) : room.used;
+}
+
+size_t text_trim(const char *text, size_t size)
+{
+	size_t back = 0;
+	uint8_t lead;
+
+	while (back < 3 && back < size && ((uint8_t)text[size - 1 - back] & 0xc0) == 0x80)
+		back++;
+	if (back == size)
+		return size;
+	lead = (uint8_t)text[size - 1 - back];
+	if ((lead >= 0xc0 && back < 1) || (lead >= 0xe0 && back < 2) || (lead >= 0xf0 && back < 3))
+		return size - 1 - back;
+	return size;
+}

@@ -1,0 +1,73 @@
+#ifndef PROXY_MESSAGE_WINDOW_H
+#define PROXY_MESSAGE_WINDOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/message/splice.h"
+
+/*
+ * The bytes of a message between being received and being given out: what is held from earlier
+ * calls, then what the caller has just brought. They are given out in order, as pieces that point
+ * to where they stand, with texts put in between. Positions are offsets in the message as received.
+ */
+struct window {
+	uint8_t *hold;               /* owned; allocated when first needed */
+	size_t hold_begin, hold_end; /* the held bytes, those given out in this call included */
+	const uint8_t *bytes;        /* borrowed from the caller until the next window_feed() */
+	size_t bytes_size;
+	size_t bytes_offset;         /* of bytes[0]; the held ones end there */
+	size_t given;                /* all before this is given out, or left out */
+	struct splice_piece *pieces; /* owned */
+	size_t pieces_count, pieces_size, pieces_total;
+	uint8_t *insert; /* owned; the texts put in during this call */
+	size_t insert_used, insert_size;
+};
+
+/* 0, or -1 when out of memory; then window_done() is all that may follow. */
+int window_init(struct window *window);
+void window_done(struct window *window);
+
+/* A new message begins; nothing is held of it. */
+void window_begin(struct window *window);
+
+/* The next bytes of the message; the pieces and texts of the last call are void. */
+void window_feed(struct window *window, const uint8_t *bytes, size_t size);
+
+/* The offset after all that was fed. */
+static inline size_t window_end(const struct window *window)
+{
+	return window->bytes_offset + window->bytes_size;
+}
+
+/* How many bytes are held, and where they begin. */
+static inline size_t window_held(const struct window *window, const uint8_t **bytes)
+{
+	*bytes = window->hold_end == 0 ? NULL : window->hold + window->hold_begin;
+	return window->hold_end - window->hold_begin;
+}
+
+/*
+ * Makes sure that edits calls of window_give() and as many of window_insert() can follow, besides
+ * one window_give() that always can. False when out of memory.
+ */
+bool window_reserve(struct window *window, size_t edits);
+
+/* Gives out what comes before offset. */
+void window_give(struct window *window, size_t offset);
+
+/* Leaves out what comes before offset and is not given out yet. */
+void window_drop(struct window *window, size_t offset);
+
+/* Gives out a copy of prefix and text; false, and nothing is given out, when out of memory. */
+bool window_insert(struct window *window, const char *prefix, size_t prefix_size, const char *text,
+	size_t text_size);
+
+/*
+ * Keeps a copy of what is not given out, SPLICE_HOLD_MAX bytes at most; pieces stay as they are.
+ * False when out of memory.
+ */
+bool window_store(struct window *window);
+
+#endif
