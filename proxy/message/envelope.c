@@ -207,7 +207,8 @@ void envelope_text_end(struct envelope *envelope, int slot, enum json_type type)
 	size_t room = envelope_text_room(envelope, slot, &large), size;
 	char *text;
 
-	envelope_text_add(envelope, slot, (const uint8_t *)"", 0); /* reserves what text_finish() may write */
+	envelope_text_add(
+		envelope, slot, (const uint8_t *)"", 0); /* reserves what text_finish() may write */
 	text = envelope->arena + envelope->arena_used;
 	size = text_finish(&envelope->text, text, envelope->text_size, room);
 	if (envelope->text.cut && large)

@@ -182,19 +182,26 @@ static const uint8_t *skim_blank(const uint8_t *p, const uint8_t *end)
 	return p;
 }
 
+/* The byte at p is wrong. */
+static const uint8_t *skim_refuse(struct skim *skim, const uint8_t *p)
+{
+	skim->bad = p;
+	return NULL;
+}
+
 /* Goes on in an escape: the byte after it, end, or NULL when it is none. */
 static const uint8_t *skim_escape_rest(struct skim *skim, const uint8_t *p, const uint8_t *end)
 {
 	for (; p < end && skim->escape > 0; p++) {
 		if (skim->escape < SKIM_ESCAPE_LETTER) {
 			if ((skim_class[*p] & SKIM_IS_HEX) == 0)
-				return NULL;
+				return skim_refuse(skim, p);
 			skim->escape--;
 		} else if (*p == 'u') {
 			skim->escape = 4;
 		} else {
 			if ((skim_class[*p] & SKIM_IS_LETTER) == 0)
-				return NULL;
+				return skim_refuse(skim, p);
 			skim->escape = 0;
 		}
 	}
@@ -215,7 +222,7 @@ static const uint8_t *skim_escape_long(struct skim *skim, const uint8_t *p, cons
 static inline const uint8_t *skim_escape(struct skim *skim, const uint8_t *p, const uint8_t *end)
 {
 	if (*p != '\\')
-		return NULL;
+		return skim_refuse(skim, p);
 	skim->hard |= SKIM_HARD_ESCAPE;
 	if (end - p >= 2 && (skim_class[p[1]] & SKIM_IS_LETTER) != 0)
 		return p + 2;
@@ -431,7 +438,7 @@ static const uint8_t *skim_literal(struct skim *skim, const uint8_t *p, const ui
 {
 	for (; p < end && *skim->literal != '\0'; p++, skim->literal++)
 		if (*p != (uint8_t)*skim->literal)
-			return NULL;
+			return skim_refuse(skim, p);
 	return p;
 }
 
@@ -509,7 +516,7 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 		case SKIM_KEY_TEXT:
 			p = skim_text(skim, start, p, end);
 			if (p == NULL)
-				goto bad;
+				goto refused;
 			if (skim->depth == skim->live_depth) {
 				if (p == end) {
 					skim_key_add(skim, token, p);
@@ -586,7 +593,7 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 		case SKIM_STRING:
 			p = skim_text(skim, start, p, end);
 			if (p == NULL)
-				goto bad;
+				goto refused;
 			if (p == end) {
 				if (skim->capture >= 0)
 					skim_capture_add(skim, token, p);
@@ -617,7 +624,7 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 		case SKIM_LITERAL:
 			p = skim_literal(skim, p, end);
 			if (p == NULL)
-				goto bad;
+				goto refused;
 			if (*skim->literal != '\0')
 				goto out;
 			goto after_value;
@@ -663,9 +670,10 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 		p = skim_blank(p + 1, end);
 	}
 	goto out;
+refused:
+	p = skim->bad;
 bad:
 	event = SKIM_BAD;
-	p = end;
 	goto out;
 deep:
 	event = SKIM_DEEP;

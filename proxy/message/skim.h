@@ -52,6 +52,7 @@ struct skim {
 	uint16_t next;       /* the node of the value to come; POINTERS_NONE: not wanted */
 	uint16_t carrier;    /* the carrier's node */
 	int16_t capture;     /* the slot that wants the current string or number; -1: none */
+	const uint8_t *bad;  /* the byte that is wrong */
 	const char *literal; /* what must still come of true, false or null */
 
 	/* Containers: those down to live_depth have nodes, what is below is only checked. */

@@ -99,6 +99,8 @@ static void splice_begin_envelope(struct splice *splice)
 
 static void splice_fail(struct splice *splice, unsigned trouble)
 {
+	if (splice->dropping)
+		window_drop(&splice->window, splice->skim.offset);
 	splice->troubles |= trouble;
 	splice->phase = SPLICE_PASSING;
 	splice_leave(splice, SPLICE_LEFT);
