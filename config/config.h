@@ -7,10 +7,12 @@
 #include <stdio.h>
 
 #include "config/profile.h"
+#include "config/url.h"
+#include "config/words.h"
 
 /*
- * What the program is to do, from flags, SIDESPAN_* and OTEL_* variables, files, the profile and the
- * built-in defaults, in this order of strength. Every option is one row of options.def; nothing
+ * What the program is to do, from flags, SIDESPAN_* and OTEL_* variables, files, the profile and
+ * the built-in defaults, in this order of strength. Every option is one row of options.def; nothing
  * else lists them. A config is immutable once loaded.
  */
 enum config_source {
@@ -22,9 +24,18 @@ enum config_source {
 	CONFIG_FLAG,
 };
 
+#define CONFIG_WORD_CONSTANT(constant, text) constant,
+enum config_sampler { SAMPLER_WORDS(CONFIG_WORD_CONSTANT) };
+enum config_semconv { SEMCONV_WORDS(CONFIG_WORD_CONSTANT) };
+enum config_exporter { EXPORTER_WORDS(CONFIG_WORD_CONSTANT) };
+enum config_compression { COMPRESSION_WORDS(CONFIG_WORD_CONSTANT) };
+enum config_log_level { LOG_LEVEL_WORDS(CONFIG_WORD_CONSTANT) };
+#undef CONFIG_WORD_CONSTANT
+
 struct config_pair {
 	char *name;
 	char *value;
+	enum config_source source; /* which layer gave this pair */
 };
 
 struct config_map {
@@ -35,18 +46,21 @@ struct config_map {
 #define CONFIG_ERROR_SIZE 1024
 
 struct config {
-#define OPTION_BOOL(field, ...)	    bool field;
-#define OPTION_INT(field, ...)	    int64_t field;
+#define OPTION_BOOL(field, ...)     bool field;
+#define OPTION_INT(field, ...)      int64_t field;
 #define OPTION_DURATION(field, ...) int64_t field; /* ms */
-#define OPTION_SIZE(field, ...)	    int64_t field; /* bytes */
+#define OPTION_SIZE(field, ...)     int64_t field; /* bytes */
 #define OPTION_RATIO(field, ...)    double field;
-#define OPTION_ENUM(field, ...)	    int field; /* index into the option's list of words */
-#define OPTION_TEXT(field, ...)	    char *field; /* NULL when unset */
-#define OPTION_MAP(field, ...)	    struct config_map field;
+#define OPTION_ENUM(field, ...)     int field;   /* a constant of the option's enum above */
+#define OPTION_TEXT(field, ...)     char *field; /* NULL when unset */
+#define OPTION_MAP(field, ...)      struct config_map field;
 #include "config/options.def"
+	struct url listen_url;   /* listen, parsed; scheme URL_NONE: own stdin and stdout */
+	struct url upstream_url; /* upstream, parsed; scheme URL_NONE: command is the server */
 	struct profile *profile; /* resolved, never NULL after a load */
-	char **command;		 /* what stands after --, NULL-terminated; NULL without */
+	char **command;          /* what stands after --, NULL-terminated; NULL without */
 	int command_count;
+	char *otlp_url; /* see config_otlp_url() */
 };
 
 enum config_outcome {
@@ -57,14 +71,22 @@ enum config_outcome {
 
 /*
  * Loads everything from the command line, the environment and the files they name. On CONFIG_RUN
- * *config is the caller's (config_free). What --help, --version and --check print goes to out.
- * On CONFIG_WRONG error has one line: file, line, option, value, what would be right.
- * Things that a specification wants warned about but not refused (an unknown OTEL_* enum value) are
- * given to warn, one line each.
+ * *config is the caller's (config_free); it borrows nothing. What --help, --version and --check
+ * print goes to out. On CONFIG_WRONG error has one line: file, line, option, value, what would be
+ * right. Things that a specification wants warned about but not refused (an unknown OTEL_* enum
+ * value) are given to warn, one line each; warn may be NULL.
  */
 enum config_outcome config_load(struct config **config, int argc, char **argv, char **environment,
-	FILE *out, void (*warn)(void *arg, const char *line), void *arg, char error[CONFIG_ERROR_SIZE]);
+	FILE *out, void (*warn)(void *arg, const char *line), void *arg,
+	char error[CONFIG_ERROR_SIZE]);
 
+/*
+ * The URL that spans are posted to: otlp.traces_endpoint as it is (a missing path is "/"), else
+ * otlp.endpoint with v1/traces appended to its path. Borrowed until config_free().
+ */
+const char *config_otlp_url(const struct config *config);
+
+/* NULL and half-built configs are fine. */
 void config_free(struct config *config);
 
 #endif

@@ -1,0 +1,243 @@
+/*
+ * Loading, in this order: built-in values, the command line (which names environment and files),
+ * the environment's file, the files, OTEL_ and SIDESPAN_ variables, then, when it is known what is
+ * wrapped, the profile; at last the rules between options. Strength is settings' business, so the
+ * order only decides which error is met first. Any failure frees everything.
+ */
+#include "config/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/catalog.h"
+#include "config/env.h"
+#include "config/flags.h"
+#include "config/help.h"
+#include "config/options.h"
+#include "config/rules.h"
+#include "config/settings.h"
+#include "config/value.h"
+
+#ifndef SIDESPAN_DATADIR
+#define SIDESPAN_DATADIR "/usr/local/share/sidespan"
+#endif
+
+#define CONFIG_NAME_SIZE 128
+
+/* Frees file. */
+static int config_apply_file(struct settings *settings, struct file *file)
+{
+	int result;
+
+	if (file == NULL)
+		return -1;
+	result = settings_apply(settings, file, file->root, CONFIG_FILE);
+	file_free(file);
+	return result;
+}
+
+static int config_apply_files(struct settings *settings, const struct flags *flags)
+{
+	char *const *environment = settings->environment;
+	const char *name = flags->environment;
+	size_t i;
+
+	if (name == NULL)
+		name = env_value(environment, "SIDESPAN_ENV");
+	if (name != NULL && config_apply_file(settings,
+				    catalog_read_environment(SIDESPAN_DATADIR, name, environment,
+					    settings->error, CONFIG_ERROR_SIZE)) != 0)
+		return -1;
+	for (i = 0; i < flags->file_count; i++)
+		if (config_apply_file(settings, file_read(flags->files[i], environment,
+							settings->error, CONFIG_ERROR_SIZE)) != 0)
+			return -1;
+	return 0;
+}
+
+static int config_copy_command(struct settings *settings, const struct flags *flags)
+{
+	struct config *config = settings->config;
+	int i;
+
+	if (flags->command == NULL)
+		return 0;
+	config->command = calloc((size_t)flags->command_count + 1, sizeof *config->command);
+	if (config->command == NULL)
+		return settings_fail(settings, "out of memory");
+	for (i = 0; i < flags->command_count; i++) {
+		config->command[i] = strdup(flags->command[i]);
+		if (config->command[i] == NULL)
+			return settings_fail(settings, "out of memory");
+		config->command_count++;
+	}
+	return 0;
+}
+
+/* Takes the profile in file, and frees file. */
+static int config_apply_profile(struct settings *settings, struct file *file)
+{
+	const struct file_node *node;
+	int result = -1;
+
+	if (file == NULL)
+		return -1;
+	settings->config->profile = profile_new(file, settings->error, CONFIG_ERROR_SIZE);
+	if (settings->config->profile != NULL) {
+		node = file_member(file->root, "settings");
+		result = node == NULL ? 0 : settings_apply(settings, file, node, CONFIG_PROFILE);
+	}
+	file_free(file);
+	return result;
+}
+
+/*
+ * Whether the built-in profile of that name is for the command. 1, 0, or -1 with the error set.
+ */
+static int config_profile_matches(struct settings *settings, const char *name)
+{
+	struct file *file = catalog_parse(
+		CATALOG_PROFILES, name, settings->environment, settings->error, CONFIG_ERROR_SIZE);
+	struct profile *profile;
+	int result = -1;
+
+	if (file == NULL)
+		return -1;
+	profile = profile_new(file, settings->error, CONFIG_ERROR_SIZE);
+	if (profile != NULL)
+		result = profile_matches(profile, settings->config->command);
+	profile_free(profile);
+	file_free(file);
+	return result;
+}
+
+/* Writes the name of the profile that auto stands for: the first that matches, else generic. */
+static int config_choose_profile(struct settings *settings, char *name, size_t size)
+{
+	int matches = 0;
+	size_t i;
+
+	for (i = 0; matches == 0 && catalog_name(CATALOG_PROFILES, i, name, size); i++)
+		matches = config_profile_matches(settings, name);
+	if (matches == 0)
+		(void)snprintf(name, size, "generic");
+	return matches < 0 ? -1 : 0;
+}
+
+static bool config_is_file_name(const char *name)
+{
+	size_t size = strlen(name);
+
+	return strchr(name, '/') != NULL || (size > 5 && strcmp(name + size - 5, ".json") == 0);
+}
+
+static int config_load_profile(struct settings *settings)
+{
+	const char *given = settings->config->profile_name;
+	char name[CONFIG_NAME_SIZE];
+	char where[CONFIG_NAME_SIZE];
+	char quote[VALUE_QUOTE_SIZE];
+
+	if (config_is_file_name(given))
+		return config_apply_profile(settings, file_read(given, settings->environment,
+							      settings->error, CONFIG_ERROR_SIZE));
+	if (strcmp(given, "auto") != 0 && !catalog_has(CATALOG_PROFILES, given)) {
+		settings_name(settings, OPTION_AT_profile_name, where, sizeof where);
+		catalog_list(CATALOG_PROFILES, name, sizeof name);
+		return settings_fail(settings,
+			"%s: %s: no such profile; must be auto, one of %s, or a file: a name with "
+			"a / "
+			"or ending in .json",
+			where, value_quote(quote, given), name);
+	}
+	(void)snprintf(name, sizeof name, "%s", given);
+	if (strcmp(given, "auto") == 0 && config_choose_profile(settings, name, sizeof name) != 0)
+		return -1;
+	return config_apply_profile(
+		settings, catalog_parse(CATALOG_PROFILES, name, settings->environment,
+				  settings->error, CONFIG_ERROR_SIZE));
+}
+
+static int config_make_otlp_url(struct settings *settings)
+{
+	struct config *config = settings->config;
+
+	if (config->otlp_traces_endpoint != NULL)
+		config->otlp_url = url_join_http(config->otlp_traces_endpoint, NULL);
+	else
+		config->otlp_url = url_join_http(config->otlp_endpoint, "v1/traces");
+	return config->otlp_url == NULL ? settings_fail(settings, "out of memory") : 0;
+}
+
+static enum config_outcome config_load_all(
+	struct settings *settings, struct flags *flags, int argc, char **argv, FILE *out)
+{
+	switch (flags_parse(flags, settings, argc, argv, out)) {
+	case FLAGS_RUN:
+		break;
+	case FLAGS_DONE:
+		return CONFIG_DONE;
+	case FLAGS_WRONG:
+		return CONFIG_WRONG;
+	}
+	if (config_apply_files(settings, flags) != 0 || env_load_otel(settings) != 0 ||
+		env_load_sidespan(settings) != 0 || config_copy_command(settings, flags) != 0 ||
+		config_load_profile(settings) != 0 || rules_apply(settings, flags->check) != 0 ||
+		config_make_otlp_url(settings) != 0)
+		return CONFIG_WRONG;
+	if (!flags->check)
+		return CONFIG_RUN;
+	help_print_check(out, settings, settings->config);
+	return CONFIG_DONE;
+}
+
+enum config_outcome config_load(struct config **config, int argc, char **argv, char **environment,
+	FILE *out, void (*warn)(void *arg, const char *line), void *arg,
+	char error[CONFIG_ERROR_SIZE])
+{
+	struct settings settings = {0};
+	struct flags flags = {0};
+	enum config_outcome outcome = CONFIG_WRONG;
+	struct config *loading = calloc(1, sizeof *loading);
+
+	*config = NULL;
+	error[0] = '\0';
+	if (loading == NULL) {
+		(void)snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
+		return CONFIG_WRONG;
+	}
+	if (settings_init(&settings, loading, environment, error) == 0) {
+		settings.warn = warn;
+		settings.warn_arg = arg;
+		outcome = config_load_all(&settings, &flags, argc, argv, out);
+	}
+	flags_done(&flags);
+	settings_done(&settings);
+	if (outcome == CONFIG_RUN)
+		*config = loading;
+	else
+		config_free(loading);
+	return outcome;
+}
+
+const char *config_otlp_url(const struct config *config)
+{
+	return config->otlp_url;
+}
+
+void config_free(struct config *config)
+{
+	int i;
+
+	if (config == NULL)
+		return;
+#define OPTION_TEXT(field, ...) free(config->field);
+#define OPTION_MAP(field, ...)  map_free(&config->field);
+#include "config/options.def"
+	for (i = 0; i < config->command_count; i++)
+		free(config->command[i]);
+	free(config->command);
+	profile_free(config->profile);
+	free(config->otlp_url);
+	free(config);
+}

@@ -1,0 +1,277 @@
+/*
+ * The command line: --name VALUE or --name=VALUE for each option, --name and --no-name for
+ * booleans, some commands beside them, and after -- the command to wrap. --help, --version and the
+ * like are done as soon as they are met.
+ */
+#include "config/flags.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/help.h"
+#include "config/settings.h"
+#include "config/value.h"
+
+struct flags_cursor {
+	struct flags *flags;
+	struct settings *settings;
+	char **next; /* the argument after the one looked at; NULL-terminated */
+	FILE *out;
+};
+
+/* One of --config, --env, ...: value is NULL when it takes none. */
+typedef enum flags_outcome flags_action(struct flags_cursor *cursor, const char *value);
+
+static enum flags_outcome flags_do_config(struct flags_cursor *cursor, const char *value)
+{
+	struct flags *flags = cursor->flags;
+	const char **files = realloc(flags->files, (flags->file_count + 1) * sizeof *files);
+
+	if (files == NULL) {
+		(void)settings_fail(cursor->settings, "out of memory");
+		return FLAGS_WRONG;
+	}
+	flags->files = files;
+	flags->files[flags->file_count++] = value;
+	return FLAGS_RUN;
+}
+
+static enum flags_outcome flags_do_env(struct flags_cursor *cursor, const char *value)
+{
+	cursor->flags->environment = value;
+	return FLAGS_RUN;
+}
+
+static enum flags_outcome flags_do_check(struct flags_cursor *cursor, const char *value)
+{
+	(void)value; /* takes none */
+	cursor->flags->check = true;
+	return FLAGS_RUN;
+}
+
+static enum flags_outcome flags_do_help(struct flags_cursor *cursor, const char *value)
+{
+	(void)value; /* takes none */
+	help_print(cursor->out);
+	return FLAGS_DONE;
+}
+
+static enum flags_outcome flags_do_version(struct flags_cursor *cursor, const char *value)
+{
+	(void)value; /* takes none */
+	help_print_version(cursor->out);
+	return FLAGS_DONE;
+}
+
+static enum flags_outcome flags_do_manual(struct flags_cursor *cursor, const char *value)
+{
+	(void)value; /* takes none */
+	help_print_manual(cursor->out);
+	return FLAGS_DONE;
+}
+
+struct flags_row {
+	struct flags_command command; /* without help it is not listed, and stands at the end */
+	flags_action *action;
+};
+
+static const struct flags_row flags_rows[] = {
+	{{"--config", "FILE", "read settings from FILE; a later file wins over an earlier one"},
+		flags_do_config},
+	{{"--env", "NAME",
+		 "read the settings of the environment NAME before all files; also SIDESPAN_ENV"},
+		flags_do_env},
+	{{"--check", NULL, "validate everything, print each option with its value and its source"},
+		flags_do_check},
+	{{"--help", NULL, "print this text"}, flags_do_help},
+	{{"--version", NULL, "print the version"}, flags_do_version},
+	{{"--manual-options", NULL, NULL}, flags_do_manual},
+};
+
+#define FLAGS_ROW_COUNT (sizeof flags_rows / sizeof *flags_rows)
+
+const struct flags_command *flags_command_at(size_t index)
+{
+	if (index >= FLAGS_ROW_COUNT || flags_rows[index].command.help == NULL)
+		return NULL;
+	return &flags_rows[index].command;
+}
+
+static enum flags_outcome flags_fail(
+	const struct flags_cursor *cursor, const char *name, const char *what, const char *right)
+{
+	char quote[VALUE_QUOTE_SIZE];
+
+	(void)settings_fail(
+		cursor->settings, "command line: %s: %s%s", value_quote(quote, name), what, right);
+	return FLAGS_WRONG;
+}
+
+/* The nearest flag to what was written, or NULL. */
+static const char *flags_nearest(const char *name, char room[OPTION_NAME_SIZE])
+{
+	const struct option *option = option_nearest(name, option_flag_name);
+	size_t i;
+
+	for (i = 0; flags_command_at(i) != NULL; i++)
+		if (option_distance(name, flags_command_at(i)->name) <= 2)
+			return flags_command_at(i)->name;
+	if (option == NULL)
+		return NULL;
+	option_flag_name(option, room);
+	return room;
+}
+
+static enum flags_outcome flags_fail_unknown(const struct flags_cursor *cursor, const char *name)
+{
+	char room[OPTION_NAME_SIZE];
+	const char *nearest = flags_nearest(name, room);
+
+	if (nearest == NULL)
+		return flags_fail(
+			cursor, name, "no such option; must be one that --help lists", "");
+	return flags_fail(cursor, name, "no such option; did you mean ", nearest);
+}
+
+/* What stands behind the =, else the next argument; NULL when there is none. */
+static const char *flags_value(struct flags_cursor *cursor, const char *argument)
+{
+	const char *equals = strchr(argument, '=');
+
+	if (equals != NULL)
+		return equals + 1;
+	return *cursor->next == NULL || strcmp(*cursor->next, "--") == 0 ? NULL : *cursor->next++;
+}
+
+static enum flags_outcome flags_run(
+	struct flags_cursor *cursor, const struct flags_row *row, const char *argument)
+{
+	const struct flags_command *command = &row->command;
+	const char *value = NULL;
+
+	if (command->argument == NULL && strchr(argument, '=') != NULL)
+		return flags_fail(cursor, command->name, "must stand without a value", "");
+	if (command->argument != NULL) {
+		value = flags_value(cursor, argument);
+		if (value == NULL || *value == '\0')
+			return flags_fail(
+				cursor, command->name, "must be followed by a ", command->argument);
+	}
+	return row->action(cursor, value);
+}
+
+static enum flags_outcome flags_set(
+	struct flags_cursor *cursor, const struct option *option, const char *value)
+{
+	char name[OPTION_NAME_SIZE];
+
+	option_flag_name(option, name);
+	return settings_set(cursor->settings, option, value, CONFIG_FLAG, name) == SETTINGS_WRONG
+		       ? FLAGS_WRONG
+		       : FLAGS_RUN;
+}
+
+static enum flags_outcome flags_fail_secret(
+	const struct flags_cursor *cursor, const struct option *option)
+{
+	char name[OPTION_NAME_SIZE];
+	char variable[OPTION_NAME_SIZE];
+
+	option_flag_name(option, name);
+	option_variable_name(option, variable);
+	(void)settings_fail(cursor->settings,
+		"command line: \"%s\": everybody can read a command line; must be set in a file or "
+		"as %s",
+		name, variable);
+	return FLAGS_WRONG;
+}
+
+static enum flags_outcome flags_option(
+	struct flags_cursor *cursor, const struct option *option, const char *argument)
+{
+	char right[VALUE_DESCRIBE_SIZE];
+	char name[OPTION_NAME_SIZE];
+	const char *value;
+
+	if ((option->flags & OPTION_SECRET) != 0)
+		return flags_fail_secret(cursor, option);
+	if (option->type == OPTION_TYPE_BOOL && strchr(argument, '=') == NULL)
+		return flags_set(cursor, option, "true");
+	value = flags_value(cursor, argument);
+	if (value != NULL)
+		return flags_set(cursor, option, value);
+	option_flag_name(option, name);
+	value_describe(option, right);
+	return flags_fail(cursor, name, "a value is missing; must be ", right);
+}
+
+/* The boolean that --no-NAME switches off, or NULL. */
+static const struct option *flags_negated(const char *argument)
+{
+	char name[OPTION_NAME_SIZE];
+	size_t i;
+
+	if (strncmp(argument, "--no-", 5) != 0)
+		return NULL;
+	for (i = 0; i < OPTION_COUNT; i++) {
+		option_flag_name(option_at(i), name);
+		if (option_at(i)->type == OPTION_TYPE_BOOL && strcmp(name + 2, argument + 5) == 0)
+			return option_at(i);
+	}
+	return NULL;
+}
+
+static enum flags_outcome flags_one(struct flags_cursor *cursor, char *argument)
+{
+	size_t size = strcspn(argument, "=");
+	const struct option *option = option_by_flag(argument, size);
+	char name[VALUE_QUOTE_SIZE];
+	size_t i;
+
+	for (i = 0; i < FLAGS_ROW_COUNT; i++)
+		if (strlen(flags_rows[i].command.name) == size &&
+			memcmp(flags_rows[i].command.name, argument, size) == 0)
+			return flags_run(cursor, &flags_rows[i], argument);
+	if (option != NULL)
+		return flags_option(cursor, option, argument);
+	option = flags_negated(argument);
+	if (option != NULL)
+		return flags_set(cursor, option, "false");
+	if (argument[0] != '-')
+		return flags_fail(cursor, argument,
+			"not an option; a command to wrap must stand behind --", "");
+	(void)snprintf(name, sizeof name, "%.*s", (int)size, argument); /* clipped is fine */
+	return flags_fail_unknown(cursor, name);
+}
+
+static enum flags_outcome flags_take_command(struct flags_cursor *cursor)
+{
+	if (*cursor->next == NULL || **cursor->next == '\0')
+		return flags_fail(cursor, "--", "must be followed by a command", "");
+	cursor->flags->command = cursor->next;
+	for (; *cursor->next != NULL; cursor->next++)
+		cursor->flags->command_count++;
+	return FLAGS_RUN;
+}
+
+enum flags_outcome flags_parse(
+	struct flags *flags, struct settings *settings, int argc, char **argv, FILE *out)
+{
+	struct flags_cursor cursor = {flags, settings, argv + (argc > 0), out};
+	enum flags_outcome outcome = FLAGS_RUN;
+	char *argument;
+
+	memset(flags, 0, sizeof *flags);
+	while (outcome == FLAGS_RUN && (argument = *cursor.next) != NULL) {
+		cursor.next++;
+		if (strcmp(argument, "--") == 0)
+			return flags_take_command(&cursor);
+		outcome = flags_one(&cursor, argument);
+	}
+	return outcome;
+}
+
+void flags_done(struct flags *flags)
+{
+	free(flags->files);
+}

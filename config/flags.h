@@ -1,0 +1,42 @@
+#ifndef CONFIG_FLAGS_H
+#define CONFIG_FLAGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct settings;
+
+/* What the command line says beside the options. */
+struct flags {
+	const char *
+		*files; /* --config, in order; the array is owned, the names borrowed from argv */
+	size_t file_count;
+	const char *environment; /* --env, borrowed from argv; NULL without */
+	bool check;              /* --check */
+	char **command;          /* borrowed from argv: what stands behind --; NULL without */
+	int command_count;
+};
+
+enum flags_outcome {
+	FLAGS_RUN,
+	FLAGS_DONE, /* --help and the like were written to out */
+	FLAGS_WRONG,
+};
+
+/* The flags that are no options, for help. */
+struct flags_command {
+	const char *name;
+	const char *argument; /* NULL: none */
+	const char *help;
+};
+
+/* NULL behind the last one. */
+const struct flags_command *flags_command_at(size_t index);
+
+/* Parses argv[1] and on; options go to settings at once. flags_done() in any case. */
+enum flags_outcome flags_parse(
+	struct flags *flags, struct settings *settings, int argc, char **argv, FILE *out);
+void flags_done(struct flags *flags);
+
+#endif

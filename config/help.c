@@ -1,0 +1,247 @@
+/*
+ * Help, manual and --check: the options table told to people. Failures to write are seen by whoever
+ * owns out, with ferror().
+ */
+#include "config/help.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "config/flags.h"
+#include "config/settings.h"
+#include "config/value.h"
+
+#ifndef SIDESPAN_VERSION
+#define SIDESPAN_VERSION "unknown"
+#endif
+
+#define HELP_VALUE_SIZE 4097 /* the longest text that an option may have */
+
+static const char help_head[] =
+	"usage: sidespan [OPTIONS] -- COMMAND [ARG...]\n"
+	"       sidespan [OPTIONS] --listen URL -- COMMAND [ARG...]\n"
+	"       sidespan [OPTIONS] [--listen URL] --upstream URL\n"
+	"       sidespan --check [OPTIONS]\n"
+	"\n"
+	"Stands between JSON-RPC clients and a server, records a span for each request and sends\n"
+	"the spans to an OpenTelemetry collector.\n";
+
+static const char help_tail[] =
+	"\n"
+	"Strongest first: flags, SIDESPAN_ variables, OTEL_ variables, files (a later one wins), "
+	"the\n"
+	"profile, the built-in value. In files, {\"otlp\": {\"endpoint\": \"URL\"}} and\n"
+	"{\"otlp.endpoint\": \"URL\"} are the same, and comments are allowed. See also "
+	"sidespan(1).\n";
+
+/* What stands for the value of an option behind its flag; NULL for booleans, which need none. */
+static const char *help_argument(enum option_type type)
+{
+	static const char *const names[] = {
+		[OPTION_TYPE_BOOL] = NULL,
+		[OPTION_TYPE_INT] = "NUMBER",
+		[OPTION_TYPE_DURATION] = "TIME",
+		[OPTION_TYPE_SIZE] = "SIZE",
+		[OPTION_TYPE_RATIO] = "RATIO",
+		[OPTION_TYPE_ENUM] = "WORD",
+		[OPTION_TYPE_TEXT] = "TEXT",
+		[OPTION_TYPE_ADDRESS] = "URL",
+		[OPTION_TYPE_URL] = "URL",
+		[OPTION_TYPE_FILE] = "FILE",
+		[OPTION_TYPE_MEMBER] = "POINTER",
+		[OPTION_TYPE_MAP] = "NAME=VALUE,...",
+	};
+
+	return names[type];
+}
+
+static void help_print_names(FILE *out, const struct option *option)
+{
+	char name[OPTION_NAME_SIZE];
+
+	option_variable_name(option, name);
+	(void)fprintf(out, "      %s", name);
+	if (option->otel != NULL)
+		(void)fprintf(out, ", %s", option->otel);
+	if ((option->flags & OPTION_SIGNAL) != 0) {
+		option_signal_name(option, name);
+		(void)fprintf(out, ",\n      %s", name);
+	}
+	(void)fputc('\n', out);
+}
+
+static void help_print_option(FILE *out, const struct option *option)
+{
+	const char *argument = help_argument(option->type);
+	char name[OPTION_NAME_SIZE];
+	char right[VALUE_DESCRIBE_SIZE];
+
+	option_flag_name(option, name);
+	if ((option->flags & OPTION_SECRET) != 0)
+		(void)fprintf(out, "  %s (not a flag)\n", option->name);
+	else if (argument == NULL)
+		(void)fprintf(out, "  %s, --no-%s\n", name, name + 2);
+	else
+		(void)fprintf(out, "  %s %s\n", name, argument);
+	value_describe(option, right);
+	(void)fprintf(out, "      %s\n      %s; default: %s\n", option->help, right,
+		option->text == NULL ? "none" : option->text);
+	help_print_names(out, option);
+}
+
+void help_print(FILE *out)
+{
+	const struct flags_command *command;
+	size_t i;
+
+	(void)fputs(help_head, out);
+	(void)fputc('\n', out);
+	for (i = 0; (command = flags_command_at(i)) != NULL; i++)
+		(void)fprintf(out, "  %s%s%s\n      %s\n", command->name,
+			command->argument == NULL ? "" : " ",
+			command->argument == NULL ? "" : command->argument, command->help);
+	(void)fputc('\n', out);
+	for (i = 0; i < OPTION_COUNT; i++)
+		help_print_option(out, option_at(i));
+	(void)fputs(help_tail, out);
+}
+
+void help_print_version(FILE *out)
+{
+	(void)fprintf(out, "sidespan %s\n", SIDESPAN_VERSION);
+}
+
+/* Roff: a backslash begins an escape, a quote an argument, and so does a dot at the start of a
+ * line. */
+static void help_print_roff(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '\\')
+			(void)fputs("\\e", out);
+		else if (*text == '"')
+			(void)fputs("\\(dq", out);
+		else if (*text == '-')
+			(void)fputs("\\-", out);
+		else
+			(void)fputc(*text, out);
+	}
+}
+
+/* A sentence of its own: capital, full stop. */
+static void help_print_sentence(FILE *out, const char *text)
+{
+	(void)fputc(toupper((unsigned char)*text), out);
+	help_print_roff(out, text + 1);
+	(void)fputs(".\n", out);
+}
+
+static void help_print_manual_names(FILE *out, const struct option *option)
+{
+	char name[OPTION_NAME_SIZE];
+
+	(void)fprintf(out, "File:\n.Sy %s .\n", option->name);
+	option_variable_name(option, name);
+	(void)fprintf(out, "Environment:\n.Ev %s", name);
+	if (option->otel != NULL)
+		(void)fprintf(out, " ,\n.Ev %s", option->otel);
+	if ((option->flags & OPTION_SIGNAL) != 0) {
+		option_signal_name(option, name);
+		(void)fprintf(out, " ,\n.Ev %s", name);
+	}
+	(void)fputs(" .\n", out);
+}
+
+static void help_print_manual_option(FILE *out, const struct option *option)
+{
+	const char *argument = help_argument(option->type);
+	char name[OPTION_NAME_SIZE];
+	char right[VALUE_DESCRIBE_SIZE];
+
+	option_flag_name(option, name);
+	if ((option->flags & OPTION_SECRET) != 0)
+		(void)fprintf(out, ".It Sy %s No (not a flag)\n", option->name);
+	else if (argument == NULL)
+		(void)fprintf(out, ".It Fl \\-%s , Fl \\-no\\-%s\n", name + 2, name + 2);
+	else
+		(void)fprintf(out, ".It Fl \\-%s Ar %s\n", name + 2, argument);
+	help_print_sentence(out, option->help);
+	value_describe(option, right);
+	help_print_sentence(out, right);
+	if (option->text != NULL) {
+		(void)fputs("Default: ", out);
+		help_print_roff(out, option->text);
+		(void)fputs(".\n", out);
+	}
+	help_print_manual_names(out, option);
+}
+
+void help_print_manual(FILE *out)
+{
+	const struct flags_command *command;
+	size_t i;
+
+	(void)fputs(".Bl -tag -width Ds\n", out);
+	for (i = 0; (command = flags_command_at(i)) != NULL; i++) {
+		(void)fprintf(out, ".It Fl \\-%s%s%s\n", command->name + 2,
+			command->argument == NULL ? "" : " Ar ",
+			command->argument == NULL ? "" : command->argument);
+		help_print_sentence(out, command->help);
+	}
+	for (i = 0; i < OPTION_COUNT; i++)
+		help_print_manual_option(out, option_at(i));
+	(void)fputs(".El\n", out);
+}
+
+static const char *help_source(enum config_source source)
+{
+	static const char *const names[] = {
+		[CONFIG_BUILT_IN] = "built-in",
+		[CONFIG_PROFILE] = "profile",
+		[CONFIG_FILE] = "file",
+		[CONFIG_OTEL] = "variable",
+		[CONFIG_SIDESPAN] = "variable",
+		[CONFIG_FLAG] = "flag",
+	};
+
+	return names[source];
+}
+
+/* One line whatever is in text. */
+static void help_print_clean(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++)
+		(void)fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, out);
+}
+
+static void help_print_command(FILE *out, const struct config *config)
+{
+	int i;
+
+	(void)fputs("command", out);
+	for (i = 0; i < config->command_count; i++) {
+		(void)fputc(' ', out);
+		help_print_clean(out, config->command[i]);
+	}
+	(void)fputs(config->command_count == 0 ? " -\n" : "\n", out);
+}
+
+void help_print_check(FILE *out, const struct settings *settings, const struct config *config)
+{
+	char value[HELP_VALUE_SIZE];
+	size_t i;
+
+	for (i = 0; i < OPTION_COUNT; i++) {
+		value_print(option_at(i), config, value, sizeof value);
+		(void)fprintf(out, "%-24s ", option_at(i)->name);
+		help_print_clean(out, value);
+		(void)fprintf(out, "  (%s", help_source(settings->origins[i].source));
+		if (settings->origins[i].where != NULL) {
+			(void)fputc(' ', out);
+			help_print_clean(out, settings->origins[i].where);
+		}
+		(void)fputs(")\n", out);
+	}
+	(void)fprintf(out, "profile %s: %zu captures, %zu constants\n", config->profile->name,
+		config->profile->capture_count, config->profile->constant_count);
+	help_print_command(out, config);
+}

@@ -1,0 +1,261 @@
+/*
+ * Maps of names to values, and the list syntax they have in variables and flags: that of W3C
+ * Baggage without properties, as OpenTelemetry uses it. A text is taken whole or not at all.
+ */
+#include "config/map.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* The sender writes these itself; a second one would spoil the request. */
+static const char *const map_own_headers[] = {
+	"content-encoding", "content-length", "content-type", "transfer-encoding", NULL};
+
+static bool map_same_name(enum map_kind kind, const char *one, const char *other)
+{
+	return (kind == MAP_HEADERS ? strcasecmp(one, other) : strcmp(one, other)) == 0;
+}
+
+static struct config_pair *map_find(
+	const struct config_map *map, enum map_kind kind, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < map->count; i++)
+		if (map_same_name(kind, map->pairs[i].name, name))
+			return &map->pairs[i];
+	return NULL;
+}
+
+static int map_replace(struct config_pair *pair, const char *value, enum config_source source)
+{
+	char *copy;
+
+	if (source < pair->source)
+		return 0;
+	copy = strdup(value);
+	if (copy == NULL)
+		return -1;
+	free(pair->value);
+	pair->value = copy;
+	pair->source = source;
+	return 0;
+}
+
+int map_set(struct config_map *map, enum map_kind kind, const char *name, const char *value,
+	enum config_source source)
+{
+	struct config_pair *pair = map_find(map, kind, name);
+	struct config_pair *pairs;
+
+	if (pair != NULL)
+		return map_replace(pair, value, source);
+	pairs = realloc(map->pairs, (map->count + 1) * sizeof *pairs);
+	if (pairs == NULL)
+		return -1;
+	map->pairs = pairs;
+	pair = &pairs[map->count];
+	pair->name = strdup(name);
+	pair->value = strdup(value);
+	pair->source = source;
+	if (pair->name == NULL || pair->value == NULL) {
+		free(pair->name);
+		free(pair->value);
+		return -1;
+	}
+	map->count++;
+	return 0;
+}
+
+int map_merge(struct config_map *map, enum map_kind kind, const struct config_map *from)
+{
+	size_t i;
+
+	for (i = 0; i < from->count; i++)
+		if (map_set(map, kind, from->pairs[i].name, from->pairs[i].value,
+			    from->pairs[i].source) != 0)
+			return -1;
+	return 0;
+}
+
+char *map_take(struct config_map *map, const char *name)
+{
+	struct config_pair *pair = map_find(map, MAP_ATTRIBUTES, name);
+	char *value;
+	size_t behind;
+
+	if (pair == NULL)
+		return NULL;
+	value = pair->value;
+	free(pair->name);
+	behind = map->count - (size_t)(pair - map->pairs) - 1;
+	memmove(pair, pair + 1, behind * sizeof *pair);
+	map->count--;
+	return value;
+}
+
+void map_free(struct config_map *map)
+{
+	size_t i;
+
+	for (i = 0; i < map->count; i++) {
+		free(map->pairs[i].name);
+		free(map->pairs[i].value);
+	}
+	free(map->pairs);
+	map->pairs = NULL;
+	map->count = 0;
+}
+
+/* Length of the UTF-8 sequence at text (RFC 3629, section 4), 0 when it is none. */
+static size_t map_sequence(const unsigned char *text)
+{
+	size_t size = *text < 0x80 ? 1 : *text < 0xc2 ? 0 : *text < 0xe0 ? 2 : *text < 0xf0 ? 3 : 4;
+	size_t i;
+
+	if (*text > 0xf4)
+		return 0;
+	for (i = 1; i < size; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	if ((*text == 0xe0 && text[1] < 0xa0) || (*text == 0xed && text[1] > 0x9f))
+		return 0;
+	if ((*text == 0xf0 && text[1] < 0x90) || (*text == 0xf4 && text[1] > 0x8f))
+		return 0;
+	return size;
+}
+
+bool map_is_text(const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	size_t size;
+
+	for (; *at != '\0'; at += size) {
+		size = map_sequence(at);
+		if (size == 0 || *at < ' ' || *at == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* RFC 9110, section 5.6.2. */
+static bool map_is_token(const char *text)
+{
+	static const char allowed[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	return *text != '\0' && text[strspn(text, allowed)] == '\0';
+}
+
+static enum map_verdict map_wrong(const char **reason, const char *text)
+{
+	*reason = text;
+	return MAP_WRONG;
+}
+
+enum map_verdict map_check(
+	enum map_kind kind, const char *name, const char *value, const char **reason)
+{
+	size_t i;
+
+	if (!map_is_text(name) || !map_is_text(value))
+		return map_wrong(reason, "it has a control character or is not UTF-8");
+	if (*name == '\0')
+		return map_wrong(reason, "a name is missing");
+	if (kind == MAP_ATTRIBUTES)
+		return MAP_OK;
+	if (!map_is_token(name))
+		return map_wrong(reason, "a name is not one of an HTTP header");
+	for (i = 0; map_own_headers[i] != NULL; i++)
+		if (strcasecmp(map_own_headers[i], name) == 0)
+			return map_wrong(reason, "a header has a name that sidespan sets itself");
+	return MAP_OK;
+}
+
+static int map_hex(char digit)
+{
+	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+	const char *found = digit == '\0' ? NULL : strchr(digits, digit);
+
+	return found == NULL ? -1 : (int)(found - digits) % 16;
+}
+
+/* Decodes in place. 0, or -1 when a % is not followed by two digits, or by 00. */
+static int map_decode(char *text)
+{
+	char *to = text;
+	int high, low;
+
+	for (; *text != '\0'; text++) {
+		if (*text != '%') {
+			*to++ = *text;
+			continue;
+		}
+		high = map_hex(text[1]);
+		low = high < 0 ? -1 : map_hex(text[2]);
+		if (low < 0 || high + low == 0)
+			return -1;
+		*to++ = (char)(high * 16 + low);
+		text += 2;
+	}
+	*to = '\0';
+	return 0;
+}
+
+static char *map_trim(char *text)
+{
+	size_t size;
+
+	text += strspn(text, " \t");
+	size = strlen(text);
+	while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\t'))
+		size--;
+	text[size] = '\0';
+	return text;
+}
+
+/* Takes one NAME=VALUE, which it may write to. */
+static enum map_verdict map_parse_pair(struct config_map *map, enum map_kind kind, char *text,
+	enum config_source source, const char **reason)
+{
+	char *value = strchr(text, '=');
+	char *name;
+	enum map_verdict verdict;
+
+	if (value == NULL)
+		return map_wrong(reason, "a pair has no =");
+	*value++ = '\0';
+	name = map_trim(text);
+	value = map_trim(value);
+	if (kind == MAP_ATTRIBUTES && strchr(value, '=') != NULL)
+		return map_wrong(reason, "a value has a = that is not written %3D");
+	if (map_decode(value) != 0 || (kind == MAP_ATTRIBUTES && map_decode(name) != 0))
+		return map_wrong(reason, "a % is not followed by two hexadecimal digits");
+	verdict = map_check(kind, name, value, reason);
+	if (verdict != MAP_OK)
+		return verdict;
+	return map_set(map, kind, name, value, source) == 0 ? MAP_OK : MAP_NO_MEMORY;
+}
+
+enum map_verdict map_parse(struct config_map *map, enum map_kind kind, const char *text,
+	enum config_source source, const char **reason)
+{
+	enum map_verdict verdict = MAP_OK;
+	char *copy = strdup(text);
+	char *rest = copy;
+	char *pair;
+
+	memset(map, 0, sizeof *map);
+	if (copy == NULL)
+		return MAP_NO_MEMORY;
+	while (verdict == MAP_OK && (pair = strsep(&rest, ",")) != NULL) {
+		pair = map_trim(pair);
+		if (*pair != '\0')
+			verdict = map_parse_pair(map, kind, pair, source, reason);
+	}
+	free(copy);
+	if (verdict != MAP_OK)
+		map_free(map);
+	return verdict;
+}

@@ -1,0 +1,58 @@
+#ifndef CONFIG_URL_H
+#define CONFIG_URL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Where JSON-RPC is spoken: ws://HOST:PORT[/PATH], ws+unix:///PATH, tcp://HOST:PORT, unix:///PATH.
+ * Pure values: nothing is resolved or opened here.
+ */
+enum url_scheme {
+	URL_NONE, /* not given */
+	URL_WS,
+	URL_WS_UNIX,
+	URL_TCP,
+	URL_UNIX,
+};
+
+#define URL_HOST_MAX 255
+#define URL_PATH_MAX 1024
+#define URL_UNIX_MAX 107 /* sun_path without its terminator */
+
+struct url {
+	enum url_scheme scheme;
+	char host[URL_HOST_MAX + 1]; /* a name or an address, IPv6 without brackets; "" for Unix */
+	uint16_t port;               /* 0: any free one, for listening */
+	char path[URL_PATH_MAX +
+		  1]; /* Unix: of the socket; ws: request target, "" when not given */
+};
+
+/*
+ * Parses text. Returns 0, or -1 with a short text in *reason (static) and *url as URL_NONE.
+ */
+int url_parse(struct url *url, const char *text, const char **reason);
+
+/* Whether a connection to it cannot come from another machine. */
+bool url_is_local(const struct url *url);
+
+/* Whether HTTP and WebSocket are spoken there. */
+bool url_is_websocket(const struct url *url);
+
+/* Whether a listener there and a server there would be the same thing. */
+bool url_equals(const struct url *one, const struct url *other);
+
+/*
+ * Checks an http:// or https:// URL that spans can be posted to: a host, no user:password@, no
+ * fragment. Returns 0, or -1 with *reason as above.
+ */
+int url_check_http(const char *text, const char **reason);
+
+/*
+ * Joins an http URL that url_check_http() accepts with more path ("v1/traces"), with exactly one
+ * slash between; without more, gives the URL a path "/" when it has none. A query stays behind the
+ * path. The caller frees; NULL when memory is out.
+ */
+char *url_join_http(const char *text, const char *more);
+
+#endif

@@ -1,0 +1,36 @@
+#ifndef CONFIG_WORDS_H
+#define CONFIG_WORDS_H
+
+/*
+ * The words of every option that is one of a list: WORD(constant, "text as it is written"). The
+ * enums of config.h and the texts that are parsed and printed both come from here.
+ */
+#define SAMPLER_WORDS(WORD)                                                                        \
+	WORD(CONFIG_SAMPLER_ALWAYS_ON, "always_on")                                                \
+	WORD(CONFIG_SAMPLER_ALWAYS_OFF, "always_off")                                              \
+	WORD(CONFIG_SAMPLER_RATIO, "traceidratio")                                                 \
+	WORD(CONFIG_SAMPLER_PARENT_ALWAYS_ON, "parentbased_always_on")                             \
+	WORD(CONFIG_SAMPLER_PARENT_ALWAYS_OFF, "parentbased_always_off")                           \
+	WORD(CONFIG_SAMPLER_PARENT_RATIO, "parentbased_traceidratio")
+
+#define SEMCONV_WORDS(WORD)                                                                        \
+	WORD(CONFIG_SEMCONV_LEGACY, "legacy")                                                      \
+	WORD(CONFIG_SEMCONV_RPC, "rpc")                                                            \
+	WORD(CONFIG_SEMCONV_RPC_DUP, "rpc/dup")
+
+#define EXPORTER_WORDS(WORD)                                                                       \
+	WORD(CONFIG_EXPORTER_OTLP, "otlp")                                                         \
+	WORD(CONFIG_EXPORTER_CONSOLE, "console")                                                   \
+	WORD(CONFIG_EXPORTER_NONE, "none")
+
+#define COMPRESSION_WORDS(WORD)                                                                    \
+	WORD(CONFIG_COMPRESSION_NONE, "none")                                                      \
+	WORD(CONFIG_COMPRESSION_GZIP, "gzip")
+
+#define LOG_LEVEL_WORDS(WORD)                                                                      \
+	WORD(CONFIG_LOG_ERROR, "error")                                                            \
+	WORD(CONFIG_LOG_WARN, "warn")                                                              \
+	WORD(CONFIG_LOG_INFO, "info")                                                              \
+	WORD(CONFIG_LOG_DEBUG, "debug")
+
+#endif
