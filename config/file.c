@@ -20,6 +20,7 @@ struct file_parser {
 	struct file *file;
 	yajl_handle yajl;
 	const char *text;
+	size_t size;
 	size_t counted; /* bytes of text whose line breaks are in line */
 	int line;
 	int depth;
@@ -32,7 +33,8 @@ struct file_parser {
 
 static int file_line(struct file_parser *parser, size_t offset)
 {
-	for (; parser->counted < offset; parser->counted++)
+	/* At the end yajl reads a blank of its own, so it may come further than the text. */
+	for (; parser->counted < offset && parser->counted < parser->size; parser->counted++)
 		if (parser->text[parser->counted] == '\n')
 			parser->line++;
 	return parser->line;
@@ -264,10 +266,10 @@ static const yajl_callbacks file_callbacks = {
 };
 
 /* What yajl found wrong, without its prefix and line end. */
-static void file_fail_syntax(struct file_parser *parser, size_t size)
+static void file_fail_syntax(struct file_parser *parser)
 {
 	unsigned char *text =
-		yajl_get_error(parser->yajl, 0, (const unsigned char *)parser->text, size);
+		yajl_get_error(parser->yajl, 0, (const unsigned char *)parser->text, parser->size);
 	const char *colon = text == NULL ? NULL : strstr((const char *)text, ": ");
 	const char *what = colon == NULL ? "something is wrong" : colon + 2;
 	char line[128];
@@ -278,18 +280,18 @@ static void file_fail_syntax(struct file_parser *parser, size_t size)
 		yajl_free_error(parser->yajl, text);
 }
 
-static int file_parse_text(struct file_parser *parser, size_t size)
+static int file_parse_text(struct file_parser *parser)
 {
 	yajl_status status;
 
-	status = yajl_parse(parser->yajl, (const unsigned char *)parser->text, size);
+	status = yajl_parse(parser->yajl, (const unsigned char *)parser->text, parser->size);
 	if (status == yajl_status_ok) {
-		/* From here on yajl counts from the start of an empty text: all lines are seen. */
-		(void)file_line(parser, size);
+		/* From here on yajl counts from zero again: all lines are seen. */
+		(void)file_line(parser, parser->size);
 		status = yajl_complete_parse(parser->yajl);
 	}
 	if (status == yajl_status_error)
-		file_fail_syntax(parser, size);
+		file_fail_syntax(parser);
 	if (status != yajl_status_ok)
 		return -1;
 	if (parser->file->root->type == FILE_OBJECT)
@@ -315,6 +317,7 @@ struct file *file_parse(const char *name, const char *text, size_t size, char *c
 	char *error, size_t error_size)
 {
 	struct file_parser parser = {.text = text,
+		.size = size,
 		.line = 1,
 		.environment = environment,
 		.error = error,
@@ -326,7 +329,7 @@ struct file *file_parse(const char *name, const char *text, size_t size, char *c
 	if (parser.yajl == NULL || yajl_config(parser.yajl, yajl_allow_comments, 1) == 0)
 		(void)snprintf(error, error_size, "%s: out of memory", name);
 	else
-		result = file_parse_text(&parser, size);
+		result = file_parse_text(&parser);
 	if (parser.yajl != NULL)
 		yajl_free(parser.yajl);
 	free(parser.key);

@@ -124,13 +124,16 @@ static const char *flags_nearest(const char *name, char room[OPTION_NAME_SIZE])
 
 static enum flags_outcome flags_fail_unknown(const struct flags_cursor *cursor, const char *name)
 {
+	char quote[VALUE_QUOTE_SIZE];
 	char room[OPTION_NAME_SIZE];
 	const char *nearest = flags_nearest(name, room);
 
 	if (nearest == NULL)
 		return flags_fail(
 			cursor, name, "no such option; must be one that --help lists", "");
-	return flags_fail(cursor, name, "no such option; did you mean ", nearest);
+	(void)settings_fail(cursor->settings, "command line: %s: no such option; did you mean %s?",
+		value_quote(quote, name), nearest);
+	return FLAGS_WRONG;
 }
 
 /* What stands behind the =, else the next argument; NULL when there is none. */

@@ -333,6 +333,15 @@ static const struct file_node *settings_skip(
 	return node == object ? NULL : node->next;
 }
 
+/* Whether node holds options rather than being one: {"otlp": {"endpoint": ...}}. */
+static bool settings_is_group(
+	const struct option *option, const struct file_node *node, const char *name)
+{
+	if (node->type != FILE_OBJECT || (option != NULL && option->type == OPTION_TYPE_MAP))
+		return false;
+	return option_is_group(name);
+}
+
 int settings_apply(struct settings *settings, const struct file *file,
 	const struct file_node *object, enum config_source source)
 {
@@ -345,14 +354,13 @@ int settings_apply(struct settings *settings, const struct file *file,
 		if (settings_join(object, node, name) != 0)
 			return settings_fail_unknown(settings, file, node, node->key);
 		option = option_by_name(name);
-		if (option == NULL && (node->type != FILE_OBJECT || !option_is_group(name)))
-			return settings_fail_unknown(settings, file, node, name);
-		if (option == NULL && node->child != NULL) {
-			node = node->child;
+		if (settings_is_group(option, node, name)) {
+			node = node->child != NULL ? node->child : settings_skip(object, node);
 			continue;
 		}
-		if (option != NULL &&
-			settings_apply_node(settings, file, option, node, source) == SETTINGS_WRONG)
+		if (option == NULL)
+			return settings_fail_unknown(settings, file, node, name);
+		if (settings_apply_node(settings, file, option, node, source) == SETTINGS_WRONG)
 			return -1;
 		node = settings_skip(object, node);
 	}

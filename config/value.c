@@ -326,7 +326,8 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 		value_describe_words(option, text, VALUE_DESCRIBE_SIZE);
 		break;
 	case OPTION_TYPE_TEXT:
-		value_describe_range(option, "a text of", " bytes", text, VALUE_DESCRIBE_SIZE);
+		(void)snprintf(text, VALUE_DESCRIBE_SIZE,
+			"a text of %" PRId64 " to %" PRId64 " bytes", option->min, option->max);
 		break;
 	case OPTION_TYPE_BOOL:
 	case OPTION_TYPE_ADDRESS:
@@ -409,6 +410,8 @@ const char *value_quote(char text[VALUE_QUOTE_SIZE], const char *given)
 	text[used++] = '"';
 	for (; *given != '\0' && used + sizeof more < VALUE_QUOTE_SIZE; given++)
 		text[used++] = (unsigned char)*given < ' ' || *given == 0x7f ? '?' : *given;
+	while (used > 1 && (*given & 0xc0) == 0x80) /* not in the middle of a character */
+		given--, used--;
 	(void)snprintf(text + used, VALUE_QUOTE_SIZE - used, "%s", *given == '\0' ? "\"" : more);
 	return text;
 }
