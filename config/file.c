@@ -15,6 +15,7 @@
 #include <yajl/yajl_parse.h>
 
 #include "config/env.h"
+#include "config/value.h"
 
 struct file_parser {
 	struct file *file;
@@ -170,7 +171,8 @@ static size_t file_resolve(
 	size_t size = file_name_size(text + 2);
 	const char *behind = text + 2 + size;
 	const char *end = strchr(behind, '}');
-	char what[256];
+	char quote[VALUE_QUOTE_SIZE];
+	char what[2 * VALUE_QUOTE_SIZE];
 
 	if (size == 0 || end == NULL || (behind != end && strncmp(behind, ":-", 2) != 0)) {
 		(void)file_fail(parser, "must be ${NAME} or ${NAME:-default}; a $ itself is $$");
@@ -184,9 +186,9 @@ static size_t file_resolve(
 		*value_size = (size_t)(end - *value);
 	} else {
 		(void)snprintf(what, sizeof what,
-			"%s%s%.*s is not set: set it or write ${%.*s:-default}",
-			parser->key == NULL ? "" : parser->key, parser->key == NULL ? "" : ": ",
-			(int)size, text + 2, (int)size, text + 2);
+			"%s: %.*s is not set: set it or write ${%.*s:-default}",
+			value_quote(quote, parser->key == NULL ? "" : parser->key), (int)size,
+			text + 2, (int)size, text + 2);
 		(void)file_fail(parser, what);
 		return 0;
 	}
@@ -360,8 +362,10 @@ struct file *file_read(const char *path, char *const *environment, char *error, 
 		return NULL;
 	}
 	text = malloc(FILE_SIZE_MAX + 1);
-	size = text == NULL ? -1 : file_read_stream(stream, text, FILE_SIZE_MAX + 1);
-	if (size < 0)
+	size = text == NULL ? 0 : file_read_stream(stream, text, FILE_SIZE_MAX + 1);
+	if (text == NULL)
+		(void)snprintf(error, error_size, "%s: out of memory", path);
+	else if (size < 0)
 		(void)snprintf(error, error_size, "%s: cannot be read: %s", path, strerror(errno));
 	else if (size > FILE_SIZE_MAX)
 		(void)snprintf(error, error_size, "%s: larger than 1 MiB", path);

@@ -76,15 +76,15 @@ struct flags_row {
 };
 
 static const struct flags_row flags_rows[] = {
-	{{"--config", "FILE", "read settings from FILE; a later file wins over an earlier one"},
+	{{"--config", "FILE", "Read settings from FILE; a later file wins over an earlier one"},
 		flags_do_config},
 	{{"--env", "NAME",
-		 "read the settings of the environment NAME before all files; also SIDESPAN_ENV"},
+		 "Read the settings of the environment NAME before all files; also SIDESPAN_ENV"},
 		flags_do_env},
-	{{"--check", NULL, "validate everything, print each option with its value and its source"},
+	{{"--check", NULL, "Validate everything, print each option with its value and its source"},
 		flags_do_check},
-	{{"--help", NULL, "print this text"}, flags_do_help},
-	{{"--version", NULL, "print the version"}, flags_do_version},
+	{{"--help", NULL, "Print this text"}, flags_do_help},
+	{{"--version", NULL, "Print the version"}, flags_do_version},
 	{{"--manual-options", NULL, NULL}, flags_do_manual},
 };
 

@@ -4,7 +4,6 @@
  */
 #include "config/help.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "config/flags.h"
@@ -15,6 +14,7 @@
 #define SIDESPAN_VERSION "unknown"
 #endif
 
+#define HELP_COLUMNS    78
 #define HELP_VALUE_SIZE 4097 /* the longest text that an option may have */
 
 static const char help_head[] =
@@ -111,27 +111,45 @@ void help_print_version(FILE *out)
 	(void)fprintf(out, "sidespan %s\n", SIDESPAN_VERSION);
 }
 
-/* Roff: a backslash begins an escape, a quote an argument, and so does a dot at the start of a
- * line. */
-static void help_print_roff(FILE *out, const char *text)
+/*
+ * Roff: a dot or quote at the start of a line makes a request of it, a backslash begins an escape,
+ * and a hyphen is not a minus. Returns the columns it takes.
+ */
+static size_t help_print_roff(FILE *out, const char *text, size_t size)
 {
-	for (; *text != '\0'; text++) {
-		if (*text == '\\')
-			(void)fputs("\\e", out);
-		else if (*text == '"')
-			(void)fputs("\\(dq", out);
-		else if (*text == '-')
-			(void)fputs("\\-", out);
+	size_t columns = 0;
+	size_t i;
+
+	if (size > 0 && (text[0] == '.' || text[0] == '\''))
+		columns += (size_t)fprintf(out, "\\&");
+
+	for (i = 0; i < size; i++) {
+		if (text[i] == '\\')
+			columns += (size_t)fprintf(out, "\\e");
+		else if (text[i] == '-')
+			columns += (size_t)fprintf(out, "\\-");
 		else
-			(void)fputc(*text, out);
+			columns += (size_t)fprintf(out, "%c", text[i]);
 	}
+	return columns;
 }
 
-/* A sentence of its own: capital, full stop. */
-static void help_print_sentence(FILE *out, const char *text)
+/* Begins with head, in lines of a source that people can read, ends with a full stop. */
+static void help_print_sentence(FILE *out, const char *head, const char *text)
 {
-	(void)fputc(toupper((unsigned char)*text), out);
-	help_print_roff(out, text + 1);
+	size_t columns = (size_t)fprintf(out, "%s", head);
+	size_t size;
+
+	for (; *text != '\0'; text += size + (text[size] == ' ')) {
+		size = strcspn(text, " ");
+		if (columns > 0 && columns + size + 6 > HELP_COLUMNS) {
+			(void)fputc('\n', out);
+			columns = 0;
+		} else if (columns > 0) {
+			columns += (size_t)fprintf(out, " ");
+		}
+		columns += help_print_roff(out, text, size);
+	}
 	(void)fputs(".\n", out);
 }
 
@@ -151,6 +169,20 @@ static void help_print_manual_names(FILE *out, const struct option *option)
 	(void)fputs(" .\n", out);
 }
 
+static void help_print_manual_flag(FILE *out, const char *flag, const char *argument)
+{
+	(void)fputs(".It Fl ", out);
+	(void)help_print_roff(out, flag + 1, strlen(flag + 1));
+	if (argument != NULL)
+		(void)fprintf(out, " Ar %s", argument);
+}
+
+static void help_print_manual_negated(FILE *out, const char *flag)
+{
+	(void)fputs(" , Fl \\-no", out);
+	(void)help_print_roff(out, flag + 1, strlen(flag + 1));
+}
+
 static void help_print_manual_option(FILE *out, const struct option *option)
 {
 	const char *argument = help_argument(option->type);
@@ -158,20 +190,20 @@ static void help_print_manual_option(FILE *out, const struct option *option)
 	char right[VALUE_DESCRIBE_SIZE];
 
 	option_flag_name(option, name);
-	if ((option->flags & OPTION_SECRET) != 0)
+	if ((option->flags & OPTION_SECRET) != 0) {
 		(void)fprintf(out, ".It Sy %s No (not a flag)\n", option->name);
-	else if (argument == NULL)
-		(void)fprintf(out, ".It Fl \\-%s , Fl \\-no\\-%s\n", name + 2, name + 2);
-	else
-		(void)fprintf(out, ".It Fl \\-%s Ar %s\n", name + 2, argument);
-	help_print_sentence(out, option->help);
-	value_describe(option, right);
-	help_print_sentence(out, right);
-	if (option->text != NULL) {
-		(void)fputs("Default: ", out);
-		help_print_roff(out, option->text);
-		(void)fputs(".\n", out);
+	} else {
+		help_print_manual_flag(out, name, argument);
+		if (argument == NULL)
+			help_print_manual_negated(out, name);
+		(void)fputc('\n', out);
 	}
+	help_print_sentence(out, "", option->help);
+	value_describe(option, right);
+	if (option->type != OPTION_TYPE_BOOL)
+		help_print_sentence(out, "Must be", right);
+	if (option->text != NULL)
+		help_print_sentence(out, "Default:", option->text);
 	help_print_manual_names(out, option);
 }
 
@@ -182,10 +214,9 @@ void help_print_manual(FILE *out)
 
 	(void)fputs(".Bl -tag -width Ds\n", out);
 	for (i = 0; (command = flags_command_at(i)) != NULL; i++) {
-		(void)fprintf(out, ".It Fl \\-%s%s%s\n", command->name + 2,
-			command->argument == NULL ? "" : " Ar ",
-			command->argument == NULL ? "" : command->argument);
-		help_print_sentence(out, command->help);
+		help_print_manual_flag(out, command->name, command->argument);
+		(void)fputc('\n', out);
+		help_print_sentence(out, "", command->help);
 	}
 	for (i = 0; i < OPTION_COUNT; i++)
 		help_print_manual_option(out, option_at(i));

@@ -229,6 +229,7 @@ static enum settings_result settings_set_object(struct settings *settings,
 	const struct option *option, const struct file *file, const struct file_node *object,
 	enum config_source source, const char *where)
 {
+	char quote[VALUE_QUOTE_SIZE];
 	const struct file_node *node;
 	const char *reason;
 	struct value value = {0};
@@ -239,7 +240,7 @@ static enum settings_result settings_set_object(struct settings *settings,
 			value_free(&value);
 			(void)settings_fail(settings,
 				"%s:%d: %s: %s: %s; must be an object {NAME: VALUE}", file->name,
-				node->line, option->name, node->key, reason);
+				node->line, option->name, value_quote(quote, node->key), reason);
 			return SETTINGS_WRONG;
 		}
 		if (map_set(&value.map, option->map_kind, node->key, node->text, source) != 0) {

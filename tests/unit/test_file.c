@@ -50,9 +50,11 @@ static const struct {
 	{"{\"a\":\"$$ $${NAME} $ $x 1$\"}", "{@1 a=s$ ${NAME} $ $x 1$@1}", NULL},
 	{"{\"${NAME}\":\"\"}", "{@1 ${NAME}=s@1}", NULL},
 	{"{\n\"a\":\"${NONE}\"}", NULL,
-		"f:2: a: NONE is not set: set it or write ${NONE:-default}"},
+		"f:2: \"a\": NONE is not set: set it or write ${NONE:-default}"},
 	{"{\n\"a\":\"${EMPTY}\"}", NULL,
-		"f:2: a: EMPTY is not set: set it or write ${EMPTY:-default}"},
+		"f:2: \"a\": EMPTY is not set: set it or write ${EMPTY:-default}"},
+	{"{\"a\\n\":\"${NONE}\"}", NULL,
+		"f:1: \"a?\": NONE is not set: set it or write ${NONE:-default}"},
 	{"{\"a\":\"${NAME\"}", NULL, "f:1: must be ${NAME} or ${NAME:-default}; a $ itself is $$"},
 	{"{\"a\":\"${}\"}", NULL, "f:1: must be ${NAME} or ${NAME:-default}; a $ itself is $$"},
 	{"{\"a\":\"${1A}\"}", NULL, "f:1: must be ${NAME} or ${NAME:-default}; a $ itself is $$"},
@@ -173,7 +175,7 @@ START_TEST(test_file_cannot_be_read)
 		unit_alloc_fail_after(i);
 		(void)file_read(name, file_environment, error, sizeof error);
 		unit_alloc_fail_never();
-		ck_assert_ptr_nonnull(strstr(error, i == 0 ? "cannot be read: " : "out of memory"));
+		ck_assert_ptr_nonnull(strstr(error, ": out of memory"));
 	}
 	config_case_unlink(name);
 }

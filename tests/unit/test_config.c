@@ -1,0 +1,641 @@
+/* Loading as a whole: strength of the sources, the command line, files, rules, --check and memory.
+ */
+#include "config/config.h"
+
+#include <sys/stat.h>
+
+#include "config/catalog.h"
+#include "config/help.h"
+#include "config/options.h"
+#include "config/value.h"
+#include "tests/unit/config_case.h"
+
+static const char *const config_no_variables[] = {NULL};
+static const char *const config_command[] = {"--", "server", NULL};
+
+/* batch.delay from every source at once, the strongest left out one after the other. */
+START_TEST(test_config_strength)
+{
+	static const char *const delays[] = {"5s", "10ms", "20ms", "30ms", "40ms", "50ms"};
+	char *profile = config_case_file("{\"name\": \"p\", \"settings\": {\"batch.delay\": 10}}");
+	char *file = config_case_file("{\"batch\": {\"delay\": 20}}");
+	const char *variables[3] = {NULL};
+	const char *flags[16] = {"--allow-remote"};
+	struct config_case load;
+	char value[32];
+	int n = 1;
+
+	if (_i >= CONFIG_PROFILE) {
+		flags[n++] = "--profile";
+		flags[n++] = profile;
+	}
+	if (_i >= CONFIG_FILE) {
+		flags[n++] = "--config";
+		flags[n++] = file;
+	}
+	if (_i >= CONFIG_OTEL)
+		variables[0] = "OTEL_BSP_SCHEDULE_DELAY=30";
+	if (_i >= CONFIG_SIDESPAN)
+		variables[1] = "SIDESPAN_BATCH_DELAY=40ms";
+	if (_i >= CONFIG_FLAG)
+		flags[n++] = "--batch-delay=50";
+	flags[n++] = "--";
+	flags[n++] = "server";
+	config_case_load(&load, flags, variables);
+	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+	value_print(option_at(OPTION_AT_batch_delay_ms), load.config, value, sizeof value);
+	ck_assert_str_eq(value, delays[_i]);
+	config_case_done(&load);
+	config_case_unlink(profile);
+	config_case_unlink(file);
+}
+END_TEST
+
+/* A map of attributes gets what each layer has; for the same name the strongest counts. */
+START_TEST(test_config_attributes_merge)
+{
+	char *file = config_case_file("{\"resource\": {\"attributes\": {\"a\": \"file\", \"b\": "
+				      "\"file\", \"c\": \"file\"}}}");
+	const char *flags[] = {"--resource-attributes", "c=flag", "--resource-attributes=d=flag",
+		"--config", file, "--", "server", NULL};
+	static const char *const variables[] = {"OTEL_RESOURCE_ATTRIBUTES=b=otel,c=otel", NULL};
+	struct config_case load;
+	char value[128];
+
+	config_case_load(&load, flags, variables);
+	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+	value_print(option_at(OPTION_AT_resource_attributes), load.config, value, sizeof value);
+	ck_assert_str_eq(value, "c=flag,d=flag,a=file,b=otel");
+	config_case_done(&load);
+	config_case_unlink(file);
+}
+END_TEST
+
+/* Headers are replaced as a whole: those for one collector must not go to another. */
+START_TEST(test_config_headers_replace)
+{
+	char *file = config_case_file("{\"otlp.headers\": {\"a\": \"1\"}}");
+	const char *flags[] = {"--config", file, "--", "server", NULL};
+	static const char *const variables[] = {"SIDESPAN_OTLP_HEADERS=b=2", NULL};
+	struct config_case load;
+
+	config_case_load(&load, flags, variables);
+	ck_assert_uint_eq(load.config->otlp_headers.count, 1);
+	ck_assert_str_eq(load.config->otlp_headers.pairs[0].name, "b");
+	config_case_done(&load);
+	config_case_unlink(file);
+}
+END_TEST
+
+START_TEST(test_config_files_in_order)
+{
+	char *one = config_case_file("{\"service.name\": \"one\", \"exporter\": \"none\"}");
+	char *two = config_case_file("{\"service\": {\"name\": \"two\"}}");
+	const char *flags[] = {
+		"--config", one, "--env=production", "--config", two, "--", "s", NULL};
+	struct config_case load;
+
+	config_case_load(&load, flags, config_no_variables);
+	ck_assert_str_eq(load.config->service_name, "two");
+	ck_assert_int_eq(load.config->exporter, CONFIG_EXPORTER_NONE);
+	ck_assert_int_eq(load.config->otlp_compression, CONFIG_COMPRESSION_GZIP);
+	config_case_done(&load);
+	config_case_unlink(one);
+	config_case_unlink(two);
+}
+END_TEST
+
+/* A file that says text; %s in error is its name. */
+static const struct {
+	const char *text;
+	const char *error; /* NULL: fine */
+} config_files[] = {
+	{"{}", NULL},
+	{"{\"otlp\": {\"endpoint\": \"http://x\", \"headers\": {\"a.b\": \"c\"}}, \"sampler\": "
+	 "{\"arg\": 0.5}}",
+		NULL},
+	{"{\"otlp\": {}, \"batch\": {\"queue_max\": \"4096\", \"delay\": 100}}", NULL},
+	{"{\"disabled\": true, \"allow_remote\": \"false\", \"otlp.headers\": \"a=b\"}", NULL},
+	{"{\n\"batch.dealy\": 1}",
+		"%s:2: \"batch.dealy\": no such option; did you mean batch.delay?"},
+	{"{\"batch\": {\n\n\"dealy\": 1}}",
+		"%s:3: \"batch.dealy\": no such option; did you mean batch.delay?"},
+	{"{\"qwertz\": 1}", "%s:1: \"qwertz\": no such option; must be one that --help lists"},
+	{"{\"\": {}}", "%s:1: \"\": no such option; must be one that --help lists"},
+	{"{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\":"
+	 " 1}",
+		"%s:1: "
+		"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"aaaa\": no such option; must be one that --help lists"},
+	{"{\"otlp\": 1}", "%s:1: otlp: a number: must be an object of options, otlp.NAME"},
+	{"{\"batch.delay\": 1,\n\"batch\": {\"delay\": 1}}",
+		"%s:2: batch.delay: is set twice; it must stand once, line 1 has it"},
+	{"{\"batch.queue_max\": 0}", "%s:1: batch.queue_max: \"0\": too small; must be a whole "
+				     "number from 1 to 2147483647"},
+	{"{\"batch.queue_max\": 1.5}",
+		"%s:1: batch.queue_max: \"1.5\": must be a whole number from 1 to 2147483647"},
+	{"{\"batch.queue_max\": true}", "%s:1: batch.queue_max: true or false: must be a whole "
+					"number from 1 to 2147483647"},
+	{"{\"batch.queue_max\": null}",
+		"%s:1: batch.queue_max: null: must be a whole number from 1 to 2147483647"},
+	{"{\"batch.queue_max\": [1]}",
+		"%s:1: batch.queue_max: a list: must be a whole number from 1 to 2147483647"},
+	{"{\"service.name\": 1}", "%s:1: service.name: a number: must be a text of 1 to 255 bytes"},
+	{"{\"disabled\": 1}", "%s:1: disabled: a number: must be true or false"},
+	{"{\"exporter\": \"zipkin\"}",
+		"%s:1: exporter: \"zipkin\": must be one of otlp, console, none"},
+	{"{\"exporter\": {\"x\": 1}}",
+		"%s:1: exporter: an object: must be one of otlp, console, none"},
+	{"{\"otlp.headers\": {\"a\": 1}}", "%s:1: otlp.headers: \"a\": a value is not a string; "
+					   "must be an object {NAME: VALUE}"},
+	{"{\"otlp.headers\": {\n\"a b\": \"hunter2\"}}",
+		"%s:2: otlp.headers: \"a b\": a name is not one of an HTTP header; must be an "
+		"object "
+		"{NAME: "
+		"VALUE}"},
+	{"{\"otlp.headers\": {\"a\\nb\": \"hunter2\"}}",
+		"%s:1: otlp.headers: \"a?b\": it has a control character or is not UTF-8; must be "
+		"an "
+		"object {NAME: VALUE}"},
+	{"{\"otlp.headers\": \"hunter2\"}",
+		"%s:1: otlp.headers: ***: a pair has no =; must be NAME=VALUE[,NAME=VALUE...] with "
+		"values percent-encoded"},
+	{"{\"otlp.headers\": 3}",
+		"%s:1: otlp.headers: a number: must be NAME=VALUE[,NAME=VALUE...] with values "
+		"percent-encoded"},
+	{"{\"resource.attributes\": {\"service.name\": \"x\"}}",
+		"%s:1: resource.attributes: service.name has an option of its own, service.name"},
+	{"{\"otlp.certificate\": \"/nowhere/x\"}", "%s:1: otlp.certificate: \"/nowhere/x\": No "
+						   "such file or directory; must be the name of a "
+						   "file that can be read"},
+	{"{\"service.name\": \"${NOT_SET}\"}",
+		"%s:1: \"service.name\": NOT_SET is not set: set it or write ${NOT_SET:-default}"},
+	{"{\"batch.queue_max\": \"${QUEUE:-many}\"}",
+		"%s:1: batch.queue_max: \"many\": must be a whole number from 1 to 2147483647"},
+	{"{\"batch.spans_max\": 10, \"batch.queue_max\": 9}",
+		"%s:1: batch.spans_max: \"10\": must be at most batch.queue_max, 9"},
+	{"{\"retry.initial\": \"6s\"}", "%s:1: retry.initial: retry.initial is 6000ms and "
+					"retry.max 5000ms; must be at most "
+					"retry.max"},
+	{"{\"retry.max\": \"500ms\"}", "%s:1: retry.max: retry.initial is 1000ms and retry.max "
+				       "500ms; must be at most retry.max"},
+	{"{\"propagation\": {\"inject\": \"/trace\", \"strip\": true}}",
+		"%s:1: propagation.strip: what is injected replaces what came; must stand with "
+		"propagation.inject none"},
+	{"{\"otlp.endpoint\": \"http://x?k=v\"}", "%s:1: otlp.endpoint: \"http://x?k=v\": a path "
+						  "is appended to it; must be without a "
+						  "query, which otlp.traces_endpoint may have"},
+	{"{\"profile\": \"mcp\"}", "%s:1: profile: \"mcp\": no such profile; must be auto, one of "
+				   "codex, generic, or a file: "
+				   "a name with a / or ending in .json"},
+	{"{\"a\": 1,}", "%s:1: not JSON: invalid object key (must be a string)"},
+};
+
+START_TEST(test_config_file)
+{
+	char *file = config_case_file(config_files[_i].text);
+	const char *flags[] = {"--config", file, "--", "server", NULL};
+	const char *text = config_files[_i].error;
+	char error[CONFIG_ERROR_SIZE] = "";
+	struct config_case load;
+
+	config_case_load(&load, flags, config_no_variables);
+	if (text != NULL)
+		snprintf(error, sizeof error, "%s%s", file, text + 2);
+	ck_assert_str_eq(load.error, error);
+	ck_assert_str_eq(load.warnings, "");
+	config_case_done(&load);
+	config_case_unlink(file);
+}
+END_TEST
+
+#define CONFIG_FLAGS 8
+
+static const struct {
+	const char *flags[CONFIG_FLAGS];
+	const char *error; /* NULL: fine */
+} config_flags[] = {
+	{{"--", "server"}, NULL},
+	{{"--listen", "ws://127.0.0.1:0", "--", "server"}, NULL},
+	{{"--listen=unix:///tmp/x", "--upstream=ws+unix:///tmp/y"}, NULL},
+	{{"--upstream", "ws://example:80/path?x=y"}, NULL},
+	{{"--upstream", "ws://example:80/path", "--listen", "tcp://[::1]:0"}, NULL},
+	{{"--upstream", "ws://example:80/", "--listen", "ws://[::1]:0/"}, NULL},
+	{{"--listen", "tcp://0.0.0.0:1", "--allow-remote", "--", "s"}, NULL},
+	{{"--disabled=true", "--no-propagation-strip", "--", "s"}, NULL},
+	{{"--check"}, NULL},
+	{{"--env", "development", "--", "--env"}, NULL},
+	{{NULL}, "command line: nothing to stand in front of; must be \"sidespan [OPTIONS] -- "
+		 "COMMAND "
+		 "[ARG...]\" to wrap a server, or \"sidespan [OPTIONS] [--listen URL] --upstream "
+		 "URL\"; "
+		 "see --help"},
+	{{"--listen", "tcp://localhost:1"}, "command line: nothing to stand in front of; must be "},
+	{{"--upstream", "tcp://a:1", "--", "server"},
+		"--upstream: there is also a command behind --; must be only one of the two"},
+	{{"--"}, "command line: \"--\": must be followed by a command"},
+	{{"--", ""}, "command line: \"--\": must be followed by a command"},
+	{{"server"},
+		"command line: \"server\": not an option; a command to wrap must stand behind --"},
+	{{"-h"}, "command line: \"-h\": no such option; must be one that --help lists"},
+	{{"--lisen", "x"}, "command line: \"--lisen\": no such option; did you mean --listen?"},
+	{{"--lisen=secret"}, "command line: \"--lisen\": no such option; did you mean --listen?"},
+	{{"--confg", "x"}, "command line: \"--confg\": no such option; did you mean --config?"},
+	{{"--no-listen"}, "command line: \"--no-listen\": no such option; did you mean --listen?"},
+	{{"--listen"}, "command line: \"--listen\": a value is missing; must be ws://HOST:PORT"},
+	{{"--listen", "--", "server"}, "command line: \"--listen\": a value is missing; must be "},
+	{{"--config"}, "command line: \"--config\": must be followed by a FILE"},
+	{{"--config="}, "command line: \"--config\": must be followed by a FILE"},
+	{{"--check=1"}, "command line: \"--check\": must stand without a value"},
+	{{"--disabled=1"}, "--disabled: \"1\": must be true or false"},
+	{{"--otlp-headers", "a=hunter2"}, "command line: \"--otlp-headers\": everybody can read a "
+					  "command line; must be set in a "
+					  "file or as SIDESPAN_OTLP_HEADERS"},
+	{{"--batch-delay", "soon", "--", "s"}, "--batch-delay: \"soon\": must be a time from 0ms "
+					       "to 2147483647ms (units ms, s, m, h; "
+					       "without one ms)"},
+	{{"--config", "/nowhere/x.json", "--", "s"},
+		"/nowhere/x.json: cannot be opened: No such file or directory"},
+	{{"--env", "../production", "--", "s"},
+		"environment \"../production\": no such environment; must be one of "},
+	{{"--profile", "nowhere", "--", "s"},
+		"--profile: \"nowhere\": no such profile; must be auto, "},
+	{{"--profile", "./nowhere", "--", "s"}, "./nowhere: cannot be opened: No such file"},
+	{{"--profile", "nowhere.json", "--", "s"}, "nowhere.json: cannot be opened: No such file"},
+	{{"--listen", "tcp://0.0.0.0:1", "--", "s"},
+		"--listen: \"tcp://0.0.0.0:1\": other machines could use the server through it, "
+		"and "
+		"sidespan asks nobody who they are; must be a loopback address such as 127.0.0.1, "
+		"or "
+		"stand with --allow-remote"},
+	{{"--listen", "ws://example:1", "--", "s"},
+		"--listen: \"ws://example:1\": other machines "},
+	{{"--listen", "ws://localhost", "--", "s"},
+		"--listen: \"ws://localhost\": the port is missing; must be ws://HOST:PORT"},
+	{{"--upstream", "tcp://a:0"}, "--upstream: \"tcp://a:0\": port 0 is only for listening; "
+				      "must be a port from 1 to 65535"},
+	{{"--listen", "ws://localhost:1/x", "--", "s"},
+		"--listen: \"ws://localhost:1/x\": clients may ask for any path; must be without "
+		"one"},
+	{{"--upstream", "ws://a:1/x", "--listen", "ws+unix:///x"},
+		"--upstream: \"ws://a:1/x\": the path that a WebSocket client asks for is passed "
+		"on; "},
+	{{"--upstream", "unix:///x", "--listen", "unix:///x"},
+		"--upstream: \"unix:///x\": the same as listen; must be the address of the server"},
+};
+
+START_TEST(test_config_flags)
+{
+	const char *error = config_flags[_i].error;
+	struct config_case load;
+
+	config_case_load(&load, config_flags[_i].flags, config_no_variables);
+	ck_assert_msg((load.outcome == CONFIG_WRONG) == (error != NULL), "%s", load.error);
+	if (error != NULL)
+		ck_assert_msg(strncmp(load.error, error, strlen(error)) == 0, "%s", load.error);
+	config_case_done(&load);
+}
+END_TEST
+
+START_TEST(test_config_command_and_urls)
+{
+	static const char *const flags[] = {
+		"--listen", "ws://127.0.0.1:4500", "--", "codex", "app-server", "--", "-x", NULL};
+	struct config_case load;
+	struct config *config;
+
+	config_case_load(&load, flags, config_no_variables);
+	config = load.config;
+	ck_assert_int_eq(config->command_count, 4);
+	ck_assert_str_eq(config->command[0], "codex");
+	ck_assert_str_eq(config->command[2], "--");
+	ck_assert_str_eq(config->command[3], "-x");
+	ck_assert_ptr_null(config->command[4]);
+	ck_assert_int_eq(config->listen_url.scheme, URL_WS);
+	ck_assert_int_eq(config->listen_url.port, 4500);
+	ck_assert_int_eq(config->upstream_url.scheme, URL_NONE);
+	ck_assert_str_eq(config->profile->name, "codex");
+	ck_assert_str_eq(config->service_name, "codex-app-server");
+	ck_assert_str_eq(config->rpc_service, "codex-app-server");
+	ck_assert_str_eq(config->span_name, "app_server.request {method}");
+	ck_assert_str_eq(config->propagation_inject, "/trace");
+	config_case_done(&load);
+}
+END_TEST
+
+START_TEST(test_config_profile_file)
+{
+	char *profile =
+		config_case_file("{\"name\": \"mine\", \"settings\": {\"span.name\": \"x\"}}");
+	char *wrong =
+		config_case_file("{\"name\": \"mine\", \"settings\": {\n\"span.nam\": \"x\"}}");
+	const char *flags[] = {"--profile", profile, "--", "codex", "app-server", NULL};
+	char error[CONFIG_ERROR_SIZE];
+	struct config_case load;
+
+	config_case_load(&load, flags, config_no_variables);
+	ck_assert_str_eq(load.config->profile->name, "mine");
+	ck_assert_str_eq(load.config->span_name, "x");
+	config_case_done(&load);
+	flags[1] = wrong;
+	config_case_load(&load, flags, config_no_variables);
+	snprintf(error, sizeof error, "%s:2: \"span.nam\": no such option; did you mean span.name?",
+		wrong);
+	ck_assert_str_eq(load.error, error);
+	config_case_done(&load);
+	config_case_unlink(profile);
+	config_case_unlink(wrong);
+}
+END_TEST
+
+static const struct {
+	const char *flags[CONFIG_FLAGS];
+	const char *variables[3];
+	const char *url;
+} config_urls[] = {
+	{{"--", "s"}, {NULL}, "http://localhost:4318/v1/traces"},
+	{{"--otlp-endpoint", "http://c/base/", "--", "s"}, {NULL}, "http://c/base/v1/traces"},
+	{{"--otlp-traces-endpoint", "http://t", "--", "s"}, {NULL}, "http://t/"},
+	{{"--otlp-traces-endpoint", "http://t/x/?k=v", "--", "s"}, {NULL}, "http://t/x/?k=v"},
+	{{"--", "s"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://g",
+			"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://t/v1/traces"},
+		"http://t/v1/traces"},
+	{{"--otlp-endpoint", "http://c", "--", "s"},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://t"}, "http://c/v1/traces"},
+	{{"--otlp-traces-endpoint", "http://t", "--", "s"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://c"}, "http://t/"},
+};
+
+START_TEST(test_config_otlp_url)
+{
+	struct config_case load;
+
+	config_case_load(&load, config_urls[_i].flags, config_urls[_i].variables);
+	ck_assert_str_eq(config_otlp_url(load.config), config_urls[_i].url);
+	config_case_done(&load);
+}
+END_TEST
+
+static const struct {
+	const char *name;
+	int exporter, level, compression;
+} config_environments[] = {
+	{"development", CONFIG_EXPORTER_CONSOLE, CONFIG_LOG_DEBUG, CONFIG_COMPRESSION_NONE},
+	{"staging", CONFIG_EXPORTER_OTLP, CONFIG_LOG_INFO, CONFIG_COMPRESSION_GZIP},
+	{"production", CONFIG_EXPORTER_OTLP, CONFIG_LOG_INFO, CONFIG_COMPRESSION_GZIP},
+};
+
+/* By flag, by variable, and the flag is stronger. */
+START_TEST(test_config_environment)
+{
+	const char *by_flag[] = {"--env", config_environments[_i].name, "--", "s", NULL};
+	char variable[64];
+	const char *by_variable[] = {variable, NULL};
+	struct config_case load;
+	int way;
+
+	for (way = 0; way < 3; way++) {
+		snprintf(variable, sizeof variable, "SIDESPAN_ENV=%s",
+			way == 1 ? config_environments[_i].name : "nowhere");
+		config_case_load(&load, way == 1 ? config_command : by_flag,
+			way == 0 ? config_no_variables : by_variable);
+		ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+		ck_assert_int_eq(load.config->exporter, config_environments[_i].exporter);
+		ck_assert_int_eq(load.config->log_level, config_environments[_i].level);
+		ck_assert_int_eq(
+			load.config->otlp_compression, config_environments[_i].compression);
+		ck_assert_str_eq(load.config->resource_attributes.pairs[0].name,
+			"deployment.environment.name");
+		ck_assert_str_eq(load.config->resource_attributes.pairs[0].value,
+			config_environments[_i].name);
+		config_case_done(&load);
+	}
+}
+END_TEST
+
+static void config_write(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+/* An installed environment is stronger than what is compiled in, and is listed. */
+START_TEST(test_config_installed_environment)
+{
+	static char *const environment[] = {NULL};
+	char folder[] = "/tmp/sidespan_test_XXXXXX";
+	char below[64], mine[96], changed[96];
+	char error[512] = "";
+	struct file *file;
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(below, sizeof below, "%s/environments", folder);
+	ck_assert_int_eq(mkdir(below, 0700), 0);
+	snprintf(mine, sizeof mine, "%s/mine.json", below);
+	snprintf(changed, sizeof changed, "%s/staging.json", below);
+	config_write(mine, "{}");
+	config_write(changed, "{\"exporter\": \"none\"}");
+	file = catalog_read_environment(folder, "mine", environment, error, sizeof error);
+	ck_assert_msg(file != NULL, "%s", error);
+	ck_assert_str_eq(file->name, mine);
+	file_free(file);
+	file = catalog_read_environment(folder, "staging", environment, error, sizeof error);
+	ck_assert_str_eq(file_member(file->root, "exporter")->text, "none");
+	file_free(file);
+	file = catalog_read_environment(folder, "production", environment, error, sizeof error);
+	ck_assert_str_eq(file->name, "built-in environments/production.json");
+	file_free(file);
+	ck_assert_ptr_null(catalog_read_environment(folder, "x", environment, error, sizeof error));
+	ck_assert_str_eq(error,
+		"environment \"x\": no such environment; must be one of development, production, "
+		"staging, mine, or a file given with --config");
+	unlink(mine);
+	unlink(changed);
+	rmdir(below);
+	rmdir(folder);
+}
+END_TEST
+
+START_TEST(test_config_check)
+{
+	char *file = config_case_file(
+		"{\n\"batch.delay\": \"1500ms\",\n\"otlp.headers\": {\"k\": \"v\"}}");
+	const char *flags[] = {
+		"--check", "--config", file, "--exporter=none", "--", "codex", "app-server", NULL};
+	static const char *const variables[] = {
+		"OTEL_EXPORTER_OTLP_TIMEOUT=7", "SIDESPAN_INFLIGHT_MAX=9", NULL};
+	const char *lines[] = {
+		"listen                   -  (built-in)\n",
+		"inflight.max             9  (variable SIDESPAN_INFLIGHT_MAX)\n",
+		"otlp.timeout             7ms  (variable OTEL_EXPORTER_OTLP_TIMEOUT)\n",
+		"exporter                 none  (flag --exporter)\n",
+		"service.name             codex-app-server  (profile built-in "
+		"profiles/codex.json:6)\n",
+		"\nprofile codex: 7 captures, 1 constants\ncommand codex app-server\n",
+	};
+	char line[256];
+	struct config_case load;
+	size_t i, count = 0;
+
+	config_case_load(&load, flags, variables);
+	ck_assert_int_eq(load.outcome, CONFIG_DONE);
+	for (i = 0; i < sizeof lines / sizeof *lines; i++)
+		ck_assert_msg(strstr(load.out, lines[i]) != NULL, "%s\n%s", lines[i], load.out);
+	snprintf(line, sizeof line, "batch.delay              1500ms  (file %s:2)\n", file);
+	ck_assert_ptr_nonnull(strstr(load.out, line));
+	snprintf(line, sizeof line, "otlp.headers             k=***  (file %s:3)\n", file);
+	ck_assert_ptr_nonnull(strstr(load.out, line));
+	for (i = 0; i < load.out_size; i++)
+		count += load.out[i] == '\n';
+	ck_assert_uint_eq(count, OPTION_COUNT + 2);
+	config_case_done(&load);
+	config_case_unlink(file);
+}
+END_TEST
+
+/* Everything that can be set is in --help, under each of its names. */
+START_TEST(test_config_help)
+{
+	static const char *const flags[] = {"--help", "--nonsense", NULL};
+	struct config_case load;
+	char name[OPTION_NAME_SIZE];
+	size_t i;
+
+	config_case_load(&load, flags, config_no_variables);
+	ck_assert_int_eq(load.outcome, CONFIG_DONE);
+	for (i = 0; i < OPTION_COUNT; i++) {
+		option_flag_name(option_at(i), name);
+		if ((option_at(i)->flags & OPTION_SECRET) == 0)
+			ck_assert_msg(strstr(load.out, name) != NULL, "%s", name);
+		option_variable_name(option_at(i), name);
+		ck_assert_msg(strstr(load.out, name) != NULL, "%s", name);
+		ck_assert_ptr_nonnull(strstr(load.out, option_at(i)->help));
+		if (option_at(i)->otel != NULL)
+			ck_assert_ptr_nonnull(strstr(load.out, option_at(i)->otel));
+	}
+	ck_assert_ptr_nonnull(strstr(load.out, "--check"));
+	ck_assert_ptr_null(strstr(load.out, "--manual-options"));
+	config_case_done(&load);
+}
+END_TEST
+
+START_TEST(test_config_version)
+{
+	static const char *const flags[] = {"--version", NULL};
+	struct config_case load;
+
+	config_case_load(&load, flags, config_no_variables);
+	ck_assert_int_eq(load.outcome, CONFIG_DONE);
+	ck_assert_str_eq(load.out, "sidespan " SIDESPAN_VERSION "\n");
+	config_case_done(&load);
+}
+END_TEST
+
+/* The manual page has the options that --manual-options prints, to the letter. */
+START_TEST(test_config_manual)
+{
+	static const char begin[] = ".\\\" Written by sidespan --manual-options:\n";
+	static const char end[] = ".\\\" End of what it writes.\n";
+	static const char *const flags[] = {"--manual-options", NULL};
+	struct config_case load;
+	size_t size;
+	char *page = unit_read_file("proxy/sidespan.1", &size);
+	char *from = strstr(page, begin);
+	char *to = strstr(page, end);
+
+	ck_assert_ptr_nonnull(from);
+	ck_assert_ptr_nonnull(to);
+	config_case_load(&load, flags, config_no_variables);
+	ck_assert_int_eq(load.outcome, CONFIG_DONE);
+	*to = '\0';
+	ck_assert_str_eq(from + strlen(begin), load.out);
+	config_case_done(&load);
+	free(page);
+}
+END_TEST
+
+static void config_load_once(char *const *argv, int argc, char **environment, int *refused, long n)
+{
+	char error[CONFIG_ERROR_SIZE];
+	struct config *config;
+	enum config_outcome outcome;
+	FILE *out = fopen("/dev/null", "w");
+	char *copy[16];
+
+	ck_assert_ptr_nonnull(out);
+	memcpy(copy, argv, ((size_t)argc + 1) * sizeof *copy);
+	unit_alloc_fail_after(n);
+	outcome = config_load(&config, argc, copy, environment, out, NULL, NULL, error);
+	unit_alloc_fail_never();
+	*refused = unit_alloc_failed();
+	ck_assert_int_eq(outcome, *refused ? CONFIG_WRONG : CONFIG_RUN);
+	if (*refused)
+		ck_assert_msg(strstr(error, "out of memory") != NULL, "%s", error);
+	config_free(config);
+	fclose(out);
+}
+
+/* Every allocation of a load with all sources fails once. */
+START_TEST(test_config_memory)
+{
+	char *file = config_case_file("{\"resource.attributes\": {\"a\": \"b\"}, \"otlp.headers\": "
+				      "{\"c\": \"d\"}, \"service\": {\"name\": \"${X}\"}}");
+	char text[][64] = {"sidespan", "--config", "", "--env", "production", "--span-name", "x",
+		"--", "codex", "app-server"};
+	char variables[][64] = {"OTEL_RESOURCE_ATTRIBUTES=service.name=n,a=z", "X=y",
+		"OTEL_EXPORTER_OTLP_HEADERS=e=f", "SIDESPAN_LISTEN=ws://localhost:0",
+		"OTEL_PROPAGATORS=none"};
+	char *argv[16] = {NULL}, *environment[8] = {NULL};
+	int refused;
+	long n = 0;
+	int i;
+
+	for (i = 0; i < 10; i++)
+		argv[i] = text[i];
+	argv[2] = file;
+	for (i = 0; i < 5; i++)
+		environment[i] = variables[i];
+	do
+		config_load_once(argv, 10, environment, &refused, n++);
+	while (refused);
+	ck_assert_int_gt(n, 200);
+	config_case_unlink(file);
+}
+END_TEST
+
+START_TEST(test_config_free_nothing)
+{
+	config_free(NULL);
+	profile_free(NULL);
+	file_free(NULL);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("config");
+
+	tcase_add_loop_test(tc, test_config_strength, CONFIG_BUILT_IN, CONFIG_FLAG + 1);
+	tcase_add_test(tc, test_config_attributes_merge);
+	tcase_add_test(tc, test_config_headers_replace);
+	tcase_add_test(tc, test_config_files_in_order);
+	tcase_add_loop_test(tc, test_config_file, 0, sizeof config_files / sizeof *config_files);
+	tcase_add_loop_test(tc, test_config_flags, 0, sizeof config_flags / sizeof *config_flags);
+	tcase_add_test(tc, test_config_command_and_urls);
+	tcase_add_test(tc, test_config_profile_file);
+	tcase_add_loop_test(tc, test_config_otlp_url, 0, sizeof config_urls / sizeof *config_urls);
+	tcase_add_loop_test(tc, test_config_environment, 0,
+		sizeof config_environments / sizeof *config_environments);
+	tcase_add_test(tc, test_config_installed_environment);
+	tcase_add_test(tc, test_config_check);
+	tcase_add_test(tc, test_config_help);
+	tcase_add_test(tc, test_config_version);
+	tcase_add_test(tc, test_config_manual);
+	tcase_add_test(tc, test_config_memory);
+	tcase_add_test(tc, test_config_free_nothing);
+	return unit_run("config", tc);
+}

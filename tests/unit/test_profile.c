@@ -1,0 +1,302 @@
+/* Profiles: the built-in ones, every mistake, and which command they are for. */
+#include "config/profile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/catalog.h"
+#include "config/file.h"
+#include "tests/unit/unit.h"
+
+static char *const profile_environment[] = {NULL};
+
+static struct profile *profile_parse(const char *text, char *error, size_t error_size)
+{
+	struct file *file =
+		file_parse("p.json", text, strlen(text), profile_environment, error, error_size);
+	struct profile *profile = file == NULL ? NULL : profile_new(file, error, error_size);
+
+	file_free(file);
+	return profile;
+}
+
+static struct profile *profile_built_in(const char *name)
+{
+	char error[256] = "";
+	struct file *file =
+		catalog_parse(CATALOG_PROFILES, name, profile_environment, error, sizeof error);
+	struct profile *profile;
+
+	ck_assert_msg(file != NULL, "%s", error);
+	profile = profile_new(file, error, sizeof error);
+	ck_assert_msg(profile != NULL, "%s", error);
+	file_free(file);
+	return profile;
+}
+
+static const struct {
+	enum profile_from from;
+	enum profile_keep keep;
+	const char *pointer;
+	const char *attribute;
+	const char *methods; /* with blanks between; NULL: all */
+	bool if_ok;
+} profile_codex[] = {
+	{PROFILE_FROM_REQUEST, PROFILE_KEEP_CONNECTION, "/params/clientInfo/name",
+		"app_server.client_name", "initialize", true},
+	{PROFILE_FROM_REQUEST, PROFILE_KEEP_CONNECTION, "/params/clientInfo/version",
+		"app_server.client_version", "initialize", true},
+	{PROFILE_FROM_REQUEST, PROFILE_KEEP_SPAN, "/params/threadId", "thread.id", NULL, false},
+	{PROFILE_FROM_REQUEST, PROFILE_KEEP_SPAN, "/params/turnId", "turn.id", NULL, false},
+	{PROFILE_FROM_REQUEST, PROFILE_KEEP_SPAN, "/params/expectedTurnId", "turn.id", "turn/steer",
+		false},
+	{PROFILE_FROM_REPLY, PROFILE_KEEP_SPAN, "/result/thread/id", "thread.id",
+		"thread/start thread/resume thread/fork", false},
+	{PROFILE_FROM_REPLY, PROFILE_KEEP_SPAN, "/result/turn/id", "turn.id",
+		"turn/start review/start", false},
+};
+
+START_TEST(test_profile_codex)
+{
+	struct profile *profile = profile_built_in("codex");
+	const struct profile_capture *capture;
+	char methods[256];
+	size_t i, j;
+
+	ck_assert_str_eq(profile->name, "codex");
+	ck_assert_uint_eq(profile->constant_count, 1);
+	ck_assert_str_eq(profile->constants[0].attribute, "app_server.api_version");
+	ck_assert_str_eq(profile->constants[0].value, "v2");
+	ck_assert_uint_eq(profile->capture_count, sizeof profile_codex / sizeof *profile_codex);
+	for (i = 0; i < profile->capture_count; i++) {
+		capture = &profile->captures[i];
+		ck_assert_int_eq(capture->from, profile_codex[i].from);
+		ck_assert_int_eq(capture->keep, profile_codex[i].keep);
+		ck_assert_int_eq(capture->if_ok, profile_codex[i].if_ok);
+		ck_assert_str_eq(capture->pointer, profile_codex[i].pointer);
+		ck_assert_str_eq(capture->attribute, profile_codex[i].attribute);
+		ck_assert_int_eq(capture->methods == NULL, profile_codex[i].methods == NULL);
+		methods[0] = '\0';
+		for (j = 0; j < capture->method_count; j++) {
+			strcat(methods, j == 0 ? "" : " ");
+			strcat(methods, capture->methods[j]);
+		}
+		if (capture->methods != NULL)
+			ck_assert_str_eq(methods, profile_codex[i].methods);
+	}
+	profile_free(profile);
+}
+END_TEST
+
+START_TEST(test_profile_generic)
+{
+	struct profile *profile = profile_built_in("generic");
+
+	ck_assert_str_eq(profile->name, "generic");
+	ck_assert_uint_eq(profile->capture_count, 0);
+	ck_assert_uint_eq(profile->constant_count, 0);
+	profile_free(profile);
+}
+END_TEST
+
+static const struct {
+	const char *command; /* with blanks between */
+	bool matches;
+} profile_commands[] = {
+	{"codex app-server", true},
+	{"/opt/bin/codex -c app-server", true},
+	{"codex exec", false},
+	{"codex", false},
+	{"codex-app-server app-server", false},
+	{"/codex/other app-server", false},
+	{"app-server codex", false},
+};
+
+static bool profile_matches_text(const struct profile *profile, const char *command)
+{
+	char text[64];
+	char *rest = text;
+	char *words[5] = {NULL};
+	size_t count = 0;
+
+	ck_assert_uint_lt(strlen(command), sizeof text);
+	strcpy(text, command);
+	while (count < 4 && rest != NULL)
+		words[count++] = strsep(&rest, " ");
+	return profile_matches(profile, words);
+}
+
+START_TEST(test_profile_matches)
+{
+	struct profile *codex = profile_built_in("codex");
+	struct profile *generic = profile_built_in("generic");
+
+	ck_assert_int_eq(
+		profile_matches_text(codex, profile_commands[_i].command), profile_commands[_i].matches);
+	ck_assert(!profile_matches_text(generic, profile_commands[_i].command));
+	ck_assert(!profile_matches(codex, NULL));
+	profile_free(codex);
+	profile_free(generic);
+}
+END_TEST
+
+START_TEST(test_profile_matches_any_argument)
+{
+	char error[256] = "";
+	struct profile *profile = profile_parse(
+		"{\"name\": \"x\", \"match\": {\"command\": \"srv\"}}", error, sizeof error);
+
+	ck_assert_msg(profile != NULL, "%s", error);
+	ck_assert(profile_matches_text(profile, "/a/srv x"));
+	ck_assert(profile_matches_text(profile, "srv"));
+	profile_free(profile);
+}
+END_TEST
+
+#define PROFILE_CAPTURE(members)                                                                   \
+	"{\"name\": \"x\",\n\"captures\": [\n{\"from\": \"reply\", \"pointer\": \"/a\",\n"         \
+	"\"attribute\": \"b\"" members "}\n]}"
+
+static const struct {
+	const char *text;
+	const char *error;
+} profile_wrong[] = {
+	{"{}", "p.json:1: \"name\": missing; must be a string"},
+	{"{\"name\": 3}", "p.json:1: \"name\": is a number; must be a string"},
+	{"{\"name\": \"\"}",
+		"p.json:1: \"name\": must have 1 to 255 bytes and no control character"},
+	{"{\"name\": \"a\\n\"}",
+		"p.json:1: \"name\": must have 1 to 255 bytes and no control character"},
+	{"{\"name\": \"a\",\n\"name\": \"b\"}",
+		"p.json:2: \"name\": stands twice; must stand once, line 1 has it"},
+	{"{\"name\": \"a\",\n\n\"lifecycles\": []}",
+		"p.json:3: \"lifecycles\": not known here; must be one of name, match, settings, "
+		"constants, captures"},
+	{"{\"name\": \"a\", \"settings\": []}",
+		"p.json:1: \"settings\": is a list; must be an object"},
+	{"{\"name\": \"a\", \"match\": {}}", "p.json:1: \"match\": must have a command"},
+	{"{\"name\": \"a\", \"match\": \"x\"}",
+		"p.json:1: \"match\": is a string; must be an object"},
+	{"{\"name\": \"a\", \"match\": {\"cmd\": \"x\"}}",
+		"p.json:1: \"cmd\": not known here; must be one of command, argument"},
+	{"{\"name\": \"a\", \"constants\": {}}",
+		"p.json:1: \"constants\": has 0 members; must have 1 to 32"},
+	{"{\"name\": \"a\", \"constants\": {\"a\": 1}}",
+		"p.json:1: \"a\": is a number; must be a string"},
+	{"{\"name\": \"a\", \"constants\": {\"a\": \"1\",\n\"a\": \"1\"}}",
+		"p.json:2: \"a\": stands twice; must stand once, line 1 has it"},
+	{"{\"name\": \"a\", \"constants\": {\"\": \"1\"}}",
+		"p.json:1: \"\": the name must have 1 to 255 bytes and no control character"},
+	{"{\"name\": \"a\", \"captures\": {}}",
+		"p.json:1: \"captures\": is an object; must be a list"},
+	{"{\"name\": \"a\", \"captures\": [\n3]}",
+		"p.json:2: \"\": is a number; must be an object"},
+	{"{\"name\": \"a\", \"captures\": [\n{\"from\": \"reply\", \"pointer\": \"/a\"}]}",
+		"p.json:2: \"\": a capture must have from, pointer and attribute"},
+	{"{\"name\": \"a\", \"captures\": [\n{\"attribute\": \"b\", \"pointer\": \"/a\"}]}",
+		"p.json:2: \"\": a capture must have from, pointer and attribute"},
+	{PROFILE_CAPTURE(",\n\"keeps\": 1"), "p.json:5: \"keeps\": not known here; must be one of "
+					     "from, keep, pointer, attribute, "
+					     "methods, if_ok"},
+	{PROFILE_CAPTURE(",\n\"keep\": \"session\""),
+		"p.json:5: \"keep\": \"session\": must be span or connection"},
+	{PROFILE_CAPTURE(",\n\"from\": \"reply\""),
+		"p.json:5: \"from\": stands twice; must stand once, line 3 has it"},
+	{PROFILE_CAPTURE(",\n\"if_ok\": \"true\""),
+		"p.json:5: \"if_ok\": is a string; must be true or false"},
+	{PROFILE_CAPTURE(",\n\"if_ok\": true"),
+		"p.json:5: \"if_ok\": must stand with \"keep\": \"connection\""},
+	{PROFILE_CAPTURE(",\n\"methods\": []"),
+		"p.json:5: \"methods\": has 0 members; must have 1 to 64"},
+	{PROFILE_CAPTURE(",\n\"methods\": \"a\""),
+		"p.json:5: \"methods\": is a string; must be a list"},
+	{PROFILE_CAPTURE(",\n\"methods\": [\"a\",\n1]"),
+		"p.json:6: \"\": is a number; must be a string"},
+	{"{\"name\": \"a\", \"captures\": [{\"from\": \"answer\"}]}",
+		"p.json:1: \"from\": \"answer\": must be request or reply"},
+	{"{\"name\": \"a\", \"captures\": [{\"pointer\": \"a\"}]}",
+		"p.json:1: \"pointer\": \"a\": must be a JSON pointer, which begins with /"},
+	{"{\"name\": \"a\", \"captures\": [{\"pointer\": \"/a~2\"}]}",
+		"p.json:1: \"pointer\": \"/a~2\": must have ~0 or ~1 where it has a ~"},
+	{"{\"name\": \"a\", \"captures\": [{\"pointer\": \"/a~\"}]}",
+		"p.json:1: \"pointer\": \"/a~\": must have ~0 or ~1 where it has a ~"},
+	{"{\"name\": \"a\", \"captures\": [{\"pointer\": \"/1/2/3/4/5/6/7/8/9\"}]}",
+		"p.json:1: \"pointer\": \"/1/2/3/4/5/6/7/8/9\": must not be deeper than 8 levels"},
+};
+
+START_TEST(test_profile_wrong)
+{
+	char error[512] = "";
+
+	ck_assert_ptr_null(profile_parse(profile_wrong[_i].text, error, sizeof error));
+	ck_assert_str_eq(error, profile_wrong[_i].error);
+}
+END_TEST
+
+/* One more capture than there may be; as many as there may be. */
+START_TEST(test_profile_limit)
+{
+	static const char capture[] =
+		"{\"from\":\"reply\",\"pointer\":\"/1/2/3/4/5/6/7/~18\",\"attribute\":\"b\"}";
+	char text[8192];
+	char error[256] = "";
+	struct profile *profile;
+	size_t more, i;
+
+	for (more = 0; more < 2; more++) {
+		strcpy(text, "{\"name\":\"x\",\"captures\":[");
+		for (i = 0; i < PROFILE_CAPTURES_MAX + more; i++) {
+			strcat(text, i == 0 ? "" : ",");
+			strcat(text, capture);
+		}
+		strcat(text, "]}");
+		profile = profile_parse(text, error, sizeof error);
+		ck_assert_int_eq(profile != NULL, more == 0);
+		profile_free(profile);
+	}
+	ck_assert_str_eq(error, "p.json:1: \"captures\": has 65 members; must have 1 to 64");
+}
+END_TEST
+
+START_TEST(test_profile_memory)
+{
+	char error[256];
+	struct profile *profile;
+	struct file *file =
+		catalog_parse(CATALOG_PROFILES, "codex", profile_environment, error, sizeof error);
+	long n = 0;
+	int refused;
+
+	ck_assert_ptr_nonnull(file);
+	do {
+		error[0] = '\0';
+		unit_alloc_fail_after(n++);
+		profile = profile_new(file, error, sizeof error);
+		unit_alloc_fail_never();
+		refused = unit_alloc_failed();
+		ck_assert_int_eq(refused, profile == NULL);
+		if (refused)
+			ck_assert_ptr_nonnull(strstr(error, "out of memory"));
+		profile_free(profile);
+	} while (refused);
+	ck_assert_int_gt(n, 30);
+	file_free(file);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("profile");
+
+	tcase_add_test(tc, test_profile_codex);
+	tcase_add_test(tc, test_profile_generic);
+	tcase_add_loop_test(
+		tc, test_profile_matches, 0, sizeof profile_commands / sizeof *profile_commands);
+	tcase_add_test(tc, test_profile_matches_any_argument);
+	tcase_add_loop_test(
+		tc, test_profile_wrong, 0, sizeof profile_wrong / sizeof *profile_wrong);
+	tcase_add_test(tc, test_profile_limit);
+	tcase_add_test(tc, test_profile_memory);
+	return unit_run("profile", tc);
+}
