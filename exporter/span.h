@@ -72,7 +72,7 @@ struct span {
 	struct span_text name;
 	enum span_kind kind;
 	uint64_t start_unix_ns;
-	uint64_t end_unix_ns; /* made at least start + 1 by the encoder */
+	uint64_t end_unix_ns;             /* made at least start + 1 by the encoder */
 	const struct span_shared *shared; /* may be NULL */
 	const struct span_attribute *attributes;
 	size_t attribute_count;

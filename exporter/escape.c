@@ -1,0 +1,267 @@
+/*
+ * Texts of others made fit for JSON and for people. Nearly all text is clean ASCII, so the work is
+ * to find how far that goes, 16 bytes at a time, and copy it; what is left goes one character at a
+ * time. The only failure is that of the text it is appended to.
+ */
+#include "exporter/escape.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "exporter/text.h"
+
+/* What one character needs at most: \u00XX. */
+#define ESCAPE_CHARACTER_MAX 6
+
+static const char escape_replacement[] = "\xef\xbf\xbd";
+static const char escape_ellipsis[] = "\xe2\x80\xa6";
+
+/* Second character of the escape of an ASCII character; 'u' for the long form, 0: needs none. */
+static const char escape_short[128] = {
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'b',
+	't',
+	'n',
+	'u',
+	'f',
+	'r',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	'u',
+	['"'] = '"',
+	['\\'] = '\\',
+};
+
+/* Well-formed sequences by their first two bytes (Unicode 15, table 3-7). */
+static const struct escape_lead {
+	uint8_t first_min, first_max, second_min, second_max, size;
+} escape_leads[] = {
+	{0xe1, 0xec, 0x80, 0xbf, 3},
+	{0xc2, 0xdf, 0x80, 0xbf, 2},
+	{0xe0, 0xe0, 0xa0, 0xbf, 3},
+	{0xed, 0xed, 0x80, 0x9f, 3},
+	{0xee, 0xef, 0x80, 0xbf, 3},
+	{0xf0, 0xf0, 0x90, 0xbf, 4},
+	{0xf1, 0xf3, 0x80, 0xbf, 4},
+	{0xf4, 0xf4, 0x80, 0x8f, 4},
+};
+
+static const struct escape_lead *escape_lead_find(uint8_t first)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof escape_leads / sizeof *escape_leads; i++)
+		if (first >= escape_leads[i].first_min && first <= escape_leads[i].first_max)
+			return &escape_leads[i];
+	return NULL;
+}
+
+/*
+ * How many bytes the non-ASCII character at the start takes; when it is ill-formed, how many bytes
+ * one replacement stands for.
+ */
+static size_t escape_character_size(const char *bytes, size_t size, bool *valid)
+{
+	const struct escape_lead *lead = escape_lead_find((uint8_t)bytes[0]);
+	size_t n;
+
+	*valid = false;
+	if (lead == NULL || size < 2)
+		return 1;
+	if ((uint8_t)bytes[1] < lead->second_min || (uint8_t)bytes[1] > lead->second_max)
+		return 1;
+	for (n = 2; n < lead->size; n++)
+		if (n >= size || ((uint8_t)bytes[n] & 0xc0) != 0x80)
+			return n;
+	*valid = true;
+	return n;
+}
+
+static bool escape_byte_is_clean(char byte)
+{
+	return (uint8_t)byte < 0x80 && escape_short[(uint8_t)byte] == 0;
+}
+
+/* Eight bytes at once; after "Bit Twiddling Hacks", "hasless" and "haszero". */
+static bool escape_word_is_clean(uint64_t word)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t quote = word ^ (ones * '"');
+	uint64_t backslash = word ^ (ones * '\\');
+	uint64_t bad = word | (word - ones * 0x20) | (quote - ones) | (backslash - ones);
+
+	/* bytes of 0x80 and above are caught by word itself; the others borrow only when bad */
+	return (bad & (ones * 0x80)) == 0;
+}
+
+size_t escape_clean_size_plain(const char *bytes, size_t size)
+{
+	uint64_t word;
+	size_t i;
+
+	for (i = 0; size - i >= sizeof word; i += sizeof word) {
+		memcpy(&word, bytes + i, sizeof word);
+		if (!escape_word_is_clean(word))
+			break;
+	}
+	while (i < size && escape_byte_is_clean(bytes[i]))
+		i++;
+	return i;
+}
+
+#ifdef __SSE2__
+/* One bit for each of 16 bytes that is not clean. Signed: 0x80 and above are below 0x20, too. */
+static unsigned escape_block_mask(const char *bytes)
+{
+	__m128i block = _mm_loadu_si128((const __m128i *)(const void *)bytes);
+	__m128i control = _mm_cmplt_epi8(block, _mm_set1_epi8(0x20));
+	__m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
+	__m128i backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
+
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, backslash)));
+}
+
+size_t escape_clean_size(const char *bytes, size_t size)
+{
+	unsigned mask;
+	size_t i;
+
+	if (size < 16)
+		return escape_clean_size_plain(bytes, size);
+	for (i = 0; size - i >= 16; i += 16) {
+		mask = escape_block_mask(bytes + i);
+		if (mask != 0)
+			return i + (size_t)__builtin_ctz(mask);
+	}
+	/* the last 16 bytes, of which the first are already known to be clean */
+	mask = escape_block_mask(bytes + size - 16);
+	return mask == 0 ? size : size - 16 + (size_t)__builtin_ctz(mask);
+}
+#else
+size_t escape_clean_size(const char *bytes, size_t size)
+{
+	return escape_clean_size_plain(bytes, size);
+}
+#endif
+
+static char *escape_put(char *p, const char *bytes, size_t size)
+{
+	memcpy(p, bytes, size);
+	return p + size;
+}
+
+static char *escape_put_ascii(char *p, char byte)
+{
+	static const char digits[] = "0123456789abcdef";
+	char letter = escape_short[(uint8_t)byte];
+
+	*p++ = '\\';
+	*p++ = letter;
+	if (letter != 'u')
+		return p;
+	*p++ = '0';
+	*p++ = '0';
+	*p++ = digits[(uint8_t)byte >> 4];
+	*p++ = digits[(uint8_t)byte & 15];
+	return p;
+}
+
+/* Writes what stands for the one character at the start; returns how many bytes that takes up. */
+static size_t escape_put_character(char **p, const char *bytes, size_t size)
+{
+	bool valid;
+	size_t taken;
+
+	if ((uint8_t)bytes[0] < 0x80) {
+		*p = escape_put_ascii(*p, bytes[0]);
+		return 1;
+	}
+	taken = escape_character_size(bytes, size, &valid);
+	if (valid)
+		*p = escape_put(*p, bytes, taken);
+	else
+		*p = escape_put(*p, escape_replacement, sizeof escape_replacement - 1);
+	return taken;
+}
+
+void escape_append(struct text *text, const char *bytes, size_t size)
+{
+	size_t taken;
+	char *p;
+
+	while (size > 0) {
+		/* all that is left as it is, with one character grown to its escape */
+		p = text_room(text, size + ESCAPE_CHARACTER_MAX);
+		if (p == NULL)
+			return;
+		taken = escape_clean_size(bytes, size);
+		p = escape_put(p, bytes, taken);
+		if (taken < size)
+			taken += escape_put_character(&p, bytes + taken, size - taken);
+		text_end(text, p);
+		bytes += taken;
+		size -= taken;
+	}
+}
+
+/* The bytes of one character and whether they may be shown as they are. */
+static size_t escape_shown_size(const char *bytes, size_t size, bool *shown)
+{
+	size_t taken;
+
+	if ((uint8_t)bytes[0] < 0x80) {
+		*shown = bytes[0] >= 0x20 && bytes[0] != 0x7f;
+		return 1;
+	}
+	taken = escape_character_size(bytes, size, shown);
+	if ((uint8_t)bytes[0] == 0xc2 && taken == 2 && (uint8_t)bytes[1] < 0xa0)
+		*shown = false; /* C1: some terminals obey these */
+	return taken;
+}
+
+void escape_append_shown(struct text *text, const char *bytes, size_t size, size_t characters_max)
+{
+	size_t taken, count = 0;
+	bool shown;
+
+	while (size > 0) {
+		if (count++ == characters_max) {
+			text_append(text, escape_ellipsis, sizeof escape_ellipsis - 1);
+			return;
+		}
+		taken = escape_shown_size(bytes, size, &shown);
+		if (shown)
+			text_append(text, bytes, taken);
+		else
+			text_append(text, escape_replacement, sizeof escape_replacement - 1);
+		bytes += taken;
+		size -= taken;
+	}
+}

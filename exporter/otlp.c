@@ -1,0 +1,356 @@
+/*
+ * Spans as OTLP JSON: fixed pieces of text with the values between them. A piece is written after
+ * asking for room once, for its longest form. What is empty or a default is left out. The only
+ * failure is that of the text it is appended to.
+ */
+#include "exporter/otlp.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exporter/escape.h"
+#include "exporter/shared.h"
+#include "exporter/text.h"
+
+/* Bits 8 and 9 of Span.flags (trace.proto, SpanFlags). */
+#define OTLP_FLAG_HAS_IS_REMOTE 0x100u
+#define OTLP_FLAG_IS_REMOTE     0x200u
+
+/* Longer than any piece below without its variable text. */
+#define OTLP_PIECE_MAX 192
+
+#define OTLP_HEX_ROW(high)                                                                         \
+	high "0" high "1" high "2" high "3" high "4" high "5" high "6" high "7" high "8" high      \
+	     "9" high "a" high "b" high "c" high "d" high "e" high "f"
+
+static const char otlp_hex[] = OTLP_HEX_ROW("0") OTLP_HEX_ROW("1") OTLP_HEX_ROW("2")
+	OTLP_HEX_ROW("3") OTLP_HEX_ROW("4") OTLP_HEX_ROW("5") OTLP_HEX_ROW("6") OTLP_HEX_ROW("7")
+		OTLP_HEX_ROW("8") OTLP_HEX_ROW("9") OTLP_HEX_ROW("a") OTLP_HEX_ROW("b")
+			OTLP_HEX_ROW("c") OTLP_HEX_ROW("d") OTLP_HEX_ROW("e") OTLP_HEX_ROW("f");
+
+static const char otlp_decimals[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
+
+static inline char *otlp_put_bytes(char *p, const char *bytes, size_t size)
+{
+	memcpy(p, bytes, size);
+	return p + size;
+}
+
+#define OTLP_PUT(p, literal) otlp_put_bytes(p, literal, sizeof(literal) - 1)
+
+static inline char *otlp_put_hex(char *p, const uint8_t *bytes, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		memcpy(p + 2 * i, otlp_hex + 2 * bytes[i], 2);
+	return p + 2 * size;
+}
+
+static char *otlp_put_number(char *p, uint64_t number)
+{
+	char digits[20];
+	char *start = digits + sizeof digits;
+
+	while (number >= 100) {
+		start -= 2;
+		memcpy(start, otlp_decimals + 2 * (number % 100), 2);
+		number /= 100;
+	}
+	if (number >= 10) {
+		start -= 2;
+		memcpy(start, otlp_decimals + 2 * number, 2);
+	} else {
+		*--start = (char)('0' + number);
+	}
+	return otlp_put_bytes(p, start, (size_t)(digits + sizeof digits - start));
+}
+
+static char *otlp_put_integer(char *p, int64_t number)
+{
+	if (number >= 0)
+		return otlp_put_number(p, (uint64_t)number);
+	*p++ = '-';
+	return otlp_put_number(p, -(uint64_t)number);
+}
+
+/* The shortest form that reads back the same; what JSON has no number for is a string. */
+static char *otlp_put_double(char *p, double number)
+{
+	char digits[32];
+	char *point;
+	int precision, size = 0;
+
+	if (isnan(number))
+		return OTLP_PUT(p, "\"NaN\"");
+	if (isinf(number))
+		return number > 0 ? OTLP_PUT(p, "\"Infinity\"") : OTLP_PUT(p, "\"-Infinity\"");
+	for (precision = 15; precision <= 17; precision++) {
+		size = snprintf(digits, sizeof digits, "%.*g", precision, number);
+		if (strtod(digits, NULL) == number)
+			break;
+	}
+	assert(size > 0 && size < (int)sizeof digits);
+	point = strchr(digits, ','); /* in a locale that writes it so */
+	if (point != NULL)
+		*point = '.';
+	return otlp_put_bytes(p, digits, (size_t)size);
+}
+
+static void otlp_append_string(struct text *text, const char *string)
+{
+	escape_append(text, string, strlen(string));
+}
+
+static void otlp_append_attribute(struct text *text, const struct span_attribute *attribute)
+{
+	size_t key_size = strlen(attribute->key);
+	char *p = text_room(text, key_size + OTLP_PIECE_MAX);
+
+	if (p == NULL)
+		return;
+	p = OTLP_PUT(p, "{\"key\":\"");
+	p = otlp_put_bytes(p, attribute->key, key_size);
+	switch (attribute->type) {
+	case SPAN_VALUE_STRING:
+		text_end(text, OTLP_PUT(p, "\",\"value\":{\"stringValue\":\""));
+		escape_append(text, attribute->value.string.bytes, attribute->value.string.size);
+		TEXT_APPEND(text, "\"}}");
+		return;
+	case SPAN_VALUE_INT:
+		p = OTLP_PUT(p, "\",\"value\":{\"intValue\":\"");
+		p = otlp_put_integer(p, attribute->value.integer);
+		p = OTLP_PUT(p, "\"}}");
+		break;
+	case SPAN_VALUE_BOOL:
+		p = OTLP_PUT(p, "\",\"value\":{\"boolValue\":");
+		p = attribute->value.boolean ? OTLP_PUT(p, "true}}") : OTLP_PUT(p, "false}}");
+		break;
+	case SPAN_VALUE_DOUBLE:
+		p = OTLP_PUT(p, "\",\"value\":{\"doubleValue\":");
+		p = otlp_put_double(p, attribute->value.real);
+		p = OTLP_PUT(p, "}}");
+		break;
+	}
+	text_end(text, p);
+}
+
+void otlp_append_attributes(
+	struct text *text, const struct span_attribute *attributes, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (i > 0)
+			TEXT_APPEND(text, ",");
+		otlp_append_attribute(text, &attributes[i]);
+	}
+}
+
+static void otlp_append_attribute_list(
+	struct text *text, const struct span_attribute *attributes, size_t count)
+{
+	if (count == 0)
+		return;
+	TEXT_APPEND(text, ",\"attributes\":[");
+	otlp_append_attributes(text, attributes, count);
+	TEXT_APPEND(text, "]");
+}
+
+static void otlp_append_span_attributes(struct text *text, const struct span *span)
+{
+	bool has_shared = span->shared != NULL && span->shared->otlp.size > 0;
+
+	if (!has_shared) {
+		otlp_append_attribute_list(text, span->attributes, span->attribute_count);
+		return;
+	}
+	TEXT_APPEND(text, ",\"attributes\":[");
+	text_append(text, span->shared->otlp.bytes, span->shared->otlp.size);
+	if (span->attribute_count > 0)
+		TEXT_APPEND(text, ",");
+	otlp_append_attributes(text, span->attributes, span->attribute_count);
+	TEXT_APPEND(text, "]");
+}
+
+static void otlp_append_event(struct text *text, const struct span_event *event)
+{
+	char *p = text_room(text, OTLP_PIECE_MAX);
+
+	if (p == NULL)
+		return;
+	p = OTLP_PUT(p, "{\"timeUnixNano\":\"");
+	p = otlp_put_number(p, event->time_unix_ns);
+	text_end(text, OTLP_PUT(p, "\",\"name\":\""));
+	otlp_append_string(text, event->name);
+	TEXT_APPEND(text, "\"");
+	otlp_append_attribute_list(text, event->attributes, event->attribute_count);
+	TEXT_APPEND(text, "}");
+}
+
+static void otlp_append_events(struct text *text, const struct span *span)
+{
+	size_t i;
+
+	if (span->event_count == 0)
+		return;
+	TEXT_APPEND(text, ",\"events\":[");
+	for (i = 0; i < span->event_count; i++) {
+		if (i > 0)
+			TEXT_APPEND(text, ",");
+		otlp_append_event(text, &span->events[i]);
+	}
+	TEXT_APPEND(text, "]");
+}
+
+static void otlp_append_link(struct text *text, const struct span_link *link)
+{
+	char *p = text_room(text, OTLP_PIECE_MAX);
+
+	if (p == NULL)
+		return;
+	p = OTLP_PUT(p, "{\"traceId\":\"");
+	p = otlp_put_hex(p, link->trace_id, sizeof link->trace_id);
+	p = OTLP_PUT(p, "\",\"spanId\":\"");
+	p = otlp_put_hex(p, link->span_id, sizeof link->span_id);
+	text_end(text, OTLP_PUT(p, "\"}"));
+}
+
+static void otlp_append_links(struct text *text, const struct span *span)
+{
+	size_t i;
+
+	if (span->link_count == 0)
+		return;
+	TEXT_APPEND(text, ",\"links\":[");
+	for (i = 0; i < span->link_count; i++) {
+		if (i > 0)
+			TEXT_APPEND(text, ",");
+		otlp_append_link(text, &span->links[i]);
+	}
+	TEXT_APPEND(text, "]");
+}
+
+static void otlp_append_status(struct text *text, const struct span *span)
+{
+	if (span->status == SPAN_STATUS_UNSET)
+		return;
+	if (span->status == SPAN_STATUS_OK) {
+		TEXT_APPEND(text, ",\"status\":{\"code\":1}");
+		return;
+	}
+	TEXT_APPEND(text, ",\"status\":{\"code\":2");
+	if (span->status_message.size > 0) {
+		TEXT_APPEND(text, ",\"message\":\"");
+		escape_append(text, span->status_message.bytes, span->status_message.size);
+		TEXT_APPEND(text, "\"");
+	}
+	TEXT_APPEND(text, "}");
+}
+
+static unsigned otlp_flags(const struct span *span)
+{
+	unsigned flags = span->context.flags | OTLP_FLAG_HAS_IS_REMOTE;
+
+	return span->has_parent && span->parent_is_remote ? flags | OTLP_FLAG_IS_REMOTE : flags;
+}
+
+static void otlp_append_identity(struct text *text, const struct span *span)
+{
+	char *p = text_room(text, OTLP_PIECE_MAX);
+
+	if (p == NULL)
+		return;
+	p = OTLP_PUT(p, "{\"traceId\":\"");
+	p = otlp_put_hex(p, span->context.trace_id, sizeof span->context.trace_id);
+	p = OTLP_PUT(p, "\",\"spanId\":\"");
+	p = otlp_put_hex(p, span->context.span_id, sizeof span->context.span_id);
+	if (span->has_parent) {
+		p = OTLP_PUT(p, "\",\"parentSpanId\":\"");
+		p = otlp_put_hex(p, span->parent_span_id, sizeof span->parent_span_id);
+	}
+	text_end(text, OTLP_PUT(p, "\""));
+	if (span->tracestate.size > 0) {
+		TEXT_APPEND(text, ",\"traceState\":\"");
+		escape_append(text, span->tracestate.bytes, span->tracestate.size);
+		TEXT_APPEND(text, "\"");
+	}
+}
+
+/* Flags, name, kind and times. */
+static void otlp_append_body(struct text *text, const struct span *span)
+{
+	uint64_t end_unix_ns = span->end_unix_ns;
+	char *p = text_room(text, OTLP_PIECE_MAX);
+
+	if (p == NULL)
+		return;
+	p = OTLP_PUT(p, ",\"flags\":");
+	p = otlp_put_number(p, otlp_flags(span));
+	text_end(text, OTLP_PUT(p, ",\"name\":\""));
+	escape_append(text, span->name.bytes, span->name.size);
+
+	p = text_room(text, OTLP_PIECE_MAX);
+	if (p == NULL)
+		return;
+	if (end_unix_ns <= span->start_unix_ns)
+		end_unix_ns = span->start_unix_ns + 1;
+	p = OTLP_PUT(p, "\",\"kind\":");
+	*p++ = (char)('0' + span->kind);
+	p = OTLP_PUT(p, ",\"startTimeUnixNano\":\"");
+	p = otlp_put_number(p, span->start_unix_ns);
+	p = OTLP_PUT(p, "\",\"endTimeUnixNano\":\"");
+	p = otlp_put_number(p, end_unix_ns);
+	text_end(text, OTLP_PUT(p, "\""));
+}
+
+void otlp_append_span(struct text *text, const struct span *span)
+{
+	otlp_append_identity(text, span);
+	otlp_append_body(text, span);
+	otlp_append_span_attributes(text, span);
+	otlp_append_events(text, span);
+	otlp_append_links(text, span);
+	otlp_append_status(text, span);
+	TEXT_APPEND(text, "}");
+}
+
+static void otlp_append_schema(struct text *text, const char *schema_url)
+{
+	if (schema_url == NULL)
+		return;
+	TEXT_APPEND(text, ",\"schemaUrl\":\"");
+	otlp_append_string(text, schema_url);
+	TEXT_APPEND(text, "\"");
+}
+
+void otlp_append_prefix(struct text *text, const struct otlp_origin *origin)
+{
+	TEXT_APPEND(text, "{\"resourceSpans\":[{\"resource\":{");
+	if (origin->resource_count > 0) {
+		TEXT_APPEND(text, "\"attributes\":[");
+		otlp_append_attributes(text, origin->resource, origin->resource_count);
+		TEXT_APPEND(text, "]");
+	}
+	TEXT_APPEND(text, "}");
+	otlp_append_schema(text, origin->schema_url);
+	TEXT_APPEND(text, ",\"scopeSpans\":[{\"scope\":{\"name\":\"");
+	otlp_append_string(text, origin->scope_name);
+	TEXT_APPEND(text, "\"");
+	if (origin->scope_version != NULL) {
+		TEXT_APPEND(text, ",\"version\":\"");
+		otlp_append_string(text, origin->scope_version);
+		TEXT_APPEND(text, "\"");
+	}
+	TEXT_APPEND(text, "}");
+	otlp_append_schema(text, origin->schema_url);
+	TEXT_APPEND(text, ",\"spans\":[");
+}

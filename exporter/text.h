@@ -1,0 +1,63 @@
+#ifndef EXPORTER_TEXT_H
+#define EXPORTER_TEXT_H
+
+#include <stddef.h>
+#include <string.h>
+
+/*
+ * A growing text with a limit. Writers ask for room, write through the returned pointer and say
+ * where they ended. The first failure is remembered, so that a long sequence of writers is checked
+ * once, at its end, and undone with text_rewind().
+ */
+enum text_error { TEXT_OK, TEXT_TOO_LARGE, TEXT_NO_MEMORY };
+
+struct text {
+	char *bytes; /* owned */
+	size_t size;
+	size_t capacity;
+	size_t limit; /* the size that must not be passed; see TEXT_SLACK */
+	enum text_error error;
+};
+
+/* Room is asked for generously; so much may be asked for beyond the limit. */
+#define TEXT_SLACK 256
+
+void text_init(struct text *text, size_t limit);
+void text_done(struct text *text);
+
+/* Makes room for that many more bytes. 0, or -1 with text->error set. */
+int text_grow(struct text *text, size_t room);
+
+/* Gives back memory when most of it is unused. */
+void text_shrink(struct text *text);
+
+/* Cuts back to an earlier size and forgets the error. */
+void text_rewind(struct text *text, size_t size);
+
+/* Where to write up to room bytes; NULL when there is none. Finish with text_end(). */
+static inline char *text_room(struct text *text, size_t room)
+{
+	if (text->capacity - text->size < room && text_grow(text, room) != 0)
+		return NULL;
+	return text->bytes + text->size;
+}
+
+static inline void text_end(struct text *text, const char *end)
+{
+	text->size = (size_t)(end - text->bytes);
+}
+
+static inline void text_append(struct text *text, const char *bytes, size_t size)
+{
+	char *p = text_room(text, size);
+
+	if (p == NULL || size == 0)
+		return;
+	memcpy(p, bytes, size);
+	text->size += size;
+}
+
+/* Appends a string literal. */
+#define TEXT_APPEND(text, literal) text_append(text, literal, sizeof(literal) - 1)
+
+#endif
