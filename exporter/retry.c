@@ -1,0 +1,117 @@
+/*
+ * What to do with a batch after one attempt to deliver it. A table says what a result means,
+ * another which statuses pass; the rest is the length of a pause. Nothing here can fail.
+ */
+#include "exporter/retry.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+
+/* Nobody means more; and sums stay small. */
+static const int64_t retry_after_ms_max = 24 * 3600 * 1000;
+
+static const int retry_passing[] = {429, 502, 503, 504};
+
+static const enum retry_verdict retry_verdicts[] = {
+	[SENDER_ANSWERED] = RETRY_REFUSED, /* the status may say better */
+	[SENDER_UNREACHABLE] = RETRY_AGAIN,
+	[SENDER_UNUSABLE] = RETRY_REFUSED,
+	[SENDER_TOO_LARGE] = RETRY_TOO_LARGE,
+	[SENDER_TIMED_OUT] = RETRY_EXHAUSTED,
+	[SENDER_NO_MEMORY] = RETRY_NO_MEMORY,
+};
+
+/* The three forms of a date (RFC 9110, section 5.6.7). */
+static const char *const retry_dates[] = {
+	"%a, %d %b %Y %H:%M:%S GMT",
+	"%A, %d-%b-%y %H:%M:%S GMT",
+	"%a %b %d %H:%M:%S %Y",
+};
+
+int retry_status_is_passing(int status)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof retry_passing / sizeof *retry_passing; i++)
+		if (status == retry_passing[i])
+			return 1;
+	return 0;
+}
+
+static enum retry_verdict retry_judge(const struct retry_attempt *attempt)
+{
+	if (attempt->result != SENDER_ANSWERED)
+		return retry_verdicts[attempt->result];
+	if (attempt->status >= 200 && attempt->status < 300)
+		return RETRY_DELIVERED;
+	return retry_status_is_passing(attempt->status) ? RETRY_AGAIN : RETRY_REFUSED;
+}
+
+/* Doubles with each attempt up to the limit; then half of it is fixed and half is chance. */
+static int64_t retry_backoff_ms(const struct retry_policy *policy, unsigned number, uint32_t random)
+{
+	int64_t pause_ms = policy->initial_ms;
+
+	while (--number > 0 && pause_ms < policy->max_ms)
+		pause_ms *= 2;
+	if (pause_ms > policy->max_ms)
+		pause_ms = policy->max_ms;
+	return pause_ms - (int64_t)((uint64_t)(pause_ms / 2) * random >> 32);
+}
+
+struct retry_decision retry_decide(
+	const struct retry_policy *policy, const struct retry_attempt *attempt)
+{
+	struct retry_decision decision = {.verdict = retry_judge(attempt)};
+
+	if (decision.verdict != RETRY_AGAIN)
+		return decision;
+	if (attempt->left_ms <= 0 ||
+		(policy->attempts_max > 0 && attempt->number >= policy->attempts_max)) {
+		decision.verdict = RETRY_EXHAUSTED;
+		return decision;
+	}
+	if (attempt->retry_after_ms >= 0)
+		decision.pause_ms = attempt->retry_after_ms;
+	else
+		decision.pause_ms = retry_backoff_ms(policy, attempt->number, attempt->random);
+	if (decision.pause_ms > attempt->left_ms)
+		decision.pause_ms = attempt->left_ms;
+	return decision;
+}
+
+static int64_t retry_clamp_ms(int64_t seconds)
+{
+	if (seconds <= 0)
+		return 0;
+	return seconds > retry_after_ms_max / 1000 ? retry_after_ms_max : seconds * 1000;
+}
+
+static int64_t retry_seconds_parse(const char *text)
+{
+	int64_t seconds = 0;
+
+	for (; *text >= '0' && *text <= '9'; text++)
+		if (seconds <= retry_after_ms_max)
+			seconds = seconds * 10 + (*text - '0');
+	return *text == '\0' ? retry_clamp_ms(seconds) : -1;
+}
+
+int64_t retry_after_parse(const char *text, int64_t now_unix_s)
+{
+	struct tm date;
+	const char *end;
+	size_t i;
+
+	if (*text >= '0' && *text <= '9')
+		return retry_seconds_parse(text);
+	for (i = 0; i < sizeof retry_dates / sizeof *retry_dates; i++) {
+		memset(&date, 0, sizeof date);
+		end = strptime(text, retry_dates[i], &date);
+		if (end != NULL && *end == '\0')
+			return retry_clamp_ms((int64_t)timegm(&date) - now_unix_s);
+	}
+	return -1;
+}

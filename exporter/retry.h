@@ -1,0 +1,53 @@
+#ifndef EXPORTER_RETRY_H
+#define EXPORTER_RETRY_H
+
+#include <stdint.h>
+
+#include "exporter/sender.h"
+
+/*
+ * What to do with a batch after one attempt to deliver it (OTLP 1.x, "Failures"; OpenTelemetry
+ * protocol/exporter.md, "Retry"). Pure: time and chance are parameters.
+ */
+struct retry_policy {
+	int64_t initial_ms;    /* the first pause is half to all of this, later ones double */
+	int64_t max_ms;        /* no pause but one the collector asked for is longer */
+	unsigned attempts_max; /* 0: no limit but the time */
+};
+
+enum retry_verdict {
+	RETRY_DELIVERED,
+	RETRY_AGAIN,
+	RETRY_REFUSED,   /* trying again is forbidden or of no use */
+	RETRY_EXHAUSTED, /* it was tried long or often enough */
+	RETRY_TOO_LARGE,
+	RETRY_NO_MEMORY,
+};
+
+struct retry_attempt {
+	enum sender_result result;
+	int status;             /* of SENDER_ANSWERED */
+	int64_t retry_after_ms; /* -1: the collector did not say */
+	unsigned number;        /* of this attempt, from 1 */
+	int64_t left_ms;        /* until the batch must be done with */
+	uint32_t random;
+};
+
+struct retry_decision {
+	enum retry_verdict verdict;
+	int64_t pause_ms; /* before RETRY_AGAIN; never more than left_ms */
+};
+
+struct retry_decision retry_decide(
+	const struct retry_policy *policy, const struct retry_attempt *attempt);
+
+/* Whether the collector may take the same request later (429, 502, 503, 504). */
+int retry_status_is_passing(int status);
+
+/*
+ * Reads a Retry-After field (RFC 9110, section 10.2.3): seconds, or a date of any of the three
+ * forms. now_unix_s is the time of day. Milliseconds, 0 for the past; -1 for anything else.
+ */
+int64_t retry_after_parse(const char *text, int64_t now_unix_s);
+
+#endif
