@@ -16,6 +16,10 @@
  *
  * created = sent + rejected + dropped_queue + dropped_refused + dropped_retries + dropped_too_large
  *           + dropped_memory + dropped_shutdown + pending, at any moment.
+ *
+ * new, start, submit, seal, stop, counters_read and free belong to one thread, the event loop's.
+ *
+ * With EXPORTER_NONE there is no thread, and what is submitted is neither kept nor counted.
  */
 enum exporter_target { EXPORTER_NONE, EXPORTER_OTLP, EXPORTER_CONSOLE };
 
@@ -28,30 +32,30 @@ struct exporter_header {
 
 struct exporter_config {
 	enum exporter_target target;
-	const char *endpoint;	  /* full URL, as it is posted to */
+	const char *endpoint; /* full URL, as it is posted to */
 	const struct exporter_header *headers;
 	size_t header_count;
-	int64_t timeout_ms;	  /* one batch, retries included; 0: no limit */
+	int64_t timeout_ms; /* one batch, retries included; 0: no limit */
 	bool gzip;
-	const char *certificate;  /* PEM files, or NULL */
+	const char *certificate; /* PEM files, or NULL */
 	const char *client_key;
 	const char *client_certificate;
 	size_t request_bytes_max; /* uncompressed body */
 	size_t response_bytes_max;
 	size_t batch_spans_max;
 	size_t batch_bytes_max;
-	size_t queue_spans_max;	  /* sealed and waiting; the oldest batch is dropped beyond */
+	size_t queue_spans_max; /* sealed and waiting; the oldest batch is dropped beyond */
 	size_t queue_bytes_max;
 	int64_t retry_initial_ms;
 	int64_t retry_max_ms;
-	int console_fd;		  /* EXPORTER_CONSOLE: where the trees are written */
+	int console_fd; /* EXPORTER_CONSOLE: where the trees are written */
 	bool console_color;
 	/* resource attributes (service.name among them) and the instrumentation scope */
 	const struct span_attribute *resource;
 	size_t resource_count;
 	const char *scope_name;
 	const char *scope_version;
-	const char *schema_url;	  /* or NULL */
+	const char *schema_url; /* or NULL */
 	const char *user_agent;
 	/* Called from the exporter's thread, one finished line without a newline. */
 	void (*report)(void *arg, enum exporter_level level, const char *line);
@@ -60,12 +64,12 @@ struct exporter_config {
 
 struct exporter_counters {
 	uint64_t created, sent, rejected;
-	uint64_t dropped_queue;	    /* the queue was full */
+	uint64_t dropped_queue;     /* the queue was full */
 	uint64_t dropped_refused;   /* the collector answered with what must not be retried */
 	uint64_t dropped_retries;   /* retries went on for timeout_ms */
 	uint64_t dropped_too_large; /* over request_bytes_max, or the response over its limit */
 	uint64_t dropped_memory;
-	uint64_t dropped_shutdown;  /* still waiting when the deadline of exporter_stop() passed */
+	uint64_t dropped_shutdown; /* still waiting when the deadline of exporter_stop() passed */
 	uint64_t pending;
 	uint64_t requests, retries; /* POSTs made; of these, repeated ones */
 };

@@ -1,0 +1,611 @@
+/*
+ * Delivery of finished spans: the seam between the event loop and the exporter's thread.
+ *
+ * The loop appends to the open batch, which nobody else sees. A sealed batch goes into the waiting
+ * queue under the mutex; when that is over a limit its oldest go. The thread takes one batch at a
+ * time, has it delivered, counts the verdict, and puts the memory back for the next open batch.
+ *
+ * Every span is counted from the moment it is sealed or dropped until its verdict, all under the
+ * same mutex; those of the open batch are added when the counters are read.
+ *
+ * At the stop the thread gets a deadline and ends when the queue is empty or the deadline is over.
+ * What can fail is memory, and that loses spans, never the program.
+ */
+#include "exporter/exporter.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "exporter/batch.h"
+#include "exporter/console.h"
+#include "exporter/delivery.h"
+#include "exporter/otlp.h"
+#include "exporter/queue.h"
+#include "exporter/report.h"
+#include "exporter/screen.h"
+
+/* So many emptied batches are kept with their memory; fresh pages cost more than the encoding. */
+enum { EXPORTER_SPARES_MAX = 4 };
+
+struct exporter {
+	enum exporter_target target;
+	struct batch_format format;
+	struct text prefix; /* what format.prefix points to */
+	size_t queue_spans_max, queue_bytes_max;
+
+	/* the loop's */
+	struct batch *open; /* owned; NULL: none yet */
+	bool started, stopped;
+	pthread_t thread;
+
+	/* the thread's, once it is started */
+	struct report report;
+	struct delivery *delivery; /* owned; EXPORTER_OTLP */
+	struct text trees;         /* EXPORTER_CONSOLE */
+	int console_fd;
+	bool console_color;
+	uint64_t dropped_queue_told;
+
+	/* shared, under the mutex */
+	pthread_mutex_t mutex;
+	pthread_cond_t changed; /* a batch waits, or it is time to stop */
+	bool stopping;
+	int64_t stop_at_ms;
+	struct queue waiting, spares;
+	struct exporter_counters counters; /* without the open batch */
+};
+
+static int64_t exporter_now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A mutex of ours is never destroyed early nor locked twice: errors are ours. */
+static void exporter_lock(struct exporter *exporter)
+{
+	int failed = pthread_mutex_lock(&exporter->mutex);
+
+	assert(failed == 0);
+	(void)failed;
+}
+
+static void exporter_unlock(struct exporter *exporter)
+{
+	int failed = pthread_mutex_unlock(&exporter->mutex);
+
+	assert(failed == 0);
+	(void)failed;
+}
+
+/* --- the thread --- */
+
+static int64_t exporter_stop_left_ms_locked(const struct exporter *exporter)
+{
+	int64_t left_ms;
+
+	if (!exporter->stopping)
+		return -1;
+	left_ms = exporter->stop_at_ms - exporter_now_ms();
+	return left_ms > 0 ? left_ms : 0;
+}
+
+static int64_t exporter_stop_left_ms(void *arg)
+{
+	struct exporter *exporter = arg;
+	int64_t left_ms;
+
+	exporter_lock(exporter);
+	left_ms = exporter_stop_left_ms_locked(exporter);
+	exporter_unlock(exporter);
+	return left_ms;
+}
+
+static int64_t exporter_console_left_ms(void *arg)
+{
+	int64_t left_ms = exporter_stop_left_ms(arg);
+
+	return left_ms < 0 ? INT64_MAX : left_ms;
+}
+
+static void exporter_pause(void *arg, int64_t pause_ms)
+{
+	struct exporter *exporter = arg;
+	int64_t until_ms = exporter_now_ms() + pause_ms;
+	struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+	bool was_stopping;
+
+	exporter_lock(exporter);
+	was_stopping = exporter->stopping;
+	while (exporter->stopping == was_stopping && exporter_now_ms() < until_ms)
+		(void)pthread_cond_timedwait(&exporter->changed, &exporter->mutex, &until);
+	exporter_unlock(exporter);
+}
+
+/* The next batch to deliver; NULL: end the thread. */
+static struct batch *exporter_take(struct exporter *exporter)
+{
+	struct batch *batch = NULL;
+
+	exporter_lock(exporter);
+	while (exporter->waiting.batch_count == 0 && !exporter->stopping)
+		(void)pthread_cond_wait(&exporter->changed, &exporter->mutex); /* our mutex */
+	if (exporter_stop_left_ms_locked(exporter) != 0)
+		batch = queue_pop(&exporter->waiting);
+	exporter_unlock(exporter);
+	return batch;
+}
+
+/* Keeps the memory of a batch, or returns the batch to be freed outside the lock. */
+static struct batch *exporter_recycle_locked(struct exporter *exporter, struct batch *batch)
+{
+	if (exporter->spares.batch_count >= EXPORTER_SPARES_MAX ||
+		batch->body.capacity / 3 > exporter->format.bytes_max)
+		return batch;
+	batch_reset(batch);
+	queue_push(&exporter->spares, batch);
+	return NULL;
+}
+
+static uint64_t *exporter_loss_locked(struct exporter *exporter, enum retry_verdict verdict)
+{
+	struct exporter_counters *counters = &exporter->counters;
+
+	switch (verdict) {
+	case RETRY_REFUSED:
+		return &counters->dropped_refused;
+	case RETRY_EXHAUSTED:
+		return exporter->stopping ? &counters->dropped_shutdown
+					  : &counters->dropped_retries;
+	case RETRY_TOO_LARGE:
+		return &counters->dropped_too_large;
+	case RETRY_NO_MEMORY:
+		return &counters->dropped_memory;
+	case RETRY_DELIVERED:
+	case RETRY_AGAIN:
+		break;
+	}
+	assert(!"a verdict that loses nothing");
+	return NULL;
+}
+
+static void exporter_settle(struct exporter *exporter, struct batch *batch,
+	enum retry_verdict verdict, uint64_t rejected)
+{
+	struct exporter_counters *counters = &exporter->counters;
+
+	exporter_lock(exporter);
+	counters->pending -= batch->span_count;
+	if (verdict == RETRY_DELIVERED) {
+		counters->sent += batch->span_count - rejected;
+		counters->rejected += rejected;
+	} else {
+		*exporter_loss_locked(exporter, verdict) += batch->span_count;
+	}
+	batch = exporter_recycle_locked(exporter, batch);
+	exporter_unlock(exporter);
+	batch_free(batch);
+}
+
+static enum retry_verdict exporter_print(struct exporter *exporter, const struct batch *batch)
+{
+	static const enum retry_verdict verdicts[] = {
+		[SCREEN_WRITTEN] = RETRY_DELIVERED,
+		[SCREEN_FAILED] = RETRY_REFUSED,
+		[SCREEN_TIMED_OUT] = RETRY_EXHAUSTED,
+	};
+	struct text *trees = &exporter->trees;
+
+	text_rewind(trees, 0);
+	if (console_format(trees, &batch->body, batch->span_count, exporter->console_color) != 0)
+		return RETRY_NO_MEMORY;
+	return verdicts[screen_write(exporter->console_fd, trees->bytes, trees->size,
+		exporter_console_left_ms, exporter)];
+}
+
+static void exporter_report_queue(struct exporter *exporter)
+{
+	uint64_t dropped;
+
+	exporter_lock(exporter);
+	dropped = exporter->counters.dropped_queue;
+	exporter_unlock(exporter);
+	if (dropped == exporter->dropped_queue_told)
+		return;
+	report_loss(&exporter->report, REPORT_QUEUE, exporter_now_ms(),
+		dropped - exporter->dropped_queue_told, "the queue was full");
+	exporter->dropped_queue_told = dropped;
+}
+
+static void *exporter_run(void *arg)
+{
+	struct exporter *exporter = arg;
+	enum retry_verdict verdict;
+	struct batch *batch;
+	uint64_t rejected;
+
+	while ((batch = exporter_take(exporter)) != NULL) {
+		exporter_report_queue(exporter);
+		rejected = 0;
+		if (exporter->delivery != NULL)
+			verdict = delivery_run(exporter->delivery, batch, &rejected);
+		else
+			verdict = exporter_print(exporter, batch);
+		exporter_settle(exporter, batch, verdict, rejected);
+	}
+	exporter_report_queue(exporter);
+	return NULL;
+}
+
+/* --- making one --- */
+
+static int exporter_check_endpoint(const struct exporter_config *config, char *error, size_t size)
+{
+	char clean[REPORT_TARGET_SIZE];
+
+	if (config->endpoint != NULL && (strncasecmp(config->endpoint, "http://", 7) == 0 ||
+						strncasecmp(config->endpoint, "https://", 8) == 0))
+		return 0;
+	report_clean_url(clean, sizeof clean, config->endpoint != NULL ? config->endpoint : "");
+	(void)snprintf(error, size, "endpoint \"%s\": must start with http:// or https://",
+		clean); /* may be cut */
+	return -1;
+}
+
+/* A name is a token, a value has no control characters (RFC 9110, section 5). */
+static bool exporter_header_is_good(const struct exporter_header *header)
+{
+	const char *p;
+
+	for (p = header->name; *p != '\0'; p++)
+		if (!isalnum((unsigned char)*p) && strchr("!#$%&'*+-.^_`|~", *p) == NULL)
+			return false;
+	for (p = header->value; *p != '\0'; p++)
+		if (iscntrl((unsigned char)*p) && *p != '\t')
+			return false;
+	return header->name[0] != '\0';
+}
+
+static int exporter_check_headers(const struct exporter_config *config, char *error, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < config->header_count; i++) {
+		if (exporter_header_is_good(&config->headers[i]))
+			continue;
+		(void)snprintf(error, size, "header number %zu: not a header of HTTP",
+			i + 1); /* may be cut */
+		return -1;
+	}
+	return 0;
+}
+
+static int exporter_check_file(const char *what, const char *path, char *error, size_t size)
+{
+	if (path == NULL || access(path, R_OK) == 0)
+		return 0;
+	(void)snprintf(error, size, "%s %s: %m", what, path); /* may be cut */
+	return -1;
+}
+
+static int exporter_check(const struct exporter_config *config, char *error, size_t size)
+{
+	if (config->target != EXPORTER_OTLP)
+		return 0;
+	if (exporter_check_endpoint(config, error, size) != 0 ||
+		exporter_check_headers(config, error, size) != 0 ||
+		exporter_check_file("certificate", config->certificate, error, size) != 0 ||
+		exporter_check_file("client key", config->client_key, error, size) != 0 ||
+		exporter_check_file(
+			"client certificate", config->client_certificate, error, size) != 0)
+		return -1;
+	return 0;
+}
+
+static size_t exporter_min(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static void exporter_set_limits(struct exporter *exporter, const struct exporter_config *config)
+{
+	struct batch_format *format = &exporter->format;
+
+	assert(config->batch_spans_max > 0 && config->queue_spans_max > 0);
+	exporter->queue_spans_max = config->queue_spans_max;
+	exporter->queue_bytes_max = config->queue_bytes_max;
+	format->spans_max = exporter_min(config->batch_spans_max, config->queue_spans_max);
+	/* the queue counts memory, up to three times the text: one batch must always fit */
+	format->bytes_max = exporter_min(config->batch_bytes_max, config->queue_bytes_max / 4);
+	format->bytes_max = exporter_min(format->bytes_max, config->request_bytes_max);
+	format->request_bytes_max = config->request_bytes_max;
+}
+
+static int exporter_set_format(struct exporter *exporter, const struct exporter_config *config)
+{
+	struct batch_format *format = &exporter->format;
+	struct otlp_origin origin = {
+		.resource = config->resource,
+		.resource_count = config->resource_count,
+		.scope_name = config->scope_name,
+		.scope_version = config->scope_version,
+		.schema_url = config->schema_url,
+	};
+
+	exporter_set_limits(exporter, config);
+	format->append = console_append_span;
+	format->prefix = format->separator = format->suffix = "";
+	if (exporter->target == EXPORTER_CONSOLE)
+		return 0;
+	otlp_append_prefix(&exporter->prefix, &origin);
+	if (exporter->prefix.error != TEXT_OK)
+		return -1;
+	format->append = otlp_append_span;
+	format->prefix = exporter->prefix.bytes;
+	format->prefix_size = exporter->prefix.size;
+	format->separator = ",";
+	format->suffix = OTLP_SUFFIX;
+	return 0;
+}
+
+/* The condition variable counts in monotonic time. */
+static int exporter_set_locks(struct exporter *exporter)
+{
+	pthread_condattr_t attributes;
+	int failed;
+
+	if (pthread_condattr_init(&attributes) != 0)
+		return -1;
+	failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	if (failed == 0)
+		failed = pthread_cond_init(&exporter->changed, &attributes);
+	(void)pthread_condattr_destroy(&attributes); /* was initialised */
+	if (failed != 0)
+		return -1;
+	if (pthread_mutex_init(&exporter->mutex, NULL) == 0)
+		return 0;
+	(void)pthread_cond_destroy(&exporter->changed); /* nobody waits */
+	return -1;
+}
+
+static struct exporter *exporter_alloc(enum exporter_target target)
+{
+	struct exporter *exporter = calloc(1, sizeof *exporter);
+
+	if (exporter == NULL)
+		return NULL;
+	if (exporter_set_locks(exporter) != 0) {
+		free(exporter);
+		return NULL;
+	}
+	exporter->target = target;
+	text_init(&exporter->prefix, SIZE_MAX / 2);
+	text_init(&exporter->trees, SIZE_MAX / 2);
+	return exporter;
+}
+
+struct exporter *exporter_new(const struct exporter_config *config, char *error, size_t error_size)
+{
+	struct delivery_hooks hooks = {
+		.stop_left_ms = exporter_stop_left_ms, .pause = exporter_pause};
+	struct exporter *exporter;
+
+	if (exporter_check(config, error, error_size) != 0)
+		return NULL;
+	(void)snprintf(error, error_size, "out of memory"); /* what else fails from here on */
+	exporter = exporter_alloc(config->target);
+	if (exporter == NULL)
+		return NULL;
+	report_init(&exporter->report, config);
+	exporter->console_fd = config->console_fd;
+	exporter->console_color = config->console_color;
+	if (exporter->target == EXPORTER_NONE)
+		return exporter;
+	if (exporter_set_format(exporter, config) != 0)
+		goto fail;
+	if (exporter->target == EXPORTER_CONSOLE)
+		return exporter;
+	hooks.arg = exporter;
+	exporter->delivery = delivery_new(config, &hooks, &exporter->report, error, error_size);
+	if (exporter->delivery == NULL)
+		goto fail;
+	return exporter;
+fail:
+	exporter_free(exporter);
+	return NULL;
+}
+
+int exporter_start(struct exporter *exporter, char *error, size_t error_size)
+{
+	sigset_t all, before;
+	int failed;
+
+	assert(!exporter->started && !exporter->stopped);
+	if (exporter->target == EXPORTER_NONE)
+		return 0;
+	(void)sigfillset(&all); /* cannot fail */
+	/* signals are the loop's business: the thread inherits that it gets none */
+	failed = pthread_sigmask(SIG_SETMASK, &all, &before);
+	assert(failed == 0);
+	failed = pthread_create(&exporter->thread, NULL, exporter_run, exporter);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* as it worked before */
+	if (failed != 0) {
+		(void)snprintf(error, error_size, "cannot start the exporter's thread: %s",
+			strerror(failed)); /* may be cut */
+		return -1;
+	}
+	(void)pthread_setname_np(exporter->thread, "exporter"); /* for debuggers only */
+	exporter->started = true;
+	return 0;
+}
+
+/* --- the loop --- */
+
+static void exporter_drop(struct exporter *exporter, uint64_t *counter)
+{
+	exporter_lock(exporter);
+	exporter->counters.created++;
+	++*counter;
+	exporter_unlock(exporter);
+}
+
+static struct batch *exporter_spare(struct exporter *exporter)
+{
+	struct batch *batch;
+
+	exporter_lock(exporter);
+	batch = queue_pop(&exporter->spares);
+	exporter_unlock(exporter);
+	return batch != NULL ? batch : batch_new();
+}
+
+static enum batch_outcome exporter_append(struct exporter *exporter, const struct span *span)
+{
+	if (exporter->open == NULL)
+		exporter->open = exporter_spare(exporter);
+	if (exporter->open == NULL)
+		return BATCH_NO_MEMORY;
+	return batch_append(exporter->open, &exporter->format, span);
+}
+
+void exporter_submit(struct exporter *exporter, const struct span *span)
+{
+	enum batch_outcome outcome;
+
+	if (exporter->target == EXPORTER_NONE)
+		return;
+	if (exporter->stopped) {
+		exporter_drop(exporter, &exporter->counters.dropped_shutdown);
+		return;
+	}
+	outcome = exporter_append(exporter, span);
+	if (outcome == BATCH_OVERFLOW) {
+		exporter_seal(exporter);
+		outcome = exporter_append(exporter, span);
+	}
+	switch (outcome) {
+	case BATCH_APPENDED:
+		return;
+	case BATCH_FULL:
+		exporter_seal(exporter);
+		return;
+	case BATCH_TOO_LARGE:
+	case BATCH_OVERFLOW: /* cannot be: the batch is empty */
+		exporter_drop(exporter, &exporter->counters.dropped_too_large);
+		return;
+	case BATCH_NO_MEMORY:
+		exporter_drop(exporter, &exporter->counters.dropped_memory);
+		return;
+	}
+}
+
+static bool exporter_queue_is_over(const struct exporter *exporter)
+{
+	return exporter->waiting.span_count > exporter->queue_spans_max ||
+	       exporter->waiting.bytes > exporter->queue_bytes_max;
+}
+
+/* Drops waiting batches from the oldest on. Freeing is quick compared with what led here. */
+static void exporter_trim_locked(struct exporter *exporter)
+{
+	struct batch *batch;
+
+	while (exporter_queue_is_over(exporter)) {
+		batch = queue_pop(&exporter->waiting);
+		exporter->counters.pending -= batch->span_count;
+		exporter->counters.dropped_queue += batch->span_count;
+		batch_free(exporter_recycle_locked(exporter, batch));
+	}
+}
+
+void exporter_seal(struct exporter *exporter)
+{
+	struct batch *batch = exporter->open;
+
+	if (batch == NULL || batch->span_count == 0)
+		return;
+	batch_seal(batch, &exporter->format);
+	exporter_lock(exporter);
+	exporter->counters.created += batch->span_count;
+	exporter->counters.pending += batch->span_count;
+	queue_push(&exporter->waiting, batch);
+	exporter_trim_locked(exporter);
+	exporter->open = queue_pop(&exporter->spares);
+	(void)pthread_cond_signal(&exporter->changed); /* cannot fail */
+	exporter_unlock(exporter);
+}
+
+static void exporter_join(struct exporter *exporter, int64_t deadline_ms)
+{
+	int failed;
+
+	exporter_lock(exporter);
+	exporter->stopping = true;
+	exporter->stop_at_ms = exporter_now_ms() + (deadline_ms > 0 ? deadline_ms : 0);
+	(void)pthread_cond_signal(&exporter->changed); /* cannot fail */
+	exporter_unlock(exporter);
+	if (exporter->delivery != NULL)
+		delivery_wake(exporter->delivery);
+	failed = pthread_join(exporter->thread, NULL);
+	assert(failed == 0);
+	(void)failed;
+	exporter->started = false;
+}
+
+void exporter_stop(struct exporter *exporter, int64_t deadline_ms)
+{
+	struct batch *batch;
+
+	if (exporter->stopped)
+		return;
+	exporter_seal(exporter);
+	exporter->stopped = true;
+	if (exporter->started)
+		exporter_join(exporter, deadline_ms);
+	exporter_lock(exporter);
+	while ((batch = queue_pop(&exporter->waiting)) != NULL) {
+		exporter->counters.pending -= batch->span_count;
+		exporter->counters.dropped_shutdown += batch->span_count;
+		batch_free(batch);
+	}
+	exporter_unlock(exporter);
+}
+
+void exporter_counters_read(struct exporter *exporter, struct exporter_counters *counters)
+{
+	size_t open_count = exporter->open != NULL ? exporter->open->span_count : 0;
+
+	exporter_lock(exporter);
+	*counters = exporter->counters;
+	exporter_unlock(exporter);
+	counters->created += open_count;
+	counters->pending += open_count;
+	if (exporter->delivery != NULL)
+		delivery_requests(exporter->delivery, &counters->requests, &counters->retries);
+}
+
+void exporter_free(struct exporter *exporter)
+{
+	if (exporter == NULL)
+		return;
+	exporter_stop(exporter, 0);
+	delivery_free(exporter->delivery);
+	batch_free(exporter->open);
+	queue_done(&exporter->spares);
+	text_done(&exporter->prefix);
+	text_done(&exporter->trees);
+	(void)pthread_cond_destroy(&exporter->changed); /* nobody waits */
+	(void)pthread_mutex_destroy(&exporter->mutex);  /* nobody holds it */
+	free(exporter);
+}

@@ -1,0 +1,52 @@
+#ifndef EXPORTER_REPORT_H
+#define EXPORTER_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "exporter/exporter.h"
+
+/*
+ * What a person should know about the delivery, as lines for the report hook: one when the
+ * collector goes away, one when it is back, and for what is lost one line per kind and minute with
+ * the sum. Belongs to the exporter's thread. now_ms is monotonic.
+ */
+enum report_kind {
+	REPORT_REFUSED,
+	REPORT_REJECTED,
+	REPORT_WARNED, /* nothing lost, but the collector has something to say */
+	REPORT_EXHAUSTED,
+	REPORT_TOO_LARGE,
+	REPORT_MEMORY,
+	REPORT_QUEUE,
+	REPORT_KINDS
+};
+
+#define REPORT_TARGET_SIZE 256
+
+struct report {
+	void (*line)(void *arg, enum exporter_level level, const char *line); /* or NULL */
+	void *arg;
+	char target[REPORT_TARGET_SIZE]; /* the endpoint without what may be secret */
+	bool down;
+	int64_t down_next_ms; /* no other line about going down before */
+	struct {
+		int64_t next_ms;
+		uint64_t spans; /* not yet in a line */
+	} losses[REPORT_KINDS];
+};
+
+void report_init(struct report *report, const struct exporter_config *config);
+
+/* The collector does not take spans now; they wait. */
+void report_down(struct report *report, int64_t now_ms, const char *why);
+/* It took some. */
+void report_up(struct report *report);
+
+void report_loss(struct report *report, enum report_kind kind, int64_t now_ms, uint64_t spans,
+	const char *why);
+
+/* Copies url without user, password, query and fragment. */
+void report_clean_url(char *clean, size_t clean_size, const char *url);
+
+#endif
