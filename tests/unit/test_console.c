@@ -1,0 +1,205 @@
+/* Trees of spans as a person sees them. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exporter/console.h"
+#include "exporter/text.h"
+#include "tests/unit/unit.h"
+
+#define MS      1000000u
+#define TRACE_1 "trace 01000000000000000000000000000000\n"
+#define TRACE_2 "trace 02000000000000000000000000000000\n"
+
+/* One span in short: parent 0 is none; the name ends the list. */
+struct brief {
+	uint8_t trace, id, parent;
+	uint64_t start_ns, duration_ns;
+	const char *name;
+};
+
+static struct span span_from(const struct brief *brief)
+{
+	return (struct span){
+		.context = {.trace_id = {brief->trace}, .span_id = {brief->id}},
+		.has_parent = brief->parent != 0,
+		.parent_span_id = {brief->parent},
+		.name = {brief->name, strlen(brief->name)},
+		.kind = SPAN_KIND_SERVER,
+		.start_unix_ns = brief->start_ns,
+		.end_unix_ns = brief->start_ns + brief->duration_ns,
+	};
+}
+
+static void trees_are(const struct text *records, size_t count, bool color, const char *expected)
+{
+	struct text trees;
+
+	text_init(&trees, SIZE_MAX / 2);
+	ck_assert_int_eq(console_format(&trees, records, count, color), 0);
+	TEXT_APPEND(&trees, "\0");
+	ck_assert_str_eq(trees.bytes, expected);
+	text_done(&trees);
+}
+
+static const struct {
+	struct brief spans[8];
+	const char *expected;
+} tree_cases[] = {
+	{{{1, 1, 0, 0, 5 * MS, "alone"}}, TRACE_1 "└─ alone  5.00 ms  server\n"},
+	{{{1, 3, 1, 3 * MS, MS, "second"}, {1, 2, 1, 2 * MS, MS, "first"},
+		 {1, 1, 0, MS, 10 * MS, "root"}, {1, 4, 2, 2 * MS, 1500, "inner"}},
+		TRACE_1 "└─ root  10.0 ms  server\n"
+			"   ├─ first  1.00 ms  server\n"
+			"   │  └─ inner  1.50 µs  server\n"
+			"   └─ second  1.00 ms  server\n"},
+	{{{2, 1, 0, 5, 999, "b"}, {1, 1, 0, 4, 0, "a"}, {1, 2, 0, 9, 61000 * (uint64_t)MS, "c"}},
+		TRACE_1 "├─ a  0 ns  server\n"
+			"└─ c  61.0 s  server\n" TRACE_2 "└─ b  999 ns  server\n"},
+	/* a parent of an earlier batch, of another trace, later than its child, one's own */
+	{{{1, 1, 0xab, 1, 1, "a"}}, TRACE_1 "└─ a  1 ns  server  (parent ab00000000000000)\n"},
+	{{{1, 1, 0, 1, 1, "a"}, {2, 2, 1, 2, 1, "b"}}, TRACE_1
+		"└─ a  1 ns  server\n" TRACE_2 "└─ b  1 ns  server  (parent 0100000000000000)\n"},
+	{{{1, 1, 2, 1, 1, "a"}, {1, 2, 1, 2, 1, "b"}},
+		TRACE_1 "└─ a  1 ns  server  (parent 0200000000000000)\n"
+			"   └─ b  1 ns  server\n"},
+	{{{1, 1, 1, 1, 1, "a"}}, TRACE_1 "└─ a  1 ns  server  (parent 0100000000000000)\n"},
+	/* what a terminal must not get */
+	{{{1, 1, 0, 1, 1, "\x1b[2J\n\xff"}},
+		TRACE_1 "└─ \xef\xbf\xbd[2J\xef\xbf\xbd\xef\xbf\xbd  1 ns  server\n"},
+};
+
+START_TEST(test_trees)
+{
+	const struct brief *brief = tree_cases[_i].spans;
+	struct text records;
+	struct span span;
+	size_t count = 0;
+
+	text_init(&records, SIZE_MAX / 2);
+	for (; count < 8 && brief[count].name != NULL; count++) {
+		span = span_from(&brief[count]);
+		console_append_span(&records, &span);
+	}
+	trees_are(&records, count, false, tree_cases[_i].expected);
+	text_done(&records);
+}
+END_TEST
+
+static const struct span_attribute connection[] = {
+	{"rpc.system", SPAN_VALUE_STRING, {.string = {"jsonrpc", 7}}},
+	{"client", SPAN_VALUE_STRING, {.string = {"cli", 3}}},
+};
+
+static const struct span_attribute own[] = {
+	{"rpc.method", SPAN_VALUE_STRING, {.string = {"m", 1}}},
+	{"id", SPAN_VALUE_INT, {.integer = -7}},
+	{"text", SPAN_VALUE_STRING, {.string = {"two words", 9}}},
+	{"none", SPAN_VALUE_STRING, {.string = {NULL, 0}}},
+	{"yes", SPAN_VALUE_BOOL, {.boolean = true}},
+	{"half", SPAN_VALUE_DOUBLE, {.real = 0.5}},
+	{"sidespan.end_reason", SPAN_VALUE_STRING, {.string = {"answered", 8}}},
+};
+
+static const struct span_attribute reason = {
+	"sidespan.end_reason", SPAN_VALUE_STRING, {.string = {"expired", 7}}};
+
+/* The connection's attributes stand at the top of a tree only; an ERROR has its message. */
+static void attributes_records(struct text *records, struct span_shared *shared)
+{
+	struct span span = span_from(&(struct brief){1, 1, 0, 1, 1, "top"});
+
+	span.shared = shared;
+	span.attributes = own;
+	span.attribute_count = sizeof own / sizeof *own;
+	span.status = SPAN_STATUS_OK;
+	text_init(records, SIZE_MAX / 2);
+	console_append_span(records, &span);
+
+	span = span_from(&(struct brief){1, 2, 1, 2, 1, "child"});
+	span.shared = shared;
+	span.kind = SPAN_KIND_CLIENT;
+	span.attributes = &reason;
+	span.attribute_count = 1;
+	span.status = SPAN_STATUS_ERROR;
+	span.status_message = (struct span_text){"no\tgo", 5};
+	console_append_span(records, &span);
+}
+
+START_TEST(test_attributes)
+{
+	struct span_shared *shared = span_shared_new(connection, 2);
+	struct text records;
+
+	attributes_records(&records, shared);
+	trees_are(&records, 2, false,
+		TRACE_1 "└─ top  1 ns  server  ok  id=-7 text=\"two words\" none=\"\" yes=true "
+			"half=0.5 client=cli\n"
+			"   └─ child  1 ns  client  ERROR no\xef\xbf\xbdgo  "
+			"sidespan.end_reason=expired\n");
+	trees_are(&records, 2, true,
+		TRACE_1 "└─ \x1b[1mtop\x1b[0m\x1b[36m  1 ns\x1b[0m  server\x1b[32m  ok\x1b[0m "
+			"\x1b[2m id=-7 text=\"two words\" none=\"\" yes=true half=0.5\x1b[0m"
+			"\x1b[2m client=cli\x1b[0m\n"
+			"   └─ \x1b[1mchild\x1b[0m\x1b[36m  1 ns\x1b[0m  client\x1b[31m  ERROR"
+			"\x1b[0m \x1b[31mno\xef\xbf\xbdgo\x1b[0m "
+			"\x1b[2m sidespan.end_reason=expired\x1b[0m\n");
+	text_done(&records);
+	span_shared_free(shared);
+}
+END_TEST
+
+/* A chain of any length: no recursion, and the indentation has an end. */
+START_TEST(test_deep_chain)
+{
+	struct span span = span_from(&(struct brief){1, 0, 1, 0, 1, "x"});
+	struct text records, trees;
+	uint32_t i, count = 20000;
+
+	text_init(&records, SIZE_MAX / 2);
+	text_init(&trees, SIZE_MAX / 2);
+	for (i = 1; i <= count; i++) {
+		memcpy(span.parent_span_id, span.context.span_id, SPAN_ID_SIZE);
+		memcpy(span.context.span_id, &i, sizeof i);
+		span.start_unix_ns = i;
+		span.end_unix_ns = i + 1;
+		console_append_span(&records, &span);
+	}
+	ck_assert_int_eq(console_format(&trees, &records, count, false), 0);
+	ck_assert_uint_lt(trees.size, count * 150);
+	text_done(&records);
+	text_done(&trees);
+}
+END_TEST
+
+START_TEST(test_no_memory)
+{
+	struct text records, trees;
+	int result = -1;
+	long n;
+
+	attributes_records(&records, NULL);
+	for (n = 0; result != 0; n++) {
+		text_init(&trees, SIZE_MAX / 2);
+		unit_alloc_fail_after(n);
+		result = console_format(&trees, &records, 2, false);
+		unit_alloc_fail_never();
+		ck_assert_int_eq(result != 0, unit_alloc_failed());
+		text_done(&trees);
+	}
+	ck_assert_int_ge(n, 3);
+	text_done(&records);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("console");
+
+	tcase_add_loop_test(tc, test_trees, 0, sizeof tree_cases / sizeof *tree_cases);
+	tcase_add_test(tc, test_attributes);
+	tcase_add_test(tc, test_deep_chain);
+	tcase_add_test(tc, test_no_memory);
+	return unit_run("console", tc);
+}

@@ -1,0 +1,198 @@
+/* What to do after an attempt: every status, every result, the pauses, Retry-After. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "exporter/retry.h"
+#include "tests/unit/unit.h"
+
+static const struct retry_policy policy_example = {.initial_ms = 1000, .max_ms = 5000};
+
+static struct retry_attempt attempt_with(enum sender_result result, int status)
+{
+	return (struct retry_attempt){
+		.result = result,
+		.status = status,
+		.retry_after_ms = -1,
+		.number = 1,
+		.left_ms = 100000,
+	};
+}
+
+START_TEST(test_statuses)
+{
+	struct retry_attempt attempt;
+	enum retry_verdict verdict, expected;
+	int status;
+
+	for (status = 100; status < 1000; status++) {
+		expected = RETRY_REFUSED;
+		if (status >= 200 && status <= 299)
+			expected = RETRY_DELIVERED;
+		if (status == 429 || status == 502 || status == 503 || status == 504)
+			expected = RETRY_AGAIN;
+		attempt = attempt_with(SENDER_ANSWERED, status);
+		verdict = retry_decide(&policy_example, &attempt).verdict;
+		ck_assert_msg(verdict == expected, "status %d: %d", status, verdict);
+	}
+}
+END_TEST
+
+static const struct {
+	enum sender_result result;
+	enum retry_verdict expected;
+} result_cases[] = {
+	{SENDER_UNREACHABLE, RETRY_AGAIN},
+	{SENDER_UNUSABLE, RETRY_REFUSED},
+	{SENDER_TOO_LARGE, RETRY_TOO_LARGE},
+	{SENDER_TIMED_OUT, RETRY_EXHAUSTED},
+	{SENDER_NO_MEMORY, RETRY_NO_MEMORY},
+};
+
+START_TEST(test_results)
+{
+	struct retry_attempt attempt = attempt_with(result_cases[_i].result, 0);
+
+	ck_assert_int_eq(
+		retry_decide(&policy_example, &attempt).verdict, result_cases[_i].expected);
+}
+END_TEST
+
+static const struct {
+	unsigned number;
+	int64_t pause_ms_max;
+} backoff_cases[] = {
+	{1, 1000},
+	{2, 2000},
+	{3, 4000},
+	{4, 5000},
+	{5, 5000},
+	{1000000, 5000},
+	{UINT32_MAX, 5000},
+};
+
+/* Half of a pause is fixed, the other half chance. */
+START_TEST(test_backoff)
+{
+	struct retry_attempt attempt = attempt_with(SENDER_UNREACHABLE, 0);
+	int64_t most = backoff_cases[_i].pause_ms_max, pause_ms, earlier_ms = INT64_MAX;
+	uint64_t random;
+
+	attempt.number = backoff_cases[_i].number;
+	for (random = 0; random <= UINT32_MAX; random += 0x0fffffff) {
+		attempt.random = (uint32_t)random;
+		pause_ms = retry_decide(&policy_example, &attempt).pause_ms;
+		ck_assert_int_le(pause_ms, most);
+		ck_assert_int_ge(pause_ms, most / 2);
+		ck_assert_int_lt(pause_ms, earlier_ms);
+		earlier_ms = pause_ms;
+	}
+	attempt.random = 0;
+	ck_assert_int_eq(retry_decide(&policy_example, &attempt).pause_ms, most);
+	attempt.random = UINT32_MAX;
+	ck_assert_int_le(retry_decide(&policy_example, &attempt).pause_ms, most / 2 + 1);
+}
+END_TEST
+
+static const struct {
+	int64_t retry_after_ms, left_ms;
+	unsigned number, attempts_max;
+	struct retry_decision expected;
+} limit_cases[] = {
+	{-1, 0, 1, 0, {RETRY_EXHAUSTED, 0}},
+	{-1, -5, 1, 0, {RETRY_EXHAUSTED, 0}},
+	{-1, 300, 1, 0, {RETRY_AGAIN, 300}},
+	{0, 300, 1, 0, {RETRY_AGAIN, 0}},
+	{200, 300, 1, 0, {RETRY_AGAIN, 200}},
+	{7000, 100000, 1, 0, {RETRY_AGAIN, 7000}}, /* over max_ms: the collector's word counts */
+	{7000, 300, 1, 0, {RETRY_AGAIN, 300}},
+	{7000, 0, 1, 0, {RETRY_EXHAUSTED, 0}},
+	{INT64_MAX, 100000, 1, 0, {RETRY_AGAIN, 100000}},
+	{-1, INT64_MAX, 1, 2, {RETRY_AGAIN, 1000}},
+	{-1, INT64_MAX, 2, 2, {RETRY_EXHAUSTED, 0}},
+	{0, INT64_MAX, 2, 2, {RETRY_EXHAUSTED, 0}},
+	{-1, INT64_MAX, 1, 1, {RETRY_EXHAUSTED, 0}},
+};
+
+START_TEST(test_limits)
+{
+	struct retry_policy policy = policy_example;
+	struct retry_attempt attempt = attempt_with(SENDER_ANSWERED, 503);
+	struct retry_decision decision;
+
+	policy.attempts_max = limit_cases[_i].attempts_max;
+	attempt.number = limit_cases[_i].number;
+	attempt.retry_after_ms = limit_cases[_i].retry_after_ms;
+	attempt.left_ms = limit_cases[_i].left_ms;
+	decision = retry_decide(&policy, &attempt);
+	ck_assert_int_eq(decision.verdict, limit_cases[_i].expected.verdict);
+	ck_assert_int_eq(decision.pause_ms, limit_cases[_i].expected.pause_ms);
+}
+END_TEST
+
+/* A Retry-After does not make a status passing that is not. */
+START_TEST(test_retry_after_elsewhere)
+{
+	struct retry_attempt attempt = attempt_with(SENDER_ANSWERED, 500);
+
+	attempt.retry_after_ms = 5;
+	ck_assert_int_eq(retry_decide(&policy_example, &attempt).verdict, RETRY_REFUSED);
+}
+END_TEST
+
+enum { NOW = 784111777 }; /* Sun, 06 Nov 1994 08:49:37 GMT */
+#define DAY_MS 86400000
+
+static const struct {
+	const char *text;
+	int64_t expected_ms;
+} retry_after_cases[] = {
+	{"0", 0},
+	{"1", 1000},
+	{"007", 7000},
+	{"120", 120000},
+	{"86400", DAY_MS},
+	{"86401", DAY_MS}, /* nobody waits longer */
+	{"9223372036854775807", DAY_MS},
+	{"99999999999999999999999999999999999999999999999999999999999999", DAY_MS},
+	{"Sun, 06 Nov 1994 08:49:37 GMT", 0},
+	{"Sun, 06 Nov 1994 08:49:39 GMT", 2000},
+	{"Sun, 06 Nov 1994 09:49:37 GMT", 3600000},
+	{"Sun, 06 Nov 1994 08:49:36 GMT", 0},
+	{"Thu, 01 Jan 1970 00:00:00 GMT", 0},
+	{"Fri, 31 Dec 9999 23:59:59 GMT", DAY_MS},
+	{"Sunday, 06-Nov-94 08:49:39 GMT", 2000},
+	{"Sun Nov  6 08:49:39 1994", 2000},
+	{"", -1},
+	{"-1", -1},
+	{"+1", -1},
+	{"1.5", -1},
+	{"1s", -1},
+	{"1 ", -1},
+	{"soon", -1},
+	{"Sun, 06 Nov 1994 08:49:37", -1},
+	{"Sun, 06 Nov 1994 08:49:37 CET", -1},
+	{"Sun, 06 Nov 1994 08:49:37 GMT or later", -1},
+	{"Sun, 99 Nov 1994 08:49:37 GMT", -1},
+};
+
+START_TEST(test_retry_after)
+{
+	ck_assert_int_eq(retry_after_parse(retry_after_cases[_i].text, NOW),
+		retry_after_cases[_i].expected_ms);
+}
+END_TEST
+
+#define ROWS(cases) ((int)(sizeof(cases) / sizeof *(cases)))
+
+int main(void)
+{
+	TCase *tc = tcase_create("retry");
+
+	tcase_add_test(tc, test_statuses);
+	tcase_add_loop_test(tc, test_results, 0, ROWS(result_cases));
+	tcase_add_loop_test(tc, test_backoff, 0, ROWS(backoff_cases));
+	tcase_add_loop_test(tc, test_limits, 0, ROWS(limit_cases));
+	tcase_add_test(tc, test_retry_after_elsewhere);
+	tcase_add_loop_test(tc, test_retry_after, 0, ROWS(retry_after_cases));
+	return unit_run("retry", tc);
+}
