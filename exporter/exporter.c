@@ -403,17 +403,16 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 
 	if (exporter_check(config, error, error_size) != 0)
 		return NULL;
-	(void)snprintf(error, error_size, "out of memory"); /* what else fails from here on */
 	exporter = exporter_alloc(config->target);
 	if (exporter == NULL)
-		return NULL;
+		goto no_memory;
 	report_init(&exporter->report, config);
 	exporter->console_fd = config->console_fd;
 	exporter->console_color = config->console_color;
 	if (exporter->target == EXPORTER_NONE)
 		return exporter;
 	if (exporter_set_format(exporter, config) != 0)
-		goto fail;
+		goto no_memory;
 	if (exporter->target == EXPORTER_CONSOLE)
 		return exporter;
 	hooks.arg = exporter;
@@ -421,6 +420,8 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 	if (exporter->delivery == NULL)
 		goto fail;
 	return exporter;
+no_memory:
+	(void)snprintf(error, error_size, "out of memory"); /* may be cut */
 fail:
 	exporter_free(exporter);
 	return NULL;
