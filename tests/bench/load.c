@@ -505,7 +505,8 @@ static void load_run(struct load *load)
 {
 	load->rss_start_kb = process_rss_kb(load->options.pid);
 	load_connect(load);
-	poll(NULL, 0, IDLE_WAIT_MS);
+	if (load->options.pid)
+		poll(NULL, 0, IDLE_WAIT_MS);
 	load->rss_idle_kb = process_rss_kb(load->options.pid);
 	if (load->options.churn)
 		load_churn(load, load->options.warmup);

@@ -1,0 +1,579 @@
+#!/usr/bin/env python3
+"""Measures what sidespan costs against a plain relay, and prints the table of README.md.
+
+Every round starts fresh processes, all pinned to one CPU: waking a process on another one costs
+more than everything measured here, and differently each time. Rounds of the contenders are
+interleaved; figures are medians, and only ratios of one run say something. The CPU time of the
+proxy is read by the load generator exactly when the counted part begins and ends.
+
+Needs the programs of tests/bench beside each other in --bin, and the sidespan binary.
+Exit status 1 when a message or a span was lost or altered; with --strict also when over a limit.
+"""
+
+import argparse
+import collections
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+READY = re.compile(r"listening on \S+?:(\d+)\S*$")
+COUNTER = re.compile(r"(\w+)=(\d+)")
+
+Contender = collections.namedtuple("Contender", "name traced")
+Workload = collections.namedtuple("Workload", "title framing wrap count options")
+
+DIRECT = Contender("direct", False)
+RELAY = Contender("relay", False)
+SIDESPAN = Contender("sidespan", True)
+DISABLED = Contender("disabled", False)
+CONTENDERS = [DIRECT, RELAY, SIDESPAN, DISABLED]
+
+LARGE = "--warmup 2 --bytes 10000000 --shape escapes --timeout 60"
+MANY = "--connections 64 --outstanding 8 --warmup 200"
+WORKLOADS = {
+    "w1": Workload("ping-pong of 200 B", "ws", False, 20000, "--warmup 1000"),
+    "w2": Workload("1 connection, 64 outstanding", "ws", False, 200000, "--outstanding 64 --warmup 20000"),
+    "w2b": Workload("bursts of 64", "ws", False, 100000, "--outstanding 64 --burst --warmup 6400"),
+    "w3": Workload("64 connections, 8 outstanding", "ws", False, 100000, MANY),
+    "w4": Workload("stream of notifications", "ws", False, 10, "--warmup 2 --stream 40000"),
+    "w5": Workload("requests of 10 MB", "ws", False, 20, LARGE),
+    "w6": Workload("2,000 idle connections", "ws", False, 0, "--connections 2000"),
+    "w7": Workload("connect, request, close", "ws", False, 2000, "--churn --warmup 100"),
+    "j1": Workload("lines: ping-pong of 200 B", "lines", False, 20000, "--warmup 1000"),
+    "j2": Workload("lines: 64 outstanding", "lines", False, 200000, "--outstanding 64 --warmup 20000"),
+    "s1": Workload("pipes: ping-pong of 200 B", "lines", True, 20000, "--warmup 1000"),
+    "s2": Workload("pipes: 64 outstanding", "lines", True, 200000, "--outstanding 64 --warmup 20000"),
+}
+CPU_LIMITS = {"w1": 1.25, "w2": 5, "w3": 2.5, "w4": 2.5, "w5": 3}
+
+SHAPES = ["text", "escapes", "numbers", "keys", "deep", "blanks"]
+CHUNKS = [1, 7, 64, 1024, 4096, 16384]
+CHUNK_MANY = 4096  # from here on a piece is more work than its read()
+
+MISBEHAVIOUR = ["hang", "503", "429", "reset", "slow"]
+
+
+class Failure(Exception):
+    """A message or a span was lost or altered, or a program did not do its part."""
+
+
+class Server:
+    """A program that logs on stderr where it listens."""
+
+    def __init__(self, command, env=None):
+        self.started = time.monotonic()
+        self.lines = []
+        self.port = None
+        self.ready = threading.Event()
+        self.process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=env,
+        )
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stderr:
+            found = READY.search(line.strip())
+            if found and not self.ready.is_set():
+                self.ready_s = time.monotonic() - self.started
+                self.port = int(found.group(1))
+                self.ready.set()
+            self.lines.append(line.rstrip())
+        self.ready.set()
+
+    def wait_ready(self, timeout=60):
+        self.ready.wait(timeout)
+        if not self.port:
+            raise Failure(f"{self.process.args[0]} does not listen: {self.lines[-3:]}")
+        return self
+
+    def stop(self, timeout=60):
+        """Ends the program and gives what it said."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.reader.join(5)
+        return self.lines
+
+    def rss_kb(self):
+        text = pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        return int(re.search(r"^Rss:\s+(\d+)", text, re.M).group(1))
+
+
+def span_counters(lines):
+    """The counters of sidespan's last line about spans: created=N sent=N ..."""
+    for line in reversed(lines):
+        counters = {name: int(value) for name, value in COUNTER.findall(line)}
+        if "created" in counters:
+            return counters
+    raise Failure(f"sidespan said nothing about its spans: {lines[-3:]}")
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.problems = []
+        self.spans = collections.Counter()
+        self.env = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("OTEL_", "SIDESPAN", "TRACE"))
+        }
+
+    def tool(self, name):
+        return os.path.join(self.options.bin, name)
+
+    def say(self, text):
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
+    # Commands
+
+    def sidespan(self, contender, sink_port):
+        command = [self.options.sidespan, "--profile", "codex"]
+        command += ["--otlp-endpoint", f"http://127.0.0.1:{sink_port}"]
+        command += ["--disabled"] if not contender.traced else []
+        return command + self.options.sidespan_option
+
+    def backend(self, workload, contender):
+        command = [self.tool("backend"), "--framing", workload.framing]
+        return command + (["--traced"] if contender.traced else [])
+
+    def proxy(self, workload, contender, upstream, sink_port):
+        if contender is RELAY:
+            return [self.tool("relay"), "--upstream", upstream]
+        scheme = "ws" if workload.framing == "ws" else "tcp"
+        urls = ["--listen", f"{scheme}://127.0.0.1:0"]
+        urls += ["--upstream", f"{scheme}://127.0.0.1:{upstream}"]
+        return self.sidespan(contender, sink_port) + urls
+
+    # One measurement
+
+    @contextlib.contextmanager
+    def server(self, command):
+        server = Server(command, self.env)
+        try:
+            yield server.wait_ready()
+        finally:
+            server.stop()
+
+    def load(self, arguments):
+        command = [self.tool("load"), *arguments]
+        run = subprocess.run(
+            [str(word) for word in command], capture_output=True, text=True, env=self.env, check=False
+        )
+        if run.returncode:
+            raise Failure(f"{' '.join(map(str, command))}:\n{run.stderr[-600:]}")
+        return json.loads(run.stdout), run.stderr.splitlines()
+
+    def load_options(self, workload, count, extra=()):
+        count = self.count(workload.count) if count is None else count
+        return ["--count", count, *workload.options.split(), *extra]
+
+    def count(self, count):
+        return max(count // 5, 2) if self.options.quick and count else count
+
+    def run_wrapped(self, workload, contender, options, sink_port):
+        server = self.backend(workload, contender) + ["--stdio"]
+        if contender is RELAY:
+            server = [self.tool("relay"), "--", *server]
+        elif contender is not DIRECT:
+            server = [*self.sidespan(contender, sink_port), "--", *server]
+        return self.load([*options, "--", *server])
+
+    def run_listening(self, workload, contender, options, sink_port, prefix=(), during=None):
+        url = "--ws" if workload.framing == "ws" else "--lines"
+        with self.server(self.backend(workload, contender)) as backend:
+            if contender is DIRECT:
+                return self.load([url, backend.port, *options])
+            command = [*prefix, *self.proxy(workload, contender, backend.port, sink_port)]
+            with self.server(command) as proxy:
+                pid = proxy.process.pid
+                with during(pid) if during else contextlib.nullcontext():
+                    result, _ = self.load([url, proxy.port, "--pid", pid, *options])
+                result["rss_after_kb"] = proxy.rss_kb()
+            return result, proxy.lines
+
+    def sink_spans(self, port):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+            return json.load(answer)["spans"]
+
+    def check_spans(self, result, lines, received, what):
+        """Each request must have become one span, and each span must have arrived."""
+        created = span_counters(lines)["created"]
+        self.spans.update(requests=result["requests"], created=created, received=received)
+        if not result["requests"] == created == received:
+            self.problems.append(
+                f"{what}: {result['requests']} requests, {created} spans created, "
+                f"{received} received ({lines[-1]})"
+            )
+
+    def run(self, workload, contender, count=None, extra=(), mode="ok", **how):
+        """One fresh set of processes; the load generator's figures."""
+        options = self.load_options(workload, count, extra)
+        with self.server([self.tool("otlpsink"), "--mode", mode]) as sink:
+            runner = self.run_wrapped if workload.wrap else self.run_listening
+            result, lines = runner(workload, contender, options, sink.port, **how)
+            if contender.traced and mode == "ok":
+                received = self.sink_spans(sink.port)
+                self.check_spans(result, lines, received, f"{workload.title} {' '.join(map(str, extra))}")
+        if result["messages"]:
+            result["cpu_us"] = result["cpu_ns"] / result["messages"] / 1e3
+            result["rate"] = result["messages"] / result["seconds"]
+        return result
+
+    def rounds(self, measure, cases):
+        """Interleaved: each round runs every case. Lists of results by case."""
+        results = {case: [] for case in cases}
+        for number in range(self.options.rounds):
+            for case in cases:
+                self.say(f"round {number + 1} of {self.options.rounds}: {case}")
+                results[case].append(measure(case))
+        self.say("")
+        return results
+
+    # What is measured
+
+    def workloads(self):
+        names = [name for name in WORKLOADS if name in self.options.only]
+        results = {}
+        for name in names:
+            by_name = {contender.name: contender for contender in CONTENDERS}
+            results[name] = self.rounds(
+                lambda case: self.run(WORKLOADS[name], by_name[case]), list(by_name)
+            )
+        return results
+
+    def syscalls(self):
+        """System calls per round trip of ping-pong, of sidespan and of the relay."""
+        count = 5000 if self.options.quick else 20000
+        results = {}
+        for contender in (RELAY, SIDESPAN):
+            with tempfile.TemporaryDirectory() as folder:
+                counter = SyscallCounter(pathlib.Path(folder, "calls"))
+                self.run(WORKLOADS["w1"], contender, count=count, during=counter.watch)
+                results[contender.name] = counter.total() / (count + 1000)
+        return results
+
+    def instructions(self):
+        """User instructions per traced round trip: of two run lengths, so that starting cancels."""
+        if not shutil.which("valgrind"):
+            return {}
+        results = {}
+        for name, framing in (("WebSocket", "ws"), ("lines", "lines")):
+            workload = Workload(f"callgrind {name}", framing, False, 0, "--outstanding 64 --burst")
+            totals = [self.callgrind(workload, count) for count in (6400, 25600)]
+            results[name] = (totals[1] - totals[0]) / (25600 - 6400)
+        return results
+
+    def callgrind(self, workload, count):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "out")
+            prefix = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={path}"]
+            extra = ["--timeout", "120"]
+            self.run(workload, SIDESPAN, count=count, extra=extra, prefix=prefix)
+            totals = re.findall(r"^(?:totals|summary): (\d+)", path.read_text(), re.M)
+        if not totals:
+            raise Failure("callgrind counted nothing")
+        return int(totals[-1])
+
+    def collectors(self):
+        return self.rounds(
+            lambda mode: self.run(WORKLOADS["w2"], SIDESPAN, mode=mode), ["ok", *MISBEHAVIOUR]
+        )
+
+    def chunk_run(self, shape, chunk, contender):
+        """One message size per chunk size, so that the number of writes stays bounded."""
+        size = min(1000000, chunk * 20000) if chunk else 1000000
+        count = max(2, 3000000 // size) if chunk != 1 else 2
+        workload = Workload(f"{shape} in chunks of {chunk}", "lines", True, count, "")
+        extra = ["--shape", shape, "--bytes", size, "--chunk", chunk, "--timeout", "60"]
+        return self.run(workload, contender, count=count, extra=extra)["cpu_ns"] / count / size
+
+    def chunks(self):
+        """ns per byte by (shape, chunk, contender); chunk 0 is the message whole."""
+        cases = [(shape, chunk, SIDESPAN) for shape in SHAPES for chunk in [0, *CHUNKS]]
+        cases += [("text", chunk, RELAY) for chunk in [0, *CHUNKS]]
+        results = self.rounds(lambda case: self.chunk_run(*case), cases)
+        return {case: statistics.median(values) for case, values in results.items()}
+
+    def start(self):
+        """Seconds from the start of the process to its listening line."""
+        times = []
+        with self.server(self.backend(WORKLOADS["w1"], SIDESPAN)) as backend:
+            for _ in range(11):
+                command = self.proxy(WORKLOADS["w1"], SIDESPAN, backend.port, 9)
+                with self.server(command) as proxy:
+                    times.append(proxy.ready_s)
+        return statistics.median(times)
+
+    def idle(self):
+        """Resident memory of a process that has exported and waits."""
+        return self.run(WORKLOADS["w1"], SIDESPAN, count=1024)["rss_after_kb"]
+
+    def soak(self):
+        """500,000 pipelined requests of each framing; load and the counters check all of them."""
+        count = 500000
+        for name in ("w2", "j2", "s2"):
+            extra = ["--carrier", "alternate"]
+            self.say(f"soak: {WORKLOADS[name].title}")
+            result = self.run(WORKLOADS[name], SIDESPAN, count=count, extra=extra)
+            self.say("")
+            print(
+                f"soak: {count} requests, {WORKLOADS[name].title}: "
+                f"{result['rate']:,.0f}/s, {result['cpu_us']:.2f} us CPU each"
+            )
+
+
+class SyscallCounter:
+    """Counts the system calls of a running process with perf, or else strace."""
+
+    def __init__(self, path):
+        self.path = path
+        self.perf = shutil.which("perf") and not subprocess.run(
+            ["perf", "stat", "-e", "raw_syscalls:sys_enter", "true"],
+            capture_output=True,
+            check=False,
+        ).returncode
+
+    @contextlib.contextmanager
+    def watch(self, pid):
+        if self.perf:
+            command = ["perf", "stat", "-x", ",", "-e", "raw_syscalls:sys_enter"]
+        else:
+            command = ["strace", "-c", "-f"]
+        command += ["-o", str(self.path), "-p", str(pid)]
+        watcher = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        time.sleep(0.5)  # neither says when it has attached
+        yield
+        watcher.send_signal(signal.SIGINT)
+        watcher.wait()
+
+    def total(self):
+        text = self.path.read_text()
+        pattern = r"^(\d+),.*raw_syscalls" if self.perf else r"^\s*100\.00\s+\S+\s+\S+\s+(\d+)"
+        found = re.search(pattern, text, re.M)
+        if not found:
+            raise Failure(f"no system calls counted: {text}")
+        return int(found.group(1))
+
+
+# The report
+
+
+class Report:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, what, limit, value, unit="", form="{:.2f}"):
+        """A figure; limit None when there is none."""
+        verdict = "" if limit is None else "ok" if value <= limit else "OVER"
+        limit_text = "" if limit is None else f"{limit:,g}{unit}"
+        self.rows.append((what, limit_text, form.format(value) + unit, verdict))
+
+    def add_fact(self, what, holds):
+        self.rows.append((what, "yes", "yes" if holds else "no", "ok" if holds else "OVER"))
+
+    def over(self):
+        return any(row[3] == "OVER" for row in self.rows)
+
+    def show(self):
+        table([("what", "at most", "measured", "")] + self.rows)
+
+
+def table(rows):
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for number, row in enumerate(rows):
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        print("| " + " | ".join(cells) + " |")
+        if number == 0:
+            print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
+
+
+def median(results, key):
+    return statistics.median(result[key] for result in results)
+
+
+def report_ratio(results, name, key, contender="sidespan", base="relay"):
+    """The median over the rounds of the ratio within a round."""
+    pairs = zip(results[name][contender], results[name][base])
+    return statistics.median(one[key] / other[key] for one, other in pairs)
+
+
+def report_workloads(report, results):
+    for name in results:
+        if not WORKLOADS[name].count:
+            continue
+        title = WORKLOADS[name].title
+        limit = CPU_LIMITS.get(name)
+        report.add(f"{name} {title}: CPU / relay", limit, report_ratio(results, name, "cpu_us"))
+        share = report_ratio(results, name, "cpu_us", base="disabled")
+        report.add(f"{name} {title}: CPU / not tracing", None, share)
+    if "w5" in results:
+        runs = results["w5"]["sidespan"]
+        peak = statistics.median(run["rss_peak_kb"] - run["rss_idle_kb"] for run in runs)
+        report.add("w5 peak memory above idle", 4, peak / 1024, " MB")
+        early = all(run["early"] == run["messages"] for run in runs)
+        report.add_fact("w5 first byte at the backend before the last was sent", early)
+    if "w6" in results:
+        runs = results["w6"]["sidespan"]
+        growth = statistics.median(run["rss_idle_kb"] - run["rss_start_kb"] for run in runs)
+        report.add("w6 memory per idle connection", 4.7, growth / 2000, " KB")
+
+
+def report_collectors(report, results):
+    for mode in MISBEHAVIOUR:
+        for key, limit, name in (("cpu_us", 1.15, "CPU"), ("p99_ns", 1.5, "p99")):
+            ratio = median(results[mode], key) / median(results["ok"], key)
+            report.add(f"collector {mode}: {name} / healthy", limit, ratio)
+        peak = median(results[mode], "rss_peak_kb") / 1024
+        report.add(f"collector {mode}: peak memory", None, peak, " MB", "{:.1f}")
+
+
+def report_chunks(report, results):
+    """
+    Small pieces are all system calls, which no proxy can save, so they are held against the relay
+    that gets the same pieces; larger ones against the same bytes whole.
+    """
+    for chunk in CHUNKS:
+        if chunk < CHUNK_MANY:
+            base = results["text", chunk, RELAY]
+            ratio = max(results[shape, chunk, SIDESPAN] / base for shape in SHAPES)
+            report.add(f"pieces of {chunk} B: ns per byte / relay, worst shape", 4, ratio)
+        else:
+            ratio = max(
+                results[shape, chunk, SIDESPAN] / results[shape, 0, SIDESPAN] for shape in SHAPES
+            )
+            report.add(f"pieces of {chunk} B: ns per byte / whole, worst shape", 4, ratio)
+
+
+def show_absolute(results):
+    rows = [("workload", "contender", "CPU us", "messages/s", "p50 us", "p99 us")]
+    for name, by_contender in results.items():
+        for contender, runs in by_contender.items():
+            if not WORKLOADS[name].count:
+                continue
+            cpu = "" if contender == "direct" else f"{median(runs, 'cpu_us'):,.2f}"
+            times = [f"{median(runs, key) / 1e3:,.0f}" for key in ("p50_ns", "p99_ns")]
+            title = f"{name} {WORKLOADS[name].title}"
+            rows.append((title, contender, cpu, f"{median(runs, 'rate'):,.0f}", *times))
+    if len(rows) > 1:
+        print()
+        table(rows)
+
+
+# What --only can name besides workloads, in this order.
+EXTRAS = ["syscalls", "instructions", "idle", "start", "collectors", "chunks"]
+
+
+def measure_all(bench, report):
+    """Fills the report; everything measured, for --json."""
+    only = bench.options.only
+    found = {"workloads": bench.workloads()}
+    report_workloads(report, found["workloads"])
+    if "syscalls" in only:
+        found["syscalls"] = bench.syscalls()
+        report.add("w1 system calls per round trip", 6.2, found["syscalls"]["sidespan"])
+        report.add("w1 system calls per round trip, relay", None, found["syscalls"]["relay"])
+    if "instructions" in only:
+        found["instructions"] = bench.instructions()
+        for name, limit in (("WebSocket", 8000), ("lines", 7500)):
+            if name in found["instructions"]:
+                value = found["instructions"][name]
+                report.add(f"user instructions per round trip, {name}", limit, value, "", "{:,.0f}")
+    if "idle" in only:
+        found["idle_kb"] = bench.idle()
+        report.add("resident when idle", 12, found["idle_kb"] / 1024, " MB")
+    if "start" in only:
+        found["start_s"] = bench.start()
+        report.add("start to ready", 20, found["start_s"] * 1e3, " ms")
+    if "collectors" in only:
+        found["collectors"] = bench.collectors()
+        report_collectors(report, found["collectors"])
+    if "chunks" in only:
+        chunks = bench.chunks()
+        report_chunks(report, chunks)
+        found["chunks"] = [[shape, chunk, who.name, ns] for (shape, chunk, who), ns in chunks.items()]
+    return found
+
+
+def parse_options(arguments):
+    here = pathlib.Path(__file__).resolve().parents[2]
+    known = [*WORKLOADS, *EXTRAS]
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--sidespan", default=os.environ.get("SIDESPAN", here / "build/release/sidespan"))
+    parser.add_argument("--bin", default=os.environ.get("BENCH_BIN", here / "build/release/tests/bench"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="three short rounds: a rough look")
+    parser.add_argument("--only", default=",".join(known), help="of " + ",".join(known))
+    parser.add_argument("--soak", action="store_true", help="500,000 requests of each framing, only")
+    parser.add_argument("--json", metavar="FILE", help="write all figures of all rounds")
+    parser.add_argument("--strict", action="store_true", help="exit status 1 when over a limit")
+    parser.add_argument(
+        "--sidespan-option", action="append", default=[], metavar="OPTION", help="one more for sidespan"
+    )
+    options = parser.parse_args(arguments)
+    options.only = options.only.split(",")
+    if set(options.only) - set(known):
+        parser.error(f"--only knows {', '.join(known)}")
+    if options.quick:
+        options.rounds = min(options.rounds, 3)
+    for program in (options.sidespan, os.path.join(options.bin, "load")):
+        if not os.access(program, os.X_OK):
+            parser.error(f"{program} is not there: run make first")
+    options.sidespan = str(options.sidespan)
+    return options
+
+
+def main(arguments):
+    options = parse_options(arguments)
+    bench = Bench(options)
+    report = Report()
+    found = {}
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    try:
+        if options.soak:
+            bench.soak()
+        else:
+            found = measure_all(bench, report)
+    except Failure as failure:
+        bench.problems.append(str(failure))
+    if report.rows:
+        report.show()
+        show_absolute(found.get("workloads", {}))
+    if bench.spans:
+        print(
+            f"\nspans: {bench.spans['requests']} requests, {bench.spans['created']} created, "
+            f"{bench.spans['received']} received by the collector"
+        )
+    if options.json:
+        found["problems"] = bench.problems
+        pathlib.Path(options.json).write_text(json.dumps(found, indent=1))
+    for problem in bench.problems:
+        print(f"bench: {problem}", file=sys.stderr)
+    return 1 if bench.problems or (options.strict and report.over()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
