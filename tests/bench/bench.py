@@ -39,21 +39,23 @@ SIDESPAN = Contender("sidespan", True)
 DISABLED = Contender("disabled", False)
 CONTENDERS = [DIRECT, RELAY, SIDESPAN, DISABLED]
 
+BURSTS = "--outstanding 64 --burst --warmup 6400"
+DEEP = "--outstanding 64 --warmup 20000"
 LARGE = "--warmup 2 --bytes 10000000 --shape escapes --timeout 60"
 MANY = "--connections 64 --outstanding 8 --warmup 200"
 WORKLOADS = {
     "w1": Workload("ping-pong of 200 B", "ws", False, 20000, "--warmup 1000"),
-    "w2": Workload("1 connection, 64 outstanding", "ws", False, 200000, "--outstanding 64 --warmup 20000"),
-    "w2b": Workload("bursts of 64", "ws", False, 100000, "--outstanding 64 --burst --warmup 6400"),
+    "w2": Workload("1 connection, 64 outstanding", "ws", False, 200000, DEEP),
+    "w2b": Workload("bursts of 64", "ws", False, 100000, BURSTS),
     "w3": Workload("64 connections, 8 outstanding", "ws", False, 100000, MANY),
     "w4": Workload("stream of notifications", "ws", False, 10, "--warmup 2 --stream 40000"),
     "w5": Workload("requests of 10 MB", "ws", False, 20, LARGE),
     "w6": Workload("2,000 idle connections", "ws", False, 0, "--connections 2000"),
     "w7": Workload("connect, request, close", "ws", False, 2000, "--churn --warmup 100"),
     "j1": Workload("lines: ping-pong of 200 B", "lines", False, 20000, "--warmup 1000"),
-    "j2": Workload("lines: 64 outstanding", "lines", False, 200000, "--outstanding 64 --warmup 20000"),
+    "j2": Workload("lines: 64 outstanding", "lines", False, 200000, DEEP),
     "s1": Workload("pipes: ping-pong of 200 B", "lines", True, 20000, "--warmup 1000"),
-    "s2": Workload("pipes: 64 outstanding", "lines", True, 200000, "--outstanding 64 --warmup 20000"),
+    "s2": Workload("pipes: 64 outstanding", "lines", True, 200000, DEEP),
 }
 CPU_LIMITS = {"w1": 1.25, "w2": 5, "w3": 2.5, "w4": 2.5, "w5": 3}
 
@@ -179,11 +181,12 @@ class Bench:
 
     def load(self, arguments):
         command = [self.tool("load"), *arguments]
+        command = [str(word) for word in command]
         run = subprocess.run(
-            [str(word) for word in command], capture_output=True, text=True, env=self.env, check=False
+            command, capture_output=True, text=True, env=self.env, check=False
         )
         if run.returncode:
-            raise Failure(f"{' '.join(map(str, command))}:\n{run.stderr[-600:]}")
+            raise Failure(f"{' '.join(command)}:\n{run.stderr[-600:]}")
         return json.loads(run.stdout), run.stderr.splitlines()
 
     def load_options(self, workload, count, extra=()):
@@ -236,7 +239,8 @@ class Bench:
             result, lines = runner(workload, contender, options, sink.port, **how)
             if contender.traced and mode == "ok":
                 received = self.sink_spans(sink.port)
-                self.check_spans(result, lines, received, f"{workload.title} {' '.join(map(str, extra))}")
+                what = " ".join(map(str, [workload.title, *extra]))
+                self.check_spans(result, lines, received, what)
         if result["messages"]:
             result["cpu_us"] = result["cpu_ns"] / result["messages"] / 1e3
             result["rate"] = result["messages"] / result["seconds"]
@@ -254,15 +258,10 @@ class Bench:
 
     # What is measured
 
-    def workloads(self):
-        names = [name for name in WORKLOADS if name in self.options.only]
-        results = {}
-        for name in names:
-            by_name = {contender.name: contender for contender in CONTENDERS}
-            results[name] = self.rounds(
-                lambda case: self.run(WORKLOADS[name], by_name[case]), list(by_name)
-            )
-        return results
+    def workload(self, name):
+        """Results of all rounds by contender."""
+        cases = {contender.name: contender for contender in CONTENDERS}
+        return self.rounds(lambda case: self.run(WORKLOADS[name], cases[case]), list(cases))
 
     def syscalls(self):
         """System calls per round trip of ping-pong, of sidespan and of the relay."""
@@ -278,7 +277,7 @@ class Bench:
     def instructions(self):
         """User instructions per traced round trip: of two run lengths, so that starting cancels."""
         if not shutil.which("valgrind"):
-            return {}
+            raise Failure("valgrind is not installed")
         results = {}
         for name, framing in (("WebSocket", "ws"), ("lines", "lines")):
             workload = Workload(f"callgrind {name}", framing, False, 0, "--outstanding 64 --burst")
@@ -311,10 +310,12 @@ class Bench:
         return self.run(workload, contender, count=count, extra=extra)["cpu_ns"] / count / size
 
     def chunks(self):
-        """ns per byte by (shape, chunk, contender); chunk 0 is the message whole."""
-        cases = [(shape, chunk, SIDESPAN) for shape in SHAPES for chunk in [0, *CHUNKS]]
-        cases += [("text", chunk, RELAY) for chunk in [0, *CHUNKS]]
-        results = self.rounds(lambda case: self.chunk_run(*case), cases)
+        """ns per byte by shape, chunk and contender; chunk 0 is the message whole."""
+        cases = {f"text {chunk} relay": ("text", chunk, RELAY) for chunk in CHUNKS}
+        for shape in SHAPES:
+            for chunk in [0, *CHUNKS]:
+                cases[f"{shape} {chunk} sidespan"] = (shape, chunk, SIDESPAN)
+        results = self.rounds(lambda case: self.chunk_run(*cases[case]), list(cases))
         return {case: statistics.median(values) for case, values in results.items()}
 
     def start(self):
@@ -415,31 +416,46 @@ def median(results, key):
     return statistics.median(result[key] for result in results)
 
 
-def report_ratio(results, name, key, contender="sidespan", base="relay"):
+def report_ratio(results, key, base):
     """The median over the rounds of the ratio within a round."""
-    pairs = zip(results[name][contender], results[name][base])
+    pairs = zip(results["sidespan"], results[base])
     return statistics.median(one[key] / other[key] for one, other in pairs)
 
 
-def report_workloads(report, results):
-    for name in results:
-        if not WORKLOADS[name].count:
-            continue
-        title = WORKLOADS[name].title
-        limit = CPU_LIMITS.get(name)
-        report.add(f"{name} {title}: CPU / relay", limit, report_ratio(results, name, "cpu_us"))
-        share = report_ratio(results, name, "cpu_us", base="disabled")
-        report.add(f"{name} {title}: CPU / not tracing", None, share)
-    if "w5" in results:
-        runs = results["w5"]["sidespan"]
+def report_workload(report, name, results):
+    title = f"{name} {WORKLOADS[name].title}"
+    runs = results["sidespan"]
+    if name == "w6":
+        growth = statistics.median(run["rss_idle_kb"] - run["rss_start_kb"] for run in runs)
+        report.add("w6 memory per idle connection", 4.7, growth / 2000, " KB")
+        return
+    ratio = report_ratio(results, "cpu_us", "relay")
+    report.add(f"{title}: CPU / relay", CPU_LIMITS.get(name), ratio)
+    report.add(f"{title}: CPU / not tracing", None, report_ratio(results, "cpu_us", "disabled"))
+    if name == "w5":
         peak = statistics.median(run["rss_peak_kb"] - run["rss_idle_kb"] for run in runs)
         report.add("w5 peak memory above idle", 4, peak / 1024, " MB")
         early = all(run["early"] == run["messages"] for run in runs)
         report.add_fact("w5 first byte at the backend before the last was sent", early)
-    if "w6" in results:
-        runs = results["w6"]["sidespan"]
-        growth = statistics.median(run["rss_idle_kb"] - run["rss_start_kb"] for run in runs)
-        report.add("w6 memory per idle connection", 4.7, growth / 2000, " KB")
+
+
+def report_syscalls(report, results):
+    report.add("w1 system calls per round trip", 6.2, results["sidespan"])
+    report.add("w1 system calls per round trip, relay", None, results["relay"])
+
+
+def report_instructions(report, results):
+    for name, limit in (("WebSocket", 8000), ("lines", 7500)):
+        what = f"user instructions per traced round trip, {name}"
+        report.add(what, limit, results[name], "", "{:,.0f}")
+
+
+def report_idle(report, rss_kb):
+    report.add("resident when idle", 12, rss_kb / 1024, " MB")
+
+
+def report_start(report, seconds):
+    report.add("start to ready", 20, seconds * 1e3, " ms")
 
 
 def report_collectors(report, results):
@@ -458,22 +474,21 @@ def report_chunks(report, results):
     """
     for chunk in CHUNKS:
         if chunk < CHUNK_MANY:
-            base = results["text", chunk, RELAY]
-            ratio = max(results[shape, chunk, SIDESPAN] / base for shape in SHAPES)
+            base = results[f"text {chunk} relay"]
+            ratio = max(results[f"{shape} {chunk} sidespan"] / base for shape in SHAPES)
             report.add(f"pieces of {chunk} B: ns per byte / relay, worst shape", 4, ratio)
         else:
             ratio = max(
-                results[shape, chunk, SIDESPAN] / results[shape, 0, SIDESPAN] for shape in SHAPES
+                results[f"{shape} {chunk} sidespan"] / results[f"{shape} 0 sidespan"]
+                for shape in SHAPES
             )
             report.add(f"pieces of {chunk} B: ns per byte / whole, worst shape", 4, ratio)
 
 
 def show_absolute(results):
     rows = [("workload", "contender", "CPU us", "messages/s", "p50 us", "p99 us")]
-    for name, by_contender in results.items():
-        for contender, runs in by_contender.items():
-            if not WORKLOADS[name].count:
-                continue
+    for name in [name for name in results if name in WORKLOADS and WORKLOADS[name].count]:
+        for contender, runs in results[name].items():
             cpu = "" if contender == "direct" else f"{median(runs, 'cpu_us'):,.2f}"
             times = [f"{median(runs, key) / 1e3:,.0f}" for key in ("p50_ns", "p99_ns")]
             title = f"{name} {WORKLOADS[name].title}"
@@ -483,38 +498,33 @@ def show_absolute(results):
         table(rows)
 
 
-# What --only can name besides workloads, in this order.
-EXTRAS = ["syscalls", "instructions", "idle", "start", "collectors", "chunks"]
+# What --only can name besides workloads: how it is measured and reported.
+EXTRAS = {
+    "syscalls": (Bench.syscalls, report_syscalls),
+    "instructions": (Bench.instructions, report_instructions),
+    "idle": (Bench.idle, report_idle),
+    "start": (Bench.start, report_start),
+    "collectors": (Bench.collectors, report_collectors),
+    "chunks": (Bench.chunks, report_chunks),
+}
 
 
 def measure_all(bench, report):
-    """Fills the report; everything measured, for --json."""
-    only = bench.options.only
-    found = {"workloads": bench.workloads()}
-    report_workloads(report, found["workloads"])
-    if "syscalls" in only:
-        found["syscalls"] = bench.syscalls()
-        report.add("w1 system calls per round trip", 6.2, found["syscalls"]["sidespan"])
-        report.add("w1 system calls per round trip, relay", None, found["syscalls"]["relay"])
-    if "instructions" in only:
-        found["instructions"] = bench.instructions()
-        for name, limit in (("WebSocket", 8000), ("lines", 7500)):
-            if name in found["instructions"]:
-                value = found["instructions"][name]
-                report.add(f"user instructions per round trip, {name}", limit, value, "", "{:,.0f}")
-    if "idle" in only:
-        found["idle_kb"] = bench.idle()
-        report.add("resident when idle", 12, found["idle_kb"] / 1024, " MB")
-    if "start" in only:
-        found["start_s"] = bench.start()
-        report.add("start to ready", 20, found["start_s"] * 1e3, " ms")
-    if "collectors" in only:
-        found["collectors"] = bench.collectors()
-        report_collectors(report, found["collectors"])
-    if "chunks" in only:
-        chunks = bench.chunks()
-        report_chunks(report, chunks)
-        found["chunks"] = [[shape, chunk, who.name, ns] for (shape, chunk, who), ns in chunks.items()]
+    """Fills the report; gives everything measured. What fails is left out and told."""
+    found = {}
+    for name in [*WORKLOADS, *EXTRAS]:
+        if name not in bench.options.only:
+            continue
+        try:
+            if name in WORKLOADS:
+                found[name] = bench.workload(name)
+                report_workload(report, name, found[name])
+            else:
+                measure, report_it = EXTRAS[name]
+                found[name] = measure(bench)
+                report_it(report, found[name])
+        except Failure as failure:
+            bench.problems.append(str(failure))
     return found
 
 
@@ -522,17 +532,19 @@ def parse_options(arguments):
     here = pathlib.Path(__file__).resolve().parents[2]
     known = [*WORKLOADS, *EXTRAS]
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--sidespan", default=os.environ.get("SIDESPAN", here / "build/release/sidespan"))
-    parser.add_argument("--bin", default=os.environ.get("BENCH_BIN", here / "build/release/tests/bench"))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="three short rounds: a rough look")
-    parser.add_argument("--only", default=",".join(known), help="of " + ",".join(known))
-    parser.add_argument("--soak", action="store_true", help="500,000 requests of each framing, only")
-    parser.add_argument("--json", metavar="FILE", help="write all figures of all rounds")
-    parser.add_argument("--strict", action="store_true", help="exit status 1 when over a limit")
-    parser.add_argument(
-        "--sidespan-option", action="append", default=[], metavar="OPTION", help="one more for sidespan"
-    )
+    build = here / "build/release"
+    sidespan = os.environ.get("SIDESPAN", build / "sidespan")
+    tools = os.environ.get("BENCH_BIN", build / "tests/bench")
+    add = parser.add_argument
+    add("--sidespan", default=sidespan, help="the binary, default %(default)s")
+    add("--bin", default=tools, help="folder of the tools, default %(default)s")
+    add("--rounds", type=int, default=5)
+    add("--quick", action="store_true", help="three short rounds: a rough look")
+    add("--only", default=",".join(known), help="a list of: " + ", ".join(known))
+    add("--soak", action="store_true", help="500,000 requests of each framing, nothing else")
+    add("--json", metavar="FILE", help="write all figures of all rounds")
+    add("--strict", action="store_true", help="exit status 1 when over a limit")
+    add("--sidespan-option", action="append", default=[], help="one more option for sidespan")
     options = parser.parse_args(arguments)
     options.only = options.only.split(",")
     if set(options.only) - set(known):
@@ -561,7 +573,7 @@ def main(arguments):
         bench.problems.append(str(failure))
     if report.rows:
         report.show()
-        show_absolute(found.get("workloads", {}))
+        show_absolute(found)
     if bench.spans:
         print(
             f"\nspans: {bench.spans['requests']} requests, {bench.spans['created']} created, "

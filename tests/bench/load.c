@@ -15,12 +15,12 @@
  * with status 1; so does silence for --timeout seconds while replies are due.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,25 +43,26 @@ static const char upgrade_accept[] = "\r\nSec-WebSocket-Accept: ";
 
 enum carrier_use { CARRIER_NEVER, CARRIER_ALTERNATE, CARRIER_ALWAYS };
 
+/* The numbers are of one type, so that a table can set them. */
 struct options {
 	enum wire_framing framing;
 	uint16_t port;
-	char **command; /* instead of port */
-	pid_t pid;
+	char **command;  /* instead of port */
+	uint64_t pid;    /* whose CPU time and memory; 0: nobody's */
 	uint64_t count;  /* counted requests, of all connections together */
 	uint64_t warmup; /* of each connection */
 	uint64_t stream; /* notifications that each request asks for */
-	unsigned connections;
-	unsigned outstanding; /* of each connection */
-	bool burst;           /* all outstanding at once, then wait for all */
-	bool churn;           /* a connection for each request */
+	uint64_t connections;
+	uint64_t outstanding; /* of each connection */
+	uint64_t burst;       /* all outstanding at once, then wait for all */
+	uint64_t churn;       /* a connection for each request */
+	uint64_t bytes;
+	uint64_t reply_bytes;
+	uint64_t fragment; /* WebSocket frame payload at most; 0: one frame */
+	uint64_t chunk;    /* bytes of a write at most, each read before the next; 0: all */
+	uint64_t timeout_s;
 	enum carrier_use carrier;
 	const struct payload_shape *shape;
-	size_t bytes;
-	size_t reply_bytes;
-	size_t fragment; /* WebSocket frame payload at most; 0: one frame */
-	size_t chunk;    /* bytes of a write at most, each read before the next; 0: all */
-	unsigned timeout_s;
 };
 
 /* A request that waits for its reply. */
@@ -127,13 +128,13 @@ _Noreturn static void peer_fail_differs(const struct peer *peer, const uint8_t *
 }
 
 /* The number in kB after `name` in /proc/PID/FILE; -1 without one. */
-static long process_kb(pid_t pid, const char *file, const char *name)
+static long process_kb(uint64_t pid, const char *file, const char *name)
 {
 	char path[64], line[256];
 	long kb = -1;
 	FILE *stream;
 
-	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+	snprintf(path, sizeof path, "/proc/%" PRIu64 "/%s", pid, file);
 	stream = pid ? fopen(path, "r") : NULL;
 	if (!stream)
 		return -1;
@@ -145,18 +146,18 @@ static long process_kb(pid_t pid, const char *file, const char *name)
 }
 
 /* smaps_rollup is exact; the VmRSS of status is off by some pages on each CPU. */
-static long process_rss_kb(pid_t pid)
+static long process_rss_kb(uint64_t pid)
 {
 	return process_kb(pid, "smaps_rollup", "Rss:");
 }
 
 /* Lets the peak that the kernel keeps start anew. */
-static void process_peak_reset(pid_t pid)
+static void process_peak_reset(uint64_t pid)
 {
 	char path[64];
 	FILE *stream;
 
-	snprintf(path, sizeof path, "/proc/%d/clear_refs", (int)pid);
+	snprintf(path, sizeof path, "/proc/%" PRIu64 "/clear_refs", pid);
 	stream = pid ? fopen(path, "w") : NULL;
 	if (!stream)
 		return;
@@ -165,12 +166,12 @@ static void process_peak_reset(pid_t pid)
 }
 
 /* CPU time of all threads of the process; 0 when there is none to measure. */
-static uint64_t process_cpu_ns(pid_t pid)
+static uint64_t process_cpu_ns(uint64_t pid)
 {
 	struct timespec used;
 	clockid_t clock;
 
-	if (!pid || clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &used))
+	if (!pid || clock_getcpuclockid((pid_t)pid, &clock) || clock_gettime(clock, &used))
 		return 0;
 	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
@@ -256,7 +257,7 @@ static void load_spawn(struct load *load, struct peer *peer)
 	peer->reading = output[0];
 	wire_nonblocking(peer->writing);
 	wire_nonblocking(peer->reading);
-	load->options.pid = load->command_pid;
+	load->options.pid = (uint64_t)load->command_pid;
 	peer_watch(load, peer);
 }
 
@@ -325,7 +326,7 @@ static void peer_request(struct load *load, struct peer *peer, bool initialize, 
 /* Sends what may be sent now. */
 static void peer_fill(struct load *load, struct peer *peer, uint64_t now_ns)
 {
-	unsigned outstanding = load->options.outstanding;
+	uint64_t outstanding = load->options.outstanding;
 
 	if (load->options.burst && peer->requested > peer->replied)
 		return;
@@ -397,7 +398,7 @@ static void load_wait(struct load *load)
 	int n = epoll_wait(load->epoll, events, EVENTS_MAX, (int)load->options.timeout_s * 1000);
 
 	if (n == 0) {
-		fprintf(stderr, "load: silence for %u s, %" PRIu64 " replies lost\n",
+		fprintf(stderr, "load: silence for %" PRIu64 " s, %" PRIu64 " replies lost\n",
 			load->options.timeout_s, load->due);
 		exit(1);
 	}
@@ -564,135 +565,96 @@ static int load_finish(struct load *load)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-enum option_key {
-	OPTION_WS = 256,
-	OPTION_LINES,
-	OPTION_PID,
-	OPTION_COUNT,
-	OPTION_WARMUP,
-	OPTION_STREAM,
-	OPTION_CONNECTIONS,
-	OPTION_OUTSTANDING,
-	OPTION_BURST,
-	OPTION_CHURN,
-	OPTION_CARRIER,
-	OPTION_SHAPE,
-	OPTION_BYTES,
-	OPTION_REPLY,
-	OPTION_FRAGMENT,
-	OPTION_CHUNK,
-	OPTION_TIMEOUT,
+/* Options with a number; with 1 where they take no value. */
+static const struct option_number {
+	const char *name;
+	size_t offset; /* of an uint64_t in struct options */
+	bool flag;
+} option_numbers[] = {
+	{"--pid", offsetof(struct options, pid), false},
+	{"--count", offsetof(struct options, count), false},
+	{"--warmup", offsetof(struct options, warmup), false},
+	{"--stream", offsetof(struct options, stream), false},
+	{"--connections", offsetof(struct options, connections), false},
+	{"--outstanding", offsetof(struct options, outstanding), false},
+	{"--burst", offsetof(struct options, burst), true},
+	{"--churn", offsetof(struct options, churn), true},
+	{"--bytes", offsetof(struct options, bytes), false},
+	{"--reply", offsetof(struct options, reply_bytes), false},
+	{"--fragment", offsetof(struct options, fragment), false},
+	{"--chunk", offsetof(struct options, chunk), false},
+	{"--timeout", offsetof(struct options, timeout_s), false},
+	{NULL, 0, false},
 };
 
-static const struct option option_table[] = {
-	{"ws", required_argument, NULL, OPTION_WS},
-	{"lines", required_argument, NULL, OPTION_LINES},
-	{"pid", required_argument, NULL, OPTION_PID},
-	{"count", required_argument, NULL, OPTION_COUNT},
-	{"warmup", required_argument, NULL, OPTION_WARMUP},
-	{"stream", required_argument, NULL, OPTION_STREAM},
-	{"connections", required_argument, NULL, OPTION_CONNECTIONS},
-	{"outstanding", required_argument, NULL, OPTION_OUTSTANDING},
-	{"burst", no_argument, NULL, OPTION_BURST},
-	{"churn", no_argument, NULL, OPTION_CHURN},
-	{"carrier", required_argument, NULL, OPTION_CARRIER},
-	{"shape", required_argument, NULL, OPTION_SHAPE},
-	{"bytes", required_argument, NULL, OPTION_BYTES},
-	{"reply", required_argument, NULL, OPTION_REPLY},
-	{"fragment", required_argument, NULL, OPTION_FRAGMENT},
-	{"chunk", required_argument, NULL, OPTION_CHUNK},
-	{"timeout", required_argument, NULL, OPTION_TIMEOUT},
-	{NULL, 0, NULL, 0},
-};
+static const char *const option_carriers[] = {"never", "alternate", "always", NULL};
 
-static enum carrier_use options_carrier_parse(const char *text)
+static const struct option_number *option_number_find(const char *name)
 {
-	if (!strcmp(text, "always"))
-		return CARRIER_ALWAYS;
-	return strcmp(text, "alternate") ? CARRIER_NEVER : CARRIER_ALTERNATE;
+	const struct option_number *row = option_numbers;
+
+	while (row->name && strcmp(row->name, name))
+		row++;
+	return row->name ? row : NULL;
 }
 
-static int options_set(struct options *options, int key, const char *text)
+/* An option whose value is a word, or that sets two fields. */
+static int options_set(struct options *options, const char *name, const char *value)
 {
-	unsigned long number = text ? strtoul(text, NULL, 10) : 0;
-
-	switch (key) {
-	case OPTION_WS:
-		options->framing = WIRE_WEBSOCKET;
-		options->port = (uint16_t)number;
-		break;
-	case OPTION_LINES:
-		options->port = (uint16_t)number;
-		break;
-	case OPTION_PID:
-		options->pid = (pid_t)number;
-		break;
-	case OPTION_COUNT:
-		options->count = number;
-		break;
-	case OPTION_WARMUP:
-		options->warmup = number;
-		break;
-	case OPTION_STREAM:
-		options->stream = number;
-		break;
-	case OPTION_CONNECTIONS:
-		options->connections = (unsigned)number;
-		break;
-	case OPTION_OUTSTANDING:
-		options->outstanding = (unsigned)number;
-		break;
-	case OPTION_BURST:
-		options->burst = true;
-		break;
-	case OPTION_CHURN:
-		options->churn = true;
-		break;
-	case OPTION_CARRIER:
-		options->carrier = options_carrier_parse(text);
-		break;
-	case OPTION_SHAPE:
-		options->shape = payload_shape_find(text);
-		break;
-	case OPTION_BYTES:
-		options->bytes = number;
-		break;
-	case OPTION_REPLY:
-		options->reply_bytes = number;
-		break;
-	case OPTION_FRAGMENT:
-		options->fragment = number;
-		break;
-	case OPTION_CHUNK:
-		options->chunk = number;
-		break;
-	case OPTION_TIMEOUT:
-		options->timeout_s = (unsigned)number;
-		break;
-	default:
-		return -1;
+	if (!strcmp(name, "--ws") || !strcmp(name, "--lines")) {
+		options->framing = strcmp(name, "--ws") ? WIRE_LINES : WIRE_WEBSOCKET;
+		options->port = (uint16_t)strtoul(value, NULL, 10);
+		return 0;
 	}
-	return 0;
+	if (!strcmp(name, "--shape")) {
+		options->shape = payload_shape_find(value);
+		return options->shape ? 0 : -1;
+	}
+	if (strcmp(name, "--carrier"))
+		return -1;
+	options->carrier = CARRIER_NEVER;
+	while (option_carriers[options->carrier] &&
+		strcmp(option_carriers[options->carrier], value))
+		options->carrier++;
+	return option_carriers[options->carrier] ? 0 : -1;
 }
 
-static int options_parse(struct options *options, int argc, char **argv)
+static int options_check(const struct options *options)
 {
-	int key;
+	if (!options->port == !options->command)
+		return -1;
+	if (options->command && (options->connections != 1 || options->churn))
+		return -1;
+	return options->connections && options->outstanding ? 0 : -1;
+}
 
+/* argv ends with NULL. */
+static int options_parse(struct options *options, char **argv)
+{
 	*options = (struct options){.connections = 1,
 		.outstanding = 1,
 		.bytes = 200,
 		.reply_bytes = 200,
 		.timeout_s = 10,
 		.shape = payload_shapes};
-	while ((key = getopt_long(argc, argv, "+", option_table, NULL)) != -1)
-		if (options_set(options, key, optarg))
+	for (; *argv && strcmp(*argv, "--"); argv++) {
+		const struct option_number *row = option_number_find(*argv);
+		uint64_t number = 1;
+
+		if (!(row && row->flag) && !argv[1])
 			return -1;
-	if (argv[optind])
-		options->command = argv + optind;
-	if (!options->port == !options->command || !options->outstanding || !options->shape)
-		return -1;
-	return options->connections && (!options->command || options->connections == 1) ? 0 : -1;
+		if (row && !row->flag)
+			number = strtoul(*++argv, NULL, 10);
+		if (row)
+			memcpy((char *)options + row->offset, &number, sizeof number);
+		else if (options_set(options, argv[0], argv[1]))
+			return -1;
+		else
+			argv++;
+	}
+	if (*argv && argv[1])
+		options->command = argv + 1;
+	return options_check(options);
 }
 
 static void load_init(struct load *load)
@@ -714,11 +676,12 @@ int main(int argc, char **argv)
 {
 	static struct load load;
 
-	if (options_parse(&load.options, argc, argv)) {
-		fputs("usage: load --ws PORT | --lines PORT | -- COMMAND [ARG...]; options:",
+	if (!argc || options_parse(&load.options, argv + 1)) {
+		fputs("usage: load --ws PORT | --lines PORT | [OPTIONS] -- COMMAND [ARG...]\n"
+		      "options: --shape NAME --carrier never|alternate|always",
 			stderr);
-		for (const struct option *option = option_table; option->name; option++)
-			fprintf(stderr, " --%s", option->name);
+		for (const struct option_number *row = option_numbers; row->name; row++)
+			fprintf(stderr, " %s%s", row->name, row->flag ? "" : " N");
 		fputc('\n', stderr);
 		return 2;
 	}

@@ -9,7 +9,8 @@
 # Exit status: that of the first conversation that failed, else 0.
 set -eu
 
-: "${SIDESPAN:?path of the sidespan binary}" "${DEMO_BIN:?folder with agent_server and agent_client}"
+: "${SIDESPAN:?path of the sidespan binary}"
+: "${DEMO_BIN:?folder with agent_server and agent_client}"
 service=sidespan-demo
 endpoint=${OTEL_EXPORTER_OTLP_ENDPOINT:-http://localhost:4318}
 
