@@ -7,10 +7,8 @@ import resource
 import pytest
 
 from lib.carrier import check_injected
-from lib.lab import KINDS, address_of
-from lib.peer import Lines
+from lib.lab import KINDS
 from lib.process import is_sanitized
-from lib.stream import connect
 from lib.wait import Background, Deadline, TimedOut, until
 
 MIB = 1 << 20

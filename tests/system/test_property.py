@@ -50,7 +50,8 @@ class Maker:
 
     def carrier(self):
         context = '"00-%032x-%016x-0%d"' % (self.random.getrandbits(127) + 1,
-                                           self.random.getrandbits(63) + 1, self.random.randrange(4))
+                                           self.random.getrandbits(63) + 1,
+                                           self.random.randrange(4))
         return self.random.choice([
             '{"traceparent":%s}' % context, '{"tracestate":"a=1","traceparent" : %s }' % context,
             '{"traceparent":%s,"tracestate":"é"}' % context, "null", "{}", '[%s]' % context])

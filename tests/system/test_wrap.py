@@ -14,7 +14,7 @@ import pytest
 
 from lib.lab import KINDS
 from lib.peer import Lines
-from lib.process import BINARY, PIPE, process_alive
+from lib.process import PIPE
 from lib.stream import Stream
 from lib.wait import Background, until
 
@@ -115,12 +115,17 @@ def test_end_of_input_is_passed_on_and_the_last_answers_come(lab):
     link.client.close_write()
     link.server.recv()
     link.server.expect_eof()
-    for number in range(100):
-        link.server.send({"id": number, "result": "x" * 1000})
-    link.puppet.exit(4)
-    for number in range(100):
+
+    def answer():
+        for number in range(300):
+            link.server.send({"id": number, "result": "x" * 1000})
+        link.puppet.exit(4)
+
+    answering = Background(answer)
+    for number in range(300):
         assert link.client.recv_json()["id"] == number
     link.client.expect_eof()
+    answering.result()
     assert link.sidespan.wait() == 4
 
 

@@ -248,7 +248,7 @@ class Collector:
                      if self.requests else what, seconds)
 
     def wait_requests(self, count, seconds=None):
-        self.wait(lambda: len(self.requests) >= count, f"{count} requests at the collector", seconds)
+        self.wait(lambda: len(self.requests) >= count, f"{count} requests", seconds)
         return self.requests[:count]
 
     def wait_spans(self, count, seconds=None):

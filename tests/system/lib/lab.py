@@ -34,7 +34,8 @@ class Backend:
         self.listener = socket.socket(socket.AF_UNIX if unix else socket.AF_INET)
         self.listener.bind(path if unix else ("127.0.0.1", 0))
         self.listener.listen(backlog)
-        self.url = f"{kind}://" + (path if unix else "127.0.0.1:%d" % self.listener.getsockname()[1])
+        name = self.listener.getsockname()
+        self.url = f"{kind}://" + (path if unix else "127.0.0.1:%d" % name[1])
         self.head = None
         self.accepted = []
 
@@ -169,7 +170,8 @@ class Lab:
     def listen_url(self, kind):
         return f"{kind}://" + (self.path("l") if kind.endswith("unix") else "127.0.0.1:0")
 
-    def link(self, listen="unix", upstream=None, args=(), profile="codex", collector=None, **options):
+    def link(self, listen="unix", upstream=None, args=(), profile="codex", collector=None,
+             **options):
         """Starts the program between a client and a server of these kinds, and joins them."""
         upstream = upstream or listen
         args = [f"--profile={profile}", *args]

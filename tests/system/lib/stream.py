@@ -94,7 +94,8 @@ class Stream:
         deadline = Deadline(seconds)
         while not self.eof:
             if not wait_ready(self.reader, select.POLLIN, deadline.left()):
-                raise TimedOut(f"no input for {deadline.seconds:g} s, have {bytes(self.buffer[:200])}")
+                raise TimedOut(f"no input for {deadline.seconds:g} s, "
+                               f"have {bytes(self.buffer[:200])}")
             try:
                 data = os.read(self.reader, CHUNK)
             except BlockingIOError:
@@ -116,7 +117,7 @@ class Stream:
     def read_exactly(self, size, seconds=None):
         while len(self.buffer) < size:
             if not self.fill(seconds):
-                raise EOFError(f"end of input, wanted {size} bytes, have {bytes(self.buffer[:200])}")
+                raise EOFError(f"the end, wanted {size} bytes, have {bytes(self.buffer[:200])}")
         return self.take(size)
 
     def read_until(self, mark, seconds=None):
@@ -127,7 +128,7 @@ class Stream:
                 return self.take(found + len(mark))
             searched = max(0, len(self.buffer) - len(mark) + 1)
             if not self.fill(seconds):
-                raise EOFError(f"end of input, wanted {mark}, have {bytes(self.buffer[:200])}")
+                raise EOFError(f"the end, wanted {mark}, have {bytes(self.buffer[:200])}")
 
     def read_all(self, seconds=None):
         while self.fill(seconds):

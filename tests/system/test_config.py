@@ -1,0 +1,333 @@
+"""The command line, files, variables and what they come to."""
+
+import os
+import re
+
+import pytest
+
+from lib.process import ROOT
+
+LISTEN = ["--listen=tcp://127.0.0.1:0", "--upstream=tcp://127.0.0.1:1"]
+
+
+def options():
+    with open(os.path.join(ROOT, "config/options.def")) as file:
+        return re.findall(r'^OPTION_\w+\(\w+, "([a-z_.]+)"', file.read(), re.M)
+
+
+def run(lab, *args, **more):
+    """Runs a command that prints something and ends: (status, stdout, lines of stderr)."""
+    program = lab.sidespan(*args, **more)
+    text = lab.keep(program.peer()).stream.read_all().decode()
+    return program.wait(), text, program.lines
+
+
+def check(lab, *args, **more):
+    """--check: {option: (value, source)}."""
+    status, text, lines = run(lab, "--check", *args, **more)
+    assert status == 0, lines
+    found = re.findall(r"^(\S+)\s+(.*?)\s+\(([^()]*)\)$", text, re.M)
+    return {name: (value, source) for name, value, source in found}
+
+
+def wrong(lab, *args, **more):
+    """A configuration that is refused: the one line that says why."""
+    status, text, lines = run(lab, *args, **more)
+    assert status == 2 and text == "" and len(lines) == 1, (status, text, lines)
+    assert lines[0].startswith("sidespan: error: ")
+    return lines[0]
+
+
+# what is printed
+
+def test_help_names_every_option(lab):
+    status, text, lines = run(lab, "--help")
+    assert status == 0 and lines == []
+    for name in options():
+        flag = "--" + re.sub("[._]", "-", name)
+        variable = "SIDESPAN_" + name.replace(".", "_").upper()
+        assert f"{flag} " in text or f"{flag}," in text or f"{name} (not a flag)" in text, flag
+        assert variable in text
+    for word in ("--config", "--env", "--check", "--version", "-- COMMAND"):
+        assert word in text
+
+
+def test_help_fits_a_terminal(lab):
+    assert [line for line in run(lab, "--help")[1].splitlines() if len(line) > 110] == []
+
+
+def test_version(lab):
+    status, text, lines = run(lab, "--version")
+    assert status == 0 and lines == []
+    assert re.fullmatch(r"sidespan \d+\.\d+\.\d+\n", text)
+
+
+def test_check_tells_every_option_and_its_source(lab):
+    told = check(lab, *LISTEN, "--log-level=debug", env={"SIDESPAN_INFLIGHT_MAX": "7",
+                                                        "OTEL_SERVICE_NAME": "named"})
+    assert set(options()) <= set(told)
+    assert told["listen"] == ("tcp://127.0.0.1:0", "flag --listen")
+    assert told["inflight.max"] == ("7", "variable SIDESPAN_INFLIGHT_MAX")
+    assert told["service.name"] == ("named", "variable OTEL_SERVICE_NAME")
+    assert told["child.grace"][1] == "built-in"
+
+
+def test_check_does_not_start_anything(lab):
+    marker = lab.path()
+    assert run(lab, "--check", "--", "touch", marker)[0] == 0
+    assert not os.path.exists(marker)
+
+
+def test_check_without_a_server(lab):
+    assert "listen" in check(lab)
+
+
+@pytest.mark.parametrize("where", ["file", "variable", "otel"])
+def test_secrets_are_not_printed(lab, where):
+    path = lab.write("c.json", '{"otlp.headers": {"api-key": "hunter2"}}')
+    args = ["--config", path] if where == "file" else []
+    name = {"variable": "SIDESPAN_OTLP_HEADERS", "otel": "OTEL_EXPORTER_OTLP_HEADERS"}.get(where)
+    env = {name: "api-key=hunter2"} if name else {}
+    status, text, lines = run(lab, "--check", *args, env=env)
+    assert status == 0 and "hunter2" not in text + "".join(lines)
+    assert "otlp.headers" in text
+
+
+def test_secrets_are_not_taken_as_flags(lab):
+    line = wrong(lab, "--otlp-headers=api-key=hunter2", *LISTEN)
+    assert "hunter2" not in line and "OTLP_HEADERS" in line
+
+
+# what is refused
+
+@pytest.mark.parametrize("args,words", [
+    (["--no-such-option=1"], ["--no-such-option"]),
+    (["--log-levle=info"], ["--log-levle", "--log-level"]),
+    (["--log-level=loud"], ["--log-level", "loud", "error", "warn", "info", "debug"]),
+    (["--log-level"], ["--log-level"]),
+    (["--inflight-max=0"], ["--inflight-max", "0", "1", "1000000"]),
+    (["--inflight-max=many"], ["--inflight-max", "many"]),
+    (["--inflight-max=1x"], ["--inflight-max", "1x"]),
+    (["--inflight-max=99999999999999999999"], ["--inflight-max"]),
+    (["--inflight-max=-1"], ["--inflight-max", "-1"]),
+    (["--child-grace=5 parsecs"], ["--child-grace", "5 parsecs"]),
+    (["--sampler-arg=1.5"], ["--sampler-arg", "1.5"]),
+    (["--sampler-arg=nan"], ["--sampler-arg", "nan"]),
+    (["--backlog-bytes-max=1"], ["--backlog-bytes-max", "1"]),
+    (["--otlp-endpoint=ftp://x"], ["--otlp-endpoint", "ftp://x"]),
+    (["--propagation-inject=trace"], ["--propagation-inject", "trace"]),
+    (["--propagation-inject=/a/b"], ["--propagation-inject", "/a/b"]),
+    (["--profile=klingon"], ["--profile", "klingon", "codex", "generic"]),
+    (["--profile=/no/such.json"], ["/no/such.json"]),
+    (["--config=/no/such.json"], ["/no/such.json"]),
+    (["--env=mars"], ["mars", "development", "staging", "production"]),
+    (["--otlp-certificate=/no/such.pem"], ["/no/such.pem"]),
+    (["stray"], ["stray"]),
+])
+def test_wrong_flags(lab, args, words):
+    line = wrong(lab, *args, *LISTEN)
+    for word in words:
+        assert word in line, line
+
+
+@pytest.mark.parametrize("text,line,words", [
+    ('{\n  "no.such": 1\n}', 2, ["no.such"]),
+    ('{\n\n  "inflight": {"max": "ten"}}', 3, ["inflight.max", "ten"]),
+    ('{"inflight.max": 0}', 1, ["inflight.max", "0", "1"]),
+    ('{"log.level": 5}', 1, ["log.level", "5"]),
+    ('{"log.level": "loud"}', 1, ["log.level", "loud", "debug"]),
+    ('{"allow_remote": "perhaps"}', 1, ["allow_remote"]),
+    ('{\n"a" 1}', 2, []),
+    ('{"log.level": "info"', 1, []),
+    ("", 1, []),
+    ("[]", 1, []),
+    ('{\n  "service.name": "${NOT_SET}"}', 2, ["service.name", "NOT_SET"]),
+    ('{"service.name": "${broken"}', 1, []),
+    ('{"service.name": ["x"]}', 1, ["service.name"]),
+    ('{"otlp.headers": {"a": {"b": 1}}}', 1, ["otlp.headers"]),
+])
+def test_wrong_files(lab, text, line, words):
+    path = lab.write("c.json", text)
+    message = wrong(lab, f"--config={path}", *LISTEN)
+    assert f"{path}:{line}:" in message, message
+    for word in words:
+        assert word in message, message
+
+
+def test_unreadable_files(lab):
+    for path in (lab.directory, lab.path()):
+        assert path in wrong(lab, f"--config={path}", *LISTEN)
+
+
+@pytest.mark.parametrize("env,words", [
+    ({"SIDESPAN_INFLIGHT_MAX": "ten"}, ["SIDESPAN_INFLIGHT_MAX", "ten"]),
+    ({"SIDESPAN_LOG_LEVEL": "loud"}, ["SIDESPAN_LOG_LEVEL", "loud", "debug"]),
+    ({"SIDESPAN_NO_SUCH": "1"}, ["SIDESPAN_NO_SUCH"]),
+    ({"SIDESPAN_ENV": "mars"}, ["mars"]),
+])
+def test_wrong_variables_of_ours(lab, env, words):
+    line = wrong(lab, *LISTEN, env=env)
+    for word in words:
+        assert word in line, line
+
+
+@pytest.mark.parametrize("env,option,value", [
+    ({"OTEL_TRACES_SAMPLER": "nonsense"}, "sampler", "parentbased_always_on"),
+    ({"OTEL_LOG_LEVEL": "loud"}, "log.level", "info"),
+    ({"OTEL_BSP_MAX_QUEUE_SIZE": "-5"}, "batch.queue_max", "2048"),
+    ({"OTEL_BSP_SCHEDULE_DELAY": "soon"}, "batch.delay", "5s"),
+    ({"OTEL_SDK_DISABLED": "yes"}, "disabled", "false"),
+    ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "7"}, "sampler.arg", "1"),
+    ({"OTEL_TRACES_EXPORTER": "zipkin"}, "exporter", "otlp"),
+    ({"OTEL_EXPORTER_OTLP_COMPRESSION": "lzma"}, "otlp.compression", "none"),
+    ({"OTEL_RESOURCE_ATTRIBUTES": "a=%zz"}, "resource.attributes", "-"),
+])
+def test_wrong_variables_of_opentelemetry_are_warned_about(lab, env, option, value):
+    env = {"OTEL_TRACES_EXPORTER": None, **env}
+    status, text, lines = run(lab, "--check", env=env)
+    assert status == 0
+    assert len(lines) == 1 and lines[0].startswith("sidespan: warn: "), lines
+    assert list(env)[-1] in lines[0], lines
+    assert re.search(rf"^{re.escape(option)}\s+{re.escape(value)} ", text, re.M), text
+
+
+def test_empty_variables_are_unset(lab):
+    env = {"SIDESPAN_LOG_LEVEL": "", "OTEL_SERVICE_NAME": "", "OTEL_SDK_DISABLED": "",
+           "OTEL_TRACES_SAMPLER": "", "SIDESPAN_ENV": ""}
+    told = check(lab, env=env)
+    assert told["log.level"] == ("info", "built-in") and told["disabled"][0] == "false"
+
+
+# what is stronger
+
+LAYERS = ["built-in", "profile", "file", "second file", "otel", "sidespan", "flag"]
+
+
+@pytest.mark.parametrize("top", range(len(LAYERS)))
+def test_layers_end_to_end(lab, top):
+    """service.name set by every layer up to one: that one is seen at the collector."""
+    present = LAYERS[:top + 1]
+    args, env, options = [], {}, {"profile": "generic"}
+    if "profile" in present:
+        options["profile"] = lab.write("profile.json", """{
+            "name": "mine", "settings": {"service.name": "profile"}}""")
+    for layer in ("file", "second file"):
+        if layer in present:
+            args.append("--config=" + lab.write(f"{layer}.json".replace(" ", "-"),
+                                                '{"service": {"name": "%s"}}' % layer))
+    if "otel" in present:
+        env["OTEL_SERVICE_NAME"] = "otel"
+    if "sidespan" in present:
+        env["SIDESPAN_SERVICE_NAME"] = "sidespan"
+    if "flag" in present:
+        args.append("--service-name=flag")
+    link = lab.traced(args=args, env=env, **options)
+    link.call({"id": 1, "method": "m"}, {"id": 1, "result": 1})
+    name = link.collector.wait_spans(1)[0].resource["service.name"]
+    assert name == ("unknown_service:sidespan" if top == 0 else LAYERS[top])
+
+
+def test_resource_attributes(lab):
+    env = {"OTEL_RESOURCE_ATTRIBUTES":
+           "service.name=weaker,a=b%2Cc,deployment.environment.name=test",
+           "OTEL_SERVICE_NAME": "stronger"}
+    link = lab.traced(env=env)
+    link.call({"id": 1, "method": "m"}, {"id": 1, "result": 1})
+    resource = link.collector.wait_spans(1)[0].resource
+    assert resource["service.name"] == "stronger" and resource["a"] == "b,c"
+    assert resource["deployment.environment.name"] == "test"
+
+
+def test_file_with_everything(lab):
+    backend = lab.backend("tcp")
+    collector = lab.collector()
+    path = lab.write("c.json", """// a comment
+    {
+        /* where */ "listen": "tcp://127.0.0.1:0", "upstream": "%s",
+        "otlp": {"endpoint": "${COLLECTOR}", "headers": {"api-key": "${KEY:-none}"}},
+        "service.name": "${NAME:-by default}",  // flat and nested keys
+        "batch": {"delay": "10ms"}, "span": {"name": "costs $$5 {method}"}
+    }""" % backend.url)
+    program = lab.sidespan(f"--config={path}", env={"COLLECTOR": collector.url, "KEY": "k1",
+                                                    "OTEL_TRACES_EXPORTER": None})
+    from lib.lab import Link
+    link = Link(lab, program, "tcp", backend, collector)
+    link.call({"id": 1, "method": "m"}, {"id": 1, "result": 1})
+    span = collector.wait_spans(1)[0]
+    assert span.resource["service.name"] == "by default" and span.name == "costs $5 m"
+    assert collector.requests[0].headers["api-key"] == "k1"
+
+
+@pytest.mark.parametrize("name", ["development", "staging", "production"])
+@pytest.mark.parametrize("by", ["flag", "variable"])
+def test_ready_environments(lab, name, by):
+    told = check(lab, *([f"--env={name}"] if by == "flag" else []),
+                 env={"SIDESPAN_ENV": name if by == "variable" else None,
+                      "OTEL_TRACES_EXPORTER": None})
+    assert name in told["resource.attributes"][0]
+    assert told["exporter"][0] == ("console" if name == "development" else "otlp")
+
+
+def test_flag_names_a_stronger_environment(lab):
+    told = check(lab, "--env=staging", env={"SIDESPAN_ENV": "production"})
+    assert "staging" in told["resource.attributes"][0]
+
+
+def test_files_are_stronger_than_the_environment_they_refine(lab):
+    path = lab.write("c.json", '{"batch.delay": "77ms"}')
+    told = check(lab, f"--config={path}", "--env=production")
+    assert told["batch.delay"][0] == "77ms" and told["otlp.compression"][0] == "gzip"
+
+
+# which profile
+
+@pytest.mark.parametrize("command,profile", [
+    (["codex", "app-server"], "codex"), (["/opt/bin/codex", "app-server", "--x"], "codex"),
+    (["codex", "-c", "a=b", "app-server"], "codex"),
+    (["codex", "exec"], "generic"), (["cat", "codex", "app-server"], "generic"), (["cat"], "generic"),
+])
+def test_profile_follows_the_command(lab, command, profile):
+    status, text, _ = run(lab, "--check", "--", *command)
+    assert status == 0 and f"profile {profile}:" in text
+
+
+def test_profile_of_ones_own(lab):
+    path = lab.write("calc.json", """{
+        "name": "calc",
+        "settings": {"span.name": "calc {method}", "propagation.inject": "/ctx"},
+        "constants": {"calc.kind": "pocket"},
+        "captures": [
+            {"from": "request", "pointer": "/params/0", "attribute": "calc.first"},
+            {"from": "reply", "pointer": "/result/a~1b/1", "attribute": "calc.out",
+             "methods": ["add"]}
+        ]}""")
+    link = lab.traced(profile=path)
+    received = link.call({"id": 1, "method": "add", "params": ["one", "two"]},
+                         {"id": 1, "result": {"a/b": ["no", "yes"]}})
+    assert b'"ctx":{"traceparent":' in received
+    span = link.collector.wait_spans(1)[0]
+    assert span.name == "calc add" and span.attributes["calc.kind"] == "pocket"
+    assert span.attributes["calc.first"] == "one" and span.attributes["calc.out"] == "yes"
+
+
+# while it runs
+
+@pytest.mark.parametrize("level,shown", [("error", set()), ("warn", {"warn"}),
+                                         ("info", {"warn", "info"})])
+def test_log_level(lab, level, shown):
+    link = lab.link("stdio", args=[f"--log-level={level}"])
+    link.call({"id": 1, "method": "m", "trace": 5}, {"id": 1, "result": 1})
+    link.finish()
+    found = {match[1] for match in (re.match(r"sidespan: (\w+): ", line)
+                                    for line in link.sidespan.lines) if match}
+    assert found == shown
+
+
+def test_every_line_has_the_same_form(lab):
+    link = lab.link("ws", args=["--log-level=debug"])
+    link.call({"id": 1, "method": "bad \n\x1b[31m method", "trace": "x"}, {"id": 1, "result": 1})
+    link.client.send_frame(3)
+    link.client.recv_end()
+    link.finish()
+    for line in link.sidespan.lines:
+        assert re.fullmatch(r"sidespan: (error|warn|info|debug): [\x20-\x7e\x80-\U0010ffff]+", line)
