@@ -596,7 +596,7 @@ def test_strip(lab, sent, received):
     link = lab.traced(profile="generic", args=["--propagation-strip"])
     sent = sent.replace("%s", TRACEPARENT)
     received = sent if received is None else received
-    assert link.call(sent, reply(1)).replace(b" ", b"") == received.encode()
+    assert link.call(sent, reply(1)) == received.encode()
     if TRACEPARENT in sent and '"id"' in sent:
         assert link.collector.span().parent_id == PARENT
 
