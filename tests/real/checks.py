@@ -1,0 +1,235 @@
+"""What must hold after any session, whatever was said in it: spans against the wire, bytes against bytes."""
+import json
+from collections import Counter
+
+from client import is_request
+from tap import CLIENT_TO_SERVER, SERVER_TO_CLIENT
+
+TRANSPORT_NAMES = {"stdio": "stdio", "ws": "websocket", "unix": "unix_socket"}
+SERVER = 2
+ERROR = 2
+SAMPLED, REMOTE_KNOWN, REMOTE = 1, 0x100, 0x200
+CLOCKS_DIFFER_S = .002
+"""Two processes on one machine: sidespan dates spans by a monotonic clock and one look at the other."""
+
+NAMES_THREAD = ("thread/start", "thread/resume", "thread/fork")
+NAMES_TURN = ("turn/start", "review/start")
+
+
+# --- bytes
+
+def members(text):
+    """The members of the object in text: (key, offset of the key, of the value, behind the value)."""
+    decoder, found = json.JSONDecoder(), []
+
+    def skip(at, characters):
+        while text[at] in characters:
+            at += 1
+        return at
+    at = skip(0, " \t\r\n")
+    assert text[at] == "{", text[:80]
+    at = skip(at + 1, " \t\r\n")
+    while text[at] != "}":
+        key, behind = decoder.raw_decode(text, at)
+        value_at = skip(behind, " \t\r\n:")
+        _, end = decoder.raw_decode(text, value_at)
+        found.append((key, at, value_at, end))
+        at = skip(end, " \t\r\n,")
+    return found
+
+
+def carrier_only(before, after):
+    """Is `after` the text `before` with one member `trace` added, or with its value replaced, and else the same?"""
+    traces = [each for each in members(after) if each[0] == "trace"]
+    if len(traces) != 1:
+        return False
+    _, key_at, value_at, end = traces[0]
+    given = [each for each in members(before) if each[0] == "trace"]
+    if given:
+        return before[:given[0][2]] + after[value_at:end] + before[given[0][3]:] == after
+    head, tail = after[:key_at], after[end:]
+    return before in (head[:-1] + tail if head.endswith(",") else None, head + tail[1:] if tail[:1] == "," else None)
+
+
+def check_bytes(server):
+    """codex got what the client sent but for the carriers; the client got what codex sent, to the byte."""
+    recordings = server.recordings()
+    assert len(recordings) == len(server.clients)
+    for client, recording in zip(server.clients, recordings):
+        arrived = [text for _, text in recording.messages(CLIENT_TO_SERVER, not client.lines)]
+        sent = [message for message in client.messages if message.sent]
+        assert len(arrived) == len(sent)
+        for message, text in zip(sent, arrived):
+            if server.bare or not is_request(message):
+                assert text == message.text
+            else:
+                assert carrier_only(message.text, text), (message.text, text)
+        left = [text for _, text in recording.messages(SERVER_TO_CLIENT, not client.lines)]
+        assert [message.text for message in client.received()] == left
+
+
+# --- the same as without us
+
+def shape(value):
+    """Keys and types of a JSON value, without what differs from run to run."""
+    if isinstance(value, dict):
+        return {key: shape(each) for key, each in sorted(value.items())}
+    if isinstance(value, list):
+        return sorted({json.dumps(shape(each)) for each in value})
+    return type(value).__name__
+
+
+def shapes(client):
+    """The shape of every message received, in order; a warning has no place in the order, so they come last."""
+    shown = [(message.json.get("method"), json.dumps(shape(message.json))) for message in client.received()]
+    return sorted(shown, key=lambda each: each[0] == "warning")
+
+
+# --- spans
+
+def span_id_of(carrier):
+    return carrier["traceparent"].split("-")[2]
+
+
+def end_reason(span):
+    return span.attributes.get("sidespan.end_reason", "").replace("_", " ")
+
+
+def expected_ids(request):
+    """thread.id and turn.id of a request's span: of what it asks about, else of what it was given."""
+    thread, turn = request.params.get("threadId"), request.params.get("turnId")
+    if request.result and request.method in NAMES_THREAD:
+        thread = thread or request.result["thread"]["id"]
+    if request.result and request.method in NAMES_TURN:
+        turn = request.result["turn"]["id"]
+    return thread, turn
+
+
+def check_attributes(server, info, request, span):
+    given = span.attributes
+    assert len(span.keys) == len(set(span.keys)), span
+    assert (span.name, span.kind) == ("app_server.request " + request.method, SERVER), span
+    assert span.resource["service.name"] == "codex-app-server"
+    assert given["rpc.system"] == "jsonrpc"
+    assert given["rpc.service"] == "codex-app-server"
+    assert given["rpc.method"] == request.method
+    assert given["rpc.transport"] == TRANSPORT_NAMES[server.transport]
+    assert given["rpc.request_id"] == str(request.id), span
+    assert given["app_server.api_version"] == "v2"
+    assert given.get("app_server.client_name") == info.get("name"), span
+    assert given.get("app_server.client_version") == info.get("version"), span
+    thread, turn = expected_ids(request)
+    if thread is None or isinstance(thread, str):
+        assert given.get("thread.id") == thread, span
+    assert given.get("turn.id") == turn, span
+
+
+def check_status(request, span):
+    if request.error:
+        assert (span.status, span.status_message) == (ERROR, request.error["message"]), span
+        assert span.attributes["rpc.response.status_code"] == str(request.error["code"])
+        assert span.attributes["error.type"] == str(request.error["code"])
+        assert end_reason(span) == "error"
+    elif request.reply:
+        assert span.status != ERROR and "error.type" not in span.attributes, span
+        assert end_reason(span) == "answered"
+    else:
+        assert end_reason(span) in ("connection closed", "backend exited"), span
+
+
+def check_parent(request, span):
+    if request.trace and request.trace.get("traceparent"):
+        _, trace_id, parent_id, _ = request.trace["traceparent"].split("-")
+        assert (span.trace_id, span.parent_id) == (trace_id, parent_id), span
+        assert span.tracestate == (request.trace.get("tracestate") or ""), span
+        assert span.flags & (REMOTE_KNOWN | REMOTE) == REMOTE_KNOWN | REMOTE, span.flags
+    else:
+        assert span.parent_id is None, span
+        assert not span.flags & REMOTE, span.flags
+    assert span.flags & SAMPLED
+
+
+def check_carrier(request, span, arrived):
+    """What codex was handed is this span, in a form that codex accepts."""
+    carrier = json.loads(arrived)["trace"]
+    assert carrier["traceparent"] == "00-%s-%s-01" % (span.trace_id, span.span_id)
+    assert carrier.get("tracestate") == (request.trace or {}).get("tracestate")
+
+
+def check_time(request, span, arrived_at, left_at):
+    """The client's times lie around the span, those of the tap inside it."""
+    assert request.time - CLOCKS_DIFFER_S <= span.start <= span.end
+    assert span.start <= arrived_at + CLOCKS_DIFFER_S
+    if request.reply:
+        assert span.end <= request.reply.time + CLOCKS_DIFFER_S
+        assert left_at - CLOCKS_DIFFER_S <= span.end
+
+
+def check_client(server, client, recording, spans):
+    """
+    Checks one connection; returns the ids of its spans. `spans` has all of them by id. The client's name is
+    that of the first initialize that codex accepted; an initialize itself shows the name it gives.
+    """
+    arrived = [(when, text) for when, text in recording.messages(CLIENT_TO_SERVER, not client.lines)]
+    left = {text: when for when, text in recording.messages(SERVER_TO_CLIENT, not client.lines)}
+    sent = [message for message in client.messages if message.sent]
+    requests, seen, known = iter(client.requests()), [], {}
+    for message, (when, text) in zip(sent, arrived):
+        if not is_request(message):
+            continue
+        request, span = next(requests), spans[span_id_of(json.loads(text)["trace"])]
+        told = request.params.get("clientInfo", {}) if request.method == "initialize" else known
+        known = told if request.result and not known else known
+        check_attributes(server, told, request, span)
+        check_status(request, span)
+        check_parent(request, span)
+        check_carrier(request, span, text)
+        check_time(request, span, when, left[request.reply.text] if request.reply else None)
+        seen.append(span)
+    assert len({span.attributes["app_server.connection_id"] for span in seen}) <= 1
+    return [span.span_id for span in seen]
+
+
+def check_accounts(server):
+    """Every span that sidespan made came here, and it says so itself."""
+    count = len(server.lab.collector.ours())
+    assert server.accounts() == {"created": count, "sent": count, "rejected": 0, "dropped": 0, "pending": 0}
+    assert server.lab.collector.complaints == []
+
+
+def check_spans(server, others=0):
+    """Exactly one right span per request, and no other; `others`: so many are the caller's to look at."""
+    check_accounts(server)
+    ours = server.lab.collector.ours()
+    spans = {span.span_id: span for span in ours}
+    assert len(spans) == len(ours), Counter(span.span_id for span in ours).most_common(3)
+    seen = []
+    for client, recording in zip(server.clients, server.recordings()):
+        seen += check_client(server, client, recording, spans)
+    assert len(seen) == len(set(seen))
+    rest = [span for span in ours if span.span_id not in seen]
+    assert len(rest) == others, rest
+    return rest
+
+
+ALIKE = ("rpc.system", "rpc.method", "rpc.transport", "rpc.request_id", "app_server.api_version",
+         "app_server.client_name", "app_server.client_version")
+
+
+def codex_requests(collector):
+    return [span for span in collector.codex() if span.attributes.get("rpc.system") == "jsonrpc"]
+
+
+def check_codex_spans(server):
+    """Each of codex's own request spans hangs under ours for that request, and says the same."""
+    ours = {span.span_id: span for span in server.lab.collector.ours()}
+    parents = []
+    for span in codex_requests(server.lab.collector):
+        parent = ours[span.parent_id]
+        assert span.trace_id == parent.trace_id
+        assert span.tracestate == parent.tracestate
+        assert parent.start - CLOCKS_DIFFER_S <= span.start
+        for name in ALIKE:
+            assert span.attributes.get(name) == parent.attributes.get(name), name
+        parents.append(parent.span_id)
+    assert len(parents) == len(set(parents))

@@ -1,0 +1,204 @@
+"""How things end: exit statuses, signals, ends of file, requests that nobody answers, programs that are killed."""
+import os
+import signal
+import time
+
+import pytest
+
+from checks import CLOCKS_DIFFER_S, check_accounts, check_bytes, check_spans, end_reason
+from client import WAIT_S
+from codex import TRANSPORTS
+from tap import CLIENT_TO_SERVER
+
+LISTENING = ("ws", "unix")
+
+
+def until(fact, what):
+    """Waits for something that can only be looked at."""
+    deadline = time.monotonic() + WAIT_S
+    while not fact():
+        assert time.monotonic() < deadline, what
+        time.sleep(.01)
+
+
+def alive(pid):
+    """Is there such a process, and is it not a zombie?"""
+    try:
+        with open("/proc/%d/stat" % pid, encoding="latin1") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def start_unanswered(server, client, count=3):
+    """Stops codex, sends it requests and waits until they have gone through sidespan; returns codex's pid."""
+    pid = server.codex_pid()
+    os.kill(pid, signal.SIGSTOP)
+    for _ in range(count):
+        last = client.start("thread/list")
+    arrived = '"id":%d,' % last
+    until(lambda: any(arrived in text for _, text in server.recordings()[-1].messages(
+        CLIENT_TO_SERVER, not client.lines)), "request passed on")
+    return pid
+
+
+def reasons(collector, method):
+    return [end_reason(span) for span in collector.ours() if span.attributes["rpc.method"] == method]
+
+
+@pytest.mark.parametrize("bare", [True, False], ids=["bare", "sidespan"])
+@pytest.mark.parametrize("how", ["eof", "TERM", "INT", "HUP"])
+def test_exit_status(lab, bare, how):
+    """The wrapped codex's status is ours, by whatever it ends; bare shows what that is. A turn is running."""
+    expected = {"eof": 0, "TERM": 0, "INT": 128 + 2, "HUP": 128 + 1}[how]
+    server = lab.serve("stdio", bare=bare, tap=False)
+    client = server.connect()
+    client.start_turn(client.start_thread(), "<hold>")
+    client.wait_note("item/agentMessage/delta")
+    pid = server.program.process.pid if bare else server.codex_pid()
+    if how == "eof":
+        client.wire.close()
+    else:
+        server.program.process.send_signal(getattr(signal, "SIG" + how))
+    client.wait_end()
+    status = server.program.wait()
+    assert (status if status >= 0 else 128 - status) == expected
+    assert not alive(pid)
+    if not bare:
+        assert reasons(lab.collector, "turn/start") == ["answered"]
+        assert server.accounts()["sent"] == len(client.requests())
+
+
+@pytest.mark.parametrize("arguments, status", [(["--no-such-option"], 2), (["--help"], 0)])
+def test_command_line(lab, arguments, status):
+    """codex that does not serve at all: its output and status come through."""
+    bare = lab.serve("stdio", bare=True, tap=False, arguments=arguments)
+    wrapped = lab.serve("stdio", tap=False, arguments=arguments)
+    outputs = [server.program.process.stdout.read() for server in (bare, wrapped)]
+    assert outputs[0] == outputs[1]
+    assert [server.program.wait() for server in (bare, wrapped)] == [status, status]
+    assert wrapped.accounts()["created"] == 0
+
+
+def test_eof_with_requests(lab):
+    """stdin ends with requests still queued: codex answers some at best; each span says which."""
+    server = lab.serve("stdio")
+    client = server.connect()
+    for method in ("thread/loaded/list", "thread/list", "model/list", "thread/start"):
+        client.start(method)
+    assert server.stop() == 0
+    check_bytes(server)
+    check_spans(server)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_codex_killed(lab, transport):
+    """codex dies with requests unanswered: their spans end at that moment and say why."""
+    server = lab.serve(transport)
+    client = server.connect()
+    pid = start_unanswered(server, client)
+    before = time.time()
+    os.kill(pid, signal.SIGKILL)
+    client.wait_end()
+    after = time.time()
+    assert server.stop() == (128 + 9 if transport == "stdio" else 0)
+    check_bytes(server)
+    check_spans(server)
+    lost = [span for span in lab.collector.ours() if end_reason(span) not in ("answered", "error")]
+    assert len(lost) == 3
+    for span in lost:
+        assert end_reason(span) == "backend exited" if transport == "stdio" else end_reason(span)
+        assert before - CLOCKS_DIFFER_S <= span.end <= after + 1
+
+
+@pytest.mark.parametrize("transport", LISTENING)
+def test_client_gone(lab, transport):
+    """A client goes away with requests unanswered; codex and the other client go on."""
+    server = lab.serve(transport)
+    other, client = server.connect(), server.connect()
+    pid = start_unanswered(server, client)
+    client.wire.abort()
+    client.wait_end()
+    until(lambda: CLIENT_TO_SERVER in server.recordings()[1].ended, "codex's connection closed as well")
+    os.kill(pid, signal.SIGCONT)
+    assert "result" in other.call("model/list")
+    assert server.stop() == 0
+    check_spans(server)
+    assert reasons(lab.collector, "thread/list") == ["connection closed"] * 3
+
+
+@pytest.mark.parametrize("transport", LISTENING)
+def test_turn_outlives_client(lab, transport):
+    """A turn goes on when its connection is gone; a later connection sees its end."""
+    server = lab.serve(transport)
+    client = server.connect()
+    thread = client.start_thread()
+    turn = client.start_turn(thread, "<hold>")
+    client.wait_note("item/agentMessage/delta")
+    client.wire.abort()
+    client.wait_end()
+    later = server.connect()
+    assert "result" in later.call("thread/resume", {"threadId": thread})
+    lab.model.release()
+    later.wait_turn(turn, "completed")
+    assert server.stop() == 0
+    check_spans(server)
+    assert reasons(lab.collector, "turn/start") == ["answered"]
+
+
+def test_sidespan_killed(lab):
+    """kill -9 of the wrapper leaves no codex behind, not even one in the middle of a turn."""
+    server = lab.serve("stdio", tap=False)
+    client = server.connect()
+    client.start_turn(client.start_thread(), "<hold>")
+    client.wait_note("item/agentMessage/delta")
+    pid = server.codex_pid()
+    server.program.process.kill()
+    until(lambda: not alive(pid), "codex has ended")
+
+
+DROPPED = ('{"id":null,"method":"thread/loaded/list","params":{}}', '{"id":1.5,"method":"thread/loaded/list","params":{}}',
+           '{"id":[1],"method":"thread/loaded/list","params":{}}', '{"id":28,"method":', "hello", "5", "{}", "[]",
+           '{"id":30,"id":31,"method":"thread/loaded/list","params":{}}')
+BATCH = '[{"id":40,"method":"thread/loaded/list","params":{}},{"id":41,"method":"thread/loaded/list","params":{}}]'
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_dropped(lab, transport):
+    """What codex drops without a word does no harm; no span says that it was answered."""
+    server = lab.serve(transport)
+    client = server.connect()
+    for text in DROPPED + (BATCH,):
+        client.send(text)
+    client.send({"method": "no/such", "params": {}})
+    client.send({"id": 999, "result": {}})
+    assert "result" in client.call("thread/loaded/list")
+    assert server.stop() == 0
+    answered = [request for request in client.requests() if request.reply]
+    assert len(answered) == 2
+    check_accounts(server)
+    ended = [span.attributes["rpc.request_id"] for span in lab.collector.ours() if end_reason(span) == "answered"]
+    assert ended == [str(request.id) for request in answered]
+    batch = [span for span in lab.collector.ours() if span.attributes["rpc.request_id"] in ("40", "41")]
+    assert len(batch) == 2
+    arrived = [text for _, text in server.recordings()[0].messages(CLIENT_TO_SERVER, not client.lines)]
+    for text in ("hello", "5", "{}", "[]", '{"id":28,"method":'):
+        assert text in arrived
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_expired(lab, transport):
+    """A request that codex never answers is given up after a while, when the connection still lives."""
+    server = lab.serve(transport, options=["--inflight-max-age", "300ms", "--batch-delay", "50ms"])
+    client = server.connect()
+    client.send(BATCH)
+
+    def given_up():
+        return [span for span in lab.collector.ours() if end_reason(span) == "expired"]
+    assert lab.collector.wait(lambda: len(given_up()) == 2, WAIT_S)
+    assert "result" in client.call("thread/loaded/list")
+    assert server.stop() == 0
+    check_accounts(server)
+    assert sorted(span.attributes["rpc.request_id"] for span in given_up()) == ["40", "41"]
+    for span in given_up():
+        assert .25 < span.end - span.start < 5
