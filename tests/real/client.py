@@ -1,4 +1,5 @@
-"""A JSON-RPC client that keeps the exact text and the time of every message it sends and receives."""
+"""A JSON-RPC client that keeps the exact text and the time of every message, both ways."""
+
 import json
 import threading
 import time
@@ -43,9 +44,12 @@ class Request:
 
 
 def is_request(message):
-    """Does codex take it for a request, which it answers? (A bool is an int in Python, not in JSON.)"""
-    return message.has("id", "method") and isinstance(message.json["id"], (int, str)) \
+    """Does codex take it for a request, and answer? (A bool is an int in Python, not in JSON.)"""
+    return (
+        message.has("id", "method")
+        and isinstance(message.json["id"], (int, str))
         and not isinstance(message.json["id"], bool)
+    )
 
 
 def is_reply(message):
@@ -53,7 +57,10 @@ def is_reply(message):
 
 
 class Client:
-    """Has .messages, all of them in order; .answers says what server requests get, by method (None: nothing)."""
+    """
+    .messages has them all in order; .answers says by method what codex's requests get, None being
+    nothing; .carrier() if set makes the `trace` of each request.
+    """
 
     def __init__(self, wire):
         self.wire, self.messages, self.answers = wire, [], dict(ANSWERS)
@@ -83,7 +90,11 @@ class Client:
 
     def send(self, message):
         """A text goes out as it is, anything else as compact JSON."""
-        text = message if isinstance(message, str) else json.dumps(message, separators=(",", ":"), ensure_ascii=False)
+        text = (
+            message
+            if isinstance(message, str)
+            else json.dumps(message, separators=(",", ":"), ensure_ascii=False)
+        )
         with self.changed:
             self.messages.append(Message(True, time.time(), text))
         self.wire.send_bytes(self.wire.pack(text))
@@ -105,27 +116,38 @@ class Client:
         def look():
             found[:] = [message for message in self.received(since) if wanted(message)][:1]
             return found or self.ended
+
         with self.changed:
             self.changed.wait_for(look, timeout)
         assert found, "no such message; the connection has %s; last were %s" % (
-            "ended" if self.ended else "not ended", self.messages[-6:])
+            "ended" if self.ended else "not ended",
+            self.messages[-6:],
+        )
         return found[0]
 
     def wait_end(self, timeout=WAIT_S):
         with self.changed:
-            assert self.changed.wait_for(lambda: self.ended, timeout), "the connection has not ended"
+            assert self.changed.wait_for(
+                lambda: self.ended, timeout
+            ), "the connection has not ended"
 
     def wait_reply(self, request_id, since=0, timeout=WAIT_S):
-        return self.wait(lambda message: is_reply(message) and message.json["id"] == request_id, since, timeout).json
+        return self.wait(
+            lambda message: is_reply(message) and message.json["id"] == request_id, since, timeout
+        ).json
 
     def wait_count(self, count, timeout=WAIT_S):
         """Waits until that many messages have been received."""
         with self.changed:
-            assert self.changed.wait_for(lambda: len(self.received()) >= count or self.ended, timeout)
+            assert self.changed.wait_for(
+                lambda: len(self.received()) >= count or self.ended, timeout
+            )
         assert len(self.received()) >= count, "the connection has ended"
 
     def wait_note(self, method, since=0):
-        return self.wait(lambda message: message.has("method") and message.json["method"] == method, since).json
+        return self.wait(
+            lambda message: message.has("method") and message.json["method"] == method, since
+        ).json
 
     def start(self, method, params=None, **members):
         """Sends a request, without waiting; returns its id."""
@@ -142,8 +164,13 @@ class Client:
         return self.wait_reply(self.start(method, params, **members), since)
 
     def initialize(self, name="real_test", version="1.2.3"):
-        reply = self.call("initialize", {"clientInfo": {"name": name, "title": "Real", "version": version},
-                                         "capabilities": {"experimentalApi": True}})
+        reply = self.call(
+            "initialize",
+            {
+                "clientInfo": {"name": name, "title": "Real", "version": version},
+                "capabilities": {"experimentalApi": True},
+            },
+        )
         assert "result" in reply, reply
         self.send({"method": "initialized"})
         return self
@@ -152,13 +179,18 @@ class Client:
         return self.call("thread/start", params)["result"]["thread"]["id"]
 
     def start_turn(self, thread, text):
-        reply = self.call("turn/start", {"threadId": thread, "input": [{"type": "text", "text": text}]})
+        reply = self.call(
+            "turn/start", {"threadId": thread, "input": [{"type": "text", "text": text}]}
+        )
         return reply["result"]["turn"]["id"]
 
     def wait_turn(self, turn, status):
         """Waits for the end of a turn, which must have that status."""
-        ended = self.wait(lambda message: message.has("method") and message.json["method"] == "turn/completed"
-                          and message.json["params"]["turn"]["id"] == turn)
+        ended = self.wait(
+            lambda message: message.has("method")
+            and message.json["method"] == "turn/completed"
+            and message.json["params"]["turn"]["id"] == turn
+        )
         assert ended.json["params"]["turn"]["status"] == status, ended.text
         return ended.json
 
@@ -166,7 +198,7 @@ class Client:
         return self.wait_turn(self.start_turn(thread, text), status)
 
     def requests(self):
-        """Every request sent, with the first reply to its id (type and value) that came after it."""
+        """Every request sent, with the first reply to its id (type and value) after it."""
         replies, requests = {}, []
         for message in reversed(self.messages):
             if not message.sent and is_reply(message):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The real codex app-server in a home of its own, with sidespan before it or bare, over three transports.
+"""The real codex app-server, with sidespan before it or bare, over three transports.
 
     stdio   sidespan -- [tap] codex app-server
     ws      sidespan --listen ws://...       ->  [tap]  ->  codex app-server --listen ws://...
@@ -12,6 +12,8 @@ The tap (tap.py) records what passes between the two. Environment:
 
 Run as a program, `codex.py --bare [SCENARIO...]` tries the harness without sidespan.
 """
+
+import contextlib
 import glob
 import os
 import re
@@ -30,7 +32,7 @@ from model import Model
 from tap import Recording, Relay
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
+ROOT = os.path.abspath(HERE + "/../..")
 TRANSPORTS = ("stdio", "ws", "unix")
 
 CONFIG = """
@@ -59,16 +61,20 @@ endpoint = "%s/v1/traces"
 protocol = "json"
 """
 
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
 
 def sidespan_path():
-    return os.environ.get("SIDESPAN") or os.path.join(ROOT, "build/release/sidespan")
+    return os.path.abspath(os.environ.get("SIDESPAN") or ROOT + "/build/release/sidespan")
 
 
 def codex_path():
-    """The native program if it is there: npm's `codex` is a script that starts it as another process."""
-    modules = os.path.join(ROOT, "build/codex/node_modules")
+    """The native program if it is there: npm's `codex` is a script that starts it."""
+    modules = ROOT + "/build/codex/node_modules"
     native = glob.glob(modules + "/@openai/codex-*/vendor/*/bin/codex")
-    return os.environ.get("CODEX") or (native or [modules + "/.bin/codex"])[0]
+    path = os.path.abspath(os.environ.get("CODEX") or (native or [modules + "/.bin/codex"])[0])
+    assert os.access(path, os.X_OK), "no codex at %s: `make test-real` installs it" % path
+    return path
 
 
 class Program:
@@ -76,16 +82,24 @@ class Program:
 
     def __init__(self, command, environment, cwd, talks=False):
         pipe = subprocess.PIPE if talks else subprocess.DEVNULL
-        self.process = subprocess.Popen(command, env=environment, cwd=cwd, stdin=pipe, stdout=pipe,
-                                        stderr=subprocess.PIPE, bufsize=0)
+        self.process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=cwd,
+            bufsize=0,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+        )
         self.log, self.changed, self.ended = [], threading.Condition(), False
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
     def read(self):
-        for line in self.process.stderr:
+        for data in self.process.stderr:
+            line = COLOURS.sub("", data.decode("utf8", "replace").rstrip("\n"))
             with self.changed:
-                self.log.append(re.sub(r"\x1b\[[0-9;]*m", "", line.decode("utf8", "replace").rstrip("\n")))
+                self.log.append(line)
                 self.changed.notify_all()
         with self.changed:
             self.ended = True
@@ -98,6 +112,7 @@ class Program:
         def look():
             found[:] = [match for line in self.log if (match := re.search(pattern, line))][:1]
             return found or self.ended
+
         with self.changed:
             self.changed.wait_for(look, WAIT_S)
         assert found, "no line like %r in %s" % (pattern, self.log[-20:])
@@ -120,14 +135,14 @@ class Program:
 
 
 class Lab:
-    """What one test has to itself: a folder, a codex home, a model, a collector, and the servers it starts."""
+    """What one test has to itself: folder, codex home, model, collector, the servers it starts."""
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="real-")
-        self.workspace, self.home = os.path.join(self.folder, "w"), os.path.join(self.folder, "h")
+        self.workspace, self.home = self.folder + "/w", self.folder + "/h"
         os.mkdir(self.workspace)
         os.mkdir(self.home)
-        self.model, self.collector, self.servers = Model(), Collector(), []
+        self.model, self.collector, self.programs, self.stopped = Model(), Collector(), [], []
 
     def configure(self, otel):
         """Writes codex's configuration; with its own export or, as usual, without."""
@@ -136,8 +151,11 @@ class Lab:
 
     def environment(self):
         """Nothing of the caller's but what programs need to start, and the sanitizers' options."""
-        kept = {name: value for name, value in os.environ.items()
-                if name in ("PATH", "LANG", "TMPDIR") or name.endswith("SAN_OPTIONS")}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name in ("PATH", "LANG", "TMPDIR") or name.endswith("SAN_OPTIONS")
+        }
         return {**kept, "HOME": self.home, "CODEX_HOME": self.home}
 
     def serve(self, transport, otel=False, environment=None, **options):
@@ -145,35 +163,48 @@ class Lab:
         self.configure(otel)
         kind = {"stdio": Wrapped, "ws": Listening, "unix": Listening}[transport]
         soon = {"OTEL_BSP_SCHEDULE_DELAY": "100"} if otel else {}
-        server = kind(self, transport, environment={**self.environment(), **soon, **(environment or {})}, **options)
-        self.servers.append(server)
-        return server
+        environment = {**self.environment(), **soon, **(environment or {})}
+        return kind(self, transport, environment, **options)
+
+    def stop_process(self, pid):
+        """Freezes a process, at most until the end of the test."""
+        os.kill(pid, signal.SIGSTOP)
+        self.stopped.append(pid)
 
     def close(self):
-        self.model.release()
-        for server in self.servers:
-            server.kill()
+        """Ends whatever is left and prints what the programs said: pytest shows it on failure."""
+        for pid in self.stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for program in self.programs:
+            if program.process.poll() is None:
+                program.process.kill()
+            program.wait()
+            print("\n".join([" ".join(program.process.args), *program.log[-30:]]))
         self.model.close()
         self.collector.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Server:
-    """codex, before it sidespan unless bare, between them a tap if asked for. Has .clients, .sidespan (a Program)."""
+    """
+    codex, before it sidespan unless bare, between them a tap if asked for. .sidespan is a Program
+    or None, .clients are those that connected, in order, .status is sidespan's after stop().
+    """
 
     def __init__(self, lab, transport, environment, bare=False, tap=True, options=()):
         self.lab, self.transport, self.bare, self.tapped = lab, transport, bare, tap
-        self.environment = environment
-        self.clients, self.programs, self.sidespan, self.codex, self.status = [], [], None, None, None
-        self.number = len(lab.servers)
+        self.environment, self.number = environment, len(lab.programs)
+        self.clients, self.sidespan, self.status = [], None, None
         self.options = ["--otlp-endpoint", lab.collector.url, *options]
 
     def path(self, name):
-        return os.path.join(self.lab.folder, "%d-%s" % (self.number, name))
+        """A file of this server's; short, as names of sockets have to be."""
+        return "%s/%d%s" % (self.lab.folder, self.number, name)
 
     def run(self, command, talks=False):
         program = Program(command, self.environment, self.lab.workspace, talks)
-        self.programs.append(program)
+        self.lab.programs.append(program)
         return program
 
     def add_client(self, connection, init):
@@ -183,19 +214,14 @@ class Server:
             client.initialize()
         return client
 
-    def kill(self):
-        """For the end of a test, whatever state it left."""
-        for program in self.programs:
-            if program.process.poll() is None:
-                program.process.kill()
-            program.wait()
-
     def accounts(self):
-        """sidespan's last line as numbers: created, sent, rejected, dropped (sum of all causes), pending."""
+        """sidespan's last line as numbers; `dropped` is the sum of all causes."""
         line = self.sidespan.wait_log(r"spans: (created=.*)")[1]
         numbers = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
         dropped = sum(value for name, value in numbers.items() if name.startswith("dropped"))
-        return {name: numbers[name] for name in ("created", "sent", "rejected", "pending")} | {"dropped": dropped}
+        return {name: numbers[name] for name in ("created", "sent", "rejected", "pending")} | {
+            "dropped": dropped
+        }
 
 
 class Wrapped(Server):
@@ -204,7 +230,7 @@ class Wrapped(Server):
     def __init__(self, lab, transport, environment, profile="codex", arguments=(), **options):
         super().__init__(lab, transport, environment, **options)
         codex = [codex_path(), "app-server", *arguments]
-        tap = [sys.executable, os.path.join(HERE, "tap.py"), self.path("tap")] if self.tapped else []
+        tap = [sys.executable, HERE + "/tap.py", self.path("tap")] if self.tapped else []
         proxy = [] if self.bare else [sidespan_path(), "--profile", profile, *self.options, "--"]
         self.program = self.run(proxy + tap + codex, talks=True)
         self.sidespan = None if self.bare else self.program
@@ -244,15 +270,15 @@ class Listening(Server):
             self.codex = self.run([*codex, "unix://" + self.path("c")])
             self.codex_url = "ws+unix://" + self.path("c")
             self.wait_socket()
-        self.url = self.codex_url
-        self.relay = None
+        self.url, self.relay = self.codex_url, None
         if self.tapped:
-            self.relay = Relay(lambda: wire.connect(self.codex_url)[0], self.path("t") if transport == "unix" else None)
+            path = self.path("t") if transport == "unix" else None
+            self.relay = Relay(lambda: wire.connect(self.codex_url)[0], path)
             self.url = self.relay.url
         if not self.bare:
             listen = "ws://127.0.0.1:0" if transport == "ws" else "ws+unix://" + self.path("s")
-            self.sidespan = self.run([sidespan_path(), "--profile", "codex", *self.options, "--listen", listen,
-                                      "--upstream", self.url])
+            where = ["--listen", listen, "--upstream", self.url]
+            self.sidespan = self.run([sidespan_path(), "--profile", "codex", *self.options, *where])
             self.url = self.sidespan.wait_log(r"sidespan: info: listening on (\S+)")[1]
 
     def wait_socket(self):
@@ -263,7 +289,7 @@ class Listening(Server):
                 wire.connect(self.codex_url)[0].close()
                 return
             except OSError:
-                time.sleep(.01)
+                time.sleep(0.01)
         raise AssertionError("codex does not listen: %s" % self.codex.log)
 
     def connect(self, init=True, **options):
@@ -285,11 +311,14 @@ class Listening(Server):
 
     def recordings(self):
         """Those of WebSocket connections, in the order of the clients."""
-        return [each for each in self.relay.recordings if each.head("s2c").startswith("HTTP/1.1 101")]
+        return [
+            each for each in self.relay.recordings if each.head("s2c").startswith("HTTP/1.1 101")
+        ]
 
 
 def main():
     from scenarios import SCENARIOS
+
     names = [name for name in sys.argv[1:] if name != "--bare"] or list(SCENARIOS)
     for transport in TRANSPORTS:
         for name in names:
@@ -300,7 +329,8 @@ def main():
                 SCENARIOS[name](server)
                 server.stop()
                 counts = [len(client.messages) for client in server.clients]
-                print("ok %-5s %-10s messages %s, %.1f s" % (transport, name, counts, time.monotonic() - begin))
+                seconds = time.monotonic() - begin
+                print("ok %-5s %-10s messages %s, %.1f s" % (transport, name, counts, seconds))
             finally:
                 lab.close()
 

@@ -1,4 +1,5 @@
 """An OTLP/HTTP JSON collector that keeps every span it is sent, whoever sent it."""
+
 import gzip
 import json
 import threading
@@ -34,8 +35,15 @@ class Span:
         self.status_message = span.get("status", {}).get("message", "")
 
     def __repr__(self):
-        return "<%s %s/%s parent %s status %d %r %r>" % (self.name, self.trace_id, self.span_id, self.parent_id,
-                                                         self.status, self.status_message, self.attributes)
+        return "<%s %s/%s parent %s status %d %r %r>" % (
+            self.name,
+            self.trace_id,
+            self.span_id,
+            self.parent_id,
+            self.status,
+            self.status_message,
+            self.attributes,
+        )
 
 
 class Collector(ThreadingHTTPServer):
@@ -45,7 +53,7 @@ class Collector(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = "http://127.0.0.1:%d" % self.server_port
         self.spans, self.arrived, self.complaints = [], threading.Condition(), []
-        threading.Thread(target=self.serve_forever, args=(.02,), daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def ours(self):
         """The spans sidespan sent."""
@@ -56,7 +64,7 @@ class Collector(ThreadingHTTPServer):
         return [span for span in self.spans if span.scope.get("name") != "sidespan"]
 
     def wait(self, enough, timeout):
-        """Waits until enough() holds; it is asked again whenever spans arrive. Returns its last answer."""
+        """Waits until enough() holds, asked whenever spans arrive. Returns its last answer."""
         with self.arrived:
             return self.arrived.wait_for(enough, timeout)
 
@@ -84,7 +92,9 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_POST(self):
-        self.server.take(self.path, self.headers, self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.take(
+            self.path, self.headers, self.rfile.read(int(self.headers["Content-Length"]))
+        )
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", "2")

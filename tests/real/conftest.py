@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+pytest.register_assert_rewrite("checks", "client", "scenarios")
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from codex import Lab  # pylint: disable=wrong-import-position

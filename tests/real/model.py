@@ -1,22 +1,31 @@
-"""A model server of our own: as much of the Responses API (HTTP, server-sent events) as codex needs.
+"""A model server: as much of the Responses API (HTTP, server-sent events) as codex needs.
 
 What one answer looks like is said by a marker in the user's text:
 
-    (none)         a message in 8 deltas           <deltas N>     in N deltas
-    <reason>       reasoning first                 <hold>         the first delta, then nothing until release()
-    <http CODE>    an HTTP error                   <fail>         the stream begins, then reports failure
+    (none)         a message in 8 deltas
+    <deltas N>     a message in N deltas
+    <reason>       reasoning first
+    <hold>         the first delta, then nothing until release()
+    <http CODE>    an HTTP error
+    <fail>         the stream begins, then reports failure
     <run COMMAND>  asks to run COMMAND outside the sandbox, so that codex asks its client
 
 After the output of a tool the answer is a plain message. `requests` has the headers of every call.
 """
+
 import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HOLD_S = 30
-USAGE = {"input_tokens": 100, "input_tokens_details": {"cached_tokens": 10}, "output_tokens": 20,
-         "output_tokens_details": {"reasoning_tokens": 5}, "total_tokens": 120}
+USAGE = {
+    "input_tokens": 100,
+    "input_tokens_details": {"cached_tokens": 10},
+    "output_tokens": 20,
+    "output_tokens_details": {"reasoning_tokens": 5},
+    "total_tokens": 120,
+}
 
 
 def user_text(body):
@@ -54,19 +63,32 @@ class Stream:
         self.event(kind, item_id=item["id"], output_index=len(self.items), delta=text, **fields)
 
     def complete(self):
-        self.event("response.completed", response={**self.response, "status": "completed",
-                                                   "output": self.items, "usage": USAGE})
+        self.event(
+            "response.completed",
+            response={**self.response, "status": "completed", "output": self.items, "usage": USAGE},
+        )
         self.write(b"0\r\n\r\n")
 
     def fail(self):
-        self.event("response.failed", response={**self.response, "status": "failed", "error": {
-            "code": "server_error", "message": "the model gave up"}})
+        self.event(
+            "response.failed",
+            response={
+                **self.response,
+                "status": "failed",
+                "error": {"code": "server_error", "message": "the model gave up"},
+            },
+        )
         self.write(b"0\r\n\r\n")
 
     def reasoning(self):
         item = {"type": "reasoning", "id": "rs_%d" % self.number, "summary": []}
         self.open_item(item)
-        self.event("response.reasoning_summary_part.added", item_id=item["id"], output_index=0, summary_index=0)
+        self.event(
+            "response.reasoning_summary_part.added",
+            item_id=item["id"],
+            output_index=0,
+            summary_index=0,
+        )
         for word in ("thinking", " hard"):
             self.delta("response.reasoning_summary_text.delta", item, word, summary_index=0)
         self.close_item({**item, "summary": [{"type": "summary_text", "text": "thinking hard"}]})
@@ -78,12 +100,28 @@ class Stream:
         for word in words:
             self.delta("response.output_text.delta", item, word, content_index=0)
             pause()
-        self.close_item({**item, "content": [{"type": "output_text", "text": "".join(words), "annotations": []}]})
+        self.close_item(
+            {
+                **item,
+                "content": [{"type": "output_text", "text": "".join(words), "annotations": []}],
+            }
+        )
 
     def run_command(self, command):
-        arguments = {"cmd": command, "sandbox_permissions": "require_escalated", "justification": "the test wants it"}
-        self.close_item({"type": "function_call", "id": "fc_%d" % self.number, "call_id": "call_%d" % self.number,
-                         "name": "exec_command", "arguments": json.dumps(arguments)})
+        arguments = {
+            "cmd": command,
+            "sandbox_permissions": "require_escalated",
+            "justification": "the test wants it",
+        }
+        self.close_item(
+            {
+                "type": "function_call",
+                "id": "fc_%d" % self.number,
+                "call_id": "call_%d" % self.number,
+                "name": "exec_command",
+                "arguments": json.dumps(arguments),
+            }
+        )
 
 
 class Model(ThreadingHTTPServer):
@@ -93,7 +131,7 @@ class Model(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = "http://127.0.0.1:%d/v1" % self.server_port
         self.requests, self.released = [], threading.Event()
-        threading.Thread(target=self.serve_forever, args=(.02,), daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def release(self):
         """Lets every held answer go on."""
@@ -105,7 +143,7 @@ class Model(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request, client_address):
-        """A codex that was interrupted or killed hangs up in the middle of an answer: nothing to say."""
+        """An interrupted or killed codex hangs up in the middle of an answer: nothing to say."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -134,7 +172,9 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests.append(dict(self.headers))
         marker, argument = (re.findall(r"<(\w+) ?([^>]*)>", user_text(body)) or [("", "")])[-1]
         if marker == "http":
-            self.answer_json(int(argument), {"error": {"message": "no model today", "type": "server_error"}})
+            self.answer_json(
+                int(argument), {"error": {"message": "no model today", "type": "server_error"}}
+            )
         else:
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
@@ -151,6 +191,8 @@ class Handler(BaseHTTPRequestHandler):
             return stream.complete()
         if marker == "reason":
             stream.reasoning()
-        stream.message(int(argument) if marker == "deltas" else 8,
-                       (lambda: self.server.released.wait(HOLD_S)) if marker == "hold" else lambda: None)
+        stream.message(
+            int(argument) if marker == "deltas" else 8,
+            (lambda: self.server.released.wait(HOLD_S)) if marker == "hold" else lambda: None,
+        )
         return stream.complete()

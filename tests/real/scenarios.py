@@ -4,17 +4,19 @@ TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
 
 def requests(server):
-    """Requests that start nothing, with and without an answer that is an error, ids of both types."""
+    """Requests that start nothing, some refused, ids of both types."""
     client = server.connect(init=False)
     client.call("thread/list")
     client.initialize()
     client.call("initialize", {"clientInfo": {"name": "another", "version": "9"}})
     for method in ("model/list", "thread/list", "config/read", "thread/loaded/list"):
         assert "result" in client.call(method), method
-    for request_id in ("abc", "5", "\u00e9\"\\x", -3, 9223372036854775807):
+    for request_id in ("abc", "5", '\u00e9"\\x', -3, 9223372036854775807):
         client.send({"id": request_id, "method": "thread/loaded/list", "params": {}})
         assert "result" in client.wait_reply(request_id)
-    client.send('  { "params" : { } ,\t"method" : "thread\\/loaded/list" , "jsonrpc":"2.0", "\\u0069d" : 77 }  ')
+    client.send(
+        ' { "params" : { } ,\t"method" : "thread\\/loaded/list" , "jsonrpc":"2.0", "\\u0069d":77 }  '
+    )
     assert "result" in client.wait_reply(77)
 
 
@@ -23,9 +25,13 @@ def errors(server):
     client = server.connect()
     thread = client.start_thread()
     for method, params in (
-            ("no/such", {}), ("turn/start", {"threadId": 5}), ("turn/start", {"threadId": "nope", "input": []}),
-            ("thread/read", {"threadId": "01a202ac-0000-7622-a6e1-816d836a4ab1"}),
-            ("turn/interrupt", {"threadId": thread, "turnId": "nope"}), ("model/list", {"limit": "all"})):
+        ("no/such", {}),
+        ("turn/start", {"threadId": 5}),
+        ("turn/start", {"threadId": "nope", "input": []}),
+        ("thread/read", {"threadId": "01a202ac-0000-7622-a6e1-816d836a4ab1"}),
+        ("turn/interrupt", {"threadId": thread, "turnId": "nope"}),
+        ("model/list", {"limit": "all"}),
+    ):
         assert "error" in client.call(method, params), method
 
 
@@ -50,10 +56,14 @@ def interrupt(server):
 
 
 def approvals(server):
-    """The client is asked before a command runs; codex's ids for that count from 0, as ours do from 1."""
+    """codex asks before a command runs; its ids for that count from 0, as ours do from 1."""
     client = server.connect()
     thread = client.start_thread()
-    for decision, status in (("accept", "completed"), ("decline", "completed"), ("cancel", "interrupted")):
+    for decision, status in (
+        ("accept", "completed"),
+        ("decline", "completed"),
+        ("cancel", "interrupted"),
+    ):
         client.answers["item/commandExecution/requestApproval"] = {"result": {"decision": decision}}
         since = len(client.messages)
         client.turn(thread, "<run touch %s>" % decision, status)
@@ -78,14 +88,19 @@ def traced(server):
         number = next(numbers)
         state = {"tracestate": "vendor=%d,other=x" % number} if number > 1 else {}
         return {"traceparent": "00-%s-%016x-01" % (TRACE_ID, number), **state}
+
     client.carrier = carrier
     client.initialize()
     thread = client.start_thread()
     client.turn(thread, "hello")
-    client.send('{"trace" : {"tracestate":null,"traceparent":"00-%s-00000000000000ff-01","more":[1,{}]} ,'
-                '"id":"first","method":"model/list","params":{}}' % TRACE_ID)
+    client.send(
+        '{"trace" : {"tracestate":null,"traceparent":"00-%s-00000000000000ff-01","more":[1,{}]} ,'
+        '"id":"first","method":"model/list","params":{}}' % TRACE_ID
+    )
     assert "result" in client.wait_reply("first")
 
 
-SCENARIOS = {scenario.__name__: scenario for scenario in (
-    requests, errors, turns, interrupt, approvals, failing, traced)}
+SCENARIOS = {
+    scenario.__name__: scenario
+    for scenario in (requests, errors, turns, interrupt, approvals, failing, traced)
+}

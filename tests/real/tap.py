@@ -5,9 +5,10 @@ As a program it stands on stdin and stdout before a command and ends with the co
 
     tap.py RECORD COMMAND [ARG...]
 
-In the tests' own process, Relay listens on a socket before a listening server. Times are taken so that a
-request's span, as the proxy before the tap sees it, covers them: between reading a chunk and writing it.
+In the tests' own process, Relay listens on a socket before a listening server. Times are taken
+between reading a chunk and writing it, so they lie inside the span of the proxy before it.
 """
+
 import json
 import os
 import socket
@@ -37,7 +38,9 @@ class Recording:
         return recording
 
     def bytes(self, direction):
-        return b"".join(data for chunk_direction, _, data in self.chunks if chunk_direction == direction)
+        return b"".join(
+            data for chunk_direction, _, data in self.chunks if chunk_direction == direction
+        )
 
     def head(self, direction):
         """The HTTP head at the begin of a WebSocket connection."""
@@ -55,7 +58,9 @@ class Recording:
                 if b"\r\n\r\n" not in head:
                     continue
                 data, head_seen = head.split(b"\r\n\r\n", 1)[1], True
-            messages += [(when, payload.decode()) for opcode, payload in decoder.feed(data) if opcode == TEXT]
+            messages += [
+                (when, payload.decode()) for opcode, payload in decoder.feed(data) if opcode == TEXT
+            ]
         return messages
 
 
@@ -74,14 +79,16 @@ def pump(read, write, finish, record):
 
 
 class Relay:
-    """Listens at url (ws://127.0.0.1:PORT or ws+unix:///PATH) and relays to connect(); recordings in order."""
+    """Listens at .url, on TCP or at path, and relays to connect(); .recordings are in order."""
 
     def __init__(self, connect, path=None):
         self.connect, self.recordings = connect, []
         self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
         self.listener.bind(path or ("127.0.0.1", 0))
         self.listener.listen()
-        self.url = "ws+unix://" + path if path else "ws://127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.url = (
+            "ws+unix://" + path if path else "ws://127.0.0.1:%d" % self.listener.getsockname()[1]
+        )
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -101,8 +108,10 @@ class Relay:
             client.close()
             return
         with client, server:
-            ways = [threading.Thread(target=self.relay, daemon=True, args=(recording, *way)) for way in (
-                (CLIENT_TO_SERVER, client, server), (SERVER_TO_CLIENT, server, client))]
+            ways = [
+                threading.Thread(target=self.relay, daemon=True, args=(recording, *way))
+                for way in ((CLIENT_TO_SERVER, client, server), (SERVER_TO_CLIENT, server, client))
+            ]
             for way in ways:
                 way.start()
             for way in ways:
@@ -110,8 +119,12 @@ class Relay:
 
     @staticmethod
     def relay(recording, direction, source, target):
-        pump(lambda: source.recv(READ_BYTES), target.sendall, lambda: target.shutdown(socket.SHUT_WR),
-             lambda data: recording.chunks.append((direction, time.time(), data)))
+        pump(
+            lambda: source.recv(READ_BYTES),
+            target.sendall,
+            lambda: target.shutdown(socket.SHUT_WR),
+            lambda data: recording.chunks.append((direction, time.time(), data)),
+        )
         recording.ended.append(direction)
 
     def close(self):
@@ -121,7 +134,7 @@ class Relay:
 
 def write_all(descriptor, data):
     while data:
-        data = data[os.write(descriptor, data):]
+        data = data[os.write(descriptor, data) :]
 
 
 def main():
@@ -129,15 +142,25 @@ def main():
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     lock = threading.Lock()
     with open(path, "w", encoding="ascii") as file:
+
         def relay(direction, source, target, finish):
             def record(data):
                 with lock:
                     file.write(json.dumps([direction, time.time(), data.hex()]) + "\n")
                     file.flush()
-            pump(lambda: os.read(source, READ_BYTES), lambda data: write_all(target, data), finish, record)
 
-        threading.Thread(target=relay, daemon=True, args=(
-            CLIENT_TO_SERVER, 0, child.stdin.fileno(), child.stdin.close)).start()
+            pump(
+                lambda: os.read(source, READ_BYTES),
+                lambda data: write_all(target, data),
+                finish,
+                record,
+            )
+
+        threading.Thread(
+            target=relay,
+            daemon=True,
+            args=(CLIENT_TO_SERVER, 0, child.stdin.fileno(), child.stdin.close),
+        ).start()
         relay(SERVER_TO_CLIENT, child.stdout.fileno(), 1, lambda: None)
         status = child.wait()
         os._exit(status if status >= 0 else 128 - status)

@@ -1,4 +1,5 @@
-"""How things end: exit statuses, signals, ends of file, requests that nobody answers, programs that are killed."""
+"""How things end: exit statuses, signals, ends of file, requests unanswered, programs killed."""
+
 import os
 import signal
 import time
@@ -18,7 +19,7 @@ def until(fact, what):
     deadline = time.monotonic() + WAIT_S
     while not fact():
         assert time.monotonic() < deadline, what
-        time.sleep(.01)
+        time.sleep(0.01)
 
 
 def alive(pid):
@@ -31,25 +32,32 @@ def alive(pid):
 
 
 def start_unanswered(server, client, count=3):
-    """Stops codex, sends it requests and waits until they have gone through sidespan; returns codex's pid."""
+    """Stops codex and sends requests; returns codex's pid once they are through sidespan."""
     pid = server.codex_pid()
-    os.kill(pid, signal.SIGSTOP)
+    server.lab.stop_process(pid)
     for _ in range(count):
         last = client.start("thread/list")
     arrived = '"id":%d,' % last
-    until(lambda: any(arrived in text for _, text in server.recordings()[-1].messages(
-        CLIENT_TO_SERVER, not client.lines)), "request passed on")
+    until(
+        lambda: any(
+            arrived in text
+            for _, text in server.recordings()[-1].messages(CLIENT_TO_SERVER, not client.lines)
+        ),
+        "request passed on",
+    )
     return pid
 
 
 def reasons(collector, method):
-    return [end_reason(span) for span in collector.ours() if span.attributes["rpc.method"] == method]
+    return [
+        end_reason(span) for span in collector.ours() if span.attributes["rpc.method"] == method
+    ]
 
 
 @pytest.mark.parametrize("bare", [True, False], ids=["bare", "sidespan"])
 @pytest.mark.parametrize("how", ["eof", "TERM", "INT", "HUP"])
 def test_exit_status(lab, bare, how):
-    """The wrapped codex's status is ours, by whatever it ends; bare shows what that is. A turn is running."""
+    """The wrapped codex's status is ours, whatever ends it in mid turn; bare shows what it is."""
     expected = {"eof": 0, "TERM": 0, "INT": 128 + 2, "HUP": 128 + 1}[how]
     server = lab.serve("stdio", bare=bare, tap=False)
     client = server.connect()
@@ -119,7 +127,10 @@ def test_client_gone(lab, transport):
     pid = start_unanswered(server, client)
     client.wire.abort()
     client.wait_end()
-    until(lambda: CLIENT_TO_SERVER in server.recordings()[1].ended, "codex's connection closed as well")
+    until(
+        lambda: CLIENT_TO_SERVER in server.recordings()[1].ended,
+        "codex's connection closed as well",
+    )
     os.kill(pid, signal.SIGCONT)
     assert "result" in other.call("model/list")
     assert server.stop() == 0
@@ -157,10 +168,18 @@ def test_sidespan_killed(lab):
     until(lambda: not alive(pid), "codex has ended")
 
 
-DROPPED = ('{"id":null,"method":"thread/loaded/list","params":{}}', '{"id":1.5,"method":"thread/loaded/list","params":{}}',
-           '{"id":[1],"method":"thread/loaded/list","params":{}}', '{"id":28,"method":', "hello", "5", "{}", "[]",
-           '{"id":30,"id":31,"method":"thread/loaded/list","params":{}}')
-BATCH = '[{"id":40,"method":"thread/loaded/list","params":{}},{"id":41,"method":"thread/loaded/list","params":{}}]'
+DROPPED = (
+    '{"id":null,"method":"thread/loaded/list","params":{}}',
+    '{"id":1.5,"method":"thread/loaded/list","params":{}}',
+    '{"id":[1],"method":"thread/loaded/list","params":{}}',
+    '{"id":28,"method":',
+    "hello",
+    "5",
+    "{}",
+    "[]",
+    '{"id":30,"id":31,"method":"thread/loaded/list","params":{}}',
+)
+BATCH = "[%s]" % ",".join('{"id":%d,"method":"thread/list","params":{}}' % id for id in (40, 41))
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -177,28 +196,37 @@ def test_dropped(lab, transport):
     answered = [request for request in client.requests() if request.reply]
     assert len(answered) == 2
     check_accounts(server)
-    ended = [span.attributes["rpc.request_id"] for span in lab.collector.ours() if end_reason(span) == "answered"]
+    ended = [
+        span.attributes["rpc.request_id"]
+        for span in lab.collector.ours()
+        if end_reason(span) == "answered"
+    ]
     assert ended == [str(request.id) for request in answered]
-    batch = [span for span in lab.collector.ours() if span.attributes["rpc.request_id"] in ("40", "41")]
+    batch = [
+        span for span in lab.collector.ours() if span.attributes["rpc.request_id"] in ("40", "41")
+    ]
     assert len(batch) == 2
-    arrived = [text for _, text in server.recordings()[0].messages(CLIENT_TO_SERVER, not client.lines)]
+    arrived = [
+        text for _, text in server.recordings()[0].messages(CLIENT_TO_SERVER, not client.lines)
+    ]
     for text in ("hello", "5", "{}", "[]", '{"id":28,"method":'):
         assert text in arrived
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_expired(lab, transport):
-    """A request that codex never answers is given up after a while, when the connection still lives."""
+    """A request that codex never answers is given up while the connection still lives."""
     server = lab.serve(transport, options=["--inflight-max-age", "300ms", "--batch-delay", "50ms"])
     client = server.connect()
     client.send(BATCH)
 
     def given_up():
         return [span for span in lab.collector.ours() if end_reason(span) == "expired"]
+
     assert lab.collector.wait(lambda: len(given_up()) == 2, WAIT_S)
     assert "result" in client.call("thread/loaded/list")
     assert server.stop() == 0
     check_accounts(server)
     assert sorted(span.attributes["rpc.request_id"] for span in given_up()) == ["40", "41"]
     for span in given_up():
-        assert .25 < span.end - span.start < 5
+        assert 0.25 < span.end - span.start < 5

@@ -1,4 +1,5 @@
 """More requests at once than codex wants: what gets lost or refused must be codex's doing alone."""
+
 import pytest
 
 from checks import check_bytes, check_spans
@@ -12,7 +13,10 @@ def test_flood(lab, transport):
     """On stdio codex refuses some and forgets others, on sockets it refuses most."""
     server = lab.serve(transport, options=["--batch-queue-max", "100000"])
     client = server.connect()
-    client.send_all('{"id":%d,"method":"thread/loaded/list","params":{}}' % (1000 + number) for number in range(COUNT))
+    client.send_all(
+        '{"id":%d,"method":"thread/loaded/list","params":{}}' % (1000 + number)
+        for number in range(COUNT)
+    )
     client.wait_count(COUNT if transport != "stdio" else COUNT / 4)
     assert "result" in client.call("thread/loaded/list")
     assert server.stop() == 0

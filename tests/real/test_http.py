@@ -1,4 +1,5 @@
 """What is HTTP: the probes, the upgrade's headers and codex's refusals pass as codex means them."""
+
 import pytest
 
 from codex import TRANSPORTS
@@ -9,11 +10,18 @@ LISTENING = [transport for transport in TRANSPORTS if transport != "stdio"]
 
 def headers(head):
     """Names in lower case and values of an HTTP head."""
-    return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:])}
+    return {
+        name.lower(): value.strip()
+        for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:])
+    }
 
 
 def without_date(answer):
-    return [line for line in answer.split("\r\n") if not line.lower().startswith(("date:", "sec-websocket-accept:"))]
+    return [
+        line
+        for line in answer.split("\r\n")
+        if not line.lower().startswith(("date:", "sec-websocket-accept:"))
+    ]
 
 
 @pytest.mark.parametrize("target", ["/readyz", "/healthz", "/", "/no/such"])
@@ -28,15 +36,19 @@ def test_probes(lab, target):
 def test_upgrade(lab, transport):
     """Target and headers arrive as sent, but for the extensions that sidespan does not speak."""
     server = lab.serve(transport)
-    given = ["User-Agent: tests", "X-Other: a, b", "Sec-WebSocket-Extensions: permessage-deflate",
-             "x-codex-app-server-compression: zstd-stream-v1"]
+    given = [
+        "User-Agent: tests",
+        "X-Other: a, b",
+        "Sec-WebSocket-Extensions: permessage-deflate",
+        "x-codex-app-server-compression: zstd-stream-v1",
+    ]
     client = server.connect(headers=given, target="/rpc?a=b")
     assert "result" in client.call("model/list")
     recording = server.recordings()[0]
     assert recording.head("c2s").startswith("GET /rpc?a=b HTTP/1.1\r\n")
     arrived = headers(recording.head("c2s"))
     assert (arrived["user-agent"], arrived["x-other"]) == ("tests", "a, b")
-    assert arrived["host"] == ("localhost" if transport == "unix" else server.url[len("ws://"):])
+    assert arrived["host"] == ("localhost" if transport == "unix" else server.url[len("ws://") :])
     assert "sec-websocket-extensions" not in arrived
     assert "x-codex-app-server-compression" not in arrived
     assert without_date(client.wire.head) == without_date(recording.head("s2c"))
@@ -61,7 +73,9 @@ def test_authorization(lab):
     path = lab.folder + "/token"
     with open(path, "w", encoding="ascii") as file:
         file.write("secret-token-of-the-test")
-    server = lab.serve("ws", tap=False, arguments=["--ws-auth", "capability-token", "--ws-token-file", path])
+    server = lab.serve(
+        "ws", tap=False, arguments=["--ws-auth", "capability-token", "--ws-token-file", path]
+    )
     for given in ([], ["Authorization: Bearer wrong"]):
         with pytest.raises(Refused, match="^HTTP/1.1 401"):
             server.connect(headers=given, init=False)

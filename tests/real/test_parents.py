@@ -1,4 +1,5 @@
 """Where spans hang: carriers good and bad, the environment, and codex's own spans below ours."""
+
 import json
 
 import pytest
@@ -13,13 +14,24 @@ PARENT = "00-%s-%s-01" % (TRACE_ID, SPAN_ID)
 ENV_TRACE_ID, ENV_SPAN_ID = "1af7651916cd43dd8448eb211c80319d", "c7ad6b7169203331"
 ENVIRONMENT = {"TRACEPARENT": "00-%s-%s-01" % (ENV_TRACE_ID, ENV_SPAN_ID), "TRACESTATE": "env=1"}
 
-ABSENT = {"null": "null", "empty": "{}", "nulls": '{"traceparent":null,"tracestate":null}',
-          "state only": '{"tracestate":"a=1"}'}
-INVALID = {name: json.dumps({"traceparent": text}) for name, text in {
-    "garbage": "garbage", "no text": "", "no trace": "00-%s-%s-01" % ("0" * 32, SPAN_ID),
-    "no span": "00-%s-%s-01" % (TRACE_ID, "0" * 16), "version ff": "ff" + PARENT[2:], "tail": PARENT + "-x",
-    "upper case": PARENT.upper()}.items()} | {
-        "number": '{"traceparent":5}', "string": '"%s"' % PARENT, "bare number": "7", "true": "true"}
+ABSENT = {
+    "null": "null",
+    "empty": "{}",
+    "nulls": '{"traceparent":null,"tracestate":null}',
+    "state only": '{"tracestate":"a=1"}',
+}
+INVALID = {
+    name: json.dumps({"traceparent": text})
+    for name, text in {
+        "garbage": "garbage",
+        "no text": "",
+        "no trace": "00-%s-%s-01" % ("0" * 32, SPAN_ID),
+        "no span": "00-%s-%s-01" % (TRACE_ID, "0" * 16),
+        "version ff": "ff" + PARENT[2:],
+        "tail": PARENT + "-x",
+        "upper case": PARENT.upper(),
+    }.items()
+} | {"number": '{"traceparent":5}', "string": '"%s"' % PARENT, "bare number": "7", "true": "true"}
 VALID = {
     "plain": ('{"traceparent":"%s"}' % PARENT, ""),
     "state": ('{"tracestate":"a=1,b=2","traceparent":"%s"}' % PARENT, "a=1,b=2"),
@@ -33,7 +45,9 @@ VALID = {
 def send_carriers(client, carriers):
     """One request per carrier, its name being the id; codex must answer every one of them."""
     for name, carrier in carriers.items():
-        client.send('{"id":"%s","trace":%s,"method":"thread/loaded/list","params":{}}' % (name, carrier))
+        client.send(
+            '{"id":"%s","trace":%s,"method":"thread/loaded/list","params":{}}' % (name, carrier)
+        )
         assert "result" in client.wait_reply(name), name
 
 
@@ -47,8 +61,8 @@ def wait_codex_spans(server):
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_carriers(lab, transport, environment):
     """
-    A good carrier is the parent; a missing one leaves it to the environment; a bad one is nobody's child. The
-    wrong types would make codex drop the request (facts of its parser), so being answered shows the repair.
+    A good carrier is the parent; a missing one leaves it to the environment; a bad one makes a new
+    root. With the wrong types codex would not answer at all, so an answer shows the repair.
     """
     server = lab.serve(transport, otel=True, environment=environment)
     client = server.connect()
@@ -79,12 +93,17 @@ def test_unsampled(lab, transport):
     client = server.connect()
     send_carriers(client, {"quiet": '{"traceparent":"%s0","tracestate":"a=1"}' % PARENT[:-1]})
     send_carriers(client, {"loud": '{"traceparent":"%s"}' % ENVIRONMENT["TRACEPARENT"]})
-    assert lab.collector.wait(lambda: len(codex_requests(lab.collector)) == len(client.requests()) - 1, 10)
+    assert lab.collector.wait(
+        lambda: len(codex_requests(lab.collector)) == len(client.requests()) - 1, 10
+    )
     assert server.stop() == 0
     check_bytes(server)
     check_codex_spans(server)
     assert [span for span in lab.collector.spans if span.trace_id == TRACE_ID] == []
-    arrived = [json.loads(text) for _, text in server.recordings()[0].messages(CLIENT_TO_SERVER, not client.lines)]
+    arrived = [
+        json.loads(text)
+        for _, text in server.recordings()[0].messages(CLIENT_TO_SERVER, not client.lines)
+    ]
     quiet = [message["trace"] for message in arrived if message.get("id") == "quiet"][0]
     version, trace_id, span_id, flags = quiet["traceparent"].split("-")
     assert (version, trace_id, flags, quiet["tracestate"]) == ("00", TRACE_ID, "00", "a=1")
@@ -94,7 +113,7 @@ def test_unsampled(lab, transport):
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("name", ["turns", "errors", "traced", "approvals"])
 def test_codex_spans(lab, transport, name):
-    """codex's own spans, down to the turn that runs long after the request, are in one tree with ours."""
+    """codex's own spans, down to the turn that outlives its request, are in one tree with ours."""
     server = lab.serve(transport, otel=True)
     SCENARIOS[name](server)
     wait_codex_spans(server)

@@ -1,4 +1,5 @@
-"""Ordinary sessions: each scenario over each transport, with sidespan and bare, must come out the same."""
+"""Ordinary sessions: each scenario, over each transport, as it is without sidespan."""
+
 import pytest
 
 from checks import check_bytes, check_spans, shapes
@@ -8,7 +9,7 @@ from scenarios import SCENARIOS
 
 @pytest.fixture(scope="module")
 def bare_shapes():
-    """What codex sends in a scenario when nothing stands before it; the same over every transport."""
+    """What codex sends when nothing stands before it; the same over every transport."""
     known = {}
 
     def look(name):
@@ -23,6 +24,7 @@ def bare_shapes():
             finally:
                 lab.close()
         return known[name]
+
     return look
 
 
@@ -39,14 +41,18 @@ def test_session(lab, bare_shapes, transport, name):
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_untapped(lab, transport):
-    """Nothing between sidespan and codex, no profile named: `codex app-server` is known when it is wrapped."""
-    server = lab.serve(transport, tap=False, **({"profile": "auto"} if transport == "stdio" else {}))
+    """Nothing between the two, no profile named: a wrapped `codex app-server` is recognised."""
+    server = lab.serve(
+        transport, tap=False, **({"profile": "auto"} if transport == "stdio" else {})
+    )
     SCENARIOS["turns"](server)
     assert server.stop() == 0
     client = server.clients[0]
     assert server.accounts()["sent"] == len(client.requests())
     spans = {span.attributes["rpc.request_id"]: span.name for span in lab.collector.ours()}
-    assert spans == {str(request.id): "app_server.request " + request.method for request in client.requests()}
+    assert spans == {
+        str(request.id): "app_server.request " + request.method for request in client.requests()
+    }
 
 
 @pytest.mark.parametrize("transport", ["ws", "unix"])
@@ -69,11 +75,10 @@ def test_connections(lab, transport):
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("deltas", [2000])
-def test_long_answer(lab, transport, deltas):
+def test_long_answer(lab, transport):
     server = lab.serve(transport)
     client = server.connect()
-    client.turn(client.start_thread(), "<deltas %d>" % deltas)
+    client.turn(client.start_thread(), "<deltas 2000>")
     assert server.stop() == 0
     check_bytes(server)
     check_spans(server)
@@ -81,13 +86,16 @@ def test_long_answer(lab, transport, deltas):
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_large_request(lab, transport):
-    """More than sidespan holds back: the carrier goes before the closing brace. codex repeats the text."""
+    """More than sidespan holds back: the carrier goes before the closing brace."""
     server = lab.serve(transport)
     client = server.connect()
     thread = client.start_thread()
     client.turn(thread, "<deltas 1>" + "x\u20ac" * 300000)
-    late = client.start("turn/start", {"threadId": thread, "input": [{"type": "text", "text": "y" * 100000}]},
-                        trace={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+    late = client.start(
+        "turn/start",
+        {"threadId": thread, "input": [{"type": "text", "text": "y" * 100000}]},
+        trace={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+    )
     client.wait_turn(client.wait_reply(late)["result"]["turn"]["id"], "completed")
     assert server.stop() == 0
     check_spans(server)

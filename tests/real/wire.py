@@ -1,4 +1,5 @@
-"""What carries JSON-RPC messages: lines on pipes, or WebSocket messages on a socket (RFC 6455, client's side)."""
+"""What carries JSON-RPC: lines on pipes, or a WebSocket (RFC 6455, the client's side)."""
+
 import base64
 import os
 import socket
@@ -15,8 +16,10 @@ class Refused(Exception):
 def mask(data, key):
     if not data:
         return data
-    repeated = (key * (len(data) // 4 + 1))[:len(data)]
-    return (int.from_bytes(data, "big") ^ int.from_bytes(repeated, "big")).to_bytes(len(data), "big")
+    repeated = (key * (len(data) // 4 + 1))[: len(data)]
+    return (int.from_bytes(data, "big") ^ int.from_bytes(repeated, "big")).to_bytes(
+        len(data), "big"
+    )
 
 
 def frame(opcode, payload, final=True):
@@ -57,14 +60,14 @@ class Frames:
         size, at = data[1] & 127, 2
         if size >= 126:
             width = 2 if size == 126 else 8
-            size, at = int.from_bytes(data[2:2 + width], "big"), 2 + width
+            size, at = int.from_bytes(data[2 : 2 + width], "big"), 2 + width
         masked = data[1] >> 7
         end = at + 4 * masked + size
         if len(data) < end:
             return None
-        payload = data[end - size:end]
+        payload = data[end - size : end]
         self.rest = data[end:]
-        return data[0] >> 7, data[0] & 15, mask(payload, data[at:at + 4]) if masked else payload
+        return data[0] >> 7, data[0] & 15, mask(payload, data[at : at + 4]) if masked else payload
 
     def feed(self, data):
         self.rest += data
@@ -94,7 +97,7 @@ class Pipe:
 
     def send_bytes(self, data):
         while data:
-            data = data[self.process.stdin.write(data):]
+            data = data[self.process.stdin.write(data) :]
 
     def receive(self):
         """Blocks; a list of texts, empty at the end."""
@@ -114,9 +117,9 @@ def connect(url):
     """A connected socket for ws://HOST:PORT or ws+unix:///PATH, and what to write into Host."""
     if url.startswith("ws+unix://"):
         connection = socket.socket(socket.AF_UNIX)
-        connection.connect(url[len("ws+unix://"):])
+        connection.connect(url[len("ws+unix://") :])
         return connection, "localhost"
-    host, port = url[len("ws://"):].rstrip("/").rsplit(":", 1)
+    host, port = url[len("ws://") :].rstrip("/").rsplit(":", 1)
     return socket.create_connection((host, int(port))), "%s:%s" % (host, port)
 
 
@@ -152,8 +155,17 @@ class WebSocket:
         self.socket, host = connect(url)
         self.frames, self.close_payload = Frames(), None
         key = base64.b64encode(os.urandom(16)).decode()
-        lines = ["GET %s HTTP/1.1" % target, "Host: " + host, "Upgrade: websocket", "Connection: Upgrade",
-                 "Sec-WebSocket-Key: " + key, "Sec-WebSocket-Version: 13", *headers, "", ""]
+        lines = [
+            "GET %s HTTP/1.1" % target,
+            "Host: " + host,
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Key: " + key,
+            "Sec-WebSocket-Version: 13",
+            *headers,
+            "",
+            "",
+        ]
         self.socket.settimeout(timeout)
         self.socket.sendall("\r\n".join(lines).encode())
         try:
