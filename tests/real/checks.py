@@ -87,12 +87,14 @@ def shape(value):
 
 
 def shapes(client):
-    """The shapes of what was received, in order; warnings come at any time, here they are last."""
-    shown = [
-        (message.json.get("method"), json.dumps(shape(message.json)))
+    """
+    The shapes of what was received, sorted: between a turn's notifications and answers to others
+    there is no order of codex's own. That we keep the order is for check_bytes to see.
+    """
+    return sorted(
+        "%s %s" % (message.json.get("method", ""), json.dumps(shape(message.json)))
         for message in client.received()
-    ]
-    return sorted(shown, key=lambda each: each[0] == "warning")
+    )
 
 
 # --- spans

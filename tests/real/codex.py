@@ -172,7 +172,7 @@ class Lab:
         self.stopped.append(pid)
 
     def close(self):
-        """Ends whatever is left and prints what the programs said: pytest shows it on failure."""
+        """Ends whatever is left."""
         for pid in self.stopped:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -180,7 +180,6 @@ class Lab:
             if program.process.poll() is None:
                 program.process.kill()
             program.wait()
-            print("\n".join([" ".join(program.process.args), *program.log[-30:]]))
         self.model.close()
         self.collector.close()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -11,7 +11,10 @@ from codex import Lab  # pylint: disable=wrong-import-position
 
 @pytest.fixture
 def lab():
-    """Folder, home, model and collector of one test; whatever was started in it ends with it."""
+    """Folder, home, model and collector of one test; shown on failure: what its programs said."""
     lab = Lab()
     yield lab
     lab.close()
+    for program in lab.programs:
+        print(*program.process.args)
+        print(*program.log[-30:], sep="\n")

@@ -79,6 +79,28 @@ def failing(server):
         assert ended["params"]["turn"]["error"]["message"]
 
 
+def submissions(server):
+    """The other ways to give codex work: steering, review, compaction, a shell command."""
+    client = server.connect()
+    thread = client.start_thread()
+    turn = client.start_turn(thread, "<hold>")
+    client.wait_note("item/agentMessage/delta")
+    more = [{"type": "text", "text": "more <hold>"}]
+    steer = {"threadId": thread, "expectedTurnId": turn, "input": more}
+    assert client.call("turn/steer", steer)["result"]["turnId"] == turn
+    assert client.start_turn(thread, "and more <hold>") == turn
+    server.lab.model.release()
+    client.wait_turn(turn, "completed")
+    target = {"type": "custom", "instructions": "look at it"}
+    reply = client.call("review/start", {"threadId": thread, "target": target})
+    client.wait_turn(reply["result"]["turn"]["id"], "completed")
+    work = {"thread/compact/start": {}, "thread/shellCommand": {"command": "echo one"}}
+    for method, params in work.items():
+        since = len(client.messages)
+        assert client.call(method, {"threadId": thread, **params})["result"] == {}
+        client.wait_note("turn/completed", since)
+
+
 def traced(server):
     """A client that sends a carrier with every request, the first without a tracestate."""
     client = server.connect(init=False)
@@ -102,5 +124,5 @@ def traced(server):
 
 SCENARIOS = {
     scenario.__name__: scenario
-    for scenario in (requests, errors, turns, interrupt, approvals, failing, traced)
+    for scenario in (requests, errors, turns, interrupt, approvals, failing, submissions, traced)
 }
