@@ -109,10 +109,12 @@ def end_reason(span):
 
 
 def expected_ids(request):
-    """thread.id and turn.id of a request's span: what it asks about, else what it was given."""
+    """thread.id and turn.id of a request's span: what it has made, else what it asks about."""
     thread, turn = request.params.get("threadId"), request.params.get("turnId")
+    if request.method == "turn/steer":
+        turn = request.params["expectedTurnId"]
     if request.result and request.method in NAMES_THREAD:
-        thread = thread or request.result["thread"]["id"]
+        thread = request.result["thread"]["id"]
     if request.result and request.method in NAMES_TURN:
         turn = request.result["turn"]["id"]
     return thread, turn
