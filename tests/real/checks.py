@@ -105,7 +105,7 @@ def span_id_of(carrier):
 
 
 def end_reason(span):
-    return span.attributes.get("sidespan.end_reason", "").replace("_", " ")
+    return span.attributes["sidespan.end_reason"]
 
 
 def expected_ids(request):
@@ -149,7 +149,8 @@ def check_status(request, span):
         assert span.status != ERROR and "error.type" not in span.attributes, span
         assert end_reason(span) == "answered"
     else:
-        assert end_reason(span) in ("connection closed", "backend exited"), span
+        assert end_reason(span) in ("connection_closed", "backend_exited"), span
+        assert span.status == ERROR and span.attributes["error.type"] == end_reason(span), span
 
 
 def check_parent(request, span):
