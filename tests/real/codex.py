@@ -29,7 +29,7 @@ import wire
 from client import WAIT_S, Client
 from collector import Collector
 from model import Model
-from tap import Recording, Relay
+from tap import CLIENT_TO_SERVER, Recording, Relay
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.abspath(HERE + "/../..")
@@ -212,6 +212,12 @@ class Server:
         if init:
             client.initialize()
         return client
+
+    def arrived(self, number=0):
+        """The texts that came through to codex on one connection."""
+        websocket = self.transport != "stdio"
+        messages = self.recordings()[number].messages(CLIENT_TO_SERVER, websocket)
+        return [text for _, text in messages]
 
     def accounts(self):
         """sidespan's last line as numbers; `dropped` is the sum of all causes."""
