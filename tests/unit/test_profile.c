@@ -132,8 +132,8 @@ START_TEST(test_profile_matches)
 	struct profile *codex = profile_built_in("codex");
 	struct profile *generic = profile_built_in("generic");
 
-	ck_assert_int_eq(
-		profile_matches_text(codex, profile_commands[_i].command), profile_commands[_i].matches);
+	ck_assert_int_eq(profile_matches_text(codex, profile_commands[_i].command),
+		profile_commands[_i].matches);
 	ck_assert(!profile_matches_text(generic, profile_commands[_i].command));
 	ck_assert(!profile_matches(codex, NULL));
 	profile_free(codex);
