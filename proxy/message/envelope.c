@@ -158,7 +158,7 @@ void envelope_put(
 		envelope->large = true;
 	else if (envelope_arena_reserve(envelope, size_kept)) {
 		value->text = memcpy(envelope->arena + envelope->arena_used, bytes, size_kept);
-		value->size = value->cut ? text_trim(value->text, size_kept) : size_kept;
+		value->size = value->cut ? unescape_trim(value->text, size_kept) : size_kept;
 		envelope->arena_used += size_kept;
 		return;
 	}
@@ -167,7 +167,7 @@ void envelope_put(
 
 void envelope_text_begin(struct envelope *envelope)
 {
-	text_init(&envelope->text);
+	unescape_init(&envelope->text);
 	envelope->text_size = 0;
 	envelope->text_lost = false;
 }
@@ -189,14 +189,14 @@ void envelope_text_add(struct envelope *envelope, int slot, const uint8_t *piece
 
 	if (envelope->text.cut)
 		return;
-	if (left > size + TEXT_DECODE_EXTRA)
-		left = size + TEXT_DECODE_EXTRA;
+	if (left > size + UNESCAPE_EXTRA)
+		left = size + UNESCAPE_EXTRA;
 	if (!envelope_arena_reserve(envelope, left)) {
 		envelope->text.cut = true;
 		envelope->text_lost = true;
 		return;
 	}
-	envelope->text_size += text_decode(&envelope->text,
+	envelope->text_size += unescape_piece(&envelope->text,
 		envelope->arena + envelope->arena_used + envelope->text_size, left, piece, size);
 }
 
@@ -207,10 +207,10 @@ void envelope_text_end(struct envelope *envelope, int slot, enum json_type type)
 	size_t room = envelope_text_room(envelope, slot, &large), size;
 	char *text;
 
-	envelope_text_add(
-		envelope, slot, (const uint8_t *)"", 0); /* reserves what text_finish() may write */
+	envelope_text_add(envelope, slot, (const uint8_t *)"",
+		0); /* reserves what unescape_finish() may write */
 	text = envelope->arena + envelope->arena_used;
-	size = text_finish(&envelope->text, text, envelope->text_size, room);
+	size = unescape_finish(&envelope->text, text, envelope->text_size, room);
 	if (envelope->text.cut && large)
 		envelope->large = envelope->text_lost = true;
 	value->type = type;

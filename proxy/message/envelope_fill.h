@@ -3,7 +3,7 @@
 
 #include "proxy/message/envelope.h"
 #include "proxy/message/pointers_tree.h"
-#include "proxy/message/text.h"
+#include "proxy/message/unescape.h"
 
 /*
  * The envelope as those see it who fill it (skim) and keep it (splice).
@@ -25,7 +25,7 @@ struct envelope {
 	bool large;     /* a text found no room under ENVELOPE_ARENA_MAX */
 	bool no_memory; /* a text found no room at all */
 	/* The string that is being read. */
-	struct text text;
+	struct unescape text;
 	bool text_lost;   /* there was no room for it */
 	size_t text_size; /* bytes of it at the end of the arena, not yet counted in arena_used */
 };

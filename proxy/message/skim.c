@@ -298,11 +298,11 @@ static inline const uint8_t *skim_text(
 static void skim_key_add(struct skim *skim, const uint8_t *piece, const uint8_t *end)
 {
 	if ((skim->hard & SKIM_HARD_PIECES) == 0) {
-		text_init(&skim->key_text);
+		unescape_init(&skim->key_text);
 		skim->key_size = 0;
 		skim->hard |= SKIM_HARD_PIECES;
 	}
-	skim->key_size += text_decode(&skim->key_text, skim->key + skim->key_size,
+	skim->key_size += unescape_piece(&skim->key_text, skim->key + skim->key_size,
 		sizeof(skim->key) - skim->key_size, piece, (size_t)(end - piece));
 }
 
@@ -313,7 +313,8 @@ static uint16_t skim_key_find(struct skim *skim, const uint8_t *piece, const uin
 	if (skim->hard == 0)
 		return pointers_child(skim->pointers, node, piece, (size_t)(end - piece));
 	skim_key_add(skim, piece, end);
-	skim->key_size = text_finish(&skim->key_text, skim->key, skim->key_size, sizeof(skim->key));
+	skim->key_size =
+		unescape_finish(&skim->key_text, skim->key, skim->key_size, sizeof(skim->key));
 	if (skim->key_text.cut)
 		return POINTERS_NONE;
 	return pointers_child(skim->pointers, node, skim->key, skim->key_size);

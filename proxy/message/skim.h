@@ -7,7 +7,7 @@
 
 #include "proxy/message/pointers_tree.h"
 #include "proxy/message/splice.h"
-#include "proxy/message/text.h"
+#include "proxy/message/unescape.h"
 
 /*
  * One pass over the text of a message, piece by piece: checks that it is JSON (RFC 8259; whether
@@ -64,7 +64,7 @@ struct skim {
 	uint64_t objects[SPLICE_DEPTH_MAX / 64 + 1];  /* bit of each depth: object or array */
 
 	/* A key that came in pieces, or with escapes. */
-	struct text key_text;
+	struct unescape key_text;
 	size_t key_size;
 	char key[POINTERS_TOKEN_MAX];
 };

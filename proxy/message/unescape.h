@@ -1,5 +1,5 @@
-#ifndef PROXY_MESSAGE_TEXT_H
-#define PROXY_MESSAGE_TEXT_H
+#ifndef PROXY_MESSAGE_UNESCAPE_H
+#define PROXY_MESSAGE_UNESCAPE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,13 +10,13 @@
  * anywhere, also within an escape. The string is known to be valid but for lone surrogates, which
  * become U+FFFD; bytes from 0x80 are copied as they are.
  *
- *	text_init(&text);
- *	used += text_decode(&text, to + used, room - used, piece, piece_size);   for every piece
- *	used = text_finish(&text, to, used, room);
+ *	unescape_init(&text);
+ *	used += unescape_piece(&text, to + used, room - used, piece, piece_size);   for every piece
+ *	used = unescape_finish(&text, to, used, room);
  *
  * What does not fit is left out, from the first character on that does not; text.cut says so.
  */
-struct text {
+struct unescape {
 	bool cut;
 	uint8_t escape_at; /* bytes of an escape seen: 0 none, 1 the backslash, 2-5 within \uXXXX */
 	uint16_t code;     /* hex digits of the escape so far */
@@ -24,14 +24,15 @@ struct text {
 };
 
 /* Never more than this many bytes above the size of a piece come out of it. */
-#define TEXT_DECODE_EXTRA 8
+#define UNESCAPE_EXTRA 8
 
-void text_init(struct text *text);
-size_t text_decode(struct text *text, char *to, size_t room, const uint8_t *piece, size_t size);
-/* Ends the string: to[0..used) is what text_decode() wrote. Returns its final size. */
-size_t text_finish(struct text *text, char *to, size_t used, size_t room);
+void unescape_init(struct unescape *text);
+size_t unescape_piece(
+	struct unescape *text, char *to, size_t room, const uint8_t *piece, size_t size);
+/* Ends the string: to[0..used) is what unescape_piece() wrote. Returns its final size. */
+size_t unescape_finish(struct unescape *text, char *to, size_t used, size_t room);
 
 /* The size of text[0..size) without an unfinished UTF-8 sequence at its end. */
-size_t text_trim(const char *text, size_t size);
+size_t unescape_trim(const char *text, size_t size);
 
 #endif

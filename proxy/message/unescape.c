@@ -2,24 +2,25 @@
  * Decoding of JSON strings. Runs of plain bytes are copied whole; an escape goes through a few
  * words of state, so that a piece may end anywhere in it.
  */
-#include "proxy/message/text.h"
+#include "proxy/message/unescape.h"
 
 #include <string.h>
 
 #define TEXT_REPLACEMENT 0xfffd
 
-struct text_room {
+struct unescape_room {
 	char *to;
 	size_t used, size;
 };
 
-void text_init(struct text *text)
+void unescape_init(struct unescape *text)
 {
-	*text = (struct text){.cut = false};
+	*text = (struct unescape){.cut = false};
 }
 
-/* What fits of bytes; a character that is split here goes in text_finish(). */
-static void text_put(struct text *text, struct text_room *room, const void *bytes, size_t size)
+/* What fits of bytes; a character that is split here goes in unescape_finish(). */
+static void unescape_put(
+	struct unescape *text, struct unescape_room *room, const void *bytes, size_t size)
 {
 	size_t left = room->size - room->used;
 
@@ -34,7 +35,7 @@ static void text_put(struct text *text, struct text_room *room, const void *byte
 	room->used += size;
 }
 
-static void text_put_code(struct text *text, struct text_room *room, uint32_t code)
+static void text_put_code(struct unescape *text, struct unescape_room *room, uint32_t code)
 {
 	uint8_t bytes[4];
 	size_t size = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
@@ -46,11 +47,11 @@ static void text_put_code(struct text *text, struct text_room *room, uint32_t co
 		code >>= 6;
 	}
 	bytes[0] = (uint8_t)(leads[size] | code);
-	text_put(text, room, bytes, size);
+	unescape_put(text, room, bytes, size);
 }
 
 /* A high surrogate that no low one follows. */
-static void text_put_lone(struct text *text, struct text_room *room)
+static void text_put_lone(struct unescape *text, struct unescape_room *room)
 {
 	if (text->high != 0)
 		text_put_code(text, room, TEXT_REPLACEMENT);
@@ -58,7 +59,7 @@ static void text_put_lone(struct text *text, struct text_room *room)
 }
 
 /* A complete \uXXXX. */
-static void text_put_unit(struct text *text, struct text_room *room, uint32_t unit)
+static void text_put_unit(struct unescape *text, struct unescape_room *room, uint32_t unit)
 {
 	bool low = unit >= 0xdc00 && unit <= 0xdfff;
 
@@ -93,19 +94,19 @@ static uint8_t text_short_escape(uint8_t letter)
 	}
 }
 
-static uint32_t text_hex(uint8_t digit)
+static uint32_t unescape_hex(uint8_t digit)
 {
 	return digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10;
 }
 
 /* The next byte of an escape whose backslash has been seen. */
-static void text_step(struct text *text, struct text_room *room, uint8_t byte)
+static void unescape_step(struct unescape *text, struct unescape_room *room, uint8_t byte)
 {
 	if (text->escape_at == 1 && byte != 'u') {
 		text->escape_at = 0;
 		byte = text_short_escape(byte);
 		text_put_lone(text, room);
-		text_put(text, room, &byte, 1);
+		unescape_put(text, room, &byte, 1);
 		return;
 	}
 	if (text->escape_at == 1) {
@@ -113,23 +114,23 @@ static void text_step(struct text *text, struct text_room *room, uint8_t byte)
 		text->escape_at = 2;
 		return;
 	}
-	text->code = (uint16_t)(text->code << 4 | text_hex(byte));
+	text->code = (uint16_t)(text->code << 4 | unescape_hex(byte));
 	if (text->escape_at++ == 5) {
 		text->escape_at = 0;
 		text_put_unit(text, room, text->code);
 	}
 }
 
-size_t text_decode(
-	struct text *text, char *to, size_t size, const uint8_t *piece, size_t piece_size)
+size_t unescape_piece(
+	struct unescape *text, char *to, size_t size, const uint8_t *piece, size_t piece_size)
 {
-	struct text_room room = {.to = to, .used = 0, .size = size};
+	struct unescape_room room = {.to = to, .used = 0, .size = size};
 	const uint8_t *end = piece + piece_size;
 	const uint8_t *run_end;
 
 	while (piece < end && !text->cut) {
 		if (text->escape_at > 0) {
-			text_step(text, &room, *piece++);
+			unescape_step(text, &room, *piece++);
 			continue;
 		}
 		run_end = memchr(piece, '\\', (size_t)(end - piece));
@@ -137,7 +138,7 @@ size_t text_decode(
 			run_end = end;
 		if (run_end > piece) {
 			text_put_lone(text, &room);
-			text_put(text, &room, piece, (size_t)(run_end - piece));
+			unescape_put(text, &room, piece, (size_t)(run_end - piece));
 		}
 		piece = run_end;
 		if (piece < end) {
@@ -148,15 +149,15 @@ size_t text_decode(
 	return room.used;
 }
 
-size_t text_finish(struct text *text, char *to, size_t used, size_t size)
+size_t unescape_finish(struct unescape *text, char *to, size_t used, size_t size)
 {
-	struct text_room room = {.to = to, .used = used, .size = size};
+	struct unescape_room room = {.to = to, .used = used, .size = size};
 
 	text_put_lone(text, &room);
-	return text->cut ? text_trim(to, room.used) : room.used;
+	return text->cut ? unescape_trim(to, room.used) : room.used;
 }
 
-size_t text_trim(const char *text, size_t size)
+size_t unescape_trim(const char *text, size_t size)
 {
 	size_t back = 0;
 	uint8_t lead;

@@ -1,0 +1,36 @@
+#ifndef PROXY_ADDRESS_H
+#define PROXY_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "config/url.h"
+
+/*
+ * Socket addresses from URLs. Names are resolved once, at start, since resolving blocks.
+ */
+#define ADDRESS_TEXT_MAX 192
+
+struct address {
+	struct sockaddr_storage storage;
+	socklen_t size;
+};
+
+/*
+ * Fills list (room for max) with the addresses that url stands for. Returns how many, at least 1;
+ * 0 with a text in error.
+ */
+size_t address_resolve(struct address *list, size_t max, const struct url *url, bool to_listen,
+	char *error, size_t error_size);
+
+/* Whether only this machine can reach it: a loopback address, or a Unix socket. */
+bool address_is_loopback(const struct address *address);
+
+/* "127.0.0.1:8080", "[::1]:8080", "/run/x.sock"; text has ADDRESS_TEXT_MAX bytes. Returns text. */
+const char *address_text(const struct address *address, char *text);
+
+unsigned address_port(const struct address *address);
+void address_set_port(struct address *address, unsigned port);
+
+#endif

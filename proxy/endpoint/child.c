@@ -1,0 +1,386 @@
+/*
+ * Starting, signalling and reaping child processes; see child.h. A child walks through the states
+ * below in order and leaves the list when it is reaped, whoever still wants it.
+ */
+#include "proxy/endpoint/child.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/queue.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef SYS_close_range
+#define SYS_close_range 436 /* the same on all architectures */
+#endif
+#define CHILD_CLOSE_RANGE_CLOEXEC (1u << 2) /* linux/close_range.h, not everywhere installed */
+
+enum child_state {
+	CHILD_RUNNING,
+	CHILD_ENDING, /* it has been given its end of file and the grace time runs */
+	CHILD_TERMED, /* SIGTERM was sent, the second grace time runs */
+	CHILD_KILLED, /* SIGKILL was sent; it can only be reaped */
+};
+
+struct child {
+	pid_t pid;
+	enum child_state state;
+	void *owner;         /* borrowed; NULL when nobody wants the status */
+	struct event *timer; /* owned; NULL until it ends */
+	struct children *children;
+	LIST_ENTRY(child) link;
+};
+
+struct children {
+	struct event_base *base;
+	struct event *on_sigchld;
+	int64_t grace_ms;
+	child_hook *hook;
+	void *arg;
+	LIST_HEAD(, child) list;
+};
+
+static void child_free(struct child *child)
+{
+	LIST_REMOVE(child, link);
+	if (child->timer != NULL)
+		event_free(child->timer);
+	free(child);
+}
+
+/* ---- ending ---- */
+
+static void child_signal_group(struct child *child, int signal_number)
+{
+	if (kill(-child->pid, signal_number) != 0)
+		(void)kill(child->pid, signal_number); /* gone: SIGCHLD is on its way */
+}
+
+static void child_arm(struct child *child)
+{
+	int64_t ms = child->children->grace_ms;
+	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	if (child->timer == NULL || event_add(child->timer, &wait) != 0) {
+		child_signal_group(child, SIGKILL); /* no timer to be had: no grace either */
+		child->state = CHILD_KILLED;
+	}
+}
+
+static void child_on_timer(int fd, short what, void *arg)
+{
+	struct child *child = arg;
+
+	(void)fd;
+	(void)what;
+	switch (child->state) {
+	case CHILD_ENDING:
+		child->state = CHILD_TERMED;
+		child_signal_group(child, SIGTERM);
+		child_arm(child);
+		break;
+	case CHILD_TERMED:
+		child->state = CHILD_KILLED;
+		child_signal_group(child, SIGKILL);
+		break;
+	case CHILD_RUNNING:
+	case CHILD_KILLED:
+		break;
+	}
+}
+
+static struct child *child_find(struct children *children, const void *owner)
+{
+	struct child *child;
+
+	LIST_FOREACH(child, &children->list, link)
+	if (child->owner == owner)
+		return child;
+	return NULL;
+}
+
+static void child_end(struct child *child)
+{
+	if (child->state != CHILD_RUNNING)
+		return;
+	child->state = CHILD_ENDING;
+	child->timer = evtimer_new(child->children->base, child_on_timer, child);
+	child_arm(child);
+}
+
+void child_leave(struct children *children, void *owner)
+{
+	struct child *child = child_find(children, owner);
+
+	if (child == NULL)
+		return;
+	child->owner = NULL;
+	child_end(child);
+}
+
+void children_signal(struct children *children, int signal_number)
+{
+	struct child *child;
+
+	LIST_FOREACH(child, &children->list, link)
+	(void)kill(child->pid, signal_number); /* gone: SIGCHLD is on its way */
+}
+
+void children_kill(struct children *children)
+{
+	struct child *child;
+
+	LIST_FOREACH(child, &children->list, link)
+	{
+		child->state = CHILD_KILLED;
+		child_signal_group(child, SIGKILL);
+	}
+}
+
+int children_count(const struct children *children)
+{
+	const struct child *child;
+	int count = 0;
+
+	LIST_FOREACH(child, &children->list, link)
+	count++;
+	return count;
+}
+
+/* ---- reaping ---- */
+
+/* Whether it is a zombie; it stays one, so that its process group cannot become another's. */
+static bool child_has_ended(const struct child *child)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	return waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == child->pid;
+}
+
+static void children_on_sigchld(int fd, short what, void *arg)
+{
+	struct children *children = arg;
+	struct child *child, *next;
+	int status;
+
+	(void)fd;
+	(void)what;
+	for (child = LIST_FIRST(&children->list); child != NULL; child = next) {
+		void *owner = child->owner;
+
+		next = LIST_NEXT(child, link);
+		if (!child_has_ended(child))
+			continue;
+		if (child->state != CHILD_RUNNING)
+			(void)kill(-child->pid, SIGKILL); /* what it left behind in its group */
+		if (waitpid(child->pid, &status, 0) != child->pid)
+			continue;
+		child_free(child);
+		children->hook(children->arg, owner, status);
+	}
+}
+
+/* ---- descriptors ---- */
+
+#define CHILD_INHERITED_MAX 256 /* further ones are not passed on */
+
+static int child_inherited[CHILD_INHERITED_MAX];
+static size_t child_inherited_count;
+
+int child_note_inherited(void)
+{
+	DIR *list = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	if (list == NULL)
+		return errno == ENOENT ? 0 : -1; /* no /proc: a command gets none but 0, 1 and 2 */
+	while ((entry = readdir(list)) != NULL) {
+		int fd = (int)strtol(entry->d_name, NULL, 10); /* "." and ".." give 0 */
+
+		if (fd > STDERR_FILENO && fd != dirfd(list) && fcntl(fd, F_GETFD) == 0 &&
+			child_inherited_count < CHILD_INHERITED_MAX)
+			child_inherited[child_inherited_count++] = fd;
+	}
+	return closedir(list);
+}
+
+/* In the new process: libraries do not mark all of their descriptors close-on-exec, so we do. */
+static void child_keep_inherited(int report_fd)
+{
+	size_t i;
+
+	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, CHILD_CLOSE_RANGE_CLOEXEC);
+	for (i = 0; i < child_inherited_count; i++)
+		if (child_inherited[i] != report_fd)
+			(void)fcntl(child_inherited[i], F_SETFD, 0); /* may be closed by now */
+}
+
+/* ---- starting ---- */
+
+/*
+ * In the new process, between fork and exec: only async-signal-safe calls. The errno of a failed
+ * exec goes to the parent through report_fd, which a successful exec closes.
+ */
+static _Noreturn void child_exec(
+	char *const *command, int stdin_fd, int stdout_fd, int report_fd, pid_t parent)
+{
+	struct sigaction standard = {.sa_handler = SIG_DFL};
+	sigset_t none;
+	int error;
+
+	(void)setpgid(0, 0); /* the parent does the same; either may be first */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)sigaction(SIGPIPE, &standard, NULL); /* we ignore it; the command must not */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+		_exit(127); /* the parent has died in the meantime: nobody is there to be told */
+	child_keep_inherited(report_fd);
+	if (dup2(stdin_fd, STDIN_FILENO) >= 0 && dup2(stdout_fd, STDOUT_FILENO) >= 0)
+		(void)execvp(command[0], command); /* returns only on failure */
+	error = errno;
+	if (write(report_fd, &error, sizeof error) != sizeof error)
+		_exit(126);
+	_exit(127);
+}
+
+/* Waits for the exec: 0 when it succeeded, its errno otherwise. */
+static int child_exec_result(int report_fd)
+{
+	int error = 0;
+	ssize_t n;
+
+	do
+		n = read(report_fd, &error, sizeof error);
+	while (n < 0 && errno == EINTR);
+	return n == sizeof error ? error : 0;
+}
+
+static enum child_failure child_classify(int error)
+{
+	if (error == ENOENT || error == ENOTDIR)
+		return CHILD_NOT_FOUND;
+	if (error == EAGAIN || error == ENOMEM)
+		return CHILD_NO_RESOURCES;
+	return CHILD_NOT_EXECUTABLE;
+}
+
+enum { CHILD_PIPES = 3 };
+
+static void child_close_pipes(int pipes[CHILD_PIPES][2])
+{
+	int i, saved_errno = errno;
+
+	for (i = 0; i < CHILD_PIPES; i++) {
+		if (pipes[i][0] >= 0)
+			(void)close(pipes[i][0]); /* nothing could be done about an error */
+		if (pipes[i][1] >= 0)
+			(void)close(pipes[i][1]);
+	}
+	errno = saved_errno;
+}
+
+static int child_open_pipes(int pipes[CHILD_PIPES][2])
+{
+	int i;
+
+	for (i = 0; i < CHILD_PIPES; i++)
+		if (pipe2(pipes[i], O_CLOEXEC) != 0)
+			return -1;
+	/* Only our ends: the command's ends are descriptions of their own and stay blocking. */
+	if (fcntl(pipes[0][1], F_SETFL, O_NONBLOCK) != 0 ||
+		fcntl(pipes[1][0], F_SETFL, O_NONBLOCK) != 0)
+		return -1;
+	return 0;
+}
+
+static void child_take_end(int pipes[CHILD_PIPES][2], int which, int end, int *fd)
+{
+	*fd = pipes[which][end];
+	pipes[which][end] = -1;
+}
+
+enum child_failure child_spawn(
+	struct children *children, char *const *command, void *owner, int *read_fd, int *write_fd)
+{
+	enum child_failure outcome = CHILD_NO_RESOURCES;
+	/* its stdin, its stdout, the report of a failed exec */
+	int pipes[CHILD_PIPES][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
+	struct child *child = calloc(1, sizeof *child);
+	pid_t parent = getpid();
+	int error;
+
+	if (child == NULL || child_open_pipes(pipes) != 0)
+		goto out;
+	child->pid = fork();
+	if (child->pid == 0)
+		child_exec(command, pipes[0][0], pipes[1][1], pipes[2][1], parent);
+	if (child->pid < 0)
+		goto out;
+	(void)setpgid(child->pid, child->pid); /* an error means that it did so itself */
+	(void)close(pipes[2][1]);              /* nothing was written through it */
+	pipes[2][1] = -1;
+	error = child_exec_result(pipes[2][0]);
+	if (error != 0) {
+		(void)waitpid(child->pid, NULL, 0); /* it has exited */
+		errno = error;
+		outcome = child_classify(error);
+		goto out;
+	}
+	child_take_end(pipes, 1, 0, read_fd);
+	child_take_end(pipes, 0, 1, write_fd);
+	child->owner = owner;
+	child->children = children;
+	LIST_INSERT_HEAD(&children->list, child, link);
+	child = NULL;
+	outcome = CHILD_STARTED;
+out:
+	child_close_pipes(pipes);
+	free(child);
+	return outcome;
+}
+
+/* ---- the list ---- */
+
+struct children *children_new(
+	struct event_base *base, int64_t grace_ms, child_hook *hook, void *arg)
+{
+	struct children *children = calloc(1, sizeof *children);
+
+	if (children == NULL)
+		return NULL;
+	children->base = base;
+	children->grace_ms = grace_ms;
+	children->hook = hook;
+	children->arg = arg;
+	LIST_INIT(&children->list);
+	children->on_sigchld = evsignal_new(base, SIGCHLD, children_on_sigchld, children);
+	if (children->on_sigchld == NULL || event_add(children->on_sigchld, NULL) != 0) {
+		children_free(children);
+		return NULL;
+	}
+	return children;
+}
+
+void children_free(struct children *children)
+{
+	if (children == NULL)
+		return;
+	children_kill(children);
+	while (!LIST_EMPTY(&children->list)) {
+		struct child *child = LIST_FIRST(&children->list);
+
+		(void)waitpid(child->pid, NULL, 0); /* SIGKILL was sent: it ends */
+		child_free(child);
+	}
+	if (children->on_sigchld != NULL)
+		event_free(children->on_sigchld);
+	free(children);
+}

@@ -1,0 +1,61 @@
+#ifndef PROXY_ENDPOINT_CHILD_H
+#define PROXY_ENDPOINT_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * Child processes: started with pipes on stdin and stdout and our stderr, in a process group of
+ * their own, killed by the kernel should we die first (PR_SET_PDEATHSIG). A child outlives its
+ * session until it is reaped: it is given an end of file, after a grace time SIGTERM, after
+ * another SIGKILL (the whole group).
+ */
+struct event_base;
+struct children;
+
+/* Called from the loop when a child has ended. owner: as given to child_spawn, or NULL. */
+typedef void child_hook(void *arg, void *owner, int status);
+
+/*
+ * Remembers which descriptors we were started with: a command inherits these, as it would without
+ * us, and none of our own. To be called first thing. 0, or -1 (errno).
+ */
+int child_note_inherited(void);
+
+struct children *children_new(
+	struct event_base *base, int64_t grace_ms, child_hook *hook, void *arg);
+/* Kills and reaps whatever is left; does not call hooks. */
+void children_free(struct children *children);
+
+enum child_failure {
+	CHILD_STARTED,
+	CHILD_NOT_FOUND,      /* the command does not exist: exit status 127 */
+	CHILD_NOT_EXECUTABLE, /* it exists but cannot be run: exit status 126 */
+	CHILD_NO_RESOURCES,   /* pipes, memory or processes exhausted */
+};
+
+/*
+ * Starts command (NULL-terminated, searched in PATH). On CHILD_STARTED *read_fd and *write_fd are
+ * the caller's, non-blocking and close-on-exec. Otherwise errno says why.
+ */
+enum child_failure child_spawn(
+	struct children *children, char *const *command, void *owner, int *read_fd, int *write_fd);
+
+/* Sends a signal that we got to every child that runs (not to its group, as the sender meant it).
+ */
+void children_signal(struct children *children, int signal_number);
+
+/*
+ * The owner goes away (the hook will say NULL in its place); the child gets the grace time, counted
+ * from now (its stdin is closed by then), then SIGTERM, then SIGKILL.
+ */
+void child_leave(struct children *children, void *owner);
+
+/* Skips what is left of all grace times: SIGKILL now. */
+void children_kill(struct children *children);
+
+/* How many have not been reaped yet. */
+int children_count(const struct children *children);
+
+#endif

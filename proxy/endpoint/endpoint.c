@@ -1,0 +1,338 @@
+/*
+ * Endpoints: the five events of libevent's that a peer can cause, and the backlog of one that does
+ * not read. What differs between sockets, pipes and our own stdin/stdout stands in tables of
+ * operations, one for each way. Fails by ENDPOINT_FAILED or a return value, never by closing on its
+ * own.
+ */
+#include "proxy/endpoint/endpoint.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void endpoint_tell(struct endpoint *endpoint, enum endpoint_event event)
+{
+	endpoint->hook(endpoint->arg, endpoint, event);
+}
+
+static void endpoint_fail(struct endpoint *endpoint, int error)
+{
+	endpoint->error = error;
+	(void)event_del(&endpoint->write_event); /* fails only for an event that was never set up */
+	endpoint_tell(endpoint, ENDPOINT_FAILED);
+}
+
+/* ---- reading ---- */
+
+static void endpoint_on_readable(int fd, short what, void *arg)
+{
+	struct endpoint *endpoint = arg;
+
+	(void)fd;
+	(void)what;
+	if (endpoint->state == ENDPOINT_CLOSED || endpoint->paused)
+		return;
+	if (endpoint->always_ready)
+		event_active(&endpoint->read_event, EV_READ, 0); /* again after the other events */
+	endpoint_tell(endpoint, ENDPOINT_READABLE);
+}
+
+ssize_t endpoint_read(struct endpoint *endpoint, void *bytes, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = endpoint->read_ops->read(endpoint->read_fd, bytes, size);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static int endpoint_read_on(struct endpoint *endpoint)
+{
+	if (endpoint->always_ready) {
+		event_active(&endpoint->read_event, EV_READ, 0);
+		return 0;
+	}
+	return event_add(&endpoint->read_event, NULL);
+}
+
+void endpoint_pause(struct endpoint *endpoint)
+{
+	if (endpoint->paused || endpoint->state == ENDPOINT_CLOSED)
+		return;
+	endpoint->paused = true;
+	(void)event_del(&endpoint->read_event); /* fails only for an event that was never set up */
+}
+
+void endpoint_resume(struct endpoint *endpoint)
+{
+	if (!endpoint->paused || endpoint->state == ENDPOINT_CLOSED)
+		return;
+	endpoint->paused = false;
+	if (endpoint->started && endpoint_read_on(endpoint) != 0)
+		endpoint_fail(endpoint, errno);
+}
+
+bool endpoint_has_left(const struct endpoint *endpoint)
+{
+	struct pollfd state = {.fd = endpoint->read_fd};
+
+	return endpoint->read_fd == endpoint->write_fd && poll(&state, 1, 0) == 1 &&
+	       (state.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+void endpoint_stop_reading(struct endpoint *endpoint)
+{
+	endpoint_pause(endpoint);
+	endpoint->started = false; /* a resume does nothing from now on */
+	if (endpoint->read_fd >= 0 && endpoint->read_fd != endpoint->write_fd) {
+		(void)close(endpoint->read_fd); /* nothing could be done about an error */
+		endpoint->read_fd = -1;
+	}
+}
+
+/* ---- writing ---- */
+
+size_t endpoint_backlog(const struct endpoint *endpoint)
+{
+	return endpoint->backlog != NULL ? evbuffer_get_length(endpoint->backlog) : 0;
+}
+
+static ssize_t endpoint_write_once(struct endpoint *endpoint, const void *bytes, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = endpoint->write_ops->write(endpoint->write_fd, bytes, size);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	return n;
+}
+
+static int endpoint_keep(struct endpoint *endpoint, const uint8_t *bytes, size_t size)
+{
+	if (endpoint->backlog == NULL)
+		endpoint->backlog = evbuffer_new();
+	if (endpoint->backlog == NULL || evbuffer_add(endpoint->backlog, bytes, size) != 0) {
+		endpoint->error = ENOMEM;
+		return -1;
+	}
+	if (event_add(&endpoint->write_event, NULL) != 0) {
+		endpoint->error = errno;
+		return -1;
+	}
+	return 0;
+}
+
+int endpoint_write(struct endpoint *endpoint, const void *bytes, size_t size)
+{
+	const uint8_t *at = bytes;
+	ssize_t n = 0;
+
+	if (endpoint->state != ENDPOINT_OPEN && endpoint->state != ENDPOINT_CONNECTING) {
+		endpoint->error = EPIPE;
+		return -1;
+	}
+	while (size > 0 && endpoint->state == ENDPOINT_OPEN && endpoint_backlog(endpoint) == 0) {
+		n = endpoint_write_once(endpoint, at, size);
+		if (n <= 0)
+			break;
+		at += n;
+		size -= (size_t)n;
+	}
+	if (n < 0) {
+		endpoint->error = errno;
+		return -1;
+	}
+	return size > 0 ? endpoint_keep(endpoint, at, size) : 0;
+}
+
+/* Writes one stretch of the backlog. 0 when it made progress or must wait, -1 on an error. */
+static int endpoint_write_backlog(struct endpoint *endpoint)
+{
+	struct evbuffer_iovec stretch;
+	ssize_t n;
+
+	if (evbuffer_peek(endpoint->backlog, -1, NULL, &stretch, 1) < 1)
+		return 0;
+	n = endpoint_write_once(endpoint, stretch.iov_base, stretch.iov_len);
+	if (n < 0)
+		return -1;
+	(void)evbuffer_drain(endpoint->backlog, (size_t)n); /* n <= its length: cannot fail */
+	return 0;
+}
+
+static void endpoint_backlog_done(struct endpoint *endpoint)
+{
+	(void)event_del(&endpoint->write_event); /* fails only for an event that was never set up */
+	evbuffer_free(endpoint->backlog);
+	endpoint->backlog = NULL;
+}
+
+static void endpoint_shutdown_now(struct endpoint *endpoint)
+{
+	endpoint->state = ENDPOINT_SHUTDOWN;
+	if (endpoint->write_ops->half_close)
+		(void)shutdown(
+			endpoint->write_fd, SHUT_WR); /* an error: the peer has gone already */
+	if (endpoint->write_fd != endpoint->read_fd) {
+		(void)close(endpoint->write_fd); /* nothing could be done about an error */
+		endpoint->write_fd = -1;
+	}
+	endpoint_tell(endpoint, ENDPOINT_SHUT);
+}
+
+static void endpoint_connected(struct endpoint *endpoint)
+{
+	socklen_t size = sizeof endpoint->error;
+
+	if (getsockopt(endpoint->write_fd, SOL_SOCKET, SO_ERROR, &endpoint->error, &size) != 0)
+		endpoint->error = errno;
+	if (endpoint->error != 0) {
+		endpoint_fail(endpoint, endpoint->error);
+		return;
+	}
+	endpoint->state = ENDPOINT_OPEN;
+	if (endpoint_backlog(endpoint) == 0)
+		(void)event_del(&endpoint->write_event); /* it was set up, so this cannot fail */
+	endpoint_tell(endpoint, ENDPOINT_CONNECTED);
+}
+
+static void endpoint_on_writable(int fd, short what, void *arg)
+{
+	struct endpoint *endpoint = arg;
+
+	(void)fd;
+	(void)what;
+	if (endpoint->state == ENDPOINT_CLOSED)
+		return;
+	if (endpoint->state == ENDPOINT_CONNECTING) {
+		endpoint_connected(endpoint);
+		return;
+	}
+	if (endpoint->backlog == NULL)
+		return;
+	if (endpoint_write_backlog(endpoint) != 0) {
+		endpoint_fail(endpoint, errno);
+		return;
+	}
+	if (evbuffer_get_length(endpoint->backlog) == 0)
+		endpoint_backlog_done(endpoint);
+	if (endpoint_backlog(endpoint) > endpoint->low_mark)
+		return;
+	if (endpoint->state == ENDPOINT_SHUTTING && endpoint->backlog == NULL)
+		endpoint_shutdown_now(endpoint);
+	else
+		endpoint_tell(endpoint, ENDPOINT_DRAINED);
+}
+
+void endpoint_shutdown(struct endpoint *endpoint)
+{
+	if (endpoint->state != ENDPOINT_OPEN)
+		return;
+	endpoint->state = ENDPOINT_SHUTTING;
+	if (endpoint->backlog == NULL)
+		endpoint_shutdown_now(endpoint);
+}
+
+/* ---- life ---- */
+
+void endpoint_init(struct endpoint *endpoint, struct event_base *base,
+	const struct endpoint_ops *read_ops, int read_fd, const struct endpoint_ops *write_ops,
+	int write_fd, endpoint_hook *hook, void *arg)
+{
+	int failed;
+
+	*endpoint = (struct endpoint){
+		.read_ops = read_ops,
+		.write_ops = write_ops,
+		.always_ready = read_ops->always_ready,
+		.state = ENDPOINT_OPEN,
+		.read_fd = read_fd,
+		.write_fd = write_fd,
+		.hook = hook,
+		.arg = arg,
+	};
+	failed = event_assign(&endpoint->read_event, base, read_fd, EV_READ | EV_PERSIST,
+		endpoint_on_readable, endpoint);
+	failed |= event_assign(&endpoint->write_event, base, write_fd, EV_WRITE | EV_PERSIST,
+		endpoint_on_writable, endpoint);
+	assert(failed == 0); /* only a wrong combination of flags can fail */
+}
+
+int endpoint_start(struct endpoint *endpoint)
+{
+	assert(!endpoint->started);
+	if (endpoint->state == ENDPOINT_CONNECTING && event_add(&endpoint->write_event, NULL) != 0)
+		return -1;
+	endpoint->started = true;
+	if (endpoint->paused)
+		return 0;
+	return endpoint_read_on(endpoint);
+}
+
+void endpoint_close(struct endpoint *endpoint)
+{
+	if (endpoint->state == ENDPOINT_CLOSED)
+		return;
+	endpoint->state = ENDPOINT_CLOSED;
+	(void)event_del(&endpoint->read_event);  /* fails only for an event that was never set up */
+	(void)event_del(&endpoint->write_event); /* the same */
+	if (endpoint->backlog != NULL)
+		evbuffer_free(endpoint->backlog);
+	endpoint->backlog = NULL;
+	if (endpoint->write_fd >= 0 && endpoint->write_fd != endpoint->read_fd)
+		(void)close(endpoint->write_fd); /* nothing could be done about an error */
+	if (endpoint->read_fd >= 0)
+		(void)close(endpoint->read_fd); /* the same */
+	endpoint->read_fd = endpoint->write_fd = -1;
+}
+
+void endpoint_init_closed(struct endpoint *endpoint)
+{
+	*endpoint = (struct endpoint){.state = ENDPOINT_CLOSED, .read_fd = -1, .write_fd = -1};
+}
+
+/* ---- sockets and pipes ---- */
+
+static ssize_t endpoint_socket_read(int fd, void *bytes, size_t size)
+{
+	return recv(fd, bytes, size, MSG_DONTWAIT);
+}
+
+static ssize_t endpoint_socket_write(int fd, const void *bytes, size_t size)
+{
+	return send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+const struct endpoint_ops endpoint_socket_ops = {
+	.read = endpoint_socket_read,
+	.write = endpoint_socket_write,
+	.half_close = true,
+};
+
+const struct endpoint_ops endpoint_pipe_ops = {
+	.read = read,
+	.write = write,
+};
+
+void endpoint_init_socket(struct endpoint *endpoint, struct event_base *base, int fd,
+	bool connecting, endpoint_hook *hook, void *arg)
+{
+	endpoint_init(
+		endpoint, base, &endpoint_socket_ops, fd, &endpoint_socket_ops, fd, hook, arg);
+	if (connecting)
+		endpoint->state = ENDPOINT_CONNECTING;
+}
+
+void endpoint_init_pipes(struct endpoint *endpoint, struct event_base *base, int read_fd,
+	int write_fd, endpoint_hook *hook, void *arg)
+{
+	endpoint_init(endpoint, base, &endpoint_pipe_ops, read_fd, &endpoint_pipe_ops, write_fd,
+		hook, arg);
+}

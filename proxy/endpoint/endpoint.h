@@ -1,0 +1,128 @@
+#ifndef PROXY_ENDPOINT_ENDPOINT_H
+#define PROXY_ENDPOINT_ENDPOINT_H
+
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * One peer of a session: where bytes come from and go to. A socket has one descriptor for both; a
+ * child process and our own stdin/stdout have two. The kinds differ only in their struct
+ * endpoint_ops, one for each way.
+ *
+ * Order of things: *_init makes it, endpoint_start() begins reading, ENDPOINT_READABLE asks the
+ * owner to call endpoint_read(), endpoint_write() sends at once or keeps the rest as a backlog,
+ * ENDPOINT_DRAINED tells that the backlog has gone down. endpoint_close() is final; the owner frees
+ * the memory around it from the loop, never from inside an event.
+ */
+struct event_base;
+struct evbuffer;
+struct endpoint;
+
+enum endpoint_event {
+	ENDPOINT_CONNECTED, /* a connect in progress has succeeded */
+	ENDPOINT_READABLE,  /* endpoint_read() will give bytes, end of file or an error */
+	ENDPOINT_DRAINED,   /* the backlog is at or below the low mark */
+	ENDPOINT_SHUT,      /* the half-close asked for has been carried out */
+	ENDPOINT_FAILED,    /* connecting or writing failed: endpoint->error is the errno */
+};
+
+typedef void endpoint_hook(void *arg, struct endpoint *endpoint, enum endpoint_event event);
+
+/* How one way of an endpoint works: a row each for sockets, pipes, files, shared descriptors. */
+struct endpoint_ops {
+	ssize_t (*read)(int fd, void *bytes, size_t size);
+	ssize_t (*write)(int fd, const void *bytes, size_t size); /* EAGAIN rather than block */
+	bool half_close;   /* a socket: an end of file is passed on by shutdown(2) */
+	bool always_ready; /* a regular file: epoll refuses it, reading never blocks */
+};
+
+extern const struct endpoint_ops endpoint_socket_ops;
+extern const struct endpoint_ops endpoint_pipe_ops;
+
+enum endpoint_state {
+	ENDPOINT_CONNECTING,
+	ENDPOINT_OPEN,
+	ENDPOINT_SHUTTING, /* half-close once the backlog is written */
+	ENDPOINT_SHUTDOWN, /* nothing more can be written */
+	ENDPOINT_CLOSED,
+};
+
+struct endpoint {
+	const struct endpoint_ops *read_ops;
+	const struct endpoint_ops *write_ops;
+	enum endpoint_state state;
+	int read_fd;  /* owned; -1 when closed */
+	int write_fd; /* owned; the same as read_fd for a socket */
+	int error;    /* errno of ENDPOINT_FAILED */
+	bool paused;  /* the owner does not want to read now */
+	bool started;
+	bool always_ready;
+	size_t low_mark;          /* ENDPOINT_DRAINED at or below */
+	struct evbuffer *backlog; /* owned; NULL until a peer does not read */
+	struct event read_event;
+	struct event write_event;
+	endpoint_hook *hook;
+	void *arg;
+};
+
+/* The general form: one set of operations for each way. Takes both descriptors. */
+void endpoint_init(struct endpoint *endpoint, struct event_base *base,
+	const struct endpoint_ops *read_ops, int read_fd, const struct endpoint_ops *write_ops,
+	int write_fd, endpoint_hook *hook, void *arg);
+
+/* Takes the connected or accepted, non-blocking socket fd. */
+void endpoint_init_socket(struct endpoint *endpoint, struct event_base *base, int fd,
+	bool connecting, endpoint_hook *hook, void *arg);
+
+/* Takes the pipe ends of a child: what we read its output from and write its input to. */
+void endpoint_init_pipes(struct endpoint *endpoint, struct event_base *base, int read_fd,
+	int write_fd, endpoint_hook *hook, void *arg);
+
+/*
+ * Takes our own stdin and stdout, which become /dev/null. The flags of inherited descriptors are
+ * left as they are: they belong to whoever shares them. 0, or -1 (errno).
+ */
+int endpoint_init_stdio(
+	struct endpoint *endpoint, struct event_base *base, endpoint_hook *hook, void *arg);
+
+/* An endpoint that was never opened: every call below is allowed on it and does nothing. */
+void endpoint_init_closed(struct endpoint *endpoint);
+
+/* Begins to wait for events. 0, or -1 when the loop refuses (errno). */
+int endpoint_start(struct endpoint *endpoint);
+
+/* Reads once. > 0: bytes; 0: end of file; -1: errno, EAGAIN when there is nothing after all. */
+ssize_t endpoint_read(struct endpoint *endpoint, void *bytes, size_t size);
+
+/*
+ * Writes bytes, or keeps what the peer does not take now. Returns 0, or -1 when the peer can no
+ * longer be written to (endpoint->error) or memory for the backlog is missing.
+ */
+int endpoint_write(struct endpoint *endpoint, const void *bytes, size_t size);
+
+/* Bytes that wait for the peer to read. */
+size_t endpoint_backlog(const struct endpoint *endpoint);
+
+void endpoint_pause(struct endpoint *endpoint);
+void endpoint_resume(struct endpoint *endpoint);
+
+/*
+ * After an end of file: whether the peer can no longer be written to either. Unix sockets tell;
+ * with TCP only a later write finds out; false for pipes, whose two ways have nothing to do with
+ * each other.
+ */
+bool endpoint_has_left(const struct endpoint *endpoint);
+
+/* Nothing will be read any more: who writes to us by a pipe is to notice. */
+void endpoint_stop_reading(struct endpoint *endpoint);
+
+/* Passes on an end of file: half-closes once the backlog is written, then ENDPOINT_SHUT. */
+void endpoint_shutdown(struct endpoint *endpoint);
+
+/* Stops all events and closes the descriptors. May be called again. */
+void endpoint_close(struct endpoint *endpoint);
+
+#endif

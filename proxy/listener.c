@@ -1,0 +1,324 @@
+/*
+ * Listeners; see listener.h. Running out of descriptors is met without spinning: accepting stops
+ * until a session has given some back, or a short time has passed.
+ */
+#include "proxy/listener.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "proxy/address.h"
+#include "proxy/log.h"
+#include "proxy/loop.h"
+#include "proxy/session.h"
+
+#define LISTENER_SOCKETS_MAX 8   /* addresses of one name */
+#define LISTENER_BATCH       64  /* connections accepted in one wake-up */
+#define LISTENER_RETRY_MS    100 /* how soon accepting is tried again without any session ending */
+
+struct listener {
+	struct loop *loop;                          /* borrowed */
+	const struct session_route *route;          /* borrowed */
+	struct event *events[LISTENER_SOCKETS_MAX]; /* owned, with their descriptors */
+	size_t count;
+	struct event *retry; /* owned */
+	bool paused;
+	char *path; /* owned; of the Unix socket that is ours to remove */
+	dev_t device;
+	ino_t inode;
+};
+
+/* ---- accepting ---- */
+
+static void listener_pause(struct listener *listener, const char *why)
+{
+	struct timeval wait = {.tv_usec = LISTENER_RETRY_MS * 1000};
+	size_t i;
+
+	if (listener->paused)
+		return;
+	listener->paused = true;
+	listener->loop->counters.accept_pauses++;
+	log_line(LOG_WARN, "accepting pauses: %s (%zu connections)", why,
+		listener->loop->session_count);
+	for (i = 0; i < listener->count; i++)
+		(void)event_del(listener->events[i]); /* they were set up, so this cannot fail */
+	if (event_add(listener->retry, &wait) != 0)
+		listener->paused = false; /* rather spin than never accept again */
+}
+
+void listener_resume(struct listener *listener)
+{
+	size_t i;
+
+	if (!listener->paused ||
+		listener->loop->session_count >= (size_t)listener->loop->config->connections_max)
+		return;
+	listener->paused = false;
+	(void)event_del(listener->retry); /* it was set up, so this cannot fail */
+	for (i = 0; i < listener->count; i++)
+		if (event_add(listener->events[i], NULL) != 0)
+			log_line(LOG_ERROR, "cannot accept any more: %s", strerror(errno));
+}
+
+static void listener_on_retry(int fd, short what, void *arg)
+{
+	struct listener *listener = arg;
+	struct timeval wait = {.tv_usec = LISTENER_RETRY_MS * 1000};
+
+	(void)fd;
+	(void)what;
+	listener_resume(listener);
+	if (listener->paused)
+		(void)event_add(listener->retry, &wait); /* a session's end resumes too */
+}
+
+/* Whether accept() failed for want of something that ending sessions give back. */
+static bool listener_is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static void listener_take(struct listener *listener, int fd)
+{
+	int on = 1;
+
+	if (listener->path == NULL) {
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* only slower */
+		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on); /* only later */
+	}
+	loop_clock(listener->loop);
+	(void)session_accept(listener->loop, listener->route, fd); /* it tells of its failures */
+}
+
+static void listener_on_ready(int fd, short what, void *arg)
+{
+	struct listener *listener = arg;
+	int i, accepted;
+
+	(void)what;
+	for (i = 0; i < LISTENER_BATCH; i++) {
+		if (listener->loop->session_count >=
+			(size_t)listener->loop->config->connections_max) {
+			listener_pause(listener, "connections.max is reached");
+			return;
+		}
+		accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (accepted >= 0) {
+			listener_take(listener, accepted);
+			continue;
+		}
+		if (listener_is_shortage(errno))
+			listener_pause(listener, strerror(errno));
+		else if (errno == ECONNABORTED || errno == EINTR)
+			continue;
+		return;
+	}
+}
+
+/* ---- Unix sockets ---- */
+
+/* Whether somebody accepts connections at the path. */
+static bool listener_path_is_live(const struct address *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool live;
+
+	if (fd < 0)
+		return true; /* unknown: do not take it away from anybody */
+	live = connect(fd, (const struct sockaddr *)&address->storage, address->size) == 0 ||
+	       errno == EAGAIN;
+	(void)close(fd); /* nothing was sent over it */
+	return live;
+}
+
+/* Removes the socket file of somebody who is gone; anything else stays. */
+static int listener_clear_path(const char *path, const struct address *address)
+{
+	struct stat is;
+
+	if (lstat(path, &is) != 0)
+		return errno == ENOENT ? 0 : -1;
+	if (!S_ISSOCK(is.st_mode) || listener_path_is_live(address)) {
+		errno = EADDRINUSE;
+		return -1;
+	}
+	return unlink(path);
+}
+
+static int listener_bind_path(
+	struct listener *listener, int fd, const struct address *address, const char *path)
+{
+	struct stat is;
+	mode_t mask;
+	int failed;
+
+	if (listener_clear_path(path, address) != 0)
+		return -1;
+	mask = umask(0177); /* the file is 0600 from its first moment */
+	failed = bind(fd, (const struct sockaddr *)&address->storage, address->size);
+	(void)umask(mask); /* always succeeds */
+	if (failed != 0 || lstat(path, &is) != 0)
+		return -1;
+	listener->path = strdup(path);
+	listener->device = is.st_dev;
+	listener->inode = is.st_ino;
+	return listener->path != NULL ? 0 : -1;
+}
+
+static void listener_remove_path(const struct listener *listener)
+{
+	struct stat is;
+
+	if (listener->path == NULL || lstat(listener->path, &is) != 0)
+		return;
+	if (is.st_dev == listener->device && is.st_ino == listener->inode)
+		(void)unlink(listener->path); /* the directory may have been taken away */
+}
+
+/* ---- opening ---- */
+
+static int listener_bind(struct listener *listener, int fd, const struct address *address)
+{
+	int on = 1;
+
+	if (address->storage.ss_family == AF_UNIX)
+		return listener_bind_path(
+			listener, fd, address, listener->loop->config->listen_url.path);
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); /* bind will tell */
+	if (address->storage.ss_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on); /* the same */
+	return bind(fd, (const struct sockaddr *)&address->storage, address->size);
+}
+
+static int listener_add(struct listener *listener, const struct address *address)
+{
+	int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct event *event;
+
+	if (fd < 0)
+		return -1;
+	if (listener_bind(listener, fd, address) != 0 || listen(fd, SOMAXCONN) != 0)
+		goto fail;
+	event = event_new(
+		listener->loop->base, fd, EV_READ | EV_PERSIST, listener_on_ready, listener);
+	if (event == NULL || event_add(event, NULL) != 0) {
+		if (event != NULL)
+			event_free(event);
+		goto fail;
+	}
+	listener->events[listener->count++] = event;
+	return 0;
+fail : {
+	int saved_errno = errno;
+
+	(void)close(fd); /* nothing was sent over it */
+	errno = saved_errno;
+}
+	return -1;
+}
+
+/* Tells where we listen, with the port that was chosen for port 0. */
+static void listener_tell(const struct listener *listener)
+{
+	const struct url *url = &listener->loop->config->listen_url;
+	const char *scheme = url->scheme == URL_WS        ? "ws"
+			     : url->scheme == URL_WS_UNIX ? "ws+unix"
+			     : url->scheme == URL_TCP     ? "tcp"
+							  : "unix";
+	char text[ADDRESS_TEXT_MAX];
+	struct address address = {.size = sizeof address.storage};
+	size_t i;
+
+	for (i = 0; i < listener->count; i++) {
+		if (getsockname(event_get_fd(listener->events[i]),
+			    (struct sockaddr *)&address.storage, &address.size) != 0)
+			continue;
+		log_line(LOG_INFO, "listening on %s://%s%s", scheme, address_text(&address, text),
+			url->scheme == URL_WS ? url->path : "");
+	}
+}
+
+static int listener_add_all(struct listener *listener, struct address *addresses, size_t count,
+	char *error, size_t error_size)
+{
+	char text[ADDRESS_TEXT_MAX];
+	struct address first = {.size = sizeof first.storage};
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (!listener->loop->config->allow_remote && !address_is_loopback(&addresses[i])) {
+			(void)snprintf(error, error_size,
+				"listen: %s is not a loopback address: anybody who can reach it "
+				"could use "
+				"the server; --allow-remote permits it",
+				address_text(&addresses[i], text));
+			return -1;
+		}
+		if (listener->count > 0 && address_port(&addresses[i]) == 0 &&
+			getsockname(event_get_fd(listener->events[0]),
+				(struct sockaddr *)&first.storage, &first.size) == 0)
+			address_set_port(&addresses[i], address_port(&first));
+		if (listener_add(listener, &addresses[i]) != 0) {
+			if (errno == EADDRNOTAVAIL && i + 1 < count)
+				continue; /* "localhost" is also an address family that we lack */
+			(void)snprintf(error, error_size, "listen: %s: %s",
+				address_text(&addresses[i], text), strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+struct listener *listener_new(
+	struct loop *loop, const struct session_route *route, char *error, size_t error_size)
+{
+	struct listener *listener = calloc(1, sizeof *listener);
+	struct address addresses[LISTENER_SOCKETS_MAX];
+	size_t count;
+
+	(void)snprintf(error, error_size, "listen: out of memory");
+	if (listener == NULL)
+		return NULL;
+	listener->loop = loop;
+	listener->route = route;
+	listener->retry = evtimer_new(loop->base, listener_on_retry, listener);
+	count = address_resolve(addresses, LISTENER_SOCKETS_MAX, &loop->config->listen_url, true,
+		error, error_size);
+	if (listener->retry == NULL || count == 0 ||
+		listener_add_all(listener, addresses, count, error, error_size) != 0) {
+		listener_free(listener);
+		return NULL;
+	}
+	listener_tell(listener);
+	return listener;
+}
+
+void listener_free(struct listener *listener)
+{
+	size_t i;
+
+	if (listener == NULL)
+		return;
+	listener_remove_path(listener);
+	for (i = 0; i < listener->count; i++) {
+		int fd = event_get_fd(listener->events[i]);
+
+		event_free(listener->events[i]);
+		(void)close(fd); /* nothing was sent over it */
+	}
+	if (listener->retry != NULL)
+		event_free(listener->retry);
+	free(listener->path);
+	free(listener);
+}

@@ -1,0 +1,25 @@
+#ifndef PROXY_LISTENER_H
+#define PROXY_LISTENER_H
+
+#include <stddef.h>
+
+/*
+ * Listening sockets: made from a URL, accepting into sessions. A Unix socket is created 0600 and
+ * removed at the end. Accepting pauses while descriptors have run out or connections.max is
+ * reached, and goes on when a session has ended.
+ */
+struct loop;
+struct session_route;
+struct listener;
+
+/* Opens and starts to accept. NULL with a one-line text in error. loop and route are borrowed. */
+struct listener *listener_new(
+	struct loop *loop, const struct session_route *route, char *error, size_t error_size);
+
+/* A session has ended: accepts again if that was what was waited for. */
+void listener_resume(struct listener *listener);
+
+/* Accepts no more, removes the socket file; sessions go on. */
+void listener_free(struct listener *listener);
+
+#endif

@@ -1,0 +1,129 @@
+/*
+ * The shared part of all sessions. Closed sessions are reaped here, between callbacks; the ticker
+ * looks after everything that only has to happen now and then.
+ */
+#include "proxy/loop.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "config/config.h"
+#include "proxy/message/splice.h"
+#include "proxy/session.h"
+#include "proxy/trace/tracer.h"
+
+#define LOOP_TICK_MAX_MS   1000
+#define LOOP_TICK_MIN_MS   10
+#define LOOP_TICKS_PER_AGE 8 /* how exactly inflight.max_age is kept */
+
+static uint64_t loop_clock_ns(clockid_t which)
+{
+	struct timespec now;
+
+	(void)clock_gettime(which, &now); /* both clocks always exist */
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void loop_clock(struct loop *loop)
+{
+	loop->now_ns = loop_clock_ns(CLOCK_MONOTONIC);
+}
+
+static void loop_on_reap(int fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+	struct session *session;
+
+	(void)fd;
+	(void)what;
+	while ((session = TAILQ_FIRST(&loop->closed)) != NULL) {
+		if (loop->reaped != NULL)
+			loop->reaped(loop->reaped_arg, session);
+		session_reap(session);
+	}
+}
+
+static void loop_on_tick(int fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+	struct session *session;
+
+	(void)fd;
+	(void)what;
+	loop_clock(loop);
+	tracer_clock(loop->tracer, loop->now_ns, loop_clock_ns(CLOCK_REALTIME));
+	TAILQ_FOREACH(session, &loop->sessions, link)
+	session_tick(session);
+}
+
+static int loop_start_ticker(struct loop *loop)
+{
+	int64_t ms = loop->config->inflight_max_age_ms / LOOP_TICKS_PER_AGE;
+	struct timeval period;
+
+	if (ms > LOOP_TICK_MAX_MS)
+		ms = LOOP_TICK_MAX_MS;
+	if (ms < LOOP_TICK_MIN_MS)
+		ms = LOOP_TICK_MIN_MS;
+	period = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	loop->ticker = event_new(loop->base, -1, EV_PERSIST, loop_on_tick, loop);
+	return loop->ticker != NULL ? event_add(loop->ticker, &period) : -1;
+}
+
+int loop_init(struct loop *loop, struct event_base *base, const struct config *config,
+	struct tracer *tracer)
+{
+	loop->base = base;
+	loop->config = config;
+	loop->tracer = tracer;
+	TAILQ_INIT(&loop->sessions);
+	TAILQ_INIT(&loop->closed);
+	ids_init(&loop->ids);
+	loop->read_bytes = malloc(LOOP_READ_SIZE);
+	loop->write_bytes = malloc(LOOP_WRITE_SIZE);
+	loop->reaper = event_new(base, -1, 0, loop_on_reap, loop);
+	if (loop->read_bytes == NULL || loop->write_bytes == NULL || loop->reaper == NULL ||
+		loop_start_ticker(loop) != 0)
+		return -1;
+	loop_clock(loop);
+	tracer_clock(tracer, loop->now_ns, loop_clock_ns(CLOCK_REALTIME));
+	loop->tracing = !config->disabled;
+	return 0;
+}
+
+void loop_done(struct loop *loop)
+{
+	struct session *session;
+
+	if (loop->base == NULL)
+		return;
+	loop_clock(loop);
+	while ((session = TAILQ_FIRST(&loop->sessions)) != NULL)
+		session_close(session, SESSION_SHUTDOWN);
+	while ((session = TAILQ_FIRST(&loop->closed)) != NULL)
+		session_reap(session);
+	while (loop->pool_count > 0)
+		splice_free(loop->pool[--loop->pool_count]);
+	if (loop->reaper != NULL)
+		event_free(loop->reaper);
+	if (loop->ticker != NULL)
+		event_free(loop->ticker);
+	free(loop->read_bytes);
+	free(loop->write_bytes);
+}
+
+struct splice *loop_splice_get(struct loop *loop)
+{
+	if (loop->pool_count > 0)
+		return loop->pool[--loop->pool_count];
+	return splice_new(tracer_pointers(loop->tracer), tracer_carrier_name(loop->config));
+}
+
+void loop_splice_put(struct loop *loop, struct splice *splice)
+{
+	if (loop->pool_count < LOOP_POOL_MAX)
+		loop->pool[loop->pool_count++] = splice;
+	else
+		splice_free(splice);
+}

@@ -1,0 +1,79 @@
+#ifndef PROXY_LOOP_H
+#define PROXY_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "proxy/codec/http.h"
+#include "w3c/ids.h"
+
+/*
+ * What all sessions share: the event base, the settings, the scratch memory that a wake-up works
+ * in, the pool of splices, the lists of sessions. Made and freed by main; everybody else borrows
+ * it.
+ */
+struct children;
+struct config;
+struct event;
+struct event_base;
+struct session;
+struct splice;
+struct tracer;
+
+#define LOOP_READ_SIZE  65536
+#define LOOP_WRITE_SIZE 131072
+#define LOOP_POOL_MAX   64 /* splices kept for the next messages */
+
+struct loop_counters {
+	uint64_t sessions;         /* opened */
+	uint64_t sessions_refused; /* no memory, or no backend */
+	uint64_t framing_errors;
+	uint64_t messages_not_json;
+	uint64_t messages_too_deep;
+	uint64_t messages_undecided;
+	uint64_t envelopes_large;
+	uint64_t messages_no_memory;     /* passed on without a look */
+	uint64_t messages_undeliverable; /* binary or empty, towards a peer that cannot carry it */
+	uint64_t accept_pauses;
+};
+
+struct loop {
+	struct event_base *base;
+	const struct config *config;
+	struct tracer *tracer;
+	bool tracing; /* false: everything passes through without a look */
+	struct children *children;
+	struct ids ids;
+	uint64_t now_ns; /* monotonic, as of the event being handled */
+	uint8_t *read_bytes;
+	uint8_t *write_bytes;
+	struct http_head head; /* scratch of the handshake being looked at */
+	struct splice *pool[LOOP_POOL_MAX];
+	size_t pool_count;
+	TAILQ_HEAD(loop_sessions, session) sessions, closed;
+	size_t session_count;
+	struct event *reaper;
+	struct event *ticker;
+	/* told of every closed session before it is freed */
+	void (*reaped)(void *arg, const struct session *session);
+	void *reaped_arg;
+	struct loop_counters counters;
+};
+
+/* Sets up a zeroed loop; base, config, tracer and children are borrowed. 0 or -1 (out of memory).
+ */
+int loop_init(struct loop *loop, struct event_base *base, const struct config *config,
+	struct tracer *tracer);
+/* Closes what sessions are left, frees everything that loop_init made. Allowed on a zeroed loop. */
+void loop_done(struct loop *loop);
+
+/* Reads the clocks; every event callback that looks at the time does so first. */
+void loop_clock(struct loop *loop);
+
+/* A splice for one message, from the pool; NULL when out of memory. Give it back with _put. */
+struct splice *loop_splice_get(struct loop *loop);
+void loop_splice_put(struct loop *loop, struct splice *splice);
+
+#endif

@@ -1,0 +1,390 @@
+/*
+ * sidespan: puts the parts together and takes them apart again. Order: configuration, exporter,
+ * tracer, loop, then either one session on stdin/stdout or a listener; signals; the end, when the
+ * conversation is over or we were told to stop; the last spans; the exit status.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "exporter/exporter.h"
+#include "proxy/address.h"
+#include "proxy/codec/codec.h"
+#include "proxy/endpoint/child.h"
+#include "proxy/listener.h"
+#include "proxy/log.h"
+#include "proxy/loop.h"
+#include "proxy/session.h"
+#include "proxy/telemetry.h"
+#include "proxy/trace/tracer.h"
+
+enum {
+	MAIN_EXIT_FAILURE = 1,
+	MAIN_EXIT_USAGE = 2,
+	MAIN_EXIT_NOT_EXECUTABLE = 126,
+	MAIN_EXIT_NOT_FOUND = 127,
+	MAIN_EXIT_SIGNAL = 128,
+};
+
+static const int main_signals[] = {SIGTERM, SIGINT, SIGHUP};
+
+#define MAIN_SIGNALS (sizeof main_signals / sizeof main_signals[0])
+
+struct program {
+	struct config *config;     /* owned */
+	struct exporter *exporter; /* owned; NULL: no spans are sent */
+	struct tracer *tracer;     /* owned */
+	struct event_base *base;   /* owned */
+	struct loop loop;
+	struct children *children; /* owned */
+	struct listener *listener; /* owned; NULL when wrapping */
+	struct session_route route;
+	char upstream_host[URL_HOST_MAX + 16];
+	struct event *on_signal[MAIN_SIGNALS]; /* owned */
+	struct event *drain;                   /* owned; the deadline after a stop signal */
+	struct event *seal;                    /* owned; the longest wait of a finished span */
+	bool stopping;
+	int status; /* what we exit with */
+};
+
+/* ---- what is spoken where ---- */
+
+static const struct {
+	enum url_scheme scheme;
+	const struct codec_ops *codec;
+	const char *transport;
+} main_schemes[] = {
+	{URL_NONE, &codec_jsonl, "stdio"},
+	{URL_WS, &codec_websocket, "websocket"},
+	{URL_WS_UNIX, &codec_websocket, "unix_socket"},
+	{URL_TCP, &codec_jsonl, "tcp"},
+	{URL_UNIX, &codec_jsonl, "unix_socket"},
+};
+
+static size_t main_scheme(enum url_scheme scheme)
+{
+	size_t i;
+
+	for (i = 0; main_schemes[i].scheme != scheme; i++)
+		assert(i + 1 < sizeof main_schemes / sizeof main_schemes[0]);
+	return i;
+}
+
+static int main_find_upstream(struct program *program, char *error, size_t error_size)
+{
+	const struct url *url = &program->config->upstream_url;
+	struct session_route *route = &program->route;
+	struct address address;
+
+	if (address_resolve(&address, 1, url, false, error, error_size) == 0)
+		return -1;
+	route->address = address.storage;
+	route->address_size = address.size;
+	route->upstream = program->config->upstream;
+	route->upstream_path = url->scheme == URL_WS && url->path[0] != '\0' ? url->path : "/";
+	if (url->scheme == URL_WS)
+		(void)snprintf(program->upstream_host, sizeof program->upstream_host,
+			strchr(url->host, ':') != NULL ? "[%s]:%u" : "%s:%u", url->host,
+			(unsigned)url->port); /* fits: the host is bounded */
+	else
+		(void)snprintf(program->upstream_host, sizeof program->upstream_host, "localhost");
+	route->upstream_host = program->upstream_host;
+	return 0;
+}
+
+static int main_make_route(struct program *program, char *error, size_t error_size)
+{
+	const struct config *config = program->config;
+	struct session_route *route = &program->route;
+	size_t client = main_scheme(config->listen_url.scheme);
+
+	route->client_codec = main_schemes[client].codec;
+	route->transport = main_schemes[client].transport;
+	route->backend_codec = main_schemes[main_scheme(config->upstream_url.scheme)].codec;
+	if (config->listen_url.scheme == URL_WS && config->listen_url.path[0] != '\0' &&
+		strcmp(config->listen_url.path, "/") != 0)
+		route->listen_path = config->listen_url.path;
+	if (config->command == NULL)
+		return main_find_upstream(program, error, error_size);
+	route->command = config->command;
+	route->upstream = config->command[0];
+	return 0;
+}
+
+/* ---- the end ---- */
+
+static void main_check_over(struct program *program)
+{
+	bool waiting = program->listener != NULL;
+
+	if (!waiting && program->loop.session_count == 0 && children_count(program->children) == 0)
+		(void)event_base_loopbreak(program->base); /* always succeeds */
+}
+
+static void main_on_reaped(void *arg, const struct session *session)
+{
+	struct program *program = arg;
+
+	if (program->config->listen_url.scheme == URL_NONE && program->route.command == NULL &&
+		session->reason != SESSION_ENDED && session->reason != SESSION_BACKEND_GONE)
+		program->status = MAIN_EXIT_FAILURE;
+	if (program->listener != NULL)
+		listener_resume(program->listener);
+	main_check_over(program);
+}
+
+static void main_on_child(void *arg, void *owner, int status)
+{
+	struct program *program = arg;
+
+	if (program->config->listen_url.scheme == URL_NONE)
+		program->status = WIFSIGNALED(status) ? MAIN_EXIT_SIGNAL + WTERMSIG(status)
+						      : WEXITSTATUS(status);
+	else
+		log_line(LOG_DEBUG, "a command ended with status %d", status);
+	if (owner != NULL)
+		session_child_exited(owner);
+	main_check_over(program);
+}
+
+static void main_on_drain(int fd, short what, void *arg)
+{
+	struct program *program = arg;
+
+	(void)fd;
+	(void)what;
+	log_line(LOG_INFO, "%zu connections did not end in time", program->loop.session_count);
+	(void)event_base_loopbreak(program->base); /* always succeeds */
+}
+
+/* Accepts no more and lets the sessions end, but not for ever. */
+static void main_stop(struct program *program, int signal_number)
+{
+	int64_t ms = program->config->shutdown_drain_ms;
+	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	if (program->stopping) {                           /* told twice */
+		(void)event_base_loopbreak(program->base); /* always succeeds */
+		return;
+	}
+	program->stopping = true;
+	log_line(LOG_INFO, "%s: %zu connections to end", strsignal(signal_number),
+		program->loop.session_count);
+	listener_free(program->listener);
+	program->listener = NULL;
+	children_signal(program->children, signal_number);
+	if (event_add(program->drain, &wait) != 0)
+		(void)event_base_loopbreak(program->base); /* always succeeds */
+	main_check_over(program);
+}
+
+static void main_on_signal(int signal_number, short what, void *arg)
+{
+	struct program *program = arg;
+
+	(void)what;
+	if (program->config->listen_url.scheme == URL_NONE && program->route.command != NULL)
+		children_signal(
+			program->children, signal_number); /* it decides what becomes of us */
+	else
+		main_stop(program, signal_number);
+}
+
+/* ---- the beginning ---- */
+
+static void main_warn(void *arg, const char *line)
+{
+	(void)arg;
+	log_line(LOG_WARN, "%s", line);
+}
+
+static int main_watch_signals(struct program *program)
+{
+	size_t i;
+
+	(void)signal(SIGPIPE, SIG_IGN); /* a valid signal: cannot fail */
+	for (i = 0; i < MAIN_SIGNALS; i++) {
+		program->on_signal[i] =
+			evsignal_new(program->base, main_signals[i], main_on_signal, program);
+		if (program->on_signal[i] == NULL || event_add(program->on_signal[i], NULL) != 0)
+			return -1;
+	}
+	program->drain = evtimer_new(program->base, main_on_drain, program);
+	return program->drain != NULL ? 0 : -1;
+}
+
+static void main_on_seal(int fd, short what, void *arg)
+{
+	struct program *program = arg;
+
+	(void)fd;
+	(void)what;
+	exporter_seal(program->exporter);
+}
+
+/* Starts the exporter's thread and the timer that keeps finished spans from waiting too long. */
+static int main_start_exporter(struct program *program, char *error, size_t error_size)
+{
+	int64_t ms = program->config->batch_delay_ms;
+	struct timeval period = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	if (program->exporter == NULL)
+		return 0;
+	if (exporter_start(program->exporter, error, error_size) != 0)
+		return -1;
+	if (ms == 0)
+		return 0; /* every span is a batch of its own: see telemetry_settings() */
+	(void)snprintf(error, error_size, "out of memory");
+	program->seal = event_new(program->base, -1, EV_PERSIST, main_on_seal, program);
+	return program->seal != NULL ? event_add(program->seal, &period) : -1;
+}
+
+static int main_make_telemetry(struct program *program, char *error, size_t error_size)
+{
+	const char *traceparent = getenv("TRACEPARENT");
+	const char *tracestate = getenv("TRACESTATE");
+
+	if (!program->config->disabled && program->config->exporter != CONFIG_EXPORTER_NONE) {
+		program->exporter = telemetry_exporter_new(program->config, error, error_size);
+		if (program->exporter == NULL)
+			return -1;
+	}
+	program->tracer = tracer_new(
+		program->config, program->exporter, traceparent, tracestate, error, error_size);
+	return program->tracer != NULL ? 0 : -1;
+}
+
+static struct event_base *main_make_base(void)
+{
+	struct event_config *settings = event_config_new();
+	struct event_base *base = NULL;
+
+	if (settings == NULL)
+		return NULL;
+	if (event_config_set_flag(settings, EVENT_BASE_FLAG_NOLOCK) == 0)
+		base = event_base_new_with_config(settings);
+	event_config_free(settings);
+	return base;
+}
+
+static int main_set_up(struct program *program, char *error, size_t error_size)
+{
+	const struct config *config = program->config;
+
+	if (main_make_route(program, error, error_size) != 0 ||
+		main_make_telemetry(program, error, error_size) != 0)
+		return -1;
+	(void)snprintf(error, error_size, "the event loop cannot be set up: %s", strerror(errno));
+	program->base = main_make_base();
+	if (program->base == NULL || main_watch_signals(program) != 0 ||
+		loop_init(&program->loop, program->base, config, program->tracer) != 0)
+		return -1;
+	program->loop.reaped = main_on_reaped;
+	program->loop.reaped_arg = program;
+	program->children =
+		children_new(program->base, config->child_grace_ms, main_on_child, program);
+	program->loop.children = program->children;
+	return program->children != NULL ? 0 : -1;
+}
+
+static int main_start_failed(int failure)
+{
+	if (failure == CHILD_NOT_FOUND)
+		return MAIN_EXIT_NOT_FOUND;
+	return failure == CHILD_NOT_EXECUTABLE ? MAIN_EXIT_NOT_EXECUTABLE : MAIN_EXIT_FAILURE;
+}
+
+/* Opens what there is to serve. 0, or -1 with program->status set. */
+static int main_start(struct program *program, char *error, size_t error_size)
+{
+	int failure = CHILD_STARTED;
+
+	program->status = MAIN_EXIT_FAILURE;
+	error[0] = '\0';
+	if (program->config->listen_url.scheme != URL_NONE) {
+		program->listener =
+			listener_new(&program->loop, &program->route, error, error_size);
+		if (program->listener == NULL)
+			return -1;
+	} else if (session_stdio(&program->loop, &program->route, &failure) == NULL) {
+		program->status = main_start_failed(failure); /* it has been logged */
+		return -1;
+	}
+	if (main_start_exporter(program, error, error_size) != 0)
+		return -1;
+	program->status = EXIT_SUCCESS;
+	return 0;
+}
+
+static void main_tear_down(struct program *program)
+{
+	size_t i;
+
+	listener_free(program->listener);
+	loop_done(&program->loop);
+	telemetry_report(&program->loop, program->exporter);
+	exporter_free(program->exporter);
+	children_free(program->children);
+	tracer_free(program->tracer);
+	for (i = 0; i < MAIN_SIGNALS; i++)
+		if (program->on_signal[i] != NULL)
+			event_free(program->on_signal[i]);
+	if (program->drain != NULL)
+		event_free(program->drain);
+	if (program->seal != NULL)
+		event_free(program->seal);
+	if (program->base != NULL)
+		event_base_free(program->base);
+	config_free(program->config);
+}
+
+/* Whoever started us may have closed stdin, stdout or stderr: no other file may get their place. */
+static int main_fill_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd >= 0 ? close(fd) : -1;
+}
+
+int main(int argc, char **argv, char **environment)
+{
+	struct program program = {.status = EXIT_SUCCESS};
+	char error[CONFIG_ERROR_SIZE];
+
+	if (main_fill_stdio() != 0 || child_note_inherited() != 0)
+		return MAIN_EXIT_FAILURE; /* nobody could be told */
+
+	switch (config_load(
+		&program.config, argc, argv, environment, stdout, main_warn, NULL, error)) {
+	case CONFIG_DONE:
+		return EXIT_SUCCESS;
+	case CONFIG_WRONG:
+		log_line(LOG_ERROR, "%s", error);
+		return MAIN_EXIT_USAGE;
+	case CONFIG_RUN:
+		break;
+	}
+	log_level_set((enum log_level)program.config->log_level);
+	if (main_set_up(&program, error, sizeof error) != 0) {
+		log_line(LOG_ERROR, "%s", error);
+		program.status = MAIN_EXIT_FAILURE;
+	} else if (main_start(&program, error, sizeof error) == 0) {
+		(void)event_base_dispatch(program.base); /* ends by loopbreak */
+	} else if (error[0] != '\0') {
+		log_line(LOG_ERROR, "%s", error);
+	}
+	main_tear_down(&program);
+	return program.status;
+}

@@ -1,0 +1,648 @@
+/*
+ * Sessions: the two peers of a conversation and what becomes of them. Every event of an endpoint
+ * comes in through session_on_event() and goes, by the session's state, to the handshake, to a
+ * pump, or nowhere. The two halves end on their own; which end closes the whole stands in
+ * session_pump_done().
+ */
+#include "proxy/session.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "proxy/endpoint/child.h"
+#include "proxy/log.h"
+#include "proxy/loop.h"
+#include "proxy/message/splice.h"
+#include "proxy/trace/tracer.h"
+#include "proxy/upgrade.h"
+
+#define SESSION_FINISH_MS     1000 /* for a last word to be read by the client */
+#define SESSION_CLOSE_GOING   1001 /* RFC 6455, 7.4.1: going away */
+#define SESSION_CLOSE_GATEWAY 1014 /* registered for bad gateways */
+
+static const struct {
+	const char *text;
+	enum tracer_end end;
+} session_reasons[] = {
+	[SESSION_ENDED] = {"both sides ended", TRACER_CONNECTION_CLOSED},
+	[SESSION_CLIENT_GONE] = {"the client went away", TRACER_CONNECTION_CLOSED},
+	[SESSION_BACKEND_GONE] = {"the backend ended", TRACER_BACKEND_EXITED},
+	[SESSION_BACKEND_UNREACHABLE] = {"the backend is not reachable", TRACER_BACKEND_EXITED},
+	[SESSION_FRAMING_ERROR] = {"broken framing", TRACER_CONNECTION_CLOSED},
+	[SESSION_HANDSHAKE_FAILED] = {"no upgrade", TRACER_CONNECTION_CLOSED},
+	[SESSION_NO_RESOURCES] = {"out of resources", TRACER_CONNECTION_CLOSED},
+	[SESSION_SHUTDOWN] = {"shutdown", TRACER_SHUTDOWN},
+};
+
+/* ---- closing ---- */
+
+/* All that is still in flight gets its span now. */
+static void session_end_trace(struct session *session)
+{
+	tracer_connection_free(
+		session->trace, session_reasons[session->reason].end, session->loop->now_ns);
+	session->trace = NULL;
+}
+
+void session_close(struct session *session, enum session_reason reason)
+{
+	struct loop *loop = session->loop;
+
+	if (session->state == SESSION_CLOSED)
+		return;
+	if (session->state != SESSION_FINISHING)
+		session->reason = reason;
+	session->state = SESSION_CLOSED;
+	log_line(LOG_INFO, "connection %llu: closed: %s", session->number,
+		session_reasons[session->reason].text);
+	endpoint_close(&session->client);
+	endpoint_close(&session->backend);
+	if (session->route->command != NULL)
+		child_leave(loop->children, session);
+	if (session->timer != NULL)
+		(void)event_del(session->timer); /* it was set up, so this cannot fail */
+	session_end_trace(session);
+	TAILQ_REMOVE(&loop->sessions, session, link);
+	loop->session_count--;
+	TAILQ_INSERT_TAIL(&loop->closed, session, link);
+	event_active(loop->reaper, EV_TIMEOUT, 0);
+}
+
+void session_reap(struct session *session)
+{
+	assert(session->state == SESSION_CLOSED);
+	TAILQ_REMOVE(&session->loop->closed, session, link);
+	pump_done(&session->pumps[PUMP_CLIENT_TO_BACKEND]);
+	pump_done(&session->pumps[PUMP_BACKEND_TO_CLIENT]);
+	upgrade_free(session->upgrade);
+	if (session->timer != NULL)
+		event_free(session->timer);
+	free(session);
+}
+
+void session_finish(struct session *session, enum session_reason reason)
+{
+	if (session->state == SESSION_CLOSED || session->state == SESSION_FINISHING)
+		return;
+	session->reason = reason;
+	session->state = SESSION_FINISHING;
+	endpoint_close(&session->backend);
+	session_end_trace(session);
+	endpoint_resume(&session->client);
+	endpoint_shutdown(&session->client);
+	if (session_timer(session, SESSION_FINISH_MS) != 0)
+		session_close(session, reason);
+}
+
+/* Reads and throws away, so that closing does not reset the connection under the last word. */
+static void session_discard(struct session *session)
+{
+	ssize_t n = endpoint_read(&session->client, session->loop->read_bytes, LOOP_READ_SIZE);
+
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)))
+		return;
+	if (endpoint_backlog(&session->client) == 0)
+		session_close(session, session->reason);
+	else
+		endpoint_pause(&session->client);
+}
+
+/* ---- the two halves ---- */
+
+static bool session_backend_is_over(const struct session *session)
+{
+	if (session->state == SESSION_TUNNEL || session->route->client_codec == &codec_websocket)
+		return true; /* HTTP and WebSocket know no half-open connection */
+	if (session->route->command != NULL)
+		return session->child_exited;
+	if (session->client.read_fd != session->client.write_fd)
+		return true; /* our own stdin and stdout: without the server nothing is left to do
+			      */
+	return session->pumps[PUMP_CLIENT_TO_BACKEND].state == PUMP_DONE;
+}
+
+/* Closes the session if its halves leave nothing to wait for. */
+static void session_check_over(struct session *session)
+{
+	if (session->pumps[PUMP_BACKEND_TO_CLIENT].state != PUMP_DONE ||
+		!session_backend_is_over(session))
+		return;
+	if (session->client.read_fd == session->client.write_fd)
+		session_finish(session, session->reason); /* a socket: see session_discard() */
+	else
+		session_close(session, session->reason);
+}
+
+void session_pump_done(struct session *session, struct pump *pump)
+{
+	(void)pump;
+	session_check_over(session);
+}
+
+/*
+ * Newline JSON ends while answers are still to come, but a WebSocket has no half-close: its close
+ * frame waits until the backend has been silent for child.linger.
+ */
+static bool session_must_linger(const struct session *session, const struct pump *pump)
+{
+	return pump->direction == PUMP_CLIENT_TO_BACKEND && session->state == SESSION_OPEN &&
+	       session->route->client_codec != &codec_websocket &&
+	       session->route->backend_codec == &codec_websocket &&
+	       session->pumps[PUMP_BACKEND_TO_CLIENT].state == PUMP_FLOWING;
+}
+
+/*
+ * A half that ended because its peer closed the connection as a whole, as far as that can be seen,
+ * takes the other half along. True when the session is over.
+ */
+static bool session_peer_left(struct session *session, const struct pump *pump)
+{
+	if (!endpoint_has_left(pump->from))
+		return false;
+	if (pump->direction == PUMP_CLIENT_TO_BACKEND)
+		session_close(session, SESSION_CLIENT_GONE);
+	else
+		session_finish(session, SESSION_BACKEND_GONE);
+	return true;
+}
+
+void session_pump_ended(struct session *session, struct pump *pump)
+{
+	struct pump *other = &session->pumps[!pump->direction];
+
+	if (other->state != PUMP_ENDED && other->state != PUMP_DONE)
+		session->reason = pump->direction == PUMP_CLIENT_TO_BACKEND ? SESSION_ENDED
+									    : SESSION_BACKEND_GONE;
+	if (pump->direction == PUMP_BACKEND_TO_CLIENT && session->trace != NULL)
+		tracer_connection_end(session->trace, session_reasons[session->reason].end,
+			session->loop->now_ns); /* nothing can be answered any more */
+	if (session_peer_left(session, pump))
+		return;
+	if (session_must_linger(session, pump) &&
+		session_timer(session, session->loop->config->child_linger_ms) == 0)
+		return;
+	pump_pass_end(pump);
+}
+
+void session_write_failed(struct session *session, struct pump *pump)
+{
+	if (session->state == SESSION_CLOSED)
+		return;
+	if (pump->direction == PUMP_BACKEND_TO_CLIENT) {
+		session_close(session, SESSION_CLIENT_GONE);
+		return;
+	}
+	log_line(LOG_INFO, "connection %llu: the backend takes no more: %s", session->number,
+		strerror(pump->to->error));
+	pump_end(pump);
+	if (session->state != SESSION_CLOSED)
+		endpoint_stop_reading(&session->client);
+}
+
+void session_framing_error(struct session *session, struct pump *pump)
+{
+	const struct codec_error *error = &pump->decoder.error;
+	bool by_client = pump->direction == PUMP_CLIENT_TO_BACKEND;
+
+	if (session->state == SESSION_CLOSED)
+		return;
+	session->loop->counters.framing_errors++;
+	log_line(LOG_WARN, "connection %llu: broken %s framing from the %s at byte %llu: %s",
+		session->number, pump->decoder.ops->name, by_client ? "client" : "backend",
+		(unsigned long long)error->offset, error->reason);
+	pump_send_close(&session->pumps[!pump->direction], error->close_code, error->reason);
+	pump_send_close(pump, by_client ? SESSION_CLOSE_GOING : SESSION_CLOSE_GATEWAY, "");
+	if (session->state == SESSION_OPEN)
+		session_finish(session, SESSION_FRAMING_ERROR);
+}
+
+void session_child_exited(struct session *session)
+{
+	session->child_exited = true;
+	if (session->state == SESSION_OPEN &&
+		session->pumps[PUMP_BACKEND_TO_CLIENT].state == PUMP_FLOWING)
+		(void)session_timer(session, session->loop->config->child_linger_ms);
+	else if (session->state == SESSION_OPEN)
+		session_check_over(session);
+}
+
+/* ---- the timer ---- */
+
+/* The command has exited, but something it started may keep its output open: wait no longer. */
+static void session_linger_over(struct session *session)
+{
+	struct pump *answers = &session->pumps[PUMP_BACKEND_TO_CLIENT];
+	struct pump *requests = &session->pumps[PUMP_CLIENT_TO_BACKEND];
+	uint64_t quiet_ns = session->loop->now_ns - session->backend_read_ns;
+	uint64_t linger_ns = (uint64_t)session->loop->config->child_linger_ms * 1000000;
+
+	if (answers->throttled || endpoint_backlog(&session->client) > 0 || quiet_ns < linger_ns) {
+		if (session_timer(session, session->loop->config->child_linger_ms) == 0)
+			return;
+	}
+	if (session->child_exited)
+		pump_end(answers);
+	else if (requests->state == PUMP_ENDED)
+		pump_pass_end(requests);
+}
+
+static void session_on_timer(int fd, short what, void *arg)
+{
+	struct session *session = arg;
+
+	(void)fd;
+	(void)what;
+	loop_clock(session->loop);
+	switch (session->state) {
+	case SESSION_OPENING:
+		if (session->upgrade != NULL)
+			upgrade_timeout(session);
+		else
+			session_close(session, SESSION_BACKEND_UNREACHABLE);
+		break;
+	case SESSION_OPEN:
+		session_linger_over(session);
+		break;
+	case SESSION_FINISHING:
+		session_close(session, session->reason);
+		break;
+	case SESSION_TUNNEL:
+	case SESSION_CLOSED:
+		break;
+	}
+}
+
+int session_timer(struct session *session, int64_t ms)
+{
+	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	if (session->timer == NULL)
+		session->timer = evtimer_new(session->loop->base, session_on_timer, session);
+	return session->timer != NULL ? event_add(session->timer, &wait) : -1;
+}
+
+/* Stops it and gives its memory back: most sessions never need it again. */
+static void session_timer_off(struct session *session)
+{
+	if (session->timer != NULL)
+		event_free(session->timer);
+	session->timer = NULL;
+}
+
+void session_tick(struct session *session)
+{
+	if (session->trace != NULL)
+		tracer_connection_expire(session->trace, session->loop->now_ns);
+}
+
+/* ---- troubles of messages ---- */
+
+static const struct {
+	enum splice_trouble trouble;
+	size_t counter; /* offset in struct loop_counters */
+	const char *text;
+} session_trouble_rows[] = {
+	{SPLICE_NOT_JSON, offsetof(struct loop_counters, messages_not_json), "is not JSON"},
+	{SPLICE_TOO_DEEP, offsetof(struct loop_counters, messages_too_deep),
+		"is nested too deeply"},
+	{SPLICE_UNDECIDED, offsetof(struct loop_counters, messages_undecided),
+		"is too long before it is clear what it is"},
+	{SPLICE_ENVELOPE_LARGE, offsetof(struct loop_counters, envelopes_large),
+		"has too much in its envelope"},
+	{SPLICE_NO_MEMORY, offsetof(struct loop_counters, messages_no_memory),
+		"did not fit in memory"},
+};
+
+void session_troubles(struct session *session, const struct pump *pump, unsigned troubles)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof session_trouble_rows / sizeof session_trouble_rows[0]; i++) {
+		unsigned bit = troubles & session_trouble_rows[i].trouble;
+
+		if (bit == 0)
+			continue;
+		++*(uint64_t *)((char *)&session->loop->counters + session_trouble_rows[i].counter);
+		if ((session->troubles_logged & bit) != 0)
+			continue;
+		session->troubles_logged |= bit;
+		log_line(LOG_WARN,
+			"connection %llu: a message of the %s %s; passed on as it is (said once a "
+			"connection)",
+			session->number,
+			pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "backend",
+			session_trouble_rows[i].text);
+	}
+}
+
+/* ---- opening ---- */
+
+/* Carries what arrived behind a handshake, unless the session has ended meanwhile. */
+static void session_carry(
+	struct session *session, enum pump_direction direction, uint8_t *bytes, size_t size)
+{
+	if (size > 0 && session->state == SESSION_OPEN &&
+		session->pumps[direction].state == PUMP_FLOWING)
+		pump_take(&session->pumps[direction], bytes, size);
+}
+
+void session_open(struct session *session, uint8_t *client_bytes, size_t client_size,
+	uint8_t *backend_bytes, size_t backend_size)
+{
+	struct loop *loop = session->loop;
+	const struct session_route *route = session->route;
+
+	session_timer_off(session);
+	session->state = SESSION_OPEN;
+	if (loop->tracing) {
+		session->trace = tracer_connection_new(loop->tracer, route->transport);
+		if (session->trace == NULL)
+			log_line(LOG_WARN, "connection %llu: out of memory: not traced",
+				session->number);
+	}
+	pump_open(
+		&session->pumps[PUMP_CLIENT_TO_BACKEND], route->client_codec, route->backend_codec);
+	pump_open(
+		&session->pumps[PUMP_BACKEND_TO_CLIENT], route->backend_codec, route->client_codec);
+	log_line(LOG_INFO, "connection %llu: open", session->number);
+	endpoint_resume(&session->client);
+	endpoint_resume(&session->backend);
+	session_carry(session, PUMP_CLIENT_TO_BACKEND, client_bytes, client_size);
+	session_carry(session, PUMP_BACKEND_TO_CLIENT, backend_bytes, backend_size);
+}
+
+void session_tunnel(struct session *session, bool requests_too, uint64_t reply_left)
+{
+	session_timer_off(session);
+	upgrade_free(session->upgrade);
+	session->upgrade = NULL;
+	session->state = SESSION_TUNNEL;
+	if (requests_too)
+		pump_open_raw(&session->pumps[PUMP_CLIENT_TO_BACKEND], UINT64_MAX);
+	pump_open_raw(&session->pumps[PUMP_BACKEND_TO_CLIENT], reply_left);
+	endpoint_resume(&session->client);
+	endpoint_resume(&session->backend);
+}
+
+static void session_connected(struct session *session)
+{
+	if (session->upgrade != NULL)
+		upgrade_connected(session);
+	else
+		session_open(session, NULL, 0, NULL, 0);
+}
+
+/* The way to the backend does not exist: the client is told as its protocol allows. */
+static void session_unreachable(struct session *session, const char *why)
+{
+	session->loop->counters.sessions_refused++;
+	log_line(LOG_ERROR, "connection %llu: cannot reach %s: %s", session->number,
+		session->route->upstream, why);
+	if (session->upgrade != NULL)
+		upgrade_unreachable(session, "the backend is not reachable");
+	else
+		session_close(session, SESSION_BACKEND_UNREACHABLE);
+}
+
+static int session_start_command(struct session *session)
+{
+	int read_fd, write_fd;
+
+	session->start_failure = child_spawn(
+		session->loop->children, session->route->command, session, &read_fd, &write_fd);
+	if (session->start_failure != CHILD_STARTED) {
+		session_unreachable(session, session->start_failure == CHILD_NOT_FOUND
+						     ? "command not found"
+						     : strerror(errno));
+		return -1;
+	}
+	endpoint_init_pipes(&session->backend, session->loop->base, read_fd, write_fd,
+		session->client.hook, session);
+	return 0;
+}
+
+static int session_start_connect(struct session *session)
+{
+	const struct session_route *route = session->route;
+	int fd = socket(route->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1;
+	bool connecting;
+
+	if (fd < 0) {
+		session_unreachable(session, strerror(errno));
+		return -1;
+	}
+	if (route->address.ss_family != AF_UNIX)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* only slower */
+	connecting =
+		connect(fd, (const struct sockaddr *)&route->address, route->address_size) != 0;
+	if (connecting && errno != EINPROGRESS) {
+		session_unreachable(session, strerror(errno));
+		(void)close(fd); /* nothing was sent over it */
+		return -1;
+	}
+	endpoint_init_socket(&session->backend, session->loop->base, fd, connecting,
+		session->client.hook, session);
+	return 0;
+}
+
+int session_connect(struct session *session)
+{
+	bool command = session->route->command != NULL;
+
+	if ((command ? session_start_command(session) : session_start_connect(session)) != 0)
+		return -1;
+	session->backend.low_mark = session->client.low_mark;
+	endpoint_pause(&session->backend); /* until somebody wants to read */
+	if (endpoint_start(&session->backend) != 0) {
+		session_unreachable(session, strerror(errno));
+		return -1;
+	}
+	if (session->backend.state == ENDPOINT_OPEN)
+		session_connected(session);
+	return 0;
+}
+
+/* ---- events ---- */
+
+static void session_readable(struct session *session, struct endpoint *endpoint)
+{
+	bool from_client = endpoint == &session->client;
+	struct pump *pump =
+		&session->pumps[from_client ? PUMP_CLIENT_TO_BACKEND : PUMP_BACKEND_TO_CLIENT];
+
+	switch (pump->state) {
+	case PUMP_FLOWING:
+	case PUMP_RAW:
+		if (!from_client)
+			session->backend_read_ns = session->loop->now_ns;
+		pump_readable(pump);
+		break;
+	case PUMP_IDLE: /* an upgrade was refused: no second request is looked at */
+		loop_clock(session->loop);
+		session_close(session, SESSION_HANDSHAKE_FAILED);
+		break;
+	case PUMP_ENDED:
+	case PUMP_DONE:
+		endpoint_pause(endpoint);
+		break;
+	}
+}
+
+static void session_failed(struct session *session, struct endpoint *endpoint)
+{
+	struct pump *pump = &session->pumps[endpoint == &session->client ? PUMP_BACKEND_TO_CLIENT
+									 : PUMP_CLIENT_TO_BACKEND];
+
+	loop_clock(session->loop);
+	if (session->state == SESSION_FINISHING) {
+		session_close(session, session->reason);
+	} else if (session->state == SESSION_OPENING && endpoint == &session->backend) {
+		session_unreachable(session, strerror(endpoint->error));
+	} else {
+		pump->write_failed = true;
+		session_write_failed(session, pump);
+	}
+}
+
+static void session_drained(struct session *session, struct endpoint *endpoint)
+{
+	pump_drained(&session->pumps[endpoint == &session->client ? PUMP_BACKEND_TO_CLIENT
+								  : PUMP_CLIENT_TO_BACKEND]);
+}
+
+static void session_on_readable(struct session *session, struct endpoint *endpoint)
+{
+	switch (session->state) {
+	case SESSION_OPENING:
+		loop_clock(session->loop);
+		upgrade_readable(session, endpoint);
+		break;
+	case SESSION_OPEN:
+	case SESSION_TUNNEL:
+		session_readable(session, endpoint);
+		break;
+	case SESSION_FINISHING:
+		loop_clock(session->loop);
+		session_discard(session);
+		break;
+	case SESSION_CLOSED:
+		break;
+	}
+}
+
+static void session_on_event(void *arg, struct endpoint *endpoint, enum endpoint_event event)
+{
+	struct session *session = arg;
+
+	if (session->state == SESSION_CLOSED)
+		return;
+	switch (event) {
+	case ENDPOINT_CONNECTED:
+		loop_clock(session->loop);
+		session_connected(session);
+		break;
+	case ENDPOINT_READABLE:
+		session_on_readable(session, endpoint);
+		break;
+	case ENDPOINT_DRAINED:
+		session_drained(session, endpoint);
+		break;
+	case ENDPOINT_SHUT:
+		pump_ended(&session->pumps[endpoint == &session->client ? PUMP_BACKEND_TO_CLIENT
+									: PUMP_CLIENT_TO_BACKEND]);
+		break;
+	case ENDPOINT_FAILED:
+		session_failed(session, endpoint);
+		break;
+	}
+}
+
+/* ---- life ---- */
+
+static struct session *session_new(struct loop *loop, const struct session_route *route)
+{
+	struct session *session = calloc(1, sizeof *session);
+
+	if (session == NULL)
+		return NULL;
+	session->loop = loop;
+	session->route = route;
+	session->number = loop->counters.sessions++;
+	session->state = SESSION_OPENING;
+	endpoint_init_closed(&session->client);
+	endpoint_init_closed(&session->backend);
+	pump_init(&session->pumps[PUMP_CLIENT_TO_BACKEND], session, PUMP_CLIENT_TO_BACKEND,
+		&session->client, &session->backend);
+	pump_init(&session->pumps[PUMP_BACKEND_TO_CLIENT], session, PUMP_BACKEND_TO_CLIENT,
+		&session->backend, &session->client);
+	TAILQ_INSERT_TAIL(&loop->sessions, session, link);
+	loop->session_count++;
+	return session;
+}
+
+/* Whether there is any HTTP to be spoken before messages flow. */
+static bool session_needs_upgrade(const struct session_route *route)
+{
+	return route->client_codec == &codec_websocket || route->backend_codec == &codec_websocket;
+}
+
+/* The client is there: begins to wait for its request, or goes to the backend at once. */
+static int session_begin(struct session *session)
+{
+	const struct config *config = session->loop->config;
+	bool upgrade = session_needs_upgrade(session->route);
+
+	session->client.low_mark = (size_t)config->backlog_bytes_max / 4;
+	if (session->route->client_codec != &codec_websocket)
+		endpoint_pause(&session->client); /* until the backend is there */
+	if (session_timer(session,
+		    upgrade ? config->handshake_timeout_ms : config->connect_timeout_ms) != 0 ||
+		endpoint_start(&session->client) != 0)
+		return -1;
+	return upgrade ? upgrade_begin(session) : session_connect(session);
+}
+
+struct session *session_accept(struct loop *loop, const struct session_route *route, int fd)
+{
+	struct session *session = session_new(loop, route);
+
+	if (session == NULL) {
+		loop->counters.sessions_refused++;
+		log_line(LOG_ERROR, "out of memory: a connection was refused");
+		(void)close(fd); /* nothing was sent over it */
+		return NULL;
+	}
+	endpoint_init_socket(&session->client, loop->base, fd, false, session_on_event, session);
+	if (session_begin(session) != 0)
+		session_close(session, SESSION_NO_RESOURCES); /* keeps an earlier reason */
+	return session;
+}
+
+struct session *session_stdio(struct loop *loop, const struct session_route *route, int *failure)
+{
+	struct session *session = session_new(loop, route);
+
+	*failure = CHILD_NO_RESOURCES;
+	if (session == NULL ||
+		endpoint_init_stdio(&session->client, loop->base, session_on_event, session) != 0) {
+		log_line(LOG_ERROR, "cannot use stdin and stdout: %s", strerror(errno));
+		if (session != NULL)
+			session_close(session, SESSION_NO_RESOURCES);
+		return NULL;
+	}
+	if (session_begin(session) != 0) {
+		*failure = session->start_failure;
+		session_close(session, SESSION_NO_RESOURCES); /* keeps an earlier reason */
+		return NULL;
+	}
+	return session;
+}

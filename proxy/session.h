@@ -1,0 +1,129 @@
+#ifndef PROXY_SESSION_H
+#define PROXY_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "proxy/endpoint/endpoint.h"
+#include "proxy/pump.h"
+
+/*
+ * A session: one client, one backend, a pump for each direction. It opens (connecting, starting a
+ * child, shaking hands), carries, and ends: each half ends by itself when its source does; the
+ * whole is closed by session_close(), which may be called from anywhere and any number of times; it
+ * marks, silences and queues. Memory is freed by session_reap(), from the loop, between callbacks.
+ */
+struct loop;
+struct tracer_connection;
+struct upgrade;
+
+/* Where sessions lead and what is spoken on both sides. Made once by main, borrowed by all. */
+struct session_route {
+	const struct codec_ops *client_codec;
+	const struct codec_ops *backend_codec;
+	const char *transport;           /* rpc.transport: how the client reaches us */
+	char *const *command;            /* the backend is this command, or */
+	struct sockaddr_storage address; /* ... this address */
+	socklen_t address_size;
+	const char *upstream;      /* the same as a text, for the log */
+	const char *upstream_host; /* Host and path when we shake hands ourselves */
+	const char *upstream_path;
+	const char *listen_path; /* the only target of upgrades that is served; NULL: any */
+};
+
+/* Why a session was closed; session_close_text() has the words. */
+enum session_reason {
+	SESSION_ENDED, /* both sides said all they had to say */
+	SESSION_CLIENT_GONE,
+	SESSION_BACKEND_GONE,
+	SESSION_BACKEND_UNREACHABLE,
+	SESSION_FRAMING_ERROR,
+	SESSION_HANDSHAKE_FAILED,
+	SESSION_NO_RESOURCES,
+	SESSION_SHUTDOWN,
+};
+
+enum session_state {
+	SESSION_OPENING,   /* reading the request, connecting, waiting for the answer */
+	SESSION_OPEN,      /* carrying messages */
+	SESSION_TUNNEL,    /* carrying HTTP that is no WebSocket */
+	SESSION_FINISHING, /* a last word is on its way to the client; what comes is thrown away */
+	SESSION_CLOSED,
+};
+
+struct session {
+	struct loop *loop;                 /* borrowed */
+	const struct session_route *route; /* borrowed */
+	unsigned long long number;
+	enum session_state state;
+	enum session_reason reason;
+	struct endpoint client;
+	struct endpoint backend;
+	struct pump pumps[2];            /* by enum pump_direction */
+	struct tracer_connection *trace; /* owned; NULL when nothing is traced */
+	struct upgrade *upgrade;         /* owned; NULL once the handshake is over */
+	struct event *timer;             /* owned; made when first needed */
+	unsigned troubles_logged;        /* bits of enum splice_trouble */
+	bool child_exited;
+	int start_failure;        /* enum child_failure of the command */
+	uint64_t backend_read_ns; /* when the backend last said something */
+	TAILQ_ENTRY(session) link;
+};
+
+/*
+ * Begins a session for an accepted socket (taken, also on failure), or for our own stdin/stdout.
+ * NULL: out of memory or descriptors; it has been logged and counted. On failure to start the
+ * command *failure (may be NULL) is set to an enum child_failure.
+ */
+struct session *session_accept(struct loop *loop, const struct session_route *route, int fd);
+struct session *session_stdio(struct loop *loop, const struct session_route *route, int *failure);
+
+/* Marks, silences and queues for reaping. The first reason stays. */
+void session_close(struct session *session, enum session_reason reason);
+
+/* Frees; only from the loop. */
+void session_reap(struct session *session);
+
+/* Now and then. */
+void session_tick(struct session *session);
+
+/* The command behind this session has ended. */
+void session_child_exited(struct session *session);
+
+/* ---- for upgrade.c and pump.c ---- */
+
+/* Connects to the backend or starts it. 0, or -1: it has been logged; the caller answers. */
+int session_connect(struct session *session);
+
+/* Both sides are ready: messages flow. Bytes that came behind a head are carried first. */
+void session_open(struct session *session, uint8_t *client_bytes, size_t client_size,
+	uint8_t *backend_bytes, size_t backend_size);
+
+/* HTTP that is no WebSocket: bytes flow. reply_left: bytes of the answer's body to pass on. */
+void session_tunnel(struct session *session, bool requests_too, uint64_t reply_left);
+
+/* The client has been sent its last word: deliver it, then close for that reason. */
+void session_finish(struct session *session, enum session_reason reason);
+
+/* The source of a pump has ended; the session decides when the end is passed on. */
+void session_pump_ended(struct session *session, struct pump *pump);
+
+/* A pump has passed on the end of its source. */
+void session_pump_done(struct session *session, struct pump *pump);
+
+/* Writing in that direction failed. */
+void session_write_failed(struct session *session, struct pump *pump);
+
+/* The peer broke its codec's framing: it is told, the session ends. */
+void session_framing_error(struct session *session, struct pump *pump);
+
+/* Counts, and logs once per session, what was wrong with a message (bits of enum splice_trouble).
+ */
+void session_troubles(struct session *session, const struct pump *pump, unsigned troubles);
+
+/* (Re)starts the session's timer. -1 when there is none to be had. */
+int session_timer(struct session *session, int64_t ms);
+
+#endif

@@ -1,0 +1,260 @@
+/*
+ * The glue between configuration and exporter: which resource spans belong to, where they go, how
+ * they are counted. The only file of proxy/ that knows the exporter's settings.
+ */
+#include "proxy/telemetry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "exporter/exporter.h"
+#include "proxy/log.h"
+#include "proxy/loop.h"
+#include "proxy/trace/tracer.h"
+
+#define TELEMETRY_SCOPE      "sidespan"
+#define TELEMETRY_SCHEMA_URL "https://opentelemetry.io/schemas/1.44.0"
+#define TELEMETRY_USER_AGENT "sidespan/" SIDESPAN_VERSION " OTel-OTLP-Exporter-C/" SIDESPAN_VERSION
+
+#define TELEMETRY_RESOURCE_OWN 5
+
+/* ---- the exporter ---- */
+
+static void telemetry_on_report(void *arg, enum exporter_level level, const char *line)
+{
+	static const enum log_level levels[] = {
+		[EXPORTER_REPORT_ERROR] = LOG_ERROR,
+		[EXPORTER_REPORT_WARN] = LOG_WARN,
+		[EXPORTER_REPORT_INFO] = LOG_INFO,
+	};
+
+	(void)arg;
+	log_line(levels[level], "%s", line);
+}
+
+struct telemetry_resource {
+	struct span_attribute *list; /* owned; its texts are borrowed */
+	size_t count;
+};
+
+/* Adds an attribute that is not there yet: the first one to name a key wins. */
+static void telemetry_put(struct telemetry_resource *resource, const char *key, const char *value)
+{
+	size_t i;
+
+	for (i = 0; i < resource->count; i++)
+		if (strcmp(resource->list[i].key, key) == 0)
+			return;
+	resource->list[resource->count++] = (struct span_attribute){
+		.key = key,
+		.type = SPAN_VALUE_STRING,
+		.value.string = {.bytes = value, .size = strlen(value)},
+	};
+}
+
+/* service.instance.id: a random UUID, version 4 (RFC 9562, 5.4). */
+static void telemetry_instance_id(char text[37])
+{
+	struct ids ids;
+	uint8_t random[16];
+
+	ids_init(&ids);
+	ids_random(&ids, random, sizeof random);
+	random[6] = (uint8_t)((random[6] & 0x0f) | 0x40);
+	random[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
+	(void)snprintf(text, 37,
+		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", random[0],
+		random[1], random[2], random[3], random[4], random[5], random[6], random[7],
+		random[8], random[9], random[10], random[11], random[12], random[13], random[14],
+		random[15]); /* exactly fits */
+}
+
+static int telemetry_make_resource(
+	struct telemetry_resource *resource, const struct config *config, const char *instance_id)
+{
+	const struct config_map *extra = &config->resource_attributes;
+	size_t i;
+
+	resource->count = 0;
+	resource->list = calloc(TELEMETRY_RESOURCE_OWN + extra->count, sizeof *resource->list);
+	if (resource->list == NULL)
+		return -1;
+	telemetry_put(resource, "service.name", config->service_name);
+	for (i = 0; i < extra->count; i++)
+		telemetry_put(resource, extra->pairs[i].name, extra->pairs[i].value);
+	telemetry_put(resource, "service.instance.id", instance_id);
+	telemetry_put(resource, "telemetry.sdk.name", "sidespan");
+	telemetry_put(resource, "telemetry.sdk.language", "c");
+	telemetry_put(resource, "telemetry.sdk.version", SIDESPAN_VERSION);
+	return 0;
+}
+
+/* One batch may take otlp.timeout, but never longer than batch.export_timeout; 0: no limit. */
+static int64_t telemetry_timeout(const struct config *config)
+{
+	int64_t one = config->otlp_timeout_ms;
+	int64_t all = config->batch_export_timeout_ms;
+
+	if (one == 0 || all == 0)
+		return one + all;
+	return one < all ? one : all;
+}
+
+static void telemetry_settings(struct exporter_config *settings, const struct config *config)
+{
+	*settings = (struct exporter_config){
+		.target = config->exporter == CONFIG_EXPORTER_CONSOLE ? EXPORTER_CONSOLE
+								      : EXPORTER_OTLP,
+		.endpoint = config_otlp_url(config),
+		.timeout_ms = telemetry_timeout(config),
+		.gzip = config->otlp_compression == CONFIG_COMPRESSION_GZIP,
+		.certificate = config->otlp_certificate,
+		.client_key = config->otlp_client_key,
+		.client_certificate = config->otlp_client_certificate,
+		.request_bytes_max = (size_t)config->otlp_request_bytes_max,
+		.response_bytes_max = (size_t)config->otlp_response_bytes_max,
+		.batch_spans_max =
+			config->batch_delay_ms == 0 ? 1 : (size_t)config->batch_spans_max,
+		.batch_bytes_max = (size_t)config->batch_bytes_max,
+		.queue_spans_max = (size_t)config->batch_queue_max,
+		.queue_bytes_max = (size_t)config->batch_queue_bytes_max,
+		.retry_initial_ms = config->retry_initial_ms,
+		.retry_max_ms = config->retry_max_ms,
+		.console_fd = STDERR_FILENO,
+		.console_color = isatty(STDERR_FILENO) && getenv("NO_COLOR") == NULL,
+		.scope_name = TELEMETRY_SCOPE,
+		.scope_version = SIDESPAN_VERSION,
+		.schema_url = config->semconv == CONFIG_SEMCONV_RPC ? TELEMETRY_SCHEMA_URL : NULL,
+		.user_agent = TELEMETRY_USER_AGENT,
+		.report = telemetry_on_report,
+	};
+}
+
+struct exporter *telemetry_exporter_new(const struct config *config, char *error, size_t error_size)
+{
+	const struct config_map *extra = &config->otlp_headers;
+	struct exporter_header *headers = calloc(extra->count + 1, sizeof *headers);
+	struct telemetry_resource resource = {.list = NULL};
+	struct exporter_config settings;
+	struct exporter *exporter = NULL;
+	char instance_id[37];
+	size_t i;
+
+	telemetry_instance_id(instance_id);
+	if (headers == NULL || telemetry_make_resource(&resource, config, instance_id) != 0) {
+		(void)snprintf(error, error_size, "out of memory");
+		goto out;
+	}
+	for (i = 0; i < extra->count; i++) {
+		headers[i].name = extra->pairs[i].name;
+		headers[i].value = extra->pairs[i].value;
+	}
+	telemetry_settings(&settings, config);
+	settings.headers = headers;
+	settings.header_count = extra->count;
+	settings.resource = resource.list;
+	settings.resource_count = resource.count;
+	exporter = exporter_new(&settings, error, error_size);
+out:
+	free(resource.list);
+	free(headers);
+	return exporter;
+}
+
+/* ---- accounting ---- */
+
+struct telemetry_row {
+	const char *name;
+	uint64_t value;
+};
+
+#define TELEMETRY_ROWS_MAX 32
+
+/* "NAME=N NAME=N ..."; rows of zero are left out unless all is set. False when nothing was written.
+ */
+static bool telemetry_format(
+	char *text, size_t text_size, const struct telemetry_row *rows, size_t count, bool all)
+{
+	size_t used = 0, i;
+
+	text[0] = '\0';
+	for (i = 0; i < count; i++) {
+		if (rows[i].value == 0 && !all)
+			continue;
+		used += (size_t)snprintf(text + used, text_size - used, " %s=%llu", rows[i].name,
+			(unsigned long long)rows[i].value);
+		if (used >= text_size)
+			break;
+	}
+	return used > 0;
+}
+
+static void telemetry_report_spans(const struct exporter_counters *at)
+{
+	char text[LOG_LINE_MAX / 2];
+	const struct telemetry_row rows[] = {
+		{"created", at->created},
+		{"sent", at->sent},
+		{"rejected", at->rejected},
+		{"dropped_queue", at->dropped_queue},
+		{"dropped_refused", at->dropped_refused},
+		{"dropped_retries", at->dropped_retries},
+		{"dropped_too_large", at->dropped_too_large},
+		{"dropped_memory", at->dropped_memory},
+		{"dropped_shutdown", at->dropped_shutdown},
+		{"pending", at->pending},
+	};
+
+	(void)telemetry_format(text, sizeof text, rows, sizeof rows / sizeof rows[0], true);
+	log_line(LOG_INFO, "spans:%s", text);
+}
+
+static void telemetry_report_traffic(const struct loop *loop, const struct exporter_counters *at)
+{
+	const struct loop_counters *seen = &loop->counters;
+	const struct tracer_counters *traced = tracer_counters(loop->tracer);
+	const struct telemetry_row rows[] = {
+		{"connections", seen->sessions},
+		{"connections_refused", seen->sessions_refused},
+		{"accept_pauses", seen->accept_pauses},
+		{"framing_errors", seen->framing_errors},
+		{"messages_not_json", seen->messages_not_json},
+		{"messages_too_deep", seen->messages_too_deep},
+		{"messages_undecided", seen->messages_undecided},
+		{"messages_no_memory", seen->messages_no_memory},
+		{"messages_undeliverable", seen->messages_undeliverable},
+		{"envelopes_large", seen->envelopes_large},
+		{"requests", traced->requests},
+		{"replies_unmatched", traced->replies_unmatched},
+		{"carriers_invalid", traced->carriers_invalid},
+		{"tracestates_dropped", traced->tracestates_dropped},
+		{"ids_unusable", traced->ids_unusable},
+		{"ids_reused", traced->ids_reused},
+		{"expired", traced->expired},
+		{"evicted", traced->evicted},
+		{"requests_no_memory", traced->no_memory},
+		{"posts", at->requests},
+		{"retries", at->retries},
+	};
+	char text[LOG_LINE_MAX / 2];
+
+	if (telemetry_format(text, sizeof text, rows, sizeof rows / sizeof rows[0], false))
+		log_line(LOG_INFO, "traffic:%s", text);
+}
+
+void telemetry_report(const struct loop *loop, struct exporter *exporter)
+{
+	struct exporter_counters at = {.created = 0};
+
+	if (loop->base == NULL)
+		return;
+	if (exporter != NULL) {
+		exporter_stop(exporter, loop->config->shutdown_timeout_ms);
+		exporter_counters_read(exporter, &at);
+		telemetry_report_spans(&at);
+	}
+	telemetry_report_traffic(loop, &at);
+}

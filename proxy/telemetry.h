@@ -1,0 +1,21 @@
+#ifndef PROXY_TELEMETRY_H
+#define PROXY_TELEMETRY_H
+
+#include <stddef.h>
+
+/* From settings to an exporter, and from counters to the lines that account for every span. */
+struct config;
+struct exporter;
+struct loop;
+
+/* Not started yet. NULL with a one-line text in error. */
+struct exporter *telemetry_exporter_new(
+	const struct config *config, char *error, size_t error_size);
+
+/*
+ * At the end: lets the exporter deliver for shutdown.timeout, then logs what became of every span
+ * and what else was counted. exporter may be NULL; a loop that was never set up is fine.
+ */
+void telemetry_report(const struct loop *loop, struct exporter *exporter);
+
+#endif

@@ -1,0 +1,97 @@
+#ifndef PROXY_TRACE_TRACER_H
+#define PROXY_TRACE_TRACER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/message/envelope.h"
+
+/*
+ * What is recorded. The tracer sees the envelope of every message, opens a request span for every
+ * request of the client and closes it with the answer or with the reason why none came. It is the
+ * one place that names attributes. It never fails towards the conversation: what cannot be recorded
+ * is counted.
+ */
+struct config;
+struct exporter;
+struct tracer;
+struct tracer_connection;
+
+/* How a request span ended: sidespan.end_reason. */
+enum tracer_end {
+	TRACER_ANSWERED,
+	TRACER_ERROR,
+	TRACER_CONNECTION_CLOSED, /* the client went away first */
+	TRACER_BACKEND_EXITED,    /* the server or its connection did */
+	TRACER_EXPIRED,           /* inflight.max_age went by */
+	TRACER_EVICTED,           /* inflight.max was reached */
+	TRACER_ID_REUSED,         /* another request took the id */
+	TRACER_SHUTDOWN,          /* we were told to stop */
+};
+
+struct tracer_counters {
+	uint64_t requests;          /* request spans opened */
+	uint64_t replies_unmatched; /* answers to nothing that is known */
+	uint64_t carriers_invalid;
+	uint64_t tracestates_dropped;
+	uint64_t ids_unusable; /* requests whose id is too long or of a wrong type: no span */
+	uint64_t expired, evicted, ids_reused;
+	uint64_t no_memory; /* requests that could not be kept: no span */
+};
+
+/*
+ * config and exporter are borrowed for life; exporter may be NULL: then context is passed on and
+ * nothing recorded. environment_*: the texts of TRACEPARENT and TRACESTATE, or NULL, copied.
+ * Returns NULL with a text in error when the profile's pointers cannot be used or memory is out.
+ */
+struct tracer *tracer_new(const struct config *config, struct exporter *exporter,
+	const char *environment_traceparent, const char *environment_tracestate, char *error,
+	size_t error_size);
+void tracer_free(struct tracer *tracer);
+
+/*
+ * Name of the carrier member: from propagation.inject; with "none" that of the profile's
+ * servers, whose incoming carrier still tells the parent. Borrowed from config.
+ */
+const char *tracer_carrier_name(const struct config *config);
+
+/* What skim must look for. Borrowed from the tracer. */
+const struct pointers *tracer_pointers(const struct tracer *tracer);
+
+/* Once per second or so: keeps span timestamps true when the wall clock is set or we were asleep.
+ */
+void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns);
+
+/* transport: rpc.transport, static text. NULL when out of memory. */
+struct tracer_connection *tracer_connection_new(struct tracer *tracer, const char *transport);
+
+/*
+ * A request is going to be forwarded: gives the carrier to put into it, valid until the next call
+ * on this tracer. 0: forward it as it is (it is no request with a usable id).
+ */
+size_t tracer_carrier(
+	struct tracer_connection *connection, const struct envelope *envelope, const char **text);
+
+/* A message of the client is complete; its first byte came at start_ns. */
+void tracer_client_message(
+	struct tracer_connection *connection, const struct envelope *envelope, uint64_t start_ns);
+
+/* A message of the backend is complete; its last byte came at now_ns. */
+void tracer_backend_message(
+	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns);
+
+/* Ends what has waited too long; gives back idle memory. Called every now and then. */
+void tracer_connection_expire(struct tracer_connection *connection, uint64_t now_ns);
+
+/* Nothing can be answered any more: ends all that is in flight for that reason. */
+void tracer_connection_end(
+	struct tracer_connection *connection, enum tracer_end reason, uint64_t now_ns);
+
+/* Ends all that is in flight for that reason and frees the connection. NULL is allowed. */
+void tracer_connection_free(
+	struct tracer_connection *connection, enum tracer_end reason, uint64_t now_ns);
+
+const struct tracer_counters *tracer_counters(const struct tracer *tracer);
+
+#endif

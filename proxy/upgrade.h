@@ -1,0 +1,28 @@
+#ifndef PROXY_UPGRADE_H
+#define PROXY_UPGRADE_H
+
+#include "proxy/endpoint/endpoint.h"
+
+/*
+ * The part of a session that speaks HTTP: the WebSocket opening handshake with the client, with the
+ * backend, or handed through between them, and plain requests (/readyz) passed on. Ends in
+ * session_open(), session_tunnel() or a refusal; then its memory is given back.
+ */
+struct session;
+struct upgrade;
+
+/* Begins; what it waits for depends on the session's route. 0, or -1 when out of memory. */
+int upgrade_begin(struct session *session);
+
+void upgrade_readable(struct session *session, struct endpoint *endpoint);
+void upgrade_connected(struct session *session);
+
+/* The backend could not be reached; why is a short text for the client. */
+void upgrade_unreachable(struct session *session, const char *why);
+
+/* Too long a time has passed. */
+void upgrade_timeout(struct session *session);
+
+void upgrade_free(struct upgrade *upgrade);
+
+#endif
