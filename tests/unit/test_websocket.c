@@ -407,6 +407,8 @@ static const struct {
 		"unmasked frame from the client"},
 	{TEST_BYTES("\x81\x05Hello\x81\x7e\x00\x7d"), CODEC_FROM_SERVER, 7,
 		"length not in its shortest form"},
+	{TEST_BYTES("\x81\x05Hello\x82\x7f\0\0\0\0\0\0\xff\xff"), CODEC_FROM_SERVER, 7,
+		"length not in its shortest form"},
 	{TEST_BYTES("\x81\x05Hello\x81\x04"
 		    "ab\xff."),
 		CODEC_FROM_SERVER, 11, "text message is not UTF-8"},
