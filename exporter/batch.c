@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct batch *batch_new(void)
 {
@@ -33,37 +32,52 @@ static enum batch_outcome batch_undo(struct batch *batch, size_t size, enum text
 	return batch->span_count > 0 ? BATCH_OVERFLOW : BATCH_TOO_LARGE;
 }
 
+/* What stands before a span. */
+static inline void batch_begin_span(struct batch *batch, const struct batch_format *format)
+{
+	char *p;
+
+	if (batch->span_count == 0) {
+		batch->body.limit = format->request_bytes_max;
+		text_append(&batch->body, format->prefix, format->prefix_size);
+	} else if (format->separator != '\0') {
+		p = text_room(&batch->body, 1);
+		if (p == NULL)
+			return;
+		*p = format->separator;
+		text_end(&batch->body, p + 1);
+	}
+}
+
 enum batch_outcome batch_append(
 	struct batch *batch, const struct batch_format *format, const struct span *span)
 {
 	struct text *body = &batch->body;
-	size_t before = body->size, suffix_size = strlen(format->suffix), size;
+	size_t before = body->size, size;
 
-	body->limit = format->request_bytes_max;
-	if (batch->span_count == 0)
-		text_append(body, format->prefix, format->prefix_size);
-	else
-		text_append(body, format->separator, strlen(format->separator));
+	batch_begin_span(batch, format);
 	format->append(body, span);
-	(void)text_room(body, suffix_size); /* a failure is in body->error */
+	(void)text_room(body, format->suffix_size); /* a failure is in body->error */
 	if (body->error != TEXT_OK)
 		return batch_undo(batch, before, body->error);
 
-	size = body->size + suffix_size;
-	if (size > format->request_bytes_max)
-		return batch_undo(batch, before, TEXT_TOO_LARGE);
-	if (size > format->bytes_max && batch->span_count > 0)
-		return batch_undo(batch, before, TEXT_TOO_LARGE);
-	batch->span_count++;
-	if (batch->span_count >= format->spans_max || size >= format->bytes_max)
+	size = body->size + format->suffix_size;
+	if (size >= format->bytes_max) {
+		if (batch->span_count > 0 && size > format->bytes_max)
+			return batch_undo(batch, before, TEXT_TOO_LARGE);
+		if (size > format->request_bytes_max)
+			return batch_undo(batch, before, TEXT_TOO_LARGE);
+		batch->span_count++;
 		return BATCH_FULL;
-	return BATCH_APPENDED;
+	}
+	batch->span_count++;
+	return batch->span_count >= format->spans_max ? BATCH_FULL : BATCH_APPENDED;
 }
 
 void batch_seal(struct batch *batch, const struct batch_format *format)
 {
 	assert(batch->span_count > 0);
-	text_append(&batch->body, format->suffix, strlen(format->suffix));
+	text_append(&batch->body, format->suffix, format->suffix_size);
 	assert(batch->body.error == TEXT_OK);
 	text_shrink(&batch->body);
 }

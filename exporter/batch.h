@@ -11,10 +11,11 @@ struct batch_format {
 	void (*append)(struct text *text, const struct span *span);
 	const char *prefix; /* borrowed from the exporter, as long as it lives */
 	size_t prefix_size;
-	const char *separator;
+	char separator; /* '\0': none */
 	const char *suffix;
+	size_t suffix_size;
 	size_t spans_max;
-	size_t bytes_max;         /* a span that alone is longer still makes a batch */
+	size_t bytes_max;         /* <= request_bytes_max; one span alone may be longer */
 	size_t request_bytes_max; /* no batch is longer than this */
 };
 

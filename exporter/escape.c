@@ -1,7 +1,7 @@
 /*
- * Texts of others made fit for JSON and for people. Nearly all text is clean ASCII, so the work is
- * to find how far that goes, 16 bytes at a time, and copy it; what is left goes one character at a
- * time. The only failure is that of the text it is appended to.
+ * Texts of others made fit for JSON and for people: the slow half, for what is not clean ASCII.
+ * Clean stretches are copied, the rest goes one character at a time. The only failure is that of
+ * the text it is appended to.
  */
 #include "exporter/escape.h"
 
@@ -9,55 +9,14 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-#include "exporter/text.h"
-
 /* What one character needs at most: \u00XX. */
 #define ESCAPE_CHARACTER_MAX 6
 
 static const char escape_replacement[] = "\xef\xbf\xbd";
 static const char escape_ellipsis[] = "\xe2\x80\xa6";
 
-/* Second character of the escape of an ASCII character; 'u' for the long form, 0: needs none. */
-static const char escape_short[128] = {
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'b',
-	't',
-	'n',
-	'u',
-	'f',
-	'r',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	['"'] = '"',
-	['\\'] = '\\',
-};
+/* Second character of the escape of a control character; u for the long form. */
+static const char escape_controls[] = "uuuuuuuubtnufruuuuuuuuuuuuuuuuuu";
 
 /* Well-formed sequences by their first two bytes (Unicode 15, table 3-7). */
 static const struct escape_lead {
@@ -104,24 +63,21 @@ static size_t escape_character_size(const char *bytes, size_t size, bool *valid)
 	return n;
 }
 
+/* Second character of the escape of an ASCII character; 0: it needs none. */
+static char escape_letter(char byte)
+{
+	if ((uint8_t)byte < 0x20)
+		return escape_controls[(uint8_t)byte];
+	return byte == '"' || byte == '\\' ? byte : '\0';
+}
+
 static bool escape_byte_is_clean(char byte)
 {
-	return (uint8_t)byte < 0x80 && escape_short[(uint8_t)byte] == 0;
+	return (uint8_t)byte < 0x80 && escape_letter(byte) == '\0';
 }
 
-/* Eight bytes at once; after "Bit Twiddling Hacks", "hasless" and "haszero". */
-static bool escape_word_is_clean(uint64_t word)
-{
-	const uint64_t ones = 0x0101010101010101u;
-	uint64_t quote = word ^ (ones * '"');
-	uint64_t backslash = word ^ (ones * '\\');
-	uint64_t bad = word | (word - ones * 0x20) | (quote - ones) | (backslash - ones);
-
-	/* bytes of 0x80 and above are caught by word itself; the others borrow only when bad */
-	return (bad & (ones * 0x80)) == 0;
-}
-
-size_t escape_clean_size_plain(const char *bytes, size_t size)
+/* How many bytes at the start go into a JSON string as they are. */
+static size_t escape_clean_size(const char *bytes, size_t size)
 {
 	uint64_t word;
 	size_t i;
@@ -136,41 +92,6 @@ size_t escape_clean_size_plain(const char *bytes, size_t size)
 	return i;
 }
 
-#ifdef __SSE2__
-/* One bit for each of 16 bytes that is not clean. Signed: 0x80 and above are below 0x20, too. */
-static unsigned escape_block_mask(const char *bytes)
-{
-	__m128i block = _mm_loadu_si128((const __m128i *)(const void *)bytes);
-	__m128i control = _mm_cmplt_epi8(block, _mm_set1_epi8(0x20));
-	__m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
-	__m128i backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
-
-	return (unsigned)_mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, backslash)));
-}
-
-size_t escape_clean_size(const char *bytes, size_t size)
-{
-	unsigned mask;
-	size_t i;
-
-	if (size < 16)
-		return escape_clean_size_plain(bytes, size);
-	for (i = 0; size - i >= 16; i += 16) {
-		mask = escape_block_mask(bytes + i);
-		if (mask != 0)
-			return i + (size_t)__builtin_ctz(mask);
-	}
-	/* the last 16 bytes, of which the first are already known to be clean */
-	mask = escape_block_mask(bytes + size - 16);
-	return mask == 0 ? size : size - 16 + (size_t)__builtin_ctz(mask);
-}
-#else
-size_t escape_clean_size(const char *bytes, size_t size)
-{
-	return escape_clean_size_plain(bytes, size);
-}
-#endif
-
 static char *escape_put(char *p, const char *bytes, size_t size)
 {
 	memcpy(p, bytes, size);
@@ -180,7 +101,7 @@ static char *escape_put(char *p, const char *bytes, size_t size)
 static char *escape_put_ascii(char *p, char byte)
 {
 	static const char digits[] = "0123456789abcdef";
-	char letter = escape_short[(uint8_t)byte];
+	char letter = escape_letter(byte);
 
 	*p++ = '\\';
 	*p++ = letter;
@@ -211,7 +132,7 @@ static size_t escape_put_character(char **p, const char *bytes, size_t size)
 	return taken;
 }
 
-void escape_append(struct text *text, const char *bytes, size_t size)
+void escape_append_slowly(struct text *text, const char *bytes, size_t size)
 {
 	size_t taken;
 	char *p;

@@ -176,7 +176,7 @@ static uint64_t *exporter_loss_locked(struct exporter *exporter, enum retry_verd
 	case RETRY_AGAIN:
 		break;
 	}
-	assert(!"a verdict that loses nothing");
+	assert(false); /* these lose nothing */
 	return NULL;
 }
 
@@ -345,7 +345,7 @@ static int exporter_set_format(struct exporter *exporter, const struct exporter_
 
 	exporter_set_limits(exporter, config);
 	format->append = console_append_span;
-	format->prefix = format->separator = format->suffix = "";
+	format->prefix = format->suffix = "";
 	if (exporter->target == EXPORTER_CONSOLE)
 		return 0;
 	otlp_append_prefix(&exporter->prefix, &origin);
@@ -354,8 +354,9 @@ static int exporter_set_format(struct exporter *exporter, const struct exporter_
 	format->append = otlp_append_span;
 	format->prefix = exporter->prefix.bytes;
 	format->prefix_size = exporter->prefix.size;
-	format->separator = ",";
+	format->separator = ',';
 	format->suffix = OTLP_SUFFIX;
+	format->suffix_size = sizeof(OTLP_SUFFIX) - 1;
 	return 0;
 }
 

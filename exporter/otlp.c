@@ -21,17 +21,19 @@
 #define OTLP_FLAG_HAS_IS_REMOTE 0x100u
 #define OTLP_FLAG_IS_REMOTE     0x200u
 
-/* Longer than any piece below without its variable text. */
-#define OTLP_PIECE_MAX 192
+/* Longer than any piece below without its variable text; the head of a span is the longest. */
+#define OTLP_PIECE_MAX 400
 
-#define OTLP_HEX_ROW(high)                                                                         \
-	high "0" high "1" high "2" high "3" high "4" high "5" high "6" high "7" high "8" high      \
-	     "9" high "a" high "b" high "c" high "d" high "e" high "f"
+/* clang-format off */
+#define OTLP_HEX_ROW(h) \
+	h "0" h "1" h "2" h "3" h "4" h "5" h "6" h "7" h "8" h "9" h "a" h "b" h "c" h "d" h "e" h "f"
 
-static const char otlp_hex[] = OTLP_HEX_ROW("0") OTLP_HEX_ROW("1") OTLP_HEX_ROW("2")
-	OTLP_HEX_ROW("3") OTLP_HEX_ROW("4") OTLP_HEX_ROW("5") OTLP_HEX_ROW("6") OTLP_HEX_ROW("7")
-		OTLP_HEX_ROW("8") OTLP_HEX_ROW("9") OTLP_HEX_ROW("a") OTLP_HEX_ROW("b")
-			OTLP_HEX_ROW("c") OTLP_HEX_ROW("d") OTLP_HEX_ROW("e") OTLP_HEX_ROW("f");
+static const char otlp_hex[] =
+	OTLP_HEX_ROW("0") OTLP_HEX_ROW("1") OTLP_HEX_ROW("2") OTLP_HEX_ROW("3")
+	OTLP_HEX_ROW("4") OTLP_HEX_ROW("5") OTLP_HEX_ROW("6") OTLP_HEX_ROW("7")
+	OTLP_HEX_ROW("8") OTLP_HEX_ROW("9") OTLP_HEX_ROW("a") OTLP_HEX_ROW("b")
+	OTLP_HEX_ROW("c") OTLP_HEX_ROW("d") OTLP_HEX_ROW("e") OTLP_HEX_ROW("f");
+/* clang-format on */
 
 static const char otlp_decimals[] = "00010203040506070809101112131415161718192021222324"
 				    "25262728293031323334353637383940414243444546474849"
@@ -46,32 +48,82 @@ static inline char *otlp_put_bytes(char *p, const char *bytes, size_t size)
 
 #define OTLP_PUT(p, literal) otlp_put_bytes(p, literal, sizeof(literal) - 1)
 
-static inline char *otlp_put_hex(char *p, const uint8_t *bytes, size_t size)
+/* Eight bytes by the table, without a loop. */
+static inline char *otlp_put_hex8(char *p, const uint8_t bytes[8])
 {
-	size_t i;
-
-	for (i = 0; i < size; i++)
-		memcpy(p + 2 * i, otlp_hex + 2 * bytes[i], 2);
-	return p + 2 * size;
+	p = otlp_put_bytes(p, otlp_hex + 2 * bytes[0], 2);
+	p = otlp_put_bytes(p, otlp_hex + 2 * bytes[1], 2);
+	p = otlp_put_bytes(p, otlp_hex + 2 * bytes[2], 2);
+	p = otlp_put_bytes(p, otlp_hex + 2 * bytes[3], 2);
+	p = otlp_put_bytes(p, otlp_hex + 2 * bytes[4], 2);
+	p = otlp_put_bytes(p, otlp_hex + 2 * bytes[5], 2);
+	p = otlp_put_bytes(p, otlp_hex + 2 * bytes[6], 2);
+	return otlp_put_bytes(p, otlp_hex + 2 * bytes[7], 2);
 }
 
+static inline char *otlp_put_trace_id(char *p, const uint8_t trace_id[TRACE_ID_SIZE])
+{
+	p = otlp_put_hex8(p, trace_id);
+	return otlp_put_hex8(p, trace_id + 8);
+}
+
+static inline char *otlp_put_pair(char *p, uint32_t number)
+{
+	return otlp_put_bytes(p, otlp_decimals + 2 * number, 2);
+}
+
+static inline char *otlp_put_four(char *p, uint32_t number)
+{
+	p = otlp_put_pair(p, number / 100);
+	return otlp_put_pair(p, number % 100);
+}
+
+static inline char *otlp_put_eight(char *p, uint32_t number)
+{
+	p = otlp_put_four(p, number / 10000);
+	return otlp_put_four(p, number % 10000);
+}
+
+/* Without leading zeros: up to two, four, eight digits. */
+static inline char *otlp_put_up_to_pair(char *p, uint32_t number)
+{
+	if (number >= 10)
+		return otlp_put_pair(p, number);
+	*p = (char)('0' + number);
+	return p + 1;
+}
+
+static inline char *otlp_put_up_to_four(char *p, uint32_t number)
+{
+	if (number < 100)
+		return otlp_put_up_to_pair(p, number);
+	p = otlp_put_up_to_pair(p, number / 100);
+	return otlp_put_pair(p, number % 100);
+}
+
+static char *otlp_put_up_to_eight(char *p, uint32_t number)
+{
+	if (number < 10000)
+		return otlp_put_up_to_four(p, number);
+	p = otlp_put_up_to_four(p, number / 10000);
+	return otlp_put_four(p, number % 10000);
+}
+
+/* In parts of eight digits, of which 64 bits have three. */
 static char *otlp_put_number(char *p, uint64_t number)
 {
-	char digits[20];
-	char *start = digits + sizeof digits;
+	const uint64_t unit = 100000000;
+	uint64_t high = number / unit;
 
-	while (number >= 100) {
-		start -= 2;
-		memcpy(start, otlp_decimals + 2 * (number % 100), 2);
-		number /= 100;
-	}
-	if (number >= 10) {
-		start -= 2;
-		memcpy(start, otlp_decimals + 2 * number, 2);
+	if (high >= unit) {
+		p = otlp_put_up_to_eight(p, (uint32_t)(high / unit));
+		p = otlp_put_eight(p, (uint32_t)(high % unit));
+	} else if (high > 0) {
+		p = otlp_put_up_to_eight(p, (uint32_t)high);
 	} else {
-		*--start = (char)('0' + number);
+		return otlp_put_up_to_eight(p, (uint32_t)number);
 	}
-	return otlp_put_bytes(p, start, (size_t)(digits + sizeof digits - start));
+	return otlp_put_eight(p, (uint32_t)(number % unit));
 }
 
 static char *otlp_put_integer(char *p, int64_t number)
@@ -110,35 +162,61 @@ static void otlp_append_string(struct text *text, const char *string)
 	escape_append(text, string, strlen(string));
 }
 
-static void otlp_append_attribute(struct text *text, const struct span_attribute *attribute)
+/*
+ * Puts a text at p, which has room for it as it is and for what follows it. Returns where to go on,
+ * with room for so much still to follow; NULL when there is none.
+ */
+static inline char *otlp_put_text(
+	struct text *text, char *p, const struct span_text *string, size_t following)
 {
+	if (escape_copy(p, string->bytes, string->size))
+		return p + string->size;
+	text_end(text, p);
+	escape_append_slowly(text, string->bytes, string->size);
+	return text_room(text, following);
+}
+
+static char *otlp_put_scalar(char *p, const struct span_attribute *attribute)
+{
+	switch (attribute->type) {
+	case SPAN_VALUE_STRING:
+		break;
+	case SPAN_VALUE_INT:
+		p = OTLP_PUT(p, "\",\"value\":{\"intValue\":\"");
+		p = otlp_put_integer(p, attribute->value.integer);
+		return OTLP_PUT(p, "\"}},");
+	case SPAN_VALUE_BOOL:
+		p = OTLP_PUT(p, "\",\"value\":{\"boolValue\":");
+		return attribute->value.boolean ? OTLP_PUT(p, "true}},") : OTLP_PUT(p, "false}},");
+	case SPAN_VALUE_DOUBLE:
+		p = OTLP_PUT(p, "\",\"value\":{\"doubleValue\":");
+		p = otlp_put_double(p, attribute->value.real);
+		return OTLP_PUT(p, "}},");
+	}
+	assert(false); /* a type that span.h does not know */
+	return p;
+}
+
+/* With a comma behind. */
+static inline void otlp_append_attribute(struct text *text, const struct span_attribute *attribute)
+{
+	bool is_string = attribute->type == SPAN_VALUE_STRING;
 	size_t key_size = strlen(attribute->key);
-	char *p = text_room(text, key_size + OTLP_PIECE_MAX);
+	size_t value_size = is_string ? attribute->value.string.size : 0;
+	char *p = text_room(text, key_size + value_size + OTLP_PIECE_MAX);
 
 	if (p == NULL)
 		return;
 	p = OTLP_PUT(p, "{\"key\":\"");
 	p = otlp_put_bytes(p, attribute->key, key_size);
-	switch (attribute->type) {
-	case SPAN_VALUE_STRING:
-		text_end(text, OTLP_PUT(p, "\",\"value\":{\"stringValue\":\""));
-		escape_append(text, attribute->value.string.bytes, attribute->value.string.size);
-		TEXT_APPEND(text, "\"}}");
-		return;
-	case SPAN_VALUE_INT:
-		p = OTLP_PUT(p, "\",\"value\":{\"intValue\":\"");
-		p = otlp_put_integer(p, attribute->value.integer);
-		p = OTLP_PUT(p, "\"}}");
-		break;
-	case SPAN_VALUE_BOOL:
-		p = OTLP_PUT(p, "\",\"value\":{\"boolValue\":");
-		p = attribute->value.boolean ? OTLP_PUT(p, "true}}") : OTLP_PUT(p, "false}}");
-		break;
-	case SPAN_VALUE_DOUBLE:
-		p = OTLP_PUT(p, "\",\"value\":{\"doubleValue\":");
-		p = otlp_put_double(p, attribute->value.real);
-		p = OTLP_PUT(p, "}}");
-		break;
+	if (is_string) {
+		p = OTLP_PUT(p, "\",\"value\":{\"stringValue\":\"");
+		p = otlp_put_text(text, p, &attribute->value.string, OTLP_PIECE_MAX);
+		if (p == NULL)
+			return;
+		p = OTLP_PUT(p, "\"}},");
+	} else {
+		p = otlp_put_scalar(p, attribute);
 	}
 	text_end(text, p);
 }
@@ -148,11 +226,10 @@ void otlp_append_attributes(
 {
 	size_t i;
 
-	for (i = 0; i < count; i++) {
-		if (i > 0)
-			TEXT_APPEND(text, ",");
+	for (i = 0; i < count; i++)
 		otlp_append_attribute(text, &attributes[i]);
-	}
+	if (count > 0 && text->error == TEXT_OK)
+		text->size--; /* the last comma */
 }
 
 static void otlp_append_attribute_list(
@@ -200,8 +277,6 @@ static void otlp_append_events(struct text *text, const struct span *span)
 {
 	size_t i;
 
-	if (span->event_count == 0)
-		return;
 	TEXT_APPEND(text, ",\"events\":[");
 	for (i = 0; i < span->event_count; i++) {
 		if (i > 0)
@@ -218,9 +293,9 @@ static void otlp_append_link(struct text *text, const struct span_link *link)
 	if (p == NULL)
 		return;
 	p = OTLP_PUT(p, "{\"traceId\":\"");
-	p = otlp_put_hex(p, link->trace_id, sizeof link->trace_id);
+	p = otlp_put_trace_id(p, link->trace_id);
 	p = OTLP_PUT(p, "\",\"spanId\":\"");
-	p = otlp_put_hex(p, link->span_id, sizeof link->span_id);
+	p = otlp_put_hex8(p, link->span_id);
 	text_end(text, OTLP_PUT(p, "\"}"));
 }
 
@@ -228,8 +303,6 @@ static void otlp_append_links(struct text *text, const struct span *span)
 {
 	size_t i;
 
-	if (span->link_count == 0)
-		return;
 	TEXT_APPEND(text, ",\"links\":[");
 	for (i = 0; i < span->link_count; i++) {
 		if (i > 0)
@@ -241,8 +314,6 @@ static void otlp_append_links(struct text *text, const struct span *span)
 
 static void otlp_append_status(struct text *text, const struct span *span)
 {
-	if (span->status == SPAN_STATUS_UNSET)
-		return;
 	if (span->status == SPAN_STATUS_OK) {
 		TEXT_APPEND(text, ",\"status\":{\"code\":1}");
 		return;
@@ -256,51 +327,30 @@ static void otlp_append_status(struct text *text, const struct span *span)
 	TEXT_APPEND(text, "}");
 }
 
-static unsigned otlp_flags(const struct span *span)
+static uint32_t otlp_flags(const struct span *span)
 {
-	unsigned flags = span->context.flags | OTLP_FLAG_HAS_IS_REMOTE;
+	uint32_t flags = span->context.flags | OTLP_FLAG_HAS_IS_REMOTE;
 
 	return span->has_parent && span->parent_is_remote ? flags | OTLP_FLAG_IS_REMOTE : flags;
 }
 
-static void otlp_append_identity(struct text *text, const struct span *span)
+static inline char *otlp_put_ids(char *p, const struct span *span)
 {
-	char *p = text_room(text, OTLP_PIECE_MAX);
-
-	if (p == NULL)
-		return;
 	p = OTLP_PUT(p, "{\"traceId\":\"");
-	p = otlp_put_hex(p, span->context.trace_id, sizeof span->context.trace_id);
+	p = otlp_put_trace_id(p, span->context.trace_id);
 	p = OTLP_PUT(p, "\",\"spanId\":\"");
-	p = otlp_put_hex(p, span->context.span_id, sizeof span->context.span_id);
+	p = otlp_put_hex8(p, span->context.span_id);
 	if (span->has_parent) {
 		p = OTLP_PUT(p, "\",\"parentSpanId\":\"");
-		p = otlp_put_hex(p, span->parent_span_id, sizeof span->parent_span_id);
+		p = otlp_put_hex8(p, span->parent_span_id);
 	}
-	text_end(text, OTLP_PUT(p, "\""));
-	if (span->tracestate.size > 0) {
-		TEXT_APPEND(text, ",\"traceState\":\"");
-		escape_append(text, span->tracestate.bytes, span->tracestate.size);
-		TEXT_APPEND(text, "\"");
-	}
+	return p;
 }
 
-/* Flags, name, kind and times. */
-static void otlp_append_body(struct text *text, const struct span *span)
+static inline char *otlp_put_kind_and_times(char *p, const struct span *span)
 {
 	uint64_t end_unix_ns = span->end_unix_ns;
-	char *p = text_room(text, OTLP_PIECE_MAX);
 
-	if (p == NULL)
-		return;
-	p = OTLP_PUT(p, ",\"flags\":");
-	p = otlp_put_number(p, otlp_flags(span));
-	text_end(text, OTLP_PUT(p, ",\"name\":\""));
-	escape_append(text, span->name.bytes, span->name.size);
-
-	p = text_room(text, OTLP_PIECE_MAX);
-	if (p == NULL)
-		return;
 	if (end_unix_ns <= span->start_unix_ns)
 		end_unix_ns = span->start_unix_ns + 1;
 	p = OTLP_PUT(p, "\",\"kind\":");
@@ -309,17 +359,43 @@ static void otlp_append_body(struct text *text, const struct span *span)
 	p = otlp_put_number(p, span->start_unix_ns);
 	p = OTLP_PUT(p, "\",\"endTimeUnixNano\":\"");
 	p = otlp_put_number(p, end_unix_ns);
-	text_end(text, OTLP_PUT(p, "\""));
+	return OTLP_PUT(p, "\"");
+}
+
+/* All that a span always has. */
+static inline void otlp_append_head(struct text *text, const struct span *span)
+{
+	size_t following = span->name.size + OTLP_PIECE_MAX;
+	char *p = text_room(text, span->tracestate.size + following);
+
+	if (p == NULL)
+		return;
+	p = otlp_put_ids(p, span);
+	if (span->tracestate.size > 0) {
+		p = OTLP_PUT(p, "\",\"traceState\":\"");
+		p = otlp_put_text(text, p, &span->tracestate, following);
+		if (p == NULL)
+			return;
+	}
+	p = OTLP_PUT(p, "\",\"flags\":");
+	p = otlp_put_up_to_four(p, otlp_flags(span));
+	p = OTLP_PUT(p, ",\"name\":\"");
+	p = otlp_put_text(text, p, &span->name, OTLP_PIECE_MAX);
+	if (p == NULL)
+		return;
+	text_end(text, otlp_put_kind_and_times(p, span));
 }
 
 void otlp_append_span(struct text *text, const struct span *span)
 {
-	otlp_append_identity(text, span);
-	otlp_append_body(text, span);
+	otlp_append_head(text, span);
 	otlp_append_span_attributes(text, span);
-	otlp_append_events(text, span);
-	otlp_append_links(text, span);
-	otlp_append_status(text, span);
+	if (span->event_count > 0)
+		otlp_append_events(text, span);
+	if (span->link_count > 0)
+		otlp_append_links(text, span);
+	if (span->status != SPAN_STATUS_UNSET)
+		otlp_append_status(text, span);
 	TEXT_APPEND(text, "}");
 }
 

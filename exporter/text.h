@@ -19,8 +19,8 @@ struct text {
 	enum text_error error;
 };
 
-/* Room is asked for generously; so much may be asked for beyond the limit. */
-#define TEXT_SLACK 256
+/* Room is asked for generously: so much more than the limit allows may be asked for. */
+#define TEXT_SLACK 512
 
 void text_init(struct text *text, size_t limit);
 void text_done(struct text *text);
