@@ -14,16 +14,12 @@
 #include "exporter/exporter.h"
 
 #include <assert.h>
-#include <ctype.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "exporter/batch.h"
 #include "exporter/console.h"
@@ -32,6 +28,7 @@
 #include "exporter/queue.h"
 #include "exporter/report.h"
 #include "exporter/screen.h"
+#include "exporter/verify.h"
 
 /* So many emptied batches are kept with their memory; fresh pages cost more than the encoding. */
 enum { EXPORTER_SPARES_MAX = 4 };
@@ -250,69 +247,6 @@ static void *exporter_run(void *arg)
 
 /* --- making one --- */
 
-static int exporter_check_endpoint(const struct exporter_config *config, char *error, size_t size)
-{
-	char clean[REPORT_TARGET_SIZE];
-
-	if (config->endpoint != NULL && (strncasecmp(config->endpoint, "http://", 7) == 0 ||
-						strncasecmp(config->endpoint, "https://", 8) == 0))
-		return 0;
-	report_clean_url(clean, sizeof clean, config->endpoint != NULL ? config->endpoint : "");
-	(void)snprintf(error, size, "endpoint \"%s\": must start with http:// or https://",
-		clean); /* may be cut */
-	return -1;
-}
-
-/* A name is a token, a value has no control characters (RFC 9110, section 5). */
-static bool exporter_header_is_good(const struct exporter_header *header)
-{
-	const char *p;
-
-	for (p = header->name; *p != '\0'; p++)
-		if (!isalnum((unsigned char)*p) && strchr("!#$%&'*+-.^_`|~", *p) == NULL)
-			return false;
-	for (p = header->value; *p != '\0'; p++)
-		if (iscntrl((unsigned char)*p) && *p != '\t')
-			return false;
-	return header->name[0] != '\0';
-}
-
-static int exporter_check_headers(const struct exporter_config *config, char *error, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i < config->header_count; i++) {
-		if (exporter_header_is_good(&config->headers[i]))
-			continue;
-		(void)snprintf(error, size, "header number %zu: not a header of HTTP",
-			i + 1); /* may be cut */
-		return -1;
-	}
-	return 0;
-}
-
-static int exporter_check_file(const char *what, const char *path, char *error, size_t size)
-{
-	if (path == NULL || access(path, R_OK) == 0)
-		return 0;
-	(void)snprintf(error, size, "%s %s: %m", what, path); /* may be cut */
-	return -1;
-}
-
-static int exporter_check(const struct exporter_config *config, char *error, size_t size)
-{
-	if (config->target != EXPORTER_OTLP)
-		return 0;
-	if (exporter_check_endpoint(config, error, size) != 0 ||
-		exporter_check_headers(config, error, size) != 0 ||
-		exporter_check_file("certificate", config->certificate, error, size) != 0 ||
-		exporter_check_file("client key", config->client_key, error, size) != 0 ||
-		exporter_check_file(
-			"client certificate", config->client_certificate, error, size) != 0)
-		return -1;
-	return 0;
-}
-
 static size_t exporter_min(size_t a, size_t b)
 {
 	return a < b ? a : b;
@@ -402,7 +336,7 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 		.stop_left_ms = exporter_stop_left_ms, .pause = exporter_pause};
 	struct exporter *exporter;
 
-	if (exporter_check(config, error, error_size) != 0)
+	if (verify_config(config, error, error_size) != 0)
 		return NULL;
 	exporter = exporter_alloc(config->target);
 	if (exporter == NULL)

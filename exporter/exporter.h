@@ -19,6 +19,8 @@
  *
  * new, start, submit, seal, stop, counters_read and free belong to one thread, the event loop's.
  *
+ * The program must ignore SIGPIPE: a collector may close a connection that exporter_free() closes.
+ *
  * With EXPORTER_NONE there is no thread, and what is submitted is neither kept nor counted.
  */
 enum exporter_target { EXPORTER_NONE, EXPORTER_OTLP, EXPORTER_CONSOLE };
