@@ -84,13 +84,12 @@ static int rules_upstream_port(struct settings *settings, struct config *config)
 		"port 0 is only for listening; must be a port from 1 to 65535");
 }
 
-/* The request target is the client's own; there is no second place for one. */
+/* The request target is the client's own, and passed on as it is. */
 static int rules_paths(struct settings *settings, struct config *config)
 {
-	if (config->listen_url.scheme == URL_WS && config->listen_url.path[0] != '\0')
-		return rules_fail_value(settings, OPTION_AT_listen, config->listen,
-			"clients may ask for any path; must be without one, ws://HOST:PORT");
-	if (config->upstream_url.scheme == URL_WS && config->upstream_url.path[0] != '\0' &&
+	const char *path = config->upstream_url.path;
+
+	if (config->upstream_url.scheme == URL_WS && path[0] != '\0' && strcmp(path, "/") != 0 &&
 		url_is_websocket(&config->listen_url))
 		return rules_fail_value(settings, OPTION_AT_upstream, config->upstream,
 			"the path that a WebSocket client asks for is passed on; "

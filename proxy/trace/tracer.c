@@ -23,7 +23,8 @@
 
 #define TRACER_SPAN_NAME_MAX   512
 #define TRACER_METHOD_MARK     "{method}"
-#define TRACER_ATTRIBUTES_MAX  (CAPTURE_ATTRIBUTES_MAX + 16)
+#define TRACER_CONSTANTS_MAX   16
+#define TRACER_ATTRIBUTES_MAX  (CAPTURE_ATTRIBUTES_MAX + TRACER_CONSTANTS_MAX + 16)
 #define TRACER_CLOCK_JUMP_NS   100000000ull
 #define TRACER_FLAGS_FORWARDED TRACE_FLAG_SAMPLED /* servers refuse the bits of Level 2 */
 
@@ -147,24 +148,34 @@ static void tracer_put_named(const struct tracer *tracer, struct tracer_attribut
 		tracer_put(attributes, current, text);
 }
 
-/* Renders what all spans of the connection have in common; an older rendering is replaced. */
-static void tracer_share(struct tracer_connection *connection)
+/* What all spans of the connection have in common, but for its captured values. */
+static void tracer_put_common(
+	const struct tracer_connection *connection, struct tracer_attributes *attributes)
 {
 	const struct tracer *tracer = connection->tracer;
+	size_t i;
+
+	tracer_put_named(tracer, attributes, TRACER_SYSTEM, tracer_text("jsonrpc"));
+	tracer_put_named(tracer, attributes, TRACER_SERVICE, tracer_text(tracer->rpc_service));
+	tracer_put_named(tracer, attributes, TRACER_TRANSPORT, tracer_text(connection->transport));
+	tracer_put(attributes, "app_server.connection_id", tracer_text(connection->number));
+	for (i = 0; i < tracer->profile->constant_count; i++)
+		tracer_put(attributes, tracer->profile->constants[i].attribute,
+			tracer_text(tracer->profile->constants[i].value));
+}
+
+/* Renders all that is common, captured values too; an older rendering is replaced. */
+static void tracer_share(struct tracer_connection *connection)
+{
+	const struct captures *captures = &connection->tracer->captures;
 	struct tracer_attributes attributes = {.count = 0};
 	struct span_shared *shared;
 	size_t i;
 
-	tracer_put_named(tracer, &attributes, TRACER_SYSTEM, tracer_text("jsonrpc"));
-	tracer_put_named(tracer, &attributes, TRACER_SERVICE, tracer_text(tracer->rpc_service));
-	tracer_put_named(tracer, &attributes, TRACER_TRANSPORT, tracer_text(connection->transport));
-	tracer_put(&attributes, "app_server.connection_id", tracer_text(connection->number));
-	for (i = 0; i < tracer->profile->constant_count; i++)
-		tracer_put(&attributes, tracer->profile->constants[i].attribute,
-			tracer_text(tracer->profile->constants[i].value));
-	for (i = 0; i < tracer->captures.attribute_count; i++)
+	tracer_put_common(connection, &attributes);
+	for (i = 0; i < captures->attribute_count; i++)
 		if (connection->values[i] != NULL)
-			tracer_put(&attributes, tracer->captures.attributes[i],
+			tracer_put(&attributes, captures->attributes[i],
 				tracer_text(connection->values[i]));
 	shared = span_shared_new(attributes.list, attributes.count);
 	if (shared == NULL)
@@ -327,24 +338,57 @@ static struct span_text tracer_span_name(
 	return (struct span_text){.bytes = text, .size = used};
 }
 
+struct tracer_values {
+	struct span_text list[CAPTURE_ATTRIBUTES_MAX]; /* by attribute; NULL where there is none */
+	bool own; /* one of them differs from what the connection remembers */
+};
+
 /* Values of the request, then of the answer, which is the better witness; one per attribute. */
-static void tracer_put_captured(const struct tracer_connection *connection,
+static void tracer_find_values(const struct tracer_connection *connection,
+	const struct request *request, const struct envelope *reply, struct tracer_values *values)
+{
+	const struct captures *captures = &connection->tracer->captures;
+	size_t i;
+
+	values->own = false;
+	memset(values->list, 0, captures->attribute_count * sizeof values->list[0]);
+	for (i = 0; i < request->value_count; i++)
+		values->list[request->values[i].attribute] = request->values[i].text;
+	for (i = 0; reply != NULL && i < captures->count; i++)
+		(void)capture_take(&captures->list[i], PROFILE_FROM_REPLY, request->method, reply,
+			&values->list[captures->list[i].attribute]); /* as it was if there is none
+								      */
+	for (i = 0; i < captures->attribute_count; i++)
+		if (values->list[i].bytes != NULL && connection->values[i] != NULL &&
+			(strlen(connection->values[i]) != values->list[i].size ||
+				memcmp(connection->values[i], values->list[i].bytes,
+					values->list[i].size) != 0))
+			values->own = true;
+}
+
+/*
+ * Puts the captured values. They come on top of the rendering that the connection's spans share,
+ * which is left out (and false returned) when this request says something else than it.
+ */
+static bool tracer_put_captured(const struct tracer_connection *connection,
 	const struct request *request, const struct envelope *reply,
 	struct tracer_attributes *attributes)
 {
 	const struct captures *captures = &connection->tracer->captures;
-	struct span_text values[CAPTURE_ATTRIBUTES_MAX];
+	struct tracer_values values;
 	size_t i;
 
-	memset(values, 0, captures->attribute_count * sizeof values[0]);
-	for (i = 0; i < request->value_count; i++)
-		values[request->values[i].attribute] = request->values[i].text;
-	for (i = 0; reply != NULL && i < captures->count; i++)
-		(void)capture_take(&captures->list[i], PROFILE_FROM_REPLY, request->method, reply,
-			&values[captures->list[i].attribute]); /* untouched where there is none */
-	for (i = 0; i < captures->attribute_count; i++)
-		if (values[i].bytes != NULL && connection->values[i] == NULL)
-			tracer_put(attributes, captures->attributes[i], values[i]);
+	tracer_find_values(connection, request, reply, &values);
+	if (values.own)
+		tracer_put_common(connection, attributes);
+	for (i = 0; i < captures->attribute_count; i++) {
+		if (values.list[i].bytes != NULL && (values.own || connection->values[i] == NULL))
+			tracer_put(attributes, captures->attributes[i], values.list[i]);
+		else if (values.own && connection->values[i] != NULL)
+			tracer_put(attributes, captures->attributes[i],
+				tracer_text(connection->values[i]));
+	}
+	return !values.own;
 }
 
 /* What an error answer says, or why there was none: status, status message, error attributes. */
@@ -402,7 +446,6 @@ static void tracer_record(const struct tracer_connection *connection, const stru
 		.kind = SPAN_KIND_SERVER,
 		.start_unix_ns = request->start_unix_ns,
 		.end_unix_ns = request->start_unix_ns + (now_ns - request->entry.start_ns),
-		.shared = connection->shared,
 		.status = SPAN_STATUS_UNSET,
 	};
 
@@ -410,7 +453,8 @@ static void tracer_record(const struct tracer_connection *connection, const stru
 	tracer_put_named(tracer, &attributes, TRACER_METHOD, request->method);
 	tracer_put_named(tracer, &attributes, TRACER_REQUEST_ID, request->id);
 	tracer_put_version(tracer, reply, &attributes);
-	tracer_put_captured(connection, request, reply, &attributes);
+	if (tracer_put_captured(connection, request, reply, &attributes))
+		span.shared = connection->shared;
 	tracer_put_failure(tracer, &span, &attributes, end, reply);
 	tracer_put(&attributes, "sidespan.end_reason", tracer_text(tracer_ends[end].reason));
 	span.attributes = attributes.list;

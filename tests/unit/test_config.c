@@ -274,9 +274,6 @@ static const struct {
 		"--listen: \"ws://localhost\": the port is missing; must be ws://HOST:PORT"},
 	{{"--upstream", "tcp://a:0"}, "--upstream: \"tcp://a:0\": port 0 is only for listening; "
 				      "must be a port from 1 to 65535"},
-	{{"--listen", "ws://localhost:1/x", "--", "s"},
-		"--listen: \"ws://localhost:1/x\": clients may ask for any path; must be without "
-		"one"},
 	{{"--upstream", "ws://a:1/x", "--listen", "ws+unix:///x"},
 		"--upstream: \"ws://a:1/x\": the path that a WebSocket client asks for is passed "
 		"on; "},
