@@ -1,14 +1,16 @@
 /* Helpers of the unit tests: running a suite, failing allocations, guard pages, files. */
 #include "tests/unit/unit.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static long unit_alloc_left = -1;
-static int unit_alloc_refused;
+/* Atomic, since a module's own threads allocate, too. */
+static atomic_long unit_alloc_left = -1;
+static atomic_int unit_alloc_refused;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -21,14 +23,14 @@ char *__wrap_strndup(const char *text, size_t size);
 
 static int unit_alloc_refuse(void)
 {
-	if (unit_alloc_left < 0)
+	long left = atomic_load(&unit_alloc_left);
+
+	while (left > 0 && !atomic_compare_exchange_weak(&unit_alloc_left, &left, left - 1))
+		;
+	if (left != 0)
 		return 0;
-	if (unit_alloc_left == 0) {
-		unit_alloc_refused = 1;
-		return 1;
-	}
-	unit_alloc_left--;
-	return 0;
+	atomic_store(&unit_alloc_refused, 1);
+	return 1;
 }
 
 /* The linker sends the modules' allocations here (--wrap); those of libraries stay as they are. */
@@ -66,18 +68,18 @@ char *__wrap_strdup(const char *text)
 
 void unit_alloc_fail_after(long n)
 {
-	unit_alloc_left = n;
-	unit_alloc_refused = 0;
+	atomic_store(&unit_alloc_refused, 0);
+	atomic_store(&unit_alloc_left, n);
 }
 
 void unit_alloc_fail_never(void)
 {
-	unit_alloc_left = -1;
+	atomic_store(&unit_alloc_left, -1);
 }
 
 int unit_alloc_failed(void)
 {
-	return unit_alloc_refused;
+	return atomic_load(&unit_alloc_refused);
 }
 
 static size_t unit_guard_span(size_t size, size_t page)
