@@ -8,7 +8,7 @@
 #   make asan       all tests with the address and undefined behaviour sanitizers
 #   make tsan       all tests with the thread sanitizer
 #   make fuzz       every fuzz target, FUZZ_SECONDS (10) each
-#   make tidy       clang-format, clang-tidy and cppcheck have nothing to say
+#   make tidy       gcc, clang, clang-format, clang-tidy and cppcheck have nothing to say
 #   make layers     every include goes where the architecture allows it
 #   make format     let clang-format have its way
 #   make install    into DESTDIR/PREFIX (/usr/local)
@@ -72,9 +72,9 @@ H_FILES  := $(wildcard w3c/*.h config/*.h exporter/*.h proxy/*.h proxy/*/*.h tes
 # The unit tests' own versions of these stand between the modules and the C library.
 WRAP     := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup
 
-# For a make that this one starts, unless it was told how many jobs to run.
+# Starts a make that says only what is wrong, with a job per CPU unless this one was told how many.
 PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
-SUBMAKE  = +@$(MAKE) --no-print-directory
+SUBMAKE  = +@$(MAKE) --silent --no-print-directory $(PARALLEL)
 
 # Everything is built again when the way of building changes.
 ifneq ($(file <$(B)/flags),$(COMPILE) $(LINK))
@@ -157,25 +157,28 @@ PYTEST_tsan := SIDESPAN_TEST_PATIENCE=40
 system: $(SYSTEM)
 	@test ! -d tests/system || $(PYTEST_$(VARIANT)) $(PYTEST) tests/system || test $$? -eq 5
 
+.PHONY: programs
+programs: $(UNIT) $(REPLAY) $(SYSTEM)
+
 .PHONY: check
-check: $(UNIT) $(REPLAY) $(SYSTEM)
+check: programs
 	+@for kind in unit corpus layers system; do $(MAKE) --no-print-directory $$kind || exit 1; done
 
 .PHONY: test
 test:
 	@tests/deps build test
-	$(SUBMAKE) $(PARALLEL) check
+	$(SUBMAKE) check
 
 .PHONY: asan tsan
 asan tsan:
 	@tests/deps build test
-	$(SUBMAKE) $(PARALLEL) VARIANT=$@ check
+	$(SUBMAKE) VARIANT=$@ check
 
 .PHONY: test-real
 test-real: CODEX := build/codex
 test-real:
 	@tests/deps build test real
-	$(SUBMAKE) $(PARALLEL) all
+	$(SUBMAKE) all
 	@grep -qs '"version": "$(CODEX_VERSION)"' $(CODEX)/node_modules/@openai/codex/package.json || \
 		npm install --no-audit --no-fund --prefix $(CODEX) @openai/codex@$(CODEX_VERSION)
 	@$(PYTEST) tests/real
@@ -187,7 +190,7 @@ FUZZ_TARGETS ?= $(FUZZ)
 .PHONY: fuzz
 fuzz:
 	@tests/deps build fuzz
-	$(SUBMAKE) $(PARALLEL) VARIANT=fuzz CC=$(CLANG) fuzz-run
+	$(SUBMAKE) VARIANT=fuzz CC=$(CLANG) fuzz-run
 
 .PHONY: fuzz-run
 fuzz-run: $(FUZZ_TARGETS:%=$(B)/tests/fuzz/fuzz_%)
@@ -206,13 +209,13 @@ fuzz-run: $(FUZZ_TARGETS:%=$(B)/tests/fuzz/fuzz_%)
 .PHONY: demo
 demo:
 	@tests/deps build
-	$(SUBMAKE) $(PARALLEL) $(B)/sidespan $(DEMO)
+	$(SUBMAKE) $(B)/sidespan $(DEMO)
 	@$(PLACES) tests/demo/run.sh
 
 .PHONY: bench
 bench:
 	@tests/deps build test bench
-	$(SUBMAKE) $(PARALLEL) $(B)/sidespan $(BENCH)
+	$(SUBMAKE) $(B)/sidespan $(BENCH)
 	@$(PLACES) $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 
 # Looking at the source
@@ -220,6 +223,8 @@ bench:
 .PHONY: tidy
 tidy:
 	@tests/deps build test tidy
+	$(SUBMAKE) CC=gcc B=build/strict-gcc CFLAGS=-Werror programs
+	$(SUBMAKE) CC=$(CLANG) B=build/strict-clang CFLAGS=-Werror programs
 	clang-format --dry-run -Werror $(C_FILES) $(H_FILES)
 	@for f in $(C_FILES); do echo $$f; done | \
 		xargs -P $$(nproc) -I {} sh -c 'clang-tidy --quiet "$$1" -- \
