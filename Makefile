@@ -100,7 +100,7 @@ $(B)/sidespan: $(OBJECTS)
 
 $(B)/modules.a: $(MODULES)
 	rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) qcs $@ $^
 
 # The folders are named too: their times change when a file comes or goes.
 $(B)/gen/embedded.c: config/embed.sh $(EMBEDDED) $(wildcard config/environments config/profiles)
