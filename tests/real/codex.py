@@ -77,6 +77,23 @@ def codex_path():
     return path
 
 
+def until(fact):
+    """Waits for something that can only be looked at."""
+    deadline = time.monotonic() + WAIT_S
+    while not fact():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.01)
+
+
+def state(path):
+    """The state letter of the process or thread at that path in /proc; Z when there is none."""
+    try:
+        with open(path + "/stat", encoding="latin1") as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "Z"
+
+
 class Program:
     """A process whose stderr is kept, line by line."""
 
@@ -170,6 +187,8 @@ class Lab:
         """Freezes a process, at most until the end of the test."""
         os.kill(pid, signal.SIGSTOP)
         self.stopped.append(pid)
+        tasks = "/proc/%d/task" % pid
+        until(lambda: all(state("%s/%s" % (tasks, task)) == "T" for task in os.listdir(tasks)))
 
     def close(self):
         """Ends whatever is left."""
@@ -288,14 +307,14 @@ class Listening(Server):
 
     def wait_socket(self):
         """codex does not say when its Unix socket is ready."""
-        deadline = time.monotonic() + WAIT_S
-        while time.monotonic() < deadline and self.codex.process.poll() is None:
-            try:
+
+        def listens():
+            assert self.codex.process.poll() is None, self.codex.log
+            with contextlib.suppress(OSError):
                 wire.connect(self.codex_url)[0].close()
-                return
-            except OSError:
-                time.sleep(0.01)
-        raise AssertionError("codex does not listen: %s" % self.codex.log)
+                return True
+
+        until(listens)
 
     def connect(self, init=True, **options):
         return self.add_client(wire.WebSocket(self.url, **options), init)

@@ -85,10 +85,14 @@ def submissions(server):
     thread = client.start_thread()
     turn = client.start_turn(thread, "<hold>")
     client.wait_note("item/agentMessage/delta")
+    since = len(client.messages)
     more = [{"type": "text", "text": "more <hold>"}]
     steer = {"threadId": thread, "expectedTurnId": turn, "input": more}
     assert client.call("turn/steer", steer)["result"]["turnId"] == turn
+    client.wait_note("item/agentMessage/delta", since)
+    since = len(client.messages)
     assert client.start_turn(thread, "and more <hold>") == turn
+    client.wait_note("item/agentMessage/delta", since)
     server.lab.model.release()
     client.wait_turn(turn, "completed")
     target = {"type": "custom", "instructions": "look at it"}

@@ -8,27 +8,15 @@ import pytest
 
 from checks import CLOCKS_DIFFER_S, check_accounts, check_bytes, check_spans, end_reason
 from client import WAIT_S
-from codex import TRANSPORTS
+from codex import TRANSPORTS, state, until
 from tap import CLIENT_TO_SERVER
 
 LISTENING = ("ws", "unix")
 
 
-def until(fact, what):
-    """Waits for something that can only be looked at."""
-    deadline = time.monotonic() + WAIT_S
-    while not fact():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-
-
 def alive(pid):
     """Is there such a process, and is it not a zombie?"""
-    try:
-        with open("/proc/%d/stat" % pid, encoding="latin1") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    return state("/proc/%d" % pid) != "Z"
 
 
 def start_unanswered(server, client, count=3):
@@ -38,7 +26,7 @@ def start_unanswered(server, client, count=3):
     for _ in range(count):
         client.start("thread/list")
     sent = sum(message.sent for message in client.messages)
-    until(lambda: len(server.arrived(-1)) == sent, "request passed on")
+    until(lambda: len(server.arrived(-1)) == sent)
     return pid
 
 
@@ -115,18 +103,22 @@ def test_codex_killed(lab, transport):
 
 @pytest.mark.parametrize("transport", LISTENING)
 def test_client_gone(lab, transport):
-    """A client goes away with requests unanswered; codex and the other client go on."""
+    """
+    A client goes away with requests unanswered; codex and the other client go on. On Unix it looks
+    as if the client only had nothing more to say, so codex may still answer.
+    """
     server = lab.serve(transport)
     other, client = server.connect(), server.connect()
     pid = start_unanswered(server, client)
-    client.wire.abort()
-    client.wait_end()
-    until(lambda: CLIENT_TO_SERVER in server.recordings()[1].ended, "codex's side closed as well")
+    client.abort()
+    until(lambda: CLIENT_TO_SERVER in server.recordings()[1].ended)
     os.kill(pid, signal.SIGCONT)
     assert "result" in other.call("model/list")
     assert server.stop() == 0
-    check_spans(server)
-    assert reasons(lab.collector, "thread/list") == ["connection_closed"] * 3
+    check_accounts(server)
+    ends = reasons(lab.collector, "thread/list")
+    assert len(ends) == 3
+    assert set(ends) <= {"connection_closed", "answered" if transport == "unix" else ""}
 
 
 @pytest.mark.parametrize("transport", LISTENING)
@@ -137,8 +129,7 @@ def test_turn_outlives_client(lab, transport):
     thread = client.start_thread()
     turn = client.start_turn(thread, "<hold>")
     client.wait_note("item/agentMessage/delta")
-    client.wire.abort()
-    client.wait_end()
+    client.abort()
     later = server.connect()
     assert "result" in later.call("thread/resume", {"threadId": thread})
     lab.model.release()
@@ -156,7 +147,7 @@ def test_sidespan_killed(lab):
     client.wait_note("item/agentMessage/delta")
     pid = server.codex_pid()
     server.program.process.kill()
-    until(lambda: not alive(pid), "codex has ended")
+    until(lambda: not alive(pid))
 
 
 NO_REQUESTS = ("hello", "5", "{}", "[]", '{"id":28,"method":')
@@ -201,12 +192,13 @@ def test_expired(lab, transport):
     client.send(BATCH)
 
     def given_up():
-        return [span for span in lab.collector.ours() if end_reason(span) == "expired"]
+        spans = [span for span in lab.collector.ours() if end_reason(span) == "expired"]
+        return [span for span in spans if span.attributes["rpc.request_id"] in ("40", "41")]
 
     assert lab.collector.wait(lambda: len(given_up()) == 2, WAIT_S)
     assert "result" in client.call("thread/loaded/list")
     assert server.stop() == 0
     check_accounts(server)
-    assert sorted(span.attributes["rpc.request_id"] for span in given_up()) == ["40", "41"]
+    assert len({span.attributes["rpc.request_id"] for span in given_up()}) == 2
     for span in given_up():
         assert 0.25 < span.end - span.start < 5

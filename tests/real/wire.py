@@ -212,8 +212,11 @@ class WebSocket:
         except OSError:
             pass
 
-    def abort(self):
-        """The rude end: a reset."""
+    def deafen(self):
+        """Makes receive() end, without a word to the peer."""
+        self.socket.shutdown(socket.SHUT_RD)
+
+    def reset(self):
+        """The rude end, once nobody is in receive(): a reset on TCP, an end of file on Unix."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
