@@ -69,12 +69,12 @@ def sidespan_path():
 
 
 def codex_path():
-    """The native program if it is there: npm's `codex` is a script that starts it."""
-    modules = ROOT + "/build/codex/node_modules"
-    native = glob.glob(modules + "/@openai/codex-*/vendor/*/bin/codex")
-    path = os.path.abspath(os.environ.get("CODEX") or (native or [modules + "/.bin/codex"])[0])
-    assert os.access(path, os.X_OK), "no codex at %s: `make test-real` installs it" % path
-    return path
+    """The native program: npm's `codex` is a script that starts it and would outlive or hide it."""
+    path = os.environ.get("CODEX") or ROOT + "/build/codex/node_modules/.bin/codex"
+    script = os.path.realpath(path)
+    native = glob.glob(os.path.dirname(script) + "/../../codex-*/vendor/*/bin/codex")
+    assert os.path.isfile(script), "no codex at %s: `make test-real` installs it" % path
+    return os.path.realpath(native[0]) if native else script
 
 
 def until(fact):
@@ -94,6 +94,13 @@ def state(path):
         return "Z"
 
 
+def freeze(pid):
+    """Stops a process, all of its threads."""
+    os.kill(pid, signal.SIGSTOP)
+    tasks = "/proc/%d/task" % pid
+    until(lambda: all(state("%s/%s" % (tasks, task)) == "T" for task in os.listdir(tasks)))
+
+
 class Program:
     """A process whose stderr is kept, line by line."""
 
@@ -107,6 +114,7 @@ class Program:
             stdin=pipe,
             stdout=pipe,
             stderr=subprocess.PIPE,
+            start_new_session=True,
         )
         self.log, self.changed, self.ended = [], threading.Condition(), False
         self.thread = threading.Thread(target=self.read, daemon=True)
@@ -144,11 +152,13 @@ class Program:
     def end(self, how=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(how)
-        try:
-            return self.wait()
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
+        return self.wait()
+
+    def kill(self):
+        """Ends the process and what it may have left behind."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.wait()
 
 
 class Lab:
@@ -159,7 +169,7 @@ class Lab:
         self.workspace, self.home = self.folder + "/w", self.folder + "/h"
         os.mkdir(self.workspace)
         os.mkdir(self.home)
-        self.model, self.collector, self.programs, self.stopped = Model(), Collector(), [], []
+        self.model, self.collector, self.programs = Model(), Collector(), []
 
     def configure(self, otel):
         """Writes codex's configuration; with its own export or, as usual, without."""
@@ -183,22 +193,10 @@ class Lab:
         environment = {**self.environment(), **soon, **(environment or {})}
         return kind(self, transport, environment, **options)
 
-    def stop_process(self, pid):
-        """Freezes a process, at most until the end of the test."""
-        os.kill(pid, signal.SIGSTOP)
-        self.stopped.append(pid)
-        tasks = "/proc/%d/task" % pid
-        until(lambda: all(state("%s/%s" % (tasks, task)) == "T" for task in os.listdir(tasks)))
-
     def close(self):
         """Ends whatever is left."""
-        for pid in self.stopped:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         for program in self.programs:
-            if program.process.poll() is None:
-                program.process.kill()
-            program.wait()
+            program.kill()
         self.model.close()
         self.collector.close()
         shutil.rmtree(self.folder, ignore_errors=True)

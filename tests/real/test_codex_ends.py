@@ -8,7 +8,7 @@ import pytest
 
 from checks import CLOCKS_DIFFER_S, check_accounts, check_bytes, check_spans, end_reason
 from client import WAIT_S
-from codex import TRANSPORTS, state, until
+from codex import TRANSPORTS, freeze, state, until
 from tap import CLIENT_TO_SERVER
 
 LISTENING = ("ws", "unix")
@@ -22,7 +22,7 @@ def alive(pid):
 def start_unanswered(server, client, count=3):
     """Stops codex and sends requests; returns codex's pid once they are through sidespan."""
     pid = server.codex_pid()
-    server.lab.stop_process(pid)
+    freeze(pid)
     for _ in range(count):
         client.start("thread/list")
     sent = sum(message.sent for message in client.messages)
