@@ -1,0 +1,167 @@
+/* The tree of wanted pointers: what is a pointer, what is found, limits, allocation failures. */
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy/message/envelope.h"
+#include "proxy/message/pointers.h"
+#include "proxy/message/pointers_tree.h"
+#include "tests/unit/unit.h"
+
+START_TEST(test_syntax)
+{
+	static const struct {
+		const char *pointer;
+		int slot;
+	} rows[] = {
+		{"/a", 0},
+		{"/a/b", 1},
+		{"/", 2},
+		{"/a~0b", 3},
+		{"/a~1b", 4},
+		{"", 5},
+		{"/a/0", 6},
+		{"/1/2/3/4/5/6/7/8", 7},
+		{"/\xc3\xa9", 8},
+		{"/a", 0},
+		{"/a~1b", 4},
+		{"a", -1},
+		{"a/b", -1},
+		{"/~", -1},
+		{"/~2", -1},
+		{"/a~", -1},
+		{"/a~/b", -1},
+		{"/1/2/3/4/5/6/7/8/9", -1},
+		{"/a/b", 1},
+	};
+	struct pointers *pointers = pointers_new();
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		ck_assert_msg(pointers_add(pointers, rows[i].pointer, 1) == rows[i].slot, "%s",
+			rows[i].pointer);
+	ck_assert_uint_eq(pointers_count(pointers), 9);
+	pointers_free(pointers);
+}
+END_TEST
+
+START_TEST(test_larger_bytes_max_counts)
+{
+	struct pointers *pointers = pointers_new();
+
+	ck_assert_int_eq(pointers_add(pointers, "/a", 10), 0);
+	ck_assert_int_eq(pointers_add(pointers, "/a", 5), 0);
+	ck_assert_uint_eq(pointers->slot_bytes_max[0], 10);
+	ck_assert_int_eq(pointers_add(pointers, "/a", 11), 0);
+	ck_assert_uint_eq(pointers->slot_bytes_max[0], 11);
+	pointers_free(pointers);
+}
+END_TEST
+
+START_TEST(test_find)
+{
+	struct pointers *pointers = pointers_new();
+	uint16_t a, b;
+
+	(void)pointers_add(pointers, "/a/b~1c", 1);
+	(void)pointers_add(pointers, "/a/10", 1);
+	(void)pointers_add(pointers, "/a/010", 1);
+	(void)pointers_add(pointers, "/a/", 1);
+	a = pointers_child(pointers, POINTERS_ROOT, "a", 1);
+	ck_assert_uint_ne(a, POINTERS_NONE);
+	ck_assert_uint_eq(pointers_child(pointers, POINTERS_ROOT, "ab", 2), POINTERS_NONE);
+	ck_assert_uint_eq(pointers_child(pointers, POINTERS_ROOT, "", 0), POINTERS_NONE);
+	b = pointers_child(pointers, a, "b/c", 3);
+	ck_assert_int_eq(pointers->nodes[b].slot, 0);
+	ck_assert_uint_ne(pointers_child(pointers, a, "", 0), POINTERS_NONE);
+	ck_assert_int_eq(pointers->nodes[pointers_element(pointers, a, 10)].slot, 1);
+	ck_assert_uint_eq(pointers_element(pointers, a, 1), POINTERS_NONE);
+	ck_assert_uint_eq(pointers_element(pointers, a, 11), POINTERS_NONE);
+	ck_assert_uint_eq(pointers_element(pointers, b, 0), POINTERS_NONE);
+	pointers_free(pointers);
+}
+END_TEST
+
+START_TEST(test_limits)
+{
+	struct pointers *pointers = pointers_new();
+	char pointer[POINTERS_TOKEN_MAX + 3] = "/";
+	int i;
+
+	memset(pointer + 1, 'x', POINTERS_TOKEN_MAX);
+	ck_assert_int_eq(pointers_add(pointers, pointer, 1), 0);
+	pointer[POINTERS_TOKEN_MAX + 1] = 'x';
+	ck_assert_int_eq(pointers_add(pointers, pointer, 1), -1);
+	for (i = 1; i < POINTERS_SLOTS_MAX; i++) {
+		(void)snprintf(pointer, sizeof(pointer), "/%d/x/%d", i, i);
+		ck_assert_int_eq(pointers_add(pointers, pointer, 1), i);
+	}
+	ck_assert_int_eq(pointers_add(pointers, "/one/more", 1), -1);
+	ck_assert_int_eq(pointers_add(pointers, "/5/x/5", 1), 5);
+	ck_assert_uint_eq(pointers_count(pointers), POINTERS_SLOTS_MAX);
+	pointers_free(pointers);
+}
+END_TEST
+
+START_TEST(test_fixed_slots)
+{
+	struct pointers *pointers = envelope_pointers_new("x/y~z");
+
+	ck_assert_uint_eq(pointers_count(pointers), ENVELOPE_SLOTS_FIXED);
+	ck_assert_int_eq(pointers_add(pointers, "/method", 1), ENVELOPE_METHOD);
+	ck_assert_int_eq(pointers_add(pointers, "/x~1y~0z/tracestate", 1), ENVELOPE_TRACESTATE);
+	pointers_free(pointers);
+	ck_assert_ptr_null(envelope_pointers_new("id")); /* would be two slots in one */
+}
+END_TEST
+
+START_TEST(test_alloc_failures)
+{
+	struct pointers *pointers = NULL;
+	long n;
+
+	for (n = 0; n < 100 && pointers == NULL; n++) {
+		unit_alloc_fail_after(n);
+		pointers = envelope_pointers_new("trace");
+		unit_alloc_fail_never();
+		ck_assert_int_eq(pointers == NULL, unit_alloc_failed());
+	}
+	pointers_free(pointers);
+	ck_assert_int_gt(n, 3);
+	ck_assert_int_lt(n, 100);
+	pointers_free(NULL);
+}
+END_TEST
+
+START_TEST(test_add_fails_without_a_trace)
+{
+	struct pointers *pointers = pointers_new();
+	char pointer[16];
+	int i, refused = 0;
+
+	for (i = 0; i < 100; i++) {
+		(void)snprintf(pointer, sizeof(pointer), "/%d/a", i);
+		unit_alloc_fail_after(0);
+		if (pointers_add(pointers, pointer, 1) < 0)
+			refused++;
+		unit_alloc_fail_never();
+		ck_assert_int_eq(pointers_add(pointers, pointer, 1), i);
+	}
+	ck_assert_int_gt(refused, 2);
+	ck_assert_uint_eq(pointers_count(pointers), 100);
+	pointers_free(pointers);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("pointers");
+
+	tcase_add_test(tc, test_syntax);
+	tcase_add_test(tc, test_larger_bytes_max_counts);
+	tcase_add_test(tc, test_find);
+	tcase_add_test(tc, test_limits);
+	tcase_add_test(tc, test_fixed_slots);
+	tcase_add_test(tc, test_alloc_failures);
+	tcase_add_test(tc, test_add_fails_without_a_trace);
+	return unit_run("pointers", tc);
+}
