@@ -507,9 +507,11 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 				goto blank;
 			if (skim->depth == skim->live_depth) {
 				skim->hard = 0;
-				skim->key_from = skim->offset + (size_t)(p - start);
-				if (state == SKIM_KEY_FIRST && skim->depth == skim->envelope_depth)
-					skim->member_from = skim->key_from;
+				if (skim->depth == skim->envelope_depth) {
+					skim->key_from = skim->offset + (size_t)(p - start);
+					if (state == SKIM_KEY_FIRST)
+						skim->member_from = skim->key_from;
+				}
 			}
 			token = ++p;
 			state = SKIM_KEY_TEXT;

@@ -257,7 +257,10 @@ static void splice_on_carrier_end(struct splice *splice)
 /* After a comma, while carriers wait. */
 static void splice_on_member(struct splice *splice)
 {
-	splice->marks[splice->marks_count - 1].comma = splice->skim.member_from;
+	struct splice_mark *last = &splice->marks[splice->marks_count - 1];
+
+	if (last->comma == 0)
+		last->comma = splice->skim.member_from;
 	splice->skim.stop_at_members = false;
 	if (splice->phase == SPLICE_FLOWING)
 		splice_settle(splice);

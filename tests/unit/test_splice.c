@@ -1,0 +1,1260 @@
+/*
+ * What comes out of splice, and which hooks are called: a table of messages, each whole, cut at
+ * every place and byte by byte; messages around the hold in every order of members; and generated
+ * ones, of which the right output is known by how they were put together.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/message/pointers.h"
+#include "proxy/message/splice.h"
+#include "tests/unit/unit.h"
+
+#define OURS "{\"ours\":1}"
+
+struct buffer {
+	char *bytes;
+	size_t used, size;
+};
+
+static void buffer_add(struct buffer *buffer, const void *bytes, size_t size)
+{
+	if (buffer->used + size + 1 > buffer->size) {
+		buffer->size = 2 * (buffer->used + size + 1);
+		buffer->bytes = realloc(buffer->bytes, buffer->size);
+		ck_assert_ptr_nonnull(buffer->bytes);
+	}
+	if (size > 0)
+		memcpy(buffer->bytes + buffer->used, bytes, size);
+	buffer->used += size;
+	buffer->bytes[buffer->used] = '\0';
+}
+
+static void buffer_text(struct buffer *buffer, const char *text)
+{
+	buffer_add(buffer, text, strlen(text));
+}
+
+static void buffer_fill(struct buffer *buffer, char byte, size_t count)
+{
+	static const char zeros[256];
+
+	while (count > 0) {
+		size_t size = count < sizeof(zeros) ? count : sizeof(zeros);
+
+		buffer_add(buffer, zeros, size);
+		memset(buffer->bytes + buffer->used - size, byte, size);
+		count -= size;
+	}
+}
+
+static void buffer_clear(struct buffer *buffer)
+{
+	buffer_add(buffer, "", 0);
+	buffer->used = 0;
+	buffer->bytes[0] = '\0';
+}
+
+/* One message on its way. */
+struct run {
+	struct buffer output, calls;
+	unsigned troubles;
+	bool refuse;     /* the hook gives no carrier */
+	bool may_edit;   /* at the end */
+	bool dishonest;  /* splice_may_edit() was false, then bytes changed */
+	size_t fed_most; /* bytes fed but not given out, at most */
+};
+
+static struct pointers *pointers;
+static struct splice *splice;
+static struct run run;
+
+static void splice_setup(void)
+{
+	pointers = envelope_pointers_new("trace");
+	splice = splice_new(pointers, "trace");
+	ck_assert_ptr_nonnull(splice);
+}
+
+static void splice_teardown(void)
+{
+	splice_free(splice);
+	pointers_free(pointers);
+}
+
+/* Logs a call as its hook, kind, id and traceparent: cR1(00-a) */
+static void run_log(char hook, const struct envelope *envelope)
+{
+	static const char kinds[] = {
+		[ENVELOPE_OTHER] = 'O',
+		[ENVELOPE_REQUEST] = 'R',
+		[ENVELOPE_NOTIFICATION] = 'N',
+		[ENVELOPE_RESULT_REPLY] = 'S',
+		[ENVELOPE_ERROR_REPLY] = 'E',
+	};
+	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
+	const struct envelope_value *parent = envelope_value(envelope, ENVELOPE_TRACEPARENT);
+
+	buffer_add(&run.calls, &hook, 1);
+	buffer_add(&run.calls, &kinds[envelope_kind(envelope)], 1);
+	buffer_add(&run.calls, id->text, id->size);
+	if (parent->type == JSON_ABSENT)
+		return;
+	buffer_text(&run.calls, "(");
+	buffer_add(&run.calls, parent->text, parent->size);
+	buffer_text(&run.calls, ")");
+}
+
+static size_t run_on_carrier(void *arg, const struct envelope *envelope, const char **text)
+{
+	(void)arg;
+	run_log('c', envelope);
+	*text = OURS;
+	return run.refuse ? 0 : strlen(OURS);
+}
+
+static void run_on_envelope(void *arg, const struct envelope *envelope)
+{
+	(void)arg;
+	run_log('e', envelope);
+}
+
+static const struct splice_hooks run_hooks = {
+	.carrier = run_on_carrier, .envelope = run_on_envelope};
+
+static void run_begin(enum splice_mode mode)
+{
+	buffer_clear(&run.output);
+	buffer_clear(&run.calls);
+	run.dishonest = false;
+	run.fed_most = 0;
+	splice_begin(splice, mode, &run_hooks, NULL);
+}
+
+static void run_take_pieces(void)
+{
+	const struct splice_piece *pieces;
+	size_t count, total, i, before = run.output.used;
+
+	pieces = splice_pieces(splice, &count, &total);
+	for (i = 0; i < count; i++)
+		buffer_add(&run.output, pieces[i].bytes, pieces[i].size);
+	ck_assert_uint_eq(run.output.used - before, total);
+}
+
+/* Feeds a copy that is overwritten afterwards, so that nothing of it may be used later. */
+static void run_feed(const char *bytes, size_t size, bool last)
+{
+	bool may_edit = splice_may_edit(splice);
+	size_t before = run.output.used;
+	static struct buffer copy;
+
+	buffer_clear(&copy);
+	buffer_add(&copy, bytes, size);
+	splice_feed(splice, (uint8_t *)copy.bytes, size, last);
+	run_take_pieces();
+	if (!may_edit && (run.output.used - before != size ||
+				 memcmp(run.output.bytes + before, bytes, size) != 0))
+		run.dishonest = true;
+	memset(copy.bytes, '#', size);
+}
+
+/* A first piece, then others of step bytes. */
+static void run_message(
+	enum splice_mode mode, const char *bytes, size_t size, size_t first, size_t step)
+{
+	size_t at = 0, piece = first;
+
+	run_begin(mode);
+	do {
+		piece = piece < size - at ? piece : size - at;
+		run_feed(bytes + at, piece, at + piece == size);
+		at += piece;
+		if (at > run.output.used && at - run.output.used > run.fed_most)
+			run.fed_most = at - run.output.used;
+		piece = step;
+	} while (at < size);
+	run.troubles = splice_troubles(splice);
+	run.may_edit = splice_may_edit(splice);
+}
+
+static void run_expect(const char *input, size_t input_size, const char *output, size_t output_size,
+	const char *calls, unsigned troubles)
+{
+	bool changed = input_size != output_size || memcmp(input, output, output_size) != 0;
+
+	ck_assert_msg(run.output.used == output_size &&
+			      memcmp(run.output.bytes, output, output_size) == 0,
+		"%.300s\ngave %.300s\nnot  %.300s", input, run.output.bytes, output);
+	ck_assert_msg(calls == NULL || strcmp(run.calls.bytes, calls) == 0,
+		"%.300s\ncalled %s\nnot    %s", input, run.calls.bytes, calls);
+	ck_assert_msg(run.troubles == troubles, "%.300s: troubles %u", input, run.troubles);
+	ck_assert_msg(run.may_edit == changed, "%.300s", input);
+	ck_assert_msg(!run.dishonest, "%.300s", input);
+}
+
+#define SAME NULL
+
+static const struct splice_row {
+	const char *input;
+	const char *inject, *strip; /* outputs; SAME: input */
+	const char *calls;          /* of SPLICE_INJECT; the others miss the c... */
+	unsigned troubles;
+} splice_rows[] = {
+	/* No carrier yet. */
+	{"{\"id\":1,\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\",\"trace\":" OURS "}", SAME,
+		"cR1eR1", 0},
+	{" { \"method\" : \"m\" ,\t\"id\" : \"x\" } \r",
+		" { \"method\" : \"m\" ,\t\"id\" : \"x\" ,\"trace\":" OURS "} \r", SAME, "cRxeRx",
+		0},
+	{"{\"\\u0069d\":1.50,\"params\":{\"trace\":1,\"x\":[{\"trace\":2}]},\"method\":\"m\"}",
+		"{\"\\u0069d\":1.50,\"params\":{\"trace\":1,\"x\":[{\"trace\":2}]},\"method\":"
+		"\"m\",\"trace\":" OURS "}",
+		SAME, "cR1.50eR1.50", 0},
+	/* One carrier, in every place and of every type. */
+	{"{\"trace\":{\"traceparent\":\"00-a\"},\"id\":1,\"method\":\"m\"}",
+		"{\"trace\":" OURS ",\"id\":1,\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\"}",
+		"cR1(00-a)eR1(00-a)", 0},
+	{"{\"id\":1,\"trace\":{\"traceparent\":\"00-a\"},\"method\":\"m\"}",
+		"{\"id\":1,\"trace\":" OURS ",\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\"}",
+		"cR1(00-a)eR1(00-a)", 0},
+	{"{\"id\":1,\"method\":\"m\",\"trace\":{\"traceparent\":\"00-a\"}}",
+		"{\"id\":1,\"method\":\"m\",\"trace\":" OURS "}", "{\"id\":1,\"method\":\"m\"}",
+		"cR1(00-a)eR1(00-a)", 0},
+	{"{\"id\":1,\"method\":\"m\",\"trace\":null}",
+		"{\"id\":1,\"method\":\"m\",\"trace\":" OURS "}", "{\"id\":1,\"method\":\"m\"}",
+		"cR1eR1", 0},
+	{"{\"id\":1,\"trace\":\"a\\\"}\",\"method\":\"m\"}",
+		"{\"id\":1,\"trace\":" OURS ",\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\"}",
+		"cR1eR1", 0},
+	{"{\"id\":1,\"trace\":-1.5e3,\"method\":\"m\"}",
+		"{\"id\":1,\"trace\":" OURS ",\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\"}",
+		"cR1eR1", 0},
+	{"{\"id\":1,\"method\":\"m\",\"trace\":0}",
+		"{\"id\":1,\"method\":\"m\",\"trace\":" OURS "}", "{\"id\":1,\"method\":\"m\"}",
+		"cR1eR1", 0},
+	{"{\"id\":1,\"trace\":true,\"method\":\"m\"}",
+		"{\"id\":1,\"trace\":" OURS ",\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\"}",
+		"cR1eR1", 0},
+	{"{\"id\":1,\"trace\":[{\"trace\":[]},[]],\"method\":\"m\"}",
+		"{\"id\":1,\"trace\":" OURS ",\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\"}",
+		"cR1eR1", 0},
+	{"{\"id\":1,\"trace\":{\"trace\":{\"trace\":1}},\"method\":\"m\"}",
+		"{\"id\":1,\"trace\":" OURS ",\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\"}",
+		"cR1eR1", 0},
+	{"{\"id\":1,\"tr\\u0061\\u0063e\":1,\"method\":\"m\"}",
+		"{\"id\":1,\"tr\\u0061\\u0063e\":" OURS ",\"method\":\"m\"}",
+		"{\"id\":1,\"method\":\"m\"}", "cR1eR1", 0},
+	{"{ \"trace\" : 1 , \"id\" : 1 , \"method\" : \"m\" }",
+		"{ \"trace\" : " OURS " , \"id\" : 1 , \"method\" : \"m\" }",
+		"{  \"id\" : 1 , \"method\" : \"m\" }", "cR1eR1", 0},
+	{"{ \"id\" : 1 , \"trace\" : 1 , \"method\" : \"m\" }",
+		"{ \"id\" : 1 , \"trace\" : " OURS " , \"method\" : \"m\" }",
+		"{ \"id\" : 1  , \"method\" : \"m\" }", "cR1eR1", 0},
+	{"{ \"id\" : 1 , \"method\" : \"m\" , \"trace\" : 1 }",
+		"{ \"id\" : 1 , \"method\" : \"m\" , \"trace\" : " OURS " }",
+		"{ \"id\" : 1 , \"method\" : \"m\"  }", "cR1eR1", 0},
+	/* More than one. */
+	{"{\"trace\":{\"traceparent\":\"a\"},\"id\":1,\"trace\":{\"traceparent\":\"b\"},\"method\":"
+	 "\"m\"}",
+		"{\"trace\":" OURS ",\"id\":1,\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\"}",
+		"cR1(b)eR1(b)", 0},
+	{"{\"trace\":1,\"trace\":2,\"trace\":3,\"id\":1,\"method\":\"m\"}",
+		"{\"trace\":" OURS ",\"id\":1,\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\"}",
+		"cR1eR1", 0},
+	{"{ \"trace\":1 , \"\\u0074race\":2 ,\"id\":1, \"trace\" :3 ,\"method\":\"m\",\"trace\":4}",
+		"{ \"trace\":" OURS "  ,\"id\":1 ,\"method\":\"m\"}",
+		"{  \"id\":1 ,\"method\":\"m\"}", "cR1eR1", 0},
+	{"{\"id\":1,\"method\":\"m\",\"trace\":1,\"trace\":2}",
+		"{\"id\":1,\"method\":\"m\",\"trace\":" OURS "}", "{\"id\":1,\"method\":\"m\"}",
+		"cR1eR1", 0},
+	/* Not quite the carrier. */
+	{"{\"id\":1,\"method\":\"m\",\"Trace\":1,\"trace \":2,\"trac\":3,\"traces\":4,\"\":5}",
+		"{\"id\":1,\"method\":\"m\",\"Trace\":1,\"trace "
+		"\":2,\"trac\":3,\"traces\":4,\"\":5,\"trace\":" OURS "}",
+		SAME, "cR1eR1", 0},
+	/* The last id and method count. */
+	{"{\"id\":null,\"method\":1,\"trace\":1,\"id\":2,\"method\":\"m\"}",
+		"{\"id\":null,\"method\":1,\"trace\":" OURS ",\"id\":2,\"method\":\"m\"}",
+		"{\"id\":null,\"method\":1,\"id\":2,\"method\":\"m\"}", "cR2eR2", 0},
+	{"{\"id\":2,\"method\":\"m\",\"trace\":1,\"id\":null}", SAME, SAME, "eN", 0},
+	/* Not requests. */
+	{"{\"method\":\"m\",\"trace\":1}", SAME, SAME, "eN", 0},
+	{"{\"id\":null,\"method\":\"m\",\"trace\":1,\"trace\":2}", SAME, SAME, "eN", 0},
+	{"{\"id\":1,\"result\":{},\"trace\":1}", SAME, SAME, "eS1", 0},
+	{"{\"error\":{\"code\":1},\"trace\":{\"traceparent\":\"a\"},\"id\":\"x\"}", SAME, SAME,
+		"eEx(a)", 0},
+	{"{\"id\":true,\"method\":\"m\",\"trace\":1}", SAME, SAME, "eO", 0},
+	{"{\"id\":[],\"method\":\"m\"}", SAME, SAME, "eO", 0},
+	{"{\"id\":1,\"method\":null}", SAME, SAME, "eO1", 0},
+	{"{\"trace\":1}", SAME, SAME, "eO", 0},
+	{"{\"trace\":1,\"trace\":2}", SAME, SAME, "eO", 0},
+	{"{}", SAME, SAME, "eO", 0},
+	{"\"trace\"", SAME, SAME, "", 0},
+	{"17", SAME, SAME, "", 0},
+	{"null \r\n", SAME, SAME, "", 0},
+	{"[]", SAME, SAME, "", 0},
+	{"[1,\"id\",null]", SAME, SAME, "", 0},
+	{"[[{\"id\":1,\"method\":\"m\"}]]", SAME, SAME, "", 0},
+	/* Batches. */
+	{"[{\"id\":1,\"method\":\"m\"}]", "[{\"id\":1,\"method\":\"m\",\"trace\":" OURS "}]", SAME,
+		"cR1eR1", 0},
+	{" [ {\"id\":1,\"method\":\"m\",\"trace\":0} , 5 , "
+	 "{\"id\":2,\"result\":{}},\n{\"trace\":7,\"id\":3,\"method\":\"m\",\"trace\":8},{"
+	 "\"method\":\"m\",\"trace\":9}] ",
+		" [ {\"id\":1,\"method\":\"m\",\"trace\":" OURS
+		"} , 5 , {\"id\":2,\"result\":{}},\n{\"trace\":" OURS
+		",\"id\":3,\"method\":\"m\"},{\"method\":\"m\",\"trace\":9}] ",
+		" [ {\"id\":1,\"method\":\"m\"} , 5 , "
+		"{\"id\":2,\"result\":{}},\n{\"id\":3,\"method\":\"m\"},{\"method\":\"m\","
+		"\"trace\":9}] ",
+		"cR1eR1eS2cR3eR3eN", 0},
+	{"[{\"id\":1,\"method\":\"m\",\"params\":[{\"id\":2,\"method\":\"m\",\"trace\":1}]},{}]",
+		"[{\"id\":1,\"method\":\"m\",\"params\":[{\"id\":2,\"method\":\"m\",\"trace\":1}],"
+		"\"trace\":" OURS "},{}]",
+		SAME, "cR1eR1eO", 0},
+	/* Not JSON: nothing is done, no hook is called. */
+	{"", SAME, SAME, "", SPLICE_NOT_JSON},
+	{" ", SAME, SAME, "", SPLICE_NOT_JSON},
+	{"{\"id\":1,\"method\":\"m\"", SAME, SAME, "", SPLICE_NOT_JSON},
+	{"{\"id\":1,\"method\":\"m\"}}", SAME, SAME, "", SPLICE_NOT_JSON},
+	{"{\"id\":1,\"method\":\"m\",\"trace\":1} x", SAME, SAME, "", SPLICE_NOT_JSON},
+	{"{\"id\":1,\"method\":\"m\"}{\"id\":2,\"method\":\"m\"}", SAME, SAME, "", SPLICE_NOT_JSON},
+	{"{\"id\":1,\"method\":\"m\",\"trace\":1,}", SAME, SAME, "", SPLICE_NOT_JSON},
+	{"{\"id\":01,\"method\":\"m\"}", SAME, SAME, "", SPLICE_NOT_JSON},
+	{"[{\"id\":1,\"method\":\"m\"},{\"id\":2,\"method\":\"m\"},]", SAME, SAME, "",
+		SPLICE_NOT_JSON},
+	{"[{\"id\":1,\"method\":\"m\"}", SAME, SAME, "", SPLICE_NOT_JSON},
+	{"\xef\xbb\xbf{\"id\":1,\"method\":\"m\"}", SAME, SAME, "", SPLICE_NOT_JSON},
+	{"hello", SAME, SAME, "", SPLICE_NOT_JSON},
+};
+
+#define SPLICE_ROWS (sizeof(splice_rows) / sizeof(*splice_rows))
+
+/* calls without those of the carrier hook. */
+static const char *row_calls(const char *calls, bool carrier)
+{
+	static char only[512];
+	char *to = only;
+
+	if (carrier)
+		return calls;
+	while (*calls != '\0') {
+		size_t size = 1 + strcspn(calls + 1, "ce");
+
+		if (*calls == 'e') {
+			memcpy(to, calls, size);
+			to += size;
+		}
+		calls += size;
+	}
+	*to = '\0';
+	return only;
+}
+
+static void row_check(
+	const struct splice_row *row, enum splice_mode mode, size_t first, size_t step)
+{
+	const char *output = mode == SPLICE_INJECT  ? row->inject
+			     : mode == SPLICE_STRIP ? row->strip
+						    : SAME;
+	size_t size = strlen(row->input);
+
+	if (output == SAME)
+		output = row->input;
+	run_message(mode, row->input, size, first, step);
+	run_expect(row->input, size, output, strlen(output),
+		mode == SPLICE_WATCH && row->troubles != 0
+			? NULL
+			: row_calls(row->calls, mode == SPLICE_INJECT),
+		row->troubles);
+}
+
+START_TEST(test_rows)
+{
+	static const enum splice_mode modes[] = {SPLICE_INJECT, SPLICE_STRIP, SPLICE_WATCH};
+	const struct splice_row *row = &splice_rows[_i];
+	size_t i, first, size = strlen(row->input);
+
+	for (i = 0; i < 3; i++) {
+		for (first = 0; first <= size; first++)
+			row_check(row, modes[i], first, size);
+		row_check(row, modes[i], 1, 1);
+		row_check(row, modes[i], 2, 3);
+	}
+}
+END_TEST
+
+START_TEST(test_refused)
+{
+	static const char *const inputs[] = {"{\"id\":1,\"method\":\"m\"}",
+		"{\"trace\":1,\"id\":1,\"method\":\"m\",\"trace\":2}"};
+	size_t i;
+
+	run.refuse = true;
+	for (i = 0; i < 2; i++) {
+		run_message(SPLICE_INJECT, inputs[i], strlen(inputs[i]), 9, 100);
+		run_expect(inputs[i], strlen(inputs[i]), inputs[i], strlen(inputs[i]), "cR1eR1", 0);
+	}
+	run.refuse = false;
+}
+END_TEST
+
+START_TEST(test_too_deep)
+{
+	struct buffer input = {.bytes = NULL};
+	size_t depth;
+
+	for (depth = SPLICE_DEPTH_MAX - 1; depth <= SPLICE_DEPTH_MAX + 1; depth++) {
+		bool deep = depth > SPLICE_DEPTH_MAX;
+
+		buffer_clear(&input);
+		buffer_text(&input, "{\"id\":1,\"method\":\"m\",\"params\":");
+		buffer_fill(&input, '[', depth - 1);
+		buffer_fill(&input, ']', depth - 1);
+		buffer_text(&input, "}");
+		run_message(SPLICE_INJECT, input.bytes, input.used, 100, 1000);
+		ck_assert_uint_eq(run.troubles, deep ? SPLICE_TOO_DEEP : 0);
+		ck_assert_str_eq(run.calls.bytes, deep ? "" : "cR1eR1");
+		ck_assert_uint_eq(run.output.used,
+			deep ? input.used : input.used + strlen(",\"trace\":" OURS));
+	}
+	free(input.bytes);
+}
+END_TEST
+
+/*
+ * Messages around and far above the hold. In the texts # stands for so many bytes that the input
+ * has the size wanted, and & for the pieces of 5,000 that it is filled with. Over the hold, flow is
+ * the output, if it is another; troubles and calls likewise.
+ */
+static const struct long_row {
+	enum splice_mode mode;
+	const char *input, *held, *flow;
+	const char *calls, *flow_calls;
+	unsigned flow_troubles;
+} long_rows[] = {
+	/* Late carriers, and none. */
+	{SPLICE_INJECT, "{\"id\":1,\"method\":\"m\",\"params\":\"#\"}",
+		"{\"id\":1,\"method\":\"m\",\"params\":\"#\",\"trace\":" OURS "}", SAME, "cR1eR1",
+		NULL, 0},
+	{SPLICE_INJECT, "{\"params\":\"#\",\"id\":1,\"method\":\"m\"} \r",
+		"{\"params\":\"#\",\"id\":1,\"method\":\"m\",\"trace\":" OURS "} \r", SAME,
+		"cR1eR1", NULL, 0},
+	{SPLICE_INJECT,
+		"{\"id\":1,\"method\":\"m\",\"params\":\"#\",\"trace\":{\"traceparent\":\"a\"}}",
+		"{\"id\":1,\"method\":\"m\",\"params\":\"#\",\"trace\":" OURS "}", SAME,
+		"cR1(a)eR1(a)", NULL, 0},
+	{SPLICE_INJECT, "{\"id\":1,\"params\":\"#\" , \"trace\" : 5 , \"method\":\"m\"}",
+		"{\"id\":1,\"params\":\"#\" , \"trace\" : " OURS " , \"method\":\"m\"}", SAME,
+		"cR1eR1", NULL, 0},
+	{SPLICE_INJECT,
+		"{\"params\":\"#\",\"trace\":1,\"x\":2,\"id\":1,\"trace\":2,\"method\":\"m\","
+		"\"trace\":3}",
+		"{\"params\":\"#\",\"trace\":" OURS ",\"x\":2,\"id\":1,\"method\":\"m\"}", SAME,
+		"cR1eR1", NULL, 0},
+	/* Early carriers of early requests. */
+	{SPLICE_INJECT,
+		"{\"trace\":{\"traceparent\":\"a\"},\"id\":1,\"method\":\"m\",\"params\":\"#\"}",
+		"{\"trace\":" OURS ",\"id\":1,\"method\":\"m\",\"params\":\"#\"}", SAME,
+		"cR1(a)eR1(a)", NULL, 0},
+	{SPLICE_INJECT,
+		"{\"id\":1,\"method\":\"m\",\"trace\":{\"traceparent\":\"a\"},\"params\":\"#\","
+		"\"trace\":{\"traceparent\":\"b\"},\"x\":0}",
+		"{\"id\":1,\"method\":\"m\",\"trace\":" OURS ",\"params\":\"#\",\"x\":0}", SAME,
+		"cR1(b)eR1(b)", "cR1(a)eR1(b)", 0},
+	/* Early carriers of what turns out to be a request too late, or no request. */
+	{SPLICE_INJECT, "{\"trace\":1,\"id\":1,\"params\":\"#####\",\"method\":\"m\"}",
+		"{\"trace\":" OURS ",\"id\":1,\"params\":\"#####\",\"method\":\"m\"}",
+		"{\"trace\":1,\"id\":1,\"params\":\"#####\",\"method\":\"m\"}", "cR1eR1", "eR1",
+		SPLICE_UNDECIDED},
+	{SPLICE_INJECT, "{\"trace\":1,\"method\":\"m\",\"params\":\"#####\"}", SAME, SAME, "eN",
+		NULL, 0},
+	{SPLICE_INJECT, "{\"trace\":1,\"id\":5,\"result\":\"#\",\"trace\":2}", SAME, SAME, "eS5",
+		NULL, 0},
+	{SPLICE_INJECT, "{\"id\":null,\"method\":\"m\",\"trace\":1,\"params\":\"#\"}", SAME, SAME,
+		"eN", NULL, 0},
+	/* It changes its mind on the way. */
+	{SPLICE_INJECT, "{\"id\":null,\"method\":\"m\",\"trace\":1,\"params\":\"#\",\"id\":7}",
+		"{\"id\":null,\"method\":\"m\",\"trace\":" OURS ",\"params\":\"#\",\"id\":7}",
+		"{\"id\":null,\"method\":\"m\",\"trace\":1,\"params\":\"#\",\"id\":7}", "cR7eR7",
+		"eR7", SPLICE_UNDECIDED},
+	{SPLICE_INJECT, "{\"id\":7,\"method\":\"m\",\"trace\":1,\"params\":\"#\",\"id\":null}",
+		SAME, "{\"id\":7,\"method\":\"m\",\"trace\":" OURS ",\"params\":\"#\",\"id\":null}",
+		"eN", "cR7eN", 0},
+	/* Long white space, long keys, long carriers. */
+	{SPLICE_INJECT, "{\"id\":1,\"method\":\"m\",\"#\":0,\"trace\":1}",
+		"{\"id\":1,\"method\":\"m\",\"#\":0,\"trace\":" OURS "}", SAME, "cR1eR1", NULL, 0},
+	{SPLICE_INJECT, "{\"id\":1,\"method\":\"m\",_\"trace\":1}",
+		"{\"id\":1,\"method\":\"m\",_\"trace\":" OURS "}", SAME, "cR1eR1", NULL, 0},
+	{SPLICE_INJECT, "{\"id\":1,\"method\":\"m\",\"trace\"_:_1_}",
+		"{\"id\":1,\"method\":\"m\",\"trace\"_:_" OURS "_}", SAME, "cR1eR1", NULL, 0},
+	{SPLICE_INJECT, "{\"id\":1,\"method\":\"m\",\"trace\":1,_____\"trace\":2}",
+		"{\"id\":1,\"method\":\"m\",\"trace\":" OURS "}",
+		"{\"id\":1,\"method\":\"m\",\"trace\":" OURS ",_____\"trace\":2}", "cR1eR1", NULL,
+		SPLICE_UNDECIDED},
+	{SPLICE_INJECT,
+		"{\"id\":1,\"method\":\"m\",\"trace\":{\"traceparent\":\"a\",\"x\":\"#####\","
+		"\"traceparent\":\"b\"},\"y\":1}",
+		"{\"id\":1,\"method\":\"m\",\"trace\":" OURS ",\"y\":1}", SAME, "cR1(b)eR1(b)",
+		"cR1(a)eR1(b)", 0},
+	{SPLICE_INJECT, "{\"trace\":[\"#####\"],\"id\":1,\"method\":\"m\"}",
+		"{\"trace\":" OURS ",\"id\":1,\"method\":\"m\"}",
+		"{\"trace\":[\"#####\"],\"id\":1,\"method\":\"m\"}", "cR1eR1", "eR1",
+		SPLICE_UNDECIDED},
+	/* Stripping. */
+	{SPLICE_STRIP, "{\"trace\":1,\"id\":1,\"method\":\"m\",\"params\":\"#\"}",
+		"{\"id\":1,\"method\":\"m\",\"params\":\"#\"}", SAME, "eR1", NULL, 0},
+	{SPLICE_STRIP,
+		"{ \"trace\":1 , \"trace\":2 ,\"id\":1,\"method\":\"m\",\"params\":\"#\" , "
+		"\"trace\":3 }",
+		"{  \"id\":1,\"method\":\"m\",\"params\":\"#\"  }", SAME, "eR1", NULL, 0},
+	{SPLICE_STRIP, "{\"id\":1,\"params\":\"#\",\"trace\":1,\"method\":\"m\"}",
+		"{\"id\":1,\"params\":\"#\",\"method\":\"m\"}", SAME, "eR1", NULL, 0},
+	{SPLICE_STRIP, "{\"id\":1,\"method\":\"m\",\"trace\":\"#####\",\"params\":{}}",
+		"{\"id\":1,\"method\":\"m\",\"params\":{}}", SAME, "eR1", NULL, 0},
+	{SPLICE_STRIP, "{\"method\":\"m\",\"trace\":1,\"params\":\"#\"}", SAME, SAME, "eN", NULL,
+		0},
+	{SPLICE_STRIP, "{\"id\":1,\"method\":\"m\",_____\"trace\":1}",
+		"{\"id\":1,\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\",_____\"trace\":1}",
+		"eR1", NULL, SPLICE_UNDECIDED},
+	/* Batches. */
+	{SPLICE_INJECT,
+		"[{\"id\":1,\"method\":\"m\"},{\"id\":2,\"method\":\"m\",\"params\":\"#\"},{"
+		"\"trace\":1,\"id\":3,\"method\":\"m\"},{\"id\":4,\"result\":0}]",
+		"[{\"id\":1,\"method\":\"m\",\"trace\":" OURS
+		"},{\"id\":2,\"method\":\"m\",\"params\":\"#\",\"trace\":" OURS "},{\"trace\":" OURS
+		",\"id\":3,\"method\":\"m\"},{\"id\":4,\"result\":0}]",
+		SAME, "cR1eR1cR2eR2cR3eR3eS4", NULL, 0},
+	{SPLICE_STRIP,
+		"[{\"id\":1,\"method\":\"m\",\"trace\":{}},{\"id\":2,\"method\":\"m\",\"params\":"
+		"\"#\"},{\"trace\":1,\"id\":3,\"method\":\"m\"}]",
+		"[{\"id\":1,\"method\":\"m\"},{\"id\":2,\"method\":\"m\",\"params\":\"#\"},{\"id\":"
+		"3,\"method\":\"m\"}]",
+		SAME, "eR1eR2eR3", NULL, 0},
+};
+
+#define LONG_ROWS (sizeof(long_rows) / sizeof(*long_rows))
+
+/* Writes text with each # and _ as that many x and blanks. */
+static void long_expand(struct buffer *to, const char *text, size_t fill)
+{
+	buffer_clear(to);
+	for (; *text != '\0'; text++) {
+		if (*text == '#')
+			buffer_fill(to, 'x', fill);
+		else if (*text == '_')
+			buffer_fill(to, ' ', fill);
+		else
+			buffer_add(to, text, 1);
+	}
+}
+
+/* How much fill makes the input at least as long as size; the rest is put behind as blanks. */
+static size_t long_fill(const char *text, size_t size)
+{
+	size_t fills = 0, others = 0;
+
+	for (; *text != '\0'; text++) {
+		fills += *text == '#' || *text == '_';
+		others += *text != '#' && *text != '_';
+	}
+	return (size - others) / fills;
+}
+
+static void long_check(const struct long_row *row, size_t size)
+{
+	static struct buffer input, output;
+	bool flows = size > SPLICE_HOLD_MAX;
+	const char *text = flows && row->flow != SAME ? row->flow : row->held;
+	const char *calls = flows && row->flow_calls != NULL ? row->flow_calls : row->calls;
+	size_t fill = long_fill(row->input, size), first, blanks;
+
+	long_expand(&input, row->input, fill);
+	long_expand(&output, text == SAME ? row->input : text, fill);
+	blanks = size - input.used;
+	buffer_fill(&input, ' ', blanks);
+	buffer_fill(&output, ' ', blanks);
+	ck_assert_uint_eq(input.used, size);
+	for (first = 0; first <= size; first++) {
+		if (first == 50)
+			first = SPLICE_HOLD_MAX - 50; /* the middle is always alike */
+		if (first == SPLICE_HOLD_MAX + 10 && size > first + 200)
+			first = size - 60;
+		run_message(row->mode, input.bytes, size, first, first % 3 == 0 ? 4096 : size);
+		run_expect(input.bytes, size, output.bytes, output.used, calls,
+			flows ? row->flow_troubles : 0);
+	}
+	run_message(row->mode, input.bytes, size, 1, 1);
+	run_expect(input.bytes, size, output.bytes, output.used, calls,
+		flows ? row->flow_troubles : 0);
+	if (output.used + 100 > size) /* else something long was left out on the way */
+		ck_assert_uint_le(run.fed_most, SPLICE_HOLD_MAX + 100);
+}
+
+START_TEST(test_long)
+{
+	const struct long_row *row = &long_rows[_i];
+
+	long_check(row, SPLICE_HOLD_MAX - 1);
+	long_check(row, SPLICE_HOLD_MAX);
+	if (strstr(row->input, "#####") == NULL && strstr(row->input, "_____") == NULL) {
+		long_check(row, SPLICE_HOLD_MAX + 1);
+		long_check(row, SPLICE_HOLD_MAX + 100);
+	}
+	long_check(row, 3 * SPLICE_HOLD_MAX + 5);
+}
+END_TEST
+
+/* A message that breaks after it has begun to flow: what was edited stays, the rest is as it came.
+ */
+START_TEST(test_breaks_late)
+{
+	static const struct {
+		const char *input, *output, *calls;
+	} rows[] = {
+		{"{\"id\":1,\"method\":\"m\",\"trace\":1,\"params\":\"#\",x}",
+			"{\"id\":1,\"method\":\"m\",\"trace\":" OURS ",\"params\":\"#\",x}", "cR1"},
+		{"{\"id\":1,\"method\":\"m\",\"params\":\"#\",\"trace\":x}",
+			"{\"id\":1,\"method\":\"m\",\"params\":\"#\",\"trace\":x}", ""},
+		{"{\"id\":1,\"method\":\"m\",\"params\":\"#\"}x",
+			"{\"id\":1,\"method\":\"m\",\"params\":\"#\",\"trace\":" OURS "}x",
+			"cR1eR1"},
+		{"{\"id\":1,\"method\":\"m\",\"params\":\"#\"",
+			"{\"id\":1,\"method\":\"m\",\"params\":\"#\"", ""},
+		{"{\"trace\":1,\"id\":1,\"params\":\"#\",\"trace\":2",
+			"{\"trace\":1,\"id\":1,\"params\":\"#\",\"trace\":2", ""},
+	};
+	static struct buffer input, output;
+	size_t i, first;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		long_expand(&input, rows[i].input, 20000);
+		long_expand(&output, rows[i].output, 20000);
+		for (first = input.used - 100; first <= input.used; first++) {
+			run_message(SPLICE_INJECT, input.bytes, input.used, first, 1);
+			ck_assert_str_eq(run.output.bytes, output.bytes);
+			ck_assert_str_eq(run.calls.bytes, rows[i].calls);
+			ck_assert_uint_eq(run.troubles, SPLICE_NOT_JSON);
+			ck_assert(!run.dishonest);
+		}
+	}
+}
+END_TEST
+
+/* Memory: text goes through a long message without waiting. */
+START_TEST(test_flows)
+{
+	static struct buffer input;
+	size_t at, step = 1000;
+
+	long_expand(&input, "{\"id\":1,\"method\":\"m\",\"params\":[\"#\",\"#\"]}", 100000);
+	run_begin(SPLICE_INJECT);
+	for (at = 0; at + step < input.used; at += step) {
+		run_feed(input.bytes + at, step, false);
+		if (at + step > SPLICE_HOLD_MAX)
+			ck_assert_uint_eq(run.output.used, at + step);
+		else
+			ck_assert_uint_eq(run.output.used, 0);
+		ck_assert(splice_may_edit(splice));
+	}
+}
+END_TEST
+
+START_TEST(test_may_edit)
+{
+	static const struct {
+		enum splice_mode mode;
+		const char *begin;
+		bool long_begin, may_edit;
+	} rows[] = {
+		{SPLICE_WATCH, "{\"id\":1", false, false},
+		{SPLICE_INJECT, "", false, true},
+		{SPLICE_INJECT, "{\"id\":1", false, true},
+		{SPLICE_INJECT, "{\"id\":1,\"method\":\"m\",\"x\":\"#", true, true},
+		{SPLICE_INJECT, "{\"id\":1,\"method\":\"m\",\"trace\":\"#\"", true, true},
+		{SPLICE_INJECT, "{\"method\":\"m\",\"trace\":\"#\"", true, false},
+		{SPLICE_INJECT, "[{\"method\":\"m\",\"trace\":\"#\"", true, true},
+		{SPLICE_INJECT, "{\"id\":1,\"result\":\"#\"} ", true, false},
+		{SPLICE_INJECT, "\"#", true, false},
+		{SPLICE_INJECT, "[\"#", true, true},
+		{SPLICE_INJECT, "{\"#\"x", true, false},
+		{SPLICE_INJECT, "__", true, true},
+	};
+	static struct buffer begin;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		long_expand(&begin, rows[i].begin, rows[i].long_begin ? 40000 : 1);
+		run_begin(rows[i].mode);
+		run_feed(begin.bytes, begin.used, false);
+		ck_assert_msg(splice_may_edit(splice) == rows[i].may_edit, "%s", rows[i].begin);
+	}
+}
+END_TEST
+
+/* The stream ends inside a message: what is held comes out as it came, the next one is not touched.
+ */
+START_TEST(test_abandon)
+{
+	static const char *const inputs[] = {"{\"id\":1,\"meth", "{\"id\":1,\"method\":\"m\"}",
+		"{\"id\":1,\"x\":\"#\",\"trace\":1",
+		"{\"id\":1,\"method\":\"m\",\"x\":\"#\",\"tra"};
+	static struct buffer input;
+	size_t i, first;
+
+	for (i = 0; i < 4; i++) {
+		long_expand(&input, inputs[i], 20000);
+		for (first = input.used - 10; first <= input.used; first++) {
+			run_begin(SPLICE_INJECT);
+			run_feed(input.bytes, first, false);
+			run_feed(input.bytes + first, input.used - first, false);
+			splice_abandon(splice);
+			run_take_pieces();
+			ck_assert_str_eq(run.output.bytes, input.bytes);
+			ck_assert_str_eq(run.calls.bytes, "");
+			ck_assert(!splice_may_edit(splice));
+		}
+	}
+	run_message(SPLICE_INJECT, "{\"id\":2,\"method\":\"m\"}", 21, 21, 1);
+	ck_assert_str_eq(run.output.bytes, "{\"id\":2,\"method\":\"m\",\"trace\":" OURS "}");
+}
+END_TEST
+
+/* A message dropped halfway leaves nothing behind. */
+START_TEST(test_begin_drops)
+{
+	run_begin(SPLICE_INJECT);
+	run_feed("[{\"trace\":1,\"id\":1,", 19, false);
+	run_message(SPLICE_STRIP, "{\"id\":2,\"method\":\"m\",\"trace\":2}", 31, 5, 7);
+	ck_assert_str_eq(run.output.bytes, "{\"id\":2,\"method\":\"m\"}");
+	ck_assert_str_eq(run.calls.bytes, "eR2");
+}
+END_TEST
+
+/* A carrier's name is any text. */
+START_TEST(test_carrier_names)
+{
+	static const struct {
+		const char *name, *input, *output;
+	} rows[] = {
+		{"a/b~c", "{\"id\":1,\"method\":\"m\"}",
+			"{\"id\":1,\"method\":\"m\",\"a/b~c\":" OURS "}"},
+		{"a/b~c", "{\"id\":1,\"method\":\"m\",\"a\\/b~c\":1,\"a\":2}",
+			"{\"id\":1,\"method\":\"m\",\"a\\/b~c\":" OURS ",\"a\":2}"},
+		{"\"\\\n\xc3\xa9", "{\"id\":1,\"method\":\"m\"}",
+			"{\"id\":1,\"method\":\"m\",\"\\\"\\\\\\u000a\xc3\xa9\":" OURS "}"},
+		{"\"\\\n\xc3\xa9", "{\"id\":1,\"\\\"\\\\\\n\\u00e9\":0,\"method\":\"m\"}",
+			"{\"id\":1,\"\\\"\\\\\\n\\u00e9\":" OURS ",\"method\":\"m\"}"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		splice_teardown();
+		pointers = envelope_pointers_new(rows[i].name);
+		splice = splice_new(pointers, rows[i].name);
+		run_message(SPLICE_INJECT, rows[i].input, strlen(rows[i].input), 10, 3);
+		ck_assert_str_eq(run.output.bytes, rows[i].output);
+	}
+}
+END_TEST
+
+START_TEST(test_alloc_failures_new)
+{
+	struct splice *made = NULL;
+	long n;
+
+	for (n = 0; n < 100 && made == NULL; n++) {
+		unit_alloc_fail_after(n);
+		made = splice_new(pointers, "trace");
+		unit_alloc_fail_never();
+		ck_assert_int_eq(made == NULL, unit_alloc_failed());
+	}
+	splice_free(made);
+	splice_free(NULL);
+	ck_assert_int_gt(n, 6);
+	ck_assert_int_lt(n, 100);
+}
+END_TEST
+
+static size_t big_on_carrier(void *arg, const struct envelope *envelope, const char **text)
+{
+	static char big[5000];
+
+	(void)arg;
+	(void)envelope;
+	memset(big, '1', sizeof(big));
+	*text = big;
+	return sizeof(big);
+}
+
+static void quiet_on_envelope(void *arg, const struct envelope *envelope)
+{
+	(void)arg;
+	(void)envelope;
+}
+
+/* Feeds with the n-th allocation and all later ones failing; collects pieces without allocating. */
+static size_t alloc_feed(char *output, const char *input, size_t size, size_t step, bool *failed)
+{
+	static const struct splice_hooks hooks = {
+		.carrier = big_on_carrier, .envelope = quiet_on_envelope};
+	const struct splice_piece *pieces;
+	size_t at, i, count, total, used = 0;
+
+	splice_begin(splice, SPLICE_INJECT, &hooks, NULL);
+	for (at = 0; at < size; at += step) {
+		step = step < size - at ? step : size - at;
+		splice_feed(splice, (const uint8_t *)input + at, step, at + step == size);
+		pieces = splice_pieces(splice, &count, &total);
+		for (i = 0; i < count; used += pieces[i++].size)
+			memcpy(output + used, pieces[i].bytes, pieces[i].size);
+	}
+	*failed = unit_alloc_failed();
+	unit_alloc_fail_never();
+	return used;
+}
+
+/* Out of memory, every byte still comes out: each request as it came, or well edited. */
+static void alloc_check(const char *input, size_t size, size_t step, size_t requests)
+{
+	char *output = malloc(size + requests * 6000);
+	bool failed = true;
+	size_t used, extra = strlen(",\"trace\":") + 5000;
+	long n;
+
+	for (n = 0; n < 200 && failed; n++) {
+		splice_free(splice);
+		splice = splice_new(pointers, "trace");
+		unit_alloc_fail_after(n);
+		used = alloc_feed(output, input, size, step, &failed);
+		ck_assert_uint_ge(used, size);
+		ck_assert_uint_eq((used - size) % extra, 0);
+		ck_assert_int_eq((splice_troubles(splice) & SPLICE_NO_MEMORY) != 0, failed);
+		ck_assert_uint_eq(output[0], input[0]);
+		ck_assert_uint_eq(output[used - 1], input[size - 1]);
+		if (!failed)
+			ck_assert_uint_eq(used, size + requests * extra);
+		else if (used == size)
+			ck_assert_mem_eq(output, input, size);
+	}
+	ck_assert(!failed);
+	ck_assert_int_gt(n, 1);
+	free(output);
+}
+
+START_TEST(test_alloc_failures_feed)
+{
+	static struct buffer input;
+	size_t i;
+
+	buffer_clear(&input);
+	buffer_text(&input, "[");
+	for (i = 0; i < 100; i++)
+		buffer_text(&input,
+			i == 0 ? "{\"id\":1,\"method\":\"m\"}" : ",{\"id\":1,\"method\":\"m\"}");
+	buffer_text(&input, "]");
+	alloc_check(input.bytes, input.used, input.used, 100);
+	alloc_check(input.bytes, input.used, 100, 100);
+	long_expand(&input,
+		"[{\"id\":1,\"method\":\"m\",\"x\":\"#\"},{\"id\":2,\"method\":\"m\",\"x\":\"#\"}]",
+		20000);
+	alloc_check(input.bytes, input.used, input.used, 2);
+	alloc_check(input.bytes, input.used, 1, 2);
+	alloc_check(input.bytes, input.used, 30000, 2);
+}
+END_TEST
+
+/* Many marks: the array grows, or the message goes on untouched. */
+START_TEST(test_alloc_failures_marks)
+{
+	static struct buffer input;
+	const struct splice_piece *pieces;
+	size_t i, count, total;
+	bool failed = true;
+	long n;
+
+	buffer_clear(&input);
+	buffer_text(&input, "{\"id\":1");
+	for (i = 0; i < 50; i++)
+		buffer_text(&input, ",\"trace\":1");
+	buffer_text(&input, ",\"method\":\"m\"}");
+	buffer_fill(&run.calls, ' ', 100); /* so that it does not grow meanwhile */
+	for (n = 0; n < 50 && failed; n++) {
+		splice_free(splice);
+		splice = splice_new(pointers, "trace");
+		buffer_clear(&run.calls);
+		splice_begin(splice, SPLICE_STRIP, &run_hooks, NULL);
+		unit_alloc_fail_after(n);
+		splice_feed(splice, (const uint8_t *)input.bytes, input.used, true);
+		failed = unit_alloc_failed();
+		unit_alloc_fail_never();
+		pieces = splice_pieces(splice, &count, &total);
+		ck_assert_uint_eq(
+			total, failed ? input.used : input.used - 50 * strlen(",\"trace\":1"));
+		ck_assert_int_eq(splice_troubles(splice), failed ? SPLICE_NO_MEMORY : 0);
+		ck_assert(count > 0 && pieces[0].bytes == (const uint8_t *)input.bytes);
+	}
+	ck_assert(!failed);
+	ck_assert_int_gt(n, 3);
+}
+END_TEST
+
+/* Generated messages. */
+
+static uint64_t random_state;
+
+static unsigned random_below(unsigned limit)
+{
+	random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (unsigned)(random_state >> 33) % limit;
+}
+
+static const char *random_of(const char *const *choices, unsigned count)
+{
+	return choices[random_below(count)];
+}
+
+#define RANDOM_OF(choices) random_of(choices, sizeof(choices) / sizeof(*(choices)))
+
+static void random_blank(struct buffer *to)
+{
+	static const char *const blanks[] = {"", "", "", "", "", " ", "\t", "\r\n ", "  "};
+
+	buffer_text(to, RANDOM_OF(blanks));
+}
+
+static void random_value(struct buffer *to, int depth)
+{
+	static const char *const scalars[] = {"1", "-0.5e+3", "true", "false", "null", "\"\"",
+		"\"x\"", "\"\\\"}],{\\\\\"", "\"trace\"", "\"\\u0041\\ud83d\\ude00\xc3\xa9\"", "{}",
+		"[]", "{\"trace\":{\"traceparent\":\"n\"}}",
+		"[{\"id\":1,\"method\":\"m\",\"trace\":1}]"};
+	unsigned i, count = random_below(4);
+	bool array = random_below(2) == 0;
+
+	if (depth == 0 || random_below(3) > 0) {
+		buffer_text(to, RANDOM_OF(scalars));
+		return;
+	}
+	buffer_text(to, array ? "[" : "{");
+	for (i = 0; i < count; i++) {
+		buffer_text(to, i > 0 ? "," : "");
+		random_blank(to);
+		if (!array)
+			buffer_text(to, i % 2 == 0 ? "\"trace\":" : "\"id\" :");
+		random_value(to, depth - 1);
+		random_blank(to);
+	}
+	buffer_text(to, array ? "]" : "}");
+}
+
+enum member_kind {
+	MEMBER_ID,
+	MEMBER_METHOD,
+	MEMBER_CARRIER,
+	MEMBER_OTHER,
+};
+
+/* A member as it is put together; the expected output is put together from the same. */
+struct member {
+	enum member_kind kind;
+	struct buffer before, key, value, after;
+	bool usable; /* as the id or method of a request */
+};
+
+#define MEMBERS_MAX 12
+
+static struct member members[MEMBERS_MAX];
+
+static void random_id(struct member *member)
+{
+	static const char *const good[] = {"1", "-7.0", "\"x\"", "\"\\u00e9\""};
+	static const char *const bad[] = {"null", "true", "[1]", "{\"id\":1}"};
+
+	member->usable = random_below(5) > 0;
+	buffer_text(&member->value, member->usable ? RANDOM_OF(good) : RANDOM_OF(bad));
+}
+
+static void random_method(struct member *member)
+{
+	static const char *const bad[] = {"null", "1", "[\"m\"]"};
+
+	member->usable = random_below(6) > 0;
+	buffer_text(&member->value, member->usable ? "\"m/n\"" : RANDOM_OF(bad));
+}
+
+static void random_member(struct member *member, bool repeats, bool *seen_id, bool *seen_method)
+{
+	static const char *const ids[] = {"\"id\"", "\"id\"", "\"\\u0069d\""};
+	static const char *const methods[] = {"\"method\"", "\"method\"", "\"m\\u0065thod\""};
+	static const char *const carriers[] = {"\"trace\"", "\"trace\"", "\"tr\\u0061ce\""};
+	static const char *const others[] = {"\"params\"", "\"x\"", "\"traces\"", "\"\"", "\"Id\"",
+		"\"result\"", "\"a longer key than most\""};
+	static const char *const *const keys[] = {ids, methods, carriers, others};
+
+	buffer_clear(&member->before);
+	buffer_clear(&member->key);
+	buffer_clear(&member->value);
+	buffer_clear(&member->after);
+	member->kind = (enum member_kind)random_below(4);
+	if ((member->kind == MEMBER_ID && *seen_id && !repeats) ||
+		(member->kind == MEMBER_METHOD && *seen_method && !repeats))
+		member->kind = MEMBER_OTHER;
+	*seen_id = *seen_id || member->kind == MEMBER_ID;
+	*seen_method = *seen_method || member->kind == MEMBER_METHOD;
+	random_blank(&member->before);
+	buffer_text(
+		&member->key, random_of(keys[member->kind], member->kind == MEMBER_OTHER ? 7 : 3));
+	random_blank(&member->key);
+	buffer_text(&member->key, ":");
+	random_blank(&member->key);
+	if (member->kind == MEMBER_ID)
+		random_id(member);
+	else if (member->kind == MEMBER_METHOD)
+		random_method(member);
+	else
+		random_value(&member->value, 3);
+	random_blank(&member->after);
+}
+
+static void random_pad(struct member *member)
+{
+	buffer_clear(&member->value);
+	buffer_text(&member->value, "\"");
+	buffer_fill(&member->value, 'y', SPLICE_HOLD_MAX / 2 + random_below(SPLICE_HOLD_MAX));
+	buffer_text(&member->value, "\"");
+}
+
+static bool members_are_request(unsigned count)
+{
+	bool id = false, method = false;
+	unsigned i;
+
+	for (i = 0; i < count; i++) {
+		if (members[i].kind == MEMBER_ID)
+			id = members[i].usable;
+		if (members[i].kind == MEMBER_METHOD)
+			method = members[i].usable;
+	}
+	return id && method;
+}
+
+static void buffer_join(struct buffer *to, const struct buffer *from)
+{
+	buffer_add(to, from->bytes, from->used);
+}
+
+static void members_write(struct buffer *to, unsigned count)
+{
+	unsigned i;
+
+	buffer_text(to, "{");
+	for (i = 0; i < count; i++) {
+		buffer_text(to, i > 0 ? "," : "");
+		buffer_join(to, &members[i].before);
+		buffer_join(to, &members[i].key);
+		buffer_join(to, &members[i].value);
+		buffer_join(to, &members[i].after);
+	}
+	buffer_text(to, "}");
+}
+
+/* The output for a request. */
+static void members_write_edited(struct buffer *to, unsigned count, enum splice_mode mode)
+{
+	bool written = mode == SPLICE_STRIP, kept = false;
+	unsigned i;
+
+	buffer_text(to, "{");
+	for (i = 0; i < count; i++) {
+		if (members[i].kind == MEMBER_CARRIER && written) {
+			buffer_join(to, kept ? &members[i].after : &members[i].before);
+			continue;
+		}
+		buffer_text(to, kept ? "," : "");
+		kept = true;
+		buffer_join(to, &members[i].before);
+		buffer_join(to, &members[i].key);
+		if (members[i].kind == MEMBER_CARRIER)
+			buffer_text(to, OURS);
+		else
+			buffer_join(to, &members[i].value);
+		buffer_join(to, &members[i].after);
+		written = written || members[i].kind == MEMBER_CARRIER;
+	}
+	if (!written)
+		buffer_text(to, ",\"trace\":" OURS);
+	buffer_text(to, "}");
+}
+
+/* Whether all between the first carrier and the last of it, id and method fits the hold. */
+static bool members_are_near(unsigned count)
+{
+	size_t from = 0, at = 0;
+	bool found = false;
+	unsigned i;
+
+	for (i = 0; i < count; i++) {
+		if (members[i].kind == MEMBER_CARRIER && !found) {
+			from = at;
+			found = true;
+		}
+		at += 2 + members[i].before.used + members[i].key.used + members[i].value.used +
+		      members[i].after.used;
+		if (found && members[i].kind != MEMBER_OTHER && at - from > SPLICE_HOLD_MAX - 8)
+			return false;
+	}
+	return true;
+}
+
+struct generated {
+	struct buffer input, output, calls;
+	bool near;
+};
+
+static void generate_envelope(struct generated *generated, enum splice_mode mode, bool big)
+{
+	bool seen_id = false, seen_method = false, request;
+	unsigned i, count = random_below(MEMBERS_MAX + 1);
+
+	for (i = 0; i < count; i++) {
+		random_member(&members[i], !big, &seen_id, &seen_method);
+		if (big && members[i].kind == MEMBER_OTHER && random_below(2) == 0)
+			random_pad(&members[i]);
+	}
+	request = members_are_request(count);
+	members_write(&generated->input, count);
+	if (request && mode != SPLICE_WATCH)
+		members_write_edited(&generated->output, count, mode);
+	else
+		members_write(&generated->output, count);
+	if (request && mode == SPLICE_INJECT)
+		buffer_text(&generated->calls, "c");
+	buffer_text(&generated->calls, "e");
+	generated->near = generated->near && (!request || members_are_near(count));
+}
+
+static void generate(struct generated *generated, enum splice_mode mode, bool big)
+{
+	unsigned i, count = random_below(4) == 0 ? random_below(4) : 0;
+	struct buffer *sides[] = {&generated->input, &generated->output};
+
+	buffer_clear(&generated->input);
+	buffer_clear(&generated->output);
+	buffer_clear(&generated->calls);
+	generated->near = true;
+	if (count == 0) {
+		generate_envelope(generated, mode, big);
+		return;
+	}
+	buffer_text(sides[0], "[ ");
+	buffer_text(sides[1], "[ ");
+	for (i = 0; i < count; i++) {
+		buffer_text(sides[0], i > 0 ? " , " : "");
+		buffer_text(sides[1], i > 0 ? " , " : "");
+		generate_envelope(generated, mode, big);
+	}
+	buffer_text(sides[0], "]\n");
+	buffer_text(sides[1], "]\n");
+}
+
+/* The hooks of the calls logged, without what they saw. */
+static void generated_check_calls(const char *calls)
+{
+	const char *seen = run.calls.bytes;
+
+	for (; *calls != '\0'; calls++) {
+		ck_assert_int_eq(*seen, *calls);
+		seen += 2;
+		while (*seen != '\0' &&
+			!((*seen == 'c' || *seen == 'e') && seen[1] >= 'A' && seen[1] <= 'Z'))
+			seen++;
+	}
+	ck_assert_int_eq(*seen, '\0');
+}
+
+static void generated_check(const struct generated *generated, enum splice_mode mode)
+{
+	size_t size = generated->input.used;
+
+	run_message(mode, generated->input.bytes, size, random_below((unsigned)size + 1),
+		1 + random_below(random_below(2) == 0 ? 9 : 20000));
+	if ((run.troubles & SPLICE_UNDECIDED) != 0) {
+		ck_assert(size > SPLICE_HOLD_MAX && !generated->near);
+		return;
+	}
+	run_expect(generated->input.bytes, size, generated->output.bytes, generated->output.used,
+		NULL, 0);
+	generated_check_calls(generated->calls.bytes);
+}
+
+START_TEST(test_generated)
+{
+	static const enum splice_mode modes[] = {SPLICE_INJECT, SPLICE_STRIP, SPLICE_WATCH};
+	static struct generated generated;
+	unsigned i, seed;
+
+	for (seed = 0; seed < 1000; seed++) {
+		bool big = seed % 8 == 0;
+
+		random_state = seed * 1000u + (unsigned)_i;
+		generate(&generated, modes[_i], big);
+		for (i = 0; i < (big ? 2 : 10); i++)
+			generated_check(&generated, modes[_i]);
+	}
+}
+END_TEST
+
+/* The same with one byte broken or missing: if it fits the hold, nothing is changed or called. */
+START_TEST(test_generated_broken)
+{
+	static const char bad[] = "{}[],:\"x\\0\x01 ";
+	static struct generated generated;
+	unsigned seed, broken = 0;
+
+	for (seed = 0; seed < 3000; seed++) {
+		struct buffer *input = &generated.input;
+		size_t at;
+
+		random_state = seed;
+		generate(&generated, SPLICE_INJECT, false);
+		at = random_below((unsigned)input->used);
+		if (seed % 2 == 0)
+			input->bytes[at] = bad[random_below(sizeof(bad) - 1)];
+		else
+			input->used = at;
+		run_message(SPLICE_INJECT, input->bytes, input->used, at, 5);
+		if ((run.troubles & SPLICE_NOT_JSON) == 0)
+			continue;
+		broken++;
+		run_expect(
+			input->bytes, input->used, input->bytes, input->used, "", SPLICE_NOT_JSON);
+	}
+	ck_assert_uint_gt(broken, 2000);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("splice");
+
+	tcase_add_checked_fixture(tc, splice_setup, splice_teardown);
+	tcase_add_loop_test(tc, test_rows, 0, (int)SPLICE_ROWS);
+	tcase_add_test(tc, test_refused);
+	tcase_add_test(tc, test_too_deep);
+	tcase_add_loop_test(tc, test_long, 0, (int)LONG_ROWS);
+	tcase_add_test(tc, test_breaks_late);
+	tcase_add_test(tc, test_flows);
+	tcase_add_test(tc, test_may_edit);
+	tcase_add_test(tc, test_abandon);
+	tcase_add_test(tc, test_begin_drops);
+	tcase_add_test(tc, test_carrier_names);
+	tcase_add_test(tc, test_alloc_failures_new);
+	tcase_add_test(tc, test_alloc_failures_feed);
+	tcase_add_test(tc, test_alloc_failures_marks);
+	tcase_add_loop_test(tc, test_generated, 0, 3);
+	tcase_add_test(tc, test_generated_broken);
+	return unit_run("splice", tc);
+}
