@@ -145,20 +145,30 @@ static inline bool envelope_arena_reserve(struct envelope *envelope, size_t size
 	return envelope_arena_move(envelope, grown);
 }
 
+/* A value with a text comes to slot. */
+static inline struct envelope_value *envelope_fill(
+	struct envelope *envelope, int slot, enum json_type type, bool cut)
+{
+	struct envelope_value *value = &envelope->values[slot];
+
+	envelope_stamp(envelope, envelope->pointers->slot_nodes[slot]);
+	*value = (struct envelope_value){.type = type, .cut = cut, .text = ""};
+	return value;
+}
+
 void envelope_put(
 	struct envelope *envelope, int slot, enum json_type type, const uint8_t *bytes, size_t size)
 {
-	struct envelope_value *value = &envelope->values[slot];
 	size_t size_max = envelope->pointers->slot_bytes_max[slot];
-	size_t size_kept = size < size_max ? size : size_max;
+	bool cut = size > size_max;
+	struct envelope_value *value = envelope_fill(envelope, slot, type, cut);
+	size_t size_kept = cut ? size_max : size;
 
-	value->type = type;
-	value->cut = size > size_max;
 	if (size_kept > ENVELOPE_ARENA_MAX - envelope->arena_used)
 		envelope->large = true;
 	else if (envelope_arena_reserve(envelope, size_kept)) {
 		value->text = memcpy(envelope->arena + envelope->arena_used, bytes, size_kept);
-		value->size = value->cut ? unescape_trim(value->text, size_kept) : size_kept;
+		value->size = cut ? unescape_trim(value->text, size_kept) : size_kept;
 		envelope->arena_used += size_kept;
 		return;
 	}
@@ -202,19 +212,18 @@ void envelope_text_add(struct envelope *envelope, int slot, const uint8_t *piece
 
 void envelope_text_end(struct envelope *envelope, int slot, enum json_type type)
 {
-	struct envelope_value *value = &envelope->values[slot];
+	struct envelope_value *value;
 	bool large;
 	size_t room = envelope_text_room(envelope, slot, &large), size;
 	char *text;
 
-	envelope_text_add(envelope, slot, (const uint8_t *)"",
-		0); /* reserves what unescape_finish() may write */
+	envelope_text_add(
+		envelope, slot, (const uint8_t *)"", 0); /* reserves for unescape_finish() */
 	text = envelope->arena + envelope->arena_used;
 	size = unescape_finish(&envelope->text, text, envelope->text_size, room);
 	if (envelope->text.cut && large)
 		envelope->large = envelope->text_lost = true;
-	value->type = type;
-	value->cut = envelope->text.cut;
+	value = envelope_fill(envelope, slot, type, envelope->text.cut);
 	if (!envelope->text_lost) {
 		value->text = text;
 		value->size = size;
@@ -223,18 +232,23 @@ void envelope_text_end(struct envelope *envelope, int slot, enum json_type type)
 	envelope->text_size = 0;
 }
 
-const struct envelope_value *envelope_value(const struct envelope *envelope, int slot)
+static inline const struct envelope_value *envelope_find(const struct envelope *envelope, int slot)
 {
 	const struct pointers *pointers = envelope->pointers;
 	uint16_t node, parent;
 
-	assert(slot >= 0 && (size_t)slot < pointers->slots_count);
 	for (node = pointers->slot_nodes[slot]; node != POINTERS_ROOT; node = parent) {
 		parent = pointers->nodes[node].parent;
 		if (envelope->stamps[node] < envelope->stamps[parent])
 			return &envelope_absent;
 	}
 	return &envelope->values[slot];
+}
+
+const struct envelope_value *envelope_value(const struct envelope *envelope, int slot)
+{
+	assert(slot >= 0 && (size_t)slot < envelope->pointers->slots_count);
+	return envelope_find(envelope, slot);
 }
 
 /* An id that can be answered: a string or number that was read whole. */
@@ -246,8 +260,8 @@ static bool envelope_id_usable(const struct envelope_value *id)
 
 bool envelope_decided(const struct envelope *envelope)
 {
-	return envelope_value(envelope, ENVELOPE_ID)->type != JSON_ABSENT &&
-	       envelope_value(envelope, ENVELOPE_METHOD)->type != JSON_ABSENT;
+	return envelope_find(envelope, ENVELOPE_ID)->type != JSON_ABSENT &&
+	       envelope_find(envelope, ENVELOPE_METHOD)->type != JSON_ABSENT;
 }
 
 /* A call: what it is by its id. */
@@ -262,17 +276,17 @@ static enum envelope_kind envelope_kind_of_call(const struct envelope_value *id)
 
 enum envelope_kind envelope_kind(const struct envelope *envelope)
 {
-	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
+	const struct envelope_value *id = envelope_find(envelope, ENVELOPE_ID);
 	enum json_type error;
 
-	if (envelope_value(envelope, ENVELOPE_METHOD)->type == JSON_STRING)
+	if (envelope_find(envelope, ENVELOPE_METHOD)->type == JSON_STRING)
 		return envelope_kind_of_call(id);
 	if (id->type == JSON_ABSENT)
 		return ENVELOPE_OTHER;
-	error = envelope_value(envelope, ENVELOPE_ERROR)->type;
+	error = envelope_find(envelope, ENVELOPE_ERROR)->type;
 	if (error != JSON_ABSENT && error != JSON_NULL)
 		return ENVELOPE_ERROR_REPLY;
-	if (envelope_value(envelope, ENVELOPE_RESULT)->type != JSON_ABSENT)
+	if (envelope_find(envelope, ENVELOPE_RESULT)->type != JSON_ABSENT)
 		return ENVELOPE_RESULT_REPLY;
 	return ENVELOPE_OTHER;
 }
@@ -409,7 +423,7 @@ static bool envelope_number_plain(const char *text, size_t size)
 
 size_t envelope_id_key(const struct envelope *envelope, char key[ENVELOPE_KEY_MAX])
 {
-	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
+	const struct envelope_value *id = envelope_find(envelope, ENVELOPE_ID);
 
 	if (!envelope_id_usable(id))
 		return 0;

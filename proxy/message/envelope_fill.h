@@ -50,10 +50,7 @@ static inline void envelope_begin(struct envelope *envelope)
 		envelope->values[slot] = (struct envelope_value){.type = JSON_OBJECT, .text = ""};
 }
 
-/*
- * A value begins at node: what was read there and below before is void. type is what it is, or
- * JSON_ABSENT for one whose text comes later.
- */
+/* A value without a text is at node: what was read there and below before is void. */
 static inline void envelope_enter(struct envelope *envelope, uint16_t node, enum json_type type)
 {
 	int slot = envelope->pointers->nodes[node].slot;
@@ -63,11 +60,17 @@ static inline void envelope_enter(struct envelope *envelope, uint16_t node, enum
 		envelope->values[slot] = (struct envelope_value){.type = type, .text = ""};
 }
 
-/* The value of slot is bytes[0..size): a number, or a string without a backslash. */
+/*
+ * The same for the value of a slot's node with the text bytes[0..size): a number, or a string
+ * without a backslash.
+ */
 void envelope_put(struct envelope *envelope, int slot, enum json_type type, const uint8_t *bytes,
 	size_t size);
 
-/* The same in pieces: first, piece by piece, last. Strings are decoded, numbers taken as spelt. */
+/*
+ * The same in pieces: first, piece by piece, last. Strings are decoded, numbers taken as spelt.
+ * What was there before stays until the last call.
+ */
 void envelope_text_begin(struct envelope *envelope);
 void envelope_text_add(struct envelope *envelope, int slot, const uint8_t *piece, size_t size);
 void envelope_text_end(struct envelope *envelope, int slot, enum json_type type);

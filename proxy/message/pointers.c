@@ -107,12 +107,14 @@ static uint16_t pointers_add_node(
 {
 	uint16_t number = (uint16_t)pointers->nodes_count++;
 	struct pointers_node *above = &pointers->nodes[parent];
-	uint16_t *head = &above->heads[pointers_bucket(token, size)];
+	uint64_t word = pointers_word(token, size, size);
+	uint16_t *head = &above->heads[pointers_bucket(word)];
 	uint32_t index_end = pointers_index_end(token, size);
 
 	pointers->nodes[number] = (struct pointers_node){.parent = parent,
 		.slot = -1,
 		.next = *head,
+		.word = word,
 		.token = pointers->tokens_used,
 		.token_size = size};
 	*head = number;
@@ -159,7 +161,8 @@ static size_t pointers_follow(
 	size_t i;
 
 	for (i = 0; i < path->count; i++) {
-		child = pointers_child(pointers, *node, token, path->sizes[i]);
+		child = pointers_child(
+			pointers, &pointers->nodes[*node], token, path->sizes[i], path->sizes[i]);
 		if (child == POINTERS_NONE)
 			break;
 		token += path->sizes[i];
@@ -211,16 +214,40 @@ size_t pointers_count(const struct pointers *pointers)
 	return pointers->slots_count;
 }
 
-uint16_t pointers_element(const struct pointers *pointers, uint16_t node, uint32_t index)
+uint64_t pointers_word_short(const void *key, size_t size)
+{
+	uint64_t word = 0;
+
+	memcpy(&word, key, size < sizeof(word) ? size : sizeof(word));
+	return word;
+}
+
+uint16_t pointers_child_long(const struct pointers *pointers, uint16_t child, uint64_t word,
+	const void *key, size_t size)
+{
+	while (child != POINTERS_NONE) {
+		const struct pointers_node *candidate = &pointers->nodes[child];
+
+		if (candidate->word == word && candidate->token_size == size &&
+			memcmp(pointers->tokens + candidate->token, key, size) == 0)
+			break;
+		child = candidate->next;
+	}
+	return child;
+}
+
+uint16_t pointers_element(
+	const struct pointers *pointers, const struct pointers_node *node, uint32_t index)
 {
 	char digits[10];
 	size_t at = sizeof(digits);
 
-	if (index >= pointers->nodes[node].index_end)
+	if (index >= node->index_end)
 		return POINTERS_NONE;
 	do {
 		digits[--at] = (char)('0' + index % 10);
 		index /= 10;
 	} while (index > 0);
-	return pointers_child(pointers, node, digits + at, sizeof(digits) - at);
+	return pointers_child(
+		pointers, node, digits + at, sizeof(digits) - at, sizeof(digits) - at);
 }

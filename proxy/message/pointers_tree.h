@@ -24,6 +24,7 @@ struct pointers_node {
 	uint16_t next;      /* next node in the parent's bucket */
 	uint32_t index_end; /* no element from this index on is wanted, if the value is an array */
 	uint32_t token_size;
+	uint64_t word;                    /* the token's first bytes: see pointers_word() */
 	size_t token;                     /* where the decoded token stands in pointers->tokens */
 	uint16_t heads[POINTERS_BUCKETS]; /* first child of each bucket */
 };
@@ -38,29 +39,49 @@ struct pointers {
 	size_t slot_bytes_max[POINTERS_SLOTS_MAX];
 };
 
-static inline size_t pointers_bucket(const void *key, size_t size)
+/* What pointers_word() and pointers_child() are where their quick way does not do. */
+uint64_t pointers_word_short(const void *key, size_t size);
+uint16_t pointers_child_long(const struct pointers *pointers, uint16_t child, uint64_t word,
+	const void *key, size_t size);
+
+/*
+ * The first eight bytes of a key, or all and zeros: what most keys are told apart by. readable is
+ * how many bytes may be looked at, size or more of them.
+ */
+static inline uint64_t pointers_word(const void *key, size_t size, size_t readable)
 {
-	return size == 0 ? 0 : (*(const uint8_t *)key + size) % POINTERS_BUCKETS;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	if (readable >= sizeof(uint64_t)) {
+		uint64_t word;
+
+		memcpy(&word, key, sizeof(word));
+		return size >= sizeof(word) ? word : word & ((UINT64_C(1) << 8 * size) - 1);
+	}
+#endif
+	return pointers_word_short(key, size);
 }
 
-/* The child of node under a decoded key, or POINTERS_NONE. */
-static inline uint16_t pointers_child(
-	const struct pointers *pointers, uint16_t node, const void *key, size_t size)
+static inline size_t pointers_bucket(uint64_t word)
 {
-	uint16_t child = pointers->nodes[node].heads[pointers_bucket(key, size)];
+	return word * UINT64_C(0x9e3779b97f4a7c15) >> 60; /* POINTERS_BUCKETS of them */
+}
 
-	while (child != POINTERS_NONE) {
-		const struct pointers_node *candidate = &pointers->nodes[child];
+/* The child of node under a decoded key, or POINTERS_NONE. readable: see pointers_word(). */
+static inline uint16_t pointers_child(const struct pointers *pointers,
+	const struct pointers_node *node, const void *key, size_t size, size_t readable)
+{
+	uint64_t word = pointers_word(key, size, readable);
+	uint16_t child = node->heads[pointers_bucket(word)];
+	const struct pointers_node *candidate = &pointers->nodes[child];
 
-		if (candidate->token_size == size &&
-			memcmp(pointers->tokens + candidate->token, key, size) == 0)
-			return child;
-		child = candidate->next;
-	}
-	return POINTERS_NONE;
+	if (child == POINTERS_NONE ||
+		(candidate->word == word && candidate->token_size == size && size <= sizeof(word)))
+		return child;
+	return pointers_child_long(pointers, child, word, key, size);
 }
 
 /* The child of node for the element at index of an array, or POINTERS_NONE. */
-uint16_t pointers_element(const struct pointers *pointers, uint16_t node, uint32_t index);
+uint16_t pointers_element(
+	const struct pointers *pointers, const struct pointers_node *node, uint32_t index);
 
 #endif

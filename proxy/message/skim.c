@@ -89,6 +89,12 @@ static const uint8_t skim_type[256] = {
 	['{'] = JSON_OBJECT,
 };
 
+static const char *const skim_literal_rest[] = {
+	[JSON_NULL] = "ull",
+	[JSON_FALSE] = "alse",
+	[JSON_TRUE] = "rue",
+};
+
 /* Numbers (RFC 8259, section 6): what has been read, and where a byte leads from there. */
 enum skim_number_state {
 	SKIM_NUMBER_STOP, /* the byte is not part of it */
@@ -275,15 +281,13 @@ static const uint8_t *skim_text_on(
 }
 
 /*
- * Reads on inside a string: to its closing quote, to end, or NULL for what may not be in one. The
- * input began at start. Most strings end in their first block.
+ * Reads a string from its beginning: to its closing quote, to end, or NULL for what may not be in
+ * one. The input began at start. Most strings end in their first block.
  */
 static inline const uint8_t *skim_text(
 	struct skim *skim, const uint8_t *start, const uint8_t *p, const uint8_t *end)
 {
-	if (skim->escape > 0) {
-		p = skim_escape_rest(skim, p, end);
-	} else if (end - p >= SKIM_BLOCK) {
+	if (end - p >= SKIM_BLOCK) {
 		uint64_t stops = skim_block_stops(p);
 
 		if (stops == 0)
@@ -291,6 +295,16 @@ static inline const uint8_t *skim_text(
 		else if (p[skim_block_first(stops)] == '"')
 			return p + skim_block_first(stops);
 	}
+	return skim_text_on(skim, start, p, end);
+}
+
+/* The same for a string that was begun in an earlier piece. */
+static const uint8_t *skim_text_again(struct skim *skim, const uint8_t *start, const uint8_t *end)
+{
+	const uint8_t *p = start;
+
+	if (skim->escape > 0)
+		p = skim_escape_rest(skim, p, end);
 	return skim_text_on(skim, start, p, end);
 }
 
@@ -306,35 +320,39 @@ static void skim_key_add(struct skim *skim, const uint8_t *piece, const uint8_t 
 		sizeof(skim->key) - skim->key_size, piece, (size_t)(end - piece));
 }
 
-static uint16_t skim_key_find(struct skim *skim, const uint8_t *piece, const uint8_t *end)
+static uint16_t skim_key_find_hard(struct skim *skim, const uint8_t *piece, const uint8_t *end)
 {
-	uint16_t node = skim->levels[skim->depth - skim->envelope_depth].node;
-
-	if (skim->hard == 0)
-		return pointers_child(skim->pointers, node, piece, (size_t)(end - piece));
 	skim_key_add(skim, piece, end);
 	skim->key_size =
 		unescape_finish(&skim->key_text, skim->key, skim->key_size, sizeof(skim->key));
 	if (skim->key_text.cut)
 		return POINTERS_NONE;
-	return pointers_child(skim->pointers, node, skim->key, skim->key_size);
+	return pointers_child(
+		skim->pointers, skim->level->node, skim->key, skim->key_size, sizeof(skim->key));
 }
 
-static inline void skim_key_end(struct skim *skim, const uint8_t *piece, const uint8_t *end)
+/* A key in an object with wanted members ends at quote. */
+static inline void skim_key_end(
+	struct skim *skim, const uint8_t *piece, const uint8_t *quote, const uint8_t *end)
 {
-	skim->next = skim_key_find(skim, piece, end);
-	if (skim->depth == skim->envelope_depth && skim->next != skim->carrier)
+	if (skim->hard == 0)
+		skim->next = pointers_child(skim->pointers, skim->level->node, piece,
+			(size_t)(quote - piece), (size_t)(end - piece));
+	else
+		skim->next = skim_key_find_hard(skim, piece, quote);
+	if (skim->next != skim->carrier && skim->depth == skim->envelope_depth)
 		skim->member_from = SKIM_NOWHERE;
 }
 
-/* A wanted value begins. */
+/* A wanted value begins; texts are entered when they end. */
 static inline void skim_value_enter(struct skim *skim, enum json_type type)
 {
-	bool text = type == JSON_STRING || type == JSON_NUMBER;
+	int16_t slot = skim->pointers->nodes[skim->next].slot;
 
-	envelope_enter(skim->envelope, skim->next, text ? JSON_ABSENT : type);
-	if (text)
-		skim->capture = skim->pointers->nodes[skim->next].slot;
+	if ((type == JSON_STRING || type == JSON_NUMBER) && slot >= 0)
+		skim->capture = slot;
+	else
+		envelope_enter(skim->envelope, skim->next, type);
 	skim->hard = 0;
 }
 
@@ -346,21 +364,35 @@ static void skim_capture_add(struct skim *skim, const uint8_t *piece, const uint
 	envelope_text_add(skim->envelope, skim->capture, piece, (size_t)(end - piece));
 }
 
-static void skim_capture_end(
+static void skim_capture_end_hard(
 	struct skim *skim, enum json_type type, const uint8_t *piece, const uint8_t *end)
 {
-	if (skim->hard == 0) {
+	skim_capture_add(skim, piece, end);
+	envelope_text_end(skim->envelope, skim->capture, type);
+}
+
+/* A wanted string or number ends before end. */
+static inline void skim_capture_end(
+	struct skim *skim, enum json_type type, const uint8_t *piece, const uint8_t *end)
+{
+	if (skim->hard == 0)
 		envelope_put(skim->envelope, skim->capture, type, piece, (size_t)(end - piece));
-	} else {
-		skim_capture_add(skim, piece, end);
-		envelope_text_end(skim->envelope, skim->capture, type);
-	}
+	else
+		skim_capture_end_hard(skim, type, piece, end);
 	skim->capture = -1;
 }
 
 static inline bool skim_in_object(const struct skim *skim)
 {
 	return (skim->objects[skim->depth / 64] >> (skim->depth % 64) & 1) != 0;
+}
+
+/* The object or array that just began has wanted members. */
+static inline void skim_go_down(struct skim *skim, uint16_t node)
+{
+	skim->live_depth = skim->depth;
+	skim->level = &skim->levels[skim->depth - skim->envelope_depth];
+	skim->level->node = &skim->pointers->nodes[node];
 }
 
 /* An object begins; false when that is too deep. */
@@ -379,8 +411,7 @@ static inline bool skim_open_object(struct skim *skim)
 		return true;
 	if (node == POINTERS_ROOT)
 		envelope_begin(skim->envelope);
-	skim->live_depth = depth;
-	skim->levels[depth - skim->envelope_depth].node = node;
+	skim_go_down(skim, node);
 	return true;
 }
 
@@ -400,9 +431,9 @@ static inline bool skim_open_array(struct skim *skim)
 		skim->envelope_depth = 2; /* a batch */
 	if (node == POINTERS_NONE || skim->pointers->nodes[node].index_end == 0)
 		return true;
-	skim->live_depth = depth;
-	skim->levels[depth - skim->envelope_depth] = (struct skim_level){.node = node, .index = 0};
-	skim->next = pointers_element(skim->pointers, node, 0);
+	skim_go_down(skim, node);
+	skim->level->index = 0;
+	skim->next = pointers_element(skim->pointers, skim->level->node, 0);
 	return true;
 }
 
@@ -415,6 +446,7 @@ static inline bool skim_close(struct skim *skim)
 	skim->depth--;
 	if (live) {
 		skim->live_depth = envelope ? 0 : skim->depth;
+		skim->level -= envelope ? 0 : 1;
 		skim->next = POINTERS_NONE;
 	}
 	if (skim->depth == 0)
@@ -427,10 +459,10 @@ static inline bool skim_close(struct skim *skim)
 /* The next element of an array that has wanted ones. */
 static void skim_element_next(struct skim *skim)
 {
-	struct skim_level *level = &skim->levels[skim->depth - skim->envelope_depth];
+	struct skim_level *level = skim->level;
 
 	skim->next = POINTERS_NONE;
-	if (level->index < skim->pointers->nodes[level->node].index_end)
+	if (level->index < level->node->index_end)
 		skim->next = pointers_element(skim->pointers, level->node, ++level->index);
 }
 
@@ -485,6 +517,7 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 	while (p < end) {
 		switch (state) {
 		case SKIM_AFTER_MEMBER:
+		after_member:
 			if (*p == '}')
 				goto close;
 			if (*p != ',')
@@ -515,20 +548,25 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 			}
 			token = ++p;
 			state = SKIM_KEY_TEXT;
-			__attribute__((fallthrough));
-		case SKIM_KEY_TEXT:
 			p = skim_text(skim, start, p, end);
+			goto key_end;
+		case SKIM_KEY_TEXT:
+			p = skim_text_again(skim, start, end);
+		key_end:
 			if (p == NULL)
 				goto refused;
-			if (skim->depth == skim->live_depth) {
-				if (p == end) {
+			if (p == end) {
+				if (skim->depth == skim->live_depth)
 					skim_key_add(skim, token, p);
-					goto out;
-				}
-				skim_key_end(skim, token, p);
-			}
-			if (p == end)
 				goto out;
+			}
+			if (skim->depth == skim->live_depth)
+				skim_key_end(skim, token, p, end);
+			if (end - p > 2 && p[1] == ':') {
+				p += 2;
+				state = SKIM_VALUE;
+				goto value;
+			}
 			p++;
 			state = SKIM_COLON;
 			if (p == end)
@@ -559,42 +597,36 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 				}
 				skim_value_enter(skim, type);
 			}
-			token = p;
-			switch (type) {
-			case JSON_STRING:
-				break;
-			case JSON_OBJECT:
-				p++;
+			if (type == JSON_STRING) {
+				token = ++p;
+				state = SKIM_STRING;
+				p = skim_text(skim, start, p, end);
+				goto string_end;
+			}
+			if (type == JSON_NUMBER) {
+				token = p;
+				skim->number = SKIM_NUMBER_BEGIN;
+				goto number;
+			}
+			p++;
+			if (type == JSON_OBJECT) {
 				state = SKIM_KEY_FIRST;
 				if (!skim_open_object(skim))
 					goto deep;
 				continue;
-			case JSON_ARRAY:
-				p++;
+			}
+			if (type == JSON_ARRAY) {
 				state = SKIM_ELEMENT_FIRST;
 				if (!skim_open_array(skim))
 					goto deep;
 				continue;
-			case JSON_NUMBER:
-				skim->number = SKIM_NUMBER_BEGIN;
-				goto number;
-			case JSON_NULL:
-				skim->literal = "ull";
-				goto literal;
-			case JSON_TRUE:
-				skim->literal = "rue";
-				goto literal;
-			case JSON_FALSE:
-				skim->literal = "alse";
-				goto literal;
-			case JSON_ABSENT:
-				goto bad;
 			}
-			token = ++p;
-			state = SKIM_STRING;
-			__attribute__((fallthrough));
+			skim->literal = skim_literal_rest[type];
+			state = SKIM_LITERAL;
+			goto literal;
 		case SKIM_STRING:
-			p = skim_text(skim, start, p, end);
+			p = skim_text_again(skim, start, end);
+		string_end:
 			if (p == NULL)
 				goto refused;
 			if (p == end) {
@@ -620,11 +652,8 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 			if (skim->capture >= 0)
 				skim_capture_end(skim, JSON_NUMBER, token, p);
 			goto after_value;
-		literal:
-			p++;
-			state = SKIM_LITERAL;
-			__attribute__((fallthrough));
 		case SKIM_LITERAL:
+		literal:
 			p = skim_literal(skim, p, end);
 			if (p == NULL)
 				goto refused;
@@ -666,6 +695,8 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 			event = SKIM_CARRIER_END;
 			goto out;
 		}
+		if (state == SKIM_AFTER_MEMBER && p < end)
+			goto after_member;
 		continue;
 	blank:
 		if ((skim_class[*p] & SKIM_IS_BLANK) == 0)

@@ -27,7 +27,7 @@ enum skim_event {
 #define SKIM_NOWHERE SIZE_MAX
 
 struct skim_level {
-	uint16_t node;
+	const struct pointers_node *node;
 	uint32_t index; /* of the element, if it is an array */
 };
 
@@ -58,8 +58,9 @@ struct skim {
 	/* Containers: those down to live_depth have nodes, what is below is only checked. */
 	uint32_t depth;
 	uint32_t live_depth;
-	uint32_t envelope_depth; /* at which objects are envelopes */
-	uint32_t carrier_depth;  /* the depth of a carrier whose value is being read */
+	uint32_t envelope_depth;  /* at which objects are envelopes */
+	uint32_t carrier_depth;   /* the depth of a carrier whose value is being read */
+	struct skim_level *level; /* that of live_depth */
 	struct skim_level levels[POINTERS_DEPTH_MAX]; /* from envelope_depth on */
 	uint64_t objects[SPLICE_DEPTH_MAX / 64 + 1];  /* bit of each depth: object or array */
 

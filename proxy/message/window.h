@@ -65,8 +65,8 @@ bool window_insert(struct window *window, const char *prefix, size_t prefix_size
 	size_t text_size);
 
 /*
- * Keeps a copy of what is not given out, SPLICE_HOLD_MAX bytes at most; pieces stay as they are.
- * False when out of memory.
+ * The end of a call: keeps a copy of what is not given out, SPLICE_HOLD_MAX bytes at most; pieces
+ * stay as they are. False when out of memory.
  */
 bool window_store(struct window *window);
 

@@ -57,27 +57,60 @@ START_TEST(test_larger_bytes_max_counts)
 }
 END_TEST
 
+static const struct pointers_node *find_node;
+static struct pointers *find_pointers;
+
+/* The slot of find_node's child; -1: no slot, -2: no child. */
+static int find_child(const char *key)
+{
+	size_t size = strlen(key), readable;
+	uint16_t child, again;
+
+	child = pointers_child(find_pointers, find_node, key, size, size);
+	for (readable = size; readable <= size + 1; readable++) {
+		again = pointers_child(find_pointers, find_node, key, size, readable);
+		ck_assert_uint_eq(again, child);
+	}
+	return child == POINTERS_NONE ? -2 : find_pointers->nodes[child].slot;
+}
+
+static int find_element(uint32_t index)
+{
+	uint16_t child = pointers_element(find_pointers, find_node, index);
+
+	return child == POINTERS_NONE ? -2 : find_pointers->nodes[child].slot;
+}
+
 START_TEST(test_find)
 {
-	struct pointers *pointers = pointers_new();
-	uint16_t a, b;
+	static const char *const wanted[] = {"/a/b~1c", "/a/10", "/a/010", "/a/", "/a/12345678",
+		"/a/123456789", "/a/1234567", "/a/12345678x"};
+	size_t i;
 
-	(void)pointers_add(pointers, "/a/b~1c", 1);
-	(void)pointers_add(pointers, "/a/10", 1);
-	(void)pointers_add(pointers, "/a/010", 1);
-	(void)pointers_add(pointers, "/a/", 1);
-	a = pointers_child(pointers, POINTERS_ROOT, "a", 1);
-	ck_assert_uint_ne(a, POINTERS_NONE);
-	ck_assert_uint_eq(pointers_child(pointers, POINTERS_ROOT, "ab", 2), POINTERS_NONE);
-	ck_assert_uint_eq(pointers_child(pointers, POINTERS_ROOT, "", 0), POINTERS_NONE);
-	b = pointers_child(pointers, a, "b/c", 3);
-	ck_assert_int_eq(pointers->nodes[b].slot, 0);
-	ck_assert_uint_ne(pointers_child(pointers, a, "", 0), POINTERS_NONE);
-	ck_assert_int_eq(pointers->nodes[pointers_element(pointers, a, 10)].slot, 1);
-	ck_assert_uint_eq(pointers_element(pointers, a, 1), POINTERS_NONE);
-	ck_assert_uint_eq(pointers_element(pointers, a, 11), POINTERS_NONE);
-	ck_assert_uint_eq(pointers_element(pointers, b, 0), POINTERS_NONE);
-	pointers_free(pointers);
+	find_pointers = pointers_new();
+	for (i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
+		ck_assert_int_eq(pointers_add(find_pointers, wanted[i], 1), (int)i);
+	find_node = &find_pointers->nodes[POINTERS_ROOT];
+	ck_assert_int_eq(find_child("a"), -1);
+	ck_assert_int_eq(find_child("ab"), -2);
+	ck_assert_int_eq(find_child(""), -2);
+	find_node = &find_pointers->nodes[pointers_child(find_pointers, find_node, "a", 1, 1)];
+	ck_assert_int_eq(find_child("b/c"), 0);
+	ck_assert_int_eq(find_child("b~1c"), -2);
+	ck_assert_int_eq(find_child("10"), 1);
+	ck_assert_int_eq(find_child("010"), 2);
+	ck_assert_int_eq(find_child(""), 3);
+	ck_assert_int_eq(find_child("12345678"), 4);
+	ck_assert_int_eq(find_child("123456789"), 5);
+	ck_assert_int_eq(find_child("1234567"), 6);
+	ck_assert_int_eq(find_child("12345678x"), 7);
+	ck_assert_int_eq(find_child("12345678y"), -2);
+	ck_assert_int_eq(find_child("123456"), -2);
+	ck_assert_int_eq(find_element(10), 1);
+	ck_assert_int_eq(find_element(1), -2);
+	ck_assert_int_eq(find_element(123456789), 5);
+	ck_assert_int_eq(find_element(123456790), -2);
+	pointers_free(find_pointers);
 }
 END_TEST
 
