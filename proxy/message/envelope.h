@@ -10,7 +10,8 @@
 /*
  * What a JSON-RPC message says about itself: its kind, and the values at the wanted pointers.
  * Filled by skim as the bytes go by; strings are copied into the envelope's own arena, so that it
- * is whole wherever the message was cut. Borrowed until the next message begins.
+ * is whole wherever the message was cut. Borrowed until the next envelope
+ * begins: for the duration of a hook.
  */
 
 /* Slots that every set of pointers has, in this order: envelope_pointers_new() adds them first. */
@@ -58,7 +59,10 @@ enum envelope_kind {
 
 struct envelope;
 
-/* A set of pointers that begins with the fixed slots; carrier_name is the member, "trace". */
+/*
+ * A set of pointers that begins with the fixed slots; carrier_name is the member, "trace". NULL:
+ * out of memory, a name over 255 bytes, or one of the members that JSON-RPC itself has.
+ */
 struct pointers *envelope_pointers_new(const char *carrier_name);
 
 enum envelope_kind envelope_kind(const struct envelope *envelope);

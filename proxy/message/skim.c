@@ -15,6 +15,7 @@
 
 #include "proxy/message/envelope_fill.h"
 #include "proxy/message/skim_block.h"
+#include "proxy/message/skim_tables.h"
 
 enum skim_state {
 	SKIM_AFTER_MEMBER, /* comma or } */
@@ -39,121 +40,6 @@ enum skim_state {
 enum {
 	SKIM_HARD_PIECES = 1, /* pieces of it have been taken already */
 	SKIM_HARD_ESCAPE = 2, /* there is a backslash in it */
-};
-
-/* What a byte may be. */
-enum {
-	SKIM_IS_BLANK = 1,
-	SKIM_IS_PLAIN = 2,  /* in a string, stands for itself */
-	SKIM_IS_LETTER = 4, /* after a backslash, but for u */
-	SKIM_IS_HEX = 8,
-};
-
-static const uint8_t skim_class[256] = {
-	['\t'] = SKIM_IS_BLANK,
-	['\n'] = SKIM_IS_BLANK,
-	['\r'] = SKIM_IS_BLANK,
-	[' '] = SKIM_IS_BLANK | SKIM_IS_PLAIN,
-	['!'] = SKIM_IS_PLAIN,
-	['"'] = SKIM_IS_LETTER,
-	['#' ... '.'] = SKIM_IS_PLAIN,
-	['/'] = SKIM_IS_PLAIN | SKIM_IS_LETTER,
-	['0' ... '9'] = SKIM_IS_PLAIN | SKIM_IS_HEX,
-	[':' ... '@'] = SKIM_IS_PLAIN,
-	['A' ... 'F'] = SKIM_IS_PLAIN | SKIM_IS_HEX,
-	['G' ... '['] = SKIM_IS_PLAIN,
-	['\\'] = SKIM_IS_LETTER,
-	[']' ... '`'] = SKIM_IS_PLAIN,
-	['a'] = SKIM_IS_PLAIN | SKIM_IS_HEX,
-	['b'] = SKIM_IS_PLAIN | SKIM_IS_HEX | SKIM_IS_LETTER,
-	['c' ... 'e'] = SKIM_IS_PLAIN | SKIM_IS_HEX,
-	['f'] = SKIM_IS_PLAIN | SKIM_IS_HEX | SKIM_IS_LETTER,
-	['g' ... 'm'] = SKIM_IS_PLAIN,
-	['n'] = SKIM_IS_PLAIN | SKIM_IS_LETTER,
-	['o' ... 'q'] = SKIM_IS_PLAIN,
-	['r'] = SKIM_IS_PLAIN | SKIM_IS_LETTER,
-	['s'] = SKIM_IS_PLAIN,
-	['t'] = SKIM_IS_PLAIN | SKIM_IS_LETTER,
-	['u' ... 255] = SKIM_IS_PLAIN,
-};
-
-/* What a value is by its first byte. */
-static const uint8_t skim_type[256] = {
-	['"'] = JSON_STRING,
-	['-'] = JSON_NUMBER,
-	['0' ... '9'] = JSON_NUMBER,
-	['['] = JSON_ARRAY,
-	['f'] = JSON_FALSE,
-	['n'] = JSON_NULL,
-	['t'] = JSON_TRUE,
-	['{'] = JSON_OBJECT,
-};
-
-static const char *const skim_literal_rest[] = {
-	[JSON_NULL] = "ull",
-	[JSON_FALSE] = "alse",
-	[JSON_TRUE] = "rue",
-};
-
-/* Numbers (RFC 8259, section 6): what has been read, and where a byte leads from there. */
-enum skim_number_state {
-	SKIM_NUMBER_STOP, /* the byte is not part of it */
-	SKIM_NUMBER_BEGIN,
-	SKIM_NUMBER_MINUS,
-	SKIM_NUMBER_ZERO,
-	SKIM_NUMBER_INTEGER,
-	SKIM_NUMBER_POINT,
-	SKIM_NUMBER_FRACTION,
-	SKIM_NUMBER_E,
-	SKIM_NUMBER_E_SIGN,
-	SKIM_NUMBER_EXPONENT,
-};
-
-enum skim_number_byte {
-	SKIM_BYTE_OTHER,
-	SKIM_BYTE_ZERO,
-	SKIM_BYTE_DIGIT, /* 1 to 9 */
-	SKIM_BYTE_MINUS,
-	SKIM_BYTE_PLUS,
-	SKIM_BYTE_POINT,
-	SKIM_BYTE_E,
-	SKIM_BYTE_KINDS,
-};
-
-static const uint8_t skim_number_byte[256] = {
-	['0'] = SKIM_BYTE_ZERO,
-	['1' ... '9'] = SKIM_BYTE_DIGIT,
-	['-'] = SKIM_BYTE_MINUS,
-	['+'] = SKIM_BYTE_PLUS,
-	['.'] = SKIM_BYTE_POINT,
-	['e'] = SKIM_BYTE_E,
-	['E'] = SKIM_BYTE_E,
-};
-
-static const uint8_t skim_number_next[][SKIM_BYTE_KINDS] = {
-	[SKIM_NUMBER_BEGIN] = {[SKIM_BYTE_MINUS] = SKIM_NUMBER_MINUS,
-		[SKIM_BYTE_ZERO] = SKIM_NUMBER_ZERO,
-		[SKIM_BYTE_DIGIT] = SKIM_NUMBER_INTEGER},
-	[SKIM_NUMBER_MINUS] =
-		{[SKIM_BYTE_ZERO] = SKIM_NUMBER_ZERO, [SKIM_BYTE_DIGIT] = SKIM_NUMBER_INTEGER},
-	[SKIM_NUMBER_ZERO] = {[SKIM_BYTE_POINT] = SKIM_NUMBER_POINT, [SKIM_BYTE_E] = SKIM_NUMBER_E},
-	[SKIM_NUMBER_INTEGER] = {[SKIM_BYTE_ZERO] = SKIM_NUMBER_INTEGER,
-		[SKIM_BYTE_DIGIT] = SKIM_NUMBER_INTEGER,
-		[SKIM_BYTE_POINT] = SKIM_NUMBER_POINT,
-		[SKIM_BYTE_E] = SKIM_NUMBER_E},
-	[SKIM_NUMBER_POINT] =
-		{[SKIM_BYTE_ZERO] = SKIM_NUMBER_FRACTION, [SKIM_BYTE_DIGIT] = SKIM_NUMBER_FRACTION},
-	[SKIM_NUMBER_FRACTION] = {[SKIM_BYTE_ZERO] = SKIM_NUMBER_FRACTION,
-		[SKIM_BYTE_DIGIT] = SKIM_NUMBER_FRACTION,
-		[SKIM_BYTE_E] = SKIM_NUMBER_E},
-	[SKIM_NUMBER_E] = {[SKIM_BYTE_MINUS] = SKIM_NUMBER_E_SIGN,
-		[SKIM_BYTE_PLUS] = SKIM_NUMBER_E_SIGN,
-		[SKIM_BYTE_ZERO] = SKIM_NUMBER_EXPONENT,
-		[SKIM_BYTE_DIGIT] = SKIM_NUMBER_EXPONENT},
-	[SKIM_NUMBER_E_SIGN] =
-		{[SKIM_BYTE_ZERO] = SKIM_NUMBER_EXPONENT, [SKIM_BYTE_DIGIT] = SKIM_NUMBER_EXPONENT},
-	[SKIM_NUMBER_EXPONENT] =
-		{[SKIM_BYTE_ZERO] = SKIM_NUMBER_EXPONENT, [SKIM_BYTE_DIGIT] = SKIM_NUMBER_EXPONENT},
 };
 
 /* Whether the number may end here. */
@@ -229,46 +115,52 @@ static inline const uint8_t *skim_escape(struct skim *skim, const uint8_t *p, co
 {
 	if (*p != '\\')
 		return skim_refuse(skim, p);
-	skim->hard |= SKIM_HARD_ESCAPE;
 	if (end - p >= 2 && (skim_class[p[1]] & SKIM_IS_LETTER) != 0)
 		return p + 2;
 	return skim_escape_long(skim, p, end);
 }
 
 /*
- * The stops in the block at p, of which left bytes are there. When that is not a whole block, the
- * last one before end is looked at instead, if the input has one.
+ * The stops of the block at *p, and *p behind it. Where fewer bytes are left than a block has, the
+ * last whole block of the input is looked at instead, if there is one.
  */
-static inline uint64_t skim_block_last(const uint8_t *end, size_t left)
+static inline uint64_t skim_block_stops_at(
+	const uint8_t *start, const uint8_t **p, const uint8_t *end)
 {
+	const uint8_t *block = *p;
+	size_t left = (size_t)(end - block);
+
+	if (left >= SKIM_BLOCK) {
+		*p = block + SKIM_BLOCK;
+		return skim_block_stops(block);
+	}
+	*p = end;
+	if (end - start < SKIM_BLOCK)
+		return skim_block_few(block, left);
 	return skim_block_stops(end - SKIM_BLOCK) >> ((SKIM_BLOCK - left) * SKIM_STRIDE);
 }
 
-/* Goes on after a stop that is no quote. */
+/*
+ * Reads on inside a string, block by block; every stop of a block is visited without reading it
+ * again, so that text full of escapes goes by quickly, too.
+ */
 static const uint8_t *skim_text_on(
 	struct skim *skim, const uint8_t *start, const uint8_t *p, const uint8_t *end)
 {
 	const uint8_t *block, *stop;
 	uint64_t stops;
+	bool escaped = false;
 
 	while (p != NULL && p < end) {
-		size_t left = (size_t)(end - p);
-
 		block = p;
-		if (left >= SKIM_BLOCK) {
-			stops = skim_block_stops(block);
-			p += SKIM_BLOCK;
-		} else if (end - start >= SKIM_BLOCK) {
-			stops = skim_block_last(end, left);
-			p = end;
-		} else {
-			stops = skim_block_few(p, left);
-			p = end;
-		}
+		stops = skim_block_stops_at(start, &p, end);
 		while (stops != 0) {
 			stop = block + skim_block_first(stops);
-			if (*stop == '"')
-				return stop;
+			if (*stop == '"') {
+				p = stop;
+				goto out;
+			}
+			escaped = true;
 			stop = skim_escape(skim, stop, end);
 			if (stop == NULL || stop >= p) {
 				p = stop;
@@ -277,6 +169,9 @@ static const uint8_t *skim_text_on(
 			stops = skim_block_after(stops, (unsigned)(stop - block));
 		}
 	}
+out:
+	if (escaped)
+		skim->hard |= SKIM_HARD_ESCAPE;
 	return p;
 }
 

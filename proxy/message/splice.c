@@ -528,6 +528,8 @@ void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool 
 		splice_start_flowing(splice);
 	else if (last)
 		splice_read_held(splice);
+	else if (window_store(&splice->window))
+		return;
 	if (last && splice->phase != SPLICE_PASSING && !skim_finish(&splice->skim))
 		splice_fail(splice, SPLICE_NOT_JSON);
 	splice_give(splice);

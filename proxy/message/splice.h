@@ -12,17 +12,18 @@
  * its bytes out again with nothing changed but the carrier member of requests.
  *
  * In SPLICE_WATCH nothing is ever changed or held. Otherwise bytes are held until the message ends
- * or SPLICE_HOLD_MAX are held, so that a small message comes out in one piece with a known size
- * and an early carrier can wait for the id and method that tell a request. Past the hold the
- * message flows through: a carrier is replaced when its value goes by, or added before the closing
- * brace; a second carrier is removed. The output depends on the bytes only, never on how they
- * were cut.
+ * or is longer than SPLICE_HOLD_MAX. One that fits is decided at its end with everything known, and
+ * comes out whole. A longer one flows through; a carrier's member waits, for SPLICE_HOLD_MAX bytes
+ * at most, until id and method have been read, and is then replaced; without one ours is added
+ * before the closing brace. A second carrier is removed. The output depends on the bytes only,
+ * never on how they were cut.
  *
  * A batch (array) is taken apart: every object in it is an envelope of its own with a carrier of
  * its own.
  *
  * Not JSON, too deep, an undecidable envelope: the message comes out as it went in and a trouble
- * flag says why.
+ * flag says why. In a held message that is known before any hook is called; in one that flows, what
+ * was edited before stays.
  */
 #define SPLICE_HOLD_MAX  16384
 #define SPLICE_DEPTH_MAX 1024 /* nesting of arrays and objects that is followed */
@@ -36,7 +37,7 @@ enum splice_mode {
 enum splice_trouble {
 	SPLICE_NOT_JSON = 1, /* text that no JSON parser would take */
 	SPLICE_TOO_DEEP = 2,
-	SPLICE_UNDECIDED = 4,      /* SPLICE_HOLD_MAX went by and request or not was still open */
+	SPLICE_UNDECIDED = 4,      /* a request went out unedited: it was known as one too late */
 	SPLICE_ENVELOPE_LARGE = 8, /* wanted values over the arena's limit; the rest is missing */
 	SPLICE_NO_MEMORY = 16,
 };
@@ -45,10 +46,15 @@ struct splice_hooks {
 	/*
 	 * SPLICE_INJECT, in a request, once per envelope: gives the carrier's value as JSON text,
 	 * valid until the next call. Size 0: leave this envelope as it is. In a message longer than
-	 * the hold only id, method and the carrier are sure to be in the envelope by now.
+	 * the hold only id, method and the carrier are sure to be in the envelope by now; if one of
+	 * them is repeated later, envelope() sees another value than this call did. Should the
+	 * message break before the closing brace, envelope() does not follow.
 	 */
 	size_t (*carrier)(void *arg, const struct envelope *envelope, const char **text);
-	/* Every envelope, when its closing brace has been read, after carrier(). */
+	/*
+	 * Every envelope, when its closing brace has been read, after carrier(). What is in it is
+	 * borrowed until this returns.
+	 */
 	void (*envelope)(void *arg, const struct envelope *envelope);
 };
 
@@ -59,11 +65,16 @@ struct splice_piece {
 
 struct splice;
 
-/* pointers and carrier_name are borrowed for life. NULL when out of memory. */
+/*
+ * pointers come from envelope_pointers_new(carrier_name) and are borrowed for life; nothing may be
+ * added to them any more. NULL when out of memory. One splice serves any number of messages, one
+ * after the other.
+ */
 struct splice *splice_new(const struct pointers *pointers, const char *carrier_name);
 void splice_free(struct splice *splice);
 
-/* A new message begins. Drops what was held of an earlier one. */
+/* A new message begins. Drops what was held of an earlier one; hooks are borrowed until the next.
+ */
 void splice_begin(
 	struct splice *splice, enum splice_mode mode, const struct splice_hooks *hooks, void *arg);
 
@@ -74,7 +85,10 @@ void splice_begin(
  */
 void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool last);
 
-/* The message will not be completed (end of stream): gives out what is held, as it came. */
+/*
+ * The message will not be completed (end of stream): gives out what is held, as it came, as new
+ * pieces. No hook is called.
+ */
 void splice_abandon(struct splice *splice);
 
 const struct splice_piece *splice_pieces(const struct splice *splice, size_t *count, size_t *total);

@@ -186,6 +186,7 @@ bool window_store(struct window *window)
 		if (window->hold == NULL)
 			return false;
 		assert(window->hold_end - window->hold_begin + size <= SPLICE_HOLD_MAX);
+		assert(window->hold_end + size <= WINDOW_HOLD_SIZE);
 		memcpy(window->hold + window->hold_end, window->bytes + from, size);
 		window->hold_end += size;
 	}
