@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define TEXT_REPLACEMENT 0xfffd
+#define UNESCAPE_REPLACEMENT 0xfffd
 
 struct unescape_room {
 	char *to;
@@ -35,7 +35,7 @@ static void unescape_put(
 	room->used += size;
 }
 
-static void text_put_code(struct unescape *text, struct unescape_room *room, uint32_t code)
+static void unescape_put_code(struct unescape *text, struct unescape_room *room, uint32_t code)
 {
 	uint8_t bytes[4];
 	size_t size = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
@@ -51,32 +51,32 @@ static void text_put_code(struct unescape *text, struct unescape_room *room, uin
 }
 
 /* A high surrogate that no low one follows. */
-static void text_put_lone(struct unescape *text, struct unescape_room *room)
+static void unescape_put_lone(struct unescape *text, struct unescape_room *room)
 {
 	if (text->high != 0)
-		text_put_code(text, room, TEXT_REPLACEMENT);
+		unescape_put_code(text, room, UNESCAPE_REPLACEMENT);
 	text->high = 0;
 }
 
 /* A complete \uXXXX. */
-static void text_put_unit(struct unescape *text, struct unescape_room *room, uint32_t unit)
+static void unescape_put_unit(struct unescape *text, struct unescape_room *room, uint32_t unit)
 {
 	bool low = unit >= 0xdc00 && unit <= 0xdfff;
 
 	if (low && text->high != 0) {
 		unit = 0x10000 + ((uint32_t)(text->high - 0xd800) << 10) + (unit - 0xdc00);
 		text->high = 0;
-		text_put_code(text, room, unit);
+		unescape_put_code(text, room, unit);
 		return;
 	}
-	text_put_lone(text, room);
+	unescape_put_lone(text, room);
 	if (unit >= 0xd800 && unit <= 0xdbff)
 		text->high = (uint16_t)unit;
 	else
-		text_put_code(text, room, low ? TEXT_REPLACEMENT : unit);
+		unescape_put_code(text, room, low ? UNESCAPE_REPLACEMENT : unit);
 }
 
-static uint8_t text_short_escape(uint8_t letter)
+static uint8_t unescape_letter(uint8_t letter)
 {
 	switch (letter) {
 	case 'b':
@@ -104,8 +104,8 @@ static void unescape_step(struct unescape *text, struct unescape_room *room, uin
 {
 	if (text->escape_at == 1 && byte != 'u') {
 		text->escape_at = 0;
-		byte = text_short_escape(byte);
-		text_put_lone(text, room);
+		byte = unescape_letter(byte);
+		unescape_put_lone(text, room);
 		unescape_put(text, room, &byte, 1);
 		return;
 	}
@@ -117,7 +117,7 @@ static void unescape_step(struct unescape *text, struct unescape_room *room, uin
 	text->code = (uint16_t)(text->code << 4 | unescape_hex(byte));
 	if (text->escape_at++ == 5) {
 		text->escape_at = 0;
-		text_put_unit(text, room, text->code);
+		unescape_put_unit(text, room, text->code);
 	}
 }
 
@@ -137,7 +137,7 @@ size_t unescape_piece(
 		if (run_end == NULL)
 			run_end = end;
 		if (run_end > piece) {
-			text_put_lone(text, &room);
+			unescape_put_lone(text, &room);
 			unescape_put(text, &room, piece, (size_t)(run_end - piece));
 		}
 		piece = run_end;
@@ -153,7 +153,7 @@ size_t unescape_finish(struct unescape *text, char *to, size_t used, size_t size
 {
 	struct unescape_room room = {.to = to, .used = used, .size = size};
 
-	text_put_lone(text, &room);
+	unescape_put_lone(text, &room);
 	return text->cut ? unescape_trim(to, room.used) : room.used;
 }
 

@@ -56,6 +56,8 @@ static const struct bench_case bench_cases[] = {
 		"\\tint main(void)\\n{\\n\\tputs(\\\"hello\\\");\\n}\\n", "\"}}", 10000000, 0},
 	{"escapes-10m-64k", SPLICE_INJECT, "{\"id\":1,\"method\":\"m\",\"params\":{\"text\":\"",
 		"\\tint main(void)\\n{\\n\\tputs(\\\"hello\\\");\\n}\\n", "\"}}", 10000000, 65536},
+	{"code-10m", SPLICE_INJECT, "{\"id\":1,\"method\":\"m\",\"params\":{\"text\":\"",
+		"    return value + other_value;\\n", "\"}}", 10000000, 0},
 	{"unicode-10m", SPLICE_INJECT, "{\"id\":1,\"method\":\"m\",\"params\":{\"text\":\"",
 		"\\u0430\\u0431", "\"}}", 10000000, 0},
 	{"tiny-strings-1m", SPLICE_INJECT, "{\"id\":1,\"method\":\"m\",\"params\":[0",
