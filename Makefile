@@ -175,12 +175,12 @@ asan tsan:
 	$(SUBMAKE) VARIANT=$@ check
 
 .PHONY: test-real
-test-real: CODEX := build/codex
+test-real: CODEX_DIR := build/codex
 test-real:
 	@tests/deps build test real
 	$(SUBMAKE) all
-	@grep -qs '"version": "$(CODEX_VERSION)"' $(CODEX)/node_modules/@openai/codex/package.json || \
-		npm install --no-audit --no-fund --prefix $(CODEX) @openai/codex@$(CODEX_VERSION)
+	@grep -qs '"version": "$(CODEX_VERSION)"' $(CODEX_DIR)/node_modules/@openai/codex/package.json || \
+		npm install --no-audit --no-fund --prefix $(CODEX_DIR) @openai/codex@$(CODEX_VERSION)
 	@$(PYTEST) tests/real
 
 # Fuzzing: new inputs are kept in build/fuzz/corpus, what makes a target crash beside it.

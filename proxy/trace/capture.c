@@ -21,7 +21,8 @@ static int captures_attribute(struct captures *captures, const char *name)
 static int captures_add(struct captures *captures, const struct profile_capture *rule,
 	struct pointers *pointers, char *error, size_t error_size)
 {
-	struct capture *capture = &captures->list[captures->count];
+	struct capture_list *list = &captures->from[rule->from];
+	struct capture *capture = &list->rows[list->count];
 	int attribute = captures_attribute(captures, rule->attribute);
 
 	if (attribute < 0) {
@@ -30,6 +31,7 @@ static int captures_add(struct captures *captures, const struct profile_capture 
 		return -1;
 	}
 	capture->rule = rule;
+	capture->for_all = rule->method_count == 0;
 	capture->attribute = (uint8_t)attribute;
 	capture->slot = pointers_add(pointers, rule->pointer, CAPTURE_VALUE_MAX);
 	if (capture->slot < 0) {
@@ -38,7 +40,10 @@ static int captures_add(struct captures *captures, const struct profile_capture 
 			rule->pointer, POINTERS_DEPTH_MAX, POINTERS_SLOTS_MAX);
 		return -1;
 	}
-	captures->count++;
+	if (rule->keep == PROFILE_KEEP_CONNECTION)
+		captures->keep[attribute] |=
+			rule->if_ok ? CAPTURE_KEEP_ANSWERED : CAPTURE_KEEP_ASKED;
+	list->count++;
 	return 0;
 }
 
@@ -47,13 +52,15 @@ int captures_init(struct captures *captures, const struct profile *profile,
 {
 	size_t i;
 
-	*captures = (struct captures){.list = NULL};
-	if (profile->capture_count == 0)
-		return 0;
-	captures->list = calloc(profile->capture_count, sizeof *captures->list);
-	if (captures->list == NULL) {
-		(void)snprintf(error, error_size, "out of memory");
-		return -1;
+	*captures = (struct captures){.attribute_count = 0};
+	for (i = 0; i <= PROFILE_FROM_REPLY; i++) {
+		struct capture_list *list = &captures->from[i];
+
+		list->rows = calloc(profile->capture_count + 1, sizeof *list->rows);
+		if (list->rows == NULL) {
+			(void)snprintf(error, error_size, "out of memory");
+			return -1;
+		}
 	}
 	for (i = 0; i < profile->capture_count; i++)
 		if (captures_add(captures, &profile->captures[i], pointers, error, error_size) != 0)
@@ -63,40 +70,46 @@ int captures_init(struct captures *captures, const struct profile *profile,
 
 void captures_done(struct captures *captures)
 {
-	free(captures->list);
-	captures->list = NULL;
-	captures->count = 0;
-}
-
-static bool capture_for_method(const struct profile_capture *rule, struct span_text method)
-{
 	size_t i;
 
-	if (rule->method_count == 0)
-		return true;
-	for (i = 0; i < rule->method_count; i++)
-		if (strlen(rule->methods[i]) == method.size &&
-			memcmp(rule->methods[i], method.bytes, method.size) == 0)
-			return true;
-	return false;
+	for (i = 0; i <= PROFILE_FROM_REPLY; i++)
+		free(captures->from[i].rows);
+	*captures = (struct captures){.attribute_count = 0};
 }
 
-bool capture_take(const struct capture *capture, enum profile_from from, struct span_text method,
-	const struct envelope *envelope, struct span_text *text)
+bool capture_applies(const struct capture *capture, struct span_text method)
+{
+	const struct profile_capture *rule = capture->rule;
+	size_t i;
+
+	for (i = 0; i < rule->method_count; i++)
+		if (rule->methods[i][0] == method.bytes[0] && strlen(rule->methods[i]) == method.size &&
+			memcmp(rule->methods[i], method.bytes, method.size) == 0)
+			return true;
+	return capture->for_all;
+}
+
+bool capture_take(
+	const struct capture *capture, const struct envelope *envelope, struct span_text *text)
 {
 	const struct envelope_value *value = envelope_value(envelope, capture->slot);
-	struct span_text found = {.bytes = value->text, .size = value->size};
 
-	if (value->type <= JSON_NULL || capture->rule->from != from)
-		return false;
-	if (value->type == JSON_ARRAY || value->type == JSON_OBJECT)
-		return false;
-	if (!capture_for_method(capture->rule, method))
-		return false;
-	if (value->type == JSON_TRUE)
-		found = (struct span_text){.bytes = "true", .size = 4};
-	if (value->type == JSON_FALSE)
-		found = (struct span_text){.bytes = "false", .size = 5};
-	*text = found;
-	return true;
+	switch (value->type) {
+	case JSON_STRING:
+	case JSON_NUMBER:
+		*text = (struct span_text){.bytes = value->text, .size = value->size};
+		return true;
+	case JSON_TRUE:
+		*text = (struct span_text){.bytes = "true", .size = 4};
+		return true;
+	case JSON_FALSE:
+		*text = (struct span_text){.bytes = "false", .size = 5};
+		return true;
+	case JSON_ABSENT:
+	case JSON_NULL:
+	case JSON_ARRAY:
+	case JSON_OBJECT:
+		break;
+	}
+	return false;
 }

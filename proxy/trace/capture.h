@@ -20,12 +20,25 @@ struct capture {
 	const struct profile_capture *rule; /* borrowed from the profile */
 	int slot;
 	uint8_t attribute;
+	bool for_all; /* whatever the method */
+};
+
+/* Captures from one kind of message, in the order of the profile. */
+struct capture_list {
+	struct capture *rows; /* owned */
+	size_t count;
+};
+
+/* What becomes of an attribute beyond its request: bits. */
+enum capture_keep {
+	CAPTURE_KEEP_ASKED = 1,	   /* the connection remembers it from the request on */
+	CAPTURE_KEEP_ANSWERED = 2, /* ... once it was answered with a result */
 };
 
 struct captures {
-	struct capture *list; /* owned */
-	size_t count;
-	const char *attributes[CAPTURE_ATTRIBUTES_MAX]; /* names, borrowed from the profile */
+	struct capture_list from[PROFILE_FROM_REPLY + 1]; /* by enum profile_from */
+	const char *attributes[CAPTURE_ATTRIBUTES_MAX];	  /* names, borrowed from the profile */
+	uint8_t keep[CAPTURE_ATTRIBUTES_MAX];		  /* bits of enum capture_keep */
 	size_t attribute_count;
 };
 
@@ -37,11 +50,11 @@ int captures_init(struct captures *captures, const struct profile *profile,
 	struct pointers *pointers, char *error, size_t error_size);
 void captures_done(struct captures *captures);
 
-/*
- * The value that a capture takes from a message of that method: true and *text (borrowed from the
- * envelope) when the rule applies and the value is a string, a number or a boolean.
- */
-bool capture_take(const struct capture *capture, enum profile_from from, struct span_text method,
-	const struct envelope *envelope, struct span_text *text);
+/* Whether a capture applies to requests of that method (and their replies). */
+bool capture_applies(const struct capture *capture, struct span_text method);
+
+/* The value in the capture's slot: true and *text when it is a string, a number or a boolean. */
+bool capture_take(
+	const struct capture *capture, const struct envelope *envelope, struct span_text *text);
 
 #endif

@@ -78,7 +78,7 @@ struct tracer {
 	struct span_text name_before;  /* parts of span.name around {method}; the same */
 	struct span_text name_after;
 	bool name_has_method;
-	enum config_semconv semconv;
+	const char *names[TRACER_NAMES][2]; /* those of the chosen conventions, NULL for none */
 	struct sampler sampler;
 	size_t inflight_max;
 	uint64_t inflight_max_age_ns;
@@ -137,15 +137,28 @@ static struct span_text tracer_text(const char *text)
 static void tracer_put_named(const struct tracer *tracer, struct tracer_attributes *attributes,
 	enum tracer_name name, struct span_text text)
 {
-	const char *legacy =
-		tracer->semconv != CONFIG_SEMCONV_RPC ? tracer_names[name].legacy : NULL;
-	const char *current =
-		tracer->semconv != CONFIG_SEMCONV_LEGACY ? tracer_names[name].current : NULL;
+	if (tracer->names[name][0] != NULL)
+		tracer_put(attributes, tracer->names[name][0], text);
+	if (tracer->names[name][1] != NULL)
+		tracer_put(attributes, tracer->names[name][1], text);
+}
 
-	if (legacy != NULL)
-		tracer_put(attributes, legacy, text);
-	if (current != NULL && (legacy == NULL || strcmp(legacy, current) != 0))
-		tracer_put(attributes, current, text);
+static void tracer_choose_names(struct tracer *tracer, enum config_semconv semconv)
+{
+	size_t i;
+
+	for (i = 0; i < TRACER_NAMES; i++) {
+		const char *legacy = tracer_names[i].legacy;
+		const char *current = tracer_names[i].current;
+
+		if (semconv == CONFIG_SEMCONV_RPC)
+			legacy = NULL;
+		if (semconv == CONFIG_SEMCONV_LEGACY ||
+			(legacy != NULL && current != NULL && strcmp(legacy, current) == 0))
+			current = NULL;
+		tracer->names[i][0] = legacy;
+		tracer->names[i][1] = current;
+	}
 }
 
 /* What all spans of the connection have in common, but for its captured values. */
@@ -348,16 +361,17 @@ static void tracer_find_values(const struct tracer_connection *connection,
 	const struct request *request, const struct envelope *reply, struct tracer_values *values)
 {
 	const struct captures *captures = &connection->tracer->captures;
+	const struct capture_list *from_reply = &captures->from[PROFILE_FROM_REPLY];
 	size_t i;
 
 	values->own = false;
 	memset(values->list, 0, captures->attribute_count * sizeof values->list[0]);
 	for (i = 0; i < request->value_count; i++)
 		values->list[request->values[i].attribute] = request->values[i].text;
-	for (i = 0; reply != NULL && i < captures->count; i++)
-		(void)capture_take(&captures->list[i], PROFILE_FROM_REPLY, request->method, reply,
-			&values->list[captures->list[i].attribute]); /* as it was if there is none
-								      */
+	for (i = 0; reply != NULL && i < from_reply->count; i++)
+		if (capture_applies(&from_reply->rows[i], request->method))
+			(void)capture_take(&from_reply->rows[i], reply,
+				&values->list[from_reply->rows[i].attribute]); /* else as it was */
 	for (i = 0; i < captures->attribute_count; i++)
 		if (values->list[i].bytes != NULL && connection->values[i] != NULL &&
 			(strlen(connection->values[i]) != values->list[i].size ||
@@ -423,7 +437,7 @@ static void tracer_put_version(const struct tracer *tracer, const struct envelop
 {
 	const struct envelope_value *version;
 
-	if (reply == NULL)
+	if (reply == NULL || tracer->names[TRACER_PROTOCOL_VERSION][1] == NULL)
 		return;
 	version = envelope_value(reply, tracer->slot_jsonrpc);
 	if (version->type == JSON_STRING)
@@ -483,21 +497,18 @@ static bool tracer_remember(
 	return connection->values[attribute] != NULL;
 }
 
-/* Keeps the values of a request whose capture says PROFILE_KEEP_CONNECTION. */
-static void tracer_remember_request(
-	struct tracer_connection *connection, const struct request *request, bool answered_ok)
+/* Keeps the values of a request of which the profile says so for this moment. */
+static void tracer_remember_request(struct tracer_connection *connection,
+	const struct request *request, enum capture_keep moment)
 {
 	const struct captures *captures = &connection->tracer->captures;
 	bool changed = false;
-	size_t i, j;
+	size_t i;
 
 	for (i = 0; i < request->value_count; i++)
-		for (j = 0; j < captures->count; j++)
-			if (captures->list[j].attribute == request->values[i].attribute &&
-				captures->list[j].rule->keep == PROFILE_KEEP_CONNECTION &&
-				captures->list[j].rule->if_ok == answered_ok)
-				changed |= tracer_remember(connection, request->values[i].attribute,
-					request->values[i].text);
+		if ((captures->keep[request->values[i].attribute] & moment) != 0)
+			changed |= tracer_remember(connection, request->values[i].attribute,
+				request->values[i].text);
 	if (changed)
 		tracer_share(connection);
 }
@@ -507,12 +518,13 @@ static void tracer_remember_request(
 static size_t tracer_capture_request(const struct tracer *tracer, const struct envelope *envelope,
 	struct span_text method, struct request_value *values)
 {
+	const struct capture_list *list = &tracer->captures.from[PROFILE_FROM_REQUEST];
 	size_t count = 0, i;
 
-	for (i = 0; i < tracer->captures.count && count < CAPTURE_ATTRIBUTES_MAX; i++)
-		if (capture_take(&tracer->captures.list[i], PROFILE_FROM_REQUEST, method, envelope,
-			    &values[count].text))
-			values[count++].attribute = tracer->captures.list[i].attribute;
+	for (i = 0; i < list->count && count < CAPTURE_ATTRIBUTES_MAX; i++)
+		if (capture_applies(&list->rows[i], method) &&
+			capture_take(&list->rows[i], envelope, &values[count].text))
+			values[count++].attribute = list->rows[i].attribute;
 	return count;
 }
 
@@ -598,7 +610,7 @@ void tracer_client_message(
 		return;
 	}
 	tracer->counters.requests++;
-	tracer_remember_request(connection, request, false);
+	tracer_remember_request(connection, request, CAPTURE_KEEP_ASKED);
 }
 
 void tracer_backend_message(
@@ -618,7 +630,7 @@ void tracer_backend_message(
 		return;
 	}
 	if (kind == ENVELOPE_RESULT_REPLY)
-		tracer_remember_request(connection, request, true);
+		tracer_remember_request(connection, request, CAPTURE_KEEP_ANSWERED);
 	tracer_end_request(connection, request,
 		kind == ENVELOPE_RESULT_REPLY ? TRACER_ANSWERED : TRACER_ERROR, envelope, now_ns);
 }
@@ -744,7 +756,7 @@ static void tracer_take_settings(struct tracer *tracer, const struct config *con
 	tracer->profile = config->profile;
 	tracer->rpc_service =
 		config->rpc_service != NULL ? config->rpc_service : config->service_name;
-	tracer->semconv = (enum config_semconv)config->semconv;
+	tracer_choose_names(tracer, (enum config_semconv)config->semconv);
 	sampler_init(&tracer->sampler, (enum config_sampler)config->sampler, config->sampler_arg);
 	tracer->inflight_max = (size_t)config->inflight_max;
 	tracer->inflight_max_age_ns = (uint64_t)config->inflight_max_age_ms * 1000000;
