@@ -2,6 +2,8 @@ import os
 
 import pytest
 
+pytest.register_assert_rewrite("lib")
+
 from lib.lab import Lab
 from lib.process import BINARY
 

@@ -53,10 +53,6 @@ def test_help_names_every_option(lab):
         assert word in text
 
 
-def test_help_fits_a_terminal(lab):
-    assert [line for line in run(lab, "--help")[1].splitlines() if len(line) > 110] == []
-
-
 def test_version(lab):
     status, text, lines = run(lab, "--version")
     assert status == 0 and lines == []

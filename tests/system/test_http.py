@@ -198,8 +198,7 @@ def test_lying_backend(front, lie):
         server.close()
     assert read_head(client).status == 502
     writing.result()
-    assert any("502" in line or "backend" in line or "upstream" in line
-               for line in front.sidespan.log()), front.sidespan.lines
+    front.sidespan.wait_line("sidespan: (info|warn|error): .*502.*backend")
 
 
 def test_silent_backend(lab):

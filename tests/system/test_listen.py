@@ -332,7 +332,7 @@ def test_signal_stops_an_idle_listener(lab, number):
 
 
 def test_signal_stops_a_busy_listener_in_time(lab):
-    link = lab.link("unix", args=["--shutdown-timeout=200ms"])
+    link = lab.link("unix", args=["--shutdown-drain=200ms"])
     link.call(REQUEST)
     link.sidespan.signal(signal.SIGTERM)
     link.client.expect_eof()

@@ -195,8 +195,8 @@ def test_server_closes_and_client_just_ends(link):
 @pytest.mark.parametrize("who", ["client", "server"])
 def test_end_without_close_frame_is_passed_on(link, who, reset):
     leaver, other = (link.client, link.server) if who == "client" else (link.server, link.client)
-    leaver.send("last word")
-    assert other.recv() == b"last word"
+    leaver.send('{"method":"last word"}')
+    assert other.recv() == b'{"method":"last word"}'
     leaver.stream.reset() if reset else leaver.close()
     other.recv_end()
     other.close()
@@ -342,13 +342,12 @@ def test_beginning_passes_before_the_end_came(lab, listen, upstream):
     link = lab.link(listen, upstream)
     for sender, receiver in both_ways(link):
         data = sender.frame(request_of(2 * MIB))
-        sending = Background(sender.stream.write, data[:MIB])
+        beginning = Background(sender.stream.write, data[:MIB])
         until(lambda: receiver.stream.fill() and len(receiver.stream.buffer) > MIB // 2,
-              "the first half")
-        sending.result()
-        sending = Background(sender.stream.write, data[MIB:])
+              "a good part")
+        rest = Background(lambda: (beginning.result(), sender.stream.write(data[MIB:])))
         receiver.recv()
-        sending.result()
+        rest.result()
 
 
 @pytest.mark.parametrize("frame_size", [MIB, 100000])

@@ -138,7 +138,7 @@ class Sidespan:
         if any(line.startswith("spans: ") for line in self.log("info")):
             count = self.accounting()
             created = count.pop("created")
-            for extra in ("requests", "retries"):
+            for extra in ("posts", "retries"):
                 count.pop(extra, None)
             assert created == sum(count.values()), text
 
