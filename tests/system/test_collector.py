@@ -2,6 +2,8 @@
 
 import email.utils
 import json
+import os
+import signal
 import threading
 import time
 
@@ -204,6 +206,19 @@ def test_hanging_collector_and_a_wrapped_command(lab):
     link.puppet.exit(42)
     assert link.sidespan.wait() == 42
     assert time.monotonic() - started < 2
+
+
+def test_signal_while_the_last_spans_are_delivered(lab):
+    """The command's exit status is ours even so."""
+    collector = lab.collector(answers.hang())
+    link = lab.link("stdio", collector=collector, args=["--shutdown-timeout=1s"])
+    talk(link, 1)
+    collector.wait_requests(1)
+    link.client.close()
+    link.puppet.exit(42)
+    until(lambda: not os.path.exists(f"/proc/{link.puppet.pid}"), "the command to be reaped")
+    link.sidespan.signal(signal.SIGTERM)
+    assert link.sidespan.wait() == 42
 
 
 def test_hanging_collector_is_given_up_after_the_timeout(lab):

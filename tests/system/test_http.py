@@ -286,7 +286,7 @@ def test_client_that_does_not_finish_its_request(lab):
 def test_client_that_leaves_in_the_handshake(front):
     client, server, _ = front.ask(upgrade_request(new_key()))
     client.close()
-    server.expect_eof()
+    server.expect_eof(3)  # well before the handshake's timeout
     client = front.connect()
     client.write(b"GET / HT")
     client.close()
