@@ -3,13 +3,19 @@
 import email.utils
 import json
 import os
+import pty
+import shutil
 import signal
+import ssl
+import subprocess
 import threading
 import time
 
 import pytest
 
 from lib import collector as answers
+from lib.process import BINARY
+from lib.stream import Stream
 from lib.wait import Background, until
 
 FAST = ["--retry-initial=10ms", "--retry-max=50ms"]
@@ -445,6 +451,74 @@ def test_console(lab):
     text = link.sidespan.stderr.decode()
     assert "thread/list" in text and "turn/start" in text and "not like this" in text
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_console_is_coloured_on_a_terminal(lab, terminal):
+    ours, theirs = pty.openpty() if terminal else os.pipe()
+    process = subprocess.Popen([BINARY, "--profile=codex", "--", "cat"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=theirs,
+                               env=lab.environment(env={"OTEL_TRACES_EXPORTER": "console",
+                                                        "TERM": "xterm"}))
+    os.close(theirs)
+    process.stdin.write(b'{"id":1,"method":"thread/list"}\n')
+    process.stdin.close()
+    text = lab.keep(Stream(ours, None)).read_all().decode()
+    process.stdout.read()
+    process.stdout.close()
+    assert process.wait() == 0
+    assert "thread/list" in text and ("\x1b[" in text) == terminal
+
+
+# encrypted
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A certificate for localhost which signs itself, as authority, server and client."""
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl command to make certificates with")
+    directory = tmp_path_factory.mktemp("tls")
+    key, certificate = str(directory / "key.pem"), str(directory / "certificate.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", certificate,
+                    "-days", "2", "-subj", "/CN=localhost", "-addext",
+                    "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
+    return key, certificate
+
+
+def encrypted(collector, certificates, ask_client):
+    key, certificate = certificates
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    if ask_client:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(certificate)
+    collector.start(context)
+    collector.url = collector.url.replace("http:", "https:")
+    return collector
+
+
+@pytest.mark.parametrize("traces", ["", "TRACES_"])
+@pytest.mark.parametrize("ask_client", [False, True])
+def test_encrypted_collector(lab, certificates, ask_client, traces):
+    key, certificate = certificates
+    env = {f"OTEL_EXPORTER_OTLP_{traces}CERTIFICATE": certificate}
+    if ask_client:
+        env[f"OTEL_EXPORTER_OTLP_{traces}CLIENT_KEY"] = key
+        env[f"OTEL_EXPORTER_OTLP_{traces}CLIENT_CERTIFICATE"] = certificate
+    collector = encrypted(lab.collector(start=False), certificates, ask_client)
+    link = start(lab, collector, env=env)
+    talk(link, 3)
+    collector.wait_spans(3)
+    assert finish(link)["sent"] == 3
+
+
+def test_unknown_authority_is_refused(lab, certificates):
+    collector = encrypted(lab.collector(start=False), certificates, False)
+    link = start(lab, collector, "--shutdown-timeout=100ms")
+    talk(link, 3)
+    link.sidespan.wait_line("sidespan: (warn|error): .*certificate")
+    assert finish(link)["sent"] == 0 and collector.requests == []
 
 
 def test_state_of_the_collector_is_logged_once(lab):

@@ -390,6 +390,27 @@ def test_frame_of_17_mib_stays_one_frame(link):
     sending.result()
 
 
+@pytest.mark.parametrize("listen,upstream", [("ws", "ws"), ("tcp", "ws"), ("ws", "tcp")])
+@pytest.mark.parametrize("size", [100, 100000])
+def test_peer_that_dies_in_a_message(lab, listen, upstream, size):
+    """The part that came may be passed on, but no complete message is made of it."""
+    link = lab.link(listen, upstream)
+    for sender, receiver in both_ways(link):
+        client, server = link.open()
+        sender, receiver = (client, server) if sender is link.client else (server, client)
+        data = sender.frame(request_of(size))
+        sender.stream.write(data[:-10])
+        sender.close()
+        try:
+            while True:
+                message = receiver.recv()
+                with pytest.raises(ValueError):
+                    json.loads(message)
+        except (EOFError, AssertionError):  # the end, or a close frame
+            pass
+    link.call('{"id":1,"method":"m"}', '{"id":1,"result":1}')
+
+
 # between framings
 
 PRETTY = '{\n  "id": 1,\r\n  "method": "m",\n  "params": {"text": "a\\nb"}\n}'

@@ -100,6 +100,16 @@ def test_signals_are_passed_on(lab, number):
     assert link.sidespan.wait() == 5
 
 
+def test_ctrl_c_reaches_the_command_once(lab):
+    """A terminal signals the whole process group; we pass on what the command did not get."""
+    link = lab.link("stdio", preexec=os.setpgrp)
+    link.puppet.tell("catch", signals=[signal.SIGINT])
+    os.killpg(link.sidespan.pid, signal.SIGINT)
+    assert link.puppet.listen() == {"caught": signal.SIGINT}
+    link.call(REQUEST, '{"id":1,"result":{}}')
+    assert link.puppet.tell("stderr", text="nothing else came before\n")
+
+
 def test_signal_that_kills_the_command(lab):
     link = lab.link("stdio")
     link.server.close()

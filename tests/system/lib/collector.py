@@ -215,8 +215,11 @@ class Collector:
         if start:
             self.start()
 
-    def start(self):
+    def start(self, tls=None):
         self.server = Server(self, ("127.0.0.1", self.port))
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True,
+                                                 do_handshake_on_connect=False)
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def take(self, handler, raw):
