@@ -27,7 +27,8 @@ class Chaos:
         """A piece of what a peer in that role might send, right or wrong."""
         frame = frame_bytes(1, REQUEST, key=b"abcd" if role == "client" else None)
         request = upgrade_request(new_key(), fields=[("X", "y" * 200)])
-        good = {"client": [request, request, frame, REQUEST + b"\n", b"GET /readyz HTTP/1.1\r\n\r\n"],
+        good = {"client": [request, request, frame, REQUEST + b"\n",
+                           b"GET /readyz HTTP/1.1\r\n\r\n"],
                 "server": [upgrade_reply(new_key()), frame, b'{"id":1,"result":1}\n',
                            b"HTTP/1.1 401 No\r\nContent-Length: 3\r\n\r\nabc"]}[role]
         wild = [os.urandom(50), b"\x88\x02\x03\xe8", b"\x89\x80abcd", b"\n" * 20, frame[:40],

@@ -229,7 +229,7 @@ def test_signal_while_the_last_spans_are_delivered(lab):
 
 def test_hanging_collector_is_given_up_after_the_timeout(lab):
     link = start(lab, lab.collector(answers.hang(), answers.ok()), "--otlp-timeout=100ms",
-                 "--batch-spans-max=5")
+                 "--batch-spans-max=5", "--batch-delay=1h")
     talk(link, 5)
     link.collector.wait_requests(1)
     talk(link, 5, 6)
@@ -311,7 +311,8 @@ def test_retries_end_with_the_timeout(lab):
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 408, 413, 415, 418, 500, 501, 505, 300, 304])
 def test_what_is_not_retried(lab, code):
-    link = start(lab, lab.collector(answers.status(code), answers.ok()), "--batch-spans-max=5")
+    link = start(lab, lab.collector(answers.status(code), answers.ok()), "--batch-spans-max=5",
+                 "--batch-delay=1h")
     talk(link, 5)
     link.collector.wait_requests(1)
     talk(link, 5, 6)
@@ -375,7 +376,7 @@ def test_garbled_responses_do_no_harm(lab, data):
 
 def test_endless_response(lab):
     link = start(lab, lab.collector(answers.endless(), answers.ok()),
-                 "--otlp-response-bytes-max=100000", "--batch-spans-max=3")
+                 "--otlp-response-bytes-max=100000", "--batch-spans-max=3", "--batch-delay=1h")
     talk(link, 3)
     link.collector.wait_requests(1)
     talk(link, 3, 4)

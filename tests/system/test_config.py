@@ -131,7 +131,7 @@ def test_wrong_flags(lab, args, words):
     ('{\n  "no.such": 1\n}', 2, ["no.such"]),
     ('{\n\n  "inflight": {"max": "ten"}}', 3, ["inflight.max", "ten"]),
     ('{"inflight.max": 0}', 1, ["inflight.max", "0", "1"]),
-    ('{"log.level": 5}', 1, ["log.level", "5"]),
+    ('{"log.level": 5}', 1, ["log.level", "number", "debug"]),
     ('{"log.level": "loud"}', 1, ["log.level", "loud", "debug"]),
     ('{"allow_remote": "perhaps"}', 1, ["allow_remote"]),
     ('{\n"a" 1}', 2, []),
@@ -146,7 +146,9 @@ def test_wrong_flags(lab, args, words):
 def test_wrong_files(lab, text, line, words):
     path = lab.write("c.json", text)
     message = wrong(lab, f"--config={path}", *LISTEN)
-    assert f"{path}:{line}:" in message, message
+    place = f"{path}:{line}: "
+    assert place in message, message
+    message = message.replace(place, "")
     for word in words:
         assert word in message, message
 

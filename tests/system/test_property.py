@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from lib.carrier import check_injected
+from lib.carrier import check_injected, members, pairs, text_of
 from lib.lab import KINDS
 from lib.peer import TEXT
 from lib.wait import Background
@@ -62,6 +62,8 @@ class Maker:
         if self.random.randrange(3):
             pairs.append(('"params"', self.value()))
         if self.random.randrange(3) == 0:
+            pairs.append(('"trace"', self.random.choice([self.carrier(), self.value()])))
+        if self.random.randrange(20) == 0:
             pairs.append(('"trace"', self.random.choice([self.carrier(), self.value()])))
         if self.random.randrange(20) == 0:
             pairs.append(('"filler"', '"%s"' % ("x" * self.random.randrange(40000))))
@@ -133,6 +135,29 @@ def receive(peer, messages, injected):
             check_injected(text, received)
         elif received != text:
             check_injected(text, received, blanks=True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("listen", ["tcp", "ws"])
+def test_strip_removes_the_carrier_and_nothing_else(lab, listen, seed):
+    link = lab.link(listen, profile="generic", args=["--propagation-strip"])
+    maker = Maker(f"strip {listen} {seed}")
+    messages = maker.messages(150)
+    data = b"".join(frames(maker, link.client, text) for text, _ in messages)
+    sending = Background(link.client.stream.write_pieces, data, list(maker.cuts(len(data))))
+    for text, is_request in messages:
+        received = link.server.recv()
+        if not is_request or received == text:
+            assert received == text
+            assert not is_request or len(text) > 16000 or "trace" not in keys(text)
+        else:
+            assert pairs(text_of(received), "trace") == pairs(text_of(text), "trace")
+            assert "trace" not in keys(received)
+    sending.result()
+
+
+def keys(text):
+    return [member.key for member in members(text_of(text))]
 
 
 @pytest.mark.parametrize("listen", ["tcp", "ws"])

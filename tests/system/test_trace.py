@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lib.carrier import carrier_of, check_injected
+from lib.carrier import carrier_of, check_injected, members, pairs, text_of
 from lib.lab import KINDS
 from lib.wait import Background, until
 
@@ -477,6 +477,10 @@ REQUESTS = [
     '{"id":1,"method":"m","trace":{"traceparent":"%s"},"params":"after"}' % TRACEPARENT,
     '{"trace":1,"id":1,"method":"m","trace":2}',
     '{"trace":1,"trace":2,"trace":3,"id":1,"method":"m"}',
+    '{"trace":{"traceparent":"%s"},"trace":{"a":[1]},"id":1,"method":"m"}' % TRACEPARENT,
+    '{"trace":[],"id":1,"trace":{"traceparent":"%s"},"method":"m"}' % TRACEPARENT,
+    '{"id":1,"method":"m","trace":{},"trace":[[]]}',
+    '{ "trace" : { "traceparent" : "%s" } , "id" : 1 , "method" : "m" }' % TRACEPARENT,
     '{"id":2,"method":"n","id":1,"method":"m"}',
 ]
 
@@ -601,6 +605,22 @@ def test_strip(lab, sent, received):
     assert link.call(sent, reply(1)) == received.encode()
     if TRACEPARENT in sent and '"id"' in sent:
         assert link.collector.span().parent_id == PARENT
+
+
+@pytest.mark.parametrize("listen", ["tcp", "ws"])
+@pytest.mark.parametrize("size", [0, 40000])
+def test_strip_leaves_the_other_members(lab, listen, size):
+    link = lab.traced(listen, profile="generic", args=["--propagation-strip"])
+    for sent in REQUESTS:
+        sent = sent.strip("\r")
+        if size:
+            sent = sent.replace("}", ',"filler":"%s"}' % ("x" * size), 1) if sent.count("}") == 1 \
+                else sent.replace("{", '{"filler":"%s",' % ("x" * size), 1)
+        sending = Background(link.client.send, sent)
+        received = link.server.recv()
+        sending.result()
+        assert pairs(text_of(received), "trace") == pairs(text_of(sent), "trace")
+        assert "trace" not in [member.key for member in members(text_of(received))]
 
 
 # answers find their requests

@@ -268,7 +268,7 @@ def test_broken_framing_closes_the_session(link, who, kind):
     bad, other = (link.client, link.server) if who == "client" else (link.server, link.client)
     bad.send("fine")
     assert other.recv() == b"fine"
-    bad.stream.send_some(make(bad), 1)
+    bad.stream.write(make(bad))
     close = bad.recv_end()
     assert close and close[0] == code, close
     end_of_data(other)
