@@ -94,6 +94,10 @@ class Sidespan:
     def signal(self, number):
         os.kill(self.pid, number)
 
+    def listens(self):
+        return any(arg.startswith("--listen") for arg in self.args) or \
+            any(line.startswith("listening on ") for line in self.log("info"))
+
     def stop(self):
         self.signal(signal.SIGTERM)
         return self.wait()
@@ -143,19 +147,20 @@ class Sidespan:
             assert created == sum(count.values()), text
 
     def close(self):
-        """Ends the program kindly and insists that it does end."""
+        """A listener is told to end; else the program must end by itself, its peers being gone."""
+        for file in (self.process.stdin, self.process.stdout):
+            if file:
+                file.close()
         try:
-            if self.running():
+            if self.running() and self.listens():
                 self.signal(signal.SIGTERM)
-                self.wait()
+            self.wait()
         finally:
             if self.running():
                 self.process.kill()
                 self.process.wait()
             self.thread.join(2)
-            for file in (self.process.stdin, self.process.stdout, self.process.stderr):
-                if file:
-                    file.close()
+            self.process.stderr.close()
         self.check()
 
 
