@@ -4,6 +4,7 @@
  */
 #include "proxy/listener.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,9 +24,11 @@
 #include "proxy/loop.h"
 #include "proxy/session.h"
 
-#define LISTENER_SOCKETS_MAX 8   /* addresses of one name */
-#define LISTENER_BATCH       64  /* connections accepted in one wake-up */
-#define LISTENER_RETRY_MS    100 /* how soon accepting is tried again without any session ending */
+#define LISTENER_SOCKETS_MAX   8   /* addresses of one name */
+#define LISTENER_BATCH         64  /* connections accepted in one wake-up */
+#define LISTENER_FILES_RESERVE 12  /* descriptors: the collector's, pipes of a starting command */
+#define LISTENER_FILES_GUESS   16  /* open ones, where /proc does not tell */
+#define LISTENER_RETRY_MS      100 /* how soon accepting is tried again without any session ending */
 
 struct listener {
 	struct loop *loop;                          /* borrowed */
@@ -32,6 +36,7 @@ struct listener {
 	struct event *events[LISTENER_SOCKETS_MAX]; /* owned, with their descriptors */
 	size_t count;
 	struct event *retry; /* owned */
+	size_t sessions_max; /* connections.max, or what the descriptors allow */
 	bool paused;
 	char *path; /* owned; of the Unix socket that is ours to remove */
 	dev_t device;
@@ -61,8 +66,7 @@ void listener_resume(struct listener *listener)
 {
 	size_t i;
 
-	if (!listener->paused ||
-		listener->loop->session_count >= (size_t)listener->loop->config->connections_max)
+	if (!listener->paused || listener->loop->session_count >= listener->sessions_max)
 		return;
 	listener->paused = false;
 	(void)event_del(listener->retry); /* it was set up, so this cannot fail */
@@ -101,6 +105,13 @@ static void listener_take(struct listener *listener, int fd)
 	(void)session_accept(listener->loop, listener->route, fd); /* it tells of its failures */
 }
 
+static const char *listener_limit_name(const struct listener *listener)
+{
+	return listener->sessions_max < (size_t)listener->loop->config->connections_max
+		       ? "the limit of open files allows no more"
+		       : "connections.max is reached";
+}
+
 static void listener_on_ready(int fd, short what, void *arg)
 {
 	struct listener *listener = arg;
@@ -108,9 +119,8 @@ static void listener_on_ready(int fd, short what, void *arg)
 
 	(void)what;
 	for (i = 0; i < LISTENER_BATCH; i++) {
-		if (listener->loop->session_count >=
-			(size_t)listener->loop->config->connections_max) {
-			listener_pause(listener, "connections.max is reached");
+		if (listener->loop->session_count >= listener->sessions_max) {
+			listener_pause(listener, listener_limit_name(listener));
 			return;
 		}
 		accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -228,6 +238,37 @@ fail : {
 	return -1;
 }
 
+static size_t listener_open_files(void)
+{
+	DIR *list = opendir("/proc/self/fd");
+	size_t count = 0;
+
+	if (list == NULL)
+		return LISTENER_FILES_GUESS;
+	while (readdir(list) != NULL)
+		count++;
+	(void)closedir(list); /* it was only read */
+	return count;
+}
+
+/*
+ * How many sessions there may be: a client is accepted only when there are descriptors for its
+ * backend too, and some are kept in reserve for the exporter and for starting commands.
+ */
+static size_t listener_sessions_max(const struct listener *listener)
+{
+	size_t wanted = (size_t)listener->loop->config->connections_max;
+	size_t each = listener->route->command != NULL ? 3 : 2;
+	size_t taken = listener_open_files() + LISTENER_FILES_RESERVE;
+	struct rlimit limit;
+	size_t possible;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return wanted;
+	possible = limit.rlim_cur > taken + each ? (limit.rlim_cur - taken) / each : 1;
+	return possible < wanted ? possible : wanted;
+}
+
 /* Tells where we listen, with the port that was chosen for port 0. */
 static void listener_tell(const struct listener *listener)
 {
@@ -300,6 +341,7 @@ struct listener *listener_new(
 		listener_free(listener);
 		return NULL;
 	}
+	listener->sessions_max = listener_sessions_max(listener);
 	listener_tell(listener);
 	return listener;
 }

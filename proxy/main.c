@@ -335,9 +335,12 @@ static void main_tear_down(struct program *program)
 	exporter_free(program->exporter);
 	children_free(program->children);
 	tracer_free(program->tracer);
-	for (i = 0; i < MAIN_SIGNALS; i++)
-		if (program->on_signal[i] != NULL)
-			event_free(program->on_signal[i]);
+	for (i = 0; i < MAIN_SIGNALS; i++) {
+		if (program->on_signal[i] == NULL)
+			continue;
+		event_free(program->on_signal[i]);
+		(void)signal(main_signals[i], SIG_IGN); /* the exit status is decided */
+	}
 	if (program->drain != NULL)
 		event_free(program->drain);
 	if (program->seal != NULL)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "proxy/codec/utf8.h"
 #include "proxy/endpoint/endpoint.h"
 #include "proxy/loop.h"
 #include "proxy/message/splice.h"
@@ -214,10 +215,23 @@ static void pump_edit(struct pump *pump, struct sink *sink, const struct codec_c
 		pump_mirror_rest(pump, sink);
 }
 
+/* Lines may be any bytes, text frames only UTF-8 (RFC 6455, 5.6): a line that is not ends it all. */
+static bool pump_is_text(struct pump *pump, const struct codec_chunk *chunk)
+{
+	if (chunk->first)
+		pump->utf8_state = UTF8_COMPLETE;
+	pump->not_text |=
+		utf8_check(&pump->utf8_state, chunk->bytes, chunk->size) != chunk->size ||
+		(chunk->last && pump->utf8_state != UTF8_COMPLETE);
+	return !pump->not_text;
+}
+
 static void pump_data(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
 {
 	if (chunk->first)
 		pump_message_begin(pump, chunk);
+	if (pump_must_hold(pump) && !pump_is_text(pump, chunk))
+		return; /* pump_decode() sees it */
 	if (pump->splice != NULL)
 		splice_feed(pump->splice, chunk->bytes, chunk->size, chunk->last);
 	if (pump->splice == NULL || pump->framing == PUMP_MIRRORED || pump->mode == SPLICE_WATCH)
@@ -271,6 +285,8 @@ static void pump_answer_control(struct pump *pump, const struct codec_chunk *chu
 		pump_send_control(back, PUMP_OPCODE_PONG, chunk->bytes, chunk->size);
 	else if (chunk->opcode == PUMP_OPCODE_CLOSE)
 		pump->closing = true; /* to be passed on as an end of file */
+	if (pump->closing && pump->direction == PUMP_BACKEND_TO_CLIENT)
+		pump_send_control(back, PUMP_OPCODE_CLOSE, chunk->bytes, chunk->size);
 }
 
 static void pump_control(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
@@ -295,9 +311,17 @@ static enum codec_result pump_decode(
 		result = pump->decoder.ops->next(&pump->decoder, &bytes, &size, &chunk);
 		if (result == CODEC_DATA)
 			pump_data(pump, sink, &chunk);
-		else if (result == CODEC_CONTROL)
+		if (pump->not_text) {
+			pump->decoder.error = (struct codec_error){
+				.close_code = 1007,
+				.reason = "a line that is not UTF-8",
+				.offset = pump->decoder.offset,
+			};
+			return CODEC_BAD;
+		}
+		if (result == CODEC_CONTROL)
 			pump_control(pump, sink, &chunk);
-		else
+		else if (result != CODEC_DATA)
 			return result;
 	}
 	return CODEC_MORE; /* nothing may follow a close frame */

@@ -41,9 +41,11 @@ struct pump {
 	enum pump_direction direction;
 	enum pump_state state;
 	bool throttled;
-	bool closing;      /* a close frame was passed on: nothing follows it */
-	bool write_failed; /* the destination is gone; what still comes is thrown away */
-	bool injects;      /* requests get our carrier */
+	bool closing;       /* a close frame was passed on: nothing follows it */
+	bool write_failed;  /* the destination is gone; what still comes is thrown away */
+	bool injects;       /* requests get our carrier */
+	bool not_text;      /* a line came that cannot become a text frame */
+	uint8_t utf8_state; /* of a line that becomes a text frame */
 	enum splice_mode mode;
 	enum pump_framing framing;
 	struct splice *splice; /* from the loop's pool while inside a message that is looked at */

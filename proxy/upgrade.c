@@ -435,7 +435,6 @@ static void upgrade_read_reply(struct session *session)
 
 static int upgrade_connect(struct session *session)
 {
-	endpoint_pause(&session->client);
 	session->upgrade->phase = UPGRADE_CONNECT;
 	return session_connect(session);
 }
@@ -512,21 +511,38 @@ static void upgrade_read_request(struct session *session)
 	}
 }
 
+/*
+ * The client says something while it should wait: frames that come early stay where they are; an
+ * end means that it has given up, unless it asked for plain HTTP, which may end so.
+ */
+static void upgrade_early(struct session *session)
+{
+	if (session->upgrade->wanted == HTTP_UPGRADE_OK && endpoint_at_end(&session->client))
+		session_close(session, SESSION_CLIENT_GONE);
+	else
+		endpoint_pause(&session->client);
+}
+
 void upgrade_readable(struct session *session, struct endpoint *endpoint)
 {
+	bool from_client = endpoint == &session->client;
+
 	switch (session->upgrade->phase) {
 	case UPGRADE_REQUEST:
-		if (endpoint == &session->client)
+		if (from_client)
 			upgrade_read_request(session);
 		break;
 	case UPGRADE_REPLY:
-		if (endpoint == &session->backend)
-			upgrade_read_reply(session);
+		if (from_client)
+			upgrade_early(session);
 		else
-			endpoint_pause(&session->client);
+			upgrade_read_reply(session);
 		break;
 	case UPGRADE_CONNECT:
-		endpoint_pause(endpoint);
+		if (from_client)
+			upgrade_early(session);
+		else
+			endpoint_pause(endpoint);
 		break;
 	}
 }

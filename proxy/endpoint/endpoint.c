@@ -85,6 +85,13 @@ bool endpoint_has_left(const struct endpoint *endpoint)
 	       (state.revents & (POLLHUP | POLLERR)) != 0;
 }
 
+bool endpoint_at_end(const struct endpoint *endpoint)
+{
+	char byte;
+
+	return recv(endpoint->read_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 void endpoint_stop_reading(struct endpoint *endpoint)
 {
 	endpoint_pause(endpoint);

@@ -116,6 +116,9 @@ void endpoint_resume(struct endpoint *endpoint);
  */
 bool endpoint_has_left(const struct endpoint *endpoint);
 
+/* Whether the next thing to be read from a socket is its end; reads nothing. False when unknown. */
+bool endpoint_at_end(const struct endpoint *endpoint);
+
 /* Nothing will be read any more: who writes to us by a pipe is to notice. */
 void endpoint_stop_reading(struct endpoint *endpoint);
 

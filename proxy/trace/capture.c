@@ -18,11 +18,28 @@ static int captures_attribute(struct captures *captures, const char *name)
 	return (int)i;
 }
 
+/* The sizes of the methods' names, measured once. */
+static int capture_take_methods(struct capture *capture, const struct profile_capture *rule)
+{
+	size_t i;
+
+	capture->method_count = rule->method_count;
+	capture->methods = calloc(rule->method_count + 1, sizeof *capture->methods);
+	if (capture->methods == NULL)
+		return -1;
+	for (i = 0; i < rule->method_count; i++)
+		capture->methods[i] = (struct span_text){
+			.bytes = rule->methods[i],
+			.size = strlen(rule->methods[i]),
+		};
+	return 0;
+}
+
 static int captures_add(struct captures *captures, const struct profile_capture *rule,
 	struct pointers *pointers, char *error, size_t error_size)
 {
 	struct capture_list *list = &captures->from[rule->from];
-	struct capture *capture = &list->rows[list->count];
+	struct capture *capture = &list->rows[list->count++];
 	int attribute = captures_attribute(captures, rule->attribute);
 
 	if (attribute < 0) {
@@ -30,8 +47,10 @@ static int captures_add(struct captures *captures, const struct profile_capture 
 			rule->attribute, CAPTURE_ATTRIBUTES_MAX);
 		return -1;
 	}
-	capture->rule = rule;
-	capture->for_all = rule->method_count == 0;
+	if (capture_take_methods(capture, rule) != 0) {
+		(void)snprintf(error, error_size, "out of memory");
+		return -1;
+	}
 	capture->attribute = (uint8_t)attribute;
 	capture->slot = pointers_add(pointers, rule->pointer, CAPTURE_VALUE_MAX);
 	if (capture->slot < 0) {
@@ -43,7 +62,6 @@ static int captures_add(struct captures *captures, const struct profile_capture 
 	if (rule->keep == PROFILE_KEEP_CONNECTION)
 		captures->keep[attribute] |=
 			rule->if_ok ? CAPTURE_KEEP_ANSWERED : CAPTURE_KEEP_ASKED;
-	list->count++;
 	return 0;
 }
 
@@ -70,23 +88,25 @@ int captures_init(struct captures *captures, const struct profile *profile,
 
 void captures_done(struct captures *captures)
 {
-	size_t i;
+	size_t i, j;
 
-	for (i = 0; i <= PROFILE_FROM_REPLY; i++)
+	for (i = 0; i <= PROFILE_FROM_REPLY; i++) {
+		for (j = 0; j < captures->from[i].count; j++)
+			free(captures->from[i].rows[j].methods);
 		free(captures->from[i].rows);
+	}
 	*captures = (struct captures){.attribute_count = 0};
 }
 
 bool capture_applies(const struct capture *capture, struct span_text method)
 {
-	const struct profile_capture *rule = capture->rule;
 	size_t i;
 
-	for (i = 0; i < rule->method_count; i++)
-		if (rule->methods[i][0] == method.bytes[0] && strlen(rule->methods[i]) == method.size &&
-			memcmp(rule->methods[i], method.bytes, method.size) == 0)
+	for (i = 0; i < capture->method_count; i++)
+		if (capture->methods[i].size == method.size &&
+			memcmp(capture->methods[i].bytes, method.bytes, method.size) == 0)
 			return true;
-	return capture->for_all;
+	return capture->method_count == 0;
 }
 
 bool capture_take(

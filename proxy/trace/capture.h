@@ -17,10 +17,10 @@
 #define CAPTURE_VALUE_MAX      256 /* bytes kept of one captured value */
 
 struct capture {
-	const struct profile_capture *rule; /* borrowed from the profile */
+	struct span_text *methods; /* owned; the names are borrowed from the profile */
+	size_t method_count;       /* 0: whatever the method */
 	int slot;
 	uint8_t attribute;
-	bool for_all; /* whatever the method */
 };
 
 /* Captures from one kind of message, in the order of the profile. */
@@ -31,14 +31,14 @@ struct capture_list {
 
 /* What becomes of an attribute beyond its request: bits. */
 enum capture_keep {
-	CAPTURE_KEEP_ASKED = 1,	   /* the connection remembers it from the request on */
+	CAPTURE_KEEP_ASKED = 1,    /* the connection remembers it from the request on */
 	CAPTURE_KEEP_ANSWERED = 2, /* ... once it was answered with a result */
 };
 
 struct captures {
 	struct capture_list from[PROFILE_FROM_REPLY + 1]; /* by enum profile_from */
-	const char *attributes[CAPTURE_ATTRIBUTES_MAX];	  /* names, borrowed from the profile */
-	uint8_t keep[CAPTURE_ATTRIBUTES_MAX];		  /* bits of enum capture_keep */
+	const char *attributes[CAPTURE_ATTRIBUTES_MAX];   /* names, borrowed from the profile */
+	uint8_t keep[CAPTURE_ATTRIBUTES_MAX];             /* bits of enum capture_keep */
 	size_t attribute_count;
 };
 

@@ -181,10 +181,11 @@ static void tracer_put_common(
 static void tracer_share(struct tracer_connection *connection)
 {
 	const struct captures *captures = &connection->tracer->captures;
-	struct tracer_attributes attributes = {.count = 0};
+	struct tracer_attributes attributes;
 	struct span_shared *shared;
 	size_t i;
 
+	attributes.count = 0; /* the list itself is not worth clearing */
 	tracer_put_common(connection, &attributes);
 	for (i = 0; i < captures->attribute_count; i++)
 		if (connection->values[i] != NULL)
@@ -449,7 +450,7 @@ static void tracer_record(const struct tracer_connection *connection, const stru
 	enum tracer_end end, const struct envelope *reply, uint64_t now_ns)
 {
 	const struct tracer *tracer = connection->tracer;
-	struct tracer_attributes attributes = {.count = 0};
+	struct tracer_attributes attributes;
 	char name[TRACER_SPAN_NAME_MAX];
 	struct span span = {
 		.context = request->context,
@@ -463,6 +464,7 @@ static void tracer_record(const struct tracer_connection *connection, const stru
 		.status = SPAN_STATUS_UNSET,
 	};
 
+	attributes.count = 0; /* the list itself is not worth clearing */
 	memcpy(span.parent_span_id, request->parent_span_id, SPAN_ID_SIZE);
 	tracer_put_named(tracer, &attributes, TRACER_METHOD, request->method);
 	tracer_put_named(tracer, &attributes, TRACER_REQUEST_ID, request->id);
@@ -507,8 +509,8 @@ static void tracer_remember_request(struct tracer_connection *connection,
 
 	for (i = 0; i < request->value_count; i++)
 		if ((captures->keep[request->values[i].attribute] & moment) != 0)
-			changed |= tracer_remember(connection, request->values[i].attribute,
-				request->values[i].text);
+			changed |= tracer_remember(
+				connection, request->values[i].attribute, request->values[i].text);
 	if (changed)
 		tracer_share(connection);
 }
