@@ -15,6 +15,7 @@
 #endif
 
 #define HELP_COLUMNS    78
+#define HELP_INDENT     6
 #define HELP_VALUE_SIZE 4097 /* the longest text that an option may have */
 
 static const char help_head[] =
@@ -23,15 +24,14 @@ static const char help_head[] =
 	"       sidespan [OPTIONS] [--listen URL] --upstream URL\n"
 	"       sidespan --check [OPTIONS]\n"
 	"\n"
-	"Stands between JSON-RPC clients and a server, records a span for each request and sends\n"
-	"the spans to an OpenTelemetry collector.\n";
+	"Stands between JSON-RPC clients and a server, records a span for each request\n"
+	"and sends the spans to an OpenTelemetry collector.\n";
 
 static const char help_tail[] =
 	"\n"
-	"Strongest first: flags, SIDESPAN_ variables, OTEL_ variables, files (a later one wins), "
-	"the\n"
-	"profile, the built-in value. In files, {\"otlp\": {\"endpoint\": \"URL\"}} and\n"
-	"{\"otlp.endpoint\": \"URL\"} are the same, and comments are allowed. See also "
+	"Strongest first: flags, SIDESPAN_ variables, OTEL_ variables, files (a later one\n"
+	"wins), the profile, the built-in value. In files, {\"otlp\": {\"endpoint\": \"URL\"}}\n"
+	"and {\"otlp.endpoint\": \"URL\"} are the same, and comments are allowed. See also\n"
 	"sidespan(1).\n";
 
 /* What stands for the value of an option behind its flag; NULL for booleans, which need none. */
@@ -55,17 +55,39 @@ static const char *help_argument(enum option_type type)
 	return names[type];
 }
 
+/* In lines that fit a terminal. Returns the column after the last word; 0 is the column to begin.
+ */
+static size_t help_print_words(FILE *out, size_t column, const char *text)
+{
+	size_t size;
+
+	for (; *text != '\0'; text += size + (text[size] == ' ')) {
+		size = strcspn(text, " ");
+		if (column > 0 && column + 1 + size <= HELP_COLUMNS)
+			column += (size_t)fprintf(out, " ");
+		else
+			column = (size_t)fprintf(
+				out, "%s%*s", column > 0 ? "\n" : "", HELP_INDENT, "");
+		column += (size_t)fprintf(out, "%.*s", (int)size, text);
+	}
+	return column;
+}
+
 static void help_print_names(FILE *out, const struct option *option)
 {
 	char name[OPTION_NAME_SIZE];
+	size_t column;
 
 	option_variable_name(option, name);
-	(void)fprintf(out, "      %s", name);
-	if (option->otel != NULL)
-		(void)fprintf(out, ", %s", option->otel);
+	column = help_print_words(out, 0, name);
+	if (option->otel != NULL) {
+		(void)fputc(',', out);
+		column = help_print_words(out, column + 1, option->otel);
+	}
 	if ((option->flags & OPTION_SIGNAL) != 0) {
 		option_signal_name(option, name);
-		(void)fprintf(out, ",\n      %s", name);
+		(void)fputc(',', out);
+		(void)help_print_words(out, column + 1, name);
 	}
 	(void)fputc('\n', out);
 }
@@ -75,6 +97,7 @@ static void help_print_option(FILE *out, const struct option *option)
 	const char *argument = help_argument(option->type);
 	char name[OPTION_NAME_SIZE];
 	char right[VALUE_DESCRIBE_SIZE];
+	size_t column;
 
 	option_flag_name(option, name);
 	if ((option->flags & OPTION_SECRET) != 0)
@@ -84,9 +107,22 @@ static void help_print_option(FILE *out, const struct option *option)
 	else
 		(void)fprintf(out, "  %s %s\n", name, argument);
 	value_describe(option, right);
-	(void)fprintf(out, "      %s\n      %s; default: %s\n", option->help, right,
-		option->text == NULL ? "none" : option->text);
+	(void)help_print_words(out, 0, option->help);
+	(void)fputc('\n', out);
+	column = help_print_words(out, 0, right);
+	(void)fputc(';', out);
+	column = help_print_words(out, column + 1, "default:");
+	(void)help_print_words(out, column, option->text == NULL ? "none" : option->text);
+	(void)fputc('\n', out);
 	help_print_names(out, option);
+}
+
+static void help_print_command_flag(FILE *out, const struct flags_command *command)
+{
+	(void)fprintf(out, "  %s%s%s\n", command->name, command->argument == NULL ? "" : " ",
+		command->argument == NULL ? "" : command->argument);
+	(void)help_print_words(out, 0, command->help);
+	(void)fputc('\n', out);
 }
 
 void help_print(FILE *out)
@@ -97,9 +133,7 @@ void help_print(FILE *out)
 	(void)fputs(help_head, out);
 	(void)fputc('\n', out);
 	for (i = 0; (command = flags_command_at(i)) != NULL; i++)
-		(void)fprintf(out, "  %s%s%s\n      %s\n", command->name,
-			command->argument == NULL ? "" : " ",
-			command->argument == NULL ? "" : command->argument, command->help);
+		help_print_command_flag(out, command);
 	(void)fputc('\n', out);
 	for (i = 0; i < OPTION_COUNT; i++)
 		help_print_option(out, option_at(i));

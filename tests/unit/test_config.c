@@ -494,6 +494,23 @@ START_TEST(test_config_check)
 }
 END_TEST
 
+/* Line breaks and indentation become single blanks; no line is too long for a terminal. */
+static void config_squeeze_help(char *text)
+{
+	char *to = text;
+	size_t columns = 0;
+
+	for (; *text != '\0'; text++) {
+		columns = *text == '\n' ? 0 : columns + 1;
+		ck_assert_uint_le(columns, 80);
+		if (*text != '\n' && !(*text == ' ' && to[-1] == ' '))
+			*to++ = *text;
+		else if (to[-1] != ' ')
+			*to++ = ' ';
+	}
+	*to = '\0';
+}
+
 /* Everything that can be set is in --help, under each of its names. */
 START_TEST(test_config_help)
 {
@@ -504,6 +521,7 @@ START_TEST(test_config_help)
 
 	config_case_load(&load, flags, config_no_variables);
 	ck_assert_int_eq(load.outcome, CONFIG_DONE);
+	config_squeeze_help(load.out);
 	for (i = 0; i < OPTION_COUNT; i++) {
 		option_flag_name(option_at(i), name);
 		if ((option_at(i)->flags & OPTION_SECRET) == 0)
