@@ -52,6 +52,7 @@ struct program {
 	struct event *on_signal[MAIN_SIGNALS]; /* owned */
 	struct event *drain;                   /* owned; the deadline after a stop signal */
 	struct event *seal;                    /* owned; the longest wait of a finished span */
+	bool started;
 	bool stopping;
 	int status; /* what we exit with */
 };
@@ -85,8 +86,12 @@ static int main_find_upstream(struct program *program, char *error, size_t error
 	struct session_route *route = &program->route;
 	struct address address;
 
-	if (address_resolve(&address, 1, url, false, error, error_size) == 0)
+	char why[128];
+
+	if (address_resolve(&address, 1, url, false, why, sizeof why) == 0) {
+		(void)snprintf(error, error_size, "upstream: %s", why);
 		return -1;
+	}
 	route->address = address.storage;
 	route->address_size = address.size;
 	route->upstream = program->config->upstream;
@@ -322,6 +327,7 @@ static int main_start(struct program *program, char *error, size_t error_size)
 	if (main_start_exporter(program, error, error_size) != 0)
 		return -1;
 	program->status = EXIT_SUCCESS;
+	program->started = true;
 	return 0;
 }
 
@@ -331,7 +337,8 @@ static void main_tear_down(struct program *program)
 
 	listener_free(program->listener);
 	loop_done(&program->loop);
-	telemetry_report(&program->loop, program->exporter);
+	if (program->started)
+		telemetry_report(&program->loop, program->exporter);
 	exporter_free(program->exporter);
 	children_free(program->children);
 	tracer_free(program->tracer);

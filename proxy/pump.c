@@ -132,6 +132,8 @@ static void pump_message_begin(struct pump *pump, const struct codec_chunk *chun
 		loop->counters.messages_undeliverable++;
 		return;
 	}
+	if (chunk->last && chunk->size == 0)
+		return; /* a blank line */
 	if (!chunk->frame.text || (pump->mode == SPLICE_WATCH && pump->session->trace == NULL))
 		return;
 	pump->splice = loop_splice_get(loop);
@@ -215,14 +217,14 @@ static void pump_edit(struct pump *pump, struct sink *sink, const struct codec_c
 		pump_mirror_rest(pump, sink);
 }
 
-/* Lines may be any bytes, text frames only UTF-8 (RFC 6455, 5.6): a line that is not ends it all. */
+/* Lines may be any bytes, text frames only UTF-8 (RFC 6455, 5.6): a line that is not ends it all.
+ */
 static bool pump_is_text(struct pump *pump, const struct codec_chunk *chunk)
 {
 	if (chunk->first)
 		pump->utf8_state = UTF8_COMPLETE;
-	pump->not_text |=
-		utf8_check(&pump->utf8_state, chunk->bytes, chunk->size) != chunk->size ||
-		(chunk->last && pump->utf8_state != UTF8_COMPLETE);
+	pump->not_text |= utf8_check(&pump->utf8_state, chunk->bytes, chunk->size) != chunk->size ||
+			  (chunk->last && pump->utf8_state != UTF8_COMPLETE);
 	return !pump->not_text;
 }
 
@@ -339,6 +341,17 @@ static void pump_take_raw(struct pump *pump, const uint8_t *bytes, size_t size)
 		session_finish(pump->session, SESSION_ENDED);
 }
 
+/*
+ * A close frame came from a WebSocket whose counterpart knows only ends of files. A backend that
+ * has closed (and was answered) takes no more either.
+ */
+static void pump_end_closed(struct pump *pump)
+{
+	pump_end(pump);
+	if (pump->direction == PUMP_BACKEND_TO_CLIENT && pump->session->state == SESSION_OPEN)
+		pump_end(&pump->session->pumps[PUMP_CLIENT_TO_BACKEND]);
+}
+
 void pump_take(struct pump *pump, uint8_t *bytes, size_t size)
 {
 	struct loop *loop = pump->session->loop;
@@ -355,7 +368,7 @@ void pump_take(struct pump *pump, uint8_t *bytes, size_t size)
 	if (result == CODEC_BAD)
 		session_framing_error(pump->session, pump);
 	else if (pump->closing && !pump->encoder.ops->has_control)
-		pump_end(pump);
+		pump_end_closed(pump);
 }
 
 void pump_readable(struct pump *pump)

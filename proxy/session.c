@@ -61,8 +61,8 @@ void session_close(struct session *session, enum session_reason reason)
 	if (session->state != SESSION_FINISHING)
 		session->reason = reason;
 	session->state = SESSION_CLOSED;
-	log_line(LOG_INFO, "connection %llu: closed: %s", session->number,
-		session_reasons[session->reason].text);
+	log_line(session->opened ? LOG_INFO : LOG_DEBUG, "connection %llu: closed: %s",
+		session->number, session_reasons[session->reason].text);
 	endpoint_close(&session->client);
 	endpoint_close(&session->backend);
 	if (session->route->command != NULL)
@@ -117,16 +117,11 @@ static void session_discard(struct session *session)
 
 /* ---- the two halves ---- */
 
+/* A server that has stopped talking is over; a command is so only when it has exited. */
 static bool session_backend_is_over(const struct session *session)
 {
-	if (session->state == SESSION_TUNNEL || session->route->client_codec == &codec_websocket)
-		return true; /* HTTP and WebSocket know no half-open connection */
-	if (session->route->command != NULL)
-		return session->child_exited;
-	if (session->client.read_fd != session->client.write_fd)
-		return true; /* our own stdin and stdout: without the server nothing is left to do
-			      */
-	return session->pumps[PUMP_CLIENT_TO_BACKEND].state == PUMP_DONE;
+	return session->route->command == NULL || session->child_exited ||
+	       session->state == SESSION_TUNNEL || session->route->client_codec == &codec_websocket;
 }
 
 /* Closes the session if its halves leave nothing to wait for. */
@@ -170,7 +165,7 @@ static bool session_peer_left(struct session *session, const struct pump *pump)
 	if (pump->direction == PUMP_CLIENT_TO_BACKEND)
 		session_close(session, SESSION_CLIENT_GONE);
 	else
-		session_finish(session, SESSION_BACKEND_GONE);
+		session_finish(session, session->reason);
 	return true;
 }
 
@@ -362,6 +357,7 @@ void session_open(struct session *session, uint8_t *client_bytes, size_t client_
 
 	session_timer_off(session);
 	session->state = SESSION_OPEN;
+	session->opened = true;
 	if (loop->tracing) {
 		session->trace = tracer_connection_new(loop->tracer, route->transport);
 		if (session->trace == NULL)
@@ -394,18 +390,20 @@ void session_tunnel(struct session *session, bool requests_too, uint64_t reply_l
 
 static void session_connected(struct session *session)
 {
-	if (session->upgrade != NULL)
+	if (session->upgrade != NULL) {
+		(void)session_timer(session, session->loop->config->handshake_timeout_ms);
 		upgrade_connected(session);
-	else
+	} else {
 		session_open(session, NULL, 0, NULL, 0);
+	}
 }
 
 /* The way to the backend does not exist: the client is told as its protocol allows. */
 static void session_unreachable(struct session *session, const char *why)
 {
 	session->loop->counters.sessions_refused++;
-	log_line(LOG_ERROR, "connection %llu: cannot reach %s: %s", session->number,
-		session->route->upstream, why);
+	log_line(LOG_ERROR, "connection %llu: cannot %s %s: %s", session->number,
+		session->route->command != NULL ? "start" : "reach", session->route->upstream, why);
 	if (session->upgrade != NULL)
 		upgrade_unreachable(session, "the backend is not reachable");
 	else
@@ -451,7 +449,7 @@ static int session_start_connect(struct session *session)
 	}
 	endpoint_init_socket(&session->backend, session->loop->base, fd, connecting,
 		session->client.hook, session);
-	return 0;
+	return session_timer(session, session->loop->config->connect_timeout_ms);
 }
 
 int session_connect(struct session *session)

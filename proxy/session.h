@@ -66,6 +66,7 @@ struct session {
 	struct upgrade *upgrade;         /* owned; NULL once the handshake is over */
 	struct event *timer;             /* owned; made when first needed */
 	unsigned troubles_logged;        /* bits of enum splice_trouble */
+	bool opened;                     /* messages could flow: its end is worth a line */
 	bool child_exited;
 	int start_failure;        /* enum child_failure of the command */
 	uint64_t backend_read_ns; /* when the backend last said something */
