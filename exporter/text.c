@@ -46,17 +46,20 @@ int text_grow(struct text *text, size_t room)
 	return 0;
 }
 
-void text_shrink(struct text *text)
+void text_fit(struct text *text)
 {
-	char *bytes;
+	char *bytes = realloc(text->bytes, text->size + 1);
 
-	if (text->capacity < text_shrink_min || text->size > text->capacity / 4)
-		return;
-	bytes = realloc(text->bytes, text->size + 1);
 	if (bytes == NULL)
 		return; /* then it stays large: nothing is lost */
 	text->bytes = bytes;
 	text->capacity = text->size + 1;
+}
+
+void text_shrink(struct text *text)
+{
+	if (text->capacity >= text_shrink_min && text->size <= text->capacity / 4)
+		text_fit(text);
 }
 
 void text_rewind(struct text *text, size_t size)

@@ -28,6 +28,9 @@ void text_done(struct text *text);
 /* Makes room for that many more bytes. 0, or -1 with text->error set. */
 int text_grow(struct text *text, size_t room);
 
+/* Gives back all memory beyond the text, for one that is complete and stays. */
+void text_fit(struct text *text);
+
 /* Gives back memory when most of it is unused. */
 void text_shrink(struct text *text);
 

@@ -41,7 +41,7 @@ CONTENDERS = [DIRECT, RELAY, SIDESPAN, DISABLED]
 
 BURSTS = "--outstanding 64 --burst --warmup 6400"
 DEEP = "--outstanding 64 --warmup 20000"
-LARGE = "--warmup 2 --bytes 10000000 --shape escapes --timeout 60"
+LARGE = "--warmup 2 --bytes 10000000 --shape code --timeout 60"
 MANY = "--connections 64 --outstanding 8 --warmup 200"
 WORKLOADS = {
     "w1": Workload("ping-pong of 200 B", "ws", False, 20000, "--warmup 1000"),
