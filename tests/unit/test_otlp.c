@@ -499,9 +499,9 @@ START_TEST(test_no_memory)
 		unit_alloc_fail_after(n);
 		shared = span_shared_new(&attribute, 1);
 		unit_alloc_fail_never();
-		ck_assert_int_eq(shared == NULL, unit_alloc_failed());
+		ck_assert(shared != NULL || unit_alloc_failed());
 	}
-	ck_assert_int_gt(n, 3);
+	ck_assert_int_ge(n, 3); /* giving memory back may fail: nothing is lost */
 	span_shared_free(shared);
 
 	text_init(&text, 1000);
