@@ -1,0 +1,300 @@
+/* Captures: which profiles can be used, and what each row takes from which message. */
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy/trace/capture.h"
+#include "tests/unit/envelope_case.h"
+#include "tests/unit/unit.h"
+
+enum { METHODS_ALL, METHODS_SOME };
+
+/* A row of a profile as it stands in memory: its texts are not constant, since it owns them. */
+static struct profile_capture rule_make(
+	enum profile_from from, int methods, const char *pointer, const char *attribute)
+{
+	static char thread_start[] = "thread/start", thread_fork[] = "thread/fork";
+	static char *some[] = {thread_start, thread_fork};
+
+	return (struct profile_capture){
+		.from = from,
+		.pointer = (char *)(uintptr_t)pointer,
+		.attribute = (char *)(uintptr_t)attribute,
+		.methods = methods == METHODS_ALL ? NULL : some,
+		.method_count = methods == METHODS_ALL ? 0 : 2,
+	};
+}
+
+static struct profile_capture rule_request(const char *pointer, const char *attribute)
+{
+	return rule_make(PROFILE_FROM_REQUEST, METHODS_ALL, pointer, attribute);
+}
+
+/* What the rows for that kind of message take, the last one with a value. */
+static bool captures_take(const struct captures *captures, enum profile_from from,
+	struct span_text method, const struct envelope *envelope, struct span_text *text)
+{
+	const struct capture_list *list = &captures->from[from];
+	bool taken = false;
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (capture_applies(&list->rows[i], method))
+			taken |= capture_take(&list->rows[i], envelope, text);
+	return taken;
+}
+
+static const struct {
+	enum profile_from from;
+	int methods;
+	const char *pointer;
+	enum profile_from looked_at;
+	const char *method;
+	const char *message;
+	const char *taken; /* NULL: nothing */
+} rows[] = {
+	/* every kind of value */
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/params/a", PROFILE_FROM_REQUEST, "m",
+		"{\"params\":{\"a\":\"v\"}}", "v"},
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/params/a", PROFILE_FROM_REQUEST, "m",
+		"{\"params\":{\"a\":\"\"}}", ""},
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/params/a", PROFILE_FROM_REQUEST, "m",
+		"{\"params\":{\"a\":\"\\u00e9\\n\"}}", "\xc3\xa9\n"},
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/params/a", PROFILE_FROM_REQUEST, "m",
+		"{\"params\":{\"a\":-1.50e3}}", "-1.50e3"},
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/params/a", PROFILE_FROM_REQUEST, "m",
+		"{\"params\":{\"a\":true}}", "true"},
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/params/a", PROFILE_FROM_REQUEST, "m",
+		"{\"params\":{\"a\":false}}", "false"},
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/params/a", PROFILE_FROM_REQUEST, "m",
+		"{\"params\":{\"a\":null}}", NULL},
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/params/a", PROFILE_FROM_REQUEST, "m",
+		"{\"params\":{\"a\":[1]}}", NULL},
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/params/a", PROFILE_FROM_REQUEST, "m",
+		"{\"params\":{\"a\":{}}}", NULL},
+	/* places */
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/params/a", PROFILE_FROM_REQUEST, "m",
+		"{\"params\":{\"b\":1}}", NULL},
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/params/a", PROFILE_FROM_REQUEST, "m",
+		"{\"params\":[\"v\"]}", NULL},
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/params/0", PROFILE_FROM_REQUEST, "m",
+		"{\"params\":[\"v\"]}", "v"},
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/params/a~1b~0c", PROFILE_FROM_REQUEST, "m",
+		"{\"params\":{\"a/b~c\":1}}", "1"},
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/a/b/c/d/e/f/g/h", PROFILE_FROM_REQUEST, "m",
+		"{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":{\"f\":{\"g\":{\"h\":8}}}}}}}}", "8"},
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/id", PROFILE_FROM_REQUEST, "m", "{\"id\":\"i\"}",
+		"i"},
+	/* the other direction */
+	{PROFILE_FROM_REPLY, METHODS_ALL, "/result/id", PROFILE_FROM_REPLY, "m",
+		"{\"result\":{\"id\":\"t\"}}", "t"},
+	{PROFILE_FROM_REPLY, METHODS_ALL, "/result/id", PROFILE_FROM_REQUEST, "m",
+		"{\"result\":{\"id\":\"t\"}}", NULL},
+	{PROFILE_FROM_REQUEST, METHODS_ALL, "/result/id", PROFILE_FROM_REPLY, "m",
+		"{\"result\":{\"id\":\"t\"}}", NULL},
+	/* methods */
+	{PROFILE_FROM_REPLY, METHODS_SOME, "/result/id", PROFILE_FROM_REPLY, "thread/start",
+		"{\"result\":{\"id\":\"t\"}}", "t"},
+	{PROFILE_FROM_REPLY, METHODS_SOME, "/result/id", PROFILE_FROM_REPLY, "thread/fork",
+		"{\"result\":{\"id\":\"t\"}}", "t"},
+	{PROFILE_FROM_REPLY, METHODS_SOME, "/result/id", PROFILE_FROM_REPLY, "thread/star",
+		"{\"result\":{\"id\":\"t\"}}", NULL},
+	{PROFILE_FROM_REPLY, METHODS_SOME, "/result/id", PROFILE_FROM_REPLY, "thread/started",
+		"{\"result\":{\"id\":\"t\"}}", NULL},
+	{PROFILE_FROM_REPLY, METHODS_SOME, "/result/id", PROFILE_FROM_REPLY, "",
+		"{\"result\":{\"id\":\"t\"}}", NULL},
+};
+
+START_TEST(test_take)
+{
+	struct profile_capture rule =
+		rule_make(rows[_i].from, rows[_i].methods, rows[_i].pointer, "x");
+	struct profile profile = {.captures = &rule, .capture_count = 1};
+	struct pointers *pointers = envelope_pointers_new("trace");
+	struct span_text method = {rows[_i].method, strlen(rows[_i].method)};
+	struct span_text text = {"untouched", 9};
+	struct envelope_case reader;
+	struct captures captures;
+	char error[256];
+	bool taken;
+
+	ck_assert_ptr_nonnull(pointers);
+	ck_assert_int_eq(captures_init(&captures, &profile, pointers, error, sizeof error), 0);
+	envelope_case_init(&reader, pointers);
+	taken = captures_take(&captures, rows[_i].looked_at, method,
+		envelope_case_read(&reader, rows[_i].message), &text);
+	ck_assert_int_eq(taken, rows[_i].taken != NULL);
+	if (taken) {
+		ck_assert_uint_eq(text.size, strlen(rows[_i].taken));
+		ck_assert_mem_eq(text.bytes, rows[_i].taken, text.size);
+	} else {
+		ck_assert_str_eq(text.bytes, "untouched");
+	}
+	envelope_case_done(&reader);
+	captures_done(&captures);
+	pointers_free(pointers);
+}
+END_TEST
+
+/* A value over the limit is taken as far as it goes. */
+START_TEST(test_take_long)
+{
+	struct profile_capture rule = rule_request("/a", "x");
+	struct profile profile = {.captures = &rule, .capture_count = 1};
+	struct pointers *pointers = envelope_pointers_new("trace");
+	struct span_text text, method = {"m", 1};
+	struct envelope_case reader;
+	struct captures captures;
+	char message[1024], error[256];
+
+	snprintf(message, sizeof message, "{\"a\":\"%0*d\"}", CAPTURE_VALUE_MAX + 1, 7);
+	ck_assert_int_eq(captures_init(&captures, &profile, pointers, error, sizeof error), 0);
+	envelope_case_init(&reader, pointers);
+	ck_assert(captures_take(&captures, PROFILE_FROM_REQUEST, method,
+		envelope_case_read(&reader, message), &text));
+	ck_assert_uint_eq(text.size, CAPTURE_VALUE_MAX);
+	ck_assert_mem_eq(text.bytes, message + strlen("{\"a\":\""), text.size);
+	envelope_case_done(&reader);
+	captures_done(&captures);
+	pointers_free(pointers);
+}
+END_TEST
+
+/* --- making them ready --- */
+
+START_TEST(test_attributes_are_shared)
+{
+	struct profile_capture rules[] = {rule_request("/a", "x"), rule_request("/b", "y"),
+		rule_make(PROFILE_FROM_REPLY, METHODS_ALL, "/c", "x"),
+		rule_make(PROFILE_FROM_REPLY, METHODS_ALL, "/a", "y")};
+	struct profile profile = {.captures = rules, .capture_count = 4};
+	struct pointers *pointers = envelope_pointers_new("trace");
+	struct captures captures;
+	const struct capture_list *request = &captures.from[PROFILE_FROM_REQUEST];
+	const struct capture_list *reply = &captures.from[PROFILE_FROM_REPLY];
+	char error[256];
+
+	ck_assert_int_eq(captures_init(&captures, &profile, pointers, error, sizeof error), 0);
+	ck_assert_uint_eq(request->count, 2);
+	ck_assert_uint_eq(reply->count, 2);
+	ck_assert_uint_eq(captures.attribute_count, 2);
+	ck_assert_str_eq(captures.attributes[0], "x");
+	ck_assert_str_eq(captures.attributes[1], "y");
+	ck_assert_uint_eq(reply->rows[0].attribute, 0);
+	ck_assert_uint_eq(reply->rows[1].attribute, 1);
+	ck_assert_int_eq(reply->rows[1].slot, request->rows[0].slot);
+	ck_assert_int_ne(request->rows[1].slot, request->rows[0].slot);
+	captures_done(&captures);
+	captures_done(&captures); /* allowed */
+	pointers_free(pointers);
+}
+END_TEST
+
+START_TEST(test_none)
+{
+	struct profile profile = {.capture_count = 0};
+	struct pointers *pointers = envelope_pointers_new("trace");
+	size_t before = pointers_count(pointers);
+	struct captures captures;
+	char error[256];
+
+	ck_assert_int_eq(captures_init(&captures, &profile, pointers, error, sizeof error), 0);
+	ck_assert_uint_eq(captures.from[PROFILE_FROM_REQUEST].count, 0);
+	ck_assert_uint_eq(captures.from[PROFILE_FROM_REPLY].count, 0);
+	ck_assert_uint_eq(pointers_count(pointers), before);
+	captures_done(&captures);
+	pointers_free(pointers);
+}
+END_TEST
+
+static const struct {
+	const char *pointer;
+	const char *error;
+} bad_pointers[] = {
+	{"params", "params: not a JSON pointer"},
+	{"/params/~2", "/params/~2: not a JSON pointer"},
+	{"/1/2/3/4/5/6/7/8/9", "over 8 levels deep"},
+};
+
+START_TEST(test_bad_pointer)
+{
+	struct profile_capture rules[] = {
+		rule_request("/a", "x"), rule_request(bad_pointers[_i].pointer, "y")};
+	struct profile profile = {.captures = rules, .capture_count = 2};
+	struct pointers *pointers = envelope_pointers_new("trace");
+	struct captures captures;
+	char error[256] = "";
+
+	ck_assert_int_eq(captures_init(&captures, &profile, pointers, error, sizeof error), -1);
+	ck_assert_msg(strstr(error, bad_pointers[_i].error) != NULL, "%s", error);
+	captures_done(&captures);
+	pointers_free(pointers);
+}
+END_TEST
+
+/* As many attributes as there may be, then one more; each row has a pointer of its own. */
+START_TEST(test_too_many_attributes)
+{
+	enum { COUNT = CAPTURE_ATTRIBUTES_MAX + 1 };
+	struct profile_capture rules[COUNT];
+	char texts[COUNT][16];
+	struct profile profile = {.captures = rules};
+	struct pointers *pointers;
+	struct captures captures;
+	char error[256] = "";
+	size_t i;
+
+	for (i = 0; i < COUNT; i++) {
+		snprintf(texts[i], sizeof texts[i], "/a%zu", i);
+		rules[i] = rule_request(texts[i], texts[i]);
+	}
+	for (i = 0; i < 2; i++) {
+		pointers = envelope_pointers_new("trace");
+		profile.capture_count = CAPTURE_ATTRIBUTES_MAX + i;
+		ck_assert_int_eq(captures_init(&captures, &profile, pointers, error, sizeof error),
+			i == 0 ? 0 : -1);
+		captures_done(&captures);
+		pointers_free(pointers);
+	}
+	ck_assert_str_eq(error, "attribute /a32: a profile has at most 32");
+}
+END_TEST
+
+/* Every allocation fails once. */
+START_TEST(test_no_memory)
+{
+	struct profile_capture rules[] = {rule_request("/a", "x"), rule_request("/b", "y")};
+	struct profile profile = {.captures = rules, .capture_count = 2};
+	struct captures captures;
+	char error[256];
+	int result, n = -1;
+
+	do {
+		struct pointers *pointers = envelope_pointers_new("trace");
+
+		ck_assert_ptr_nonnull(pointers);
+		error[0] = '\0';
+		unit_alloc_fail_after(++n);
+		result = captures_init(&captures, &profile, pointers, error, sizeof error);
+		unit_alloc_fail_never();
+		ck_assert_int_eq(result == 0, !unit_alloc_failed());
+		ck_assert_int_eq(error[0] == '\0', result == 0);
+		captures_done(&captures);
+		pointers_free(pointers);
+	} while (result != 0);
+	ck_assert_int_ge(n, 1);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("capture");
+
+	tcase_add_loop_test(tc, test_take, 0, sizeof rows / sizeof rows[0]);
+	tcase_add_test(tc, test_take_long);
+	tcase_add_test(tc, test_attributes_are_shared);
+	tcase_add_test(tc, test_none);
+	tcase_add_loop_test(tc, test_bad_pointer, 0, sizeof bad_pointers / sizeof bad_pointers[0]);
+	tcase_add_test(tc, test_too_many_attributes);
+	tcase_add_test(tc, test_no_memory);
+	return unit_run("capture", tc);
+}

@@ -1,0 +1,269 @@
+/* The table of waiting requests, against a list that is searched from end to end. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/trace/inflight.h"
+#include "tests/unit/unit.h"
+
+enum { KEY_MAX = 40, KEYS = 300, STEPS = 60000, WRAP_CAPACITY = 8, WRAP_ENTRIES = 6 };
+
+struct item {
+	struct inflight_entry entry;
+	char key[KEY_MAX];
+};
+
+/* The entries that are in the table, oldest first. */
+struct model {
+	struct item *items[KEYS];
+	size_t count;
+};
+
+static void item_set(struct item *item, const char *key, size_t key_size)
+{
+	ck_assert_uint_le(key_size, sizeof item->key);
+	memcpy(item->key, key, key_size);
+	item->entry.key = item->key;
+	item->entry.key_size = (uint16_t)key_size;
+}
+
+static struct item *item_find(const struct inflight *inflight, const struct item *item)
+{
+	uint8_t *key = unit_guard_copy(item->key, item->entry.key_size);
+	struct inflight_entry *entry =
+		inflight_find(inflight, (const char *)key, item->entry.key_size);
+
+	unit_guard_free(key, item->entry.key_size);
+	return (struct item *)entry;
+}
+
+/* --- against the model --- */
+
+/* The same entries, in the same order forwards and backwards. */
+static void model_check(const struct model *model, const struct inflight *inflight)
+{
+	const struct inflight_entry *entry = inflight->oldest, *before = NULL;
+	size_t i;
+
+	ck_assert_uint_eq(inflight->count, model->count);
+	ck_assert(4 * inflight->count <= 3 * inflight->capacity);
+	for (i = 0; i < model->count; i++, before = entry, entry = entry->newer) {
+		ck_assert_ptr_eq(entry, &model->items[i]->entry);
+		ck_assert_ptr_eq(entry->older, before);
+	}
+	ck_assert_ptr_null(entry);
+	ck_assert_ptr_eq(inflight->newest, before);
+}
+
+static size_t model_find(const struct model *model, const struct item *item)
+{
+	size_t i = 0;
+
+	while (i < model->count && model->items[i] != item)
+		i++;
+	return i;
+}
+
+static void model_remove(struct model *model, size_t i)
+{
+	model->count--;
+	memmove(&model->items[i], &model->items[i + 1],
+		(model->count - i) * sizeof model->items[0]);
+}
+
+static uint32_t random_next(uint32_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	*state ^= *state << 5;
+	return *state;
+}
+
+/* Keys of all sizes from none at all; those of the same size differ in one byte. */
+static struct item *items_make(void)
+{
+	struct item *items = calloc(KEYS, sizeof *items);
+	char key[KEY_MAX];
+	size_t i, size;
+
+	ck_assert_ptr_nonnull(items);
+	item_set(&items[0], "", 0);
+	for (i = 1; i < KEYS; i++) {
+		size = 1 + i % KEY_MAX;
+		memset(key, 's', size);
+		key[i % size] = (char)(i / KEY_MAX); /* 0 among them */
+		item_set(&items[i], key, size);
+	}
+	return items;
+}
+
+/* One step: what is in the table comes out, what is not goes in. */
+static void step(struct model *model, struct inflight *inflight, struct item *item)
+{
+	size_t i = model_find(model, item);
+
+	if (i < model->count) {
+		ck_assert_ptr_eq(item_find(inflight, item), item);
+		inflight_remove(inflight, &item->entry);
+		model_remove(model, i);
+	} else {
+		ck_assert_int_eq(inflight_add(inflight, &item->entry), 0);
+		model->items[model->count++] = item;
+	}
+}
+
+START_TEST(test_random)
+{
+	struct item *items = items_make();
+	struct model model = {.count = 0};
+	uint32_t state = (uint32_t)_i * 0x9e3779b9u + 1;
+	struct inflight inflight;
+	size_t i, j, spread;
+
+	inflight_init(&inflight, (uint64_t)_i * 0x123456789abcdefull);
+	for (i = 0; i < STEPS; i++) {
+		spread = i / 2000 % 2 == 0 ? KEYS : 7; /* a full table, then a few keys often */
+		step(&model, &inflight, &items[random_next(&state) % spread]);
+		if (i % 97 != 0)
+			continue;
+		model_check(&model, &inflight);
+		for (j = 0; j < KEYS; j++)
+			ck_assert_ptr_eq(item_find(&inflight, &items[j]),
+				model_find(&model, &items[j]) < model.count ? &items[j] : NULL);
+	}
+	while (model.count > 0) /* by age, as an expiry does */
+		step(&model, &inflight, (struct item *)inflight.oldest);
+	model_check(&model, &inflight);
+	inflight_done(&inflight);
+	free(items);
+}
+END_TEST
+
+/* --- chains that wrap around the end of the table --- */
+
+/* Six keys that want the last two slots of the smallest table, or its first one. */
+static void wrap_keys(struct item *items, uint64_t seed)
+{
+	static const size_t homes[WRAP_ENTRIES] = {7, 7, 6, 0, 7, 6};
+	struct inflight inflight;
+	size_t found = 0;
+	char key[16];
+	int number;
+
+	inflight_init(&inflight, seed);
+	for (number = 0; found < WRAP_ENTRIES; number++) {
+		struct item *item = &items[found];
+
+		item_set(item, key, (size_t)snprintf(key, sizeof key, "n%d", number));
+		ck_assert_int_eq(inflight_add(&inflight, &item->entry), 0);
+		ck_assert_uint_eq(inflight.capacity, WRAP_CAPACITY);
+		inflight_remove(&inflight, &item->entry);
+		found += item->entry.hash % WRAP_CAPACITY == homes[found];
+	}
+	inflight_done(&inflight);
+}
+
+/* The order number of all orders of count things. */
+static void order_make(size_t *order, size_t count, unsigned number)
+{
+	size_t i, j;
+
+	for (i = 0; i < count; i++) {
+		j = number % (i + 1);
+		number /= (unsigned)i + 1;
+		order[i] = order[j];
+		order[j] = i;
+	}
+}
+
+/* Removed in every order, those that stay are still found. */
+START_TEST(test_wrapped_chain)
+{
+	struct item items[WRAP_ENTRIES];
+	size_t order[WRAP_ENTRIES], i, j;
+	struct inflight inflight;
+	unsigned number;
+
+	wrap_keys(items, 5);
+	inflight_init(&inflight, 5);
+	for (number = 0; number < 720; number++) {
+		order_make(order, WRAP_ENTRIES, number);
+		for (i = 0; i < WRAP_ENTRIES; i++)
+			ck_assert_int_eq(inflight_add(&inflight, &items[i].entry), 0);
+		ck_assert_uint_eq(inflight.capacity, WRAP_CAPACITY);
+		for (i = 0; i < WRAP_ENTRIES; i++) {
+			inflight_remove(&inflight, &items[order[i]].entry);
+			ck_assert_ptr_null(item_find(&inflight, &items[order[i]]));
+			for (j = i + 1; j < WRAP_ENTRIES; j++)
+				ck_assert_ptr_eq(
+					item_find(&inflight, &items[order[j]]), &items[order[j]]);
+		}
+	}
+	inflight_done(&inflight);
+}
+END_TEST
+
+/* --- memory --- */
+
+START_TEST(test_memory_comes_and_goes)
+{
+	struct item item;
+	struct inflight inflight;
+
+	inflight_init(&inflight, 1);
+	item_set(&item, "s1", 2);
+	ck_assert_ptr_null(inflight.slots);
+	ck_assert_ptr_null(inflight_find(&inflight, "s1", 2));
+	inflight_trim(&inflight);
+	ck_assert_int_eq(inflight_add(&inflight, &item.entry), 0);
+	ck_assert_ptr_nonnull(inflight.slots);
+	inflight_trim(&inflight); /* not empty: stays */
+	ck_assert_ptr_eq(item_find(&inflight, &item), &item);
+	inflight_remove(&inflight, &item.entry);
+	ck_assert_ptr_nonnull(inflight.slots);
+	inflight_trim(&inflight);
+	ck_assert_ptr_null(inflight.slots);
+	ck_assert_int_eq(inflight_add(&inflight, &item.entry), 0);
+	ck_assert_ptr_eq(item_find(&inflight, &item), &item);
+	inflight_remove(&inflight, &item.entry);
+	inflight_done(&inflight);
+}
+END_TEST
+
+/* A table that cannot grow refuses the new entry and keeps the others. */
+START_TEST(test_no_memory)
+{
+	struct item *items = items_make();
+	struct model model = {.count = 0};
+	struct inflight inflight;
+	size_t i;
+
+	inflight_init(&inflight, 1);
+	for (i = 0; i < KEYS; i++) {
+		unit_alloc_fail_after(0);
+		if (inflight_add(&inflight, &items[i].entry) != 0) {
+			unit_alloc_fail_never();
+			model_check(&model, &inflight);
+			ck_assert_ptr_null(item_find(&inflight, &items[i]));
+			ck_assert_int_eq(inflight_add(&inflight, &items[i].entry), 0);
+		}
+		unit_alloc_fail_never();
+		model.items[model.count++] = &items[i];
+		model_check(&model, &inflight);
+	}
+	ck_assert_uint_eq(inflight.capacity, 512);
+	inflight_done(&inflight);
+	free(items);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("inflight");
+
+	tcase_add_loop_test(tc, test_random, 0, 3);
+	tcase_add_test(tc, test_wrapped_chain);
+	tcase_add_test(tc, test_memory_comes_and_goes);
+	tcase_add_test(tc, test_no_memory);
+	return unit_run("inflight", tc);
+}

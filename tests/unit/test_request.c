@@ -1,0 +1,107 @@
+/* A request keeps copies of all that it is known by, in one piece of memory. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/trace/request.h"
+#include "tests/unit/unit.h"
+
+enum { VALUES_MAX = 64 };
+
+static const struct {
+	const char *key, *method, *id, *tracestate;
+	size_t value_count;
+	const char *value; /* of all values */
+} rows[] = {
+	{"n1", "thread/start", "1", "a=1,b=2", 0, NULL},
+	{"n1", "thread/start", "1", "", 3, "some value"},
+	{"s", "", "", "", 0, NULL},
+	{"s", "m", "", "", 1, ""},
+	{"sxyz", "turn/start", "xyz", "a=1", VALUES_MAX, "v"},
+};
+
+/* A copy right before an unreadable page, so that reading too much is seen. */
+static struct span_text text_guarded(const char *text)
+{
+	size_t size = strlen(text);
+
+	return (struct span_text){(const char *)unit_guard_copy(text, size), size};
+}
+
+static void text_free(struct span_text text)
+{
+	unit_guard_free((uint8_t *)(uintptr_t)text.bytes, text.size);
+}
+
+static void text_is(struct span_text text, const char *expected)
+{
+	ck_assert_uint_eq(text.size, strlen(expected));
+	ck_assert_ptr_nonnull(text.bytes);
+	ck_assert_mem_eq(text.bytes, expected, text.size);
+}
+
+START_TEST(test_copies)
+{
+	struct span_text texts[] = {text_guarded(rows[_i].key), text_guarded(rows[_i].method),
+		text_guarded(rows[_i].id), text_guarded(rows[_i].tracestate)};
+	struct span_text value = text_guarded(rows[_i].value != NULL ? rows[_i].value : "");
+	struct request_value values[VALUES_MAX];
+	struct request *request;
+	size_t i;
+
+	for (i = 0; i < rows[_i].value_count; i++)
+		values[i] = (struct request_value){(uint8_t)(i + 1), value};
+	request = request_new(texts[0], texts[1], texts[2], texts[3], values, rows[_i].value_count);
+	ck_assert_ptr_nonnull(request);
+	for (i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		text_free(texts[i]);
+	text_free(value);
+	memset(values, 0xff, sizeof values);
+
+	text_is((struct span_text){request->entry.key, request->entry.key_size}, rows[_i].key);
+	text_is(request->method, rows[_i].method);
+	text_is(request->id, rows[_i].id);
+	text_is(request->tracestate, rows[_i].tracestate);
+	ck_assert_uint_eq(request->value_count, rows[_i].value_count);
+	for (i = 0; i < request->value_count; i++) {
+		ck_assert_uint_eq(request->values[i].attribute, i + 1);
+		text_is(request->values[i].text, rows[_i].value);
+	}
+	free(request);
+}
+END_TEST
+
+/* A text that is not there at all becomes an empty one. */
+START_TEST(test_absent_texts)
+{
+	struct span_text none = {NULL, 0}, key = {"n7", 2};
+	struct request *request = request_new(key, none, none, none, NULL, 0);
+
+	ck_assert_ptr_nonnull(request);
+	text_is(request->method, "");
+	text_is(request->tracestate, "");
+	free(request);
+}
+END_TEST
+
+START_TEST(test_no_memory)
+{
+	struct span_text text = {"x", 1};
+	struct request *request;
+
+	unit_alloc_fail_after(0);
+	request = request_new(text, text, text, text, NULL, 0);
+	unit_alloc_fail_never();
+	ck_assert_ptr_null(request);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("request");
+
+	tcase_add_loop_test(tc, test_copies, 0, sizeof rows / sizeof rows[0]);
+	tcase_add_test(tc, test_absent_texts);
+	tcase_add_test(tc, test_no_memory);
+	return unit_run("request", tc);
+}
