@@ -1,0 +1,1312 @@
+/*
+ * The tracer from messages to spans. The exporter's part is played by this file: it has the
+ * functions that the tracer calls, and keeps what it is given as text.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "exporter/exporter.h"
+#include "proxy/log.h"
+#include "proxy/trace/tracer.h"
+#include "tests/unit/config_case.h"
+#include "tests/unit/envelope_case.h"
+#include "tests/unit/unit.h"
+#include "w3c/carrier.h"
+
+#define TRACE       "0af7651916cd43dd8448eb211c80319c"
+#define PARENT      "b7ad6b7169203331"
+#define SAMPLED     "00-" TRACE "-" PARENT "-01"
+#define UNSAMPLED   "00-" TRACE "-" PARENT "-00"
+#define ENV_TRACE   "11111111111111111111111111111111"
+#define ENV_PARENT  "2222222222222222"
+#define ENV_SAMPLED "00-" ENV_TRACE "-" ENV_PARENT "-01"
+
+#define START_NS UINT64_C(1000000000)          /* the monotonic clock's first reading */
+#define WALL_NS  UINT64_C(1700000000000000000) /* the wall clock at that moment */
+#define STEP_NS  UINT64_C(1000000)             /* between two messages */
+
+enum { SPANS_MAX = 64, TEXT_MAX = 16384 };
+
+/* --- the exporter --- */
+
+struct kept {
+	struct traceparent context;
+	char parent[2 * SPAN_ID_SIZE + 1]; /* hex, "" for a root */
+	char tracestate[CARRIER_TRACESTATE_MAX + 1];
+	char name[1024];
+	char attributes[TEXT_MAX]; /* "name=value name=value ", zero bytes as @ */
+	char message[2048];
+	enum span_status status;
+	enum span_kind kind;
+	uint64_t start_unix_ns, end_unix_ns;
+};
+
+struct exporter {
+	struct kept spans[SPANS_MAX];
+	size_t count;
+};
+
+struct span_shared {
+	char text[TEXT_MAX];
+};
+
+static void text_append(char *text, size_t text_size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void text_append(char *text, size_t text_size, const char *format, ...)
+{
+	size_t used = strlen(text);
+	va_list ap;
+
+	va_start(ap, format);
+	used += (size_t)vsnprintf(text + used, text_size - used, format, ap);
+	va_end(ap);
+	if (used >= text_size)
+		abort();
+}
+
+static void attributes_append(
+	char text[TEXT_MAX], const struct span_attribute *attributes, size_t count)
+{
+	size_t i, used, size;
+	char *zero;
+
+	for (i = 0; i < count; i++) {
+		size = attributes[i].value.string.size;
+		used = strlen(text);
+		if (attributes[i].type != SPAN_VALUE_STRING || used + size + 300 > TEXT_MAX)
+			abort();
+		used += (size_t)sprintf(text + used, "%s=", attributes[i].key);
+		memcpy(text + used, attributes[i].value.string.bytes, size);
+		text[used + size] = ' ';
+		text[used + size + 1] = '\0';
+		while ((zero = memchr(text + used, '\0', size)) != NULL)
+			*zero = '@'; /* so that it is a text */
+	}
+}
+
+struct span_shared *span_shared_new(const struct span_attribute *attributes, size_t count)
+{
+	struct span_shared *shared = calloc(1, sizeof *shared);
+
+	if (shared != NULL)
+		attributes_append(shared->text, attributes, count);
+	return shared;
+}
+
+void span_shared_free(struct span_shared *shared)
+{
+	free(shared);
+}
+
+static void text_copy(char *text, size_t text_size, struct span_text copied)
+{
+	if (copied.size >= text_size)
+		abort();
+	if (copied.size > 0)
+		memcpy(text, copied.bytes, copied.size);
+	text[copied.size] = '\0';
+}
+
+void exporter_submit(struct exporter *exporter, const struct span *span)
+{
+	struct kept *kept = &exporter->spans[exporter->count++];
+	size_t i;
+
+	if (exporter->count > SPANS_MAX)
+		abort();
+	memset(kept, 0, sizeof *kept);
+	kept->context = span->context;
+	for (i = 0; span->has_parent && i < SPAN_ID_SIZE; i++)
+		text_append(kept->parent, sizeof kept->parent, "%02x", span->parent_span_id[i]);
+	text_copy(kept->tracestate, sizeof kept->tracestate, span->tracestate);
+	text_copy(kept->name, sizeof kept->name, span->name);
+	text_copy(kept->message, sizeof kept->message, span->status_message);
+	if (span->shared != NULL)
+		text_append(kept->attributes, TEXT_MAX, "%s", span->shared->text);
+	attributes_append(kept->attributes, span->attributes, span->attribute_count);
+	kept->status = span->status;
+	kept->kind = span->kind;
+	kept->start_unix_ns = span->start_unix_ns;
+	kept->end_unix_ns = span->end_unix_ns;
+}
+
+/* --- a connection under test --- */
+
+struct setup {
+	struct config_case load;
+	struct exporter exporter;
+	struct tracer *tracer;
+	struct tracer_connection *connection;
+	struct envelope_case reader;
+	uint64_t now_ns;
+	char carrier[CARRIER_TEXT_MAX + 1]; /* that the last request was forwarded with */
+	size_t carrier_size;
+	char error[256];
+};
+
+static void setup_load(struct setup *setup, const char *const *flags)
+{
+	static const char *const no_variables[] = {NULL};
+	const char *all[32];
+	size_t count = 0;
+
+	memset(setup, 0, sizeof *setup);
+	setup->now_ns = START_NS;
+	while (flags != NULL && flags[count] != NULL) {
+		all[count] = flags[count];
+		count++;
+	}
+	all[count++] = "--";
+	all[count++] = "server";
+	all[count] = NULL;
+	config_case_load(&setup->load, all, no_variables);
+	ck_assert_msg(setup->load.outcome == CONFIG_RUN, "%s", setup->load.error);
+}
+
+static void setup_open(struct setup *setup, const char *const *flags, const char *traceparent,
+	const char *tracestate)
+{
+	setup_load(setup, flags);
+	setup->tracer = tracer_new(setup->load.config, &setup->exporter, traceparent, tracestate,
+		setup->error, sizeof setup->error);
+	ck_assert_msg(setup->tracer != NULL, "%s", setup->error);
+	tracer_clock(setup->tracer, setup->now_ns, WALL_NS);
+	envelope_case_init(&setup->reader, tracer_pointers(setup->tracer));
+	setup->connection = tracer_connection_new(setup->tracer, "stdio");
+	ck_assert_ptr_nonnull(setup->connection);
+}
+
+static void setup_close(struct setup *setup)
+{
+	tracer_connection_free(setup->connection, TRACER_CONNECTION_CLOSED, setup->now_ns);
+	envelope_case_done(&setup->reader);
+	tracer_free(setup->tracer);
+	config_case_done(&setup->load);
+}
+
+/* A message of the client is forwarded: with our carrier if it is a request. */
+static void setup_client(struct setup *setup, const char *message)
+{
+	const struct envelope *envelope = envelope_case_read(&setup->reader, message);
+	const char *text = NULL;
+	size_t size = tracer_carrier(setup->connection, envelope, &text);
+
+	text_copy(setup->carrier, sizeof setup->carrier, (struct span_text){text, size});
+	tracer_client_message(setup->connection, envelope, setup->now_ns);
+	setup->now_ns += STEP_NS;
+}
+
+static void setup_backend(struct setup *setup, const char *message)
+{
+	tracer_backend_message(
+		setup->connection, envelope_case_read(&setup->reader, message), setup->now_ns);
+	setup->now_ns += STEP_NS;
+}
+
+static const struct tracer_counters *setup_counters(const struct setup *setup)
+{
+	return tracer_counters(setup->tracer);
+}
+
+/* The span that was made, and there is only one. */
+static const struct kept *setup_span(const struct setup *setup)
+{
+	ck_assert_uint_eq(setup->exporter.count, 1);
+	return &setup->exporter.spans[0];
+}
+
+static void text_has(const char *text, const char *part)
+{
+	ck_assert_msg(strstr(text, part) != NULL, "no \"%s\" in: %s", part, text);
+}
+
+static void text_has_not(const char *text, const char *part)
+{
+	ck_assert_msg(strstr(text, part) == NULL, "\"%s\" in: %s", part, text);
+}
+
+static unsigned text_count(const char *text, const char *part)
+{
+	unsigned count = 0;
+
+	for (text = strstr(text, part); text != NULL; text = strstr(text + 1, part))
+		count++;
+	return count;
+}
+
+static const char request_1[] = "{\"id\":1,\"method\":\"m\"}";
+static const char reply_1[] = "{\"id\":1,\"result\":{}}";
+
+/* --- names of attributes --- */
+
+static const struct {
+	const char *semconv;
+	const char *reply;
+	const char *attributes;
+} name_rows[] = {
+	{"--semconv=legacy", "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}",
+		"rpc.system=jsonrpc rpc.service=codex-app-server rpc.transport=stdio "
+		"app_server.connection_id=0 app_server.api_version=v2 rpc.method=thread/list "
+		"rpc.request_id=7 sidespan.end_reason=answered "},
+	{"--semconv=rpc", "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}",
+		"rpc.system.name=jsonrpc rpc.transport=stdio app_server.connection_id=0 "
+		"app_server.api_version=v2 rpc.method=thread/list jsonrpc.request.id=7 "
+		"jsonrpc.protocol.version=2.0 sidespan.end_reason=answered "},
+	{"--semconv=rpc/dup", "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}",
+		"rpc.system=jsonrpc rpc.system.name=jsonrpc rpc.service=codex-app-server "
+		"rpc.transport=stdio app_server.connection_id=0 app_server.api_version=v2 "
+		"rpc.method=thread/list rpc.request_id=7 jsonrpc.request.id=7 "
+		"jsonrpc.protocol.version=2.0 sidespan.end_reason=answered "},
+	/* without a member "jsonrpc" there is no version to be told */
+	{"--semconv=rpc", "{\"id\":7,\"result\":{}}",
+		"rpc.system.name=jsonrpc rpc.transport=stdio app_server.connection_id=0 "
+		"app_server.api_version=v2 rpc.method=thread/list jsonrpc.request.id=7 "
+		"sidespan.end_reason=answered "},
+	{"--semconv=legacy", "{\"error\":{\"code\":-32001,\"message\":\"busy\"},\"id\":7}",
+		"rpc.system=jsonrpc rpc.service=codex-app-server rpc.transport=stdio "
+		"app_server.connection_id=0 app_server.api_version=v2 rpc.method=thread/list "
+		"rpc.request_id=7 rpc.response.status_code=-32001 error.type=-32001 "
+		"sidespan.end_reason=error "},
+	{"--semconv=rpc/dup", "{\"error\":{\"code\":-32001,\"message\":\"busy\"},\"id\":7}",
+		"rpc.system=jsonrpc rpc.system.name=jsonrpc rpc.service=codex-app-server "
+		"rpc.transport=stdio app_server.connection_id=0 app_server.api_version=v2 "
+		"rpc.method=thread/list rpc.request_id=7 jsonrpc.request.id=7 "
+		"rpc.response.status_code=-32001 error.type=-32001 sidespan.end_reason=error "},
+};
+
+START_TEST(test_names)
+{
+	const char *flags[] = {"--profile=codex", name_rows[_i].semconv, NULL};
+	struct setup setup;
+
+	setup_open(&setup, flags, NULL, NULL);
+	setup_client(&setup, "{\"method\":\"thread/list\",\"id\":7,\"params\":{}}");
+	setup_backend(&setup, name_rows[_i].reply);
+	ck_assert_str_eq(setup_span(&setup)->attributes, name_rows[_i].attributes);
+	ck_assert_str_eq(setup_span(&setup)->name, "app_server.request thread/list");
+	ck_assert_int_eq(setup_span(&setup)->kind, SPAN_KIND_SERVER);
+	setup_close(&setup);
+}
+END_TEST
+
+static const struct {
+	const char *flag;
+	const char *name;
+} span_name_rows[] = {
+	{"--span-name={method}", "turn/start"},
+	{"--span-name=before {method}", "before turn/start"},
+	{"--span-name={method} after", "turn/start after"},
+	{"--span-name=a{method}b{method}", "aturn/startb{method}"},
+	{"--span-name=request", "request"},
+};
+
+START_TEST(test_span_name)
+{
+	const char *flags[] = {span_name_rows[_i].flag, NULL};
+	struct setup setup;
+
+	setup_open(&setup, flags, NULL, NULL);
+	setup_client(&setup, "{\"id\":1,\"method\":\"turn/start\"}");
+	setup_backend(&setup, reply_1);
+	ck_assert_str_eq(setup_span(&setup)->name, span_name_rows[_i].name);
+	setup_close(&setup);
+}
+END_TEST
+
+/* The longest name with the longest method. */
+START_TEST(test_span_name_long)
+{
+	char flag[300], message[1024];
+	const char *flags[] = {flag, NULL};
+	struct setup setup;
+
+	snprintf(flag, sizeof flag, "--span-name=%0247d{method}", 1);
+	snprintf(message, sizeof message, "{\"id\":1,\"method\":\"%0*d\"}", 300, 2);
+	setup_open(&setup, flags, NULL, NULL);
+	setup_client(&setup, message);
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(strlen(setup_span(&setup)->name), 247 + 256);
+	setup_close(&setup);
+}
+END_TEST
+
+/* The service is what rpc.service says, or service.name. */
+START_TEST(test_service)
+{
+	static const char *const flags[][4] = {
+		{"--service-name=s", NULL},
+		{"--service-name=s", "--rpc-service=r", NULL},
+	};
+	static const char *const expected[] = {"rpc.service=s ", "rpc.service=r "};
+	struct setup setup;
+
+	setup_open(&setup, flags[_i], NULL, NULL);
+	setup_client(&setup, request_1);
+	setup_backend(&setup, reply_1);
+	text_has(setup_span(&setup)->attributes, expected[_i]);
+	setup_close(&setup);
+}
+END_TEST
+
+/* --- parents --- */
+
+enum parent_from { FROM_MESSAGE, FROM_ENVIRONMENT, FROM_NOWHERE };
+
+#define CARRIER(text) "{\"id\":1,\"trace\":" text ",\"method\":\"m\"}"
+
+static const struct {
+	const char *message;
+	const char *traceparent, *tracestate; /* of the environment */
+	enum parent_from from;
+	const char *state; /* of the span, and passed on */
+	unsigned invalid, dropped;
+} parent_rows[] = {
+	/* the carrier as an object */
+	{CARRIER("{\"traceparent\":\"" SAMPLED "\"}"), NULL, NULL, FROM_MESSAGE, "", 0, 0},
+	{CARRIER("{\"traceparent\":\"" SAMPLED "\"}"), ENV_SAMPLED, "e=1", FROM_MESSAGE, "", 0, 0},
+	{CARRIER("{\"traceparent\":\"" SAMPLED "\",\"tracestate\":\"a=1,b=2\"}"), NULL, NULL,
+		FROM_MESSAGE, "a=1,b=2", 0, 0},
+	{CARRIER("{\"tracestate\":\"a=1\",\"x\":[],\"traceparent\":\"" SAMPLED "\"}"), NULL, NULL,
+		FROM_MESSAGE, "a=1", 0, 0},
+	{CARRIER("{\"traceparent\":\"" SAMPLED "\",\"tracestate\":null}"), NULL, NULL, FROM_MESSAGE,
+		"", 0, 0},
+	{CARRIER("{\"traceparent\":\"" SAMPLED "\",\"tracestate\":\"\"}"), NULL, NULL, FROM_MESSAGE,
+		"", 0, 0},
+	{CARRIER("{\"traceparent\":\" 01-" TRACE "-" PARENT "-01-more\"}"), NULL, NULL,
+		FROM_MESSAGE, "", 0, 0},
+	/* as an array */
+	{CARRIER("[\"" SAMPLED "\"]"), NULL, NULL, FROM_MESSAGE, "", 0, 0},
+	{CARRIER("[\"" SAMPLED "\",null]"), NULL, NULL, FROM_MESSAGE, "", 0, 0},
+	{CARRIER("[\"" SAMPLED "\",\"a=1\"]"), ENV_SAMPLED, NULL, FROM_MESSAGE, "a=1", 0, 0},
+	{CARRIER("{\"0\":\"" SAMPLED "\"}"), NULL, NULL, FROM_NOWHERE, "", 0, 0},
+	/* a tracestate that is of no use is dropped alone */
+	{CARRIER("{\"traceparent\":\"" SAMPLED "\",\"tracestate\":\"===,,\"}"), NULL, NULL,
+		FROM_MESSAGE, "", 0, 1},
+	{CARRIER("{\"traceparent\":\"" SAMPLED "\",\"tracestate\":[\"a=1\"]}"), NULL, NULL,
+		FROM_MESSAGE, "", 0, 1},
+	{CARRIER("{\"traceparent\":\"" SAMPLED "\",\"tracestate\":7}"), ENV_SAMPLED, "e=1",
+		FROM_MESSAGE, "", 0, 1},
+	{CARRIER("[\"" SAMPLED "\",false]"), NULL, NULL, FROM_MESSAGE, "", 0, 1},
+	/* no carrier: the environment's, or none */
+	{request_1, NULL, NULL, FROM_NOWHERE, "", 0, 0},
+	{request_1, ENV_SAMPLED, NULL, FROM_ENVIRONMENT, "", 0, 0},
+	{request_1, ENV_SAMPLED, "e=1", FROM_ENVIRONMENT, "e=1", 0, 0},
+	{request_1, ENV_SAMPLED, "===", FROM_ENVIRONMENT, "", 0, 0},
+	{request_1, NULL, "e=1", FROM_NOWHERE, "", 0, 0},
+	{request_1, "", "e=1", FROM_NOWHERE, "", 0, 0},
+	{request_1, "garbage", "e=1", FROM_NOWHERE, "", 0, 0},
+	{CARRIER("null"), ENV_SAMPLED, "e=1", FROM_ENVIRONMENT, "e=1", 0, 0},
+	{CARRIER("{}"), ENV_SAMPLED, "e=1", FROM_ENVIRONMENT, "e=1", 0, 0},
+	{CARRIER("[]"), ENV_SAMPLED, NULL, FROM_ENVIRONMENT, "", 0, 0},
+	{CARRIER("[null,\"a=1\"]"), ENV_SAMPLED, NULL, FROM_ENVIRONMENT, "", 0, 0},
+	{CARRIER("{\"traceparent\":null,\"tracestate\":null}"), ENV_SAMPLED, NULL, FROM_ENVIRONMENT,
+		"", 0, 0},
+	{CARRIER("{\"tracestate\":\"a=1\"}"), NULL, NULL, FROM_NOWHERE, "", 0, 0},
+	/* a carrier that is there but invalid: an own trace, not the environment's */
+	{CARRIER("{\"traceparent\":\"garbage\",\"tracestate\":\"a=1\"}"), ENV_SAMPLED, "e=1",
+		FROM_NOWHERE, "", 1, 0},
+	{CARRIER("{\"traceparent\":\"\"}"), ENV_SAMPLED, NULL, FROM_NOWHERE, "", 1, 0},
+	{CARRIER("{\"traceparent\":5}"), ENV_SAMPLED, NULL, FROM_NOWHERE, "", 1, 0},
+	{CARRIER("{\"traceparent\":[\"" SAMPLED "\"]}"), ENV_SAMPLED, NULL, FROM_NOWHERE, "", 1, 0},
+	{CARRIER("{\"traceparent\":\"ff-" TRACE "-" PARENT "-01\"}"), ENV_SAMPLED, NULL,
+		FROM_NOWHERE, "", 1, 0},
+	{CARRIER("[5]"), ENV_SAMPLED, NULL, FROM_NOWHERE, "", 1, 0},
+	{CARRIER("\"" SAMPLED "\""), ENV_SAMPLED, NULL, FROM_NOWHERE, "", 1, 0},
+	{CARRIER("7"), ENV_SAMPLED, NULL, FROM_NOWHERE, "", 1, 0},
+	{CARRIER("true"), ENV_SAMPLED, NULL, FROM_NOWHERE, "", 1, 0},
+	{CARRIER("false"), NULL, NULL, FROM_NOWHERE, "", 1, 0},
+};
+
+/* The carrier that a request with that span and tracestate must be forwarded with. */
+static void carrier_is(const char *carrier, const struct kept *span, const char *state)
+{
+	struct traceparent sent = span->context;
+	char traceparent[TRACEPARENT_SIZE], expected[CARRIER_TEXT_MAX];
+
+	sent.flags &= TRACE_FLAG_SAMPLED;
+	traceparent_format(traceparent, &sent);
+	snprintf(expected, sizeof expected, "{\"traceparent\":\"%.*s\"%s%s%s}", TRACEPARENT_SIZE,
+		traceparent, *state != '\0' ? ",\"tracestate\":\"" : "", state,
+		*state != '\0' ? "\"" : "");
+	ck_assert_str_eq(carrier, expected);
+}
+
+START_TEST(test_parent)
+{
+	static const char *const traces[] = {TRACE, ENV_TRACE, NULL};
+	static const char *const parents[] = {PARENT, ENV_PARENT, ""};
+	enum parent_from from = parent_rows[_i].from;
+	const struct kept *span;
+	struct setup setup;
+
+	setup_open(&setup, NULL, parent_rows[_i].traceparent, parent_rows[_i].tracestate);
+	setup_client(&setup, parent_rows[_i].message);
+	setup_backend(&setup, reply_1);
+	span = setup_span(&setup);
+	ck_assert_str_eq(span->parent, parents[from]);
+	ck_assert_str_eq(span->tracestate, parent_rows[_i].state);
+	carrier_is(setup.carrier, span, parent_rows[_i].state);
+	text_has_not(setup.carrier, PARENT);
+	text_has_not(setup.carrier, ENV_PARENT);
+	if (traces[from] != NULL) {
+		text_has(setup.carrier, traces[from]);
+	} else {
+		text_has_not(setup.carrier, TRACE);
+		text_has_not(setup.carrier, ENV_TRACE);
+	}
+	ck_assert_uint_eq(setup_counters(&setup)->carriers_invalid, parent_rows[_i].invalid);
+	ck_assert_uint_eq(setup_counters(&setup)->tracestates_dropped, parent_rows[_i].dropped);
+	setup_close(&setup);
+}
+END_TEST
+
+/* A tracestate of the largest size is passed on, a longer one is dropped. */
+START_TEST(test_long_tracestate)
+{
+	char message[2 * CARRIER_TRACESTATE_MAX], state[CARRIER_TRACESTATE_MAX + 2] = "";
+	struct setup setup;
+	unsigned number = 0;
+
+	while (strlen(state) + 250 < CARRIER_TRACESTATE_MAX)
+		text_append(state, sizeof state, "k%02u=%0200d,", number++, 1);
+	text_append(state, sizeof state, "z=%0*d",
+		(int)(CARRIER_TRACESTATE_MAX - strlen(state) - 2 + (size_t)_i), 1);
+	ck_assert_uint_eq(strlen(state), CARRIER_TRACESTATE_MAX + _i);
+	snprintf(message, sizeof message,
+		CARRIER("{\"traceparent\":\"" SAMPLED "\",\"tracestate\":\"%s\"}"), state);
+	setup_open(&setup, NULL, NULL, NULL);
+	setup_client(&setup, message);
+	setup_backend(&setup, reply_1);
+	ck_assert_str_eq(setup_span(&setup)->parent, PARENT);
+	carrier_is(setup.carrier, setup_span(&setup), _i == 0 ? state : "");
+	ck_assert_uint_eq(setup_counters(&setup)->tracestates_dropped, _i);
+	setup_close(&setup);
+}
+END_TEST
+
+/* With propagation.extract off nobody is asked for a parent. */
+START_TEST(test_no_extract)
+{
+	static const char *const flags[] = {"--propagation-extract=false", NULL};
+	struct setup setup;
+
+	setup_open(&setup, flags, ENV_SAMPLED, NULL);
+	setup_client(&setup, CARRIER("{\"traceparent\":\"" SAMPLED "\",\"tracestate\":\"a=1\"}"));
+	setup_client(&setup, CARRIER("5"));
+	tracer_connection_end(setup.connection, TRACER_SHUTDOWN, setup.now_ns);
+	ck_assert_uint_eq(setup.exporter.count, 2);
+	ck_assert_str_eq(setup.exporter.spans[0].parent, "");
+	ck_assert_str_eq(setup.exporter.spans[0].tracestate, "");
+	ck_assert_str_eq(setup.exporter.spans[1].parent, "");
+	ck_assert_uint_eq(setup_counters(&setup)->carriers_invalid, 0);
+	setup_close(&setup);
+}
+END_TEST
+
+/* The member's name is the setting's; with none it is still read as "trace". */
+START_TEST(test_carrier_name)
+{
+	static const struct {
+		const char *flag, *name, *member, *parent;
+	} rows[] = {
+		{"--propagation-inject=/trace", "trace", "trace", PARENT},
+		{"--propagation-inject=none", "trace", "trace", PARENT},
+		{"--propagation-inject=/ctx", "ctx", "ctx", PARENT},
+		{"--propagation-inject=/ctx", "ctx", "trace", ""},
+	};
+	const char *flags[] = {rows[_i].flag, NULL};
+	struct setup setup;
+	char message[256];
+
+	setup_open(&setup, flags, NULL, NULL);
+	snprintf(message, sizeof message,
+		"{\"%s\":{\"traceparent\":\"" SAMPLED "\"},\"id\":1,\"method\":\"m\"}",
+		rows[_i].member);
+	setup_client(&setup, message);
+	setup_backend(&setup, reply_1);
+	ck_assert_str_eq(tracer_carrier_name(setup.load.config), rows[_i].name);
+	ck_assert_str_eq(setup_span(&setup)->parent, rows[_i].parent);
+	setup_close(&setup);
+}
+END_TEST
+
+/* --- flags --- */
+
+static const struct {
+	const char *sampler;
+	const char *flags; /* of the parent; NULL: no parent */
+	int kept;          /* flags of the span; -1: not recorded */
+	const char *sent;
+} flag_rows[] = {
+	{"--sampler=parentbased_always_on", NULL, 3, "-01\"}"},
+	{"--sampler=parentbased_always_on", "00", -1, "-00\"}"},
+	{"--sampler=parentbased_always_on", "01", 1, "-01\"}"},
+	{"--sampler=parentbased_always_on", "02", -1, "-00\"}"},
+	{"--sampler=parentbased_always_on", "03", 3, "-01\"}"},
+	{"--sampler=parentbased_always_on", "ff", 3, "-01\"}"},
+	{"--sampler=parentbased_always_on", "fe", -1, "-00\"}"},
+	{"--sampler=parentbased_always_off", NULL, -1, "-00\"}"},
+	{"--sampler=parentbased_always_off", "01", 1, "-01\"}"},
+	{"--sampler=always_on", "00", 1, "-01\"}"},
+	{"--sampler=always_on", "02", 3, "-01\"}"},
+	{"--sampler=always_off", "01", -1, "-00\"}"},
+	{"--sampler=always_off", NULL, -1, "-00\"}"},
+};
+
+/* The context is passed on whether or not there will be a span. */
+START_TEST(test_flags)
+{
+	const char *flags[] = {flag_rows[_i].sampler, NULL};
+	struct setup setup;
+	char message[256];
+
+	setup_open(&setup, flags, NULL, NULL);
+	snprintf(message, sizeof message,
+		CARRIER("{\"traceparent\":\"00-" TRACE "-" PARENT "-%s\"}"),
+		flag_rows[_i].flags != NULL ? flag_rows[_i].flags : "");
+	setup_client(&setup, flag_rows[_i].flags != NULL ? message : request_1);
+	setup_backend(&setup, reply_1);
+	if (flag_rows[_i].flags != NULL)
+		text_has(setup.carrier, TRACE);
+	text_has(setup.carrier, flag_rows[_i].sent);
+	ck_assert_uint_eq(setup_counters(&setup)->requests, 1);
+	ck_assert_uint_eq(setup_counters(&setup)->replies_unmatched, 0);
+	ck_assert_uint_eq(setup.exporter.count, flag_rows[_i].kept >= 0);
+	if (flag_rows[_i].kept >= 0)
+		ck_assert_int_eq(setup_span(&setup)->context.flags, flag_rows[_i].kept);
+	setup_close(&setup);
+}
+END_TEST
+
+/* Without an exporter contexts are made all the same. */
+START_TEST(test_no_exporter)
+{
+	struct setup setup;
+
+	setup_open(&setup, NULL, NULL, NULL);
+	tracer_connection_free(setup.connection, TRACER_SHUTDOWN, setup.now_ns);
+	tracer_free(setup.tracer);
+	setup.tracer =
+		tracer_new(setup.load.config, NULL, NULL, NULL, setup.error, sizeof setup.error);
+	ck_assert_ptr_nonnull(setup.tracer);
+	envelope_case_done(&setup.reader);
+	envelope_case_init(&setup.reader, tracer_pointers(setup.tracer));
+	setup.connection = tracer_connection_new(setup.tracer, "tcp");
+	setup_client(&setup, CARRIER("{\"traceparent\":\"" SAMPLED "\"}"));
+	text_has(setup.carrier, TRACE);
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(setup.exporter.count, 0);
+	setup_close(&setup);
+}
+END_TEST
+
+/* --- ends --- */
+
+static const struct {
+	enum tracer_end end;
+	const char *reason, *message;
+} end_rows[] = {
+	{TRACER_CONNECTION_CLOSED, "connection_closed", "no answer: the connection was closed"},
+	{TRACER_BACKEND_EXITED, "backend_exited", "no answer: the backend ended"},
+	{TRACER_SHUTDOWN, "shutdown", "no answer yet at shutdown"},
+};
+
+static void span_is_unanswered(
+	const struct kept *span, const char *id, const char *reason, const char *message)
+{
+	char attributes[256];
+
+	snprintf(attributes, sizeof attributes,
+		"rpc.request_id=%s error.type=%s sidespan.end_reason=%s ", id, reason, reason);
+	text_has(span->attributes, attributes);
+	ck_assert_str_eq(span->message, message);
+	ck_assert_int_eq(span->status, SPAN_STATUS_ERROR);
+}
+
+/* Both ways to end, the oldest first. */
+START_TEST(test_ends)
+{
+	struct setup setup;
+
+	setup_open(&setup, NULL, NULL, NULL);
+	setup_client(&setup, request_1);
+	setup_client(&setup, "{\"id\":\"two\",\"method\":\"m\"}");
+	tracer_connection_end(setup.connection, end_rows[_i].end, setup.now_ns);
+	ck_assert_uint_eq(setup.exporter.count, 2);
+	setup_client(&setup, "{\"id\":3,\"method\":\"m\"}");
+	tracer_connection_free(setup.connection, end_rows[_i].end, setup.now_ns);
+	setup.connection = NULL;
+	ck_assert_uint_eq(setup.exporter.count, 3);
+	span_is_unanswered(
+		&setup.exporter.spans[0], "1", end_rows[_i].reason, end_rows[_i].message);
+	span_is_unanswered(
+		&setup.exporter.spans[1], "two", end_rows[_i].reason, end_rows[_i].message);
+	span_is_unanswered(
+		&setup.exporter.spans[2], "3", end_rows[_i].reason, end_rows[_i].message);
+	setup_close(&setup);
+}
+END_TEST
+
+static const struct {
+	const char *reply;
+	enum span_status status;
+	const char *message;
+	const char *attributes; /* the last ones */
+} reply_rows[] = {
+	{"{\"id\":1,\"result\":null}", SPAN_STATUS_UNSET, "",
+		"rpc.request_id=1 sidespan.end_reason=answered "},
+	{"{\"id\":1,\"result\":{},\"error\":null}", SPAN_STATUS_UNSET, "",
+		"rpc.request_id=1 sidespan.end_reason=answered "},
+	{"{\"id\":1,\"error\":{\"code\":-32600,\"message\":\"bad\"}}", SPAN_STATUS_ERROR, "bad",
+		"rpc.request_id=1 rpc.response.status_code=-32600 error.type=-32600 "
+		"sidespan.end_reason=error "},
+	{"{\"id\":1,\"error\":{\"code\":\"E1\",\"message\":\"bad\"}}", SPAN_STATUS_ERROR, "bad",
+		"rpc.request_id=1 rpc.response.status_code=E1 error.type=E1 "
+		"sidespan.end_reason=error "},
+	{"{\"id\":1,\"error\":{\"code\":null,\"message\":\"bad\"}}", SPAN_STATUS_ERROR, "bad",
+		"rpc.request_id=1 error.type=_OTHER sidespan.end_reason=error "},
+	{"{\"id\":1,\"error\":{}}", SPAN_STATUS_ERROR, "",
+		"rpc.request_id=1 error.type=_OTHER sidespan.end_reason=error "},
+	{"{\"id\":1,\"error\":\"boom\"}", SPAN_STATUS_ERROR, "",
+		"rpc.request_id=1 error.type=_OTHER sidespan.end_reason=error "},
+	{"{\"id\":1,\"error\":{\"code\":1,\"message\":{\"x\":1}},\"result\":1}", SPAN_STATUS_ERROR,
+		"",
+		"rpc.request_id=1 rpc.response.status_code=1 error.type=1 "
+		"sidespan.end_reason=error "},
+};
+
+START_TEST(test_replies)
+{
+	struct setup setup;
+
+	setup_open(&setup, NULL, NULL, NULL);
+	setup_client(&setup, request_1);
+	setup_backend(&setup, reply_rows[_i].reply);
+	ck_assert_int_eq(setup_span(&setup)->status, reply_rows[_i].status);
+	ck_assert_str_eq(setup_span(&setup)->message, reply_rows[_i].message);
+	text_has(setup_span(&setup)->attributes, reply_rows[_i].attributes);
+	setup_close(&setup);
+}
+END_TEST
+
+/* --- which answer belongs to which request --- */
+
+static const struct {
+	const char *request, *reply;
+	bool matched;
+	const char *id; /* as the attribute says */
+} match_rows[] = {
+	{"1", "1", true, "1"},
+	{"1.0", "1", true, "1.0"},
+	{"10e-1", "1", true, "10e-1"},
+	{"9007199254740993", "9007199254740993", true, "9007199254740993"},
+	{"9007199254740993", "9007199254740992", false, "9007199254740993"},
+	{"\"1\"", "\"1\"", true, "1"},
+	{"\"1\"", "1", false, "1"},
+	{"1", "\"1\"", false, "1"},
+	{"\"\\u00e9\"", "\"\xc3\xa9\"", true, "\xc3\xa9"},
+	{"\"\"", "\"\"", true, ""},
+	{"-0", "0", true, "-0"},
+	{"1", "null", false, "1"},
+};
+
+START_TEST(test_match)
+{
+	struct setup setup;
+	char message[128], attribute[64];
+
+	setup_open(&setup, NULL, NULL, NULL);
+	snprintf(message, sizeof message, "{\"method\":\"m\",\"id\":%s}", match_rows[_i].request);
+	setup_client(&setup, message);
+	snprintf(message, sizeof message, "{\"result\":{},\"id\":%s}", match_rows[_i].reply);
+	setup_backend(&setup, message);
+	ck_assert_uint_eq(setup.exporter.count, match_rows[_i].matched);
+	ck_assert_uint_eq(setup_counters(&setup)->replies_unmatched, !match_rows[_i].matched);
+	tracer_connection_end(setup.connection, TRACER_SHUTDOWN, setup.now_ns);
+	snprintf(attribute, sizeof attribute, "rpc.request_id=%s ", match_rows[_i].id);
+	text_has(setup_span(&setup)->attributes, attribute);
+	setup_close(&setup);
+}
+END_TEST
+
+/* What opens no span: all of it is forwarded as it is. */
+static const struct {
+	const char *message;
+	unsigned unusable;
+} ignored_rows[] = {
+	{"{\"method\":\"m\"}", 0},
+	{"{\"method\":\"m\",\"id\":null}", 0},
+	{"{\"id\":1,\"result\":{}}", 0},
+	{"{\"id\":1,\"error\":{}}", 0},
+	{"{\"id\":1,\"method\":5}", 0},
+	{"{\"id\":1}", 0},
+	{"{}", 0},
+};
+
+START_TEST(test_ignored)
+{
+	struct setup setup;
+
+	setup_open(&setup, NULL, NULL, NULL);
+	setup_client(&setup, ignored_rows[_i].message);
+	ck_assert_str_eq(setup.carrier, "");
+	ck_assert_uint_eq(setup_counters(&setup)->requests, 0);
+	ck_assert_uint_eq(setup_counters(&setup)->ids_unusable, ignored_rows[_i].unusable);
+	setup_close(&setup);
+	ck_assert_uint_eq(setup.exporter.count, 0);
+}
+END_TEST
+
+/* An id of the largest size has a span, one byte more has none. */
+START_TEST(test_long_id)
+{
+	struct setup setup;
+	char message[512];
+
+	setup_open(&setup, NULL, NULL, NULL);
+	snprintf(message, sizeof message, "{\"method\":\"m\",\"id\":\"%0*d\"}",
+		ENVELOPE_ID_MAX + _i, 1);
+	setup_client(&setup, message);
+	ck_assert_uint_eq(setup_counters(&setup)->requests, _i == 0);
+	snprintf(
+		message, sizeof message, "{\"result\":1,\"id\":\"%0*d\"}", ENVELOPE_ID_MAX + _i, 1);
+	setup_backend(&setup, message);
+	ck_assert_uint_eq(setup.exporter.count, _i == 0);
+	ck_assert_uint_eq(setup_counters(&setup)->replies_unmatched, _i);
+	setup_close(&setup);
+}
+END_TEST
+
+/* Requests and notifications of the server are no answers, whatever their ids. */
+START_TEST(test_server_messages)
+{
+	struct setup setup;
+
+	setup_open(&setup, NULL, NULL, NULL);
+	setup_client(&setup, request_1);
+	setup_backend(&setup, "{\"id\":1,\"method\":\"approve\",\"params\":{}}");
+	setup_backend(&setup, "{\"method\":\"note\",\"params\":{\"id\":1}}");
+	setup_client(&setup, "{\"id\":1,\"result\":{}}"); /* the client's answer to the server */
+	ck_assert_uint_eq(setup.exporter.count, 0);
+	ck_assert_uint_eq(setup_counters(&setup)->replies_unmatched, 0);
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(setup.exporter.count, 1);
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(setup.exporter.count, 1);
+	ck_assert_uint_eq(setup_counters(&setup)->replies_unmatched, 1);
+	setup_close(&setup);
+}
+END_TEST
+
+/* Answers in any order; ids of two connections have nothing to do with each other. */
+START_TEST(test_order_and_connections)
+{
+	struct setup setup;
+	struct tracer_connection *other;
+
+	setup_open(&setup, NULL, NULL, NULL);
+	other = tracer_connection_new(setup.tracer, "websocket");
+	ck_assert_ptr_nonnull(other);
+	setup_client(&setup, request_1);
+	setup_client(&setup, "{\"id\":2,\"method\":\"n\"}");
+	tracer_client_message(other,
+		envelope_case_read(&setup.reader, "{\"id\":2,\"method\":\"o\"}"), setup.now_ns);
+	setup_backend(&setup, "{\"id\":2,\"result\":0}");
+	setup_backend(&setup, reply_1);
+	tracer_backend_message(
+		other, envelope_case_read(&setup.reader, "{\"id\":2,\"result\":0}"), setup.now_ns);
+	ck_assert_uint_eq(setup.exporter.count, 3);
+	text_has(setup.exporter.spans[0].attributes,
+		"app_server.connection_id=0 rpc.method=n rpc.request_id=2 ");
+	text_has(setup.exporter.spans[1].attributes,
+		"app_server.connection_id=0 rpc.method=m rpc.request_id=1 ");
+	text_has(setup.exporter.spans[2].attributes,
+		"rpc.transport=websocket app_server.connection_id=1 rpc.method=o ");
+	tracer_connection_free(other, TRACER_SHUTDOWN, setup.now_ns);
+	tracer_connection_free(NULL, TRACER_SHUTDOWN, setup.now_ns);
+	setup_close(&setup);
+}
+END_TEST
+
+/* --- requests that make room --- */
+
+START_TEST(test_id_reused)
+{
+	struct setup setup;
+
+	setup_open(&setup, NULL, NULL, NULL);
+	setup_client(&setup, "{\"id\":1,\"method\":\"first\"}");
+	setup_client(&setup, "{\"id\":1.0,\"method\":\"second\"}");
+	span_is_unanswered(
+		setup_span(&setup), "1", "id_reused", "no answer yet when the id was used again");
+	text_has(setup_span(&setup)->attributes, "rpc.method=first ");
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(setup.exporter.count, 2);
+	text_has(setup.exporter.spans[1].attributes, "rpc.method=second rpc.request_id=1.0 ");
+	ck_assert_uint_eq(setup_counters(&setup)->ids_reused, 1);
+	ck_assert_uint_eq(setup_counters(&setup)->requests, 2);
+	setup_close(&setup);
+}
+END_TEST
+
+START_TEST(test_evicted)
+{
+	static const char *const flags[] = {"--inflight-max=2", NULL};
+	struct setup setup;
+
+	setup_open(&setup, flags, NULL, NULL);
+	setup_client(&setup, request_1);
+	setup_client(&setup, "{\"id\":2,\"method\":\"m\"}");
+	ck_assert_uint_eq(setup.exporter.count, 0);
+	setup_client(&setup, "{\"id\":3,\"method\":\"m\"}");
+	span_is_unanswered(
+		setup_span(&setup), "1", "evicted", "no answer yet when inflight.max was reached");
+	setup_client(&setup, "{\"id\":3,\"method\":\"m\"}"); /* reuse needs no further room */
+	ck_assert_uint_eq(setup.exporter.count, 2);
+	ck_assert_uint_eq(setup_counters(&setup)->evicted, 1);
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(setup_counters(&setup)->replies_unmatched, 1);
+	setup_backend(&setup, "{\"id\":2,\"result\":0}");
+	setup_backend(&setup, "{\"id\":3,\"result\":0}");
+	ck_assert_uint_eq(setup.exporter.count, 4);
+	setup_close(&setup);
+	ck_assert_uint_eq(setup.exporter.count, 4);
+}
+END_TEST
+
+START_TEST(test_expired)
+{
+	static const char *const flags[] = {"--inflight-max-age=1s", NULL};
+	struct setup setup;
+
+	setup_open(&setup, flags, NULL, NULL);
+	setup_client(&setup, request_1);
+	setup_client(&setup, "{\"id\":2,\"method\":\"m\"}");
+	tracer_connection_expire(setup.connection, START_NS + 1000000000 - 1);
+	ck_assert_uint_eq(setup.exporter.count, 0);
+	tracer_connection_expire(setup.connection, START_NS + 1000000000);
+	span_is_unanswered(setup_span(&setup), "1", "expired", "no answer within inflight.max_age");
+	ck_assert_uint_eq(
+		setup_span(&setup)->end_unix_ns - setup_span(&setup)->start_unix_ns, 1000000000);
+	tracer_connection_expire(setup.connection, START_NS + 1000000000 + STEP_NS);
+	tracer_connection_expire(setup.connection, START_NS + 1000000000 + STEP_NS);
+	ck_assert_uint_eq(setup.exporter.count, 2);
+	ck_assert_uint_eq(setup_counters(&setup)->expired, 2);
+	setup_close(&setup);
+}
+END_TEST
+
+/* --- captures --- */
+
+START_TEST(test_captures_of_codex)
+{
+	static const struct {
+		const char *request, *reply;
+		const char *has, *has_not;
+	} rows[] = {
+		{"{\"id\":1,\"method\":\"turn/start\",\"params\":{\"threadId\":\"T\"}}",
+			"{\"id\":1,\"result\":{\"turn\":{\"id\":\"U\"}}}",
+			"thread.id=T turn.id=U sidespan.end_reason", "client_name"},
+		{"{\"id\":1,\"method\":\"thread/fork\",\"params\":{\"threadId\":\"T\"}}",
+			"{\"id\":1,\"result\":{\"thread\":{\"id\":\"new\"}}}",
+			"thread.id=new sidespan.end_reason", "thread.id=T"},
+		{"{\"id\":1,\"method\":\"thread/fork\",\"params\":{\"threadId\":\"T\"}}",
+			"{\"id\":1,\"error\":{\"code\":1}}",
+			"thread.id=T rpc.response.status_code=1", "turn.id"},
+		{"{\"id\":1,\"method\":\"turn/steer\",\"params\":{\"threadId\":\"T\","
+		 "\"turnId\":\"old\",\"expectedTurnId\":\"U\"}}",
+			"{\"id\":1,\"result\":{}}", "thread.id=T turn.id=U ", "turn.id=old"},
+		{"{\"id\":1,\"method\":\"turn/other\",\"params\":{\"expectedTurnId\":\"U\"}}",
+			"{\"id\":1,\"result\":{\"turn\":{\"id\":\"U\"}}}",
+			"rpc.request_id=1 sidespan.end_reason", "turn.id"},
+	};
+	static const char *const flags[] = {"--profile=codex", NULL};
+	struct setup setup;
+
+	setup_open(&setup, flags, NULL, NULL);
+	setup_client(&setup, rows[_i].request);
+	setup_backend(&setup, rows[_i].reply);
+	text_has(setup_span(&setup)->attributes, rows[_i].has);
+	text_has_not(setup_span(&setup)->attributes, rows[_i].has_not);
+	setup_close(&setup);
+}
+END_TEST
+
+#define INITIALIZE(id, name)                                                                       \
+	"{\"id\":" id ",\"method\":\"initialize\",\"params\":{\"clientInfo\":{\"name\":\"" name    \
+	"\",\"version\":\"1\"}}}"
+
+/* Who the client is, is known once initialize has been answered well, and then for good. */
+START_TEST(test_connection_values)
+{
+	static const char *const flags[] = {"--profile=codex", NULL};
+	struct setup setup;
+	const struct kept *spans = setup.exporter.spans;
+
+	setup_open(&setup, flags, NULL, NULL);
+	setup_client(&setup, INITIALIZE("1", "wrong"));
+	setup_client(&setup, "{\"id\":2,\"method\":\"early\"}");
+	setup_backend(&setup, "{\"id\":2,\"result\":0}");
+	text_has_not(spans[0].attributes, "client_name");
+	setup_backend(&setup, "{\"id\":1,\"error\":{\"code\":1}}"); /* not kept, but of this span */
+	text_has(spans[1].attributes, "app_server.client_name=wrong app_server.client_version=1 ");
+	setup_client(&setup, "{\"id\":3,\"method\":\"between\"}");
+	setup_backend(&setup, "{\"id\":3,\"result\":0}");
+	text_has_not(spans[2].attributes, "client_name");
+
+	setup_client(&setup, INITIALIZE("4", "right"));
+	setup_client(&setup, "{\"id\":5,\"method\":\"waiting\"}");
+	setup_backend(&setup, "{\"id\":4,\"result\":{}}");
+	ck_assert_uint_eq(text_count(spans[3].attributes, "app_server.client_name=right "), 1);
+	setup_backend(&setup, "{\"id\":5,\"result\":0}"); /* began before it was known */
+	ck_assert_uint_eq(text_count(spans[4].attributes, "app_server.client_name=right "), 1);
+
+	setup_client(&setup, INITIALIZE("6", "again")); /* its own span says so, others do not */
+	setup_backend(&setup, "{\"id\":6,\"result\":{}}");
+	ck_assert_uint_eq(text_count(spans[5].attributes, "app_server.client_name=again "), 1);
+	ck_assert_uint_eq(text_count(spans[5].attributes, "app_server.client_version=1 "), 1);
+	ck_assert_uint_eq(text_count(spans[5].attributes, "rpc.system=jsonrpc "), 1);
+	text_has(spans[5].attributes, "app_server.api_version=v2 ");
+	text_has_not(spans[5].attributes, "right");
+	setup_client(&setup, request_1);
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(text_count(spans[6].attributes, "app_server.client_name=right "), 1);
+	ck_assert_uint_eq(setup.exporter.count, 7);
+	setup_close(&setup);
+}
+END_TEST
+
+/* A profile of the user's: flags for it, and the file to unlink. */
+static char *profile_file(char *flag, size_t flag_size, const char *captures)
+{
+	char text[8192];
+	char *file;
+
+	snprintf(text, sizeof text, "{\"name\":\"mine\",\"captures\":[%s]}", captures);
+	file = config_case_file(text);
+	snprintf(flag, flag_size, "--profile=%s", file);
+	return file;
+}
+
+static const struct {
+	const char *captures;
+	const char *first_request, *first_reply; /* with id 1 */
+	const char *first;                       /* what the first span must have */
+	const char *second;                      /* and the second one, whose method is n */
+	const char *second_not;
+} keep_rows[] = {
+	/* without if_ok a value is kept at once, whatever comes of the request */
+	{"{\"from\":\"request\",\"pointer\":\"/params/a\",\"attribute\":\"x\","
+	 "\"keep\":\"connection\"}",
+		"{\"id\":1,\"method\":\"m\",\"params\":{\"a\":\"A\"}}",
+		"{\"id\":1,\"error\":{\"code\":1}}", "x=A ", "x=A ", "x=B"},
+};
+
+START_TEST(test_keep)
+{
+	char flag[128];
+	const char *flags[] = {flag, NULL};
+	char *file = profile_file(flag, sizeof flag, keep_rows[_i].captures);
+	struct setup setup;
+
+	setup_open(&setup, flags, NULL, NULL);
+	config_case_unlink(file);
+	setup_client(&setup, keep_rows[_i].first_request);
+	setup_backend(&setup, keep_rows[_i].first_reply);
+	text_has(setup_span(&setup)->attributes, keep_rows[_i].first);
+	ck_assert_uint_eq(text_count(setup_span(&setup)->attributes, " x="), 1);
+	setup_client(&setup, "{\"id\":2,\"method\":\"n\"}");
+	setup_backend(&setup, "{\"id\":2,\"result\":0}");
+	text_has(setup.exporter.spans[1].attributes, keep_rows[_i].second);
+	text_has_not(setup.exporter.spans[1].attributes, keep_rows[_i].second_not);
+	ck_assert_uint_le(text_count(setup.exporter.spans[1].attributes, " x="), 1);
+	setup_close(&setup);
+}
+END_TEST
+
+/* --- the carrier that was sent is the span's --- */
+
+/* Without a carrier before (nothing is injected) a context is made then; two are never the same. */
+START_TEST(test_contexts_differ)
+{
+	struct setup setup;
+	const char *carrier;
+	int i;
+
+	setup_open(&setup, NULL, NULL, NULL);
+	(void)tracer_carrier(
+		setup.connection, envelope_case_read(&setup.reader, request_1), &carrier);
+	for (i = 0; i < 3; i++) {
+		tracer_client_message(setup.connection,
+			envelope_case_read(&setup.reader, request_1), setup.now_ns);
+		setup_backend(&setup, reply_1);
+	}
+	ck_assert_uint_eq(setup.exporter.count, 3);
+	for (i = 0; i < 3; i++)
+		ck_assert_mem_ne(setup.exporter.spans[i].context.span_id,
+			setup.exporter.spans[(i + 1) % 3].context.span_id, SPAN_ID_SIZE);
+	setup_close(&setup);
+}
+END_TEST
+
+/* --- time --- */
+
+START_TEST(test_times)
+{
+	struct setup setup;
+	const struct kept *spans = setup.exporter.spans;
+
+	setup_open(&setup, NULL, NULL, NULL);
+	setup_client(&setup, request_1);
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(spans[0].start_unix_ns, WALL_NS);
+	ck_assert_uint_eq(spans[0].end_unix_ns, WALL_NS + STEP_NS);
+
+	/* a little drift changes nothing: spans stay in order */
+	tracer_clock(setup.tracer, setup.now_ns, WALL_NS + setup.now_ns - START_NS + 99000000);
+	setup_client(&setup, request_1);
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(spans[1].start_unix_ns, WALL_NS + 2 * STEP_NS);
+	tracer_clock(setup.tracer, setup.now_ns, WALL_NS + setup.now_ns - START_NS - 99000000);
+	setup_client(&setup, request_1);
+
+	/* the clock was set: durations stay true, later spans follow it, forwards and backwards */
+	tracer_clock(setup.tracer, setup.now_ns, 2 * WALL_NS);
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(spans[2].start_unix_ns, WALL_NS + 4 * STEP_NS);
+	ck_assert_uint_eq(spans[2].end_unix_ns, WALL_NS + 5 * STEP_NS);
+	setup_client(&setup, request_1);
+	ck_assert_uint_eq(setup.now_ns, START_NS + 7 * STEP_NS);
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(spans[3].start_unix_ns, 2 * WALL_NS + STEP_NS);
+	tracer_clock(setup.tracer, setup.now_ns, WALL_NS);
+	setup_client(&setup, request_1);
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(spans[4].start_unix_ns, WALL_NS);
+	ck_assert_uint_eq(setup.exporter.count, 5);
+	setup_close(&setup);
+}
+END_TEST
+
+/* --- the warning --- */
+
+/* Standard error goes to a file of memory from here on. */
+static int stderr_keep(void)
+{
+	int fd = memfd_create("stderr", MFD_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	return fd;
+}
+
+static void stderr_read(int fd, char *text, size_t text_size)
+{
+	ssize_t size = pread(fd, text, text_size - 1, 0);
+
+	ck_assert_int_ge(size, 0);
+	text[size] = '\0';
+}
+
+#define WARNING "sidespan: warn: ignoring the invalid trace carrier of request "
+
+/* Method and id are named, escaped; a flood is held back and told of later. */
+START_TEST(test_warning)
+{
+	char lines[8192];
+	int fd = stderr_keep(), i;
+	struct setup setup;
+
+	setup_open(&setup, NULL, NULL, NULL);
+	setup_client(&setup, "{\"id\":\"a\\nb\",\"trace\":5,\"method\":\"m\\u001b[1m\"}");
+	for (i = 0; i < 20; i++)
+		setup_client(&setup, CARRIER("\"secret\""));
+	stderr_read(fd, lines, sizeof lines);
+	text_has(lines, WARNING "m\\x1b[1m, id a\\x0ab: a new trace begins");
+	text_has_not(lines, "secret");
+	ck_assert_uint_eq(text_count(lines, "\n"), 5);
+	setup.now_ns += 10000000000;
+	setup_client(&setup, CARRIER("5"));
+	stderr_read(fd, lines, sizeof lines);
+	ck_assert_uint_eq(text_count(lines, "\n"), 6);
+	text_has(lines, "(16 more not logged)");
+	ck_assert_uint_eq(setup_counters(&setup)->carriers_invalid, 22);
+	setup_close(&setup);
+	close(fd);
+}
+END_TEST
+
+static const struct {
+	const char *traceparent;
+	bool warned;
+} environment_rows[] = {
+	{NULL, false},
+	{ENV_SAMPLED, false},
+	{"garbage", true},
+	{"ff-" ENV_TRACE "-" ENV_PARENT "-01", true},
+};
+
+START_TEST(test_environment_warning)
+{
+	char lines[1024];
+	int fd = stderr_keep();
+	struct setup setup;
+
+	setup_open(&setup, NULL, environment_rows[_i].traceparent, NULL);
+	stderr_read(fd, lines, sizeof lines);
+	ck_assert_str_eq(lines, environment_rows[_i].warned
+					? "sidespan: warn: ignoring the invalid TRACEPARENT of the "
+					  "environment\n"
+					: "");
+	setup_close(&setup);
+	close(fd);
+}
+END_TEST
+
+/* --- memory --- */
+
+/* Every allocation of tracer_new() fails once. */
+START_TEST(test_no_memory_new)
+{
+	static const char *const flags[] = {"--profile=codex", NULL};
+	struct setup setup;
+	struct tracer *tracer;
+	int n = -1;
+
+	setup_load(&setup, flags);
+	do {
+		setup.error[0] = '\0';
+		unit_alloc_fail_after(++n);
+		tracer = tracer_new(setup.load.config, &setup.exporter, ENV_SAMPLED, "a=1",
+			setup.error, sizeof setup.error);
+		unit_alloc_fail_never();
+		ck_assert_int_eq(tracer != NULL, !unit_alloc_failed());
+		if (tracer == NULL)
+			ck_assert_str_ne(setup.error, "");
+		tracer_free(tracer);
+	} while (unit_alloc_failed());
+	ck_assert_int_ge(n, 5);
+	config_case_done(&setup.load);
+}
+END_TEST
+
+/* Two requests, each answered; what is said here must not allocate. */
+static void converse(struct setup *setup, const struct envelope *const messages[4])
+{
+	const char *carrier;
+	int i;
+
+	for (i = 0; i < 4; i += 2) {
+		setup->carrier_size = tracer_carrier(setup->connection, messages[i], &carrier);
+		tracer_client_message(setup->connection, messages[i], setup->now_ns);
+		tracer_backend_message(setup->connection, messages[i + 1], setup->now_ns);
+	}
+}
+
+/*
+ * From every allocation of a connection's life on there is no more memory: context is still passed
+ * on, and every request has a span or is counted.
+ */
+START_TEST(test_no_memory_connection)
+{
+	static const char *const flags[] = {"--profile=codex", NULL};
+	static const char *const texts[] = {INITIALIZE("1", "me"), reply_1, request_1, reply_1};
+	const struct envelope *messages[4];
+	struct envelope_case readers[4];
+	struct setup setup;
+	uint64_t requests;
+	int n = -1, i;
+
+	do {
+		setup_open(&setup, flags, NULL, NULL);
+		tracer_connection_free(setup.connection, TRACER_SHUTDOWN, setup.now_ns);
+		for (i = 0; i < 4; i++) {
+			envelope_case_init(&readers[i], tracer_pointers(setup.tracer));
+			messages[i] = envelope_case_read(&readers[i], texts[i]);
+		}
+		unit_alloc_fail_after(++n);
+		setup.connection = tracer_connection_new(setup.tracer, "stdio");
+		if (setup.connection != NULL)
+			converse(&setup, messages);
+		unit_alloc_fail_never();
+		requests = setup_counters(&setup)->requests;
+		ck_assert(setup.connection != NULL || n == 0);
+		if (setup.connection != NULL) {
+			ck_assert_uint_gt(setup.carrier_size, TRACEPARENT_SIZE);
+			ck_assert_uint_eq(setup.exporter.count, requests);
+			ck_assert_uint_eq(requests + setup_counters(&setup)->no_memory, 2);
+		}
+		for (i = 0; i < 4; i++)
+			envelope_case_done(&readers[i]);
+		setup_close(&setup);
+	} while (unit_alloc_failed());
+	ck_assert_int_ge(n, 6);
+}
+END_TEST
+
+START_TEST(test_bad_profile)
+{
+	char text[8192] = "", flag[128];
+	const char *flags[] = {flag, NULL};
+	struct setup setup;
+	char *file;
+	int i;
+
+	for (i = 0; i < 33; i++)
+		text_append(text, sizeof text,
+			"%s{\"from\":\"request\",\"pointer\":\"/a\",\"attribute\":\"x%d\"}",
+			i > 0 ? "," : "", i);
+	file = profile_file(flag, sizeof flag, text);
+	setup_load(&setup, flags);
+	config_case_unlink(file);
+	ck_assert_ptr_null(tracer_new(
+		setup.load.config, &setup.exporter, NULL, NULL, setup.error, sizeof setup.error));
+	ck_assert_str_eq(setup.error, "attribute x32: a profile has at most 32");
+	config_case_done(&setup.load);
+	tracer_free(NULL);
+}
+END_TEST
+
+#define COUNT(rows) ((int)(sizeof(rows) / sizeof(rows)[0]))
+
+int main(void)
+{
+	TCase *tc = tcase_create("tracer");
+
+	tcase_add_loop_test(tc, test_names, 0, COUNT(name_rows));
+	tcase_add_loop_test(tc, test_span_name, 0, COUNT(span_name_rows));
+	tcase_add_test(tc, test_span_name_long);
+	tcase_add_loop_test(tc, test_service, 0, 2);
+	tcase_add_loop_test(tc, test_parent, 0, COUNT(parent_rows));
+	tcase_add_loop_test(tc, test_long_tracestate, 0, 2);
+	tcase_add_test(tc, test_no_extract);
+	tcase_add_loop_test(tc, test_carrier_name, 0, 4);
+	tcase_add_loop_test(tc, test_flags, 0, COUNT(flag_rows));
+	tcase_add_test(tc, test_no_exporter);
+	tcase_add_loop_test(tc, test_ends, 0, COUNT(end_rows));
+	tcase_add_loop_test(tc, test_replies, 0, COUNT(reply_rows));
+	tcase_add_loop_test(tc, test_match, 0, COUNT(match_rows));
+	tcase_add_loop_test(tc, test_ignored, 0, COUNT(ignored_rows));
+	tcase_add_loop_test(tc, test_long_id, 0, 2);
+	tcase_add_test(tc, test_server_messages);
+	tcase_add_test(tc, test_order_and_connections);
+	tcase_add_test(tc, test_id_reused);
+	tcase_add_test(tc, test_evicted);
+	tcase_add_test(tc, test_expired);
+	tcase_add_loop_test(tc, test_captures_of_codex, 0, 5);
+	tcase_add_test(tc, test_connection_values);
+	tcase_add_loop_test(tc, test_keep, 0, COUNT(keep_rows));
+	tcase_add_test(tc, test_contexts_differ);
+	tcase_add_test(tc, test_times);
+	tcase_add_test(tc, test_warning);
+	tcase_add_loop_test(tc, test_environment_warning, 0, COUNT(environment_rows));
+	tcase_add_test(tc, test_no_memory_new);
+	tcase_add_test(tc, test_no_memory_connection);
+	tcase_add_test(tc, test_bad_profile);
+	return unit_run("tracer", tc);
+}
