@@ -310,13 +310,12 @@ size_t tracer_carrier(
 	struct tracer_connection *connection, const struct envelope *envelope, const char **text)
 {
 	struct tracer *tracer = connection->tracer;
-	char key[ENVELOPE_KEY_MAX];
 	enum carrier_verdict verdict;
 	struct tracer_parent parent;
 	struct trace_context context;
 
 	connection->pending = false;
-	if (envelope_kind(envelope) != ENVELOPE_REQUEST || envelope_id_key(envelope, key) == 0)
+	if (envelope_kind(envelope) != ENVELOPE_REQUEST)
 		return 0;
 	parent = tracer_find_parent(tracer, envelope, &verdict);
 	connection->context = tracer_new_context(tracer, &parent);
@@ -584,6 +583,13 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	return request;
 }
 
+/* A call with an id that no answer could be matched to. */
+static bool tracer_has_unusable_id(const struct envelope *envelope)
+{
+	return envelope_kind(envelope) == ENVELOPE_OTHER &&
+	       envelope_value(envelope, ENVELOPE_METHOD)->type == JSON_STRING;
+}
+
 void tracer_client_message(
 	struct tracer_connection *connection, const struct envelope *envelope, uint64_t start_ns)
 {
@@ -592,13 +598,11 @@ void tracer_client_message(
 	struct span_text key_text = {.bytes = key};
 	struct request *request;
 
-	if (envelope_kind(envelope) != ENVELOPE_REQUEST)
-		return;
-	key_text.size = envelope_id_key(envelope, key);
-	if (key_text.size == 0) {
-		tracer->counters.ids_unusable++;
+	if (envelope_kind(envelope) != ENVELOPE_REQUEST) {
+		tracer->counters.ids_unusable += tracer_has_unusable_id(envelope);
 		return;
 	}
+	key_text.size = envelope_id_key(envelope, key);
 	request = tracer_make_request(connection, envelope, key_text, start_ns);
 	connection->pending = false;
 	if (request == NULL) {

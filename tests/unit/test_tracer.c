@@ -746,6 +746,9 @@ static const struct {
 	{"{\"id\":1,\"method\":5}", 0},
 	{"{\"id\":1}", 0},
 	{"{}", 0},
+	{"{\"method\":\"m\",\"id\":true}", 1},
+	{"{\"method\":\"m\",\"id\":[1]}", 1},
+	{"{\"method\":\"m\",\"id\":{}}", 1},
 };
 
 START_TEST(test_ignored)
@@ -773,6 +776,7 @@ START_TEST(test_long_id)
 		ENVELOPE_ID_MAX + _i, 1);
 	setup_client(&setup, message);
 	ck_assert_uint_eq(setup_counters(&setup)->requests, _i == 0);
+	ck_assert_uint_eq(setup_counters(&setup)->ids_unusable, _i);
 	snprintf(
 		message, sizeof message, "{\"result\":1,\"id\":\"%0*d\"}", ENVELOPE_ID_MAX + _i, 1);
 	setup_backend(&setup, message);
