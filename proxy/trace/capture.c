@@ -1,6 +1,7 @@
 /* Captures: from rows of a profile to values of a message; see capture.h. */
 #include "proxy/trace/capture.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,8 +61,7 @@ static int captures_add(struct captures *captures, const struct profile_capture 
 		return -1;
 	}
 	if (rule->keep == PROFILE_KEEP_CONNECTION)
-		captures->keep[attribute] |=
-			rule->if_ok ? CAPTURE_KEEP_ANSWERED : CAPTURE_KEEP_ASKED;
+		capture->keep = rule->if_ok ? CAPTURE_KEEP_OK : CAPTURE_KEEP_SEEN;
 	return 0;
 }
 
@@ -70,6 +70,7 @@ int captures_init(struct captures *captures, const struct profile *profile,
 {
 	size_t i;
 
+	assert(profile->capture_count <= PROFILE_CAPTURES_MAX);
 	*captures = (struct captures){.attribute_count = 0};
 	for (i = 0; i <= PROFILE_FROM_REPLY; i++) {
 		struct capture_list *list = &captures->from[i];

@@ -16,11 +16,19 @@
 #define CAPTURE_ATTRIBUTES_MAX 32
 #define CAPTURE_VALUE_MAX      256 /* bytes kept of one captured value */
 
+/* When a connection begins to remember a value, beyond its request. */
+enum capture_keep {
+	CAPTURE_KEEP_NOT,
+	CAPTURE_KEEP_SEEN, /* as soon as it was seen */
+	CAPTURE_KEEP_OK,   /* once the request was answered with a result */
+};
+
 struct capture {
 	struct span_text *methods; /* owned; the names are borrowed from the profile */
 	size_t method_count;       /* 0: whatever the method */
 	int slot;
 	uint8_t attribute;
+	enum capture_keep keep;
 };
 
 /* Captures from one kind of message, in the order of the profile. */
@@ -29,16 +37,9 @@ struct capture_list {
 	size_t count;
 };
 
-/* What becomes of an attribute beyond its request: bits. */
-enum capture_keep {
-	CAPTURE_KEEP_ASKED = 1,    /* the connection remembers it from the request on */
-	CAPTURE_KEEP_ANSWERED = 2, /* ... once it was answered with a result */
-};
-
 struct captures {
 	struct capture_list from[PROFILE_FROM_REPLY + 1]; /* by enum profile_from */
 	const char *attributes[CAPTURE_ATTRIBUTES_MAX];   /* names, borrowed from the profile */
-	uint8_t keep[CAPTURE_ATTRIBUTES_MAX];             /* bits of enum capture_keep */
 	size_t attribute_count;
 };
 

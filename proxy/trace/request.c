@@ -37,7 +37,7 @@ struct request *request_new(struct span_text key, struct span_text method, struc
 	request->tracestate = request_pack(&at, tracestate);
 	request->value_count = value_count;
 	for (i = 0; i < value_count; i++) {
-		request->values[i].attribute = values[i].attribute;
+		request->values[i].capture = values[i].capture;
 		request->values[i].text = request_pack(&at, values[i].text);
 	}
 	return request;

@@ -14,7 +14,7 @@
  * known when the request is forwarded, in a single piece of memory.
  */
 struct request_value {
-	uint8_t attribute; /* index into the tracer's captured attributes */
+	uint8_t capture; /* index of the capture that took it */
 	struct span_text text;
 };
 

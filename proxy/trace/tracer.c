@@ -100,15 +100,20 @@ struct tracer_parent {
 	struct span_text tracestate; /* borrowed from the envelope or the environment */
 };
 
+struct tracer_value {
+	size_t size;
+	char bytes[];
+};
+
 struct tracer_connection {
 	struct tracer *tracer; /* borrowed */
 	const char *transport;
 	char number[24];
-	struct span_shared *shared;           /* owned */
-	char *values[CAPTURE_ATTRIBUTES_MAX]; /* owned; NULL until captured */
+	struct span_shared *shared; /* owned */
 	struct inflight inflight;
 	bool pending; /* tracer_carrier() has made the context of the request being forwarded */
 	struct traceparent context;
+	struct tracer_value *values[]; /* owned; of each captured attribute, NULL until kept */
 };
 
 /* ---- attributes ---- */
@@ -131,6 +136,11 @@ static void tracer_put(struct tracer_attributes *attributes, const char *key, st
 static struct span_text tracer_text(const char *text)
 {
 	return (struct span_text){.bytes = text, .size = strlen(text)};
+}
+
+static struct span_text tracer_kept(const struct tracer_value *value)
+{
+	return (struct span_text){.bytes = value->bytes, .size = value->size};
 }
 
 /* Puts an attribute under the name, or both names, that the chosen conventions give it. */
@@ -190,7 +200,7 @@ static void tracer_share(struct tracer_connection *connection)
 	for (i = 0; i < captures->attribute_count; i++)
 		if (connection->values[i] != NULL)
 			tracer_put(&attributes, captures->attributes[i],
-				tracer_text(connection->values[i]));
+				tracer_kept(connection->values[i]));
 	shared = span_shared_new(attributes.list, attributes.count);
 	if (shared == NULL)
 		return; /* the older rendering, or none: spans go without */
@@ -361,21 +371,23 @@ static void tracer_find_values(const struct tracer_connection *connection,
 	const struct request *request, const struct envelope *reply, struct tracer_values *values)
 {
 	const struct captures *captures = &connection->tracer->captures;
+	const struct capture_list *from_request = &captures->from[PROFILE_FROM_REQUEST];
 	const struct capture_list *from_reply = &captures->from[PROFILE_FROM_REPLY];
 	size_t i;
 
 	values->own = false;
 	memset(values->list, 0, captures->attribute_count * sizeof values->list[0]);
 	for (i = 0; i < request->value_count; i++)
-		values->list[request->values[i].attribute] = request->values[i].text;
+		values->list[from_request->rows[request->values[i].capture].attribute] =
+			request->values[i].text;
 	for (i = 0; reply != NULL && i < from_reply->count; i++)
 		if (capture_applies(&from_reply->rows[i], request->method))
 			(void)capture_take(&from_reply->rows[i], reply,
 				&values->list[from_reply->rows[i].attribute]); /* else as it was */
 	for (i = 0; i < captures->attribute_count; i++)
 		if (values->list[i].bytes != NULL && connection->values[i] != NULL &&
-			(strlen(connection->values[i]) != values->list[i].size ||
-				memcmp(connection->values[i], values->list[i].bytes,
+			(connection->values[i]->size != values->list[i].size ||
+				memcmp(connection->values[i]->bytes, values->list[i].bytes,
 					values->list[i].size) != 0))
 			values->own = true;
 }
@@ -400,7 +412,7 @@ static bool tracer_put_captured(const struct tracer_connection *connection,
 			tracer_put(attributes, captures->attributes[i], values.list[i]);
 		else if (values.own && connection->values[i] != NULL)
 			tracer_put(attributes, captures->attributes[i],
-				tracer_text(connection->values[i]));
+				tracer_kept(connection->values[i]));
 	}
 	return !values.own;
 }
@@ -490,26 +502,56 @@ static void tracer_end_request(struct tracer_connection *connection, struct requ
 /* ---- what a connection remembers ---- */
 
 static bool tracer_remember(
-	struct tracer_connection *connection, size_t attribute, struct span_text text)
+	struct tracer_connection *connection, const struct capture *capture, struct span_text text)
 {
-	if (connection->values[attribute] != NULL)
+	struct tracer_value **value = &connection->values[capture->attribute];
+
+	if (*value != NULL)
 		return false; /* the first one stays */
-	connection->values[attribute] = strndup(text.bytes, text.size);
-	return connection->values[attribute] != NULL;
+	*value = malloc(sizeof **value + text.size);
+	if (*value == NULL)
+		return false;
+	(*value)->size = text.size;
+	memcpy((*value)->bytes, text.bytes, text.size);
+	return true;
 }
 
 /* Keeps the values of a request of which the profile says so for this moment. */
 static void tracer_remember_request(struct tracer_connection *connection,
 	const struct request *request, enum capture_keep moment)
 {
-	const struct captures *captures = &connection->tracer->captures;
+	const struct capture_list *list = &connection->tracer->captures.from[PROFILE_FROM_REQUEST];
 	bool changed = false;
 	size_t i;
 
-	for (i = 0; i < request->value_count; i++)
-		if ((captures->keep[request->values[i].attribute] & moment) != 0)
-			changed |= tracer_remember(
-				connection, request->values[i].attribute, request->values[i].text);
+	for (i = 0; i < request->value_count; i++) {
+		const struct capture *capture = &list->rows[request->values[i].capture];
+
+		if (capture->keep == moment)
+			changed |= tracer_remember(connection, capture, request->values[i].text);
+	}
+	if (changed)
+		tracer_share(connection);
+}
+
+/* The same for its answer. */
+static void tracer_remember_reply(struct tracer_connection *connection,
+	const struct request *request, const struct envelope *reply, bool ok)
+{
+	const struct capture_list *list = &connection->tracer->captures.from[PROFILE_FROM_REPLY];
+	struct span_text text;
+	bool changed = false;
+	size_t i;
+
+	for (i = 0; i < list->count; i++) {
+		const struct capture *capture = &list->rows[i];
+
+		if ((capture->keep == CAPTURE_KEEP_SEEN ||
+			    (capture->keep == CAPTURE_KEEP_OK && ok)) &&
+			capture_applies(capture, request->method) &&
+			capture_take(capture, reply, &text))
+			changed |= tracer_remember(connection, capture, text);
+	}
 	if (changed)
 		tracer_share(connection);
 }
@@ -522,10 +564,10 @@ static size_t tracer_capture_request(const struct tracer *tracer, const struct e
 	const struct capture_list *list = &tracer->captures.from[PROFILE_FROM_REQUEST];
 	size_t count = 0, i;
 
-	for (i = 0; i < list->count && count < CAPTURE_ATTRIBUTES_MAX; i++)
+	for (i = 0; i < list->count; i++)
 		if (capture_applies(&list->rows[i], method) &&
 			capture_take(&list->rows[i], envelope, &values[count].text))
-			values[count++].attribute = list->rows[i].attribute;
+			values[count++].capture = (uint8_t)i;
 	return count;
 }
 
@@ -555,7 +597,7 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	const struct envelope_value *method = envelope_value(envelope, ENVELOPE_METHOD);
 	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
 	struct span_text method_text = {.bytes = method->text, .size = method->size};
-	struct request_value values[CAPTURE_ATTRIBUTES_MAX];
+	struct request_value values[PROFILE_CAPTURES_MAX];
 	size_t value_count = tracer_capture_request(tracer, envelope, method_text, values);
 	enum carrier_verdict verdict;
 	struct tracer_parent parent = tracer_find_parent(tracer, envelope, &verdict);
@@ -616,7 +658,7 @@ void tracer_client_message(
 		return;
 	}
 	tracer->counters.requests++;
-	tracer_remember_request(connection, request, CAPTURE_KEEP_ASKED);
+	tracer_remember_request(connection, request, CAPTURE_KEEP_SEEN);
 }
 
 void tracer_backend_message(
@@ -636,7 +678,8 @@ void tracer_backend_message(
 		return;
 	}
 	if (kind == ENVELOPE_RESULT_REPLY)
-		tracer_remember_request(connection, request, CAPTURE_KEEP_ANSWERED);
+		tracer_remember_request(connection, request, CAPTURE_KEEP_OK);
+	tracer_remember_reply(connection, request, envelope, kind == ENVELOPE_RESULT_REPLY);
 	tracer_end_request(connection, request,
 		kind == ENVELOPE_RESULT_REPLY ? TRACER_ANSWERED : TRACER_ERROR, envelope, now_ns);
 }
@@ -645,7 +688,9 @@ void tracer_backend_message(
 
 struct tracer_connection *tracer_connection_new(struct tracer *tracer, const char *transport)
 {
-	struct tracer_connection *connection = calloc(1, sizeof *connection);
+	struct tracer_connection *connection =
+		calloc(1, sizeof *connection +
+				  tracer->captures.attribute_count * sizeof connection->values[0]);
 	uint64_t seed;
 
 	if (connection == NULL)
@@ -691,7 +736,7 @@ void tracer_connection_free(
 		return;
 	tracer_connection_end(connection, reason, now_ns);
 	inflight_done(&connection->inflight);
-	for (i = 0; i < CAPTURE_ATTRIBUTES_MAX; i++)
+	for (i = 0; i < connection->tracer->captures.attribute_count; i++)
 		free(connection->values[i]);
 	span_shared_free(connection->shared);
 	free(connection);

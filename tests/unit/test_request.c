@@ -64,7 +64,7 @@ START_TEST(test_copies)
 	text_is(request->tracestate, rows[_i].tracestate);
 	ck_assert_uint_eq(request->value_count, rows[_i].value_count);
 	for (i = 0; i < request->value_count; i++) {
-		ck_assert_uint_eq(request->values[i].attribute, i + 1);
+		ck_assert_uint_eq(request->values[i].capture, i + 1);
 		text_is(request->values[i].text, rows[_i].value);
 	}
 	free(request);

@@ -1009,6 +1009,36 @@ static const struct {
 	 "\"keep\":\"connection\"}",
 		"{\"id\":1,\"method\":\"m\",\"params\":{\"a\":\"A\"}}",
 		"{\"id\":1,\"error\":{\"code\":1}}", "x=A ", "x=A ", "x=B"},
+	/* of the answer */
+	{"{\"from\":\"reply\",\"pointer\":\"/result/a\",\"attribute\":\"x\","
+	 "\"keep\":\"connection\",\"if_ok\":true}",
+		"{\"id\":1,\"method\":\"m\"}", "{\"id\":1,\"result\":{\"a\":\"A\"}}", "x=A ",
+		"x=A ", "x=B"},
+	{"{\"from\":\"reply\",\"pointer\":\"/result/a\",\"attribute\":\"x\","
+	 "\"keep\":\"connection\"}",
+		"{\"id\":1,\"method\":\"m\"}", "{\"id\":1,\"result\":{\"a\":\"A\"}}", "x=A ",
+		"x=A ", "x=B"},
+	{"{\"from\":\"reply\",\"pointer\":\"/error/data\",\"attribute\":\"x\","
+	 "\"keep\":\"connection\",\"if_ok\":true}",
+		"{\"id\":1,\"method\":\"m\"}", "{\"id\":1,\"error\":{\"data\":\"A\"}}", "x=A ",
+		"rpc.method=n", "x=A"},
+	/* a value that another rule took for its span alone is not kept */
+	{"{\"from\":\"request\",\"pointer\":\"/params/a\",\"attribute\":\"x\"},"
+	 "{\"from\":\"request\",\"pointer\":\"/params/c\",\"attribute\":\"x\","
+	 "\"keep\":\"connection\"}",
+		"{\"id\":1,\"method\":\"m\",\"params\":{\"a\":\"A\"}}", "{\"id\":1,\"result\":0}",
+		"x=A ", "rpc.method=n", "x=A"},
+	/* a value with a zero byte in it is kept as a whole */
+	{"{\"from\":\"request\",\"pointer\":\"/params/a\",\"attribute\":\"x\","
+	 "\"keep\":\"connection\"}",
+		"{\"id\":1,\"method\":\"m\",\"params\":{\"a\":\"A\\u0000B\"}}",
+		"{\"id\":1,\"result\":0}", "x=A@B ", "x=A@B ", "x=A "},
+	/* several rules for one attribute: the later one with a value is the span's */
+	{"{\"from\":\"request\",\"pointer\":\"/params/a\",\"attribute\":\"x\"},"
+	 "{\"from\":\"request\",\"pointer\":\"/params/b\",\"attribute\":\"x\"},"
+	 "{\"from\":\"reply\",\"pointer\":\"/result/c\",\"attribute\":\"x\"}",
+		"{\"id\":1,\"method\":\"m\",\"params\":{\"b\":\"B\",\"a\":\"A\"}}",
+		"{\"id\":1,\"result\":{}}", "x=B ", "rpc.method=n", "x="},
 };
 
 START_TEST(test_keep)
@@ -1029,6 +1059,34 @@ START_TEST(test_keep)
 	text_has(setup.exporter.spans[1].attributes, keep_rows[_i].second);
 	text_has_not(setup.exporter.spans[1].attributes, keep_rows[_i].second_not);
 	ck_assert_uint_le(text_count(setup.exporter.spans[1].attributes, " x="), 1);
+	setup_close(&setup);
+}
+END_TEST
+
+/* As many captures as a profile may have, of few attributes: the last one with a value counts. */
+START_TEST(test_many_captures)
+{
+	char captures[8000] = "", flag[128];
+	const char *flags[] = {flag, NULL};
+	struct setup setup;
+	char *file;
+	int i;
+
+	for (i = 0; i < PROFILE_CAPTURES_MAX; i++)
+		text_append(captures, sizeof captures,
+			"%s{\"from\":\"request\",\"pointer\":\"/params/%d\",\"attribute\":\"x%d\"}",
+			i > 0 ? "," : "", i, i % 2);
+	file = profile_file(flag, sizeof flag, captures);
+	setup_open(&setup, flags, NULL, NULL);
+	config_case_unlink(file);
+	snprintf(captures, sizeof captures, "{\"id\":1,\"method\":\"m\",\"params\":[0");
+	for (i = 1; i < PROFILE_CAPTURES_MAX; i++)
+		text_append(captures, sizeof captures, ",%d", i);
+	text_append(captures, sizeof captures, "]}");
+	setup_client(&setup, captures);
+	setup_backend(&setup, reply_1);
+	text_has(setup_span(&setup)->attributes,
+		"rpc.request_id=1 x0=62 x1=63 sidespan.end_reason=answered ");
 	setup_close(&setup);
 }
 END_TEST
@@ -1305,6 +1363,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_captures_of_codex, 0, 5);
 	tcase_add_test(tc, test_connection_values);
 	tcase_add_loop_test(tc, test_keep, 0, COUNT(keep_rows));
+	tcase_add_test(tc, test_many_captures);
 	tcase_add_test(tc, test_contexts_differ);
 	tcase_add_test(tc, test_times);
 	tcase_add_test(tc, test_warning);
