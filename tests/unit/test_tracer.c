@@ -1091,6 +1091,48 @@ START_TEST(test_many_captures)
 }
 END_TEST
 
+/* A profile that uses all the attributes and constants that it may have. */
+START_TEST(test_many_attributes)
+{
+	char text[8192] = "{\"name\":\"mine\",\"constants\":{", flag[128];
+	const char *flags[] = {flag, "--semconv=rpc/dup", NULL};
+	struct setup setup;
+	char *file;
+	int i, turn;
+
+	for (i = 0; i < PROFILE_CONSTANTS_MAX; i++)
+		text_append(text, sizeof text, "%s\"c%02d\":\"v\"", i > 0 ? "," : "", i);
+	text_append(text, sizeof text, "},\"captures\":[");
+	for (i = 0; i < 32; i++)
+		text_append(text, sizeof text,
+			"%s{\"from\":\"request\",\"pointer\":\"/params/%d\","
+			"\"attribute\":\"x%02d\",\"keep\":\"%s\"}",
+			i > 0 ? "," : "", i, i, _i == 0 ? "connection" : "span");
+	text_append(text, sizeof text, "]}");
+	file = config_case_file(text);
+	snprintf(flag, sizeof flag, "--profile=%s", file);
+	setup_open(&setup, flags, NULL, NULL);
+	config_case_unlink(file);
+	for (turn = 0; turn < 2; turn++) { /* the second time all values differ from what is kept */
+		snprintf(text, sizeof text, "{\"id\":1,\"method\":\"m\",\"params\":[%d", turn);
+		for (i = 1; i < 32; i++)
+			text_append(text, sizeof text, ",%d", i + turn);
+		text_append(text, sizeof text, "]}");
+		setup_client(&setup, text);
+		setup_backend(&setup, "{\"id\":1,\"jsonrpc\":\"2.0\",\"error\":{\"code\":1}}");
+		for (i = 0; i < 32; i++) {
+			snprintf(text, sizeof text, " c%02d=v ", i);
+			ck_assert_uint_eq(
+				text_count(setup.exporter.spans[turn].attributes, text), 1);
+			snprintf(text, sizeof text, " x%02d=%d ", i, i + turn);
+			ck_assert_uint_eq(
+				text_count(setup.exporter.spans[turn].attributes, text), 1);
+		}
+	}
+	setup_close(&setup);
+}
+END_TEST
+
 /* --- the carrier that was sent is the span's --- */
 
 /* Without a carrier before (nothing is injected) a context is made then; two are never the same. */
@@ -1364,6 +1406,7 @@ int main(void)
 	tcase_add_test(tc, test_connection_values);
 	tcase_add_loop_test(tc, test_keep, 0, COUNT(keep_rows));
 	tcase_add_test(tc, test_many_captures);
+	tcase_add_loop_test(tc, test_many_attributes, 0, 2);
 	tcase_add_test(tc, test_contexts_differ);
 	tcase_add_test(tc, test_times);
 	tcase_add_test(tc, test_warning);
