@@ -99,6 +99,14 @@ struct tracer_parent {
 	struct span_text tracestate; /* borrowed from the envelope or the environment */
 };
 
+/* What tracer_carrier() has told the server of the request being forwarded. */
+struct tracer_promise {
+	bool made;
+	bool has_parent;
+	struct traceparent context;
+	struct traceparent parent;
+};
+
 struct tracer_value {
 	size_t size;
 	char bytes[];
@@ -110,8 +118,7 @@ struct tracer_connection {
 	char number[24];
 	struct span_shared *shared; /* owned */
 	struct inflight inflight;
-	bool pending; /* tracer_carrier() has made the context of the request being forwarded */
-	struct traceparent context;
+	struct tracer_promise promise;
 	struct tracer_value *values[]; /* owned; of each captured attribute, NULL until kept */
 };
 
@@ -323,14 +330,18 @@ size_t tracer_carrier(
 	struct tracer_parent parent;
 	struct trace_context context;
 
-	connection->pending = false;
+	connection->promise.made = false;
 	if (envelope_kind(envelope) != ENVELOPE_REQUEST)
 		return 0;
 	parent = tracer_find_parent(tracer, envelope, &verdict);
-	connection->context = tracer_new_context(tracer, &parent);
-	connection->pending = true;
+	connection->promise = (struct tracer_promise){
+		.made = true,
+		.has_parent = parent.present,
+		.context = tracer_new_context(tracer, &parent),
+		.parent = parent.traceparent,
+	};
 	context = (struct trace_context){
-		.traceparent = connection->context,
+		.traceparent = connection->promise.context,
 		.tracestate = parent.tracestate.size > 0 ? parent.tracestate.bytes : NULL,
 		.tracestate_size = parent.tracestate.size,
 	};
@@ -589,6 +600,21 @@ static void tracer_make_room(
 	}
 }
 
+/*
+ * A long message gets its carrier before its end is seen. Should another carrier have turned up
+ * since, the parent is still the one that the server was told of.
+ */
+static void tracer_keep_promise(const struct tracer_promise *promise, struct tracer_parent *parent)
+{
+	if (!promise->made || (promise->has_parent == parent->present &&
+				      memcmp(&promise->parent, &parent->traceparent,
+					      sizeof promise->parent) == 0))
+		return;
+	parent->present = promise->has_parent;
+	parent->traceparent = promise->parent;
+	parent->tracestate.size = 0; /* it is gone */
+}
+
 static struct request *tracer_make_request(struct tracer_connection *connection,
 	const struct envelope *envelope, struct span_text key, uint64_t start_ns)
 {
@@ -600,10 +626,12 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	size_t value_count = tracer_capture_request(tracer, envelope, method_text, values);
 	enum carrier_verdict verdict;
 	struct tracer_parent parent = tracer_find_parent(tracer, envelope, &verdict);
-	struct request *request = request_new(key, method_text,
+	struct request *request;
+
+	tracer_keep_promise(&connection->promise, &parent);
+	request = request_new(key, method_text,
 		(struct span_text){.bytes = id->text, .size = id->size}, parent.tracestate, values,
 		value_count);
-
 	if (verdict == CARRIER_INVALID) {
 		tracer->counters.carriers_invalid++;
 		tracer_warn_invalid(tracer, envelope, start_ns);
@@ -612,8 +640,8 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 		tracer->counters.tracestates_dropped++;
 	if (request == NULL)
 		return NULL;
-	request->context =
-		connection->pending ? connection->context : tracer_new_context(tracer, &parent);
+	request->context = connection->promise.made ? connection->promise.context
+						    : tracer_new_context(tracer, &parent);
 	request->has_parent = parent.present;
 	if (parent.present)
 		memcpy(request->parent_span_id, parent.traceparent.span_id, SPAN_ID_SIZE);
@@ -641,11 +669,12 @@ void tracer_client_message(
 
 	if (envelope_kind(envelope) != ENVELOPE_REQUEST) {
 		tracer->counters.ids_unusable += tracer_has_unusable_id(envelope);
+		connection->promise.made = false;
 		return;
 	}
 	key_text.size = envelope_id_key(envelope, key);
 	request = tracer_make_request(connection, envelope, key_text, start_ns);
-	connection->pending = false;
+	connection->promise.made = false;
 	if (request == NULL) {
 		tracer->counters.no_memory++;
 		return;

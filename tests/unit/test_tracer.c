@@ -1135,6 +1135,36 @@ END_TEST
 
 /* --- the carrier that was sent is the span's --- */
 
+/*
+ * A message longer than what is held gets its carrier before its end is seen. Should a second
+ * carrier turn up after that, the span still belongs to what the server was told.
+ */
+START_TEST(test_second_carrier)
+{
+	struct setup setup;
+	const struct envelope *envelope;
+	const char *carrier;
+	size_t size;
+
+	setup_open(&setup, NULL, NULL, NULL);
+	envelope = envelope_case_read(
+		&setup.reader, CARRIER("{\"traceparent\":\"" SAMPLED "\",\"tracestate\":\"a=1\"}"));
+	size = tracer_carrier(setup.connection, envelope, &carrier);
+	text_copy(setup.carrier, sizeof setup.carrier, (struct span_text){carrier, size});
+	tracer_client_message(setup.connection,
+		envelope_case_read(
+			&setup.reader, _i == 0 ? CARRIER("{\"traceparent\":\"" ENV_SAMPLED
+							 "\",\"tracestate\":\"e=1\"}")
+					       : CARRIER("5")),
+		setup.now_ns);
+	setup_backend(&setup, reply_1);
+	ck_assert_str_eq(setup_span(&setup)->parent, PARENT);
+	carrier_is(setup.carrier, setup_span(&setup), "a=1");
+	text_has_not(setup_span(&setup)->tracestate, "e=1");
+	setup_close(&setup);
+}
+END_TEST
+
 /* Without a carrier before (nothing is injected) a context is made then; two are never the same. */
 START_TEST(test_contexts_differ)
 {
@@ -1154,6 +1184,27 @@ START_TEST(test_contexts_differ)
 	for (i = 0; i < 3; i++)
 		ck_assert_mem_ne(setup.exporter.spans[i].context.span_id,
 			setup.exporter.spans[(i + 1) % 3].context.span_id, SPAN_ID_SIZE);
+	setup_close(&setup);
+}
+END_TEST
+
+/* A context that was handed out for a message without an end is not the next request's. */
+START_TEST(test_stale_context)
+{
+	struct setup setup;
+	const char *carrier;
+
+	setup_open(&setup, NULL, NULL, NULL);
+	(void)tracer_carrier(setup.connection,
+		envelope_case_read(&setup.reader, CARRIER("{\"traceparent\":\"" SAMPLED "\"}")),
+		&carrier);
+	tracer_client_message(setup.connection,
+		envelope_case_read(&setup.reader, "{\"method\":\"note\"}"), setup.now_ns);
+	tracer_client_message(
+		setup.connection, envelope_case_read(&setup.reader, request_1), setup.now_ns);
+	setup_backend(&setup, reply_1);
+	ck_assert_str_eq(setup_span(&setup)->parent, "");
+	ck_assert_uint_eq(setup_span(&setup)->context.flags, 3); /* an own root */
 	setup_close(&setup);
 }
 END_TEST
@@ -1407,7 +1458,9 @@ int main(void)
 	tcase_add_loop_test(tc, test_keep, 0, COUNT(keep_rows));
 	tcase_add_test(tc, test_many_captures);
 	tcase_add_loop_test(tc, test_many_attributes, 0, 2);
+	tcase_add_loop_test(tc, test_second_carrier, 0, 2);
 	tcase_add_test(tc, test_contexts_differ);
+	tcase_add_test(tc, test_stale_context);
 	tcase_add_test(tc, test_times);
 	tcase_add_test(tc, test_warning);
 	tcase_add_loop_test(tc, test_environment_warning, 0, COUNT(environment_rows));
