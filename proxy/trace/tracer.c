@@ -265,9 +265,8 @@ static void tracer_warn_invalid(
 	if (!log_limit_pass(&tracer->invalid_limit, now_ns, &held_back))
 		return;
 	log_line(LOG_WARN,
-		"ignoring the invalid trace carrier of request %s, id %s: a new trace begins (%llu "
-		"more "
-		"not logged)",
+		"ignoring the invalid trace carrier of request %s, id %s: a new trace begins "
+		"(%llu more not logged)",
 		log_escape(method_text, sizeof method_text, method->text, method->size),
 		log_escape(id_text, sizeof id_text, id->text, id->size),
 		(unsigned long long)held_back);
@@ -809,8 +808,9 @@ static int tracer_take_environment(
 	struct trace_context context;
 	enum carrier_verdict verdict;
 
-	verdict = carrier_extract(&context, traceparent,
-		traceparent != NULL ? strlen(traceparent) : 0, tracestate,
+	if (traceparent == NULL || traceparent[0] == '\0')
+		return 0; /* an empty variable is as good as none */
+	verdict = carrier_extract(&context, traceparent, strlen(traceparent), tracestate,
 		tracestate != NULL ? strlen(tracestate) : 0);
 	if (verdict == CARRIER_INVALID)
 		log_line(LOG_WARN, "ignoring the invalid TRACEPARENT of the environment");

@@ -1301,6 +1301,7 @@ static const struct {
 	bool warned;
 } environment_rows[] = {
 	{NULL, false},
+	{"", false}, /* an empty variable is as good as none */
 	{ENV_SAMPLED, false},
 	{"garbage", true},
 	{"ff-" ENV_TRACE "-" ENV_PARENT "-01", true},
