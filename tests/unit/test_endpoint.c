@@ -1,0 +1,899 @@
+/*
+ * Endpoints over real sockets, pipes and files, driven one turn of the loop at a time. What the
+ * other side wrote and read is compared byte for byte with a sequence that never repeats early.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proxy/endpoint/endpoint.h"
+#include "tests/unit/unit.h"
+
+enum { BIG = 3 << 20, TOLD_MAX = 256, TURNS_MAX = 100000 };
+
+/* One endpoint, what it told, and the other side. */
+struct side {
+	struct event_base *base;
+	struct endpoint endpoint;
+	char told[TOLD_MAX]; /* events in order: C R D S F; R only when not reading on its own */
+	size_t told_count;
+	bool reads;  /* reads at every event */
+	bool closes; /* closes at the first event */
+	uint8_t *got;
+	size_t got_size;
+	size_t got_max; /* pauses there */
+	bool ended;
+	size_t turns;
+	int to_endpoint, from_endpoint; /* the other side's descriptors, non-blocking */
+};
+
+/* --- bytes --- */
+
+static uint8_t byte_at(size_t position)
+{
+	return (uint8_t)((position * 2654435761u) >> 13);
+}
+
+static uint8_t *bytes_make(size_t size)
+{
+	uint8_t *bytes = malloc(size);
+	size_t i;
+
+	ck_assert_ptr_nonnull(bytes);
+	for (i = 0; i < size; i++)
+		bytes[i] = byte_at(i);
+	return bytes;
+}
+
+static void bytes_are(const uint8_t *bytes, size_t position, size_t size)
+{
+	size_t i = 0;
+
+	while (i < size && bytes[i] == byte_at(position + i))
+		i++;
+	ck_assert_msg(i == size, "byte %zu", position + i);
+}
+
+/* --- a side --- */
+
+static void side_read(struct side *side)
+{
+	uint8_t bytes[65536];
+	ssize_t n = endpoint_read(&side->endpoint, bytes, sizeof bytes);
+
+	if (n < 0) {
+		ck_assert_int_eq(errno, EAGAIN);
+		return;
+	}
+	if (n == 0) {
+		side->ended = true;
+		endpoint_pause(&side->endpoint);
+	}
+	ck_assert_uint_le(side->got_size + (size_t)n, BIG);
+	memcpy(side->got + side->got_size, bytes, (size_t)n);
+	side->got_size += (size_t)n;
+	if (side->got_max > 0 && side->got_size >= side->got_max)
+		endpoint_pause(&side->endpoint);
+}
+
+static void side_hook(void *arg, struct endpoint *endpoint, enum endpoint_event event)
+{
+	struct side *side = arg;
+
+	ck_assert_ptr_eq(endpoint, &side->endpoint);
+	if (event == ENDPOINT_READABLE && side->reads) {
+		side_read(side);
+		return;
+	}
+	ck_assert_uint_lt(side->told_count, TOLD_MAX - 1);
+	side->told[side->told_count++] = "CRDSF"[event];
+	side->told[side->told_count] = '\0';
+	if (side->closes)
+		endpoint_close(endpoint);
+}
+
+static void side_init(struct side *side)
+{
+	memset(side, 0, sizeof *side);
+	side->base = event_base_new();
+	side->got = malloc(BIG);
+	ck_assert_ptr_nonnull(side->base);
+	ck_assert_ptr_nonnull(side->got);
+	ck_assert(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+}
+
+enum kind { KIND_SOCKET, KIND_PIPES, KINDS };
+
+/* A connected pair of either kind; the endpoint is started. */
+static void side_open(struct side *side, enum kind kind)
+{
+	int pair[2], there[2], back[2];
+
+	side_init(side);
+	if (kind == KIND_SOCKET) {
+		ck_assert_int_eq(
+			socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
+			0);
+		side->to_endpoint = pair[1];
+		side->from_endpoint = dup(pair[1]);
+		endpoint_init_socket(&side->endpoint, side->base, pair[0], false, side_hook, side);
+	} else {
+		ck_assert_int_eq(pipe2(there, O_NONBLOCK | O_CLOEXEC), 0);
+		ck_assert_int_eq(pipe2(back, O_NONBLOCK | O_CLOEXEC), 0);
+		side->to_endpoint = there[1];
+		side->from_endpoint = back[0];
+		endpoint_init_pipes(
+			&side->endpoint, side->base, there[0], back[1], side_hook, side);
+	}
+	ck_assert_int_eq(endpoint_start(&side->endpoint), 0);
+}
+
+static void side_close(struct side *side)
+{
+	endpoint_close(&side->endpoint);
+	endpoint_close(&side->endpoint); /* may be called again */
+	if (side->to_endpoint > 0)
+		close(side->to_endpoint);
+	if (side->from_endpoint > 0)
+		close(side->from_endpoint);
+	event_base_free(side->base);
+	free(side->got);
+}
+
+/* One turn of the loop that does not wait. */
+static void side_turn(struct side *side)
+{
+	ck_assert_uint_lt(side->turns++, TURNS_MAX); /* else it waits for nothing */
+	ck_assert_int_ge(event_base_loop(side->base, EVLOOP_ONCE | EVLOOP_NONBLOCK), 0);
+}
+
+/* Turns until something is told, or that nothing is after some turns. */
+static void side_is_told(struct side *side, const char *told)
+{
+	int turns;
+
+	for (turns = 0; turns < 5 || (turns < 2000 && side->told_count < strlen(told)); turns++) {
+		side_turn(side);
+		if (turns > 5)
+			poll(NULL, 0, 1);
+	}
+	ck_assert_str_eq(side->told, told);
+}
+
+/* The other side takes up to size bytes; returns how many, 0 at the end, -1 for none now. */
+static ssize_t other_read(struct side *side, uint8_t *bytes, size_t size)
+{
+	ssize_t n = read(side->from_endpoint, bytes, size);
+
+	if (n < 0)
+		ck_assert_int_eq(errno, EAGAIN);
+	return n;
+}
+
+static void other_write(struct side *side, const void *bytes, size_t size)
+{
+	ck_assert_int_eq(write(side->to_endpoint, bytes, size), (ssize_t)size);
+}
+
+static void other_wait(const struct side *side)
+{
+	struct pollfd fd = {.fd = side->from_endpoint, .events = POLLIN};
+
+	ck_assert_int_eq(poll(&fd, 1, 10000), 1);
+}
+
+static void other_close(struct side *side)
+{
+	close(side->to_endpoint);
+	close(side->from_endpoint);
+	side->to_endpoint = side->from_endpoint = 0;
+}
+
+static bool fd_is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* --- writing --- */
+
+START_TEST(test_write)
+{
+	struct side side;
+	uint8_t bytes[64];
+
+	side_open(&side, (enum kind)_i);
+	ck_assert_int_eq(endpoint_write(&side.endpoint, "hello", 5), 0);
+	ck_assert_int_eq(endpoint_write(&side.endpoint, "", 0), 0);
+	ck_assert_int_eq(endpoint_write(&side.endpoint, " there", 6), 0);
+	ck_assert_uint_eq(endpoint_backlog(&side.endpoint), 0);
+	ck_assert_int_eq(other_read(&side, bytes, sizeof bytes), 11);
+	ck_assert_mem_eq(bytes, "hello there", 11);
+	side_is_told(&side, "");
+	side_close(&side);
+}
+END_TEST
+
+/* Writes BIG bytes in pieces of growing sizes; most become a backlog. */
+static void side_write_big(struct side *side, const uint8_t *bytes)
+{
+	size_t at = 0, size = 1;
+
+	while (at < BIG) {
+		if (size > BIG - at)
+			size = BIG - at;
+		ck_assert_int_eq(endpoint_write(&side->endpoint, bytes + at, size), 0);
+		at += size;
+		size = size * 3 / 2 + 1;
+	}
+	ck_assert_uint_gt(endpoint_backlog(&side->endpoint), BIG / 2);
+	ck_assert_uint_lt(endpoint_backlog(&side->endpoint), BIG);
+}
+
+/*
+ * A slow reader gets everything in order; DRAINED comes with every step from the low mark on, and
+ * not before; then the loop is quiet.
+ */
+START_TEST(test_backlog)
+{
+	static const size_t low_marks[] = {0, 100000};
+	size_t low_mark = low_marks[_i / KINDS], at = 0, told = 0, before;
+	uint8_t *bytes = bytes_make(BIG), piece[50000];
+	struct side side;
+	ssize_t n;
+
+	side_open(&side, (enum kind)(_i % KINDS));
+	side.endpoint.low_mark = low_mark;
+	side_write_big(&side, bytes);
+	while (at < BIG) {
+		n = other_read(&side, piece, sizeof piece);
+		if (n > 0)
+			bytes_are(piece, at, (size_t)n);
+		at += n > 0 ? (size_t)n : 0;
+		before = endpoint_backlog(&side.endpoint);
+		side_turn(&side);
+		if (side.told_count == told)
+			ck_assert(endpoint_backlog(&side.endpoint) > low_mark || before == 0 ||
+				  endpoint_backlog(&side.endpoint) == before);
+		else
+			ck_assert_uint_le(endpoint_backlog(&side.endpoint), low_mark);
+		told = side.told_count;
+	}
+	ck_assert_uint_gt(told, 0);
+	ck_assert_uint_eq(strspn(side.told, "D"), told);
+	ck_assert_uint_eq(endpoint_backlog(&side.endpoint), 0);
+	ck_assert(!event_pending(&side.endpoint.write_event, EV_WRITE, NULL));
+	ck_assert_int_eq(endpoint_write(&side.endpoint, "x", 1), 0); /* direct again */
+	ck_assert_uint_eq(endpoint_backlog(&side.endpoint), 0);
+	free(bytes);
+	side_close(&side);
+}
+END_TEST
+
+/* An end of file waits for the backlog; SHUT is told once, and nothing can be written any more. */
+START_TEST(test_shutdown_after_backlog)
+{
+	uint8_t *bytes = bytes_make(BIG), piece[50000];
+	struct side side;
+	size_t at = 0;
+	ssize_t n;
+
+	side_open(&side, (enum kind)_i);
+	side.endpoint.low_mark = 100000;
+	side_write_big(&side, bytes);
+	endpoint_shutdown(&side.endpoint);
+	ck_assert_int_eq(side.endpoint.state, ENDPOINT_SHUTTING);
+	ck_assert_int_eq(endpoint_write(&side.endpoint, "x", 1), -1);
+	ck_assert_int_eq(side.endpoint.error, EPIPE);
+	while ((n = other_read(&side, piece, sizeof piece)) != 0) {
+		if (n > 0)
+			bytes_are(piece, at, (size_t)n);
+		at += n > 0 ? (size_t)n : 0;
+		side_turn(&side);
+	}
+	ck_assert_uint_eq(at, BIG);
+	ck_assert_ptr_nonnull(strchr(side.told, 'S'));
+	ck_assert_ptr_eq(strchr(side.told, 'S'), side.told + side.told_count - 1);
+	ck_assert_int_eq(side.endpoint.state, ENDPOINT_SHUTDOWN);
+	free(bytes);
+	side_close(&side);
+}
+END_TEST
+
+/* Without a backlog it is told at once; reading goes on. */
+START_TEST(test_shutdown)
+{
+	struct side side;
+	uint8_t byte;
+
+	side_open(&side, (enum kind)_i);
+	side.reads = true;
+	endpoint_shutdown(&side.endpoint);
+	ck_assert_str_eq(side.told, "S");
+	endpoint_shutdown(&side.endpoint);
+	ck_assert_str_eq(side.told, "S");
+	ck_assert_int_eq(other_read(&side, &byte, 1), 0);
+	ck_assert_int_eq(endpoint_write(&side.endpoint, "x", 1), -1);
+	other_write(&side, "still here", 10);
+	side_is_told(&side, "S");
+	ck_assert_uint_eq(side.got_size, 10);
+	side_close(&side);
+}
+END_TEST
+
+/* The peer goes away: found out by the next write, or told when a backlog waits. */
+START_TEST(test_peer_gone)
+{
+	uint8_t *bytes = bytes_make(BIG);
+	struct side side;
+
+	side_open(&side, (enum kind)(_i % KINDS));
+	endpoint_pause(&side.endpoint);
+	if (_i >= KINDS)
+		side_write_big(&side, bytes);
+	other_close(&side);
+	if (_i >= KINDS) {
+		side_is_told(&side, "F");
+	} else {
+		ck_assert_int_eq(endpoint_write(&side.endpoint, "x", 1), -1);
+		side_is_told(&side, "");
+	}
+	ck_assert_msg(side.endpoint.error == EPIPE || side.endpoint.error == ECONNRESET, "%s",
+		strerror(side.endpoint.error));
+	ck_assert_int_eq(side.endpoint.state, ENDPOINT_OPEN); /* closing is the owner's business */
+	free(bytes);
+	side_close(&side);
+}
+END_TEST
+
+/* The owner may close from inside of any event: R, D, F. */
+START_TEST(test_close_in_hook)
+{
+	uint8_t *bytes = bytes_make(BIG), piece[65536];
+	struct side side;
+	int turns;
+
+	side_open(&side, KIND_SOCKET);
+	side.closes = true;
+	side.endpoint.low_mark = BIG;
+	if (_i > 0)
+		side_write_big(&side, bytes);
+	if (_i == 0)
+		other_write(&side, "x", 1);
+	if (_i == 2)
+		other_close(&side);
+	for (turns = 0; turns < 20; turns++) {
+		if (_i == 1 && side.told_count == 0)
+			(void)other_read(&side, piece, sizeof piece);
+		side_turn(&side);
+	}
+	ck_assert_uint_eq(side.told_count, 1);
+	ck_assert_int_eq(side.endpoint.state, ENDPOINT_CLOSED);
+	ck_assert_int_eq(endpoint_write(&side.endpoint, "x", 1), -1);
+	free(bytes);
+	side_close(&side);
+}
+END_TEST
+
+/* --- reading --- */
+
+START_TEST(test_read)
+{
+	uint8_t *bytes = bytes_make(BIG);
+	struct side side;
+	size_t at = 0;
+	ssize_t n;
+
+	side_open(&side, (enum kind)_i);
+	side.reads = true;
+	while (side.got_size < BIG) {
+		n = write(side.to_endpoint, bytes + at, BIG - at);
+		at += n > 0 ? (size_t)n : 0;
+		side_turn(&side);
+	}
+	bytes_are(side.got, 0, BIG);
+	ck_assert(!side.ended);
+	other_close(&side);
+	side_is_told(&side, "");
+	ck_assert(side.ended);
+	free(bytes);
+	side_close(&side);
+}
+END_TEST
+
+/* While it is paused nothing is told, however much there is; a pause may come before the start. */
+START_TEST(test_pause)
+{
+	struct side side;
+	uint8_t bytes[8];
+
+	side_open(&side, (enum kind)_i);
+	endpoint_pause(&side.endpoint);
+	endpoint_pause(&side.endpoint);
+	other_write(&side, "x", 1);
+	side_is_told(&side, "");
+	endpoint_resume(&side.endpoint);
+	endpoint_resume(&side.endpoint);
+	side_is_told(&side, "RRRRR"); /* at every turn until it is read */
+	ck_assert_int_eq(endpoint_read(&side.endpoint, bytes, sizeof bytes), 1);
+	side_is_told(&side, "RRRRR");
+	ck_assert_int_eq(endpoint_read(&side.endpoint, bytes, sizeof bytes), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+
+	side.reads = true;
+	side.got_max = 1; /* pauses itself */
+	other_write(&side, "y", 1);
+	side_turn(&side);
+	other_write(&side, "z", 1);
+	side_is_told(&side, "RRRRR");
+	ck_assert_uint_eq(side.got_size, 1);
+	side.got_max = 0;
+	endpoint_resume(&side.endpoint);
+	side_is_told(&side, "RRRRR");
+	ck_assert_uint_eq(side.got_size, 2);
+	side_close(&side);
+}
+END_TEST
+
+START_TEST(test_pause_before_start)
+{
+	struct side side;
+	int pair[2];
+
+	side_init(&side);
+	side.reads = true;
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	side.to_endpoint = pair[1];
+	endpoint_init_socket(&side.endpoint, side.base, pair[0], false, side_hook, &side);
+	if (_i == 0)
+		endpoint_pause(&side.endpoint);
+	other_write(&side, "x", 1);
+	side_is_told(&side, "");
+	ck_assert_uint_eq(side.got_size, 0); /* not started */
+	ck_assert_int_eq(endpoint_start(&side.endpoint), 0);
+	side_is_told(&side, "");
+	ck_assert_uint_eq(side.got_size, _i);
+	endpoint_resume(&side.endpoint);
+	side_is_told(&side, "");
+	ck_assert_uint_eq(side.got_size, 1);
+	side_close(&side);
+}
+END_TEST
+
+/* Whether a peer whose end of file has come can still be written to. */
+START_TEST(test_has_left)
+{
+	struct side side;
+
+	side_open(&side, (enum kind)(_i % KINDS));
+	side.reads = true;
+	ck_assert(!endpoint_has_left(&side.endpoint));
+	if (_i % KINDS == KIND_SOCKET)
+		ck_assert_int_eq(shutdown(side.to_endpoint, SHUT_WR), 0);
+	close(side.to_endpoint);
+	side.to_endpoint = 0;
+	if (_i >= KINDS) {
+		close(side.from_endpoint);
+		side.from_endpoint = 0;
+	}
+	side_is_told(&side, "");
+	ck_assert(side.ended);
+	ck_assert_int_eq(
+		endpoint_has_left(&side.endpoint), _i % KINDS == KIND_SOCKET && _i >= KINDS);
+	side_close(&side);
+	ck_assert(!endpoint_has_left(&side.endpoint));
+}
+END_TEST
+
+/* Whoever writes into a pipe that is read no more is told so; a socket is only left alone. */
+START_TEST(test_stop_reading)
+{
+	struct side side;
+	uint8_t byte;
+
+	side_open(&side, (enum kind)_i);
+	side.reads = true;
+	endpoint_stop_reading(&side.endpoint);
+	ck_assert_int_eq(write(side.to_endpoint, "x", 1), _i == KIND_PIPES ? -1 : 1);
+	endpoint_stop_reading(&side.endpoint);
+	endpoint_resume(&side.endpoint);
+	side_is_told(&side, "");
+	ck_assert_uint_eq(side.got_size, 0);
+	ck_assert_int_eq(endpoint_write(&side.endpoint, "y", 1), 0); /* the other way is open */
+	ck_assert_int_eq(other_read(&side, &byte, 1), 1);
+	side_close(&side);
+}
+END_TEST
+
+/* --- connecting --- */
+
+static int listener_open(struct sockaddr_in *name)
+{
+	socklen_t size = sizeof *name;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	*name = (struct sockaddr_in){
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)name, sizeof *name), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)name, &size), 0);
+	return fd;
+}
+
+static void side_connect(struct side *side, const struct sockaddr_in *name)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	ck_assert_int_eq(connect(fd, (const struct sockaddr *)name, sizeof *name), -1);
+	ck_assert_int_eq(errno, EINPROGRESS);
+	endpoint_init_socket(&side->endpoint, side->base, fd, true, side_hook, side);
+	endpoint_pause(&side->endpoint);
+	ck_assert_int_eq(endpoint_start(&side->endpoint), 0);
+	ck_assert_int_eq(side->endpoint.state, ENDPOINT_CONNECTING);
+}
+
+/* What is written meanwhile follows when the connection stands. */
+START_TEST(test_connect)
+{
+	struct sockaddr_in name;
+	int listener = listener_open(&name);
+	struct side side;
+	uint8_t bytes[8];
+
+	side_init(&side);
+	side_connect(&side, &name);
+	if (_i == 1) {
+		ck_assert_int_eq(endpoint_write(&side.endpoint, "early", 5), 0);
+		ck_assert_uint_eq(endpoint_backlog(&side.endpoint), 5);
+	}
+	side_is_told(&side, _i == 1 ? "CD" : "C");
+	ck_assert_int_eq(side.endpoint.state, ENDPOINT_OPEN);
+	side.from_endpoint = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+	ck_assert_int_ge(side.from_endpoint, 0);
+	ck_assert_int_eq(other_read(&side, bytes, sizeof bytes), _i == 1 ? 5 : -1);
+	ck_assert_int_eq(endpoint_write(&side.endpoint, "x", 1), 0);
+	ck_assert_int_eq(other_read(&side, bytes, sizeof bytes), 1);
+	close(listener);
+	side_close(&side);
+}
+END_TEST
+
+START_TEST(test_connect_refused)
+{
+	struct sockaddr_in name;
+	struct side side;
+
+	close(listener_open(&name));
+	side_init(&side);
+	side_connect(&side, &name);
+	side_is_told(&side, "F");
+	ck_assert_int_eq(side.endpoint.error, ECONNREFUSED);
+	side_close(&side);
+}
+END_TEST
+
+/* --- our own stdin and stdout --- */
+
+enum stdio_kind { STDIO_PIPE, STDIO_SOCKET, STDIO_TERMINAL, STDIO_KINDS };
+
+/* Both ends of something that may be stdin or stdout: ours is blocking, the other is not. */
+static void stdio_pair(enum stdio_kind kind, bool for_stdin, int *ours, int *other)
+{
+	int pair[2];
+
+	switch (kind) {
+	case STDIO_PIPE:
+		ck_assert_int_eq(pipe(pair), 0);
+		*ours = pair[for_stdin ? 0 : 1];
+		*other = pair[for_stdin ? 1 : 0];
+		break;
+	case STDIO_SOCKET:
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+		*ours = pair[0];
+		*other = pair[1];
+		break;
+	case STDIO_TERMINAL:
+	case STDIO_KINDS:
+		*other = posix_openpt(O_RDWR | O_NOCTTY);
+		ck_assert_int_eq(grantpt(*other), 0);
+		ck_assert_int_eq(unlockpt(*other), 0);
+		*ours = open(ptsname(*other), O_RDWR | O_NOCTTY);
+		break;
+	}
+	ck_assert_int_ge(*ours, 0);
+	ck_assert_int_eq(fcntl(*other, F_SETFL, O_NONBLOCK), 0);
+}
+
+/* stdin_fd and stdout_fd become ours; copies stay with the caller, as with whoever started us. */
+static void side_open_stdio(struct side *side, int stdin_fd, int stdout_fd)
+{
+	ck_assert_int_eq(dup2(stdin_fd, STDIN_FILENO), STDIN_FILENO);
+	ck_assert_int_eq(dup2(stdout_fd, STDOUT_FILENO), STDOUT_FILENO);
+	ck_assert_int_eq(endpoint_init_stdio(&side->endpoint, side->base, side_hook, side), 0);
+}
+
+static bool fd_is_null(int fd)
+{
+	char path[64] = "", link[32];
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	ck_assert_int_gt(readlink(link, path, sizeof path - 1), 0);
+	return strcmp(path, "/dev/null") == 0;
+}
+
+/* Bytes go both ways, and the neighbours' descriptors keep their flags. */
+START_TEST(test_stdio)
+{
+	enum stdio_kind in = (enum stdio_kind)(_i % STDIO_KINDS);
+	enum stdio_kind out = (enum stdio_kind)(_i / STDIO_KINDS);
+	int stdin_fd, stdout_fd;
+	struct side side;
+	uint8_t bytes[64];
+
+	side_init(&side);
+	side.reads = true;
+	stdio_pair(in, true, &stdin_fd, &side.to_endpoint);
+	stdio_pair(out, false, &stdout_fd, &side.from_endpoint);
+	side_open_stdio(&side, stdin_fd, stdout_fd);
+	ck_assert(fd_is_null(STDIN_FILENO) && fd_is_null(STDOUT_FILENO));
+	ck_assert_int_ne(fcntl(side.endpoint.read_fd, F_GETFD) & FD_CLOEXEC, 0);
+	ck_assert_int_ne(fcntl(side.endpoint.write_fd, F_GETFD) & FD_CLOEXEC, 0);
+	ck_assert_int_eq(endpoint_start(&side.endpoint), 0);
+
+	other_write(&side, "in\n", 3);
+	while (side.got_size == 0) {
+		poll(NULL, 0, 1); /* a terminal takes a moment */
+		side_turn(&side);
+	}
+	ck_assert_uint_eq(side.got_size, 3);
+	ck_assert_mem_eq(side.got, "in\n", 3);
+	ck_assert_int_eq(endpoint_write(&side.endpoint, "out", 3), 0);
+	other_wait(&side);
+	ck_assert_int_eq(other_read(&side, bytes, sizeof bytes), 3);
+	ck_assert_int_eq(fcntl(stdin_fd, F_GETFL) & O_NONBLOCK, 0);
+	ck_assert_int_eq(fcntl(stdout_fd, F_GETFL) & O_NONBLOCK, 0);
+	ck_assert(!endpoint_has_left(&side.endpoint));
+	close(stdin_fd);
+	close(stdout_fd);
+	side_close(&side);
+}
+END_TEST
+
+/* A named pipe without a reader, which cannot be opened anew for writing. */
+static int fifo_open(char folder[], char *path, size_t path_size)
+{
+	int reader, writer;
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, path_size, "%s/fifo", folder);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	reader = open(path, O_RDONLY | O_NONBLOCK);
+	writer = open(path, O_WRONLY);
+	ck_assert_int_ge(writer, 0);
+	close(reader);
+	return writer;
+}
+
+/* A reader that does not read is waited for without blocking; then everything arrives. */
+START_TEST(test_stdio_backlog)
+{
+	char folder[] = "/tmp/sidespan_test_XXXXXX", path[64];
+	uint8_t *bytes = bytes_make(BIG), piece[50000];
+	int stdin_fd, stdout_fd;
+	struct side side;
+	size_t at = 0;
+	ssize_t n;
+
+	side_init(&side);
+	stdio_pair(STDIO_PIPE, true, &stdin_fd, &side.to_endpoint);
+	if (_i < 2)
+		stdio_pair((enum stdio_kind)_i, false, &stdout_fd, &side.from_endpoint);
+	else
+		stdout_fd = fifo_open(folder, path, sizeof path);
+	side_open_stdio(&side, stdin_fd, stdout_fd);
+	if (_i == 2) {
+		side.from_endpoint = open(path, O_RDONLY | O_NONBLOCK);
+		ck_assert_int_eq(fcntl(side.endpoint.write_fd, F_GETFL) & O_NONBLOCK, 0);
+		unlink(path);
+		rmdir(folder);
+	}
+	ck_assert_int_eq(endpoint_start(&side.endpoint), 0);
+	side_write_big(&side, bytes);
+	while (at < BIG) {
+		n = other_read(&side, piece, sizeof piece);
+		if (n > 0)
+			bytes_are(piece, at, (size_t)n);
+		at += n > 0 ? (size_t)n : 0;
+		side_turn(&side);
+	}
+	ck_assert_uint_eq(endpoint_backlog(&side.endpoint), 0);
+	ck_assert_int_eq(fcntl(stdout_fd, F_GETFL) & O_NONBLOCK, 0);
+	free(bytes);
+	close(stdin_fd);
+	close(stdout_fd);
+	side_close(&side);
+}
+END_TEST
+
+/* What epoll refuses: regular files and /dev/null, on both ways. */
+START_TEST(test_stdio_file)
+{
+	uint8_t *bytes = bytes_make(BIG), *copy = malloc(BIG);
+	int stdin_fd = memfd_create("stdin", 0), stdout_fd = memfd_create("stdout", 0);
+	struct side side;
+
+	side_init(&side);
+	side.reads = true;
+	ck_assert_int_eq(write(stdin_fd, bytes, BIG), BIG);
+	ck_assert_int_eq(lseek(stdin_fd, 0, SEEK_SET), 0);
+	side_open_stdio(&side, stdin_fd, stdout_fd);
+	ck_assert_int_eq(endpoint_start(&side.endpoint), 0);
+	side.got_max = BIG / 2;
+	while (side.got_size < BIG / 2)
+		side_turn(&side);
+	side_is_told(&side, "");
+	ck_assert_uint_lt(side.got_size, BIG); /* it has paused */
+	side.got_max = 0;
+	endpoint_resume(&side.endpoint);
+	while (!side.ended)
+		side_turn(&side);
+	ck_assert_uint_eq(side.got_size, BIG);
+	bytes_are(side.got, 0, BIG);
+	ck_assert_int_eq(endpoint_write(&side.endpoint, bytes, BIG), 0);
+	ck_assert_uint_eq(endpoint_backlog(&side.endpoint), 0);
+	ck_assert_int_eq(pread(stdout_fd, copy, BIG, 0), BIG);
+	bytes_are(copy, 0, BIG);
+	free(bytes);
+	free(copy);
+	close(stdin_fd);
+	close(stdout_fd);
+	side_close(&side);
+}
+END_TEST
+
+START_TEST(test_stdio_null)
+{
+	int null_fd = open("/dev/null", O_RDWR);
+	struct side side;
+
+	side_init(&side);
+	side.reads = true;
+	side_open_stdio(&side, null_fd, null_fd);
+	ck_assert_int_eq(endpoint_start(&side.endpoint), 0);
+	side_is_told(&side, "");
+	ck_assert(side.ended);
+	ck_assert_int_eq(endpoint_write(&side.endpoint, "x", 1), 0);
+	close(null_fd);
+	side_close(&side);
+}
+END_TEST
+
+/* --- life --- */
+
+/* Closing gives all descriptors back, and every call on what is closed does nothing. */
+START_TEST(test_closed)
+{
+	struct side side;
+	int read_fd, write_fd;
+	uint8_t byte;
+
+	if (_i == KINDS) {
+		side_init(&side);
+		endpoint_init_closed(&side.endpoint);
+	} else {
+		side_open(&side, (enum kind)_i);
+		read_fd = side.endpoint.read_fd;
+		write_fd = side.endpoint.write_fd;
+		endpoint_close(&side.endpoint);
+		ck_assert(!fd_is_open(read_fd) && !fd_is_open(write_fd));
+	}
+	if (_i == KINDS)
+		ck_assert_int_eq(endpoint_start(&side.endpoint), 0);
+	ck_assert_int_eq(endpoint_read(&side.endpoint, &byte, 1), -1);
+	ck_assert_int_eq(errno, EBADF);
+	ck_assert_int_eq(endpoint_write(&side.endpoint, "x", 1), -1);
+	ck_assert_uint_eq(endpoint_backlog(&side.endpoint), 0);
+	endpoint_pause(&side.endpoint);
+	endpoint_resume(&side.endpoint);
+	endpoint_stop_reading(&side.endpoint);
+	endpoint_shutdown(&side.endpoint);
+	ck_assert(!endpoint_has_left(&side.endpoint));
+	side_is_told(&side, "");
+	side_close(&side);
+}
+END_TEST
+
+/* Also after a half-close, which has closed a pipe already. */
+START_TEST(test_close_after_shutdown)
+{
+	struct side side;
+	int write_fd;
+
+	side_open(&side, (enum kind)_i);
+	write_fd = side.endpoint.write_fd;
+	endpoint_shutdown(&side.endpoint);
+	ck_assert_int_eq(fd_is_open(write_fd), _i == KIND_SOCKET);
+	endpoint_stop_reading(&side.endpoint);
+	endpoint_close(&side.endpoint);
+	ck_assert(!fd_is_open(write_fd));
+	ck_assert_str_eq(side.told, "S");
+	side_close(&side);
+}
+END_TEST
+
+/* --- memory --- */
+
+static bool memory_is_out;
+
+static void *memory_malloc(size_t size)
+{
+	return memory_is_out ? NULL : malloc(size);
+}
+
+static void *memory_realloc(void *old, size_t size)
+{
+	return memory_is_out ? NULL : realloc(old, size);
+}
+
+/* No memory for a backlog: the caller is told, and what was sent stays sent. */
+START_TEST(test_no_memory)
+{
+	uint8_t *bytes = bytes_make(BIG), *piece = malloc(BIG);
+	struct side side;
+	size_t backlog;
+	int result;
+
+	event_set_mem_functions(memory_malloc, memory_realloc, free);
+	side_open(&side, (enum kind)(_i % KINDS));
+	if (_i >= KINDS)
+		side_write_big(&side, bytes);
+	backlog = endpoint_backlog(&side.endpoint);
+	memory_is_out = true;
+	result = endpoint_write(&side.endpoint, bytes, BIG);
+	memory_is_out = false;
+	ck_assert_int_eq(result, -1);
+	ck_assert_int_eq(side.endpoint.error, ENOMEM);
+	ck_assert_uint_eq(endpoint_backlog(&side.endpoint), backlog);
+	ck_assert_int_gt(other_read(&side, piece, BIG), 0);
+	free(bytes);
+	free(piece);
+	side_close(&side);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("endpoint");
+
+	tcase_add_loop_test(tc, test_write, 0, KINDS);
+	tcase_add_loop_test(tc, test_backlog, 0, 2 * KINDS);
+	tcase_add_loop_test(tc, test_shutdown_after_backlog, 0, KINDS);
+	tcase_add_loop_test(tc, test_shutdown, 0, KINDS);
+	tcase_add_loop_test(tc, test_peer_gone, 0, 2 * KINDS);
+	tcase_add_loop_test(tc, test_close_in_hook, 0, 3);
+	tcase_add_loop_test(tc, test_read, 0, KINDS);
+	tcase_add_loop_test(tc, test_pause, 0, KINDS);
+	tcase_add_loop_test(tc, test_pause_before_start, 0, 2);
+	tcase_add_loop_test(tc, test_has_left, 0, 2 * KINDS);
+	tcase_add_loop_test(tc, test_stop_reading, 0, KINDS);
+	tcase_add_loop_test(tc, test_connect, 0, 2);
+	tcase_add_test(tc, test_connect_refused);
+	tcase_add_loop_test(tc, test_stdio, 0, STDIO_KINDS * STDIO_KINDS);
+	tcase_add_loop_test(tc, test_stdio_backlog, 0, 3);
+	tcase_add_test(tc, test_stdio_file);
+	tcase_add_test(tc, test_stdio_null);
+	tcase_add_loop_test(tc, test_closed, 0, KINDS);
+	tcase_add_loop_test(tc, test_close_after_shutdown, 0, KINDS);
+	tcase_add_loop_test(tc, test_no_memory, 0, 2 * KINDS);
+	return unit_run("endpoint", tc);
+}
