@@ -28,6 +28,13 @@ static void endpoint_fail(struct endpoint *endpoint, int error)
 
 /* ---- reading ---- */
 
+static int endpoint_read_on(struct endpoint *endpoint)
+{
+	static const struct timeval next_turn = {0}; /* so that other events have theirs */
+
+	return event_add(&endpoint->read_event, endpoint->always_ready ? &next_turn : NULL);
+}
+
 static void endpoint_on_readable(int fd, short what, void *arg)
 {
 	struct endpoint *endpoint = arg;
@@ -36,9 +43,10 @@ static void endpoint_on_readable(int fd, short what, void *arg)
 	(void)what;
 	if (endpoint->state == ENDPOINT_CLOSED || endpoint->paused)
 		return;
-	if (endpoint->always_ready)
-		event_active(&endpoint->read_event, EV_READ, 0); /* again after the other events */
-	endpoint_tell(endpoint, ENDPOINT_READABLE);
+	if (endpoint->always_ready && endpoint_read_on(endpoint) != 0)
+		endpoint_fail(endpoint, errno);
+	else
+		endpoint_tell(endpoint, ENDPOINT_READABLE);
 }
 
 ssize_t endpoint_read(struct endpoint *endpoint, void *bytes, size_t size)
@@ -49,15 +57,6 @@ ssize_t endpoint_read(struct endpoint *endpoint, void *bytes, size_t size)
 		n = endpoint->read_ops->read(endpoint->read_fd, bytes, size);
 	while (n < 0 && errno == EINTR);
 	return n;
-}
-
-static int endpoint_read_on(struct endpoint *endpoint)
-{
-	if (endpoint->always_ready) {
-		event_active(&endpoint->read_event, EV_READ, 0);
-		return 0;
-	}
-	return event_add(&endpoint->read_event, NULL);
 }
 
 void endpoint_pause(struct endpoint *endpoint)
@@ -265,8 +264,8 @@ void endpoint_init(struct endpoint *endpoint, struct event_base *base,
 		.hook = hook,
 		.arg = arg,
 	};
-	failed = event_assign(&endpoint->read_event, base, read_fd, EV_READ | EV_PERSIST,
-		endpoint_on_readable, endpoint);
+	failed = event_assign(&endpoint->read_event, base, endpoint->always_ready ? -1 : read_fd,
+		endpoint->always_ready ? 0 : EV_READ | EV_PERSIST, endpoint_on_readable, endpoint);
 	failed |= event_assign(&endpoint->write_event, base, write_fd, EV_WRITE | EV_PERSIST,
 		endpoint_on_writable, endpoint);
 	assert(failed == 0); /* only a wrong combination of flags can fail */

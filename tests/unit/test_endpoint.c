@@ -778,6 +778,53 @@ START_TEST(test_stdio_null)
 }
 END_TEST
 
+static void on_other_event(int fd, short what, void *arg)
+{
+	int *count = arg;
+	char byte;
+
+	(void)what;
+	*count += read(fd, &byte, 1) == 1;
+}
+
+/* A file that is always ready does not keep the loop from other events: one read in each turn. */
+START_TEST(test_file_is_fair)
+{
+	int zero_fd = open("/dev/zero", O_RDWR), null_fd = open("/dev/null", O_RDWR);
+	int pair[2], count = 0, i;
+	struct event *other;
+	struct side side;
+
+	side_init(&side);
+	side_open_stdio(&side, zero_fd, null_fd);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	other = event_new(side.base, pair[0], EV_READ | EV_PERSIST, on_other_event, &count);
+	event_add(other, NULL);
+	ck_assert_int_eq(endpoint_start(&side.endpoint), 0);
+	for (i = 0; i < 10; i++) {
+		ck_assert_int_eq(write(pair[1], "x", 1), 1);
+		side_turn(&side);
+		ck_assert_int_ge(count, i);
+		ck_assert_uint_ge(side.told_count, (size_t)i);
+	}
+	ck_assert_uint_le(side.told_count, 10);
+	endpoint_pause(&side.endpoint);
+	i = (int)side.told_count;
+	side_turn(&side);
+	ck_assert_uint_eq(side.told_count, (size_t)i);
+	endpoint_resume(&side.endpoint);
+	side_turn(&side);
+	side_turn(&side);
+	ck_assert_uint_gt(side.told_count, (size_t)i);
+	event_free(other);
+	close(pair[0]);
+	close(pair[1]);
+	close(zero_fd);
+	close(null_fd);
+	side_close(&side);
+}
+END_TEST
+
 /* --- life --- */
 
 /* Closing gives all descriptors back, and every call on what is closed does nothing. */
@@ -892,6 +939,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_stdio_backlog, 0, 3);
 	tcase_add_test(tc, test_stdio_file);
 	tcase_add_test(tc, test_stdio_null);
+	tcase_add_test(tc, test_file_is_fair);
 	tcase_add_loop_test(tc, test_closed, 0, KINDS);
 	tcase_add_loop_test(tc, test_close_after_shutdown, 0, KINDS);
 	tcase_add_loop_test(tc, test_no_memory, 0, 2 * KINDS);
