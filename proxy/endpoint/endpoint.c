@@ -183,10 +183,10 @@ static void endpoint_backlog_done(struct endpoint *endpoint)
 static void endpoint_shutdown_now(struct endpoint *endpoint)
 {
 	endpoint->state = ENDPOINT_SHUTDOWN;
-	if (endpoint->write_ops->half_close)
+	if (endpoint->write_fd == endpoint->read_fd) {
 		(void)shutdown(
 			endpoint->write_fd, SHUT_WR); /* an error: the peer has gone already */
-	if (endpoint->write_fd != endpoint->read_fd) {
+	} else {
 		(void)close(endpoint->write_fd); /* nothing could be done about an error */
 		endpoint->write_fd = -1;
 	}
@@ -319,7 +319,6 @@ static ssize_t endpoint_socket_write(int fd, const void *bytes, size_t size)
 const struct endpoint_ops endpoint_socket_ops = {
 	.read = endpoint_socket_read,
 	.write = endpoint_socket_write,
-	.half_close = true,
 };
 
 const struct endpoint_ops endpoint_pipe_ops = {

@@ -35,7 +35,6 @@ typedef void endpoint_hook(void *arg, struct endpoint *endpoint, enum endpoint_e
 struct endpoint_ops {
 	ssize_t (*read)(int fd, void *bytes, size_t size);
 	ssize_t (*write)(int fd, const void *bytes, size_t size); /* EAGAIN rather than block */
-	bool half_close;   /* a socket: an end of file is passed on by shutdown(2) */
 	bool always_ready; /* a regular file: epoll refuses it, reading never blocks */
 };
 
@@ -122,7 +121,11 @@ bool endpoint_at_end(const struct endpoint *endpoint);
 /* Nothing will be read any more: who writes to us by a pipe is to notice. */
 void endpoint_stop_reading(struct endpoint *endpoint);
 
-/* Passes on an end of file: half-closes once the backlog is written, then ENDPOINT_SHUT. */
+/*
+ * Passes on an end of file once the backlog is written, then ENDPOINT_SHUT: half-closes what has
+ * one descriptor for both ways, else closes the one that is written to. A socket that is our stdout
+ * is not half-closed: whoever shares it with us may have more to say.
+ */
 void endpoint_shutdown(struct endpoint *endpoint);
 
 /* Stops all events and closes the descriptors. May be called again. */

@@ -725,6 +725,31 @@ START_TEST(test_stdio_backlog)
 }
 END_TEST
 
+/* Our end of file is not that of others who have the same socket or pipe as their stdout. */
+START_TEST(test_stdio_shutdown)
+{
+	int stdin_fd, stdout_fd;
+	struct side side;
+	uint8_t bytes[8];
+
+	side_init(&side);
+	stdio_pair(STDIO_PIPE, true, &stdin_fd, &side.to_endpoint);
+	stdio_pair((enum stdio_kind)_i, false, &stdout_fd, &side.from_endpoint);
+	side_open_stdio(&side, stdin_fd, stdout_fd);
+	ck_assert_int_eq(endpoint_start(&side.endpoint), 0);
+	endpoint_shutdown(&side.endpoint);
+	ck_assert_str_eq(side.told, "S");
+	ck_assert_int_eq(write(stdout_fd, "more", 4), 4);
+	other_wait(&side);
+	ck_assert_int_eq(other_read(&side, bytes, sizeof bytes), 4);
+	close(stdout_fd);
+	if (_i != STDIO_TERMINAL)
+		ck_assert_int_eq(other_read(&side, bytes, sizeof bytes), 0);
+	close(stdin_fd);
+	side_close(&side);
+}
+END_TEST
+
 /* What epoll refuses: regular files and /dev/null, on both ways. */
 START_TEST(test_stdio_file)
 {
@@ -937,6 +962,7 @@ int main(void)
 	tcase_add_test(tc, test_connect_refused);
 	tcase_add_loop_test(tc, test_stdio, 0, STDIO_KINDS * STDIO_KINDS);
 	tcase_add_loop_test(tc, test_stdio_backlog, 0, 3);
+	tcase_add_loop_test(tc, test_stdio_shutdown, 0, STDIO_KINDS);
 	tcase_add_test(tc, test_stdio_file);
 	tcase_add_test(tc, test_stdio_null);
 	tcase_add_test(tc, test_file_is_fair);
