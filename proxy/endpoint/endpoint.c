@@ -274,6 +274,8 @@ void endpoint_init(struct endpoint *endpoint, struct event_base *base,
 int endpoint_start(struct endpoint *endpoint)
 {
 	assert(!endpoint->started);
+	if (endpoint->state == ENDPOINT_CLOSED)
+		return 0;
 	if (endpoint->state == ENDPOINT_CONNECTING && event_add(&endpoint->write_event, NULL) != 0)
 		return -1;
 	endpoint->started = true;
@@ -301,7 +303,13 @@ void endpoint_close(struct endpoint *endpoint)
 
 void endpoint_init_closed(struct endpoint *endpoint)
 {
-	*endpoint = (struct endpoint){.state = ENDPOINT_CLOSED, .read_fd = -1, .write_fd = -1};
+	*endpoint = (struct endpoint){
+		.read_ops = &endpoint_socket_ops, /* so that reading says EBADF */
+		.write_ops = &endpoint_socket_ops,
+		.state = ENDPOINT_CLOSED,
+		.read_fd = -1,
+		.write_fd = -1,
+	};
 }
 
 /* ---- sockets and pipes ---- */

@@ -87,7 +87,10 @@ void endpoint_init_pipes(struct endpoint *endpoint, struct event_base *base, int
 int endpoint_init_stdio(
 	struct endpoint *endpoint, struct event_base *base, endpoint_hook *hook, void *arg);
 
-/* An endpoint that was never opened: every call below is allowed on it and does nothing. */
+/*
+ * An endpoint that was never opened. On it, as on a closed one, every call below is allowed and
+ * does nothing; reading gives EBADF, writing EPIPE.
+ */
 void endpoint_init_closed(struct endpoint *endpoint);
 
 /* Begins to wait for events. 0, or -1 when the loop refuses (errno). */

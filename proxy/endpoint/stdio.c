@@ -103,6 +103,8 @@ fail:
 		(void)close(null_fd); /* on the way out with an error already */
 	if (read_fd >= 0)
 		(void)close(read_fd);
+	if (write_fd >= 0)
+		(void)close(write_fd);
 	if (own_fd >= 0)
 		(void)close(own_fd);
 	return -1;

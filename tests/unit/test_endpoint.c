@@ -966,7 +966,7 @@ int main(void)
 	tcase_add_test(tc, test_stdio_file);
 	tcase_add_test(tc, test_stdio_null);
 	tcase_add_test(tc, test_file_is_fair);
-	tcase_add_loop_test(tc, test_closed, 0, KINDS);
+	tcase_add_loop_test(tc, test_closed, 0, KINDS + 1);
 	tcase_add_loop_test(tc, test_close_after_shutdown, 0, KINDS);
 	tcase_add_loop_test(tc, test_no_memory, 0, 2 * KINDS);
 	return unit_run("endpoint", tc);
