@@ -1,6 +1,7 @@
 /* Helpers of the unit tests: running a suite, failing allocations, guard pages, files. */
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ static int unit_alloc_refuse(void)
 	if (left != 0)
 		return 0;
 	atomic_store(&unit_alloc_refused, 1);
+	errno = ENOMEM;
 	return 1;
 }
 

@@ -1,0 +1,672 @@
+/* Child processes: real ones, mostly shells; what they say on stdout tells what they met. */
+#include <dirent.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proxy/endpoint/child.h"
+#include "tests/unit/unit.h"
+
+enum { ENDS_MAX = 32, LONG_MS = 60000 };
+
+struct nursery {
+	struct event_base *base;
+	struct children *children;
+	struct {
+		void *owner;
+		int status;
+	} ends[ENDS_MAX]; /* what the hook was told */
+	size_t end_count;
+	bool leaves; /* the hook has the child's owner go away */
+};
+
+static void nursery_hook(void *arg, void *owner, int status)
+{
+	struct nursery *nursery = arg;
+
+	ck_assert_uint_lt(nursery->end_count, ENDS_MAX);
+	nursery->ends[nursery->end_count].owner = owner;
+	nursery->ends[nursery->end_count++].status = status;
+	if (nursery->leaves)
+		child_leave(nursery->children, owner);
+}
+
+static void nursery_open(struct nursery *nursery, int64_t grace_ms)
+{
+	memset(nursery, 0, sizeof *nursery);
+	ck_assert(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+	nursery->base = event_base_new();
+	ck_assert_ptr_nonnull(nursery->base);
+	nursery->children = children_new(nursery->base, grace_ms, nursery_hook, nursery);
+	ck_assert_ptr_nonnull(nursery->children);
+}
+
+/* Nothing is left behind: no child, no zombie. */
+static void nursery_close(struct nursery *nursery)
+{
+	size_t ends = nursery->end_count;
+
+	children_free(nursery->children);
+	event_base_free(nursery->base);
+	ck_assert_uint_eq(nursery->end_count, ends);
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+	ck_assert_int_eq(errno, ECHILD);
+}
+
+/* A shell with that script; its owner is owner. */
+static enum child_failure shell(
+	struct nursery *nursery, const char *script, void *owner, int *read_fd, int *write_fd)
+{
+	char sh[] = "sh", c[] = "-c", text[512];
+	char *command[] = {sh, c, text, NULL};
+
+	snprintf(text, sizeof text, "%s", script);
+	return child_spawn(nursery->children, command, owner, read_fd, write_fd);
+}
+
+static void shell_start(
+	struct nursery *nursery, const char *script, void *owner, int *read_fd, int *write_fd)
+{
+	ck_assert_int_eq(shell(nursery, script, owner, read_fd, write_fd), CHILD_STARTED);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void wait_for_ends(struct nursery *nursery, size_t count)
+{
+	while (nursery->end_count < count)
+		ck_assert_int_ge(event_base_loop(nursery->base, EVLOOP_ONCE), 0);
+	ck_assert_uint_eq(nursery->end_count, count);
+}
+
+/* Reads up to a newline, or to the end; the loop runs meanwhile. */
+static void read_text(struct nursery *nursery, int fd, char *text, size_t text_size, bool one_line)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+	size_t used = 0;
+	ssize_t n;
+
+	for (;;) {
+		event_base_loop(nursery->base, EVLOOP_NONBLOCK);
+		if (poll(&ready, 1, 5) < 1)
+			continue;
+		n = read(fd, text + used, one_line ? 1 : text_size - 1 - used);
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+		if (one_line && text[used - 1] == '\n')
+			break;
+	}
+	text[used] = '\0';
+}
+
+static int count_descriptors(void)
+{
+	DIR *list = opendir("/proc/self/fd");
+	int count = 0;
+
+	ck_assert_ptr_nonnull(list);
+	while (readdir(list) != NULL)
+		count++;
+	closedir(list);
+	return count;
+}
+
+/* --- starting --- */
+
+START_TEST(test_conversation)
+{
+	struct nursery nursery;
+	int read_fd, write_fd, before = count_descriptors(), owner;
+	char text[64];
+
+	nursery_open(&nursery, LONG_MS);
+	shell_start(&nursery, "exec cat", &owner, &read_fd, &write_fd);
+	ck_assert_int_eq(children_count(nursery.children), 1);
+	ck_assert_int_ne(fcntl(read_fd, F_GETFL) & O_NONBLOCK, 0);
+	ck_assert_int_ne(fcntl(write_fd, F_GETFL) & O_NONBLOCK, 0);
+	ck_assert_int_ne(fcntl(read_fd, F_GETFD) & FD_CLOEXEC, 0);
+	ck_assert_int_ne(fcntl(write_fd, F_GETFD) & FD_CLOEXEC, 0);
+	ck_assert_int_eq(write(write_fd, "hello\n", 6), 6);
+	read_text(&nursery, read_fd, text, sizeof text, true);
+	ck_assert_str_eq(text, "hello\n");
+	close(write_fd);
+	read_text(&nursery, read_fd, text, sizeof text, false);
+	ck_assert_str_eq(text, "");
+	wait_for_ends(&nursery, 1);
+	ck_assert_ptr_eq(nursery.ends[0].owner, &owner);
+	ck_assert_int_eq(nursery.ends[0].status, 0);
+	ck_assert_int_eq(children_count(nursery.children), 0);
+	close(read_fd);
+	nursery_close(&nursery);
+	ck_assert_int_eq(count_descriptors(), before);
+}
+END_TEST
+
+/* Files that cannot be run, in a folder of their own. */
+static void folder_make(char *folder)
+{
+	static const struct {
+		const char *name, *text;
+		mode_t mode;
+	} files[] = {
+		{"plain", "no program\n", 0600},
+		{"orphan", "#!/nowhere/interpreter\n", 0700},
+		{"script", "#!/bin/sh\nexit 9\n", 0700},
+	};
+	char path[64];
+	size_t i;
+	int fd;
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	for (i = 0; i < sizeof files / sizeof files[0]; i++) {
+		snprintf(path, sizeof path, "%s/%s", folder, files[i].name);
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, files[i].mode);
+		ck_assert_int_eq(write(fd, files[i].text, strlen(files[i].text)),
+			(ssize_t)strlen(files[i].text));
+		close(fd);
+	}
+}
+
+static void folder_remove(const char *folder)
+{
+	static const char *const names[] = {"plain", "orphan", "script"};
+	char path[64];
+	size_t i;
+
+	for (i = 0; i < sizeof names / sizeof names[0]; i++) {
+		snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+		unlink(path);
+	}
+	rmdir(folder);
+}
+
+static const struct {
+	bool in_folder;
+	const char *command;
+	enum child_failure failure;
+	int error;
+} spawn_rows[] = {
+	{true, "/script", CHILD_STARTED, 0},
+	{false, "/nowhere/command", CHILD_NOT_FOUND, ENOENT},
+	{false, "no-such-command-anywhere", CHILD_NOT_FOUND, ENOENT},
+	{false, "", CHILD_NOT_FOUND, ENOENT},
+	{false, "/dev/null/command", CHILD_NOT_FOUND, ENOTDIR},
+	{true, "/orphan", CHILD_NOT_FOUND, ENOENT},
+	{true, "/plain", CHILD_NOT_EXECUTABLE, EACCES},
+	{true, "", CHILD_NOT_EXECUTABLE, EACCES},
+	{false, "/dev/null", CHILD_NOT_EXECUTABLE, EACCES},
+};
+
+/* On failure nothing is taken and nothing is left; the hook is not called. */
+START_TEST(test_spawn)
+{
+	char folder[] = "/tmp/sidespan_test_XXXXXX", path[64];
+	char *command[] = {path, NULL};
+	int read_fd = -7, write_fd = -7, before, error;
+	enum child_failure failure;
+	struct nursery nursery;
+
+	folder_make(folder);
+	nursery_open(&nursery, LONG_MS);
+	before = count_descriptors();
+	snprintf(path, sizeof path, "%s%s", spawn_rows[_i].in_folder ? folder : "",
+		spawn_rows[_i].command);
+	failure = child_spawn(nursery.children, command, &nursery, &read_fd, &write_fd);
+	error = errno;
+	ck_assert_int_eq(failure, spawn_rows[_i].failure);
+	if (failure == CHILD_STARTED) {
+		wait_for_ends(&nursery, 1);
+		ck_assert_int_eq(WEXITSTATUS(nursery.ends[0].status), 9);
+		close(read_fd);
+		close(write_fd);
+	} else {
+		ck_assert_int_eq(error, spawn_rows[_i].error);
+		ck_assert_int_eq(read_fd, -7);
+		ck_assert_int_eq(write_fd, -7);
+		ck_assert_int_eq(children_count(nursery.children), 0);
+		event_base_loop(nursery.base, EVLOOP_NONBLOCK);
+		ck_assert_uint_eq(nursery.end_count, 0);
+	}
+	ck_assert_int_eq(count_descriptors(), before);
+	folder_remove(folder);
+	nursery_close(&nursery);
+}
+END_TEST
+
+/* With any number of descriptors too few, or no memory. */
+START_TEST(test_no_resources)
+{
+	struct rlimit limit, lower;
+	int read_fd, write_fd, before, next, error;
+	enum child_failure failure;
+	struct nursery nursery;
+
+	nursery_open(&nursery, LONG_MS);
+	before = count_descriptors();
+	next = dup(STDIN_FILENO); /* all below are taken, or so many are free */
+	close(next);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	lower = limit;
+	if (_i < 6)
+		lower.rlim_cur = (rlim_t)(next + _i);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &lower), 0);
+	if (_i == 6)
+		unit_alloc_fail_after(0);
+	failure = shell(&nursery, "exit 0", &nursery, &read_fd, &write_fd);
+	error = errno;
+	unit_alloc_fail_never();
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(failure, CHILD_NO_RESOURCES);
+	ck_assert_int_eq(error, _i < 6 ? EMFILE : ENOMEM);
+	ck_assert_int_eq(count_descriptors(), before);
+	nursery_close(&nursery);
+}
+END_TEST
+
+START_TEST(test_no_memory_new)
+{
+	struct event_base *base = event_base_new();
+	struct children *children;
+
+	unit_alloc_fail_after(0);
+	children = children_new(base, LONG_MS, nursery_hook, NULL);
+	unit_alloc_fail_never();
+	ck_assert_ptr_null(children);
+	children_free(NULL);
+	event_base_free(base);
+}
+END_TEST
+
+/* --- what a command finds --- */
+
+static const struct {
+	const char *script;
+	const char *says;
+} found_rows[] = {
+	/* its ends of the pipes block, whatever ours do */
+	{"while read name flags; do [ $name = flags: ] && echo $((flags & 04000)); done "
+	 "</proc/self/fdinfo/0",
+		"0\n"},
+	{"while read name flags; do [ $name = flags: ] && echo $((flags & 04000)); done "
+	 "</proc/self/fdinfo/1",
+		"0\n"},
+	/* SIGPIPE (bit 12) is not ignored, nothing is blocked; sh itself may catch others */
+	{"while read name mask; do [ $name = SigIgn: ] && echo $((0x$mask & 0x1000)); done "
+	 "</proc/self/status",
+		"0\n"},
+	{"while read name mask; do [ $name = SigBlk: ] && echo $((0x$mask)); done "
+	 "</proc/self/status",
+		"0\n"},
+	/* a process group of its own */
+	{"read pid name state parent group rest </proc/self/stat; [ $group = $$ ] && echo own",
+		"own\n"},
+};
+
+START_TEST(test_found)
+{
+	struct nursery nursery;
+	int read_fd, write_fd;
+	char text[256];
+	sigset_t mask;
+
+	nursery_open(&nursery, LONG_MS);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGUSR1);
+	ck_assert_int_eq(sigprocmask(SIG_BLOCK, &mask, NULL), 0);
+	shell_start(&nursery, found_rows[_i].script, &nursery, &read_fd, &write_fd);
+	read_text(&nursery, read_fd, text, sizeof text, false);
+	ck_assert_str_eq(text, found_rows[_i].says);
+	wait_for_ends(&nursery, 1);
+	close(read_fd);
+	close(write_fd);
+	nursery_close(&nursery);
+}
+END_TEST
+
+/* Our stderr is the command's. */
+START_TEST(test_stderr)
+{
+	struct nursery nursery;
+	int read_fd, write_fd, pair[2];
+	char text[64];
+
+	nursery_open(&nursery, LONG_MS);
+	ck_assert_int_eq(pipe(pair), 0);
+	ck_assert_int_eq(dup2(pair[1], STDERR_FILENO), STDERR_FILENO);
+	shell_start(&nursery, "echo complaint >&2", &nursery, &read_fd, &write_fd);
+	read_text(&nursery, pair[0], text, sizeof text, true);
+	ck_assert_str_eq(text, "complaint\n");
+	wait_for_ends(&nursery, 1);
+	close(read_fd);
+	close(write_fd);
+	nursery_close(&nursery);
+}
+END_TEST
+
+/*
+ * A command has the descriptors that we were started with, and none of those opened since, even if
+ * they are not marked close-on-exec.
+ */
+START_TEST(test_inherited)
+{
+	enum { BEFORE = 50, GONE = 51, MARKED = 52, SINCE = 53 };
+	static const char script[] = "for f in 50 51 52 53; do [ -e /proc/$$/fd/$f ] && echo $f; "
+				     "done; exit 0";
+	struct nursery nursery;
+	int read_fd, write_fd;
+	char text[64];
+
+	ck_assert_int_eq(dup2(STDIN_FILENO, BEFORE), BEFORE);
+	ck_assert_int_eq(dup2(STDIN_FILENO, GONE), GONE);
+	ck_assert_int_eq(dup3(STDIN_FILENO, MARKED, O_CLOEXEC), MARKED);
+	if (_i == 1)
+		ck_assert_int_eq(child_note_inherited(), 0);
+	close(GONE);
+	ck_assert_int_eq(dup2(STDIN_FILENO, SINCE), SINCE);
+	nursery_open(&nursery, LONG_MS);
+	shell_start(&nursery, script, &nursery, &read_fd, &write_fd);
+	read_text(&nursery, read_fd, text, sizeof text, false);
+	ck_assert_str_eq(text, _i == 1 ? "50\n" : "");
+	wait_for_ends(&nursery, 1);
+	close(read_fd);
+	close(write_fd);
+	nursery_close(&nursery);
+}
+END_TEST
+
+/* --- ending --- */
+
+static const struct {
+	const char *script;
+	int code; /* exit code, or minus the signal */
+} status_rows[] = {
+	{"exit 0", 0},
+	{"exit 1", 1},
+	{"exit 255", 255},
+	{"kill -TERM $$", -SIGTERM},
+	{"kill -KILL $$", -SIGKILL},
+};
+
+static void status_is(int status, int code)
+{
+	if (code >= 0) {
+		ck_assert(WIFEXITED(status));
+		ck_assert_int_eq(WEXITSTATUS(status), code);
+	} else {
+		ck_assert(WIFSIGNALED(status));
+		ck_assert_int_eq(WTERMSIG(status), -code);
+	}
+}
+
+START_TEST(test_status)
+{
+	struct nursery nursery;
+	int read_fd, write_fd;
+
+	nursery_open(&nursery, LONG_MS);
+	nursery.leaves = true; /* allowed: it has left the list already */
+	shell_start(&nursery, status_rows[_i].script, &nursery, &read_fd, &write_fd);
+	wait_for_ends(&nursery, 1);
+	status_is(nursery.ends[0].status, status_rows[_i].code);
+	close(read_fd);
+	close(write_fd);
+	nursery_close(&nursery);
+}
+END_TEST
+
+/* One signal may stand for many ends: each is told once, with its own status. */
+START_TEST(test_many)
+{
+	enum { COUNT = 20 };
+	struct nursery nursery;
+	int read_fd[COUNT], write_fd[COUNT], codes[COUNT], i;
+	bool seen[COUNT] = {false};
+	char script[64];
+
+	nursery_open(&nursery, LONG_MS);
+	for (i = 0; i < COUNT; i++) {
+		codes[i] = 100 + i;
+		snprintf(script, sizeof script, "read x; exit %d", codes[i]);
+		shell_start(&nursery, script, &codes[i], &read_fd[i], &write_fd[i]);
+	}
+	ck_assert_int_eq(children_count(nursery.children), COUNT);
+	for (i = 0; i < COUNT; i++)
+		close(write_fd[i]);
+	wait_for_ends(&nursery, COUNT);
+	for (i = 0; i < COUNT; i++) {
+		int *code = nursery.ends[i].owner;
+
+		status_is(nursery.ends[i].status, *code);
+		ck_assert(!seen[*code - 100]);
+		seen[*code - 100] = true;
+		close(read_fd[i]);
+	}
+	nursery_close(&nursery);
+}
+END_TEST
+
+#define FOREVER "exec 2>/dev/null; while :; do sleep 0.02; done"
+
+/* End of file, then TERM after the grace time, then KILL after another. */
+static const struct {
+	const char *script; /* says "ready" first */
+	int64_t grace_ms;
+	int code;
+	int64_t least_ms;
+	const char *says;
+} leave_rows[] = {
+	{"echo ready; cat; echo bye", LONG_MS, 0, 0, "bye\n"},
+	{"echo ready; cat; exit 4", LONG_MS, 4, 0, ""},
+	{"trap 'echo term; exit 5' TERM; echo ready; " FOREVER, 1000, 5, 1000, "term\n"},
+	{"echo ready; " FOREVER, 150, -SIGTERM, 150, ""},
+	{"trap 'echo term' TERM; echo ready; " FOREVER, 500, -SIGKILL, 1000, "term\n"},
+	{"trap '' TERM; echo ready; exec sleep 1000", 100, -SIGKILL, 200, ""},
+	{"trap '' TERM; echo ready; exec sleep 1000", 0, -SIGKILL, 0, ""},
+	{"echo ready; kill -STOP $$; " FOREVER, 100, -SIGKILL, 200, ""},
+};
+
+START_TEST(test_leave)
+{
+	struct nursery nursery;
+	int read_fd, write_fd;
+	int64_t start_ms;
+	char text[256];
+
+	nursery_open(&nursery, leave_rows[_i].grace_ms);
+	shell_start(&nursery, leave_rows[_i].script, &nursery, &read_fd, &write_fd);
+	read_text(&nursery, read_fd, text, sizeof text, true);
+	ck_assert_str_eq(text, "ready\n");
+	start_ms = now_ms();
+	close(write_fd);
+	child_leave(nursery.children, &nursery);
+	child_leave(nursery.children, &nursery); /* it is nobody's by now */
+	ck_assert_int_eq(children_count(nursery.children), 1);
+	read_text(&nursery, read_fd, text, sizeof text, false);
+	ck_assert_str_eq(text, leave_rows[_i].says);
+	wait_for_ends(&nursery, 1);
+	ck_assert_ptr_null(nursery.ends[0].owner);
+	status_is(nursery.ends[0].status, leave_rows[_i].code);
+	ck_assert_int_ge(now_ms() - start_ms, leave_rows[_i].least_ms - 20);
+	close(read_fd);
+	nursery_close(&nursery);
+}
+END_TEST
+
+/*
+ * What a child leaves behind in its group goes with it when it was told to end; a command that ends
+ * by itself may leave something running. The one left behind holds stdout open.
+ */
+START_TEST(test_group)
+{
+	struct nursery nursery;
+	int read_fd, write_fd;
+	char text[64];
+	pid_t left;
+
+	nursery_open(&nursery, LONG_MS);
+	shell_start(&nursery, "sleep 1000 & echo $!; read x", &nursery, &read_fd, &write_fd);
+	read_text(&nursery, read_fd, text, sizeof text, true);
+	left = (pid_t)strtol(text, NULL, 10);
+	ck_assert_int_gt(left, 0);
+	if (_i == 0)
+		child_leave(nursery.children, &nursery);
+	close(write_fd);
+	wait_for_ends(&nursery, 1);
+	if (_i == 1) {
+		ck_assert_int_eq(read(read_fd, text, sizeof text), -1);
+		ck_assert_int_eq(errno, EAGAIN);
+		ck_assert_int_eq(kill(left, SIGKILL), 0);
+	}
+	read_text(&nursery, read_fd, text, sizeof text, false);
+	ck_assert_str_eq(text, "");
+	close(read_fd);
+	nursery_close(&nursery);
+}
+END_TEST
+
+/* A signal that we got goes to each child, not to what it has started. */
+START_TEST(test_signal)
+{
+	static const char script[] = "(trap 'echo wrong' HUP; sleep 0.3) & "
+				     "trap 'echo got; exit 3' HUP; echo ready; " FOREVER;
+	struct nursery nursery;
+	int read_fd[2], write_fd[2], i;
+	char text[64];
+
+	nursery_open(&nursery, LONG_MS);
+	for (i = 0; i < 2; i++) {
+		shell_start(&nursery, script, &read_fd[i], &read_fd[i], &write_fd[i]);
+		read_text(&nursery, read_fd[i], text, sizeof text, true);
+		ck_assert_str_eq(text, "ready\n");
+	}
+	children_signal(nursery.children, SIGHUP);
+	for (i = 0; i < 2; i++) {
+		read_text(&nursery, read_fd[i], text, sizeof text, false);
+		ck_assert_str_eq(text, "got\n");
+		close(read_fd[i]);
+		close(write_fd[i]);
+	}
+	wait_for_ends(&nursery, 2);
+	status_is(nursery.ends[0].status, 3);
+	status_is(nursery.ends[1].status, 3);
+	nursery_close(&nursery);
+}
+END_TEST
+
+/* No grace any more, for those that run and those that are being waited for. */
+START_TEST(test_kill)
+{
+	struct nursery nursery;
+	int read_fd[2], write_fd[2], i;
+	char text[64];
+
+	nursery_open(&nursery, LONG_MS);
+	for (i = 0; i < 2; i++) {
+		shell_start(&nursery, "trap '' TERM HUP; echo ready; " FOREVER, &read_fd[i],
+			&read_fd[i], &write_fd[i]);
+		read_text(&nursery, read_fd[i], text, sizeof text, true);
+	}
+	child_leave(nursery.children, &read_fd[1]);
+	children_kill(nursery.children);
+	wait_for_ends(&nursery, 2);
+	for (i = 0; i < 2; i++) {
+		status_is(nursery.ends[i].status, -SIGKILL);
+		close(read_fd[i]);
+		close(write_fd[i]);
+	}
+	nursery_close(&nursery);
+}
+END_TEST
+
+/* Freeing kills and reaps; nobody is told. The whole group ends. */
+START_TEST(test_free)
+{
+	struct nursery nursery;
+	int read_fd, write_fd;
+	char text[64];
+
+	nursery_open(&nursery, LONG_MS);
+	shell_start(&nursery, "trap '' TERM; sleep 1000 & echo ready; wait", &nursery, &read_fd,
+		&write_fd);
+	read_text(&nursery, read_fd, text, sizeof text, true);
+	if (_i == 1)
+		child_leave(nursery.children, &nursery);
+	children_free(nursery.children);
+	ck_assert_uint_eq(nursery.end_count, 0);
+	nursery.children = children_new(nursery.base, LONG_MS, nursery_hook, &nursery);
+	read_text(&nursery, read_fd, text, sizeof text, false); /* nobody holds it open */
+	ck_assert_str_eq(text, "");
+	close(read_fd);
+	close(write_fd);
+	nursery_close(&nursery);
+}
+END_TEST
+
+/* Should we die without a word, the command is killed. */
+START_TEST(test_our_death)
+{
+	int held[2], read_fd, write_fd;
+	struct nursery nursery;
+	char byte;
+	pid_t we;
+
+	ck_assert_int_eq(pipe2(held, 0), 0);
+	ck_assert_int_eq(child_note_inherited(), 0);
+	we = fork();
+	ck_assert_int_ge(we, 0);
+	if (we == 0) {
+		close(held[0]);
+		nursery_open(&nursery, LONG_MS);
+		if (shell(&nursery, "exec sleep 1000", &nursery, &read_fd, &write_fd) !=
+			CHILD_STARTED)
+			_exit(1);
+		(void)raise(SIGKILL);
+	}
+	close(held[1]);
+	ck_assert_int_eq(read(held[0], &byte, 1), 0); /* closed once the command is gone, too */
+	ck_assert_int_eq(waitpid(we, &read_fd, 0), we);
+	status_is(read_fd, -SIGKILL);
+	close(held[0]);
+}
+END_TEST
+
+#define COUNT(rows) ((int)(sizeof(rows) / sizeof(rows)[0]))
+
+int main(void)
+{
+	TCase *tc = tcase_create("child");
+
+	tcase_add_test(tc, test_conversation);
+	tcase_add_loop_test(tc, test_spawn, 0, COUNT(spawn_rows));
+	tcase_add_loop_test(tc, test_no_resources, 0, 7);
+	tcase_add_test(tc, test_no_memory_new);
+	tcase_add_loop_test(tc, test_found, 0, COUNT(found_rows));
+	tcase_add_test(tc, test_stderr);
+	tcase_add_loop_test(tc, test_inherited, 0, 2);
+	tcase_add_loop_test(tc, test_status, 0, COUNT(status_rows));
+	tcase_add_test(tc, test_many);
+	tcase_add_loop_test(tc, test_leave, 0, COUNT(leave_rows));
+	tcase_add_loop_test(tc, test_group, 0, 2);
+	tcase_add_test(tc, test_signal);
+	tcase_add_test(tc, test_kill);
+	tcase_add_loop_test(tc, test_free, 0, 2);
+	tcase_add_test(tc, test_our_death);
+	return unit_run("child", tc);
+}
