@@ -188,18 +188,32 @@ static void children_on_sigchld(int fd, short what, void *arg)
 	}
 }
 
-/* ---- descriptors ---- */
+/* ---- what we were started with ---- */
 
 #define CHILD_INHERITED_MAX 256 /* further ones are not passed on */
 
 static int child_inherited[CHILD_INHERITED_MAX];
 static size_t child_inherited_count;
+static sigset_t child_blocked; /* no signal until noted */
+static sigset_t child_ignored;
+
+static void child_note_signals(void)
+{
+	struct sigaction action;
+	int signal_number;
+
+	(void)sigprocmask(SIG_BLOCK, NULL, &child_blocked); /* only asks */
+	for (signal_number = 1; signal_number < NSIG; signal_number++)
+		if (sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+			(void)sigaddset(&child_ignored, signal_number); /* it is a valid one */
+}
 
 int child_note_inherited(void)
 {
 	DIR *list = opendir("/proc/self/fd");
 	struct dirent *entry;
 
+	child_note_signals();
 	if (list == NULL)
 		return errno == ENOENT ? 0 : -1; /* no /proc: a command gets none but 0, 1 and 2 */
 	while ((entry = readdir(list)) != NULL) {
@@ -223,6 +237,22 @@ static void child_keep_inherited(int report_fd)
 			(void)fcntl(child_inherited[i], F_SETFD, 0); /* may be closed by now */
 }
 
+/*
+ * In the new process: signals that we have come to catch or ignore get the meaning that they had
+ * for us at the start. Those that are caught become standard ones by the exec.
+ */
+static void child_keep_signals(void)
+{
+	struct sigaction standard = {.sa_handler = SIG_DFL}, ignored = {.sa_handler = SIG_IGN};
+	int signal_number;
+
+	(void)sigaction(SIGPIPE, &standard, NULL); /* we ignore it */
+	for (signal_number = 1; signal_number < NSIG; signal_number++)
+		if (sigismember(&child_ignored, signal_number) == 1)
+			(void)sigaction(signal_number, &ignored, NULL);
+	(void)sigprocmask(SIG_SETMASK, &child_blocked, NULL);
+}
+
 /* ---- starting ---- */
 
 /*
@@ -232,14 +262,10 @@ static void child_keep_inherited(int report_fd)
 static _Noreturn void child_exec(
 	char *const *command, int stdin_fd, int stdout_fd, int report_fd, pid_t parent)
 {
-	struct sigaction standard = {.sa_handler = SIG_DFL};
-	sigset_t none;
 	int error;
 
 	(void)setpgid(0, 0); /* the parent does the same; either may be first */
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)sigaction(SIGPIPE, &standard, NULL); /* we ignore it; the command must not */
+	child_keep_signals();
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		_exit(127); /* the parent has died in the meantime: nobody is there to be told */
 	child_keep_inherited(report_fd);
@@ -353,9 +379,13 @@ struct children *children_new(
 	struct event_base *base, int64_t grace_ms, child_hook *hook, void *arg)
 {
 	struct children *children = calloc(1, sizeof *children);
+	sigset_t sigchld;
 
 	if (children == NULL)
 		return NULL;
+	(void)sigemptyset(&sigchld);
+	(void)sigaddset(&sigchld, SIGCHLD);
+	(void)sigprocmask(SIG_UNBLOCK, &sigchld, NULL); /* whoever started us may have blocked it */
 	children->base = base;
 	children->grace_ms = grace_ms;
 	children->hook = hook;

@@ -18,8 +18,9 @@ struct children;
 typedef void child_hook(void *arg, void *owner, int status);
 
 /*
- * Remembers which descriptors we were started with: a command inherits these, as it would without
- * us, and none of our own. To be called first thing. 0, or -1 (errno).
+ * Remembers what we were started with: a command inherits these descriptors, as it would without
+ * us, and none of our own; the same signals are ignored and blocked for it. To be called first
+ * thing. 0, or -1 (errno).
  */
 int child_note_inherited(void);
 
