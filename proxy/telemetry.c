@@ -171,8 +171,6 @@ struct telemetry_row {
 	uint64_t value;
 };
 
-#define TELEMETRY_ROWS_MAX 32
-
 /* "NAME=N NAME=N ..."; rows of zero are left out unless all is set. False when nothing was written.
  */
 static bool telemetry_format(

@@ -1,0 +1,462 @@
+/*
+ * From settings to the exporter's, and from counters to lines. The exporter's part is played by
+ * this file: it has the functions that are called, and keeps what it is given.
+ */
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "exporter/exporter.h"
+#include "proxy/loop.h"
+#include "proxy/telemetry.h"
+#include "proxy/trace/tracer.h"
+#include "tests/unit/config_case.h"
+#include "tests/unit/unit.h"
+
+enum { TEXT_MAX = 8192 };
+
+/* --- the exporter --- */
+
+struct exporter {
+	struct exporter_config config; /* its texts are in here, in order of appearance */
+	char headers[TEXT_MAX];        /* "name: value\n" */
+	char resource[TEXT_MAX];       /* "key=value\n" */
+	char endpoint[256];
+	char schema_url[128];
+	int64_t stopped_after_ms;
+};
+
+static struct exporter the_exporter;
+static struct exporter_counters the_counters;
+
+struct exporter *exporter_new(const struct exporter_config *config, char *error, size_t error_size)
+{
+	struct exporter *exporter = &the_exporter;
+	size_t i, used = 0;
+
+	memset(exporter, 0, sizeof *exporter);
+	exporter->config = *config;
+	for (i = 0; i < config->header_count; i++)
+		used += (size_t)snprintf(exporter->headers + used, TEXT_MAX - used, "%s: %s\n",
+			config->headers[i].name, config->headers[i].value);
+	for (used = 0, i = 0; i < config->resource_count; i++)
+		used += (size_t)snprintf(exporter->resource + used, TEXT_MAX - used, "%s=%.*s\n",
+			config->resource[i].key, (int)config->resource[i].value.string.size,
+			config->resource[i].value.string.bytes);
+	snprintf(exporter->endpoint, sizeof exporter->endpoint, "%s", config->endpoint);
+	snprintf(exporter->schema_url, sizeof exporter->schema_url, "%s",
+		config->schema_url != NULL ? config->schema_url : "");
+	snprintf(error, error_size, "the exporter's own error");
+	return config->batch_spans_max == 13 ? NULL : exporter;
+}
+
+void exporter_submit(struct exporter *exporter, const struct span *span)
+{
+	(void)exporter;
+	(void)span;
+}
+
+void exporter_stop(struct exporter *exporter, int64_t deadline_ms)
+{
+	exporter->stopped_after_ms = deadline_ms;
+}
+
+void exporter_counters_read(struct exporter *exporter, struct exporter_counters *counters)
+{
+	ck_assert_ptr_eq(exporter, &the_exporter);
+	*counters = the_counters;
+}
+
+/* --- loading --- */
+
+static void load(struct config_case *load, const char *const *flags, const char *const *environment)
+{
+	static const char *const none[] = {NULL};
+	const char *all[32];
+	size_t count = 0;
+
+	while (flags != NULL && flags[count] != NULL) {
+		all[count] = flags[count];
+		count++;
+	}
+	all[count++] = "--";
+	all[count++] = "server";
+	all[count] = NULL;
+	config_case_load(load, all, environment != NULL ? environment : none);
+	ck_assert_msg(load->outcome == CONFIG_RUN, "%s", load->error);
+}
+
+static const struct exporter_config *exporter_made(
+	const char *const *flags, const char *const *environment)
+{
+	struct config_case made;
+	char error[128] = "";
+
+	load(&made, flags, environment);
+	ck_assert_ptr_eq(telemetry_exporter_new(made.config, error, sizeof error), &the_exporter);
+	config_case_done(&made);
+	return &the_exporter.config;
+}
+
+#define FLAGS(...)                                                                                 \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		__VA_ARGS__, NULL                                                                  \
+	}
+
+/* --- settings --- */
+
+START_TEST(test_defaults)
+{
+	const struct exporter_config *config = exporter_made(NULL, NULL);
+
+	ck_assert_int_eq(config->target, EXPORTER_OTLP);
+	ck_assert_str_eq(the_exporter.endpoint, "http://localhost:4318/v1/traces");
+	ck_assert_uint_eq(config->header_count, 0);
+	ck_assert_int_eq(config->timeout_ms, 10000);
+	ck_assert(!config->gzip);
+	ck_assert_ptr_null(config->certificate);
+	ck_assert_uint_eq(config->batch_spans_max, 512);
+	ck_assert_uint_eq(config->queue_spans_max, 2048);
+	ck_assert_uint_eq(config->request_bytes_max, 64 << 20);
+	ck_assert_uint_eq(config->response_bytes_max, 4 << 20);
+	ck_assert_uint_gt(config->batch_bytes_max, 0);
+	ck_assert_uint_gt(config->queue_bytes_max, config->batch_bytes_max);
+	ck_assert_int_gt(config->retry_initial_ms, 0);
+	ck_assert_int_gt(config->retry_max_ms, config->retry_initial_ms);
+	ck_assert_str_eq(config->scope_name, "sidespan");
+	ck_assert_str_eq(config->scope_version, SIDESPAN_VERSION);
+	ck_assert_str_eq(the_exporter.schema_url, "");
+	ck_assert_int_eq(strncmp(config->user_agent, "sidespan/" SIDESPAN_VERSION " ", 15), 0);
+	ck_assert_ptr_nonnull(config->report);
+}
+END_TEST
+
+START_TEST(test_settings)
+{
+	const struct exporter_config *config = exporter_made(
+		FLAGS("--otlp-endpoint=http://collector/base", "--otlp-compression=gzip",
+			"--batch-spans-max=7", "--batch-queue-max=70", "--semconv=rpc"),
+		FLAGS("OTEL_EXPORTER_OTLP_HEADERS=authorization=secret,x-tenant=a%20b"));
+
+	ck_assert_str_eq(the_exporter.endpoint, "http://collector/base/v1/traces");
+	ck_assert(config->gzip);
+	ck_assert_uint_eq(config->batch_spans_max, 7);
+	ck_assert_uint_eq(config->queue_spans_max, 70);
+	ck_assert_str_eq(the_exporter.headers, "authorization: secret\nx-tenant: a b\n");
+	ck_assert_str_eq(the_exporter.schema_url, "https://opentelemetry.io/schemas/1.44.0");
+}
+END_TEST
+
+/* A batch's time is the shorter of the two that are limited; without delay it is one span. */
+static const struct {
+	const char *flags[3];
+	int64_t timeout_ms;
+	size_t batch_spans_max;
+	enum exporter_target target;
+} setting_rows[] = {
+	{{"--otlp-timeout=5s", "--batch-export-timeout=30s"}, 5000, 512, EXPORTER_OTLP},
+	{{"--otlp-timeout=30s", "--batch-export-timeout=5s"}, 5000, 512, EXPORTER_OTLP},
+	{{"--otlp-timeout=0", "--batch-export-timeout=5s"}, 5000, 512, EXPORTER_OTLP},
+	{{"--otlp-timeout=5s", "--batch-export-timeout=0"}, 5000, 512, EXPORTER_OTLP},
+	{{"--otlp-timeout=0", "--batch-export-timeout=0"}, 0, 512, EXPORTER_OTLP},
+	{{"--batch-delay=0"}, 10000, 1, EXPORTER_OTLP},
+	{{"--batch-delay=1ms"}, 10000, 512, EXPORTER_OTLP},
+	{{"--exporter=console"}, 10000, 512, EXPORTER_CONSOLE},
+};
+
+START_TEST(test_setting)
+{
+	const struct exporter_config *config = exporter_made(setting_rows[_i].flags, NULL);
+
+	ck_assert_int_eq(config->timeout_ms, setting_rows[_i].timeout_ms);
+	ck_assert_uint_eq(config->batch_spans_max, setting_rows[_i].batch_spans_max);
+	ck_assert_int_eq(config->target, setting_rows[_i].target);
+}
+END_TEST
+
+/* Colour on a terminal, unless NO_COLOR says something (no-color.org). */
+START_TEST(test_color)
+{
+	static const struct {
+		bool terminal;
+		const char *no_color;
+		bool color;
+	} rows[] = {
+		{false, NULL, false}, {true, NULL, true}, {true, "1", false}, {true, "x", false}};
+	int fd = rows[_i].terminal ? posix_openpt(O_RDWR | O_NOCTTY) : open("/dev/null", O_RDWR);
+
+	ck_assert_int_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	if (rows[_i].no_color != NULL)
+		ck_assert_int_eq(setenv("NO_COLOR", rows[_i].no_color, 1), 0);
+	else
+		ck_assert_int_eq(unsetenv("NO_COLOR"), 0);
+	ck_assert_int_eq(
+		exporter_made(FLAGS("--exporter=console"), NULL)->console_color, rows[_i].color);
+	ck_assert_int_eq(the_exporter.config.console_fd, STDERR_FILENO);
+}
+END_TEST
+
+/* --- the resource --- */
+
+/* The value of a key in the resource, which has it exactly once; copied to text. */
+static const char *resource_value(const char *key, char text[256])
+{
+	char line[64];
+	const char *at;
+
+	snprintf(line, sizeof line, "%s=", key);
+	at = strstr(the_exporter.resource, line);
+	ck_assert_msg(at != NULL && (at == the_exporter.resource || at[-1] == '\n'), "no %s in %s",
+		key, the_exporter.resource);
+	ck_assert_ptr_null(strstr(at + 1, line));
+	at += strlen(line);
+	snprintf(text, 256, "%.*s", (int)strcspn(at, "\n"), at);
+	return text;
+}
+
+START_TEST(test_resource)
+{
+	char text[256], first[256];
+	size_t i;
+
+	(void)exporter_made(FLAGS("--service-name=mine"),
+		FLAGS("OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=test,a=1"));
+	ck_assert_str_eq(resource_value("service.name", text), "mine");
+	ck_assert_str_eq(resource_value("deployment.environment.name", text), "test");
+	ck_assert_str_eq(resource_value("a", text), "1");
+	ck_assert_str_eq(resource_value("telemetry.sdk.name", text), "sidespan");
+	ck_assert_str_eq(resource_value("telemetry.sdk.language", text), "c");
+	ck_assert_str_eq(resource_value("telemetry.sdk.version", text), SIDESPAN_VERSION);
+	resource_value("service.instance.id", first); /* xxxxxxxx-xxxx-4xxx-Nxxx-xxxxxxxxxxxx */
+	ck_assert_uint_eq(strlen(first), 36);
+	for (i = 0; i < 36; i++)
+		ck_assert_ptr_nonnull(strchr(i == 8 || i == 13 || i == 18 || i == 23 ? "-"
+					     : i == 14                               ? "4"
+					     : i == 19                               ? "89ab"
+						       : "0123456789abcdef",
+			first[i]));
+	(void)exporter_made(NULL, NULL);
+	ck_assert_str_ne(resource_value("service.instance.id", text), first);
+}
+END_TEST
+
+/* What a person says about the resource is stronger than what we know. */
+START_TEST(test_resource_overridden)
+{
+	char text[256];
+
+	(void)exporter_made(NULL,
+		FLAGS("OTEL_RESOURCE_ATTRIBUTES=service.name=n,service.instance.id=i,"
+		      "telemetry.sdk.name=s,telemetry.sdk.language=l,telemetry.sdk.version=v"));
+	ck_assert_str_eq(resource_value("service.name", text), "n");
+	ck_assert_str_eq(resource_value("service.instance.id", text), "i");
+	ck_assert_str_eq(resource_value("telemetry.sdk.name", text), "s");
+	ck_assert_str_eq(resource_value("telemetry.sdk.language", text), "l");
+	ck_assert_str_eq(resource_value("telemetry.sdk.version", text), "v");
+	ck_assert_uint_eq(the_exporter.config.resource_count, 5);
+}
+END_TEST
+
+START_TEST(test_no_exporter)
+{
+	struct config_case made;
+	char error[128] = "";
+	struct exporter *exporter;
+	int n = -1;
+
+	load(&made, FLAGS("--batch-spans-max=13"), NULL);
+	ck_assert_ptr_null(telemetry_exporter_new(made.config, error, sizeof error));
+	ck_assert_str_eq(error, "the exporter's own error");
+	config_case_done(&made);
+
+	load(&made, NULL, NULL);
+	do {
+		unit_alloc_fail_after(++n);
+		exporter = telemetry_exporter_new(made.config, error, sizeof error);
+		unit_alloc_fail_never();
+		ck_assert_int_eq(exporter == NULL, unit_alloc_failed());
+		if (exporter == NULL)
+			ck_assert_str_eq(error, "out of memory");
+	} while (exporter == NULL);
+	ck_assert_int_eq(n, 2);
+	config_case_done(&made);
+}
+END_TEST
+
+/* --- lines --- */
+
+/* Standard error goes to a file of memory from here on. */
+static int stderr_keep(void)
+{
+	int fd = memfd_create("stderr", MFD_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	return fd;
+}
+
+static void stderr_read(int fd, char *text)
+{
+	ssize_t size = pread(fd, text, TEXT_MAX - 1, 0);
+
+	ck_assert_int_ge(size, 0);
+	text[size] = '\0';
+}
+
+START_TEST(test_levels)
+{
+	static const struct {
+		enum exporter_level level;
+		const char *line;
+	} rows[] = {
+		{EXPORTER_REPORT_ERROR, "sidespan: error: what %s\n"},
+		{EXPORTER_REPORT_WARN, "sidespan: warn: what %s\n"},
+		{EXPORTER_REPORT_INFO, "sidespan: info: what %s\n"},
+	};
+	char text[TEXT_MAX];
+	int fd = stderr_keep();
+
+	exporter_made(NULL, NULL)
+		->report(the_exporter.config.report_arg, rows[_i].level, "what %s");
+	stderr_read(fd, text);
+	ck_assert_str_eq(text, rows[_i].line);
+	close(fd);
+}
+END_TEST
+
+struct stage {
+	struct config_case made;
+	struct tracer *tracer;
+	struct loop loop;
+};
+
+/* All that telemetry_report() looks at in a loop. */
+static void stage_open(struct stage *stage)
+{
+	char error[128];
+
+	memset(stage, 0, sizeof *stage);
+	load(&stage->made, FLAGS("--shutdown-timeout=1234ms"), NULL);
+	stage->tracer = tracer_new(stage->made.config, NULL, NULL, NULL, error, sizeof error);
+	ck_assert_ptr_nonnull(stage->tracer);
+	stage->loop.base = event_base_new();
+	stage->loop.config = stage->made.config;
+	stage->loop.tracer = stage->tracer;
+}
+
+static void stage_close(struct stage *stage)
+{
+	event_base_free(stage->loop.base);
+	tracer_free(stage->tracer);
+	config_case_done(&stage->made);
+}
+
+START_TEST(test_report)
+{
+	struct stage stage;
+	char text[TEXT_MAX];
+	int fd = stderr_keep();
+
+	stage_open(&stage);
+	the_counters = (struct exporter_counters){.created = 45,
+		.sent = 1,
+		.rejected = 2,
+		.dropped_queue = 3,
+		.dropped_refused = 4,
+		.dropped_retries = 5,
+		.dropped_too_large = 6,
+		.dropped_memory = 7,
+		.dropped_shutdown = 8,
+		.pending = 9,
+		.requests = 10,
+		.retries = 11};
+	stage.loop.counters = (struct loop_counters){.sessions = 20, .messages_too_deep = 21};
+	telemetry_report(&stage.loop, &the_exporter);
+	stderr_read(fd, text);
+	ck_assert_str_eq(text,
+		"sidespan: info: spans: created=45 sent=1 rejected=2 dropped_queue=3 "
+		"dropped_refused=4 dropped_retries=5 dropped_too_large=6 dropped_memory=7 "
+		"dropped_shutdown=8 pending=9\n"
+		"sidespan: info: traffic: connections=20 messages_too_deep=21 posts=10 "
+		"retries=11\n");
+	ck_assert_int_eq(the_exporter.stopped_after_ms, 1234);
+	close(fd);
+	stage_close(&stage);
+}
+END_TEST
+
+/* Without an exporter only the traffic is told; without a loop, or with nothing to tell, nothing.
+ */
+START_TEST(test_report_less)
+{
+	struct stage stage;
+	struct loop none;
+	char text[TEXT_MAX];
+	int fd = stderr_keep();
+
+	stage_open(&stage);
+	memset(&none, 0, sizeof none);
+	telemetry_report(&none, &the_exporter);
+	telemetry_report(&stage.loop, NULL);
+	stderr_read(fd, text);
+	ck_assert_str_eq(text, "");
+	stage.loop.counters.accept_pauses = 1;
+	telemetry_report(&stage.loop, NULL);
+	stderr_read(fd, text);
+	ck_assert_str_eq(text, "sidespan: info: traffic: accept_pauses=1\n");
+	close(fd);
+	stage_close(&stage);
+}
+END_TEST
+
+/* However large all counters are, a line is whole and ends where it must. */
+START_TEST(test_report_large)
+{
+	struct stage stage;
+	char text[TEXT_MAX];
+	int fd = stderr_keep();
+	char *end;
+
+	stage_open(&stage);
+	memset(&the_counters, 0xff, sizeof the_counters);
+	memset(&stage.loop.counters, 0xff, sizeof stage.loop.counters);
+	memset((void *)(uintptr_t)tracer_counters(stage.tracer), 0xff,
+		sizeof(struct tracer_counters));
+	telemetry_report(&stage.loop, &the_exporter);
+	stderr_read(fd, text);
+	end = strchr(text, '\n');
+	ck_assert_ptr_nonnull(end);
+	ck_assert_int_eq(strncmp(end - 28, "pending=18446744073709551615", 28), 0);
+	ck_assert_ptr_eq(strchr(end + 1, '\n'), text + strlen(text) - 1);
+	ck_assert_ptr_nonnull(strstr(end, " connections=18446744073709551615 "));
+	ck_assert_ptr_nonnull(strstr(end, " requests_no_memory=18446744073709551615 "));
+	ck_assert_ptr_nonnull(strstr(end, " retries=18446744073709551615\n"));
+	close(fd);
+	stage_close(&stage);
+}
+END_TEST
+
+#define COUNT(rows) ((int)(sizeof(rows) / sizeof(rows)[0]))
+
+int main(void)
+{
+	TCase *tc = tcase_create("telemetry");
+
+	tcase_add_test(tc, test_defaults);
+	tcase_add_test(tc, test_settings);
+	tcase_add_loop_test(tc, test_setting, 0, COUNT(setting_rows));
+	tcase_add_loop_test(tc, test_color, 0, 4);
+	tcase_add_test(tc, test_resource);
+	tcase_add_test(tc, test_resource_overridden);
+	tcase_add_test(tc, test_no_exporter);
+	tcase_add_loop_test(tc, test_levels, 0, 3);
+	tcase_add_test(tc, test_report);
+	tcase_add_test(tc, test_report_less);
+	tcase_add_test(tc, test_report_large);
+	return unit_run("telemetry", tc);
+}
