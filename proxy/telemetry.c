@@ -103,6 +103,14 @@ static int64_t telemetry_timeout(const struct config *config)
 	return one < all ? one : all;
 }
 
+/* Colour on a terminal, unless NO_COLOR is set to something (no-color.org). */
+static bool telemetry_wants_color(void)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	return isatty(STDERR_FILENO) && (no_color == NULL || no_color[0] == '\0');
+}
+
 static void telemetry_settings(struct exporter_config *settings, const struct config *config)
 {
 	*settings = (struct exporter_config){
@@ -124,7 +132,7 @@ static void telemetry_settings(struct exporter_config *settings, const struct co
 		.retry_initial_ms = config->retry_initial_ms,
 		.retry_max_ms = config->retry_max_ms,
 		.console_fd = STDERR_FILENO,
-		.console_color = isatty(STDERR_FILENO) && getenv("NO_COLOR") == NULL,
+		.console_color = telemetry_wants_color(),
 		.scope_name = TELEMETRY_SCOPE,
 		.scope_version = SIDESPAN_VERSION,
 		.schema_url = config->semconv == CONFIG_SEMCONV_RPC ? TELEMETRY_SCHEMA_URL : NULL,
