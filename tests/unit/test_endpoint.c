@@ -3,6 +3,7 @@
  * other side wrote and read is compared byte for byte with a sequence that never repeats early.
  */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -750,6 +752,47 @@ START_TEST(test_stdio_shutdown)
 }
 END_TEST
 
+static int count_descriptors(void)
+{
+	DIR *list = opendir("/proc/self/fd");
+	int count = 0;
+
+	ck_assert_ptr_nonnull(list);
+	while (readdir(list) != NULL)
+		count++;
+	closedir(list);
+	return count;
+}
+
+/* stdin or stdout is closed, or too few descriptors are left: nothing is left open. */
+START_TEST(test_stdio_refused)
+{
+	struct rlimit limit, lower;
+	int before, next, result, error;
+	struct side side;
+
+	side_init(&side);
+	if (_i < 2)
+		close(_i);
+	before = count_descriptors();
+	next = fcntl(STDERR_FILENO, F_DUPFD, STDERR_FILENO + 1);
+	close(next);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	lower = limit;
+	if (_i >= 2)
+		lower.rlim_cur = (rlim_t)(next + _i - 2);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &lower), 0);
+	result = endpoint_init_stdio(&side.endpoint, side.base, side_hook, &side);
+	error = errno;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(result, -1);
+	ck_assert_int_eq(error, _i < 2 ? EBADF : EMFILE);
+	ck_assert_int_eq(count_descriptors(), before);
+	ck_assert_int_eq(side.endpoint.state, ENDPOINT_CLOSED);
+	side_close(&side);
+}
+END_TEST
+
 /* What epoll refuses: regular files and /dev/null, on both ways. */
 START_TEST(test_stdio_file)
 {
@@ -963,6 +1006,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_stdio, 0, STDIO_KINDS * STDIO_KINDS);
 	tcase_add_loop_test(tc, test_stdio_backlog, 0, 3);
 	tcase_add_loop_test(tc, test_stdio_shutdown, 0, STDIO_KINDS);
+	tcase_add_loop_test(tc, test_stdio_refused, 0, 5);
 	tcase_add_test(tc, test_stdio_file);
 	tcase_add_test(tc, test_stdio_null);
 	tcase_add_test(tc, test_file_is_fair);
