@@ -497,6 +497,24 @@ START_TEST(test_has_left)
 }
 END_TEST
 
+/* Whether a socket has ended is seen without reading; of a pipe it is not known. */
+START_TEST(test_at_end)
+{
+	struct side side;
+	uint8_t byte;
+
+	side_open(&side, (enum kind)_i);
+	ck_assert(!endpoint_at_end(&side.endpoint));
+	other_write(&side, "x", 1);
+	other_close(&side);
+	ck_assert(!endpoint_at_end(&side.endpoint)); /* there is something before it */
+	ck_assert_int_eq(endpoint_read(&side.endpoint, &byte, 1), 1);
+	ck_assert_int_eq(endpoint_at_end(&side.endpoint), _i == KIND_SOCKET);
+	side_close(&side);
+	ck_assert(!endpoint_at_end(&side.endpoint));
+}
+END_TEST
+
 /* Whoever writes into a pipe that is read no more is told so; a socket is only left alone. */
 START_TEST(test_stop_reading)
 {
@@ -1000,6 +1018,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_pause, 0, KINDS);
 	tcase_add_loop_test(tc, test_pause_before_start, 0, 2);
 	tcase_add_loop_test(tc, test_has_left, 0, 2 * KINDS);
+	tcase_add_loop_test(tc, test_at_end, 0, KINDS);
 	tcase_add_loop_test(tc, test_stop_reading, 0, KINDS);
 	tcase_add_loop_test(tc, test_connect, 0, 2);
 	tcase_add_test(tc, test_connect_refused);
