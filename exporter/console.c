@@ -329,8 +329,10 @@ static void console_format_branches(struct text *trees, const struct console_nod
 	const struct console_node *path[CONSOLE_DEPTH_MAX];
 	size_t depth = 0;
 
-	for (; node != NULL && depth < CONSOLE_DEPTH_MAX; node = node->parent)
+	do {
 		path[depth++] = node;
+		node = node->parent;
+	} while (node != NULL && depth < CONSOLE_DEPTH_MAX);
 	while (depth > 1)
 		if (path[--depth]->next != NULL)
 			TEXT_APPEND(trees, "│  ");
