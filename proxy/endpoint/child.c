@@ -401,12 +401,13 @@ struct children *children_new(
 
 void children_free(struct children *children)
 {
+	struct child *child, *next;
+
 	if (children == NULL)
 		return;
 	children_kill(children);
-	while (!LIST_EMPTY(&children->list)) {
-		struct child *child = LIST_FIRST(&children->list);
-
+	for (child = LIST_FIRST(&children->list); child != NULL; child = next) {
+		next = LIST_NEXT(child, link);
 		(void)waitpid(child->pid, NULL, 0); /* SIGKILL was sent: it ends */
 		child_free(child);
 	}
