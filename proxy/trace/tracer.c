@@ -289,7 +289,7 @@ static struct tracer_parent tracer_find_parent(
 	case CARRIER_VALID:
 		parent.tracestate.bytes = context.tracestate;
 		parent.tracestate.size = context.tracestate != NULL ? context.tracestate_size : 0;
-		/* fall through */
+		__attribute__((fallthrough));
 	case CARRIER_VALID_NO_STATE:
 		parent.present = true;
 		parent.traceparent = context.traceparent;
