@@ -319,10 +319,11 @@ static void client_event(struct backend *backend, struct client *client, uint32_
 static void backend_client_new(struct backend *backend, int reading, int writing)
 {
 	struct client *client = calloc(1, sizeof *client);
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
+	struct epoll_event event = {.events = EPOLLIN};
 
 	if (!client)
 		wire_die("calloc");
+	event.data.ptr = client;
 	client->reading = reading;
 	client->writing = writing;
 	client->read_wanted = true;

@@ -180,7 +180,8 @@ int main(int argc, char **argv)
 		abort();
 	for (i = 0; i < sizeof(bench_cases) / sizeof(*bench_cases); i++)
 		if (argc < 2 || strcmp(argv[1], bench_cases[i].name) == 0)
-			bench_case(splice, &bench_cases[i], argc > 2 ? atol(argv[2]) : 0);
+			bench_case(
+				splice, &bench_cases[i], argc > 2 ? strtol(argv[2], NULL, 10) : 0);
 	splice_free(splice);
 	pointers_free(pointers);
 	return 0;

@@ -8,6 +8,7 @@
  * read gets its bytes kept, and its sender is not read until they are gone. The end of one
  * direction is passed on; a session ends when both have ended, or with the first error.
  */
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -189,8 +190,10 @@ static void side_event(struct relay *relay, struct side *side, uint32_t events)
 static void side_init(struct relay *relay, struct side *side, struct session *session, int fd,
 	struct flow *source_of, struct flow *target_of)
 {
-	struct epoll_event event = {.events = source_of ? EPOLLIN : 0, .data.ptr = side};
+	struct epoll_event event = {.events = source_of ? EPOLLIN : 0};
 
+	assert(side != NULL);
+	event.data.ptr = side;
 	side->fd = fd;
 	side->events = event.events;
 	side->socket = source_of && target_of;

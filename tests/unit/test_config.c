@@ -470,8 +470,8 @@ START_TEST(test_config_check)
 		"inflight.max             9  (variable SIDESPAN_INFLIGHT_MAX)\n",
 		"otlp.timeout             7ms  (variable OTEL_EXPORTER_OTLP_TIMEOUT)\n",
 		"exporter                 none  (flag --exporter)\n",
-		"service.name             codex-app-server  (profile built-in "
-		"profiles/codex.json:6)\n",
+		("service.name             codex-app-server  (profile built-in "
+		 "profiles/codex.json:6)\n"),
 		"\nprofile codex: 7 captures, 1 constants\ncommand codex app-server\n",
 	};
 	char line[256];

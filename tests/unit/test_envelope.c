@@ -434,7 +434,7 @@ static void large_check(const struct envelope *envelope, const void *row)
 START_TEST(test_large)
 {
 	static const size_t firsts[] = {1, 1000, 30020, 60030, 70000, 200000};
-	char *json = malloc(100000), *at = json;
+	char *json = malloc(100000), *at;
 	struct envelope_check check = {.check = large_check};
 	int slots[3], i, escapes;
 

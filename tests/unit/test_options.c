@@ -110,7 +110,7 @@ START_TEST(test_options_defaults)
 	for (i = 0; i < OPTION_COUNT; i++) {
 		if (option_at(i)->text == NULL)
 			continue;
-		options_try(i, option_at(i)->text, VALUE_OK, text, sizeof text);
+		options_try((enum option_index)i, option_at(i)->text, VALUE_OK, text, sizeof text);
 		ck_assert_str_eq(text, option_at(i)->text);
 	}
 }

@@ -560,6 +560,7 @@ static size_t long_fill(const char *text, size_t size)
 		fills += *text == '#' || *text == '_';
 		others += *text != '#' && *text != '_';
 	}
+	ck_assert_uint_gt(fills, 0);
 	return (size - others) / fills;
 }
 
@@ -819,7 +820,7 @@ static size_t alloc_feed(char *output, const char *input, size_t size, size_t st
 /* Out of memory, every byte still comes out: each request as it came, or well edited. */
 static void alloc_check(const char *input, size_t size, size_t step, size_t requests)
 {
-	char *output = malloc(size + requests * 6000);
+	char *output = calloc(1, size + requests * 6000);
 	bool failed = true;
 	size_t used, extra = strlen(",\"trace\":") + 5000;
 	long n;
