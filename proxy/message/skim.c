@@ -400,6 +400,7 @@ void skim_begin(struct skim *skim, enum skim_mode mode)
  * One function, although long: the states fall through to each other in the order of a usual
  * member, and p and state stay in registers.
  */
+/* NOLINTNEXTLINE(readability-function-size) */
 enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *end)
 {
 	const uint8_t *const start = *at;

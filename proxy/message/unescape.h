@@ -28,9 +28,9 @@ struct unescape {
 
 void unescape_init(struct unescape *text);
 size_t unescape_piece(
-	struct unescape *text, char *to, size_t room, const uint8_t *piece, size_t size);
+	struct unescape *text, char *to, size_t size, const uint8_t *piece, size_t piece_size);
 /* Ends the string: to[0..used) is what unescape_piece() wrote. Returns its final size. */
-size_t unescape_finish(struct unescape *text, char *to, size_t used, size_t room);
+size_t unescape_finish(struct unescape *text, char *to, size_t used, size_t size);
 
 /* The size of text[0..size) without an unfinished UTF-8 sequence at its end. */
 size_t unescape_trim(const char *text, size_t size);
