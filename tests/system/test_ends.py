@@ -1,0 +1,24 @@
+"""Ends that a conversation has been seen to come to, and should not."""
+
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from lib.peer import CLOSE, PING, frame_bytes
+from lib.process import BINARY, is_sanitized
+
+
+def open_issue(reason):
+    return pytest.mark.xfail(strict=False, reason=reason)
+
+
+@open_issue("a stop signal goes to the command only, which is gone")
+def test_stop_signal_while_the_last_output_is_not_read(lab):
+    program = lab.sidespan("--", "head", "-c", "300000", "/dev/zero")
+    program.wait_line("connection 0: open")
+    time.sleep(0.5)  # the command has exited, its output fills the pipe to us
+    program.signal(signal.SIGTERM)
+    program.wait(3)
