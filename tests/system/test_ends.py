@@ -29,3 +29,14 @@ def test_command_ignores_what_we_were_told_to_ignore(lab):
     program = lab.sidespan("--", "sh", "-c", "kill -HUP $$; echo alive",
                            preexec=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     assert lab.keep(program.peer()).stream.read_all() == b"alive\n"
+
+
+@open_issue("shutdown(2) acts on the socket, not on our descriptor of it")
+def test_others_go_on_writing_to_a_shared_output_socket(lab):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        subprocess.run(["sh", "-c", f"{BINARY} -- echo one; echo two"], env=lab.environment(),
+                       stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.DEVNULL)
+        theirs.close()
+        with ours.makefile("rb") as reader:
+            assert reader.read() == b"one\ntwo\n"
