@@ -40,3 +40,14 @@ def test_others_go_on_writing_to_a_shared_output_socket(lab):
         theirs.close()
         with ours.makefile("rb") as reader:
             assert reader.read() == b"one\ntwo\n"
+
+
+@open_issue("pongs are kept without limit for a client that does not read")
+@pytest.mark.skipif(is_sanitized(), reason="memory figures of a sanitizer build say nothing")
+def test_pings_of_a_client_that_does_not_read(lab):
+    link = lab.link("ws", "stdio")
+    link.sidespan.memory_peak_reset()
+    before = link.sidespan.memory_peak()
+    sent = link.client.stream.send_some(frame_bytes(PING, b"x" * 125, key=b"abcd") * 200000, 2)
+    assert sent > 0
+    assert link.sidespan.memory_peak() - before < 4 << 20
