@@ -51,3 +51,13 @@ def test_pings_of_a_client_that_does_not_read(lab):
     sent = link.client.stream.send_some(frame_bytes(PING, b"x" * 125, key=b"abcd") * 200000, 2)
     assert sent > 0
     assert link.sidespan.memory_peak() - before < 4 << 20
+
+
+@open_issue("nobody looks whether a client that said goodbye is still there")
+@pytest.mark.parametrize("goodbye", ["close frame", "end of file"])
+def test_command_that_ignores_the_end_of_a_websocket(lab, goodbye):
+    link = lab.link("ws", "stdio", args=["--child-grace=200ms"])
+    if goodbye == "close frame":
+        link.client.send_close(1000, b"")
+    link.client.close()
+    link.sidespan.wait_line("connection 0: closed", 3)
