@@ -61,3 +61,12 @@ def test_command_that_ignores_the_end_of_a_websocket(lab, goodbye):
         link.client.send_close(1000, b"")
     link.client.close()
     link.sidespan.wait_line("connection 0: closed", 3)
+
+
+@open_issue("a Unix socket that has hung up ends the session without a last frame")
+def test_close_frame_after_a_backend_on_a_unix_socket(lab):
+    link = lab.link("ws", "unix")
+    link.server.send("last")
+    link.server.close()
+    assert link.client.recv() == b"last"
+    assert link.client.recv_frame().opcode == CLOSE
