@@ -80,3 +80,18 @@ def test_last_messages_of_a_client_that_closes_a_unix_socket(lab):
     assert sent < len(messages)  # everybody's buffers are full
     link.client.close()
     assert len(link.server.stream.read_all()) == sent
+
+
+@open_issue("a context made for a message that broke is used for the next one")
+def test_context_of_a_broken_message_is_forgotten(lab):
+    link = lab.traced("tcp")
+    carrier = '"trace":{"traceparent":"00-%s-%s-01"}'
+    broken = '{"id":1,"method":"a",' + carrier % ("a" * 32, "1" * 16) + ',"params":"' + \
+        "x" * 20000 + '" broken'
+    late = "{" + carrier % ("b" * 32, "2" * 16) + ',"params":"' + "y" * 40000 + \
+        '","id":2,"method":"b"}'
+    link.client.send(broken)
+    link.server.recv()
+    link.call(late, '{"id":2,"result":{}}')
+    span, = link.collector.wait_spans(1)
+    assert span.trace_id == "b" * 32
