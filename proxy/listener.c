@@ -147,7 +147,7 @@ static bool listener_path_is_live(const struct address *address)
 	if (fd < 0)
 		return true; /* unknown: do not take it away from anybody */
 	live = connect(fd, (const struct sockaddr *)&address->storage, address->size) == 0 ||
-	       errno == EAGAIN;
+	       errno != ECONNREFUSED;
 	(void)close(fd); /* nothing was sent over it */
 	return live;
 }

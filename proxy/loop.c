@@ -99,8 +99,10 @@ void loop_done(struct loop *loop)
 	if (loop->base == NULL)
 		return;
 	loop_clock(loop);
-	while ((session = TAILQ_FIRST(&loop->sessions)) != NULL)
+	while ((session = TAILQ_FIRST(&loop->sessions)) != NULL) {
+		session_say_goodbye(session);
 		session_close(session, SESSION_SHUTDOWN);
+	}
 	while ((session = TAILQ_FIRST(&loop->closed)) != NULL)
 		session_reap(session);
 	while (loop->pool_count > 0)

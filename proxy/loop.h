@@ -36,6 +36,7 @@ struct loop_counters {
 	uint64_t envelopes_large;
 	uint64_t messages_no_memory;     /* passed on without a look */
 	uint64_t messages_undeliverable; /* binary or empty, towards a peer that cannot carry it */
+	uint64_t pings_unanswered;       /* of a client that does not read */
 	uint64_t accept_pauses;
 };
 

@@ -151,6 +151,7 @@ static void main_on_child(void *arg, void *owner, int status)
 {
 	struct program *program = arg;
 
+	loop_clock(&program->loop);
 	if (program->config->listen_url.scheme == URL_NONE)
 		program->status = WIFSIGNALED(status) ? MAIN_EXIT_SIGNAL + WTERMSIG(status)
 						      : WEXITSTATUS(status);

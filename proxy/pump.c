@@ -127,9 +127,11 @@ static void pump_message_begin(struct pump *pump, const struct codec_chunk *chun
 	assert(pump->splice == NULL);
 	pump->message_start_ns = loop->now_ns;
 	pump->framing = PUMP_UNFRAMED;
+	if (pump->injects && pump->session->trace != NULL)
+		tracer_request_begins(pump->session->trace);
 	if (!pump_deliverable(pump, chunk)) {
 		pump->framing = PUMP_DROPPED;
-		loop->counters.messages_undeliverable++;
+		session_undeliverable(pump->session, pump);
 		return;
 	}
 	if (chunk->last && chunk->size == 0)
@@ -278,13 +280,24 @@ void pump_send_close(struct pump *pump, uint16_t code, const char *reason)
 	pump_send_control(pump, PUMP_OPCODE_CLOSE, body, size + 2);
 }
 
+/* A peer that sends pings but reads no pongs gets no more of them (RFC 6455, 5.5.3). */
+static void pump_answer_ping(struct pump *back, const struct codec_chunk *chunk)
+{
+	struct loop *loop = back->session->loop;
+
+	if (endpoint_backlog(back->to) < (size_t)loop->config->backlog_bytes_max)
+		pump_send_control(back, PUMP_OPCODE_PONG, chunk->bytes, chunk->size);
+	else
+		loop->counters.pings_unanswered++;
+}
+
 /* The peer's counterpart knows no control frames: we answer in its place. */
 static void pump_answer_control(struct pump *pump, const struct codec_chunk *chunk)
 {
 	struct pump *back = &pump->session->pumps[!pump->direction];
 
 	if (chunk->opcode == PUMP_OPCODE_PING)
-		pump_send_control(back, PUMP_OPCODE_PONG, chunk->bytes, chunk->size);
+		pump_answer_ping(back, chunk);
 	else if (chunk->opcode == PUMP_OPCODE_CLOSE)
 		pump->closing = true; /* to be passed on as an end of file */
 	if (pump->closing && pump->direction == PUMP_BACKEND_TO_CLIENT)
@@ -401,6 +414,9 @@ static void pump_cut_message(struct pump *pump)
 			if (pump->framing != PUMP_MIRRORED && pump->mode != SPLICE_WATCH)
 				pump_edit(pump, &sink, &chunk);
 		}
+		if (pump_must_hold(pump) && pump->framing == PUMP_MIRRORED)
+			pump->encoder.ops->begin(&pump->encoder, &sink,
+				&(struct codec_frame){.text = true, .last = true});
 		pump_message_end(pump, &sink, false);
 	} else if (pump->splice != NULL) {
 		splice_abandon(pump->splice);

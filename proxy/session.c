@@ -25,6 +25,7 @@
 #include "proxy/upgrade.h"
 
 #define SESSION_FINISH_MS     1000 /* for a last word to be read by the client */
+#define SESSION_RETRY_MS      10   /* for a full backlog to be looked at again */
 #define SESSION_CLOSE_GOING   1001 /* RFC 6455, 7.4.1: going away */
 #define SESSION_CLOSE_GATEWAY 1014 /* registered for bad gateways */
 
@@ -115,6 +116,14 @@ static void session_discard(struct session *session)
 		endpoint_pause(&session->client);
 }
 
+void session_say_goodbye(struct session *session)
+{
+	if (session->state != SESSION_OPEN)
+		return;
+	pump_send_close(&session->pumps[PUMP_CLIENT_TO_BACKEND], SESSION_CLOSE_GOING, "");
+	pump_send_close(&session->pumps[PUMP_BACKEND_TO_CLIENT], SESSION_CLOSE_GOING, "");
+}
+
 /* ---- the two halves ---- */
 
 /* A server that has stopped talking is over; a command is so only when it has exited. */
@@ -138,8 +147,10 @@ static void session_check_over(struct session *session)
 
 void session_pump_done(struct session *session, struct pump *pump)
 {
-	(void)pump;
-	session_check_over(session);
+	if (pump->direction == PUMP_CLIENT_TO_BACKEND && session->client_left)
+		session_close(session, SESSION_CLIENT_GONE);
+	else
+		session_check_over(session);
 }
 
 /*
@@ -155,18 +166,16 @@ static bool session_must_linger(const struct session *session, const struct pump
 }
 
 /*
- * A half that ended because its peer closed the connection as a whole, as far as that can be seen,
- * takes the other half along. True when the session is over.
+ * A client that is gone for good, as far as that can be seen: its last messages are still
+ * delivered, then all ends. A command behind a WebSocket, which has no half-close, is given its
+ * grace time.
  */
-static bool session_peer_left(struct session *session, const struct pump *pump)
+static void session_client_ended(struct session *session)
 {
-	if (!endpoint_has_left(pump->from))
-		return false;
-	if (pump->direction == PUMP_CLIENT_TO_BACKEND)
-		session_close(session, SESSION_CLIENT_GONE);
-	else
-		session_finish(session, session->reason);
-	return true;
+	session->client_left = endpoint_has_left(&session->client);
+	session->client_end_ns = session->loop->now_ns;
+	if (session->route->command != NULL && session->route->client_codec == &codec_websocket)
+		child_end(session->loop->children, session);
 }
 
 void session_pump_ended(struct session *session, struct pump *pump)
@@ -179,8 +188,8 @@ void session_pump_ended(struct session *session, struct pump *pump)
 	if (pump->direction == PUMP_BACKEND_TO_CLIENT && session->trace != NULL)
 		tracer_connection_end(session->trace, session_reasons[session->reason].end,
 			session->loop->now_ns); /* nothing can be answered any more */
-	if (session_peer_left(session, pump))
-		return;
+	if (pump->direction == PUMP_CLIENT_TO_BACKEND)
+		session_client_ended(session);
 	if (session_must_linger(session, pump) &&
 		session_timer(session, session->loop->config->child_linger_ms) == 0)
 		return;
@@ -231,22 +240,46 @@ void session_child_exited(struct session *session)
 
 /* ---- the timer ---- */
 
+/* Whether answers are still worth waiting for, the client having ended: for child.grace at most. */
+static bool session_answers_due(const struct session *session)
+{
+	uint64_t grace_ns = (uint64_t)session->loop->config->child_grace_ms * 1000000;
+
+	return session->trace != NULL && tracer_connection_waiting(session->trace) > 0 &&
+	       session->loop->now_ns - session->client_end_ns < grace_ns;
+}
+
+/* Ends the conversation with a WebSocket backend, which has the grace time to answer. */
+static void session_close_websocket(struct session *session, struct pump *requests)
+{
+	if (session_timer(session, session->loop->config->child_grace_ms) != 0) {
+		session_close(session, session->reason);
+		return;
+	}
+	pump_pass_end(requests);
+}
+
 /* The command has exited, but something it started may keep its output open: wait no longer. */
 static void session_linger_over(struct session *session)
 {
 	struct pump *answers = &session->pumps[PUMP_BACKEND_TO_CLIENT];
 	struct pump *requests = &session->pumps[PUMP_CLIENT_TO_BACKEND];
+	bool waiting = !session->child_exited && requests->state == PUMP_ENDED &&
+		       session_answers_due(session);
 	uint64_t quiet_ns = session->loop->now_ns - session->backend_read_ns;
 	uint64_t linger_ns = (uint64_t)session->loop->config->child_linger_ms * 1000000;
 
-	if (answers->throttled || endpoint_backlog(&session->client) > 0 || quiet_ns < linger_ns) {
+	if (waiting || answers->throttled || endpoint_backlog(&session->client) > 0 ||
+		quiet_ns < linger_ns) {
 		if (session_timer(session, session->loop->config->child_linger_ms) == 0)
 			return;
 	}
 	if (session->child_exited)
 		pump_end(answers);
 	else if (requests->state == PUMP_ENDED)
-		pump_pass_end(requests);
+		session_close_websocket(session, requests);
+	else
+		session_close(session, session->reason); /* the backend did not answer our close */
 }
 
 static void session_on_timer(int fd, short what, void *arg)
@@ -258,7 +291,9 @@ static void session_on_timer(int fd, short what, void *arg)
 	loop_clock(session->loop);
 	switch (session->state) {
 	case SESSION_OPENING:
-		if (session->upgrade != NULL)
+		if (session->connect_until_ns != 0 && session->backend.state == ENDPOINT_CLOSED)
+			(void)session_connect(session); /* it tells of its failure */
+		else if (session->upgrade != NULL)
 			upgrade_timeout(session);
 		else
 			session_close(session, SESSION_BACKEND_UNREACHABLE);
@@ -336,6 +371,21 @@ void session_troubles(struct session *session, const struct pump *pump, unsigned
 			pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "backend",
 			session_trouble_rows[i].text);
 	}
+}
+
+#define SESSION_UNDELIVERABLE 0x10000u /* beside the bits of enum splice_trouble */
+
+void session_undeliverable(struct session *session, const struct pump *pump)
+{
+	session->loop->counters.messages_undeliverable++;
+	if ((session->troubles_logged & SESSION_UNDELIVERABLE) != 0)
+		return;
+	session->troubles_logged |= SESSION_UNDELIVERABLE;
+	log_line(LOG_WARN,
+		"connection %llu: a message of the %s cannot be sent as %s; dropped (said once a "
+		"connection)",
+		session->number, pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "backend",
+		pump->encoder.ops->name);
 }
 
 /* ---- opening ---- */
@@ -427,6 +477,17 @@ static int session_start_command(struct session *session)
 	return 0;
 }
 
+/* A Unix socket whose backlog is full says EAGAIN where a patient client would wait: so do we. */
+static int session_connect_failed(struct session *session, int fd, int error)
+{
+	(void)close(fd); /* nothing was sent over it */
+	if (error == EAGAIN && session->loop->now_ns < session->connect_until_ns &&
+		session_timer(session, SESSION_RETRY_MS) == 0)
+		return 0;
+	session_unreachable(session, strerror(error));
+	return -1;
+}
+
 static int session_start_connect(struct session *session)
 {
 	const struct session_route *route = session->route;
@@ -442,11 +503,8 @@ static int session_start_connect(struct session *session)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* only slower */
 	connecting =
 		connect(fd, (const struct sockaddr *)&route->address, route->address_size) != 0;
-	if (connecting && errno != EINPROGRESS) {
-		session_unreachable(session, strerror(errno));
-		(void)close(fd); /* nothing was sent over it */
-		return -1;
-	}
+	if (connecting && errno != EINPROGRESS)
+		return session_connect_failed(session, fd, errno);
 	endpoint_init_socket(&session->backend, session->loop->base, fd, connecting,
 		session->client.hook, session);
 	return session_timer(session, session->loop->config->connect_timeout_ms);
@@ -456,8 +514,14 @@ int session_connect(struct session *session)
 {
 	bool command = session->route->command != NULL;
 
+	if (session->connect_until_ns == 0)
+		session->connect_until_ns =
+			session->loop->now_ns +
+			(uint64_t)session->loop->config->connect_timeout_ms * 1000000;
 	if ((command ? session_start_command(session) : session_start_connect(session)) != 0)
 		return -1;
+	if (session->backend.state == ENDPOINT_CLOSED)
+		return 0; /* it will be tried again */
 	session->backend.low_mark = session->client.low_mark;
 	endpoint_pause(&session->backend); /* until somebody wants to read */
 	if (endpoint_start(&session->backend) != 0) {
@@ -486,7 +550,10 @@ static void session_readable(struct session *session, struct endpoint *endpoint)
 		break;
 	case PUMP_IDLE: /* an upgrade was refused: no second request is looked at */
 		loop_clock(session->loop);
-		session_close(session, SESSION_HANDSHAKE_FAILED);
+		if (endpoint_at_end(endpoint))
+			endpoint_pause(endpoint);
+		else
+			session_close(session, SESSION_HANDSHAKE_FAILED);
 		break;
 	case PUMP_ENDED:
 	case PUMP_DONE:

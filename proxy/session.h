@@ -68,8 +68,11 @@ struct session {
 	unsigned troubles_logged;        /* bits of enum splice_trouble */
 	bool opened;                     /* messages could flow: its end is worth a line */
 	bool child_exited;
-	int start_failure;        /* enum child_failure of the command */
-	uint64_t backend_read_ns; /* when the backend last said something */
+	bool client_left;          /* it can no longer be written to either */
+	int start_failure;         /* enum child_failure of the command */
+	uint64_t connect_until_ns; /* a full backlog of a Unix socket is tried again until then */
+	uint64_t client_end_ns;    /* when the client's end of file came */
+	uint64_t backend_read_ns;  /* when the backend last said something */
 	TAILQ_ENTRY(session) link;
 };
 
@@ -80,6 +83,9 @@ struct session {
  */
 struct session *session_accept(struct loop *loop, const struct session_route *route, int fd);
 struct session *session_stdio(struct loop *loop, const struct session_route *route, int *failure);
+
+/* Tells WebSocket peers that we are going away, as far as they take it at once. */
+void session_say_goodbye(struct session *session);
 
 /* Marks, silences and queues for reaping. The first reason stays. */
 void session_close(struct session *session, enum session_reason reason);
@@ -119,6 +125,9 @@ void session_write_failed(struct session *session, struct pump *pump);
 
 /* The peer broke its codec's framing: it is told, the session ends. */
 void session_framing_error(struct session *session, struct pump *pump);
+
+/* Counts, and logs once per session, a message that the other side's codec cannot carry. */
+void session_undeliverable(struct session *session, const struct pump *pump);
 
 /* Counts, and logs once per session, what was wrong with a message (bits of enum splice_trouble).
  */

@@ -233,6 +233,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"messages_no_memory", seen->messages_no_memory},
 		{"messages_undeliverable", seen->messages_undeliverable},
 		{"envelopes_large", seen->envelopes_large},
+		{"pings_unanswered", seen->pings_unanswered},
 		{"requests", traced->requests},
 		{"replies_unmatched", traced->replies_unmatched},
 		{"carriers_invalid", traced->carriers_invalid},

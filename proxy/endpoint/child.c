@@ -106,13 +106,21 @@ static struct child *child_find(struct children *children, const void *owner)
 	return NULL;
 }
 
-static void child_end(struct child *child)
+static void child_begin_end(struct child *child)
 {
 	if (child->state != CHILD_RUNNING)
 		return;
 	child->state = CHILD_ENDING;
 	child->timer = evtimer_new(child->children->base, child_on_timer, child);
 	child_arm(child);
+}
+
+void child_end(struct children *children, void *owner)
+{
+	struct child *child = child_find(children, owner);
+
+	if (child != NULL)
+		child_begin_end(child);
 }
 
 void child_leave(struct children *children, void *owner)
@@ -122,15 +130,30 @@ void child_leave(struct children *children, void *owner)
 	if (child == NULL)
 		return;
 	child->owner = NULL;
-	child_end(child);
+	child_begin_end(child);
+}
+
+/* Whether we are in the foreground of a terminal, whose keys mean everybody there. */
+static bool child_in_foreground(void)
+{
+	int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	bool foreground;
+
+	if (fd < 0)
+		return false;
+	foreground = tcgetpgrp(fd) == getpgrp();
+	(void)close(fd); /* it was only asked */
+	return foreground;
 }
 
 void children_signal(struct children *children, int signal_number)
 {
+	bool to_group = signal_number != SIGTERM && child_in_foreground();
 	struct child *child;
 
 	LIST_FOREACH(child, &children->list, link)
-	(void)kill(child->pid, signal_number); /* gone: SIGCHLD is on its way */
+	(void)kill(to_group ? -child->pid : child->pid,
+		signal_number); /* gone: SIGCHLD is on its way */
 }
 
 void children_kill(struct children *children)

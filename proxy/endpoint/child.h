@@ -43,7 +43,9 @@ enum child_failure {
 enum child_failure child_spawn(
 	struct children *children, char *const *command, void *owner, int *read_fd, int *write_fd);
 
-/* Sends a signal that we got to every child that runs (not to its group, as the sender meant it).
+/*
+ * Sends a signal that we got to every child that runs; one that a terminal sends to all in its
+ * foreground (SIGINT, SIGHUP), to the children's whole groups when that is where we are.
  */
 void children_signal(struct children *children, int signal_number);
 
@@ -52,6 +54,10 @@ void children_signal(struct children *children, int signal_number);
  * from now (its stdin is closed by then), then SIGTERM, then SIGKILL.
  */
 void child_leave(struct children *children, void *owner);
+
+/* The grace time of the owner's child begins (its stdin is closed by then); the hook still comes.
+ */
+void child_end(struct children *children, void *owner);
 
 /* Skips what is left of all grace times: SIGKILL now. */
 void children_kill(struct children *children);

@@ -321,6 +321,11 @@ static struct traceparent tracer_new_context(
 	return context;
 }
 
+void tracer_request_begins(struct tracer_connection *connection)
+{
+	connection->promise.made = false;
+}
+
 size_t tracer_carrier(
 	struct tracer_connection *connection, const struct envelope *envelope, const char **text)
 {
@@ -709,6 +714,11 @@ void tracer_backend_message(
 	tracer_remember_reply(connection, request, envelope, kind == ENVELOPE_RESULT_REPLY);
 	tracer_end_request(connection, request,
 		kind == ENVELOPE_RESULT_REPLY ? TRACER_ANSWERED : TRACER_ERROR, envelope, now_ns);
+}
+
+size_t tracer_connection_waiting(const struct tracer_connection *connection)
+{
+	return connection->inflight.count;
 }
 
 /* ---- connections ---- */

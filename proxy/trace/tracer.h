@@ -66,6 +66,9 @@ void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns);
 /* transport: rpc.transport, static text. NULL when out of memory. */
 struct tracer_connection *tracer_connection_new(struct tracer *tracer, const char *transport);
 
+/* A message of the client begins: what was made for an earlier one that broke is forgotten. */
+void tracer_request_begins(struct tracer_connection *connection);
+
 /*
  * A request is going to be forwarded: gives the carrier to put into it, valid until the next call
  * on this tracer. 0: forward it as it is (it is no request with a usable id).
@@ -83,6 +86,9 @@ void tracer_backend_message(
 
 /* Ends what has waited too long; gives back idle memory. Called every now and then. */
 void tracer_connection_expire(struct tracer_connection *connection, uint64_t now_ns);
+
+/* How many requests wait for an answer. */
+size_t tracer_connection_waiting(const struct tracer_connection *connection);
 
 /* Nothing can be answered any more: ends all that is in flight for that reason. */
 void tracer_connection_end(
