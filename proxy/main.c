@@ -198,11 +198,12 @@ static void main_on_signal(int signal_number, short what, void *arg)
 	struct program *program = arg;
 
 	(void)what;
-	if (program->config->listen_url.scheme == URL_NONE && program->route.command != NULL)
-		children_signal(
-			program->children, signal_number); /* it decides what becomes of us */
-	else
+	if (program->config->listen_url.scheme != URL_NONE || program->route.command == NULL)
 		main_stop(program, signal_number);
+	else if (children_count(program->children) > 0)
+		children_signal(program->children, signal_number); /* what becomes of us, it says */
+	else
+		(void)event_base_loopbreak(program->base); /* only its last output is still here */
 }
 
 /* ---- the beginning ---- */
