@@ -7,7 +7,6 @@
  */
 #include "proxy/message/envelope.h"
 
-#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +16,6 @@
 
 #define ENVELOPE_TEXT_MAX       256
 #define ENVELOPE_TRACESTATE_MAX (4096 + 4) /* so that one over carrier.h's limit is seen to be */
-
-static const struct envelope_value envelope_absent = {.type = JSON_ABSENT, .text = ""};
 
 /* Writes name as the first token of a pointer (RFC 6901, section 3). */
 static void envelope_pointer_token(char *pointer, const char *name)
@@ -89,19 +86,15 @@ int envelope_init(struct envelope *envelope, const struct pointers *pointers)
 {
 	*envelope = (struct envelope){
 		.pointers = pointers,
-		.stamps = calloc(pointers->nodes_count, sizeof(*envelope->stamps)),
 		.values = calloc(pointers->slots_count + 1, sizeof(*envelope->values)),
 		.arena = malloc(ENVELOPE_ARENA_FIRST),
 		.arena_size = ENVELOPE_ARENA_FIRST,
 	};
-	if (envelope->stamps == NULL || envelope->values == NULL || envelope->arena == NULL)
-		return -1;
-	return 0;
+	return envelope->values == NULL || envelope->arena == NULL ? -1 : 0;
 }
 
 void envelope_done(struct envelope *envelope)
 {
-	free(envelope->stamps);
 	free(envelope->values);
 	free(envelope->arena);
 	*envelope = (struct envelope){.pointers = NULL};
@@ -149,9 +142,8 @@ static inline bool envelope_arena_reserve(struct envelope *envelope, size_t size
 static inline struct envelope_value *envelope_fill(
 	struct envelope *envelope, int slot, enum json_type type, bool cut)
 {
-	struct envelope_value *value = &envelope->values[slot];
+	struct envelope_value *value = envelope_make(envelope, slot);
 
-	envelope_stamp(envelope, envelope->pointers->slot_nodes[slot]);
 	*value = (struct envelope_value){.type = type, .cut = cut, .text = ""};
 	return value;
 }
@@ -232,25 +224,6 @@ void envelope_text_end(struct envelope *envelope, int slot, enum json_type type)
 	envelope->text_size = 0;
 }
 
-static inline const struct envelope_value *envelope_find(const struct envelope *envelope, int slot)
-{
-	const struct pointers *pointers = envelope->pointers;
-	uint16_t node, parent;
-
-	for (node = pointers->slot_nodes[slot]; node != POINTERS_ROOT; node = parent) {
-		parent = pointers->nodes[node].parent;
-		if (envelope->stamps[node] < envelope->stamps[parent])
-			return &envelope_absent;
-	}
-	return &envelope->values[slot];
-}
-
-const struct envelope_value *envelope_value(const struct envelope *envelope, int slot)
-{
-	assert(slot >= 0 && (size_t)slot < envelope->pointers->slots_count);
-	return envelope_find(envelope, slot);
-}
-
 /* An id that can be answered: a string or number that was read whole. */
 static bool envelope_id_usable(const struct envelope_value *id)
 {
@@ -260,8 +233,8 @@ static bool envelope_id_usable(const struct envelope_value *id)
 
 bool envelope_decided(const struct envelope *envelope)
 {
-	return envelope_find(envelope, ENVELOPE_ID)->type != JSON_ABSENT &&
-	       envelope_find(envelope, ENVELOPE_METHOD)->type != JSON_ABSENT;
+	return envelope_value(envelope, ENVELOPE_ID)->type != JSON_ABSENT &&
+	       envelope_value(envelope, ENVELOPE_METHOD)->type != JSON_ABSENT;
 }
 
 /* A call: what it is by its id. */
@@ -274,21 +247,27 @@ static enum envelope_kind envelope_kind_of_call(const struct envelope_value *id)
 	return ENVELOPE_OTHER;
 }
 
-enum envelope_kind envelope_kind(const struct envelope *envelope)
+static enum envelope_kind envelope_find_kind(const struct envelope *envelope)
 {
-	const struct envelope_value *id = envelope_find(envelope, ENVELOPE_ID);
+	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
 	enum json_type error;
 
-	if (envelope_find(envelope, ENVELOPE_METHOD)->type == JSON_STRING)
+	if (envelope_value(envelope, ENVELOPE_METHOD)->type == JSON_STRING)
 		return envelope_kind_of_call(id);
 	if (id->type == JSON_ABSENT)
 		return ENVELOPE_OTHER;
-	error = envelope_find(envelope, ENVELOPE_ERROR)->type;
+	error = envelope_value(envelope, ENVELOPE_ERROR)->type;
 	if (error != JSON_ABSENT && error != JSON_NULL)
 		return ENVELOPE_ERROR_REPLY;
-	if (envelope_find(envelope, ENVELOPE_RESULT)->type != JSON_ABSENT)
+	if (envelope_value(envelope, ENVELOPE_RESULT)->type != JSON_ABSENT)
 		return ENVELOPE_RESULT_REPLY;
 	return ENVELOPE_OTHER;
+}
+
+enum envelope_kind envelope_judge(struct envelope *envelope)
+{
+	envelope->kind = envelope_find_kind(envelope);
+	return envelope->kind;
 }
 
 #define ENVELOPE_EXPONENT_DIGITS 9 /* fit a long */
@@ -423,7 +402,7 @@ static bool envelope_number_plain(const char *text, size_t size)
 
 size_t envelope_id_key(const struct envelope *envelope, char key[ENVELOPE_KEY_MAX])
 {
-	const struct envelope_value *id = envelope_find(envelope, ENVELOPE_ID);
+	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
 
 	if (!envelope_id_usable(id))
 		return 0;

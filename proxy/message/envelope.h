@@ -1,11 +1,13 @@
 #ifndef PROXY_MESSAGE_ENVELOPE_H
 #define PROXY_MESSAGE_ENVELOPE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "proxy/message/pointers.h"
+#include "proxy/message/unescape.h"
 
 /*
  * What a JSON-RPC message says about itself: its kind, and the values at the wanted pointers.
@@ -57,7 +59,26 @@ enum envelope_kind {
 	ENVELOPE_ERROR_REPLY,  /* id and an error that is not null */
 };
 
-struct envelope;
+/*
+ * Nothing in it is ever cleared: a slot's value counts while its bit in present is set, and a value
+ * that begins takes away the bits of all that its member, met before, held below.
+ *
+ * For the functions of envelope.h and envelope_fill.h alone.
+ */
+struct envelope {
+	uint64_t present[POINTERS_SLOTS_MAX / 64];
+	struct envelope_value *values; /* owned; of each slot */
+	enum envelope_kind kind;
+	const struct pointers *pointers; /* borrowed for life */
+	char *arena;                     /* owned; the texts of values */
+	size_t arena_used, arena_size;
+	bool large;     /* a text found no room under ENVELOPE_ARENA_MAX */
+	bool no_memory; /* a text found no room at all */
+	/* The string that is being read. */
+	struct unescape text;
+	bool text_lost;   /* there was no room for it */
+	size_t text_size; /* bytes of it at the end of the arena, not yet counted in arena_used */
+};
 
 /*
  * A set of pointers that begins with the fixed slots; carrier_name is the member, "trace". NULL:
@@ -65,9 +86,21 @@ struct envelope;
  */
 struct pointers *envelope_pointers_new(const char *carrier_name);
 
-enum envelope_kind envelope_kind(const struct envelope *envelope);
+/* By what has been read when splice called the hook. */
+static inline enum envelope_kind envelope_kind(const struct envelope *envelope)
+{
+	return envelope->kind;
+}
+
 /* The value in a slot; a repeated member's last value counts. Never NULL. */
-const struct envelope_value *envelope_value(const struct envelope *envelope, int slot);
+static inline const struct envelope_value *envelope_value(const struct envelope *envelope, int slot)
+{
+	static const struct envelope_value absent = {.type = JSON_ABSENT, .text = ""};
+	unsigned at = (unsigned)slot;
+
+	assert(at < POINTERS_SLOTS_MAX);
+	return (envelope->present[at / 64] >> (at % 64) & 1) != 0 ? &envelope->values[at] : &absent;
+}
 
 /*
  * The key under which a reply finds its request: type and *value* of the id, whatever its spelling

@@ -5,59 +5,51 @@
 #include "proxy/message/pointers_tree.h"
 #include "proxy/message/unescape.h"
 
-/*
- * The envelope as those see it who fill it (skim) and keep it (splice).
- *
- * Nothing is ever cleared: every value that begins at a node stamps the node with the next number
- * of a sequence, and a slot is valid when the stamps grow from the root down to its node. So a new
- * envelope costs one stamp, and a repeated member hides all that its first occurrence held.
- */
+/* The envelope as those see it who fill it (skim) and keep it (splice). */
 #define ENVELOPE_ARENA_FIRST 2048
 #define ENVELOPE_ARENA_MAX   65536
-
-struct envelope {
-	const struct pointers *pointers; /* borrowed for life */
-	uint64_t sequence;
-	uint64_t *stamps;              /* owned; of each node */
-	struct envelope_value *values; /* owned; of each slot */
-	char *arena;                   /* owned; the texts of values */
-	size_t arena_used, arena_size;
-	bool large;     /* a text found no room under ENVELOPE_ARENA_MAX */
-	bool no_memory; /* a text found no room at all */
-	/* The string that is being read. */
-	struct unescape text;
-	bool text_lost;   /* there was no room for it */
-	size_t text_size; /* bytes of it at the end of the arena, not yet counted in arena_used */
-};
+#define ENVELOPE_COPY        64 /* bytes that are copied at once, needed or not */
 
 /* 0, or -1 when out of memory; then envelope_done() is all that may follow. */
 int envelope_init(struct envelope *envelope, const struct pointers *pointers);
 void envelope_done(struct envelope *envelope);
 
-static inline void envelope_stamp(struct envelope *envelope, uint16_t node)
+/* A value begins at node: what was read there and below before is void. */
+static inline void envelope_void(struct envelope *envelope, const struct pointers_node *node)
 {
-	envelope->stamps[node] = ++envelope->sequence;
+	size_t i;
+
+	for (i = 0; i < POINTERS_SLOTS_MAX / 64; i++)
+		envelope->present[i] &= node->others[i];
+}
+
+/* The same at a slot's node: the value to be filled in. */
+static inline struct envelope_value *envelope_make(struct envelope *envelope, int slot)
+{
+	const struct pointers *pointers = envelope->pointers;
+	unsigned at = (unsigned)slot;
+
+	envelope_void(envelope, &pointers->nodes[pointers->slot_nodes[at]]);
+	envelope->present[at / 64] |= UINT64_C(1) << (at % 64);
+	return &envelope->values[at];
+}
+
+/* The same for a value without a text, at any node. */
+static inline void envelope_enter(struct envelope *envelope, uint16_t node, enum json_type type)
+{
+	int slot = envelope->pointers->nodes[node].slot;
+
+	if (slot >= 0)
+		*envelope_make(envelope, slot) = (struct envelope_value){.type = type, .text = ""};
+	else
+		envelope_void(envelope, &envelope->pointers->nodes[node]);
 }
 
 /* An envelope begins: all slots are absent. */
 static inline void envelope_begin(struct envelope *envelope)
 {
-	int slot = envelope->pointers->nodes[POINTERS_ROOT].slot;
-
 	envelope->arena_used = 0;
-	envelope_stamp(envelope, POINTERS_ROOT);
-	if (slot >= 0)
-		envelope->values[slot] = (struct envelope_value){.type = JSON_OBJECT, .text = ""};
-}
-
-/* A value without a text is at node: what was read there and below before is void. */
-static inline void envelope_enter(struct envelope *envelope, uint16_t node, enum json_type type)
-{
-	int slot = envelope->pointers->nodes[node].slot;
-
-	envelope_stamp(envelope, node);
-	if (slot >= 0)
-		envelope->values[slot] = (struct envelope_value){.type = type, .text = ""};
+	envelope_enter(envelope, POINTERS_ROOT, JSON_OBJECT);
 }
 
 /*
@@ -66,6 +58,24 @@ static inline void envelope_enter(struct envelope *envelope, uint16_t node, enum
  */
 void envelope_put(struct envelope *envelope, int slot, enum json_type type, const uint8_t *bytes,
 	size_t size);
+
+/* envelope_put() for most values: readable is how many bytes may be looked at, at least size. */
+static inline void envelope_put_quick(struct envelope *envelope, int slot, enum json_type type,
+	const uint8_t *bytes, size_t size, size_t readable)
+{
+	size_t used = envelope->arena_used;
+	char *text = envelope->arena + used;
+
+	if (size > ENVELOPE_COPY || size > envelope->pointers->slot_bytes_max[slot] ||
+		readable < ENVELOPE_COPY || envelope->arena_size - used < ENVELOPE_COPY) {
+		envelope_put(envelope, slot, type, bytes, size);
+		return;
+	}
+	memcpy(text, bytes, ENVELOPE_COPY);
+	envelope->arena_used = used + size;
+	*envelope_make(envelope, slot) =
+		(struct envelope_value){.type = type, .text = text, .size = size};
+}
 
 /*
  * The same in pieces: first, piece by piece, last. Strings are decoded, numbers taken as spelt.
@@ -77,5 +87,8 @@ void envelope_text_end(struct envelope *envelope, int slot, enum json_type type)
 
 /* Whether both id and method have been read, so that request or not is decided. */
 bool envelope_decided(const struct envelope *envelope);
+
+/* What it is by what has been read so far; envelope_kind() says the same from then on. */
+enum envelope_kind envelope_judge(struct envelope *envelope);
 
 #endif

@@ -102,27 +102,38 @@ static int pointers_reserve(struct pointers *pointers, const struct pointers_pat
 	return 0;
 }
 
+/* The bytes of a token in the form in which pointers_child() compares them. */
+static void pointers_set_token(
+	struct pointers *pointers, struct pointers_node *node, const uint8_t *token, uint32_t size)
+{
+	size_t word = size < sizeof(node->mask) ? size : sizeof(node->mask);
+
+	node->token = pointers->tokens_used;
+	node->token_size = size;
+	node->last_at = size - (uint32_t)word;
+	memset(&node->mask, 0xff, word);
+	memcpy(&node->first, token, word);
+	memcpy(&node->last, token + node->last_at, word);
+	memcpy(pointers->tokens + pointers->tokens_used, token, size); /* pointers_reserve() */
+	pointers->tokens_used += size;
+}
+
 static uint16_t pointers_add_node(
 	struct pointers *pointers, uint16_t parent, const uint8_t *token, uint32_t size)
 {
 	uint16_t number = (uint16_t)pointers->nodes_count++;
 	struct pointers_node *above = &pointers->nodes[parent];
-	uint64_t word = pointers_word(token, size, size);
-	uint16_t *head = &above->heads[pointers_bucket(word)];
+	struct pointers_node *node = &pointers->nodes[number];
+	uint16_t *head = &above->heads[pointers_bucket(token, size)];
 	uint32_t index_end = pointers_index_end(token, size);
 
-	pointers->nodes[number] = (struct pointers_node){.parent = parent,
-		.slot = -1,
-		.next = *head,
-		.word = word,
-		.token = pointers->tokens_used,
-		.token_size = size};
+	*node = (struct pointers_node){.parent = parent, .slot = -1, .next = *head};
+	memset(node->others, 0xff, sizeof(node->others));
+	pointers_set_token(pointers, node, token, size);
 	*head = number;
 	above->children++;
 	if (above->index_end < index_end)
 		above->index_end = index_end;
-	memcpy(pointers->tokens + pointers->tokens_used, token, size); /* pointers_reserve() */
-	pointers->tokens_used += size;
 	return number;
 }
 
@@ -139,6 +150,8 @@ struct pointers *pointers_new(void)
 		return NULL;
 	}
 	pointers->nodes[POINTERS_ROOT].slot = -1;
+	memset(pointers->nodes[POINTERS_ROOT].others, 0xff,
+		sizeof(pointers->nodes[POINTERS_ROOT].others));
 	pointers->nodes_count = POINTERS_ROOT + 1;
 	return pointers;
 }
@@ -171,6 +184,18 @@ static size_t pointers_follow(
 	return i;
 }
 
+/* The next slot, for the value at node. */
+static int pointers_make_slot(struct pointers *pointers, uint16_t node)
+{
+	size_t slot = pointers->slots_count++;
+
+	pointers->slot_nodes[slot] = node;
+	pointers->nodes[node].slot = (int16_t)slot;
+	for (; node != POINTERS_NONE; node = pointers->nodes[node].parent)
+		pointers->nodes[node].others[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+	return (int)slot;
+}
+
 /* A new slot for path, of which the first known tokens lead to node. */
 static int pointers_add_slot(
 	struct pointers *pointers, const struct pointers_path *path, size_t known, uint16_t node)
@@ -185,9 +210,7 @@ static int pointers_add_slot(
 			node = pointers_add_node(pointers, node, token, path->sizes[i]);
 		token += path->sizes[i];
 	}
-	pointers->slot_nodes[pointers->slots_count] = node;
-	pointers->nodes[node].slot = (int16_t)pointers->slots_count;
-	return (int)pointers->slots_count++;
+	return pointers_make_slot(pointers, node);
 }
 
 int pointers_add(struct pointers *pointers, const char *pointer, size_t bytes_max)
@@ -214,21 +237,13 @@ size_t pointers_count(const struct pointers *pointers)
 	return pointers->slots_count;
 }
 
-uint64_t pointers_word_short(const void *key, size_t size)
-{
-	uint64_t word = 0;
-
-	memcpy(&word, key, size < sizeof(word) ? size : sizeof(word));
-	return word;
-}
-
-uint16_t pointers_child_long(const struct pointers *pointers, uint16_t child, uint64_t word,
-	const void *key, size_t size)
+uint16_t pointers_child_long(
+	const struct pointers *pointers, uint16_t child, const void *key, size_t size)
 {
 	while (child != POINTERS_NONE) {
 		const struct pointers_node *candidate = &pointers->nodes[child];
 
-		if (candidate->word == word && candidate->token_size == size &&
+		if (candidate->token_size == size &&
 			memcmp(pointers->tokens + candidate->token, key, size) == 0)
 			break;
 		child = candidate->next;
@@ -239,13 +254,13 @@ uint16_t pointers_child_long(const struct pointers *pointers, uint16_t child, ui
 uint16_t pointers_element(
 	const struct pointers *pointers, const struct pointers_node *node, uint32_t index)
 {
-	char digits[10];
+	uint8_t digits[10];
 	size_t at = sizeof(digits);
 
 	if (index >= node->index_end)
 		return POINTERS_NONE;
 	do {
-		digits[--at] = (char)('0' + index % 10);
+		digits[--at] = (uint8_t)('0' + index % 10);
 		index /= 10;
 	} while (index > 0);
 	return pointers_child(

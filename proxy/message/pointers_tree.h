@@ -23,10 +23,14 @@ struct pointers_node {
 	uint16_t children;  /* how many */
 	uint16_t next;      /* next node in the parent's bucket */
 	uint32_t index_end; /* no element from this index on is wanted, if the value is an array */
-	uint32_t token_size;
-	uint64_t word;                    /* the token's first bytes: see pointers_word() */
-	size_t token;                     /* where the decoded token stands in pointers->tokens */
 	uint16_t heads[POINTERS_BUCKETS]; /* first child of each bucket */
+	size_t token;                     /* where the decoded token stands in pointers->tokens */
+	/* The token once more, for comparing words: its first 8 bytes and its last 8. */
+	uint32_t token_size;
+	uint32_t last_at; /* where its last 8 bytes begin; 0 if it has no more */
+	uint64_t mask;    /* of the bytes that it has, at most 8 */
+	uint64_t first, last;
+	uint64_t others[POINTERS_SLOTS_MAX / 64]; /* the slots that are not here or below */
 };
 
 struct pointers {
@@ -39,45 +43,42 @@ struct pointers {
 	size_t slot_bytes_max[POINTERS_SLOTS_MAX];
 };
 
-/* What pointers_word() and pointers_child() are where their quick way does not do. */
-uint64_t pointers_word_short(const void *key, size_t size);
-uint16_t pointers_child_long(const struct pointers *pointers, uint16_t child, uint64_t word,
-	const void *key, size_t size);
+/* What pointers_child() is where its quick way does not do. */
+uint16_t pointers_child_long(
+	const struct pointers *pointers, uint16_t child, const void *key, size_t size);
+
+static inline uint64_t pointers_word(const void *bytes, size_t at)
+{
+	uint64_t word;
+
+	memcpy(&word, (const uint8_t *)bytes + at, sizeof(word));
+	return word;
+}
+
+/* Most keys of a message are not wanted, and fall into an empty bucket. */
+static inline size_t pointers_bucket(const void *key, size_t size)
+{
+	return size == 0 ? 0 : (*(const uint8_t *)key + size) % POINTERS_BUCKETS;
+}
 
 /*
- * The first eight bytes of a key, or all and zeros: what most keys are told apart by. readable is
- * how many bytes may be looked at, size or more of them.
+ * The child of node under a decoded key, or POINTERS_NONE. readable is how many bytes may be looked
+ * at, size or more of them.
  */
-static inline uint64_t pointers_word(const void *key, size_t size, size_t readable)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	if (readable >= sizeof(uint64_t)) {
-		uint64_t word;
-
-		memcpy(&word, key, sizeof(word));
-		return size >= sizeof(word) ? word : word & ((UINT64_C(1) << 8 * size) - 1);
-	}
-#endif
-	return pointers_word_short(key, size);
-}
-
-static inline size_t pointers_bucket(uint64_t word)
-{
-	return word * UINT64_C(0x9e3779b97f4a7c15) >> 60; /* POINTERS_BUCKETS of them */
-}
-
-/* The child of node under a decoded key, or POINTERS_NONE. readable: see pointers_word(). */
 static inline uint16_t pointers_child(const struct pointers *pointers,
 	const struct pointers_node *node, const void *key, size_t size, size_t readable)
 {
-	uint64_t word = pointers_word(key, size, readable);
-	uint16_t child = node->heads[pointers_bucket(word)];
+	uint16_t child = node->heads[pointers_bucket(key, size)];
 	const struct pointers_node *candidate = &pointers->nodes[child];
 
-	if (child == POINTERS_NONE ||
-		(candidate->word == word && candidate->token_size == size && size <= sizeof(word)))
+	if (child == POINTERS_NONE)
 		return child;
-	return pointers_child_long(pointers, child, word, key, size);
+	if (readable >= sizeof(uint64_t) && size == candidate->token_size &&
+		size <= 2 * sizeof(uint64_t) &&
+		(pointers_word(key, 0) & candidate->mask) == candidate->first &&
+		(pointers_word(key, candidate->last_at) & candidate->mask) == candidate->last)
+		return child;
+	return pointers_child_long(pointers, child, key, size);
 }
 
 /* The child of node for the element at index of an array, or POINTERS_NONE. */

@@ -33,7 +33,8 @@ enum skim_state {
 };
 
 #define SKIM_NO_DEPTH      UINT32_MAX
-#define SKIM_NO_NODE       UINT16_MAX /* never the node of a value */
+#define SKIM_NO_NODE       UINT16_MAX       /* never the node of a value */
+#define SKIM_AHEAD         (SKIM_BLOCK + 2) /* what may be looked at without asking for end */
 #define SKIM_ESCAPE_LETTER 5 /* skim->escape after the backslash; below: hex digits to come */
 
 /* Why the text of a key or a value cannot be taken from where it stands. */
@@ -65,6 +66,17 @@ static inline const uint8_t *skim_number(struct skim *skim, const uint8_t *p, co
 	}
 	skim->number = state;
 	return p;
+}
+
+/* An integer at p that ends within a block: the byte after it; NULL for any other number. */
+static inline const uint8_t *skim_integer(const uint8_t *p)
+{
+	unsigned count = skim_block_digits(p);
+
+	if (count == 0 || count == SKIM_BLOCK || (count > 1 && *p == '0') ||
+		skim_number_byte[p[count]] != SKIM_BYTE_OTHER)
+		return NULL;
+	return p + count;
 }
 
 static const uint8_t *skim_blank(const uint8_t *p, const uint8_t *end)
@@ -141,8 +153,9 @@ static inline uint64_t skim_block_stops_at(
 }
 
 /*
- * Reads on inside a string, block by block; every stop of a block is visited without reading it
- * again, so that text full of escapes goes by quickly, too.
+ * Reads on inside a string: to its closing quote, to end, or NULL for what may not be in one. The
+ * input began at start. Block by block; every stop of a block is visited without
+ * reading it again, so that text full of escapes goes by quickly, too.
  */
 static const uint8_t *skim_text_on(
 	struct skim *skim, const uint8_t *start, const uint8_t *p, const uint8_t *end)
@@ -175,24 +188,6 @@ out:
 	return p;
 }
 
-/*
- * Reads a string from its beginning: to its closing quote, to end, or NULL for what may not be in
- * one. The input began at start. Most strings end in their first block.
- */
-static inline const uint8_t *skim_text(
-	struct skim *skim, const uint8_t *start, const uint8_t *p, const uint8_t *end)
-{
-	if (end - p >= SKIM_BLOCK) {
-		uint64_t stops = skim_block_stops(p);
-
-		if (stops == 0)
-			p += SKIM_BLOCK;
-		else if (p[skim_block_first(stops)] == '"')
-			return p + skim_block_first(stops);
-	}
-	return skim_text_on(skim, start, p, end);
-}
-
 /* The same for a string that was begun in an earlier piece. */
 static const uint8_t *skim_text_again(struct skim *skim, const uint8_t *start, const uint8_t *end)
 {
@@ -215,9 +210,9 @@ static void skim_key_add(struct skim *skim, const uint8_t *piece, const uint8_t 
 		sizeof(skim->key) - skim->key_size, piece, (size_t)(end - piece));
 }
 
-static uint16_t skim_key_find_hard(struct skim *skim, const uint8_t *piece, const uint8_t *end)
+/* The node of a key that was put together of pieces. */
+static uint16_t skim_key_find(struct skim *skim)
 {
-	skim_key_add(skim, piece, end);
 	skim->key_size =
 		unescape_finish(&skim->key_text, skim->key, skim->key_size, sizeof(skim->key));
 	if (skim->key_text.cut)
@@ -226,17 +221,20 @@ static uint16_t skim_key_find_hard(struct skim *skim, const uint8_t *piece, cons
 		skim->pointers, skim->level->node, skim->key, skim->key_size, sizeof(skim->key));
 }
 
-/* A key in an object with wanted members ends at quote. */
-static inline void skim_key_end(
-	struct skim *skim, const uint8_t *piece, const uint8_t *quote, const uint8_t *end)
+/* The current key, in an object with wanted members, leads to the node next. */
+static inline void skim_key_found(struct skim *skim, uint16_t next)
 {
-	if (skim->hard == 0)
-		skim->next = pointers_child(skim->pointers, skim->level->node, piece,
-			(size_t)(quote - piece), (size_t)(end - piece));
-	else
-		skim->next = skim_key_find_hard(skim, piece, quote);
-	if (skim->next != skim->carrier && skim->depth == skim->envelope_depth)
+	skim->next = next;
+	if (next != skim->carrier && skim->depth == skim->envelope_depth)
 		skim->member_from = SKIM_NOWHERE;
+}
+
+/* The same for one that stands between key and quote as it is. */
+static inline void skim_key_end(
+	struct skim *skim, const uint8_t *key, const uint8_t *quote, const uint8_t *end)
+{
+	skim_key_found(skim, pointers_child(skim->pointers, skim->level->node, key,
+				     (size_t)(quote - key), (size_t)(end - key)));
 }
 
 /* A wanted value begins; texts are entered when they end. */
@@ -259,22 +257,30 @@ static void skim_capture_add(struct skim *skim, const uint8_t *piece, const uint
 	envelope_text_add(skim->envelope, skim->capture, piece, (size_t)(end - piece));
 }
 
-static void skim_capture_end_hard(
+/* A wanted string or number ends before end. */
+static void skim_capture_end(
 	struct skim *skim, enum json_type type, const uint8_t *piece, const uint8_t *end)
 {
-	skim_capture_add(skim, piece, end);
-	envelope_text_end(skim->envelope, skim->capture, type);
+	if (skim->hard == 0) {
+		envelope_put(skim->envelope, skim->capture, type, piece, (size_t)(end - piece));
+	} else {
+		skim_capture_add(skim, piece, end);
+		envelope_text_end(skim->envelope, skim->capture, type);
+	}
+	skim->capture = -1;
 }
 
-/* A wanted string or number ends before end. */
-static inline void skim_capture_end(
-	struct skim *skim, enum json_type type, const uint8_t *piece, const uint8_t *end)
+/* A wanted string or number stands between text and text_end as it is. */
+static inline void skim_value_take(struct skim *skim, enum json_type type, const uint8_t *text,
+	const uint8_t *text_end, const uint8_t *end)
 {
-	if (skim->hard == 0)
-		envelope_put(skim->envelope, skim->capture, type, piece, (size_t)(end - piece));
+	int slot = skim->pointers->nodes[skim->next].slot;
+
+	if (slot >= 0)
+		envelope_put_quick(skim->envelope, slot, type, text, (size_t)(text_end - text),
+			(size_t)(end - text));
 	else
-		skim_capture_end_hard(skim, type, piece, end);
-	skim->capture = -1;
+		envelope_enter(skim->envelope, skim->next, type);
 }
 
 static inline bool skim_in_object(const struct skim *skim)
@@ -405,6 +411,7 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 {
 	const uint8_t *const start = *at;
 	const uint8_t *p = start;
+	const uint8_t *const limit = end - start > SKIM_AHEAD ? end - SKIM_AHEAD : start;
 	const uint8_t *token = start; /* where the piece of the current string or number begins */
 	enum skim_state state = skim->state;
 	enum skim_event event = SKIM_MORE;
@@ -434,30 +441,35 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 		key:
 			if (*p != '"')
 				goto blank;
-			if (skim->depth == skim->live_depth) {
-				skim->hard = 0;
-				if (skim->depth == skim->envelope_depth) {
-					skim->key_from = skim->offset + (size_t)(p - start);
-					if (state == SKIM_KEY_FIRST)
-						skim->member_from = skim->key_from;
-				}
+			if (skim->depth == skim->envelope_depth) {
+				skim->key_from = skim->offset + (size_t)(p - start);
+				if (state == SKIM_KEY_FIRST)
+					skim->member_from = skim->key_from;
 			}
 			token = ++p;
+			p = skim_block_plain(p, limit);
+			if (p < end && *p == '"') {
+				if (skim->depth == skim->live_depth)
+					skim_key_end(skim, token, p, end);
+				goto colon;
+			}
 			state = SKIM_KEY_TEXT;
-			p = skim_text(skim, start, p, end);
+			skim->hard = 0;
+			p = skim_text_on(skim, start, p, end);
 			goto key_end;
 		case SKIM_KEY_TEXT:
 			p = skim_text_again(skim, start, end);
 		key_end:
 			if (p == NULL)
 				goto refused;
-			if (p == end) {
-				if (skim->depth == skim->live_depth)
-					skim_key_add(skim, token, p);
-				goto out;
+			if (skim->depth == skim->live_depth) {
+				skim_key_add(skim, token, p);
+				if (p < end)
+					skim_key_found(skim, skim_key_find(skim));
 			}
-			if (skim->depth == skim->live_depth)
-				skim_key_end(skim, token, p, end);
+			if (p == end)
+				goto out;
+		colon:
 			if (end - p > 2 && p[1] == ':') {
 				p += 2;
 				state = SKIM_VALUE;
@@ -481,29 +493,47 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 			type = skim_type[*p];
 			if (type == JSON_ABSENT)
 				goto blank;
-			if (skim->next != POINTERS_NONE) {
-				if (skim->next == skim->carrier &&
-					skim->carrier_depth == SKIM_NO_DEPTH) {
-					skim->carrier_depth = skim->depth;
-					skim->value_from = skim->offset + (size_t)(p - start);
-					if (skim->stop_at_carriers) {
-						event = SKIM_CARRIER;
-						goto out;
-					}
+			if (skim->next == skim->carrier && skim->carrier_depth == SKIM_NO_DEPTH) {
+				skim->carrier_depth = skim->depth;
+				skim->value_from = skim->offset + (size_t)(p - start);
+				if (skim->stop_at_carriers) {
+					event = SKIM_CARRIER;
+					goto out;
 				}
-				skim_value_enter(skim, type);
 			}
 			if (type == JSON_STRING) {
 				token = ++p;
+				p = skim_block_plain(p, limit);
+				if (p < end && *p == '"') {
+					if (skim->next != POINTERS_NONE)
+						skim_value_take(skim, type, token, p, end);
+					p++;
+					goto after_value;
+				}
+				if (skim->next != POINTERS_NONE)
+					skim_value_enter(skim, type);
 				state = SKIM_STRING;
-				p = skim_text(skim, start, p, end);
+				p = skim_text_on(skim, start, p, end);
 				goto string_end;
 			}
 			if (type == JSON_NUMBER) {
 				token = p;
+				if (p < limit) {
+					p = skim_integer(p);
+					if (p != NULL) {
+						if (skim->next != POINTERS_NONE)
+							skim_value_take(skim, type, token, p, end);
+						goto after_value;
+					}
+					p = token;
+				}
+				if (skim->next != POINTERS_NONE)
+					skim_value_enter(skim, type);
 				skim->number = SKIM_NUMBER_BEGIN;
 				goto number;
 			}
+			if (skim->next != POINTERS_NONE)
+				skim_value_enter(skim, type);
 			p++;
 			if (type == JSON_OBJECT) {
 				state = SKIM_KEY_FIRST;

@@ -30,6 +30,16 @@ static inline uint64_t skim_block_stops(const uint8_t *bytes)
 	return (uint32_t)_mm_movemask_epi8(_mm_or_si128(low, backslash));
 }
 
+/* How many digits the block begins with. */
+static inline unsigned skim_block_digits(const uint8_t *bytes)
+{
+	__m128i block = _mm_loadu_si128((const __m128i *)(const void *)bytes);
+	__m128i value = _mm_sub_epi8(block, _mm_set1_epi8('0'));
+	__m128i digits = _mm_cmpeq_epi8(_mm_min_epu8(value, _mm_set1_epi8(9)), value);
+
+	return (unsigned)__builtin_ctz(~(unsigned)_mm_movemask_epi8(digits));
+}
+
 #else
 
 #define SKIM_BLOCK  8
@@ -37,14 +47,21 @@ static inline uint64_t skim_block_stops(const uint8_t *bytes)
 
 #define SKIM_EACH(byte) (0x0101010101010101u * (uint64_t)(byte))
 
-static inline uint64_t skim_block_stops(const uint8_t *bytes)
+static inline uint64_t skim_block_load(const uint8_t *bytes)
 {
-	uint64_t block, low, backslash;
+	uint64_t block;
 
 	memcpy(&block, bytes, sizeof(block));
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	block = __builtin_bswap64(block);
 #endif
+	return block;
+}
+
+static inline uint64_t skim_block_stops(const uint8_t *bytes)
+{
+	uint64_t block = skim_block_load(bytes), low, backslash;
+
 	/* Seven-bit sums never carry into the next byte, so every bit is exact. */
 	low = block ^ SKIM_EACH(2); /* the quote comes to 0x20, next to the control characters */
 	low = ((low & SKIM_EACH(0x7f)) + SKIM_EACH(0x7f - 0x20)) | low;
@@ -53,7 +70,38 @@ static inline uint64_t skim_block_stops(const uint8_t *bytes)
 	return ~(low & backslash) & SKIM_EACH(0x80);
 }
 
+static inline unsigned skim_block_digits(const uint8_t *bytes)
+{
+	uint64_t value = skim_block_load(bytes) ^ SKIM_EACH('0');
+	uint64_t others = ((value & SKIM_EACH(0x7f)) + SKIM_EACH(0x7f - 9)) | value;
+
+	others &= SKIM_EACH(0x80);
+	return others == 0 ? SKIM_BLOCK : (unsigned)__builtin_ctzll(others) / SKIM_STRIDE;
+}
+
 #endif
+
+/* The position in the block of the first byte in a mask that is not empty. */
+static inline unsigned skim_block_first(uint64_t stops)
+{
+	return (unsigned)__builtin_ctzll(stops) / SKIM_STRIDE;
+}
+
+/*
+ * Reads plain text on, a block at a time while the block begins before limit: where the first stop
+ * is, or where it went no further. Two blocks and a byte from any place before limit are readable.
+ */
+static inline const uint8_t *skim_block_plain(const uint8_t *p, const uint8_t *limit)
+{
+	uint64_t stops;
+
+	for (; p < limit; p += SKIM_BLOCK) {
+		stops = skim_block_stops(p);
+		if (stops != 0)
+			return p + skim_block_first(stops);
+	}
+	return p;
+}
 
 /* The same for fewer bytes than a block. */
 static inline uint64_t skim_block_few(const uint8_t *bytes, size_t count)
@@ -63,12 +111,6 @@ static inline uint64_t skim_block_few(const uint8_t *bytes, size_t count)
 	memset(block, ' ', sizeof(block));
 	memcpy(block, bytes, count); /* < SKIM_BLOCK */
 	return skim_block_stops(block);
-}
-
-/* The position in the block of the first byte in a mask that is not empty. */
-static inline unsigned skim_block_first(uint64_t stops)
-{
-	return (unsigned)__builtin_ctzll(stops) / SKIM_STRIDE;
 }
 
 /* The mask without the first count bytes; count < SKIM_BLOCK. */

@@ -175,7 +175,7 @@ static void splice_settle(struct splice *splice)
 	splice->skim.stop_at_members = !decided;
 	if (!decided)
 		return;
-	if (envelope_kind(&splice->envelope) == ENVELOPE_REQUEST)
+	if (envelope_judge(&splice->envelope) == ENVELOPE_REQUEST)
 		splice_edit(splice);
 	else
 		splice_leave(splice, SPLICE_LEFT);
@@ -266,13 +266,9 @@ static void splice_on_member(struct splice *splice)
 		splice_settle(splice);
 }
 
-/* The last chance to edit, with everything known. */
-static void splice_close_envelope(struct splice *splice)
+/* A request's last chance to be edited, with everything known. */
+static void splice_close_request(struct splice *splice)
 {
-	bool request = envelope_kind(&splice->envelope) == ENVELOPE_REQUEST;
-
-	if (!request)
-		return;
 	if (splice->fate == SPLICE_LEFT)
 		splice->troubles |= SPLICE_UNDECIDED;
 	if (splice->fate != SPLICE_OPEN)
@@ -323,8 +319,8 @@ static void splice_on_brace(struct splice *splice, const uint8_t **at, const uin
 		splice_fail(splice, SPLICE_NOT_JSON);
 		return;
 	}
-	if (splice->mode != SPLICE_WATCH)
-		splice_close_envelope(splice);
+	if (envelope_judge(&splice->envelope) == ENVELOPE_REQUEST && splice->mode != SPLICE_WATCH)
+		splice_close_request(splice);
 	if (splice->phase == SPLICE_PASSING)
 		return;
 	splice->hooks->envelope(splice->arg, &splice->envelope);
