@@ -142,7 +142,9 @@ static inline bool envelope_arena_reserve(struct envelope *envelope, size_t size
 static inline struct envelope_value *envelope_fill(
 	struct envelope *envelope, int slot, enum json_type type, bool cut)
 {
-	struct envelope_value *value = envelope_make(envelope, slot);
+	const struct pointers *pointers = envelope->pointers;
+	struct envelope_value *value =
+		envelope_make(envelope, &pointers->nodes[pointers->slot_nodes[slot]]);
 
 	*value = (struct envelope_value){.type = type, .cut = cut, .text = ""};
 	return value;

@@ -14,42 +14,35 @@
 int envelope_init(struct envelope *envelope, const struct pointers *pointers);
 void envelope_done(struct envelope *envelope);
 
-/* A value begins at node: what was read there and below before is void. */
-static inline void envelope_void(struct envelope *envelope, const struct pointers_node *node)
+/*
+ * A value begins at node: what was read there and below before is void. If it is a slot's node, its
+ * value, to be filled in.
+ */
+static inline struct envelope_value *envelope_make(
+	struct envelope *envelope, const struct pointers_node *node)
 {
 	size_t i;
 
 	for (i = 0; i < POINTERS_SLOTS_MAX / 64; i++)
-		envelope->present[i] &= node->others[i];
+		envelope->present[i] = (envelope->present[i] & node->others[i]) | node->own[i];
+	return envelope->values + node->slot;
 }
 
-/* The same at a slot's node: the value to be filled in. */
-static inline struct envelope_value *envelope_make(struct envelope *envelope, int slot)
+/* The same for a value without a text. */
+static inline void envelope_enter(
+	struct envelope *envelope, const struct pointers_node *node, enum json_type type)
 {
-	const struct pointers *pointers = envelope->pointers;
-	unsigned at = (unsigned)slot;
+	struct envelope_value *value = envelope_make(envelope, node);
 
-	envelope_void(envelope, &pointers->nodes[pointers->slot_nodes[at]]);
-	envelope->present[at / 64] |= UINT64_C(1) << (at % 64);
-	return &envelope->values[at];
-}
-
-/* The same for a value without a text, at any node. */
-static inline void envelope_enter(struct envelope *envelope, uint16_t node, enum json_type type)
-{
-	int slot = envelope->pointers->nodes[node].slot;
-
-	if (slot >= 0)
-		*envelope_make(envelope, slot) = (struct envelope_value){.type = type, .text = ""};
-	else
-		envelope_void(envelope, &envelope->pointers->nodes[node]);
+	if (node->slot >= 0)
+		*value = (struct envelope_value){.type = type, .text = ""};
 }
 
 /* An envelope begins: all slots are absent. */
 static inline void envelope_begin(struct envelope *envelope)
 {
 	envelope->arena_used = 0;
-	envelope_enter(envelope, POINTERS_ROOT, JSON_OBJECT);
+	envelope_enter(envelope, &envelope->pointers->nodes[POINTERS_ROOT], JSON_OBJECT);
 }
 
 /*
@@ -59,21 +52,21 @@ static inline void envelope_begin(struct envelope *envelope)
 void envelope_put(struct envelope *envelope, int slot, enum json_type type, const uint8_t *bytes,
 	size_t size);
 
-/* envelope_put() for most values: readable is how many bytes may be looked at, at least size. */
-static inline void envelope_put_quick(struct envelope *envelope, int slot, enum json_type type,
-	const uint8_t *bytes, size_t size, size_t readable)
+/* envelope_put() at node for most values: readable is how many bytes may be looked at. */
+static inline void envelope_put_quick(struct envelope *envelope, const struct pointers_node *node,
+	enum json_type type, const uint8_t *bytes, size_t size, size_t readable)
 {
 	size_t used = envelope->arena_used;
 	char *text = envelope->arena + used;
 
-	if (size > ENVELOPE_COPY || size > envelope->pointers->slot_bytes_max[slot] ||
+	if (size > ENVELOPE_COPY || size > envelope->pointers->slot_bytes_max[node->slot] ||
 		readable < ENVELOPE_COPY || envelope->arena_size - used < ENVELOPE_COPY) {
-		envelope_put(envelope, slot, type, bytes, size);
+		envelope_put(envelope, node->slot, type, bytes, size);
 		return;
 	}
 	memcpy(text, bytes, ENVELOPE_COPY);
 	envelope->arena_used = used + size;
-	*envelope_make(envelope, slot) =
+	*envelope_make(envelope, node) =
 		(struct envelope_value){.type = type, .text = text, .size = size};
 }
 

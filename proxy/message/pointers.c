@@ -191,6 +191,7 @@ static int pointers_make_slot(struct pointers *pointers, uint16_t node)
 
 	pointers->slot_nodes[slot] = node;
 	pointers->nodes[node].slot = (int16_t)slot;
+	pointers->nodes[node].own[slot / 64] = UINT64_C(1) << (slot % 64);
 	for (; node != POINTERS_NONE; node = pointers->nodes[node].parent)
 		pointers->nodes[node].others[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
 	return (int)slot;

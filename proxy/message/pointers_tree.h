@@ -30,7 +30,9 @@ struct pointers_node {
 	uint32_t last_at; /* where its last 8 bytes begin; 0 if it has no more */
 	uint64_t mask;    /* of the bytes that it has, at most 8 */
 	uint64_t first, last;
-	uint64_t others[POINTERS_SLOTS_MAX / 64]; /* the slots that are not here or below */
+	/* Sets of slots: its own, if it is one, and all that are neither here nor below. */
+	uint64_t own[POINTERS_SLOTS_MAX / 64];
+	uint64_t others[POINTERS_SLOTS_MAX / 64];
 };
 
 struct pointers {

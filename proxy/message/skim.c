@@ -33,7 +33,6 @@ enum skim_state {
 };
 
 #define SKIM_NO_DEPTH      UINT32_MAX
-#define SKIM_NO_NODE       UINT16_MAX       /* never the node of a value */
 #define SKIM_AHEAD         (SKIM_BLOCK + 2) /* what may be looked at without asking for end */
 #define SKIM_ESCAPE_LETTER 5 /* skim->escape after the backslash; below: hex digits to come */
 
@@ -66,17 +65,6 @@ static inline const uint8_t *skim_number(struct skim *skim, const uint8_t *p, co
 	}
 	skim->number = state;
 	return p;
-}
-
-/* An integer at p that ends within a block: the byte after it; NULL for any other number. */
-static inline const uint8_t *skim_integer(const uint8_t *p)
-{
-	unsigned count = skim_block_digits(p);
-
-	if (count == 0 || count == SKIM_BLOCK || (count > 1 && *p == '0') ||
-		skim_number_byte[p[count]] != SKIM_BYTE_OTHER)
-		return NULL;
-	return p + count;
 }
 
 static const uint8_t *skim_blank(const uint8_t *p, const uint8_t *end)
@@ -210,37 +198,34 @@ static void skim_key_add(struct skim *skim, const uint8_t *piece, const uint8_t 
 		sizeof(skim->key) - skim->key_size, piece, (size_t)(end - piece));
 }
 
+static inline const struct pointers_node *skim_node(const struct skim *skim, uint16_t number)
+{
+	return number == POINTERS_NONE ? NULL : &skim->pointers->nodes[number];
+}
+
 /* The node of a key that was put together of pieces. */
-static uint16_t skim_key_find(struct skim *skim)
+static const struct pointers_node *skim_key_find(struct skim *skim)
 {
 	skim->key_size =
 		unescape_finish(&skim->key_text, skim->key, skim->key_size, sizeof(skim->key));
 	if (skim->key_text.cut)
-		return POINTERS_NONE;
-	return pointers_child(
-		skim->pointers, skim->level->node, skim->key, skim->key_size, sizeof(skim->key));
+		return NULL;
+	return skim_node(skim, pointers_child(skim->pointers, skim->level->node, skim->key,
+				       skim->key_size, sizeof(skim->key)));
 }
 
 /* The current key, in an object with wanted members, leads to the node next. */
-static inline void skim_key_found(struct skim *skim, uint16_t next)
+static inline void skim_key_found(struct skim *skim, const struct pointers_node *next)
 {
 	skim->next = next;
 	if (next != skim->carrier && skim->depth == skim->envelope_depth)
 		skim->member_from = SKIM_NOWHERE;
 }
 
-/* The same for one that stands between key and quote as it is. */
-static inline void skim_key_end(
-	struct skim *skim, const uint8_t *key, const uint8_t *quote, const uint8_t *end)
-{
-	skim_key_found(skim, pointers_child(skim->pointers, skim->level->node, key,
-				     (size_t)(quote - key), (size_t)(end - key)));
-}
-
 /* A wanted value begins; texts are entered when they end. */
 static inline void skim_value_enter(struct skim *skim, enum json_type type)
 {
-	int16_t slot = skim->pointers->nodes[skim->next].slot;
+	int16_t slot = skim->next->slot;
 
 	if ((type == JSON_STRING || type == JSON_NUMBER) && slot >= 0)
 		skim->capture = slot;
@@ -274,11 +259,9 @@ static void skim_capture_end(
 static inline void skim_value_take(struct skim *skim, enum json_type type, const uint8_t *text,
 	const uint8_t *text_end, const uint8_t *end)
 {
-	int slot = skim->pointers->nodes[skim->next].slot;
-
-	if (slot >= 0)
-		envelope_put_quick(skim->envelope, slot, type, text, (size_t)(text_end - text),
-			(size_t)(end - text));
+	if (skim->next->slot >= 0)
+		envelope_put_quick(skim->envelope, skim->next, type, text,
+			(size_t)(text_end - text), (size_t)(end - text));
 	else
 		envelope_enter(skim->envelope, skim->next, type);
 }
@@ -289,30 +272,31 @@ static inline bool skim_in_object(const struct skim *skim)
 }
 
 /* The object or array that just began has wanted members. */
-static inline void skim_go_down(struct skim *skim, uint16_t node)
+static inline void skim_go_down(struct skim *skim, const struct pointers_node *node)
 {
 	skim->live_depth = skim->depth;
 	skim->level = &skim->levels[skim->depth - skim->envelope_depth];
-	skim->level->node = &skim->pointers->nodes[node];
+	skim->level->node = node;
 }
 
 /* An object begins; false when that is too deep. */
 static inline bool skim_open_object(struct skim *skim)
 {
 	uint32_t depth = skim->depth + 1;
-	uint16_t node = depth == skim->envelope_depth ? POINTERS_ROOT : skim->next;
+	const struct pointers_node *node = skim->next;
 
 	if (depth > SPLICE_DEPTH_MAX)
 		return false;
 	skim->depth = depth;
 	skim->objects[depth / 64] |= UINT64_C(1) << (depth % 64);
 	skim->after = SKIM_AFTER_MEMBER;
-	skim->next = POINTERS_NONE;
-	if (node == POINTERS_NONE || skim->pointers->nodes[node].children == 0)
-		return true;
-	if (node == POINTERS_ROOT)
+	skim->next = NULL;
+	if (depth == skim->envelope_depth) {
 		envelope_begin(skim->envelope);
-	skim_go_down(skim, node);
+		node = &skim->pointers->nodes[POINTERS_ROOT];
+	}
+	if (node != NULL && node->children > 0)
+		skim_go_down(skim, node);
 	return true;
 }
 
@@ -320,21 +304,21 @@ static inline bool skim_open_object(struct skim *skim)
 static inline bool skim_open_array(struct skim *skim)
 {
 	uint32_t depth = skim->depth + 1;
-	uint16_t node = skim->next;
+	const struct pointers_node *node = skim->next;
 
 	if (depth > SPLICE_DEPTH_MAX)
 		return false;
 	skim->depth = depth;
 	skim->objects[depth / 64] &= ~(UINT64_C(1) << (depth % 64));
 	skim->after = SKIM_AFTER_ELEMENT;
-	skim->next = POINTERS_NONE;
+	skim->next = NULL;
 	if (depth == 1 && skim->envelope_depth == 1)
 		skim->envelope_depth = 2; /* a batch */
-	if (node == POINTERS_NONE || skim->pointers->nodes[node].index_end == 0)
-		return true;
-	skim_go_down(skim, node);
-	skim->level->index = 0;
-	skim->next = pointers_element(skim->pointers, skim->level->node, 0);
+	if (node != NULL && node->index_end > 0) {
+		skim_go_down(skim, node);
+		skim->level->index = 0;
+		skim->next = skim_node(skim, pointers_element(skim->pointers, node, 0));
+	}
 	return true;
 }
 
@@ -348,7 +332,7 @@ static inline bool skim_close(struct skim *skim)
 	if (live) {
 		skim->live_depth = envelope ? 0 : skim->depth;
 		skim->level -= envelope ? 0 : 1;
-		skim->next = POINTERS_NONE;
+		skim->next = NULL;
 	}
 	if (skim->depth == 0)
 		skim->after = SKIM_DONE;
@@ -362,9 +346,10 @@ static void skim_element_next(struct skim *skim)
 {
 	struct skim_level *level = skim->level;
 
-	skim->next = POINTERS_NONE;
+	skim->next = NULL;
 	if (level->index < level->node->index_end)
-		skim->next = pointers_element(skim->pointers, level->node, ++level->index);
+		skim->next = skim_node(
+			skim, pointers_element(skim->pointers, level->node, ++level->index));
 }
 
 /* The literal's bytes after its first; the byte after them, end, or NULL when it is another. */
@@ -373,6 +358,176 @@ static const uint8_t *skim_literal(struct skim *skim, const uint8_t *p, const ui
 	for (; p < end && *skim->literal != '\0'; p++, skim->literal++)
 		if (*p != (uint8_t)*skim->literal)
 			return skim_refuse(skim, p);
+	return p;
+}
+
+/* The byte after the literal at p; NULL if it is another. */
+static inline const uint8_t *skim_quick_literal(const uint8_t *p)
+{
+	if (memcmp(p, "null", 4) == 0 || memcmp(p, "true", 4) == 0)
+		return p + 4;
+	return memcmp(p, "fals", 4) == 0 && p[4] == 'e' ? p + 5 : NULL;
+}
+
+/* The byte after the integer at p; NULL for any other number, or one too near to last. */
+static inline const uint8_t *skim_quick_integer(
+	const uint8_t *p, const uint8_t *limit, const uint8_t *last)
+{
+	const uint8_t *digits = p;
+
+	if (p < limit)
+		p += skim_block_digits(p);
+	else
+		while (p < last && *p >= '0' && *p <= '9')
+			p++;
+	if (p == digits || p >= last || (p - digits > 1 && *digits == '0') ||
+		skim_number_byte[*p] != SKIM_BYTE_OTHER)
+		return NULL;
+	return p;
+}
+
+/* A key ends at quote. Whether it may be followed here: it is not a carrier's. */
+static inline bool skim_quick_key(
+	struct skim *skim, const uint8_t *key, const uint8_t *quote, const uint8_t *end)
+{
+	const struct pointers_node *next;
+
+	if (skim->depth != skim->live_depth)
+		return true;
+	next = skim_node(skim, pointers_child(skim->pointers, skim->level->node, key,
+				       (size_t)(quote - key), (size_t)(end - key)));
+	if (next == skim->carrier)
+		return false;
+	skim->next = next;
+	return true;
+}
+
+/*
+ * Reads on from p, which is before the last byte, while the text is as most is: no white space, no
+ * escapes, integers, no end in sight, and nothing that has to be told. Returns what skim_run() goes
+ * on with, *state and the beginning of the token.
+ */
+__attribute__((noinline, hot)) static const uint8_t *skim_quick(struct skim *skim,
+	enum skim_state *state, const uint8_t *p, const uint8_t *limit, const uint8_t *end)
+{
+	const uint8_t *const last = end - 1;
+	enum skim_state now = *state;
+	const uint8_t *text, *text_end;
+
+	if (now == SKIM_AFTER_MEMBER)
+		goto after_member;
+	if (now == SKIM_KEY_FIRST)
+		goto key_first;
+	if (now == SKIM_VALUE && skim->next != skim->carrier)
+		goto value;
+	if (now == SKIM_AFTER_ELEMENT)
+		goto after_element;
+	if (now == SKIM_ELEMENT_FIRST)
+		goto element_first;
+	return p;
+after_value:
+	if (skim->after == SKIM_AFTER_ELEMENT)
+		goto after_element;
+	now = SKIM_DONE;
+	if (skim->after == SKIM_DONE)
+		goto out;
+after_member:
+	now = SKIM_AFTER_MEMBER;
+	if (p >= last)
+		goto out;
+	if (*p == '}')
+		goto close;
+	if (p[0] != ',' || p[1] != '"')
+		goto out;
+	text = p + 2;
+key:
+	text_end = skim_block_plain(text, limit);
+	if (text_end >= last || text_end[0] != '"' || text_end[1] != ':' ||
+		!skim_quick_key(skim, text, text_end, end))
+		goto out;
+	p = text_end + 2;
+	now = SKIM_VALUE;
+value:
+	if (p >= last)
+		goto out;
+	if (*p == '"') {
+		text = p + 1;
+		text_end = skim_block_plain(text, limit);
+		if (text_end >= last || *text_end != '"')
+			goto out;
+		if (skim->next != NULL)
+			skim_value_take(skim, JSON_STRING, text, text_end, end);
+		p = text_end + 1;
+		goto after_value;
+	}
+	if (*p == '{')
+		goto object;
+	if (*p == '[')
+		goto array;
+	if (*p <= '9') {
+		text_end = skim_quick_integer(p, limit, last);
+		if (text_end == NULL)
+			goto out;
+		if (skim->next != NULL)
+			skim_value_take(skim, JSON_NUMBER, p, text_end, end);
+	} else {
+		text_end = p < limit ? skim_quick_literal(p) : NULL;
+		if (text_end == NULL)
+			goto out;
+		if (skim->next != NULL)
+			envelope_enter(skim->envelope, skim->next, skim_type[*p]);
+	}
+	p = text_end;
+	goto after_value;
+object:
+	if (skim->next != NULL)
+		envelope_enter(skim->envelope, skim->next, JSON_OBJECT);
+	if (!skim_open_object(skim))
+		goto out;
+	p++;
+	now = SKIM_KEY_FIRST;
+key_first:
+	if (p >= last)
+		goto out;
+	if (*p == '}')
+		goto close;
+	if (*p != '"')
+		goto out;
+	text = p + 1;
+	goto key;
+array:
+	if (skim->next != NULL)
+		envelope_enter(skim->envelope, skim->next, JSON_ARRAY);
+	if (!skim_open_array(skim))
+		goto out;
+	p++;
+	now = SKIM_ELEMENT_FIRST;
+element_first:
+	if (p >= last)
+		goto out;
+	if (*p != ']')
+		goto value;
+close:
+	if (skim->depth == skim->envelope_depth || skim->depth - 1 == skim->carrier_depth)
+		goto out;
+	p++;
+	(void)skim_close(skim); /* no envelope */
+	goto after_value;
+after_element:
+	now = SKIM_AFTER_ELEMENT;
+	if (p >= last)
+		goto out;
+	if (*p == ']')
+		goto close;
+	if (*p != ',')
+		goto out;
+	p++;
+	if (skim->depth == skim->live_depth)
+		skim_element_next(skim);
+	now = SKIM_VALUE;
+	goto value;
+out:
+	*state = now;
 	return p;
 }
 
@@ -391,15 +546,15 @@ void skim_begin(struct skim *skim, enum skim_mode mode)
 	skim->state = SKIM_VALUE;
 	skim->after = SKIM_DONE;
 	skim->escape = 0;
-	skim->next = POINTERS_NONE;
+	skim->next = NULL;
 	skim->capture = -1;
 	skim->depth = 0;
 	skim->live_depth = 0;
 	skim->envelope_depth = mode == SKIM_CHECK ? SKIM_NO_DEPTH : 1;
 	skim->carrier_depth = SKIM_NO_DEPTH;
-	skim->carrier = SKIM_NO_NODE;
+	skim->carrier = skim->pointers->nodes;
 	if (mode == SKIM_STOP)
-		skim->carrier = skim->pointers->slot_nodes[ENVELOPE_CARRIER];
+		skim->carrier += skim->pointers->slot_nodes[ENVELOPE_CARRIER];
 }
 
 /*
@@ -412,17 +567,25 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 	const uint8_t *const start = *at;
 	const uint8_t *p = start;
 	const uint8_t *const limit = end - start > SKIM_AHEAD ? end - SKIM_AHEAD : start;
+	const uint8_t *const quick = skim->stop_at_members ? start : end - 1;
 	const uint8_t *token = start; /* where the piece of the current string or number begins */
 	enum skim_state state = skim->state;
 	enum skim_event event = SKIM_MORE;
 	enum json_type type;
 
 	while (p < end) {
+		if (p < quick) {
+			p = skim_quick(skim, &state, p, limit, end);
+			if (p == end)
+				break;
+		}
 		switch (state) {
+		case SKIM_KEY_FIRST:
 		case SKIM_AFTER_MEMBER:
-		after_member:
 			if (*p == '}')
 				goto close;
+			if (state == SKIM_KEY_FIRST)
+				goto key;
 			if (*p != ',')
 				goto blank;
 			p++;
@@ -447,12 +610,6 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 					skim->member_from = skim->key_from;
 			}
 			token = ++p;
-			p = skim_block_plain(p, limit);
-			if (p < end && *p == '"') {
-				if (skim->depth == skim->live_depth)
-					skim_key_end(skim, token, p, end);
-				goto colon;
-			}
 			state = SKIM_KEY_TEXT;
 			skim->hard = 0;
 			p = skim_text_on(skim, start, p, end);
@@ -469,12 +626,6 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 			}
 			if (p == end)
 				goto out;
-		colon:
-			if (end - p > 2 && p[1] == ':') {
-				p += 2;
-				state = SKIM_VALUE;
-				goto value;
-			}
 			p++;
 			state = SKIM_COLON;
 			if (p == end)
@@ -501,39 +652,19 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 					goto out;
 				}
 			}
+			if (skim->next != NULL)
+				skim_value_enter(skim, type);
 			if (type == JSON_STRING) {
 				token = ++p;
-				p = skim_block_plain(p, limit);
-				if (p < end && *p == '"') {
-					if (skim->next != POINTERS_NONE)
-						skim_value_take(skim, type, token, p, end);
-					p++;
-					goto after_value;
-				}
-				if (skim->next != POINTERS_NONE)
-					skim_value_enter(skim, type);
 				state = SKIM_STRING;
 				p = skim_text_on(skim, start, p, end);
 				goto string_end;
 			}
 			if (type == JSON_NUMBER) {
 				token = p;
-				if (p < limit) {
-					p = skim_integer(p);
-					if (p != NULL) {
-						if (skim->next != POINTERS_NONE)
-							skim_value_take(skim, type, token, p, end);
-						goto after_value;
-					}
-					p = token;
-				}
-				if (skim->next != POINTERS_NONE)
-					skim_value_enter(skim, type);
 				skim->number = SKIM_NUMBER_BEGIN;
 				goto number;
 			}
-			if (skim->next != POINTERS_NONE)
-				skim_value_enter(skim, type);
 			p++;
 			if (type == JSON_OBJECT) {
 				state = SKIM_KEY_FIRST;
@@ -586,10 +717,6 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 			if (*skim->literal != '\0')
 				goto out;
 			goto after_value;
-		case SKIM_KEY_FIRST:
-			if (*p == '}')
-				goto close;
-			goto key;
 		case SKIM_ELEMENT_FIRST:
 			if (*p == ']')
 				goto close;
@@ -621,8 +748,6 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 			event = SKIM_CARRIER_END;
 			goto out;
 		}
-		if (state == SKIM_AFTER_MEMBER && p < end)
-			goto after_member;
 		continue;
 	blank:
 		if ((skim_class[*p] & SKIM_IS_BLANK) == 0)

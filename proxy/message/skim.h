@@ -44,14 +44,15 @@ struct skim {
 	bool stop_at_carriers; /* set by splice */
 	bool stop_at_members;  /* set by splice */
 
-	uint8_t state;       /* enum skim_state */
-	uint8_t after;       /* the state after a value */
-	uint8_t escape;      /* bytes of an escape still to come: see skim.c */
-	uint8_t number;      /* enum skim_number_state */
-	uint8_t hard;        /* of the current string or number: see skim.c */
-	uint16_t next;       /* the node of the value to come; POINTERS_NONE: not wanted */
-	uint16_t carrier;    /* the carrier's node */
-	int16_t capture;     /* the slot that wants the current string or number; -1: none */
+	uint8_t state;   /* enum skim_state */
+	uint8_t after;   /* the state after a value */
+	uint8_t escape;  /* bytes of an escape still to come: see skim.c */
+	uint8_t number;  /* enum skim_number_state */
+	uint8_t hard;    /* of the current string or number: see skim.c */
+	int16_t capture; /* the slot that wants the current string or number; -1: none */
+	const struct pointers_node *next; /* of the value to come; NULL: not wanted */
+	const struct pointers_node
+		*carrier;    /* the carrier's; nodes[POINTERS_NONE]: not looked for */
 	const uint8_t *bad;  /* the byte that is wrong */
 	const char *literal; /* what must still come of true, false or null */
 

@@ -95,7 +95,12 @@ static inline const uint8_t *skim_block_plain(const uint8_t *p, const uint8_t *l
 {
 	uint64_t stops;
 
-	for (; p < limit; p += SKIM_BLOCK) {
+	if (p >= limit)
+		return p;
+	stops = skim_block_stops(p); /* of most strings and keys, the end is in the first block */
+	if (stops != 0)
+		return p + skim_block_first(stops);
+	for (p += SKIM_BLOCK; p < limit; p += SKIM_BLOCK) {
 		stops = skim_block_stops(p);
 		if (stops != 0)
 			return p + skim_block_first(stops);
