@@ -33,7 +33,6 @@ enum skim_state {
 };
 
 #define SKIM_NO_DEPTH      UINT32_MAX
-#define SKIM_AHEAD         (SKIM_BLOCK + 2) /* what may be looked at without asking for end */
 #define SKIM_ESCAPE_LETTER 5 /* skim->escape after the backslash; below: hex digits to come */
 
 /* Why the text of a key or a value cannot be taken from where it stands. */
@@ -371,11 +370,11 @@ static inline const uint8_t *skim_quick_literal(const uint8_t *p)
 
 /* The byte after the integer at p; NULL for any other number, or one too near to last. */
 static inline const uint8_t *skim_quick_integer(
-	const uint8_t *p, const uint8_t *limit, const uint8_t *last)
+	const uint8_t *p, const uint8_t *last_block, const uint8_t *last)
 {
 	const uint8_t *digits = p;
 
-	if (p < limit)
+	if (p <= last_block)
 		p += skim_block_digits(p);
 	else
 		while (p < last && *p >= '0' && *p <= '9')
@@ -403,14 +402,14 @@ static inline bool skim_quick_key(
 }
 
 /*
- * Reads on from p, which is before the last byte, while the text is as most is: no white space, no
- * escapes, integers, no end in sight, and nothing that has to be told. Returns what skim_run() goes
- * on with, *state and the beginning of the token.
+ * Reads on while the text is as most is: no white space, no escapes, integers, and nothing to tell.
+ * Returns with what skim_run() goes on, *state and the beginning of the token. The input has a
+ * block or more, and more than one byte from p on.
  */
-__attribute__((noinline, hot)) static const uint8_t *skim_quick(struct skim *skim,
-	enum skim_state *state, const uint8_t *p, const uint8_t *limit, const uint8_t *end)
+__attribute__((noinline, hot)) static const uint8_t *skim_quick(
+	struct skim *skim, enum skim_state *state, const uint8_t *p, const uint8_t *end)
 {
-	const uint8_t *const last = end - 1;
+	const uint8_t *const last = end - 1, *const last_block = end - SKIM_BLOCK;
 	enum skim_state now = *state;
 	const uint8_t *text, *text_end;
 
@@ -441,7 +440,7 @@ after_member:
 		goto out;
 	text = p + 2;
 key:
-	text_end = skim_block_plain(text, limit);
+	text_end = skim_block_plain(text, last_block);
 	if (text_end >= last || text_end[0] != '"' || text_end[1] != ':' ||
 		!skim_quick_key(skim, text, text_end, end))
 		goto out;
@@ -452,7 +451,7 @@ value:
 		goto out;
 	if (*p == '"') {
 		text = p + 1;
-		text_end = skim_block_plain(text, limit);
+		text_end = skim_block_plain(text, last_block);
 		if (text_end >= last || *text_end != '"')
 			goto out;
 		if (skim->next != NULL)
@@ -465,13 +464,13 @@ value:
 	if (*p == '[')
 		goto array;
 	if (*p <= '9') {
-		text_end = skim_quick_integer(p, limit, last);
+		text_end = skim_quick_integer(p, last_block, last);
 		if (text_end == NULL)
 			goto out;
 		if (skim->next != NULL)
 			skim_value_take(skim, JSON_NUMBER, p, text_end, end);
 	} else {
-		text_end = p < limit ? skim_quick_literal(p) : NULL;
+		text_end = p <= last_block ? skim_quick_literal(p) : NULL;
 		if (text_end == NULL)
 			goto out;
 		if (skim->next != NULL)
@@ -566,8 +565,8 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 {
 	const uint8_t *const start = *at;
 	const uint8_t *p = start;
-	const uint8_t *const limit = end - start > SKIM_AHEAD ? end - SKIM_AHEAD : start;
-	const uint8_t *const quick = skim->stop_at_members ? start : end - 1;
+	const uint8_t *const quick =
+		skim->stop_at_members || end - start < SKIM_BLOCK ? start : end - 1;
 	const uint8_t *token = start; /* where the piece of the current string or number begins */
 	enum skim_state state = skim->state;
 	enum skim_event event = SKIM_MORE;
@@ -575,7 +574,7 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 
 	while (p < end) {
 		if (p < quick) {
-			p = skim_quick(skim, &state, p, limit, end);
+			p = skim_quick(skim, &state, p, end);
 			if (p == end)
 				break;
 		}

@@ -88,24 +88,23 @@ static inline unsigned skim_block_first(uint64_t stops)
 }
 
 /*
- * Reads plain text on, a block at a time while the block begins before limit: where the first stop
- * is, or where it went no further. Two blocks and a byte from any place before limit are readable.
+ * Where the first stop is from p on, the end of the input when there is none. last_block is the
+ * last whole block of the input, p at most as far as its end.
  */
-static inline const uint8_t *skim_block_plain(const uint8_t *p, const uint8_t *limit)
+static inline const uint8_t *skim_block_plain(const uint8_t *p, const uint8_t *last_block)
 {
+	const uint8_t *end = last_block + SKIM_BLOCK;
 	uint64_t stops;
 
-	if (p >= limit)
-		return p;
-	stops = skim_block_stops(p); /* of most strings and keys, the end is in the first block */
-	if (stops != 0)
-		return p + skim_block_first(stops);
-	for (p += SKIM_BLOCK; p < limit; p += SKIM_BLOCK) {
+	for (; p <= last_block; p += SKIM_BLOCK) {
 		stops = skim_block_stops(p);
 		if (stops != 0)
 			return p + skim_block_first(stops);
 	}
-	return p;
+	if (p >= end)
+		return end;
+	stops = skim_block_stops(last_block) >> ((size_t)(p - last_block) * SKIM_STRIDE);
+	return stops == 0 ? end : p + skim_block_first(stops);
 }
 
 /* The same for fewer bytes than a block. */

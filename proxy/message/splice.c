@@ -427,9 +427,16 @@ static size_t splice_keep_from(const struct splice *splice)
 /* At the end of a call: gives out what can go, keeps the rest. */
 static void splice_give(struct splice *splice)
 {
+	size_t from;
+
 	if (splice->dropping)
 		window_drop(&splice->window, window_end(&splice->window));
-	window_give(&splice->window, splice_keep_from(splice));
+	from = splice_keep_from(splice);
+	if (from == window_end(&splice->window) && window_direct(&splice->window)) {
+		window_give_rest(&splice->window);
+		return;
+	}
+	window_give(&splice->window, from);
 	if (window_store(&splice->window))
 		return;
 	splice_fail(splice, SPLICE_NO_MEMORY);

@@ -57,6 +57,27 @@ bool window_reserve(struct window *window, size_t edits);
 /* Gives out what comes before offset. */
 void window_give(struct window *window, size_t offset);
 
+/* Whether nothing is held: all that is not given out yet stands in the caller's bytes. */
+static inline bool window_direct(const struct window *window)
+{
+	return window->hold_begin == window->hold_end;
+}
+
+/* Gives out all that was fed, if nothing is held; then window_store() need not follow. */
+static inline void window_give_rest(struct window *window)
+{
+	size_t end = window_end(window), size = end - window->given;
+
+	if (size > 0) {
+		window->pieces[window->pieces_count++] =
+			(struct splice_piece){window->bytes + (window->bytes_size - size), size};
+		window->pieces_total += size;
+	}
+	window->given = end;
+	window->bytes_offset = end;
+	window->bytes_size = 0;
+}
+
 /* Leaves out what comes before offset and is not given out yet. */
 void window_drop(struct window *window, size_t offset);
 
