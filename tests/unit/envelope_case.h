@@ -34,6 +34,7 @@ static inline const struct envelope *envelope_case_read(
 	skim_begin(&reader->skim, SKIM_WATCH);
 	ck_assert_msg(skim_run(&reader->skim, &at, end) == SKIM_ENVELOPE_END && at == end,
 		"not an object: %s", message);
+	(void)envelope_judge(&reader->envelope); /* as splice does before its hooks */
 	return &reader->envelope;
 }
 
