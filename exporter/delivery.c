@@ -240,7 +240,7 @@ static enum retry_verdict delivery_insist(struct delivery *delivery, const struc
 		if (decision.verdict != RETRY_AGAIN)
 			return decision.verdict;
 		delivery_report_failure(delivery, batch, *answer, decision.verdict);
-		delivery->hooks.pause(delivery->hooks.arg, decision.pause_ms);
+		delivery->hooks.pause(delivery->hooks.arg, decision.pause_ms, stopping);
 		if (delivery_left_ms(delivery) == 0)
 			return RETRY_EXHAUSTED;
 	}

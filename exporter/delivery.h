@@ -1,6 +1,7 @@
 #ifndef EXPORTER_DELIVERY_H
 #define EXPORTER_DELIVERY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,8 +21,8 @@ struct delivery;
 struct delivery_hooks {
 	/* Milliseconds that a stopping exporter still has; -1 as long as it is not stopping. */
 	int64_t (*stop_left_ms)(void *arg);
-	/* Waits that long, or until the exporter begins to stop. */
-	void (*pause)(void *arg, int64_t pause_ms);
+	/* Waits that long. A pause that was chosen before the stop ends when the exporter stops. */
+	void (*pause)(void *arg, int64_t pause_ms, bool stopping);
 	void *arg;
 };
 

@@ -116,16 +116,14 @@ static int64_t exporter_console_left_ms(void *arg)
 	return left_ms < 0 ? INT64_MAX : left_ms;
 }
 
-static void exporter_pause(void *arg, int64_t pause_ms)
+static void exporter_pause(void *arg, int64_t pause_ms, bool stopping)
 {
 	struct exporter *exporter = arg;
 	int64_t until_ms = exporter_now_ms() + pause_ms;
 	struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-	bool was_stopping;
 
 	exporter_lock(exporter);
-	was_stopping = exporter->stopping;
-	while (exporter->stopping == was_stopping && exporter_now_ms() < until_ms)
+	while (exporter->stopping == stopping && exporter_now_ms() < until_ms)
 		(void)pthread_cond_timedwait(&exporter->changed, &exporter->mutex, &until);
 	exporter_unlock(exporter);
 }

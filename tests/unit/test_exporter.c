@@ -844,6 +844,49 @@ START_TEST(test_stop_in_a_pause)
 }
 END_TEST
 
+/* The exporter's thread reports after it chose the pause and before it begins. */
+static void setup_report_slowly(void *arg, enum exporter_level level, const char *line)
+{
+	setup_report(arg, level, line);
+	poll(NULL, 0, 200);
+}
+
+static void await_report(struct setup *setup)
+{
+	int64_t end_ms = now_ms() + 30000;
+	bool seen;
+
+	do {
+		ck_assert_int_lt(now_ms(), end_ms);
+		poll(NULL, 0, 1);
+		pthread_mutex_lock(&setup->mutex);
+		seen = setup->lines[0] != '\0';
+		pthread_mutex_unlock(&setup->mutex);
+	} while (!seen);
+}
+
+/* A stop that comes after a long pause was chosen and before it began ends it, too. */
+START_TEST(test_stop_before_a_pause)
+{
+	static const char *const acts[ACTS_MAX] = {
+		"HTTP/1.1 503 Busy\r\nRetry-After: 1000\r\n\r\n", GOOD};
+	struct setup setup;
+	int64_t start_ms = now_ms();
+
+	setup_open(&setup, acts);
+	setup.config.timeout_ms = 0;
+	setup.config.report = setup_report_slowly;
+	setup_new(&setup);
+	setup_start(&setup);
+	submit(&setup, 5);
+	await_report(&setup);
+	exporter_stop(setup.exporter, 10000);
+	ck_assert_int_lt(now_ms() - start_ms, 5000);
+	ck_assert_uint_eq(balance(&setup).sent, 5);
+	setup_close(&setup);
+}
+END_TEST
+
 START_TEST(test_stop_twice_and_after)
 {
 	static const char *const acts[ACTS_MAX] = {GOOD};
@@ -1119,6 +1162,7 @@ int main(void)
 	tcase_add_test(tc, test_stop_hanging);
 	tcase_add_test(tc, test_stop_unreachable);
 	tcase_add_test(tc, test_stop_in_a_pause);
+	tcase_add_test(tc, test_stop_before_a_pause);
 	tcase_add_test(tc, test_stop_twice_and_after);
 	tcase_add_test(tc, test_never_started);
 	tcase_add_test(tc, test_signals_are_blocked);
