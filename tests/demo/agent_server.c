@@ -415,7 +415,7 @@ static void request_id_copy(char id[128], yajl_val value)
 	if (YAJL_IS_NUMBER(value))
 		snprintf(id, 128, "%s", YAJL_GET_NUMBER(value));
 	else
-		json_quote(id, 128, YAJL_GET_STRING(value));
+		json_quote(id, 128, value->u.string);
 }
 
 static const char *request_input_text(yajl_val message)
