@@ -132,9 +132,14 @@ $(BENCH): $(B)/%: $(B)/%.o $(B)/modules.a
 
 # Testing. Results of one kind at a time; test, asan and tsan have all kinds built first.
 
-.PHONY: unit
-unit: $(UNIT)
-	@set -e; for t in $(UNIT); do $$t; done
+UNIT_RUNS := $(UNIT:%=run/%)
+
+.PHONY: unit $(UNIT_RUNS)
+unit: $(UNIT_RUNS)
+
+# What one says stays together when several run at once.
+$(UNIT_RUNS): run/%: %
+	@said=$$($< 2>&1); status=$$?; echo "$$said"; exit $$status
 
 .PHONY: corpus
 corpus: $(REPLAY)
