@@ -368,18 +368,13 @@ static inline const uint8_t *skim_quick_literal(const uint8_t *p)
 	return memcmp(p, "fals", 4) == 0 && p[4] == 'e' ? p + 5 : NULL;
 }
 
-/* The byte after the integer at p; NULL for any other number, or one too near to last. */
-static inline const uint8_t *skim_quick_integer(
-	const uint8_t *p, const uint8_t *last_block, const uint8_t *last)
+/* The byte after the integer at p; NULL for any other number, or a long one. */
+static inline const uint8_t *skim_quick_integer(const uint8_t *p, const uint8_t *last_block)
 {
 	const uint8_t *digits = p;
 
-	if (p <= last_block)
-		p += skim_block_digits(p);
-	else
-		while (p < last && *p >= '0' && *p <= '9')
-			p++;
-	if (p == digits || p >= last || (p - digits > 1 && *digits == '0') ||
+	p = skim_block_digits(p, last_block);
+	if (p == digits || p == last_block + SKIM_BLOCK || (p - digits > 1 && *digits == '0') ||
 		skim_number_byte[*p] != SKIM_BYTE_OTHER)
 		return NULL;
 	return p;
@@ -403,14 +398,13 @@ static inline bool skim_quick_key(
 
 /*
  * Reads on while the text is as most is: no white space, no escapes, integers, and nothing to tell.
- * Returns with what skim_run() goes on, *state and the beginning of the token. The input has a
+ * Returns with what skim_run() goes on, skim->state and the beginning of the token. The input has a
  * block or more, and more than one byte from p on.
  */
 __attribute__((noinline, hot)) static const uint8_t *skim_quick(
-	struct skim *skim, enum skim_state *state, const uint8_t *p, const uint8_t *end)
+	struct skim *skim, enum skim_state now, const uint8_t *p, const uint8_t *end)
 {
 	const uint8_t *const last = end - 1, *const last_block = end - SKIM_BLOCK;
-	enum skim_state now = *state;
 	const uint8_t *text, *text_end;
 
 	if (now == SKIM_AFTER_MEMBER)
@@ -423,7 +417,7 @@ __attribute__((noinline, hot)) static const uint8_t *skim_quick(
 		goto after_element;
 	if (now == SKIM_ELEMENT_FIRST)
 		goto element_first;
-	return p;
+	goto out;
 after_value:
 	if (skim->after == SKIM_AFTER_ELEMENT)
 		goto after_element;
@@ -452,7 +446,7 @@ value:
 	if (*p == '"') {
 		text = p + 1;
 		text_end = skim_block_plain(text, last_block);
-		if (text_end >= last || *text_end != '"')
+		if (text_end > last || *text_end != '"')
 			goto out;
 		if (skim->next != NULL)
 			skim_value_take(skim, JSON_STRING, text, text_end, end);
@@ -464,7 +458,7 @@ value:
 	if (*p == '[')
 		goto array;
 	if (*p <= '9') {
-		text_end = skim_quick_integer(p, last_block, last);
+		text_end = skim_quick_integer(p, last_block);
 		if (text_end == NULL)
 			goto out;
 		if (skim->next != NULL)
@@ -526,7 +520,7 @@ after_element:
 	now = SKIM_VALUE;
 	goto value;
 out:
-	*state = now;
+	skim->state = (uint8_t)now;
 	return p;
 }
 
@@ -574,7 +568,8 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 
 	while (p < end) {
 		if (p < quick) {
-			p = skim_quick(skim, &state, p, end);
+			p = skim_quick(skim, state, p, end);
+			state = skim->state;
 			if (p == end)
 				break;
 		}

@@ -30,14 +30,14 @@ static inline uint64_t skim_block_stops(const uint8_t *bytes)
 	return (uint32_t)_mm_movemask_epi8(_mm_or_si128(low, backslash));
 }
 
-/* How many digits the block begins with. */
-static inline unsigned skim_block_digits(const uint8_t *bytes)
+/* The same for what is no digit. */
+static inline uint64_t skim_block_others(const uint8_t *bytes)
 {
 	__m128i block = _mm_loadu_si128((const __m128i *)(const void *)bytes);
 	__m128i value = _mm_sub_epi8(block, _mm_set1_epi8('0'));
 	__m128i digits = _mm_cmpeq_epi8(_mm_min_epu8(value, _mm_set1_epi8(9)), value);
 
-	return (unsigned)__builtin_ctz(~(unsigned)_mm_movemask_epi8(digits));
+	return (uint32_t)_mm_movemask_epi8(digits) ^ 0xffff;
 }
 
 #else
@@ -70,13 +70,11 @@ static inline uint64_t skim_block_stops(const uint8_t *bytes)
 	return ~(low & backslash) & SKIM_EACH(0x80);
 }
 
-static inline unsigned skim_block_digits(const uint8_t *bytes)
+static inline uint64_t skim_block_others(const uint8_t *bytes)
 {
 	uint64_t value = skim_block_load(bytes) ^ SKIM_EACH('0');
-	uint64_t others = ((value & SKIM_EACH(0x7f)) + SKIM_EACH(0x7f - 9)) | value;
 
-	others &= SKIM_EACH(0x80);
-	return others == 0 ? SKIM_BLOCK : (unsigned)__builtin_ctzll(others) / SKIM_STRIDE;
+	return (((value & SKIM_EACH(0x7f)) + SKIM_EACH(0x7f - 9)) | value) & SKIM_EACH(0x80);
 }
 
 #endif
@@ -105,6 +103,20 @@ static inline const uint8_t *skim_block_plain(const uint8_t *p, const uint8_t *l
 		return end;
 	stops = skim_block_stops(last_block) >> ((size_t)(p - last_block) * SKIM_STRIDE);
 	return stops == 0 ? end : p + skim_block_first(stops);
+}
+
+/* The same for the first byte that is no digit, p before the end, and no further than a block. */
+static inline const uint8_t *skim_block_digits(const uint8_t *p, const uint8_t *last_block)
+{
+	uint64_t others;
+
+	if (p <= last_block)
+		others = skim_block_others(p);
+	else
+		others = skim_block_others(last_block) >> ((size_t)(p - last_block) * SKIM_STRIDE);
+	return others != 0       ? p + skim_block_first(others)
+	       : p <= last_block ? p + SKIM_BLOCK
+				 : last_block + SKIM_BLOCK;
 }
 
 /* The same for fewer bytes than a block. */
