@@ -39,7 +39,8 @@ struct payload_shape {
 static const struct payload_shape payload_shapes[] = {
 	{"text", "\"", "The quick brown fox jumps over the lazy dog. ", 'x', "\""},
 	{"escapes", "\"", "\\\"q\\\" \\\\ \\n\\t\\u00e9 \xc3\xa9 ", 'x', "\""},
-	{"code", "\"", "\\tif (name != \\\"x\\\") {\\n\\t\\tputs(\\\"done\\\");\\n\\t}\\n", 'x', "\""},
+	{"code", "\"", "\\tif (name != \\\"x\\\") {\\n\\t\\tputs(\\\"done\\\");\\n\\t}\\n", 'x',
+		"\""},
 	{"numbers", "[", "-1234567890.5e-3,", ' ', "0]"},
 	{"keys", "[", "{\"key\":null,\"k\\u0065y\":true},", ' ', "0]"},
 	{"deep", "[", "[[[[[[[[[[[[[[[[{}]]]]]]]]]]]]]]]],", ' ', "0]"},

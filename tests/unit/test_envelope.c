@@ -373,7 +373,8 @@ START_TEST(test_longest_keys)
 		memcpy(id + ENVELOPE_ID_MAX - tail, forms[i][1], tail);
 		id[ENVELOPE_ID_MAX] = '\0';
 		envelope_begin(&envelope);
-		envelope_enter(&envelope, &pointers->nodes[pointers->slot_nodes[ENVELOPE_ID]], JSON_ABSENT);
+		envelope_enter(&envelope, &pointers->nodes[pointers->slot_nodes[ENVELOPE_ID]],
+			JSON_ABSENT);
 		envelope_put(
 			&envelope, ENVELOPE_ID, JSON_NUMBER, (const uint8_t *)id, ENVELOPE_ID_MAX);
 		key[envelope_id_key(&envelope, key)] = '\0';
