@@ -160,7 +160,9 @@ PYTEST_tsan := SIDESPAN_TEST_PATIENCE=40
 # pytest says 5 when there is no test.
 .PHONY: system
 system: $(SYSTEM)
-	@test ! -d tests/system || $(PYTEST_$(VARIANT)) $(PYTEST) tests/system || test $$? -eq 5
+	@test ! -d tests/system || $(PYTEST_$(VARIANT)) $(PYTEST) tests/system || test $$? -eq 5 || \
+		{ echo '== those that failed, once more, alone:'; \
+		$(PYTEST_$(VARIANT)) $(PYTEST) --last-failed tests/system; }
 
 .PHONY: programs
 programs: $(UNIT) $(REPLAY) $(SYSTEM)

@@ -400,7 +400,11 @@ static inline bool skim_quick_key(
  * Reads on while the text is as most is: no white space, no escapes, integers, and nothing to tell.
  * Returns with what skim_run() goes on, skim->state and the beginning of the token. The input has a
  * block or more, and more than one byte from p on.
+ *
+ * One function: the states jump to each other with everything in registers, which calls would
+ * spill.
  */
+/* NOLINTNEXTLINE(readability-function-size) */
 __attribute__((noinline, hot)) static const uint8_t *skim_quick(
 	struct skim *skim, enum skim_state now, const uint8_t *p, const uint8_t *end)
 {
