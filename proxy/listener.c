@@ -282,6 +282,7 @@ static void listener_tell(const struct listener *listener)
 	size_t i;
 
 	for (i = 0; i < listener->count; i++) {
+		address.size = sizeof address.storage;
 		if (getsockname(event_get_fd(listener->events[i]),
 			    (struct sockaddr *)&address.storage, &address.size) != 0)
 			continue;

@@ -80,18 +80,32 @@ static size_t main_scheme(enum url_scheme scheme)
 	return i;
 }
 
+#define MAIN_ADDRESSES_MAX 8
+
+/* "localhost" may be ::1 first, where servers listen less often than on 127.0.0.1. */
+static struct address main_choose_address(const struct address *addresses, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (addresses[i].storage.ss_family == AF_INET && address_is_loopback(&addresses[i]))
+			return addresses[i];
+	return addresses[0];
+}
+
 static int main_find_upstream(struct program *program, char *error, size_t error_size)
 {
 	const struct url *url = &program->config->upstream_url;
 	struct session_route *route = &program->route;
-	struct address address;
-
+	struct address addresses[MAIN_ADDRESSES_MAX], address;
 	char why[128];
+	size_t count = address_resolve(addresses, MAIN_ADDRESSES_MAX, url, false, why, sizeof why);
 
-	if (address_resolve(&address, 1, url, false, why, sizeof why) == 0) {
+	if (count == 0) {
 		(void)snprintf(error, error_size, "upstream: %s", why);
 		return -1;
 	}
+	address = main_choose_address(addresses, count);
 	route->address = address.storage;
 	route->address_size = address.size;
 	route->upstream = program->config->upstream;
@@ -216,10 +230,13 @@ static void main_warn(void *arg, const char *line)
 
 static int main_watch_signals(struct program *program)
 {
+	struct sigaction found;
 	size_t i;
 
 	(void)signal(SIGPIPE, SIG_IGN); /* a valid signal: cannot fail */
 	for (i = 0; i < MAIN_SIGNALS; i++) {
+		if (sigaction(main_signals[i], NULL, &found) == 0 && found.sa_handler == SIG_IGN)
+			continue; /* as under nohup */
 		program->on_signal[i] =
 			evsignal_new(program->base, main_signals[i], main_on_signal, program);
 		if (program->on_signal[i] == NULL || event_add(program->on_signal[i], NULL) != 0)
