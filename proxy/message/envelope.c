@@ -140,13 +140,13 @@ static inline bool envelope_arena_reserve(struct envelope *envelope, size_t size
 
 /* A value with a text comes to slot. */
 static inline struct envelope_value *envelope_fill(
-	struct envelope *envelope, int slot, enum json_type type, bool cut)
+	struct envelope *envelope, int slot, enum json_type type, bool cut, size_t length)
 {
 	const struct pointers *pointers = envelope->pointers;
 	struct envelope_value *value =
 		envelope_make(envelope, &pointers->nodes[pointers->slot_nodes[slot]]);
 
-	*value = (struct envelope_value){.type = type, .cut = cut, .text = ""};
+	*value = (struct envelope_value){.type = type, .cut = cut, .text = "", .length = length};
 	return value;
 }
 
@@ -155,7 +155,7 @@ void envelope_put(
 {
 	size_t size_max = envelope->pointers->slot_bytes_max[slot];
 	bool cut = size > size_max;
-	struct envelope_value *value = envelope_fill(envelope, slot, type, cut);
+	struct envelope_value *value = envelope_fill(envelope, slot, type, cut, size);
 	size_t size_kept = cut ? size_max : size;
 
 	if (size_kept > ENVELOPE_ARENA_MAX - envelope->arena_used)
@@ -173,6 +173,7 @@ void envelope_text_begin(struct envelope *envelope)
 {
 	unescape_init(&envelope->text);
 	envelope->text_size = 0;
+	envelope->text_length = 0;
 	envelope->text_lost = false;
 }
 
@@ -191,6 +192,7 @@ void envelope_text_add(struct envelope *envelope, int slot, const uint8_t *piece
 	bool large;
 	size_t left = envelope_text_room(envelope, slot, &large) - envelope->text_size;
 
+	envelope->text_length += size;
 	if (envelope->text.cut)
 		return;
 	if (left > size + UNESCAPE_EXTRA)
@@ -217,7 +219,7 @@ void envelope_text_end(struct envelope *envelope, int slot, enum json_type type)
 	size = unescape_finish(&envelope->text, text, envelope->text_size, room);
 	if (envelope->text.cut && large)
 		envelope->large = envelope->text_lost = true;
-	value = envelope_fill(envelope, slot, type, envelope->text.cut);
+	value = envelope_fill(envelope, slot, type, envelope->text.cut, envelope->text_length);
 	if (!envelope->text_lost) {
 		value->text = text;
 		value->size = size;
@@ -226,11 +228,11 @@ void envelope_text_end(struct envelope *envelope, int slot, enum json_type type)
 	envelope->text_size = 0;
 }
 
-/* An id that can be answered: a string or number that was read whole. */
-static bool envelope_id_usable(const struct envelope_value *id)
+/* What can be a key: a string or number that was read whole. */
+static bool envelope_value_usable(const struct envelope_value *value)
 {
-	return (id->type == JSON_STRING || id->type == JSON_NUMBER) && !id->cut &&
-	       id->size <= ENVELOPE_ID_MAX;
+	return (value->type == JSON_STRING || value->type == JSON_NUMBER) && !value->cut &&
+	       value->size <= ENVELOPE_ID_MAX;
 }
 
 bool envelope_decided(const struct envelope *envelope)
@@ -242,7 +244,7 @@ bool envelope_decided(const struct envelope *envelope)
 /* A call: what it is by its id. */
 static enum envelope_kind envelope_kind_of_call(const struct envelope_value *id)
 {
-	if (envelope_id_usable(id))
+	if (envelope_value_usable(id))
 		return ENVELOPE_REQUEST;
 	if (id->type == JSON_ABSENT || id->type == JSON_NULL)
 		return ENVELOPE_NOTIFICATION;
@@ -402,15 +404,18 @@ static bool envelope_number_plain(const char *text, size_t size)
 	return size != 2 || memcmp(text, "-0", 2) != 0;
 }
 
+size_t envelope_value_key(const struct envelope_value *value, char key[ENVELOPE_KEY_MAX])
+{
+	if (!envelope_value_usable(value))
+		return 0;
+	key[0] = value->type == JSON_STRING ? 's' : 'n';
+	if (value->type == JSON_NUMBER && !envelope_number_plain(value->text, value->size))
+		return 1 + envelope_key_number(key + 1, value->text, value->size);
+	memcpy(key + 1, value->text, value->size); /* <= ENVELOPE_ID_MAX */
+	return 1 + value->size;
+}
+
 size_t envelope_id_key(const struct envelope *envelope, char key[ENVELOPE_KEY_MAX])
 {
-	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
-
-	if (!envelope_id_usable(id))
-		return 0;
-	key[0] = id->type == JSON_STRING ? 's' : 'n';
-	if (id->type == JSON_NUMBER && !envelope_number_plain(id->text, id->size))
-		return 1 + envelope_key_number(key + 1, id->text, id->size);
-	memcpy(key + 1, id->text, id->size); /* <= ENVELOPE_ID_MAX */
-	return 1 + id->size;
+	return envelope_value_key(envelope_value(envelope, ENVELOPE_ID), key);
 }

@@ -49,6 +49,7 @@ struct envelope_value {
 	bool cut;         /* longer than the pointer's bytes_max: text is its beginning */
 	const char *text; /* string: decoded, on a UTF-8 boundary; number: as spelt; else empty */
 	size_t size;
+	size_t length; /* as spelt in the message, cut or not: escapes are several bytes */
 };
 
 enum envelope_kind {
@@ -76,8 +77,9 @@ struct envelope {
 	bool no_memory; /* a text found no room at all */
 	/* The string that is being read. */
 	struct unescape text;
-	bool text_lost;   /* there was no room for it */
-	size_t text_size; /* bytes of it at the end of the arena, not yet counted in arena_used */
+	bool text_lost;     /* there was no room for it */
+	size_t text_size;   /* bytes of it at the end of the arena, not yet counted in arena_used */
+	size_t text_length; /* bytes of it in the message */
 };
 
 /*
@@ -103,13 +105,16 @@ static inline const struct envelope_value *envelope_value(const struct envelope 
 }
 
 /*
- * The key under which a reply finds its request: type and *value* of the id, whatever its spelling
- * (1, 1.0 and 10e-1 are one id; "1" is another; 9007199254740993 stays exact). Written to key
- * (ENVELOPE_KEY_MAX bytes), size returned; 0 when there is no usable id (absent, null, another
- * type, or longer than ENVELOPE_ID_MAX).
+ * The key under which a value is found again: type and *value* of a string or number, whatever its
+ * spelling (1, 1.0 and 10e-1 are one; "1" is another; 9007199254740993 stays exact). Written to key
+ * (ENVELOPE_KEY_MAX bytes), size returned; 0 when it is of another type, absent, cut, or longer
+ * than ENVELOPE_ID_MAX.
  */
 #define ENVELOPE_ID_MAX  256
 #define ENVELOPE_KEY_MAX (ENVELOPE_ID_MAX + 8)
+size_t envelope_value_key(const struct envelope_value *value, char key[ENVELOPE_KEY_MAX]);
+
+/* The key of the id, under which a reply finds its request. */
 size_t envelope_id_key(const struct envelope *envelope, char key[ENVELOPE_KEY_MAX]);
 
 #endif

@@ -67,7 +67,7 @@ static inline void envelope_put_quick(struct envelope *envelope, const struct po
 	memcpy(text, bytes, ENVELOPE_COPY);
 	envelope->arena_used = used + size;
 	*envelope_make(envelope, node) =
-		(struct envelope_value){.type = type, .text = text, .size = size};
+		(struct envelope_value){.type = type, .text = text, .size = size, .length = size};
 }
 
 /*

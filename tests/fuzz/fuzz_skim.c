@@ -32,6 +32,7 @@ struct fuzz_value {
 	int wanted;
 	int type;
 	size_t size;
+	size_t length; /* as spelt; yajl tells it of texts without escapes */
 	char text[FUZZ_TEXT_MAX];
 };
 
@@ -39,7 +40,8 @@ struct fuzz_value {
 struct fuzz_side {
 	struct fuzz_value values[FUZZ_WANTED];
 	size_t envelopes;
-	uint64_t hash; /* of all envelopes' values, in order */
+	uint64_t hash;    /* of all envelopes' values, in order */
+	uint64_t lengths; /* of their lengths */
 };
 
 static void fuzz_hash(struct fuzz_side *side, const void *bytes, size_t size)
@@ -59,6 +61,7 @@ static void fuzz_envelope_hash(struct fuzz_side *side)
 		fuzz_hash(side, &side->values[i].type, sizeof(side->values[i].type));
 		fuzz_hash(side, side->values[i].text, side->values[i].size);
 		fuzz_hash(side, "|", 1);
+		side->lengths = side->lengths * UINT64_C(0x100000001b3) + side->values[i].length;
 	}
 	side->envelopes++;
 }
@@ -142,6 +145,7 @@ static void fuzz_take(struct fuzz_yajl *y, int type, const void *text, size_t si
 			continue;
 		value->type = type;
 		value->size = size;
+		value->length = size;
 		if (size > sizeof(value->text))
 			value->size = fuzz_trim(text, sizeof(value->text));
 		if (size > 0)
@@ -280,6 +284,7 @@ static void fuzz_on_envelope(void *arg, const struct envelope *envelope)
 
 		ours->side.values[i].type = (int)value->type;
 		ours->side.values[i].size = value->size;
+		ours->side.values[i].length = value->length;
 		if (value->size > FUZZ_TEXT_MAX)
 			abort();
 		memcpy(ours->side.values[i].text, value->text, value->size);
@@ -354,6 +359,9 @@ static void fuzz_compare(const struct fuzz_ours *ours, unsigned troubles, bool g
 		(ours->side.envelopes != fuzz_yajl.side.envelopes ||
 			ours->side.hash != fuzz_yajl.side.hash))
 		abort();
+	if (good && memchr(bytes, '\\', size) == NULL &&
+		ours->side.lengths != fuzz_yajl.side.lengths)
+		abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
@@ -378,7 +386,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	troubles = fuzz_parse_ours(splice, &ours, bytes, size, size + 1);
 	fuzz_compare(&ours, troubles, good, bytes, size);
 	if (fuzz_parse_ours(splice, &again, bytes, size, 1 + size % 7) != troubles ||
-		again.side.hash != ours.side.hash)
+		again.side.hash != ours.side.hash || again.side.lengths != ours.side.lengths)
 		abort();
 	return 0;
 }

@@ -224,6 +224,43 @@ START_TEST(test_values)
 }
 END_TEST
 
+/* Lengths are those of the spelling, of texts that are cut or lost, too. */
+static const struct length_row {
+	const char *json;
+	size_t length;
+} length_rows[] = {
+	{"{}", 0},
+	{"{\"params\":{\"short\":\"\"}}", 0},
+	{"{\"params\":{\"short\":\"abcd\"}}", 4},
+	{"{\"params\":{\"short\":\"abcde\"}}", 5},
+	{"{\"params\":{\"short\":\"abc\xc3\xa9\"}}", 5},
+	{"{\"params\":{\"short\":\"\\n\"}}", 2},
+	{"{\"params\":{\"short\":\"\\u00e9\\\"\"}}", 8},
+	{"{\"params\":{\"short\":\"\\ud83d\\ude00x\"}}", 13},
+	{"{\"params\":{\"short\":\"\\ud83d\\ude00 and much more of it\\n\"}}", 34},
+	{"{\"params\":{\"short\":\"a text that is long enough for some blocks of it\"}}", 48},
+	{"{\"params\":{\"short\":-1.50e+3}}", 8},
+	{"{\"params\":{\"short\":12345 }}", 5},
+	{"{\"params\":{\"short\":\"abc\",\"short\":true}}", 0},
+	{"{\"params\":{\"short\":\"abc\",\"short\":[\"abc\"]}}", 0},
+	{"{\"params\":{\"short\":\"abc\",\"short\":\"de\"}}", 2},
+};
+
+#define LENGTH_ROWS (sizeof(length_rows) / sizeof(*length_rows))
+
+static void length_check(const struct envelope *envelope, const void *row)
+{
+	const struct length_row *r = row;
+
+	ck_assert_msg(envelope_value(envelope, slot_short)->length == r->length, "%s", r->json);
+}
+
+START_TEST(test_lengths)
+{
+	envelope_check_cuts(length_check, &length_rows[_i], length_rows[_i].json);
+}
+END_TEST
+
 static const struct id_row {
 	const char *id, *key;
 } id_rows[] = {
@@ -294,12 +331,28 @@ static void id_check(const struct envelope *envelope, const void *row)
 		(int)size, key);
 }
 
+/* The same for a value anywhere. */
+static void value_key_check(const struct envelope *envelope, const void *row)
+{
+	const struct id_row *r = row;
+	char key[ENVELOPE_KEY_MAX];
+	size_t size = envelope_value_key(envelope_value(envelope, slot_deep), key);
+
+	ck_assert_msg(size == strlen(r->key) && memcmp(key, r->key, size) == 0, "%s: %.*s", r->id,
+		(int)size, key);
+	ck_assert_uint_eq(envelope_value_key(envelope_value(envelope, slot_none), key), 0);
+	ck_assert_uint_eq(envelope_value_key(envelope_value(envelope, slot_short), key), 0);
+}
+
 START_TEST(test_ids)
 {
-	char json[128];
+	char json[160];
 
 	(void)snprintf(json, sizeof(json), "{\"id\":%s,\"method\":\"m\"}", id_rows[_i].id);
 	envelope_check_cuts(id_check, &id_rows[_i], json);
+	(void)snprintf(json, sizeof(json),
+		"{\"params\":{\"a\":{\"b\":{\"c\":%s}},\"short\":\"abcde\"}}", id_rows[_i].id);
+	envelope_check_cuts(value_key_check, &id_rows[_i], json);
 }
 END_TEST
 
@@ -427,6 +480,7 @@ static void large_check(const struct envelope *envelope, const void *row)
 
 		ck_assert_int_eq(value->type, JSON_STRING);
 		ck_assert_uint_eq(value->size, i < 2 ? 30000 : 0);
+		ck_assert_uint_ge(value->length, 30000); /* 30005 with an escape */
 		ck_assert_int_eq(value->cut, i == 2);
 		ck_assert(i == 2 || (value->text[0] == 'x' && value->text[29999] == 'x'));
 	}
@@ -476,6 +530,7 @@ static void no_memory_check(const struct envelope *envelope, const void *row)
 	ck_assert_int_eq(value->type, JSON_STRING);
 	ck_assert(value->cut);
 	ck_assert_uint_eq(value->size, 0);
+	ck_assert_uint_ge(value->length, 8000); /* 8002 with an escape */
 }
 
 START_TEST(test_no_memory)
@@ -540,6 +595,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, envelope_setup, envelope_teardown);
 	tcase_add_loop_test(tc, test_kinds, 0, (int)KIND_ROWS);
 	tcase_add_loop_test(tc, test_values, 0, (int)VALUE_ROWS);
+	tcase_add_loop_test(tc, test_lengths, 0, (int)LENGTH_ROWS);
 	tcase_add_loop_test(tc, test_ids, 0, (int)ID_ROWS);
 	tcase_add_test(tc, test_long_ids);
 	tcase_add_test(tc, test_expanded_ids);
