@@ -4,6 +4,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct file;
+struct lifecycle;
+
 /*
  * A profile says what kind of server stands behind the proxy: settings that differ from the
  * built-in ones, constant attributes, and captures (JSON pointer -> attribute). Profiles are JSON
@@ -15,15 +18,17 @@
  *		"settings": {"service.name": "codex-app-server"},
  *		"constants": {"app_server.api_version": "v2"},
  *		"captures": [
- *			{"from": "request", "methods": ["initialize"], "pointer":
- *"/params/clientInfo/name", "attribute": "app_server.client_name", "keep": "connection", "if_ok":
- *true}
- *		]
+ *			{"from": "request", "methods": ["initialize"], "if_ok": true,
+ *				"pointer": "/params/clientInfo/name",
+ *				"attribute": "app_server.client_name", "keep": "connection"}
+ *		],
+ *		"lifecycle": {...}
  *	}
  *
  * Only "name" is required. In a capture, "methods" left out means all, "keep" is span, "if_ok" is
  * false. Settings are applied to the config, stronger than the built-in values and weaker than
- * everything else. Any other member is an error with file and line.
+ * everything else. The lifecycle is described in lifecycle.h. Any other member is an error with
+ * file and line. sidespan-profile(5) is the description for users.
  */
 enum profile_from {
 	PROFILE_FROM_REQUEST, /* the pointer is looked up in the client's request */
@@ -36,10 +41,9 @@ enum profile_keep {
 				  */
 };
 
-#define PROFILE_CAPTURES_MAX      64
-#define PROFILE_CONSTANTS_MAX     32
-#define PROFILE_METHODS_MAX       64
-#define PROFILE_POINTER_DEPTH_MAX 8
+#define PROFILE_CAPTURES_MAX  64
+#define PROFILE_CONSTANTS_MAX 32
+#define PROFILE_METHODS_MAX   64
 
 /* Captures are applied in order: a later one with a value replaces the same attribute. */
 struct profile_capture {
@@ -65,9 +69,8 @@ struct profile {
 	size_t capture_count;
 	struct profile_constant *constants;
 	size_t constant_count;
+	struct lifecycle *lifecycle; /* owned; NULL: none */
 };
-
-struct file;
 
 /*
  * Makes a profile from a parsed file, whose settings it leaves alone. The caller frees; NULL with

@@ -172,7 +172,7 @@ static const struct {
 		"p.json:2: \"name\": stands twice; must stand once, line 1 has it"},
 	{"{\"name\": \"a\",\n\n\"lifecycles\": []}",
 		"p.json:3: \"lifecycles\": not known here; must be one of name, match, settings, "
-		"constants, captures"},
+		"constants, captures, lifecycle"},
 	{"{\"name\": \"a\", \"settings\": []}",
 		"p.json:1: \"settings\": is a list; must be an object"},
 	{"{\"name\": \"a\", \"match\": {}}", "p.json:1: \"match\": must have a command"},
@@ -191,11 +191,11 @@ static const struct {
 	{"{\"name\": \"a\", \"captures\": {}}",
 		"p.json:1: \"captures\": is an object; must be a list"},
 	{"{\"name\": \"a\", \"captures\": [\n3]}",
-		"p.json:2: \"\": is a number; must be an object"},
+		"p.json:2: \"captures\": is a number; must be an object"},
 	{"{\"name\": \"a\", \"captures\": [\n{\"from\": \"reply\", \"pointer\": \"/a\"}]}",
-		"p.json:2: \"\": a capture must have from, pointer and attribute"},
+		"p.json:2: \"captures\": a capture must have from, pointer and attribute"},
 	{"{\"name\": \"a\", \"captures\": [\n{\"attribute\": \"b\", \"pointer\": \"/a\"}]}",
-		"p.json:2: \"\": a capture must have from, pointer and attribute"},
+		"p.json:2: \"captures\": a capture must have from, pointer and attribute"},
 	{PROFILE_CAPTURE(",\n\"keeps\": 1"), "p.json:5: \"keeps\": not known here; must be one of "
 					     "from, keep, pointer, attribute, "
 					     "methods, if_ok"},
@@ -212,7 +212,7 @@ static const struct {
 	{PROFILE_CAPTURE(",\n\"methods\": \"a\""),
 		"p.json:5: \"methods\": is a string; must be a list"},
 	{PROFILE_CAPTURE(",\n\"methods\": [\"a\",\n1]"),
-		"p.json:6: \"\": is a number; must be a string"},
+		"p.json:6: \"methods\": is a number; must be a string"},
 	{"{\"name\": \"a\", \"captures\": [{\"from\": \"answer\"}]}",
 		"p.json:1: \"from\": \"answer\": must be request or reply"},
 	{"{\"name\": \"a\", \"captures\": [{\"pointer\": \"a\"}]}",

@@ -1,0 +1,748 @@
+/* Lifecycles of profiles: the codex one in full, every form, every mistake, no memory. */
+#include "config/lifecycle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/catalog.h"
+#include "config/file.h"
+#include "config/profile.h"
+#include "tests/unit/unit.h"
+
+static char *const lifecycle_environment[] = {NULL};
+
+static struct profile *lifecycle_parse(const char *text, char *error, size_t error_size)
+{
+	struct file *file =
+		file_parse("p.json", text, strlen(text), lifecycle_environment, error, error_size);
+	struct profile *profile = file == NULL ? NULL : profile_new(file, error, error_size);
+
+	file_free(file);
+	return profile;
+}
+
+static struct profile *lifecycle_codex(void)
+{
+	char error[256] = "";
+	struct file *file = catalog_parse(
+		CATALOG_PROFILES, "codex", lifecycle_environment, error, sizeof error);
+	struct profile *profile;
+
+	ck_assert_msg(file != NULL, "%s", error);
+	profile = profile_new(file, error, sizeof error);
+	ck_assert_msg(profile != NULL, "%s", error);
+	ck_assert_ptr_nonnull(profile->lifecycle);
+	file_free(file);
+	return profile;
+}
+
+static const struct lifecycle_rule *lifecycle_rule_named(
+	const struct lifecycle *lifecycle, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < lifecycle->rule_count; i++)
+		if (strcmp(lifecycle->rules[i].name, name) == 0)
+			return &lifecycle->rules[i];
+	ck_abort_msg("no rule %s", name);
+	return NULL;
+}
+
+static void lifecycle_assert_texts(char *const *texts, size_t count, const char *expected)
+{
+	char joined[512] = "";
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		strcat(joined, i == 0 ? "" : " ");
+		strcat(joined, texts[i]);
+	}
+	ck_assert_str_eq(joined, expected);
+}
+
+START_TEST(test_lifecycle_codex_spans)
+{
+	struct profile *profile = lifecycle_codex();
+	const struct lifecycle *lifecycle = profile->lifecycle;
+	const struct lifecycle_span *span = lifecycle->spans;
+
+	ck_assert_str_eq(lifecycle->dispatch_name, "app_server.dispatch {operation}");
+	ck_assert_str_eq(lifecycle->dispatch_attribute, "app_server.operation");
+	ck_assert_uint_eq(lifecycle->operation_count, 16);
+	ck_assert_str_eq(lifecycle->operations[2].method, "turn/interrupt");
+	ck_assert_str_eq(lifecycle->operations[2].operation, "interrupt");
+	ck_assert_uint_eq(lifecycle->span_count, 3);
+	ck_assert_str_eq(span[0].name, "turn");
+	ck_assert_str_eq(span[0].title, "app_server.turn");
+	ck_assert_str_eq(span[0].announce, "app_server.turn started");
+	ck_assert_int_eq(span[0].kind, LIFECYCLE_INTERNAL);
+	ck_assert_int_eq(span[0].switched, LIFECYCLE_ALWAYS);
+	lifecycle_assert_texts(span[0].key, span[0].key_count, "thread.id turn.id");
+	ck_assert_int_eq(span[1].switched, LIFECYCLE_ITEMS);
+	ck_assert_ptr_null(span[1].announce);
+	ck_assert_int_eq(span[2].switched, LIFECYCLE_APPROVALS);
+	ck_assert_int_eq(span[2].kind, LIFECYCLE_CLIENT);
+	lifecycle_assert_texts(span[2].key, span[2].key_count, "thread.id turn.id item.id");
+	profile_free(profile);
+}
+END_TEST
+
+START_TEST(test_lifecycle_codex_claims)
+{
+	struct profile *profile = lifecycle_codex();
+	const struct lifecycle_rule *rule;
+
+	rule = lifecycle_rule_named(profile->lifecycle, "turn asked for");
+	ck_assert_int_eq(rule->on, LIFECYCLE_ON_REQUEST);
+	ck_assert_int_eq(rule->action, LIFECYCLE_CLAIM);
+	lifecycle_assert_texts(rule->methods, rule->method_count, "turn/start");
+	lifecycle_assert_texts(rule->key, rule->key_count, "/params/threadId");
+	ck_assert(!rule->until_open && !rule->joins && !rule->alias);
+	ck_assert_uint_eq(rule->setting_count, 1);
+	ck_assert_str_eq(rule->settings[0].attribute, "turn.kind");
+	ck_assert_uint_eq(rule->settings[0].source.choice_count, 1);
+	ck_assert_str_eq(rule->settings[0].source.choices[0].text, "turn");
+	ck_assert_ptr_null(rule->settings[0].source.choices[0].pointer);
+	rule = lifecycle_rule_named(profile->lifecycle, "review asked for");
+	ck_assert(!rule->until_open && !rule->joins && rule->alias);
+	rule = lifecycle_rule_named(profile->lifecycle, "shell command asked for");
+	ck_assert(rule->until_open && rule->joins && !rule->alias);
+	profile_free(profile);
+}
+END_TEST
+
+START_TEST(test_lifecycle_codex_turns)
+{
+	struct profile *profile = lifecycle_codex();
+	const struct lifecycle_rule *rule;
+
+	rule = lifecycle_rule_named(profile->lifecycle, "turn answered");
+	ck_assert_int_eq(rule->on, LIFECYCLE_ON_REPLY);
+	ck_assert_int_eq(rule->action, LIFECYCLE_OPEN);
+	ck_assert_uint_eq(rule->key_count, 1);
+	rule = lifecycle_rule_named(profile->lifecycle, "turn started");
+	ck_assert_str_eq(rule->root, "/params/turn/rootTurnId");
+	ck_assert_uint_eq(rule->key_count, 2);
+	rule = lifecycle_rule_named(profile->lifecycle, "turn completed");
+	ck_assert_int_eq(rule->action, LIFECYCLE_CLOSE);
+	ck_assert_str_eq(rule->status.pointer, "/params/turn/status");
+	lifecycle_assert_texts(rule->status.ok, rule->status.ok_count, "completed");
+	lifecycle_assert_texts(rule->status.error, rule->status.error_count, "failed");
+	ck_assert_uint_eq(rule->status.message.choice_count, 1);
+	ck_assert_uint_eq(rule->status.type.choice_count, 6);
+	ck_assert_str_eq(rule->status.type.choices[5].text, "activeTurnNotSteerable");
+	ck_assert_str_eq(rule->status.type.choices[5].pointer,
+		"/params/turn/error/codexErrorInfo/activeTurnNotSteerable");
+	rule = lifecycle_rule_named(profile->lifecycle, "thread at rest");
+	ck_assert_int_eq(rule->action, LIFECYCLE_LAPSE);
+	ck_assert_uint_eq(rule->condition_count, 1);
+	ck_assert_str_eq(rule->conditions[0].pointer, "/params/status/type");
+	lifecycle_assert_texts(rule->conditions[0].texts, rule->conditions[0].text_count,
+		"idle systemError notLoaded");
+	profile_free(profile);
+}
+END_TEST
+
+START_TEST(test_lifecycle_codex_items)
+{
+	struct profile *profile = lifecycle_codex();
+	const struct lifecycle_rule *rule;
+
+	rule = lifecycle_rule_named(profile->lifecycle, "item started");
+	ck_assert_uint_eq(rule->span, 1);
+	ck_assert_str_eq(rule->settings[1].attribute, "process.executable.name");
+	ck_assert_uint_eq(rule->settings[1].source.choice_count, 2);
+	ck_assert_int_eq(rule->settings[1].source.choices[1].take, LIFECYCLE_TAKE_FIRST_WORD);
+	rule = lifecycle_rule_named(profile->lifecycle, "client asked");
+	ck_assert_int_eq(rule->on, LIFECYCLE_ON_SERVER_REQUEST);
+	ck_assert_uint_eq(rule->span, 2);
+	ck_assert_ptr_null(rule->methods);
+	rule = lifecycle_rule_named(profile->lifecycle, "client answered");
+	ck_assert_int_eq(rule->on, LIFECYCLE_ON_CLIENT_REPLY);
+	ck_assert_uint_eq(rule->key_count, 0);
+	rule = lifecycle_rule_named(profile->lifecycle, "client no longer asked");
+	ck_assert_str_eq(rule->request_id, "/params/requestId");
+	rule = lifecycle_rule_named(profile->lifecycle, "token");
+	ck_assert_int_eq(rule->action, LIFECYCLE_COUNT);
+	ck_assert_str_eq(rule->stream.count, "turn.delta.count");
+	ck_assert_str_eq(rule->stream.bytes, "turn.delta.bytes");
+	ck_assert_str_eq(rule->stream.of, "/params/delta");
+	ck_assert_str_eq(rule->stream.first, "turn.time_to_first_token_ms");
+	rule = lifecycle_rule_named(profile->lifecycle, "token usage");
+	ck_assert_int_eq(rule->action, LIFECYCLE_ANNOTATE);
+	ck_assert_int_eq(rule->settings[3].source.choices[0].take, LIFECYCLE_TAKE_SUM);
+	rule = lifecycle_rule_named(profile->lifecycle, "retry");
+	ck_assert_int_eq(rule->action, LIFECYCLE_EVENT);
+	ck_assert_str_eq(rule->event, "retry");
+	profile_free(profile);
+}
+END_TEST
+
+/* A lifecycle on lines of its own: the first span on line 3, the first rule on line 5. */
+#define LIFECYCLE(spans, rules)                                                                    \
+	"{\"name\": \"x\", \"lifecycle\": {\n\"spans\": {\n" spans "}, \"rules\": [\n" rules "]}}"
+
+#define LIFECYCLE_TURN "\"turn\": {\"name\": \"t\", \"key\": [\"a\", \"b\"]}\n"
+#define LIFECYCLE_STARTED                                                                          \
+	"{\"on\": \"notification\", \"do\": \"open\", \"span\": \"turn\", \"key\": [\"/a\", "      \
+	"\"/b\"]}\n"
+
+/* A rule "r" on line 6, behind one that opens the span turn. */
+#define LIFECYCLE_RULE(members)                                                                    \
+	LIFECYCLE(LIFECYCLE_TURN, LIFECYCLE_STARTED ",{\"name\": \"r\", " members "}")
+#define LIFECYCLE_ON(on, action, members)                                                          \
+	LIFECYCLE_RULE("\"on\": \"" on "\", \"do\": \"" action "\", \"span\": \"turn\"" members)
+#define LIFECYCLE_KEY1           ", \"key\": [\"/a\"]"
+#define LIFECYCLE_KEY2           ", \"key\": [\"/a\", \"/b\"]"
+#define LIFECYCLE_KEY3           ", \"key\": [\"/a\", \"/b\", \"/c\"]"
+#define LIFECYCLE_CLOSE(members) LIFECYCLE_ON("notification", "close", LIFECYCLE_KEY2 members)
+#define LIFECYCLE_SPAN(members)  LIFECYCLE("\"turn\": {" members "}\n", LIFECYCLE_STARTED)
+#define LIFECYCLE_DISPATCH(members)                                                                \
+	"{\"name\": \"x\", \"lifecycle\": {\n\"dispatch\": {" members "}}}"
+#define LIFECYCLE_OPERATIONS ", \"operations\": {\"m\": \"o\"}"
+
+/* All forms of all members, which mean what the test says. */
+static const char lifecycle_forms[] = LIFECYCLE(LIFECYCLE_TURN
+	", \"ask\": {\"name\": \"{a}{b} x\", \"kind\": \"server\"}",
+	LIFECYCLE_STARTED
+	",{\"on\": \"server_request\", \"do\": \"open\", \"span\": \"ask\"}"
+	",{\"on\": \"request\", \"do\": \"claim\", \"span\": \"turn\", \"key\": [\"/a\"],"
+	"  \"until\": \"reply\", \"methods\": [\"m\", \"n\"]}"
+	",{\"on\": \"reply\", \"do\": \"open\", \"span\": \"turn\", \"key\": [\"/b\"],"
+	"  \"methods\": [\"n\"]}"
+	",{\"on\": \"reply\", \"do\": \"annotate\", \"span\": \"turn\", \"key\": [\"/a\", \"/b\"],"
+	"  \"when\": {\"/a\": true, \"/b\": false, \"/c\": \"d\", \"/e\": [\"f\", \"g\"]},"
+	"  \"set\": {\"h\": \"/i\", \"j\": {\"text\": \"k\"}, \"l\": {\"pointer\": \"/m\","
+	"    \"take\": \"all\"}, \"n\": [\"/o\", {\"pointer\": \"/p\", \"text\": \"q\"},"
+	"    {\"text\": \"r\"}]}}");
+
+START_TEST(test_lifecycle_forms)
+{
+	char error[512] = "";
+	struct profile *profile = lifecycle_parse(lifecycle_forms, error, sizeof error);
+	const struct lifecycle *lifecycle;
+	const struct lifecycle_condition *condition;
+	const struct lifecycle_setting *setting;
+
+	ck_assert_msg(profile != NULL, "%s", error);
+	lifecycle = profile->lifecycle;
+	ck_assert_ptr_null(lifecycle->dispatch_name);
+	ck_assert_uint_eq(lifecycle->spans[1].key_count, 0);
+	ck_assert_int_eq(lifecycle->spans[1].kind, LIFECYCLE_SERVER);
+	ck_assert_uint_eq(lifecycle->rules[1].span, 1);
+	ck_assert_ptr_null(lifecycle->rules[1].name);
+	ck_assert(!lifecycle->rules[2].until_open);
+	condition = lifecycle->rules[4].conditions;
+	ck_assert(condition[0].present && condition[0].text_count == 0);
+	ck_assert(!condition[1].present && condition[1].text_count == 0);
+	lifecycle_assert_texts(condition[2].texts, condition[2].text_count, "d");
+	lifecycle_assert_texts(condition[3].texts, condition[3].text_count, "f g");
+	setting = lifecycle->rules[4].settings;
+	ck_assert_str_eq(setting[0].source.choices[0].pointer, "/i");
+	ck_assert_ptr_null(setting[0].source.choices[0].text);
+	ck_assert_str_eq(setting[1].source.choices[0].text, "k");
+	ck_assert_int_eq(setting[2].source.choices[0].take, LIFECYCLE_TAKE_ALL);
+	ck_assert_uint_eq(setting[3].source.choice_count, 3);
+	ck_assert_str_eq(setting[3].source.choices[1].text, "q");
+	ck_assert_str_eq(setting[3].source.choices[1].pointer, "/p");
+	profile_free(profile);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	const char *error; /* behind "p.json:" */
+} lifecycle_wrong[] = {
+	/* the whole */
+	{"{\"name\": \"x\", \"lifecycle\": []}", "1: \"lifecycle\": is a list; must be an object"},
+	{"{\"name\": \"x\", \"lifecycle\": {}}", "1: \"lifecycle\": must have a dispatch or rules"},
+	{"{\"name\": \"x\", \"lifecycle\": {\"span\": 1}}",
+		"1: \"span\": not known here; must be one of dispatch, spans, rules"},
+	/* dispatch */
+	{LIFECYCLE_DISPATCH("\"operations\": {\"m\": \"o\"}"),
+		"2: \"dispatch\": must have a name and operations"},
+	{LIFECYCLE_DISPATCH("\"name\": \"d\""), "2: \"dispatch\": must have a name and operations"},
+	{LIFECYCLE_DISPATCH("\"names\": \"d\""),
+		"2: \"names\": not known here; must be one of name, attribute, operations"},
+	{LIFECYCLE_DISPATCH("\"name\": \"d {op}\"" LIFECYCLE_OPERATIONS),
+		"2: \"name\": {op}: must be {operation}"},
+	{LIFECYCLE_DISPATCH("\"name\": \"d {operation\"" LIFECYCLE_OPERATIONS),
+		"2: \"name\": must have a name between { and }, and braces nowhere else"},
+	{LIFECYCLE_DISPATCH("\"name\": \"d\", \"operations\": {}"),
+		"2: \"operations\": has 0 members; must have 1 to 128"},
+	{LIFECYCLE_DISPATCH("\"name\": \"d\", \"operations\": {\"m\": 1}"),
+		"2: \"m\": is a number; must be a string"},
+	{LIFECYCLE_DISPATCH("\"name\": \"d\", \"operations\": {\"m\": \"1\",\n\"m\": \"2\"}"),
+		"3: \"m\": stands twice; must stand once, line 2 has it"},
+	{LIFECYCLE_DISPATCH("\"name\": \"d\", \"operations\": {\"\": \"1\"}"),
+		"2: \"\": the name must have 1 to 255 bytes and no control character"},
+	/* spans */
+	{LIFECYCLE("", ""), "2: \"spans\": has 0 members; must have 1 to 8"},
+	{LIFECYCLE_SPAN(""), "3: span \"turn\": must have a name"},
+	{LIFECYCLE("\"turn\": 3", LIFECYCLE_STARTED),
+		"3: span \"turn\": is a number; must be an object"},
+	{LIFECYCLE(LIFECYCLE_TURN "," LIFECYCLE_TURN, LIFECYCLE_STARTED),
+		"4: span \"turn\": \"turn\": stands twice; must stand once, line 3 has it"},
+	{LIFECYCLE_SPAN("\"title\": \"t\""),
+		"3: span \"turn\": \"title\": not known here; must be one of name, key, kind, "
+		"switch, announce"},
+	{LIFECYCLE_SPAN("\"name\": \"a {}\""), "3: span \"turn\": \"name\": must have a name "
+					       "between { and }, and braces nowhere else"},
+	{LIFECYCLE_SPAN("\"name\": \"a }b{\""), "3: span \"turn\": \"name\": must have a name "
+						"between { and }, and braces nowhere else"},
+	{LIFECYCLE_SPAN("\"name\": \"a {b{c}\""), "3: span \"turn\": \"name\": must have a name "
+						  "between { and }, and braces nowhere else"},
+	{LIFECYCLE_SPAN("\"name\": \"a {b}}\""), "3: span \"turn\": \"name\": must have a name "
+						 "between { and }, and braces nowhere else"},
+	{LIFECYCLE_SPAN("\"name\": \"a\", \"key\": [\"1\",\"2\",\"3\",\"4\",\"5\"]"),
+		"3: span \"turn\": \"key\": has 5 members; must have 1 to 4"},
+	{LIFECYCLE_SPAN("\"name\": \"a\", \"key\": [\"1\",\"2\",\"1\"]"),
+		"3: span \"turn\": \"key\": \"1\": must stand once"},
+	{LIFECYCLE_SPAN("\"name\": \"a\", \"kind\": \"producer\""),
+		"3: span \"turn\": \"kind\": \"producer\": must be internal, client or server"},
+	{LIFECYCLE_SPAN("\"name\": \"a\", \"switch\": \"item\""),
+		"3: span \"turn\": \"switch\": \"item\": must be items or approvals"},
+	{LIFECYCLE_SPAN("\"name\": \"a\", \"announce\": true"),
+		"3: span \"turn\": \"announce\": is true or false; must be a string"},
+	{"{\"name\": \"x\", \"lifecycle\": {\"dispatch\": {\"name\": \"d\"" LIFECYCLE_OPERATIONS
+	 "}, \"spans\": {\n\"turn\": {\"name\": \"t\"}}}}",
+		"2: \"turn\": no rule opens it; must have one with \"do\": \"open\""},
+	{LIFECYCLE(LIFECYCLE_TURN ", \"item\": {\"name\": \"i\"}", LIFECYCLE_STARTED),
+		"4: \"item\": no rule opens it; must have one with \"do\": \"open\""},
+	/* rules: members by themselves */
+	{LIFECYCLE(LIFECYCLE_TURN, ""), "4: \"rules\": has 0 members; must have 1 to 64"},
+	{LIFECYCLE(LIFECYCLE_TURN, "3"), "5: rule 1: is a number; must be an object"},
+	{LIFECYCLE(LIFECYCLE_TURN, LIFECYCLE_STARTED ",{\"name\": 3}"),
+		"6: rule 2: \"name\": is a number; must be a string"},
+	{LIFECYCLE_RULE("\"in\": 1"),
+		"6: rule \"r\": \"in\": not known here; must be one of name, on, methods, when, "
+		"do, span, key, root, request_id, event, until, joins, alias, set, status, count, "
+		"bytes, of, first"},
+	{LIFECYCLE_RULE("\"on\": \"reply\", \"on\": \"reply\""),
+		"6: rule \"r\": \"on\": stands twice; must stand once, line 6 has it"},
+	{LIFECYCLE_RULE("\"on\": \"response\""),
+		"6: rule \"r\": \"on\": \"response\": must be request, reply, notification, "
+		"server_request or client_reply"},
+	{LIFECYCLE_RULE("\"do\": \"begin\""),
+		"6: rule \"r\": \"do\": \"begin\": must be claim, open, close, lapse, annotate, "
+		"event or count"},
+	{LIFECYCLE_RULE("\"span\": 1"), "6: rule \"r\": \"span\": is a number; must be a string"},
+	{LIFECYCLE_RULE("\"methods\": [\n\"a\",\n1]"),
+		"8: rule \"r\": \"methods\": is a number; must be a string"},
+	{LIFECYCLE_RULE("\"methods\": []"),
+		"6: rule \"r\": \"methods\": has 0 members; must have 1 to 64"},
+	{LIFECYCLE_RULE("\"key\": [\"/a\", \"b\"]"),
+		"6: rule \"r\": \"key\": \"b\": must be a JSON pointer, which begins with /"},
+	{LIFECYCLE_RULE("\"key\": [\"/1\",\"/2\",\"/3\",\"/4\",\"/5\"]"),
+		"6: rule \"r\": \"key\": has 5 members; must have 1 to 4"},
+	{LIFECYCLE_RULE("\"root\": \"/1/2/3/4/5/6/7/8/9\""),
+		"6: rule \"r\": \"root\": \"/1/2/3/4/5/6/7/8/9\": must not be deeper than 8 "
+		"levels"},
+	{LIFECYCLE_RULE("\"request_id\": \"/~2\""),
+		"6: rule \"r\": \"request_id\": \"/~2\": must have ~0 or ~1 where it has a ~"},
+	{LIFECYCLE_RULE("\"event\": \"\""),
+		"6: rule \"r\": \"event\": must have 1 to 255 bytes and no control character"},
+	{LIFECYCLE_RULE("\"until\": \"close\""),
+		"6: rule \"r\": \"until\": \"close\": must be reply or open"},
+	{LIFECYCLE_RULE("\"joins\": 1"),
+		"6: rule \"r\": \"joins\": is a number; must be true or false"},
+	{LIFECYCLE_RULE("\"alias\": \"true\""),
+		"6: rule \"r\": \"alias\": is a string; must be true or false"},
+	{LIFECYCLE_RULE("\"count\": 1"), "6: rule \"r\": \"count\": is a number; must be a string"},
+	{LIFECYCLE_RULE("\"bytes\": 1"), "6: rule \"r\": \"bytes\": is a number; must be a string"},
+	{LIFECYCLE_RULE("\"of\": 1"), "6: rule \"r\": \"of\": is a number; must be a string"},
+	{LIFECYCLE_RULE("\"first\": 1"), "6: rule \"r\": \"first\": is a number; must be a string"},
+	/* conditions */
+	{LIFECYCLE_RULE("\"when\": {}"),
+		"6: rule \"r\": \"when\": has 0 members; must have 1 to 4"},
+	{LIFECYCLE_RULE("\"when\": {\"/1\":true,\"/2\":true,\"/3\":true,\"/4\":true,\"/5\":true}"),
+		"6: rule \"r\": \"when\": has 5 members; must have 1 to 4"},
+	{LIFECYCLE_RULE("\"when\": {\"a\": true}"),
+		"6: rule \"r\": \"a\": \"a\": must be a JSON pointer, which begins with /"},
+	{LIFECYCLE_RULE("\"when\": {\"/a\": 1}"),
+		"6: rule \"r\": \"/a\": is a number; must be a text, a list of texts, true (it is "
+		"there) or false (it is not)"},
+	{LIFECYCLE_RULE("\"when\": {\"/a\": [1]}"),
+		"6: rule \"r\": \"/a\": is a number; must be a string"},
+	{LIFECYCLE_RULE("\"when\": {\"/a\": []}"),
+		"6: rule \"r\": \"/a\": has 0 members; must have 1 to 32"},
+	{LIFECYCLE_RULE("\"when\": {\"/a\": \"\"}"),
+		"6: rule \"r\": \"/a\": must have 1 to 255 bytes and no control character"},
+	{LIFECYCLE_RULE("\"when\": {\"/a\": true, \"/a\": false}"),
+		"6: rule \"r\": \"/a\": stands twice; must stand once, line 6 has it"},
+	/* sources */
+	{LIFECYCLE_RULE("\"set\": {\"a\": 1}"),
+		"6: rule \"r\": \"a\": is a number; must be a pointer or an object with pointer, "
+		"text or take"},
+	{LIFECYCLE_RULE("\"set\": {\"a\": \"b\"}"),
+		"6: rule \"r\": \"a\": \"b\": must be a JSON pointer, which begins with /"},
+	{LIFECYCLE_RULE("\"set\": {\"a\": []}"),
+		"6: rule \"r\": \"a\": has 0 members; must have 1 to 16"},
+	{LIFECYCLE_RULE("\"set\": {\"a\": [[\"/b\"]]}"),
+		"6: rule \"r\": \"a\": is a list; must be a pointer or an object with pointer, "
+		"text or take"},
+	{LIFECYCLE_RULE("\"set\": {\"a\": {\"take\": \"all\"}}"),
+		"6: rule \"r\": \"a\": must have a pointer or a text"},
+	{LIFECYCLE_RULE("\"set\": {\"a\": {\"texts\": \"all\"}}"),
+		"6: rule \"r\": \"texts\": not known here; must be one of pointer, text, take"},
+	{LIFECYCLE_RULE("\"set\": {\"a\": {\"pointer\": \"/a\", \"take\": \"word\"}}"),
+		"6: rule \"r\": \"take\": \"word\": must be all, first word or sum"},
+	{LIFECYCLE_RULE("\"set\": {\"a\": {\"text\": \"a\", \"take\": \"sum\"}}"),
+		"6: rule \"r\": \"take\": must not stand with text, which is taken as it is"},
+	{LIFECYCLE_RULE("\"set\": {\"a\": [\"/a\", {\"text\": \"a\"}, \"/b\"]}"),
+		"6: rule \"r\": \"a\": choice 2 always gives its text; must be the last one"},
+	{LIFECYCLE_RULE("\"set\": {\"a\": \"/b\", \"a\": \"/b\"}"),
+		"6: rule \"r\": \"a\": stands twice; must stand once, line 6 has it"},
+	{LIFECYCLE_RULE("\"set\": {\"\": \"/b\"}"),
+		"6: rule \"r\": \"\": the name must have 1 to 255 bytes and no control character"},
+	{LIFECYCLE_RULE("\"set\": {}"), "6: rule \"r\": \"set\": has 0 members; must have 1 to 16"},
+	/* status */
+	{LIFECYCLE_CLOSE(", \"status\": \"/a\""),
+		"6: rule \"r\": \"status\": is a string; must be an object"},
+	{LIFECYCLE_CLOSE(", \"status\": {\"pointer\": \"/a\"}"),
+		"6: rule \"r\": \"status\": must have a pointer, and ok or error"},
+	{LIFECYCLE_CLOSE(", \"status\": {\"ok\": [\"a\"]}"),
+		"6: rule \"r\": \"status\": must have a pointer, and ok or error"},
+	{LIFECYCLE_CLOSE(", \"status\": {\"ok\": \"a\"}"),
+		"6: rule \"r\": \"ok\": is a string; must be a list"},
+	{LIFECYCLE_CLOSE(", \"status\": {\"error\": [1]}"),
+		"6: rule \"r\": \"error\": is a number; must be a string"},
+	{LIFECYCLE_CLOSE(", \"status\": {\"code\": \"a\"}"),
+		"6: rule \"r\": \"code\": not known here; must be one of pointer, ok, error, "
+		"message, type"},
+	{LIFECYCLE_CLOSE(
+		 ", \"status\": {\"pointer\": \"/a\", \"ok\": [\"a\"], \"message\": \"/b\"}"),
+		"6: rule \"r\": \"message\": must stand with error, which it explains"},
+	{LIFECYCLE_CLOSE(", \"status\": {\"pointer\": \"/a\", \"ok\": [\"a\"], \"type\": \"/b\"}"),
+		"6: rule \"r\": \"type\": must stand with error, which it explains"},
+	{LIFECYCLE_CLOSE(", \"status\": {\"pointer\": \"/a\", \"error\": [\"a\"], \"type\": "
+			 "{\"pointer\": \"/b\", \"take\": \"sum\"}}"),
+		"6: rule \"r\": \"type\": must not take a sum, there is nothing to add to"},
+	/* rules: members and the action */
+	{LIFECYCLE_RULE("\"do\": \"open\", \"span\": \"turn\""),
+		"6: rule \"r\": must have on, do and span"},
+	{LIFECYCLE_RULE("\"on\": \"reply\", \"span\": \"turn\""),
+		"6: rule \"r\": must have on, do and span"},
+	{LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"open\""),
+		"6: rule \"r\": must have on, do and span"},
+	{LIFECYCLE_ON("notification", "claim", LIFECYCLE_KEY1),
+		"6: rule \"r\": \"do\": \"claim\": must be, on notification, one of open, close, "
+		"lapse, annotate, event, count"},
+	{LIFECYCLE_ON("client_reply", "open", ""),
+		"6: rule \"r\": \"do\": \"open\": must be, on client_reply, one of close"},
+	{LIFECYCLE_ON("notification", "close", LIFECYCLE_KEY2 ", \"root\": \"/a\""),
+		"6: rule \"r\": \"root\": must not stand with \"do\": \"close\", only with open"},
+	{LIFECYCLE_ON("notification", "lapse", LIFECYCLE_KEY2 ", \"request_id\": \"/a\""),
+		"6: rule \"r\": \"request_id\": must not stand with \"do\": \"lapse\", only with "
+		"close"},
+	{LIFECYCLE_ON("notification", "open", LIFECYCLE_KEY2 ", \"event\": \"a\""),
+		"6: rule \"r\": \"event\": must not stand with \"do\": \"open\", only with event"},
+	{LIFECYCLE_ON("notification", "open", LIFECYCLE_KEY2 ", \"until\": \"open\""),
+		"6: rule \"r\": \"until\": must not stand with \"do\": \"open\", only with claim"},
+	{LIFECYCLE_ON("notification", "open", LIFECYCLE_KEY2 ", \"joins\": false"),
+		"6: rule \"r\": \"joins\": must not stand with \"do\": \"open\", only with claim"},
+	{LIFECYCLE_ON("notification", "open", LIFECYCLE_KEY2 ", \"alias\": true"),
+		"6: rule \"r\": \"alias\": must not stand with \"do\": \"open\", only with claim"},
+	{LIFECYCLE_ON("notification", "lapse", LIFECYCLE_KEY2 ", \"set\": {\"a\": \"/b\"}"),
+		"6: rule \"r\": \"set\": must not stand with \"do\": \"lapse\", only with claim, "
+		"open, close, annotate, event"},
+	{LIFECYCLE_ON("notification", "lapse",
+		 LIFECYCLE_KEY2 ", \"status\": {\"pointer\": \"/a\", \"ok\": [\"a\"]}"),
+		"6: rule \"r\": \"status\": must not stand with \"do\": \"lapse\", only with "
+		"close"},
+	{LIFECYCLE_CLOSE(", \"count\": \"a\""), "6: rule \"r\": \"count\": must not stand with "
+						"\"do\": \"close\", only with count"},
+	{LIFECYCLE_CLOSE(", \"bytes\": \"a\""), "6: rule \"r\": \"bytes\": must not stand with "
+						"\"do\": \"close\", only with count"},
+	{LIFECYCLE_CLOSE(", \"of\": \"/a\""), "6: rule \"r\": \"of\": must not stand with "
+					      "\"do\": \"close\", only with count"},
+	{LIFECYCLE_CLOSE(", \"first\": \"a\""), "6: rule \"r\": \"first\": must not stand with "
+						"\"do\": \"close\", only with count"},
+	{LIFECYCLE_ON("notification", "event", LIFECYCLE_KEY2),
+		"6: rule \"r\": must have event, as it is to event"},
+	{LIFECYCLE_ON("notification", "annotate", LIFECYCLE_KEY2),
+		"6: rule \"r\": must have set, as it is to annotate"},
+	{LIFECYCLE_ON("notification", "count", LIFECYCLE_KEY2),
+		"6: rule \"r\": must have count, bytes or first, as it is to count"},
+	{LIFECYCLE_ON("notification", "count", LIFECYCLE_KEY2 ", \"bytes\": \"b\""),
+		"6: rule \"r\": \"bytes\": must stand with of"},
+	{LIFECYCLE_ON("notification", "count", LIFECYCLE_KEY2 ", \"count\": \"b\", \"of\": \"/a\""),
+		"6: rule \"r\": \"of\": must stand with bytes"},
+	{LIFECYCLE_ON("request", "claim", LIFECYCLE_KEY1 ", \"joins\": true"),
+		"6: rule \"r\": \"joins\": must stand with \"until\": \"open\""},
+	{LIFECYCLE_ON("client_reply", "close", ", \"request_id\": \"/id\""),
+		"6: rule \"r\": \"request_id\": must not stand with client_reply, which is an "
+		"answer to it"},
+	{LIFECYCLE_ON("notification", "event",
+		 LIFECYCLE_KEY2 ", \"event\": \"e\", \"set\": {\"n\": {\"pointer\": \"/n\", "
+				"\"take\": \"sum\"}}"),
+		"6: rule \"r\": \"set\": \"n\" must not take a sum, an event has nothing to add "
+		"to"},
+	/* rules and spans */
+	{LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"close\", \"span\": \"turns\""),
+		"6: rule \"r\": \"span\": \"turns\": must be one that stands in spans"},
+	{"{\"name\": \"x\", \"lifecycle\": {\"rules\": [" LIFECYCLE_STARTED "]}}",
+		"1: rule 1: \"span\": \"turn\": must be one that stands in spans"},
+	{LIFECYCLE_ON("notification", "close", LIFECYCLE_KEY3),
+		"6: rule \"r\": \"key\": has 3 pointers; must have 1 to 2, as the key of span "
+		"\"turn\""},
+	{LIFECYCLE_ON("notification", "close", ""),
+		"6: rule \"r\": the key has 0 pointers; must have 1 to 2, as the key of span "
+		"\"turn\""},
+	{LIFECYCLE_ON("request", "claim", LIFECYCLE_KEY3),
+		"6: rule \"r\": \"key\": has 3 pointers; must have 1 to 2, as the key of span "
+		"\"turn\""},
+	{LIFECYCLE_ON("notification", "open", LIFECYCLE_KEY1),
+		"6: rule \"r\": \"key\": has 1 pointers; must have 2, as the key of span \"turn\""},
+	{LIFECYCLE_ON("server_request", "annotate", LIFECYCLE_KEY1 ", \"set\": {\"a\": \"/b\"}"),
+		"6: rule \"r\": \"key\": has 1 pointers; must have 2, as the key of span \"turn\""},
+	{LIFECYCLE_ON("reply", "event", LIFECYCLE_KEY1 ", \"event\": \"a\""),
+		"6: rule \"r\": \"key\": has 1 pointers; must have 2, as the key of span \"turn\""},
+	{LIFECYCLE_ON("reply", "count", LIFECYCLE_KEY1 ", \"count\": \"a\""),
+		"6: rule \"r\": \"key\": has 1 pointers; must have 2, as the key of span \"turn\""},
+	{LIFECYCLE_ON("client_reply", "close", LIFECYCLE_KEY1),
+		"6: rule \"r\": \"key\": must not stand with client_reply, which closes the span "
+		"of the request that it answers"},
+	{LIFECYCLE("\"ask\": {\"name\": \"t\"}\n",
+		 "{\"on\": \"server_request\", \"do\": \"open\", \"span\": \"ask\"" LIFECYCLE_KEY1
+		 "}"),
+		"5: rule 1: \"key\": has 1 pointers; must have 0, as the key of span \"ask\""},
+	{LIFECYCLE("\"ask\": {\"name\": \"t\"}\n",
+		 "{\"on\": \"request\", \"do\": \"claim\", \"span\": \"ask\"" LIFECYCLE_KEY1 "}"),
+		"5: rule 1: \"span\": \"ask\": has no key; must be a span with one, to be claimed"},
+	/* rules and rules */
+	{LIFECYCLE_ON("reply", "open", LIFECYCLE_KEY1 ", \"methods\": [\"m\"]"),
+		"6: rule \"r\": the key lacks 1 of 2 parts; must have them all, or each claim of m "
+		"those"},
+	{LIFECYCLE_ON("reply", "open", LIFECYCLE_KEY1),
+		"6: rule \"r\": the key lacks 1 of 2 parts; must have them all, or each claim of "
+		"all methods those"},
+	{LIFECYCLE_ON("reply", "open",
+		 LIFECYCLE_KEY1
+		 ", \"methods\": [\"m\", \"n\"]},{\"on\": \"request\", \"do\": "
+		 "\"claim\", \"span\": \"turn\", \"methods\": [\"m\"]" LIFECYCLE_KEY1),
+		"6: rule \"r\": the key lacks 1 of 2 parts; must have them all, or each claim of n "
+		"those"},
+	{LIFECYCLE_ON("reply", "open",
+		 LIFECYCLE_KEY1 ", \"methods\": [\"m\"]},{\"on\": \"request\", \"do\": "
+				"\"claim\", \"span\": \"turn\"" LIFECYCLE_KEY2),
+		"6: rule \"r\": the key lacks 1 of 2 parts; must have them all, or each claim of m "
+		"those"},
+	{LIFECYCLE_ON("request", "claim", LIFECYCLE_KEY1 ", \"alias\": true"),
+		"6: rule \"r\": \"alias\": must stand where a rule opens the span with a root"},
+};
+
+START_TEST(test_lifecycle_wrong)
+{
+	char error[512] = "";
+
+	ck_assert_ptr_null(lifecycle_parse(lifecycle_wrong[_i].text, error, sizeof error));
+	ck_assert_int_eq(strncmp(error, "p.json:", 7), 0);
+	ck_assert_str_eq(error + 7, lifecycle_wrong[_i].error);
+}
+END_TEST
+
+/* What is only just right: the neighbours of the mistakes above. */
+static const char *const lifecycle_right[] = {
+	LIFECYCLE_CLOSE(""),
+	LIFECYCLE_ON("notification", "close", LIFECYCLE_KEY1),
+	LIFECYCLE_ON("reply", "lapse", LIFECYCLE_KEY1),
+	LIFECYCLE_ON("client_reply", "close", ""),
+	LIFECYCLE_ON("notification", "close", LIFECYCLE_KEY1 ", \"request_id\": \"/id\""),
+	LIFECYCLE_ON("request", "open", LIFECYCLE_KEY2 ", \"root\": \"/a\""),
+	LIFECYCLE_ON("request", "claim", LIFECYCLE_KEY2 ", \"joins\": false"),
+	LIFECYCLE_ON("request", "claim", LIFECYCLE_KEY1 ", \"joins\": true, \"until\": \"open\""),
+	LIFECYCLE_ON("notification", "count", LIFECYCLE_KEY2 ", \"first\": \"a\""),
+	LIFECYCLE_ON("notification", "count", LIFECYCLE_KEY2 ", \"bytes\": \"a\", \"of\": \"/a\""),
+	LIFECYCLE_CLOSE(", \"set\": {\"n\": {\"pointer\": \"/n\", \"take\": \"sum\"}}"),
+	LIFECYCLE_CLOSE(", \"status\": {\"pointer\": \"/a\", \"error\": [\"b\"]}"),
+	LIFECYCLE_DISPATCH("\"name\": \"d\"" LIFECYCLE_OPERATIONS),
+	LIFECYCLE_DISPATCH("\"name\": \"{operation}{operation}\"" LIFECYCLE_OPERATIONS),
+	/* the whole key is the claim's */
+	LIFECYCLE_ON("reply", "open",
+		", \"methods\": [\"m\"]},{\"on\": \"request\", \"do\": \"claim\", \"span\": "
+		"\"turn\"" LIFECYCLE_KEY2),
+	/* every method is claimed */
+	LIFECYCLE_ON("reply", "open",
+		LIFECYCLE_KEY1 "},{\"on\": \"request\", \"do\": \"claim\", \"span\": "
+			       "\"turn\"" LIFECYCLE_KEY1),
+	/* a claim of another method has another key */
+	LIFECYCLE_ON("reply", "open",
+		LIFECYCLE_KEY1
+		", \"methods\": [\"m\"]},{\"on\": \"request\", \"do\": \"claim\", \"span\": "
+		"\"turn\", \"methods\": [\"m\"]" LIFECYCLE_KEY1
+		"},{\"on\": \"request\", \"do\": \"claim\", \"span\": \"turn\", \"methods\": "
+		"[\"n\"]" LIFECYCLE_KEY2),
+	LIFECYCLE_ON("request", "claim",
+		LIFECYCLE_KEY1 ", \"alias\": true},{\"on\": \"notification\", \"do\": \"open\", "
+			       "\"span\": \"turn\", \"root\": \"/r\"" LIFECYCLE_KEY2),
+	/* rules may stand before spans */
+	"{\"name\": \"x\", \"lifecycle\": {\"rules\": [" LIFECYCLE_STARTED
+	"], \"spans\": {" LIFECYCLE_TURN "}}}",
+};
+
+START_TEST(test_lifecycle_right)
+{
+	char error[512] = "";
+	struct profile *profile = lifecycle_parse(lifecycle_right[_i], error, sizeof error);
+
+	ck_assert_msg(profile != NULL, "%s", error);
+	profile_free(profile);
+}
+END_TEST
+
+/* Writes count times item with commas between, each %zu its number from 0. */
+static void lifecycle_repeat(char *text, size_t size, const char *item, size_t count)
+{
+	size_t used = strlen(text);
+	const char *number;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		number = strstr(item, "#");
+		ck_assert_uint_lt(used + strlen(item) + 16, size);
+		if (number == NULL)
+			used += (size_t)snprintf(
+				text + used, size - used, "%s%s", i == 0 ? "" : ",", item);
+		else
+			used += (size_t)snprintf(text + used, size - used, "%s%.*s%zu%s",
+				i == 0 ? "" : ",", (int)(number - item), item, i, number + 1);
+	}
+}
+
+/* As many as there may be are fine, one more is an error. */
+static const struct {
+	const char *before;
+	const char *item;
+	const char *behind;
+	const char *member;
+	size_t count_max;
+} lifecycle_limits[] = {
+	{"{\"name\": \"x\", \"lifecycle\": {\"dispatch\": {\"name\": \"d\", \"operations\": {",
+		"\"m#\": \"o\"", "}}}}", "operations", LIFECYCLE_OPERATIONS_MAX},
+	{"{\"name\": \"x\", \"lifecycle\": {\"spans\": {" LIFECYCLE_TURN "}, \"rules\": [",
+		LIFECYCLE_STARTED, "]}}", "rules", LIFECYCLE_RULES_MAX},
+	{"{\"name\": \"x\", \"lifecycle\": {\"rules\": [{\"on\": \"notification\", \"do\": "
+	 "\"open\", \"span\": \"s\", \"key\": [\"/1\", \"/2\", \"/3\", \"/4\"]}], \"spans\": "
+	 "{\"s\": {\"name\": \"t\", \"key\": [",
+		"\"k#\"", "]}}}}", "key", LIFECYCLE_KEY_MAX},
+	{"{\"name\": \"x\", \"lifecycle\": {\"spans\": {" LIFECYCLE_TURN
+	 "}, \"rules\": [{\"on\": \"notification\", \"do\": \"open\", \"span\": \"turn\", \"key\": "
+	 "[\"/a\", \"/b\"], \"methods\": [",
+		"\"m#\"", "]}]}}", "methods", LIFECYCLE_METHODS_MAX},
+	{"{\"name\": \"x\", \"lifecycle\": {\"spans\": {" LIFECYCLE_TURN
+	 "}, \"rules\": [{\"on\": \"notification\", \"do\": \"open\", \"span\": \"turn\", \"key\": "
+	 "[\"/a\", \"/b\"], \"set\": {",
+		"\"m#\": \"/a\"", "}}]}}", "set", LIFECYCLE_SETTINGS_MAX},
+	{"{\"name\": \"x\", \"lifecycle\": {\"spans\": {" LIFECYCLE_TURN
+	 "}, \"rules\": [{\"on\": \"notification\", \"do\": \"open\", \"span\": \"turn\", \"key\": "
+	 "[\"/a\", \"/b\"], \"set\": {\"a\": [",
+		"\"/a#\"", "]}}]}}", "a", LIFECYCLE_CHOICES_MAX},
+	{"{\"name\": \"x\", \"lifecycle\": {\"spans\": {" LIFECYCLE_TURN
+	 "}, \"rules\": [{\"on\": \"notification\", \"do\": \"open\", \"span\": \"turn\", \"key\": "
+	 "[\"/a\", \"/b\"], \"when\": {",
+		"\"/#\": true", "}}]}}", "when", LIFECYCLE_CONDITIONS_MAX},
+	{"{\"name\": \"x\", \"lifecycle\": {\"spans\": {" LIFECYCLE_TURN
+	 "}, \"rules\": [{\"on\": \"notification\", \"do\": \"open\", \"span\": \"turn\", \"key\": "
+	 "[\"/a\", \"/b\"], \"when\": {\"/a\": [",
+		"\"t#\"", "]}}]}}", "/a", LIFECYCLE_TEXTS_MAX},
+};
+
+START_TEST(test_lifecycle_limits)
+{
+	const size_t size = 65536;
+	char *text = calloc(1, size);
+	char error[512] = "";
+	char right[128];
+	struct profile *profile;
+	size_t more;
+
+	ck_assert_ptr_nonnull(text);
+	for (more = 0; more < 2; more++) {
+		strcpy(text, lifecycle_limits[_i].before);
+		lifecycle_repeat(text, size - 64, lifecycle_limits[_i].item,
+			lifecycle_limits[_i].count_max + more);
+		strcat(text, lifecycle_limits[_i].behind);
+		profile = lifecycle_parse(text, error, sizeof error);
+		ck_assert_msg((profile != NULL) == (more == 0), "%s", error);
+		profile_free(profile);
+	}
+	snprintf(right, sizeof right, "\"%s\": has %zu members; must have 1 to %zu",
+		lifecycle_limits[_i].member, lifecycle_limits[_i].count_max + 1,
+		lifecycle_limits[_i].count_max);
+	ck_assert_msg(strstr(error, right) != NULL, "%s", error);
+	free(text);
+}
+END_TEST
+
+START_TEST(test_lifecycle_spans_limit)
+{
+	char text[4096];
+	char error[512] = "";
+	struct profile *profile;
+	size_t more;
+
+	for (more = 0; more < 2; more++) {
+		strcpy(text, "{\"name\": \"x\", \"lifecycle\": {\"spans\": {");
+		lifecycle_repeat(
+			text, sizeof text, "\"s#\": {\"name\": \"t\"}", LIFECYCLE_SPANS_MAX + more);
+		strcat(text, "}, \"rules\": [");
+		lifecycle_repeat(text, sizeof text,
+			"{\"on\": \"server_request\", \"do\": \"open\", \"span\": \"s#\"}",
+			LIFECYCLE_SPANS_MAX + more);
+		strcat(text, "]}}");
+		profile = lifecycle_parse(text, error, sizeof error);
+		ck_assert_msg((profile != NULL) == (more == 0), "%s", error);
+		profile_free(profile);
+	}
+	ck_assert_str_eq(error, "p.json:1: \"spans\": has 9 members; must have 1 to 8");
+}
+END_TEST
+
+/* Whatever there is in a lifecycle, also what codex does not have, fails for want of memory. */
+START_TEST(test_lifecycle_memory)
+{
+	char error[512];
+	struct file *file = file_parse("p.json", lifecycle_forms, strlen(lifecycle_forms),
+		lifecycle_environment, error, sizeof error);
+	struct profile *profile;
+	long n = 0;
+	int refused;
+
+	ck_assert_ptr_nonnull(file);
+	do {
+		error[0] = '\0';
+		unit_alloc_fail_after(n++);
+		profile = profile_new(file, error, sizeof error);
+		unit_alloc_fail_never();
+		refused = unit_alloc_failed();
+		ck_assert_int_eq(refused, profile == NULL);
+		if (refused)
+			ck_assert_ptr_nonnull(strstr(error, "out of memory"));
+		profile_free(profile);
+	} while (refused);
+	ck_assert_int_gt(n, 50);
+	file_free(file);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("lifecycle");
+
+	tcase_add_test(tc, test_lifecycle_codex_spans);
+	tcase_add_test(tc, test_lifecycle_codex_claims);
+	tcase_add_test(tc, test_lifecycle_codex_turns);
+	tcase_add_test(tc, test_lifecycle_codex_items);
+	tcase_add_test(tc, test_lifecycle_forms);
+	tcase_add_loop_test(
+		tc, test_lifecycle_wrong, 0, sizeof lifecycle_wrong / sizeof *lifecycle_wrong);
+	tcase_add_loop_test(
+		tc, test_lifecycle_right, 0, sizeof lifecycle_right / sizeof *lifecycle_right);
+	tcase_add_loop_test(
+		tc, test_lifecycle_limits, 0, sizeof lifecycle_limits / sizeof *lifecycle_limits);
+	tcase_add_test(tc, test_lifecycle_spans_limit);
+	tcase_add_test(tc, test_lifecycle_memory);
+	return unit_run("lifecycle", tc);
+}
