@@ -21,7 +21,7 @@
 
 #include "tests/demo/json.h"
 
-enum { GIVE_UP_S = 30 };
+enum { GIVE_UP_S = 30, THOUGHT_MS = 300 };
 
 struct client {
 	FILE *to_server;
@@ -33,22 +33,17 @@ struct client {
 };
 
 /* What one turn is told, and how it should end. */
-struct conversation_turn {
+struct conversation {
+	const char *thread; /* parameters of thread/start */
 	const char *text;
 	const char *status;
 	bool interrupted; /* by us, at the first delta */
 };
 
-static const struct conversation_turn turns_first[] = {
-	{"Explain the build", "completed", false},
-	{"Please run ls", "completed", false},
-	{0},
-};
-
-static const struct conversation_turn turns_second[] = {
-	{"This one will fail", "failed", false},
-	{"Tell a long story", "interrupted", true},
-	{0},
+static const struct conversation conversations[] = {
+	{"{\"cwd\":\"/project\"}", "Please run make", "completed", false},
+	{"{\"cwd\":\"/project\",\"ephemeral\":true}", "Write a story", "interrupted", true},
+	{"{\"cwd\":\"/project\"}", "Fail", "failed", false},
 };
 
 static void client_fail(const char *what, const char *detail)
@@ -114,16 +109,19 @@ static yajl_val client_receive(struct client *client)
 	return message;
 }
 
-/* A question of the server: it may do what it wants. */
+/* A question of the server: a person thinks about it, then lets it do what it wants. */
 static void client_approve(struct client *client, yajl_val question)
 {
+	const struct timespec thought = {.tv_nsec = THOUGHT_MS * 1000000L};
 	char line[128];
 	yajl_val id = json_member(question, "id");
 
+	nanosleep(&thought, NULL);
 	snprintf(line, sizeof line, "{\"id\":%s,\"result\":{\"decision\":\"accept\"}}",
 		YAJL_IS_NUMBER(id) ? YAJL_GET_NUMBER(id) : "null");
 	client_send(client, line);
-	printf("  %-18s approved: %s\n", "", json_text(question, "params", "command", "?"));
+	printf("  %-18s %4d ms  a person says yes to: %s\n", "", THOUGHT_MS,
+		json_text(question, "params", "command", "?"));
 }
 
 /* The next message named method, others passed over; NULL for method: the next answer. */
@@ -205,17 +203,20 @@ static void client_turn_interrupt(
 
 static void client_turn_end(struct client *client, const char *status_expected, double start_ms)
 {
+	const char *status[] = {"params", "turn", "status", NULL};
+	const char *error[] = {"params", "turn", "error", "message", NULL};
 	yajl_val completed = client_wait(client, "turn/completed");
-	const char *path[] = {"params", "turn", "status", NULL};
+	const char *message = json_text_at(completed, error, NULL);
 
-	if (strcmp(json_text_at(completed, path, ""), status_expected))
+	if (strcmp(json_text_at(completed, status, ""), status_expected))
 		client_fail("the turn ended in another way", client->line);
-	printf("  %-18s %4.0f ms  turn %s\n", "", client_clock_ms() - start_ms, status_expected);
+	printf("  %-18s %4.0f ms  turn %s%s%s\n", "", client_clock_ms() - start_ms, status_expected,
+		message ? ": " : "", message ? message : "");
 	yajl_tree_free(completed);
 }
 
 static void client_turn(struct client *client, const char *thread_id,
-	const struct conversation_turn *turn, const char *trace)
+	const struct conversation *conversation, const char *trace)
 {
 	const char *path[] = {"result", "turn", "id", NULL};
 	double start_ms = client_clock_ms();
@@ -225,19 +226,19 @@ static void client_turn(struct client *client, const char *thread_id,
 
 	snprintf(params, sizeof params,
 		"{\"threadId\":\"%s\",\"input\":[{\"type\":\"text\",\"text\":%s}]}", thread_id,
-		json_quote(quoted, sizeof quoted, turn->text));
+		json_quote(quoted, sizeof quoted, conversation->text));
 	answer = client_call(client, "turn/start", params, trace, NULL);
 	turn_id = json_text_at(answer, path, NULL);
 	if (!turn_id)
 		client_fail("no turn id", client->line);
-	if (turn->interrupted)
+	if (conversation->interrupted)
 		client_turn_interrupt(client, thread_id, turn_id, trace);
-	client_turn_end(client, turn->status, start_ms);
+	client_turn_end(client, conversation->status, start_ms);
 	yajl_tree_free(answer);
 }
 
-/* One thread with its turns, all within one trace of the caller. */
-static void client_conversation(struct client *client, const struct conversation_turn *turns)
+/* A thread with its turn, all within one trace of the caller. */
+static void client_conversation(struct client *client, const struct conversation *conversation)
 {
 	const char *path[] = {"result", "thread", "id", NULL};
 	char trace[128];
@@ -245,12 +246,11 @@ static void client_conversation(struct client *client, const struct conversation
 	yajl_val answer;
 
 	client_trace_new(trace);
-	answer = client_call(client, "thread/start", "{}", trace, NULL);
+	answer = client_call(client, "thread/start", conversation->thread, trace, NULL);
 	thread_id = json_text_at(answer, path, NULL);
 	if (!thread_id)
 		client_fail("no thread id", client->line);
-	for (; turns->text; turns++)
-		client_turn(client, thread_id, turns, trace);
+	client_turn(client, thread_id, conversation, trace);
 	yajl_tree_free(answer);
 }
 
@@ -262,11 +262,10 @@ static void client_session(struct client *client)
 		NULL);
 	client_send(client, "{\"method\":\"initialized\"}");
 	client_call_and_forget(client, "model/list", "{}", NULL);
-	client_conversation(client, turns_first);
-	client_conversation(client, turns_second);
+	for (size_t i = 0; i < sizeof conversations / sizeof *conversations; i++)
+		client_conversation(client, &conversations[i]);
 	yajl_tree_free(client_call(client, "turn/start",
 		"{\"threadId\":\"no-such-thread\",\"input\":[]}", NULL, "thread not found"));
-	client_call_and_forget(client, "thread/list", "{}", NULL);
 }
 
 /* Closes the command's stdin, waits for its end, returns its exit status. */
