@@ -1,0 +1,172 @@
+"""The demo: what its programs say to each other, and the traces that come of it.
+
+Needs the programs of tests/demo in DEMO_BIN (default build/release/tests/demo).
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+
+from lib.process import BINARY, ROOT
+from lib.wait import PATIENCE
+
+BIN = pathlib.Path(ROOT, os.environ.get("DEMO_BIN", "build/release/tests/demo"))
+OK, ERROR = 1, 2
+INTERNAL, CLIENT = 1, 3
+THREAD = "0199a000-0000-7000-8000-00000000000"
+TURN = "0199b000-0000-7000-8000-00000000000"
+CONVERSATIONS = [
+    ["initialize"], ["model/list"], ["thread/start", "turn/start"],
+    ["thread/start", "turn/start", "turn/interrupt"], ["thread/start", "turn/start"],
+    ["turn/start"]]
+
+
+def run(command, env):
+    ran = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                         timeout=3 * PATIENCE, check=False)
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    return ran
+
+
+def tap(lab):
+    """A command that runs the server; files with what it has heard and said."""
+    heard, said = lab.path("heard"), lab.path("said")
+    return ["bash", "-c", f'tee "{heard}" | "{BIN}/agent_server" | tee "{said}"'], heard, said
+
+
+def messages(path):
+    with open(path) as file:
+        return [json.loads(line) for line in file]
+
+
+def where(found, method):
+    """The places of messages of that method."""
+    return [i for i, message in enumerate(found) if message.get("method") == method]
+
+
+def test_what_the_server_says_has_the_members_of_codex(lab):
+    command, heard, said = tap(lab)
+    run([BIN / "agent_client", "--", *command], lab.environment())
+    assert {tuple(message) for message in messages(said)} == {
+        ("id", "result"), ("error", "id"), ("method", "params", "emittedAtMs"),
+        ("method", "id", "params")}
+    answers = [message for message in messages(heard) if "method" not in message]
+    assert answers == [{"id": 0, "result": {"decision": "accept"}}]
+
+
+def test_answer_of_turn_start_comes_before_turn_started_and_after_it(lab):
+    command, _, said = tap(lab)
+    run([BIN / "agent_client", "--", *command], lab.environment())
+    found = messages(said)
+    answers = [i for i, message in enumerate(found) if "turn" in message.get("result", ())]
+    started = where(found, "turn/started")
+    assert [answer < start for answer, start in zip(answers, started)] == [True, False, True]
+
+
+def test_demo(lab):
+    collector = lab.collector()
+    env = dict(lab.environment(collector), SIDESPAN=BINARY, DEMO_BIN=str(BIN))
+    ran = run([pathlib.Path(ROOT, "tests/demo/run.sh")], env)
+    for part in ("turn completed", "a person says yes to: /bin/bash -lc make", "turn interrupted",
+                 "turn failed: exceeded retry limit", "error: thread not found"):
+        assert ran.stdout.count(part) == 2, ran.stdout
+    assert "See it in Jaeger" in ran.stdout
+    assert ran.stderr.count("app_server.request turn/interrupt") == 1, ran.stderr
+    check_requests(collector.spans)
+
+
+def of_name(spans, name):
+    return [span for span in spans if span.name.startswith(name)]
+
+
+def check_requests(spans):
+    """One trace per conversation, below the span that the client named; one for each other."""
+    requests = sorted(of_name(spans, "app_server.request "), key=lambda span: int(span.request_id))
+    expected = [method for methods in CONVERSATIONS for method in methods]
+    assert [span.method for span in requests] == expected
+    assert {span.resource["service.name"] for span in spans} == {"sidespan-demo"}
+    assert all(span.attributes["app_server.client_name"] == "demo_client" for span in requests)
+    rest = list(requests)
+    for methods in CONVERSATIONS:
+        here, rest = rest[:len(methods)], rest[len(methods):]
+        assert len({(span.trace_id, span.parent_id) for span in here}) == 1
+        assert (here[0].parent_id is None) == ("thread/start" not in methods)
+    assert len({span.trace_id for span in requests}) == len(CONVERSATIONS)
+    assert [span.status for span in requests] == [0] * (len(requests) - 1) + [ERROR]
+
+
+# The rest holds when turns are recorded: test_demo then calls check_turns after check_requests.
+
+def children(spans, parent, name=""):
+    found = [span for span in of_name(spans, name) if span.parent_id == parent.span_id]
+    assert all(span.trace_id == parent.trace_id and span.start >= parent.start for span in found)
+    return sorted(found, key=lambda span: span.start)
+
+
+def only_child(spans, parent, name):
+    child, = children(spans, parent, name)
+    return child
+
+
+def milliseconds(span):
+    return (span.end - span.start) / 1e6
+
+
+def check_turns(spans):
+    requests = sorted(of_name(spans, "app_server.request turn/start"),
+                      key=lambda span: int(span.request_id))
+    checks = (check_completed, check_interrupted, check_failed)
+    for number, (check, request) in enumerate(zip(checks, requests), 1):
+        dispatch = only_child(spans, request, "app_server.dispatch turn_input")
+        turn = only_child(spans, dispatch, "app_server.turn")
+        assert dispatch.kind == turn.kind == INTERNAL
+        assert turn.attributes["thread.id"] == f"{THREAD}{number}"
+        assert turn.attributes["turn.id"] == f"{TURN}{number}"
+        assert turn.attributes["turn.kind"] == "turn"
+        assert turn.end > request.end
+        check(spans, turn)
+    interrupt, = of_name(spans, "app_server.request turn/interrupt")
+    assert only_child(spans, interrupt, "app_server.dispatch interrupt")
+    assert len(of_name(spans, "app_server.turn")) == 3
+    assert len({span.trace_id for span in spans}) == len(CONVERSATIONS)
+
+
+def check_completed(spans, turn):
+    """Its items one after the other; the person's time inside the command's."""
+    assert turn.status == OK and turn.attributes["turn.status"] == "completed"
+    reasoning, command, message = children(spans, turn, "app_server.item ")
+    assert [span.attributes["item.type"] for span in (reasoning, command, message)] == [
+        "reasoning", "commandExecution", "agentMessage"]
+    assert reasoning.end <= command.start and command.end <= message.start
+    assert message.end <= turn.end
+    assert command.attributes["process.executable.name"] == "make"
+    assert command.attributes["process.exit.code"] == 0
+    approval = only_child(spans, command, "app_server.approval ")
+    assert approval.name.endswith(" item/commandExecution/requestApproval")
+    assert approval.kind == CLIENT and approval.attributes["approval.decision"] == "accept"
+    assert 300 <= milliseconds(approval) < milliseconds(command) < milliseconds(turn)
+    assert turn.attributes["gen_ai.usage.input_tokens"] == 2000
+    assert turn.attributes["gen_ai.usage.output_tokens"] == 100
+    assert turn.attributes["turn.delta.count"] == 4
+    first = turn.attributes["turn.time_to_first_token_ms"]
+    assert 0 < first < (reasoning.end - turn.start) / 1e6
+
+
+def check_interrupted(spans, turn):
+    """The item that was under way ends with the turn."""
+    assert turn.status == 0 and turn.attributes["turn.status"] == "interrupted"
+    change, message = children(spans, turn, "app_server.item ")
+    assert change.attributes["item.type"] == "fileChange"
+    assert change.attributes["item.status"] == "completed"
+    assert message.attributes["item.type"] == "agentMessage"
+    assert change.end <= message.start and message.end <= turn.end
+
+
+def check_failed(spans, turn):
+    """The retry is no end; the failure says why."""
+    assert turn.status == ERROR and turn.attributes["turn.status"] == "failed"
+    assert turn.message == "exceeded retry limit, last status: 429 Too Many Requests"
+    assert turn.attributes["error.type"] == "responseTooManyFailedAttempts"
+    assert milliseconds(turn) > 150
+    assert not children(spans, turn)
