@@ -81,7 +81,8 @@ static void pump_on_envelope(void *arg, const struct envelope *envelope)
 	if (session->trace == NULL)
 		return;
 	if (pump->direction == PUMP_CLIENT_TO_BACKEND)
-		tracer_client_message(session->trace, envelope, pump->message_start_ns);
+		tracer_client_message(
+			session->trace, envelope, pump->message_start_ns, session->loop->now_ns);
 	else
 		tracer_backend_message(session->trace, envelope, session->loop->now_ns);
 }

@@ -409,7 +409,8 @@ void session_open(struct session *session, uint8_t *client_bytes, size_t client_
 	session->state = SESSION_OPEN;
 	session->opened = true;
 	if (loop->tracing) {
-		session->trace = tracer_connection_new(loop->tracer, route->transport);
+		session->trace = tracer_connection_new(
+			loop->tracer, route->transport, route->command != NULL);
 		if (session->trace == NULL)
 			log_line(LOG_WARN, "connection %llu: out of memory: not traced",
 				session->number);

@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/trace/methods.h"
+
+_Static_assert(METHODS_OTHER == 0, "captures_find() falls back to the first set");
+
 static int captures_attribute(struct captures *captures, const char *name)
 {
 	size_t i;
@@ -19,28 +23,11 @@ static int captures_attribute(struct captures *captures, const char *name)
 	return (int)i;
 }
 
-/* The sizes of the methods' names, measured once. */
-static int capture_take_methods(struct capture *capture, const struct profile_capture *rule)
+/* A row of the profile without its methods. */
+static int capture_make(struct capture *capture, struct captures *captures,
+	const struct profile_capture *rule, struct pointers *pointers, char *error,
+	size_t error_size)
 {
-	size_t i;
-
-	capture->method_count = rule->method_count;
-	capture->methods = calloc(rule->method_count + 1, sizeof *capture->methods);
-	if (capture->methods == NULL)
-		return -1;
-	for (i = 0; i < rule->method_count; i++)
-		capture->methods[i] = (struct span_text){
-			.bytes = rule->methods[i],
-			.size = strlen(rule->methods[i]),
-		};
-	return 0;
-}
-
-static int captures_add(struct captures *captures, const struct profile_capture *rule,
-	struct pointers *pointers, char *error, size_t error_size)
-{
-	struct capture_list *list = &captures->from[rule->from];
-	struct capture *capture = &list->rows[list->count++];
 	int attribute = captures_attribute(captures, rule->attribute);
 
 	if (attribute < 0) {
@@ -48,12 +35,10 @@ static int captures_add(struct captures *captures, const struct profile_capture 
 			rule->attribute, CAPTURE_ATTRIBUTES_MAX);
 		return -1;
 	}
-	if (capture_take_methods(capture, rule) != 0) {
-		(void)snprintf(error, error_size, "out of memory");
-		return -1;
-	}
-	capture->attribute = (uint8_t)attribute;
-	capture->slot = pointers_add(pointers, rule->pointer, CAPTURE_VALUE_MAX);
+	*capture = (struct capture){
+		.slot = pointers_add(pointers, rule->pointer, CAPTURE_VALUE_MAX),
+		.attribute = (uint8_t)attribute,
+	};
 	if (capture->slot < 0) {
 		(void)snprintf(error, error_size,
 			"%s: not a JSON pointer, over %d levels deep, or one of over %d",
@@ -65,24 +50,92 @@ static int captures_add(struct captures *captures, const struct profile_capture 
 	return 0;
 }
 
-int captures_init(struct captures *captures, const struct profile *profile,
+/* Makes room for one more row. */
+static int capture_list_grow(struct capture_list *list)
+{
+	struct capture *rows;
+
+	if ((list->count & (list->count - 1)) != 0)
+		return 0; /* there is room up to the next power of two */
+	rows = realloc(list->rows, (list->count > 0 ? 2 * list->count : 1) * sizeof *rows);
+	if (rows == NULL)
+		return -1;
+	list->rows = rows;
+	return 0;
+}
+
+static int capture_list_add(struct capture_list *list, const struct capture *capture)
+{
+	if (capture_list_grow(list) != 0)
+		return -1;
+	list->rows[list->count++] = *capture;
+	list->keeps |= capture->keep != CAPTURE_KEEP_NOT;
+	return 0;
+}
+
+/* Whether the row applies to that method; the names are compared now and never again. */
+static bool capture_applies(
+	const struct profile_capture *rule, const struct methods *methods, size_t method)
+{
+	size_t i;
+
+	for (i = 0; i < rule->method_count; i++) {
+		struct span_text name = {
+			.bytes = rule->methods[i],
+			.size = strlen(rule->methods[i]),
+		};
+
+		if (methods_find(methods, name) == method)
+			return true;
+	}
+	return rule->method_count == 0;
+}
+
+static int captures_add(struct captures *captures, const struct profile_capture *rule,
+	const struct methods *methods, struct pointers *pointers, char *error, size_t error_size)
+{
+	struct capture capture;
+	size_t i;
+
+	if (capture_make(&capture, captures, rule, pointers, error, error_size) != 0)
+		return -1;
+	for (i = 0; i < captures->set_count; i++)
+		if (capture_applies(rule, methods, i) &&
+			capture_list_add(&captures->sets[i].from[rule->from], &capture) != 0) {
+			(void)snprintf(error, error_size, "out of memory");
+			return -1;
+		}
+	return 0;
+}
+
+static int captures_number_methods(const struct profile *profile, struct methods *methods)
+{
+	size_t i, j;
+
+	for (i = 0; i < profile->capture_count; i++)
+		for (j = 0; j < profile->captures[i].method_count; j++)
+			if (methods_add(methods, profile->captures[i].methods[j]) < 0)
+				return -1;
+	return 0;
+}
+
+int captures_init(struct captures *captures, const struct profile *profile, struct methods *methods,
 	struct pointers *pointers, char *error, size_t error_size)
 {
 	size_t i;
 
 	assert(profile->capture_count <= PROFILE_CAPTURES_MAX);
 	*captures = (struct captures){.attribute_count = 0};
-	for (i = 0; i <= PROFILE_FROM_REPLY; i++) {
-		struct capture_list *list = &captures->from[i];
-
-		list->rows = calloc(profile->capture_count + 1, sizeof *list->rows);
-		if (list->rows == NULL) {
-			(void)snprintf(error, error_size, "out of memory");
-			return -1;
-		}
+	if (captures_number_methods(profile, methods) == 0)
+		captures->sets = calloc((size_t)methods->count + 1, sizeof *captures->sets);
+	if (captures->sets == NULL) {
+		(void)snprintf(error, error_size, "out of memory");
+		return -1;
 	}
+	captures->set_count = (size_t)methods->count + 1;
 	for (i = 0; i < profile->capture_count; i++)
-		if (captures_add(captures, &profile->captures[i], pointers, error, error_size) != 0)
+		if (captures_add(captures, &profile->captures[i], methods, pointers, error,
+			    error_size) != 0)
 			return -1;
 	return 0;
 }
@@ -91,23 +144,11 @@ void captures_done(struct captures *captures)
 {
 	size_t i, j;
 
-	for (i = 0; i <= PROFILE_FROM_REPLY; i++) {
-		for (j = 0; j < captures->from[i].count; j++)
-			free(captures->from[i].rows[j].methods);
-		free(captures->from[i].rows);
-	}
+	for (i = 0; i < captures->set_count; i++)
+		for (j = 0; j <= PROFILE_FROM_REPLY; j++)
+			free(captures->sets[i].from[j].rows);
+	free(captures->sets);
 	*captures = (struct captures){.attribute_count = 0};
-}
-
-bool capture_applies(const struct capture *capture, struct span_text method)
-{
-	size_t i;
-
-	for (i = 0; i < capture->method_count; i++)
-		if (capture->methods[i].size == method.size &&
-			memcmp(capture->methods[i].bytes, method.bytes, method.size) == 0)
-			return true;
-	return capture->method_count == 0;
 }
 
 bool capture_take(

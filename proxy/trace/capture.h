@@ -9,9 +9,12 @@
 #include "exporter/span.h"
 #include "proxy/message/envelope.h"
 
+struct methods;
+
 /*
- * A profile's captures, made ready: every JSON pointer is a slot of the envelope and every
- * attribute name an index, so that looking at a message compares numbers, not texts.
+ * A profile's captures, made ready: every JSON pointer is a slot of the envelope, every attribute
+ * name an index, every method a number with the captures that apply to it, so that looking at a
+ * message compares no texts.
  */
 #define CAPTURE_ATTRIBUTES_MAX 32
 #define CAPTURE_VALUE_MAX      256 /* bytes kept of one captured value */
@@ -24,8 +27,6 @@ enum capture_keep {
 };
 
 struct capture {
-	struct span_text *methods; /* owned; the names are borrowed from the profile */
-	size_t method_count;       /* 0: whatever the method */
 	int slot;
 	uint8_t attribute;
 	enum capture_keep keep;
@@ -33,26 +34,37 @@ struct capture {
 
 /* Captures from one kind of message, in the order of the profile. */
 struct capture_list {
-	struct capture *rows; /* owned */
+	struct capture *rows; /* owned by the captures */
 	size_t count;
+	bool keeps; /* one of them is remembered by the connection */
+};
+
+/* All that apply to requests of one method, and to their answers. */
+struct capture_set {
+	struct capture_list from[PROFILE_FROM_REPLY + 1]; /* by enum profile_from */
 };
 
 struct captures {
-	struct capture_list from[PROFILE_FROM_REPLY + 1]; /* by enum profile_from */
-	const char *attributes[CAPTURE_ATTRIBUTES_MAX];   /* names, borrowed from the profile */
+	struct capture_set *sets; /* owned; by the method's number, METHODS_OTHER among them */
+	size_t set_count;
+	const char *attributes[CAPTURE_ATTRIBUTES_MAX]; /* names, borrowed from the profile */
 	size_t attribute_count;
 };
 
 /*
- * Adds the profile's pointers to pointers. The profile is borrowed for life. 0, or -1 with a text
- * in error.
+ * Adds the profile's methods to methods and its pointers to pointers. The profile is borrowed for
+ * life. 0, or -1 with a text in error; captures_done() is needed after either.
  */
-int captures_init(struct captures *captures, const struct profile *profile,
+int captures_init(struct captures *captures, const struct profile *profile, struct methods *methods,
 	struct pointers *pointers, char *error, size_t error_size);
 void captures_done(struct captures *captures);
 
-/* Whether a capture applies to requests of that method (and their replies). */
-bool capture_applies(const struct capture *capture, struct span_text method);
+/* What applies to the method of that number; methods may have got more since captures_init(). */
+static inline const struct capture_set *captures_find(
+	const struct captures *captures, unsigned method)
+{
+	return &captures->sets[method < captures->set_count ? method : 0];
+}
 
 /* The value in the capture's slot: true and *text when it is a string, a number or a boolean. */
 bool capture_take(

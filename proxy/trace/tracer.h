@@ -9,9 +9,8 @@
 
 /*
  * What is recorded. The tracer sees the envelope of every message, opens a request span for every
- * request of the client and closes it with the answer or with the reason why none came. It is the
- * one place that names attributes. It never fails towards the conversation: what cannot be recorded
- * is counted.
+ * request of the client and closes it with the answer or with the reason why none came. It never
+ * fails towards the conversation: what cannot be recorded is counted.
  */
 struct config;
 struct exporter;
@@ -63,8 +62,12 @@ const struct pointers *tracer_pointers(const struct tracer *tracer);
  */
 void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns);
 
-/* transport: rpc.transport, static text. NULL when out of memory. */
-struct tracer_connection *tracer_connection_new(struct tracer *tracer, const char *transport);
+/*
+ * transport: rpc.transport, static text. own_backend: a server process serves this connection
+ * alone, as a command does; not so a server that listens. NULL when out of memory.
+ */
+struct tracer_connection *tracer_connection_new(
+	struct tracer *tracer, const char *transport, bool own_backend);
 
 /* A message of the client begins: what was made for an earlier one that broke is forgotten. */
 void tracer_request_begins(struct tracer_connection *connection);
@@ -76,9 +79,12 @@ void tracer_request_begins(struct tracer_connection *connection);
 size_t tracer_carrier(
 	struct tracer_connection *connection, const struct envelope *envelope, const char **text);
 
-/* A message of the client is complete; its first byte came at start_ns. */
-void tracer_client_message(
-	struct tracer_connection *connection, const struct envelope *envelope, uint64_t start_ns);
+/*
+ * A message of the client is complete: the envelope of tracer_carrier(), read to its end. Its first
+ * byte came at start_ns, its last at now_ns.
+ */
+void tracer_client_message(struct tracer_connection *connection, const struct envelope *envelope,
+	uint64_t start_ns, uint64_t now_ns);
 
 /* A message of the backend is complete; its last byte came at now_ns. */
 void tracer_backend_message(

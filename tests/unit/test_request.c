@@ -46,12 +46,15 @@ START_TEST(test_copies)
 		text_guarded(rows[_i].id), text_guarded(rows[_i].tracestate)};
 	struct span_text value = text_guarded(rows[_i].value != NULL ? rows[_i].value : "");
 	struct request_value values[VALUES_MAX];
+	struct request_pool pool;
 	struct request *request;
 	size_t i;
 
+	request_pool_init(&pool);
 	for (i = 0; i < rows[_i].value_count; i++)
 		values[i] = (struct request_value){(uint8_t)(i + 1), value};
-	request = request_new(texts[0], texts[1], texts[2], texts[3], values, rows[_i].value_count);
+	request = request_new(&pool, &(struct request_texts){texts[0], texts[1], texts[2], texts[3],
+					     values, rows[_i].value_count});
 	ck_assert_ptr_nonnull(request);
 	for (i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		text_free(texts[i]);
@@ -67,32 +70,84 @@ START_TEST(test_copies)
 		ck_assert_uint_eq(request->values[i].capture, i + 1);
 		text_is(request->values[i].text, rows[_i].value);
 	}
-	free(request);
+	request_free(&pool, request);
+	request_pool_done(&pool);
 }
 END_TEST
 
 /* A text that is not there at all becomes an empty one. */
 START_TEST(test_absent_texts)
 {
-	struct span_text none = {NULL, 0}, key = {"n7", 2};
-	struct request *request = request_new(key, none, none, none, NULL, 0);
+	struct request_texts texts = {.key = {"n7", 2}};
+	struct request_pool pool;
+	struct request *request;
 
+	request_pool_init(&pool);
+	request = request_new(&pool, &texts);
 	ck_assert_ptr_nonnull(request);
 	text_is(request->method, "");
 	text_is(request->tracestate, "");
-	free(request);
+	request_free(&pool, request);
+	request_pool_done(&pool);
+}
+END_TEST
+
+/* Memory of the usual size is used again, as far as it is kept; a large request's is not. */
+START_TEST(test_pool)
+{
+	char large[REQUEST_SIZE_USUAL];
+	struct request_texts texts = {.key = {"n7", 2}}, large_texts = {.key = {"n8", 2}};
+	struct request *requests[REQUEST_SPARES_MAX + 1], *request;
+	struct request_pool pool;
+	size_t i;
+
+	memset(large, 'm', sizeof large);
+	large_texts.method = (struct span_text){large, sizeof large};
+	request_pool_init(&pool);
+	for (i = 0; i <= REQUEST_SPARES_MAX; i++) {
+		requests[i] = request_new(&pool, &texts);
+		ck_assert_ptr_nonnull(requests[i]);
+	}
+	for (i = 0; i <= REQUEST_SPARES_MAX; i++) {
+		request_free(&pool, requests[i]);
+		ck_assert_uint_eq(
+			pool.spare_count, i < REQUEST_SPARES_MAX ? i + 1 : REQUEST_SPARES_MAX);
+	}
+
+	request = request_new(&pool, &large_texts);
+	ck_assert_ptr_nonnull(request);
+	ck_assert_mem_eq(request->method.bytes, large, sizeof large);
+	request_free(&pool, request);
+	ck_assert_uint_eq(pool.spare_count, REQUEST_SPARES_MAX);
+
+	unit_alloc_fail_after(0);
+	for (i = 0; i <= REQUEST_SPARES_MAX; i++)
+		requests[i] = request_new(&pool, &texts);
+	unit_alloc_fail_never();
+	ck_assert_ptr_null(requests[REQUEST_SPARES_MAX]);
+	for (i = 0; i < REQUEST_SPARES_MAX; i++) {
+		ck_assert_ptr_nonnull(requests[i]);
+		text_is((struct span_text){requests[i]->entry.key, requests[i]->entry.key_size},
+			"n7");
+		request_free(&pool, requests[i]);
+	}
+	request_pool_done(&pool);
 }
 END_TEST
 
 START_TEST(test_no_memory)
 {
 	struct span_text text = {"x", 1};
+	struct request_texts texts = {text, text, text, text, NULL, 0};
+	struct request_pool pool;
 	struct request *request;
 
+	request_pool_init(&pool);
 	unit_alloc_fail_after(0);
-	request = request_new(text, text, text, text, NULL, 0);
+	request = request_new(&pool, &texts);
 	unit_alloc_fail_never();
 	ck_assert_ptr_null(request);
+	request_pool_done(&pool);
 }
 END_TEST
 
@@ -102,6 +157,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, test_copies, 0, sizeof rows / sizeof rows[0]);
 	tcase_add_test(tc, test_absent_texts);
+	tcase_add_test(tc, test_pool);
 	tcase_add_test(tc, test_no_memory);
 	return unit_run("request", tc);
 }

@@ -1,0 +1,70 @@
+#ifndef PROXY_TRACE_ATTRIBUTES_H
+#define PROXY_TRACE_ATTRIBUTES_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "config/profile.h"
+#include "exporter/span.h"
+#include "proxy/trace/capture.h"
+
+/*
+ * The attributes of a span that is being made, and the names of those that the semantic conventions
+ * renamed.
+ */
+#define ATTRIBUTES_MAX (PROFILE_CONSTANTS_MAX + CAPTURE_ATTRIBUTES_MAX + 16)
+
+/* The list is large: set count to 0 and leave the rest as it is. */
+struct attributes {
+	struct span_attribute list[ATTRIBUTES_MAX];
+	size_t count;
+};
+
+enum attributes_name {
+	ATTRIBUTES_SYSTEM,
+	ATTRIBUTES_SERVICE,
+	ATTRIBUTES_METHOD,
+	ATTRIBUTES_TRANSPORT,
+	ATTRIBUTES_REQUEST_ID,
+	ATTRIBUTES_STATUS_CODE,
+	ATTRIBUTES_PROTOCOL_VERSION,
+	ATTRIBUTES_NAMES,
+};
+
+/* By the chosen conventions: the older name, the current name, NULL for none. */
+struct attributes_names {
+	const char *texts[ATTRIBUTES_NAMES][2];
+};
+
+void attributes_choose_names(struct attributes_names *names, enum config_semconv semconv);
+
+static inline struct span_text attributes_text(const char *text)
+{
+	return (struct span_text){.bytes = text, .size = strlen(text)};
+}
+
+/* key and text are borrowed until the span is submitted. */
+static inline void attributes_put(
+	struct attributes *attributes, const char *key, struct span_text text)
+{
+	assert(attributes->count < ATTRIBUTES_MAX);
+	attributes->list[attributes->count++] = (struct span_attribute){
+		.key = key,
+		.type = SPAN_VALUE_STRING,
+		.value.string = text,
+	};
+}
+
+/* Under the name, or both names, that the chosen conventions give it. */
+static inline void attributes_put_named(struct attributes *attributes,
+	const struct attributes_names *names, enum attributes_name name, struct span_text text)
+{
+	if (names->texts[name][0] != NULL)
+		attributes_put(attributes, names->texts[name][0], text);
+	if (names->texts[name][1] != NULL)
+		attributes_put(attributes, names->texts[name][1], text);
+}
+
+#endif

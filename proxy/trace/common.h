@@ -1,0 +1,66 @@
+#ifndef PROXY_TRACE_COMMON_H
+#define PROXY_TRACE_COMMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "exporter/span.h"
+#include "proxy/trace/attributes.h"
+#include "proxy/trace/capture.h"
+
+struct envelope;
+struct request;
+
+/*
+ * What all spans of a connection have in common: where it comes from, the profile's constants, and
+ * the captured values that it remembers. Rendered once, and again when there is one value more.
+ */
+struct common_settings {
+	struct attributes_names names;
+	const char *rpc_service;         /* borrowed from the config */
+	const struct profile *profile;   /* the same */
+	const struct captures *captures; /* borrowed from the tracer */
+};
+
+struct common_value {
+	size_t size;
+	char bytes[];
+};
+
+struct common {
+	const struct common_settings *settings; /* borrowed */
+	const char *transport;                  /* static */
+	char number[24];
+	struct span_shared *shared;    /* owned; NULL when memory was short */
+	struct common_value *values[]; /* owned; of each captured attribute, NULL until kept */
+};
+
+/* settings are borrowed for life; transport is static text. NULL when out of memory. */
+struct common *common_new(
+	const struct common_settings *settings, const char *transport, uint64_t number);
+void common_free(struct common *common);
+
+/* Puts everything, for a span that cannot use the rendering; but not the remembered values. */
+void common_put(const struct common *common, struct attributes *attributes);
+
+/* The remembered value of an attribute; bytes NULL when there is none. */
+static inline struct span_text common_value(const struct common *common, size_t attribute)
+{
+	const struct common_value *value = common->values[attribute];
+
+	if (value == NULL)
+		return (struct span_text){.bytes = NULL};
+	return (struct span_text){.bytes = value->bytes, .size = value->size};
+}
+
+/*
+ * Remembers the values of a request of which the profile says so for this moment; and those of its
+ * answer, ok when that is a result. The first value of an attribute stays.
+ */
+void common_remember_request(
+	struct common *common, const struct request *request, enum capture_keep moment);
+void common_remember_reply(struct common *common, const struct request *request,
+	const struct envelope *reply, bool ok);
+
+#endif
