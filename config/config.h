@@ -27,6 +27,8 @@ enum config_source {
 #define CONFIG_WORD_CONSTANT(constant, text) constant,
 enum config_sampler { SAMPLER_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_semconv { SEMCONV_WORDS(CONFIG_WORD_CONSTANT) };
+enum config_lifecycle { LIFECYCLE_WORDS(CONFIG_WORD_CONSTANT) };
+enum config_dispatch { DISPATCH_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_exporter { EXPORTER_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_compression { COMPRESSION_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_log_level { LOG_LEVEL_WORDS(CONFIG_WORD_CONSTANT) };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/flags.h"
+#include "config/lifecycle.h"
 #include "config/settings.h"
 #include "config/value.h"
 
@@ -290,6 +291,14 @@ static void help_print_command(FILE *out, const struct config *config)
 	(void)fputs(config->command_count == 0 ? " -\n" : "\n", out);
 }
 
+static void help_print_profile(FILE *out, const struct profile *profile)
+{
+	size_t rules = profile->lifecycle == NULL ? 0 : profile->lifecycle->rule_count;
+
+	(void)fprintf(out, "profile %s: %zu captures, %zu constants, %zu lifecycle rules\n",
+		profile->name, profile->capture_count, profile->constant_count, rules);
+}
+
 void help_print_check(FILE *out, const struct settings *settings, const struct config *config)
 {
 	char value[HELP_VALUE_SIZE];
@@ -306,7 +315,6 @@ void help_print_check(FILE *out, const struct settings *settings, const struct c
 		}
 		(void)fputs(")\n", out);
 	}
-	(void)fprintf(out, "profile %s: %zu captures, %zu constants\n", config->profile->name,
-		config->profile->capture_count, config->profile->constant_count);
+	help_print_profile(out, config->profile);
 	help_print_command(out, config);
 }

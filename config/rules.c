@@ -153,6 +153,17 @@ static int rules_strip(struct settings *settings, struct config *config)
 		"what is injected replaces what came; must stand with propagation.inject none");
 }
 
+/* Where OTEL_PROPAGATORS has switched all of it off, the rest need not be. */
+static int rules_server_requests(struct settings *settings, struct config *config)
+{
+	if (!config->propagation_inject_server_requests ||
+		strcmp(config->propagation_inject, "none") != 0 ||
+		settings_source(settings, OPTION_AT_propagation_inject) == CONFIG_OTEL)
+		return 0;
+	return rules_fail(settings, OPTION_AT_propagation_inject_server_requests,
+		"propagation.inject is none; must stand with the member to write into");
+}
+
 /* A general endpoint from the command line is not undone by a file's endpoint for traces. */
 static int rules_endpoint(struct settings *settings, struct config *config)
 {
@@ -182,6 +193,7 @@ static rules_rule *const rules[] = {
 	rules_batch,
 	rules_retry,
 	rules_strip,
+	rules_server_requests,
 	rules_endpoint,
 	rules_query,
 };

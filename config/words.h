@@ -18,6 +18,15 @@
 	WORD(CONFIG_SEMCONV_RPC, "rpc")                                                            \
 	WORD(CONFIG_SEMCONV_RPC_DUP, "rpc/dup")
 
+#define LIFECYCLE_WORDS(WORD)                                                                      \
+	WORD(CONFIG_LIFECYCLE_OFF, "off")                                                          \
+	WORD(CONFIG_LIFECYCLE_ON, "on")
+
+#define DISPATCH_WORDS(WORD)                                                                       \
+	WORD(CONFIG_DISPATCH_ALL, "all")                                                           \
+	WORD(CONFIG_DISPATCH_TURNS, "turns")                                                       \
+	WORD(CONFIG_DISPATCH_NONE, "none")
+
 #define EXPORTER_WORDS(WORD)                                                                       \
 	WORD(CONFIG_EXPORTER_OTLP, "otlp")                                                         \
 	WORD(CONFIG_EXPORTER_CONSOLE, "console")                                                   \

@@ -87,6 +87,38 @@ START_TEST(test_config_headers_replace)
 }
 END_TEST
 
+/* What the engine reads when nobody has said anything, and when all of it was changed. */
+START_TEST(test_config_lifecycle)
+{
+	static const char *const flags[] = {"--lifecycle=off", "--lifecycle-dispatch=turns",
+		"--no-lifecycle-approvals", "--lifecycle-announce-after", "0", "--", "s", NULL};
+	static const char *const variables[] = {"SIDESPAN_LIFECYCLE_ITEMS=false",
+		"SIDESPAN_LIFECYCLE_SPANS_MAX=16", "SIDESPAN_LIFECYCLE_GRACE=1s",
+		"SIDESPAN_LIFECYCLE=on", NULL};
+	struct config_case load;
+
+	config_case_load(&load, config_command, config_no_variables);
+	ck_assert_int_eq(load.config->lifecycle, CONFIG_LIFECYCLE_ON);
+	ck_assert_int_eq(load.config->lifecycle_dispatch, CONFIG_DISPATCH_ALL);
+	ck_assert(load.config->lifecycle_items && load.config->lifecycle_approvals);
+	ck_assert(load.config->lifecycle_events && load.config->lifecycle_deltas);
+	ck_assert_int_eq(load.config->lifecycle_announce_after_ms, 10000);
+	ck_assert_int_eq(load.config->lifecycle_max_age_ms, 86400000);
+	ck_assert_int_eq(load.config->lifecycle_grace_ms, 2000);
+	ck_assert_int_eq(load.config->lifecycle_spans_max, 10000);
+	ck_assert(!load.config->propagation_inject_server_requests);
+	config_case_done(&load);
+	config_case_load(&load, flags, variables);
+	ck_assert_int_eq(load.config->lifecycle, CONFIG_LIFECYCLE_OFF);
+	ck_assert_int_eq(load.config->lifecycle_dispatch, CONFIG_DISPATCH_TURNS);
+	ck_assert(!load.config->lifecycle_items && !load.config->lifecycle_approvals);
+	ck_assert_int_eq(load.config->lifecycle_announce_after_ms, 0);
+	ck_assert_int_eq(load.config->lifecycle_grace_ms, 1000);
+	ck_assert_int_eq(load.config->lifecycle_spans_max, 16);
+	config_case_done(&load);
+}
+END_TEST
+
 START_TEST(test_config_files_in_order)
 {
 	char *one = config_case_file("{\"service.name\": \"one\", \"exporter\": \"none\"}");
@@ -116,6 +148,21 @@ static const struct {
 		NULL},
 	{"{\"otlp\": {}, \"batch\": {\"queue_max\": \"4096\", \"delay\": 100}}", NULL},
 	{"{\"disabled\": true, \"allow_remote\": \"false\", \"otlp.headers\": \"a=b\"}", NULL},
+	/* an option that is a group, too */
+	{"{\"lifecycle\": \"off\", \"lifecycle.items\": false}", NULL},
+	{"{\"lifecycle\": {\"items\": false, \"max_age\": \"1h\"}}", NULL},
+	{"{\"lifecycle\": \"off\", \"lifecycle\": {\"items\": false}}", NULL},
+	{"{\"lifecycle\": {}}", NULL},
+	{"{\"lifecycle\": false}", "%s:1: lifecycle: true or false: must be one of off, on"},
+	{"{\"lifecycle\": [\"on\"]}", "%s:1: lifecycle: a list: must be one of off, on"},
+	{"{\"lifecycle\": {\"item\": true}}",
+		"%s:1: \"lifecycle.item\": no such option; did you mean lifecycle.items?"},
+	{"{\"lifecycle\": {\"items\": true}, \"lifecycle.items\": true}",
+		"%s:1: lifecycle.items: is set twice; it must stand once, line 1 has it"},
+	{"{\"propagation\": {\"inject\": \"/trace\", \"inject_server_requests\": true}}", NULL},
+	{"{\"propagation\": {\"inject_server_requests\": true}}",
+		"%s:1: propagation.inject_server_requests: propagation.inject is none; must stand "
+		"with the member to write into"},
 	{"{\n\"batch.dealy\": 1}",
 		"%s:2: \"batch.dealy\": no such option; did you mean batch.delay?"},
 	{"{\"batch\": {\n\n\"dealy\": 1}}",
@@ -223,6 +270,11 @@ static const struct {
 	{{"--upstream", "ws://example:80/", "--listen", "ws://[::1]:0/"}, NULL},
 	{{"--listen", "tcp://0.0.0.0:1", "--allow-remote", "--", "s"}, NULL},
 	{{"--disabled=true", "--no-propagation-strip", "--", "s"}, NULL},
+	{{"--lifecycle", "off", "--no-lifecycle-items", "--lifecycle-max-age=1h", "--", "s"}, NULL},
+	{{"--lifecycle", "--", "s"},
+		"command line: \"--lifecycle\": a value is missing; must be one of off, on"},
+	{{"--lifecycle=no", "--", "s"}, "--lifecycle: \"no\": must be one of off, on"},
+	{{"--no-lifecycle", "--", "s"}, "command line: \"--no-lifecycle\": no such option; "},
 	{{"--check"}, NULL},
 	{{"--env", "development", "--", "--env"}, NULL},
 	{{NULL}, "command line: nothing to stand in front of; must be \"sidespan [OPTIONS] -- "
@@ -472,7 +524,8 @@ START_TEST(test_config_check)
 		"exporter                 none  (flag --exporter)\n",
 		("service.name             codex-app-server  (profile built-in "
 		 "profiles/codex.json:6)\n"),
-		"\nprofile codex: 7 captures, 1 constants\ncommand codex app-server\n",
+		"\nprofile codex: 7 captures, 1 constants, 22 lifecycle rules\n"
+		"command codex app-server\n",
 	};
 	char line[256];
 	struct config_case load;
@@ -637,6 +690,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_config_strength, CONFIG_BUILT_IN, CONFIG_FLAG + 1);
 	tcase_add_test(tc, test_config_attributes_merge);
 	tcase_add_test(tc, test_config_headers_replace);
+	tcase_add_test(tc, test_config_lifecycle);
 	tcase_add_test(tc, test_config_files_in_order);
 	tcase_add_loop_test(tc, test_config_file, 0, sizeof config_files / sizeof *config_files);
 	tcase_add_loop_test(tc, test_config_flags, 0, sizeof config_flags / sizeof *config_flags);

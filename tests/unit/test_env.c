@@ -263,10 +263,12 @@ END_TEST
 START_TEST(test_env_propagators_stop_injection)
 {
 	static const char *const variables[] = {"OTEL_PROPAGATORS=none", NULL};
-	static const char *const flags[] = {"--profile", "codex", "--", "server", NULL};
+	static const char *const flags[] = {
+		"--profile", "codex", "--propagation-inject-server-requests", "--", "server", NULL};
 	struct config_case load;
 
 	config_case_load(&load, flags, variables);
+	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
 	ck_assert_str_eq(load.config->propagation_inject, "none");
 	ck_assert(!load.config->propagation_extract);
 	config_case_done(&load);
