@@ -53,6 +53,7 @@ static void loop_on_tick(int fd, short what, void *arg)
 	(void)what;
 	loop_clock(loop);
 	tracer_clock(loop->tracer, loop->now_ns, loop_clock_ns(CLOCK_REALTIME));
+	tracer_tick(loop->tracer, loop->now_ns);
 	TAILQ_FOREACH(session, &loop->sessions, link)
 	session_tick(session);
 }
@@ -105,6 +106,7 @@ void loop_done(struct loop *loop)
 	}
 	while ((session = TAILQ_FIRST(&loop->closed)) != NULL)
 		session_reap(session);
+	tracer_end(loop->tracer, loop->now_ns);
 	while (loop->pool_count > 0)
 		splice_free(loop->pool[--loop->pool_count]);
 	if (loop->reaper != NULL)

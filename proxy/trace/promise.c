@@ -30,6 +30,7 @@ void promise_make(struct promise *promise, const struct parents *parents,
 {
 	parent_find(&promise->parent, parents, envelope);
 	promise_make_context(&promise->context, &promise->parent, sampler, ids);
+	promise->for_another = false;
 	promise->made = true;
 }
 

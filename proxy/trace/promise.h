@@ -17,6 +17,9 @@ struct promise {
 	bool made;
 	struct parent parent;
 	struct traceparent context;
+	/* The carrier names not the request's own span, but one that is to come of it. */
+	bool for_another;
+	uint8_t another[SPAN_ID_SIZE];
 };
 
 /* Finds the request's parent and makes its context. */

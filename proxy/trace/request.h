@@ -10,6 +10,7 @@
 #include "proxy/trace/inflight.h"
 
 struct capture_set;
+struct submission;
 
 /*
  * One request of a client from its first byte to its span: everything the span will say that is
@@ -30,6 +31,7 @@ struct request {
 	uint64_t start_unix_ns;
 	unsigned method_number;             /* see methods.h */
 	const struct capture_set *captures; /* of its method; borrowed from the tracer */
+	struct submission *submission;      /* owned; NULL: it submits no work */
 	struct span_text method;
 	struct span_text id;
 	struct span_text tracestate;

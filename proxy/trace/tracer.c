@@ -11,7 +11,9 @@
 
 #include "config/config.h"
 #include "proxy/trace/capture.h"
+#include "proxy/trace/claims.h"
 #include "proxy/trace/common.h"
+#include "proxy/trace/follower.h"
 #include "proxy/trace/inflight.h"
 #include "proxy/trace/methods.h"
 #include "proxy/trace/parent.h"
@@ -19,6 +21,7 @@
 #include "proxy/trace/record.h"
 #include "proxy/trace/request.h"
 #include "proxy/trace/sampler.h"
+#include "proxy/trace/work_common.h"
 #include "w3c/ids.h"
 
 #define TRACER_CLOCK_JUMP_NS   100000000ull
@@ -34,6 +37,9 @@ struct tracer {
 	struct sampler sampler;
 	struct ids ids;
 	struct request_pool requests;
+	struct work_common work;
+	bool follows;              /* the rules of a lifecycle */
+	struct follower *follower; /* owned; of the backend that connections share, or NULL */
 	size_t inflight_max;
 	uint64_t inflight_max_age_ns;
 	uint64_t wall_offset_ns; /* unix time = monotonic time + this */
@@ -43,11 +49,15 @@ struct tracer {
 };
 
 struct tracer_connection {
-	struct tracer *tracer; /* borrowed */
-	struct common *common; /* owned */
-	bool own_backend;      /* a server process serves this connection alone */
+	struct tracer *tracer;     /* borrowed */
+	struct common *common;     /* owned */
+	bool own_backend;          /* a server process serves this connection alone */
+	uint64_t number;           /* never 0 */
+	struct follower *follower; /* the tracer's; owned if own_backend; NULL: nothing to follow */
 	struct inflight inflight;
 	struct promise promise; /* what tracer_carrier() told the server of the present request */
+	bool told_client;       /* what tracer_server_carrier() told the client: */
+	struct traceparent told;
 };
 
 /* ---- the carrier of a request ---- */
@@ -57,25 +67,61 @@ void tracer_request_begins(struct tracer_connection *connection)
 	connection->promise.made = false;
 }
 
+static size_t tracer_format(struct tracer *tracer, const struct traceparent *traceparent,
+	struct span_text tracestate, const char **text)
+{
+	struct trace_context context = {
+		.traceparent = *traceparent,
+		.tracestate = tracestate.size > 0 ? tracestate.bytes : NULL,
+		.tracestate_size = tracestate.size,
+	};
+
+	*text = tracer->carrier;
+	return carrier_format(tracer->carrier, &context, TRACER_FLAGS_FORWARDED);
+}
+
+static struct span_text tracer_value(const struct envelope *envelope, enum envelope_slot slot)
+{
+	const struct envelope_value *value = envelope_value(envelope, slot);
+
+	return (struct span_text){.bytes = value->text, .size = value->size};
+}
+
+/* What the rules say about the messages of that method. */
+static const struct matcher_method *tracer_rules(const struct tracer *tracer, unsigned number)
+{
+	return matcher_method(&tracer->work.matcher, number);
+}
+
+/* A request that submits work is forwarded in the name of the span that is to come of it. */
+static void tracer_promise_another(
+	struct tracer *tracer, struct promise *promise, const struct envelope *envelope)
+{
+	unsigned number = methods_find(&tracer->methods, tracer_value(envelope, ENVELOPE_METHOD));
+
+	if (!claims_promises(&tracer->work, tracer_rules(tracer, number)))
+		return;
+	promise->for_another = true;
+	ids_span_id(&tracer->ids, promise->another);
+}
+
 size_t tracer_carrier(
 	struct tracer_connection *connection, const struct envelope *envelope, const char **text)
 {
 	struct tracer *tracer = connection->tracer;
 	struct promise *promise = &connection->promise;
-	struct trace_context context;
+	struct traceparent told;
 
 	promise->made = false;
 	if (envelope_kind(envelope) != ENVELOPE_REQUEST)
 		return 0;
 	promise_make(promise, &tracer->parents, &tracer->sampler, &tracer->ids, envelope);
-	context = (struct trace_context){
-		.traceparent = promise->context,
-		.tracestate = promise->parent.tracestate.size > 0 ? promise->parent.tracestate.bytes
-								  : NULL,
-		.tracestate_size = promise->parent.tracestate.size,
-	};
-	*text = tracer->carrier;
-	return carrier_format(tracer->carrier, &context, TRACER_FLAGS_FORWARDED);
+	if (connection->follower != NULL)
+		tracer_promise_another(tracer, promise, envelope);
+	told = promise->context;
+	if (promise->for_another)
+		memcpy(told.span_id, promise->another, SPAN_ID_SIZE);
+	return tracer_format(tracer, &told, promise->parent.tracestate, text);
 }
 
 /* ---- requests ---- */
@@ -87,6 +133,8 @@ static void tracer_end_request(struct tracer_connection *connection, struct requ
 	struct tracer *tracer = connection->tracer;
 
 	inflight_remove(&connection->inflight, &request->entry);
+	if (request->submission != NULL)
+		follower_unanswered(connection->follower, request->submission, &request->context);
 	if (request->recorded)
 		record_request(&tracer->record, connection->common, request, end, reply,
 			now_ns - request->entry.start_ns);
@@ -181,11 +229,66 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	return request;
 }
 
+/* A request that submits work: it is followed until it is known what has become of it. */
+static void tracer_submit(struct tracer_connection *connection, struct request *request,
+	const struct envelope *envelope, uint64_t now_ns)
+{
+	struct tracer *tracer = connection->tracer;
+	const struct promise *promise = &connection->promise;
+	const struct capture_list *list = &request->captures->from[PROFILE_FROM_REQUEST];
+	struct submission_request submission = {
+		.method = tracer_rules(tracer, request->method_number),
+		.context = request->context,
+		.tracestate = request->tracestate,
+		.now_ns = now_ns,
+	};
+	struct attributes attributes;
+	size_t i;
+
+	if (!matcher_submits(submission.method))
+		return;
+	attributes.count = 0;
+	for (i = 0; i < request->value_count; i++) {
+		const struct capture *capture = &list->rows[request->values[i].capture];
+
+		attributes_put(&attributes, tracer->captures.attributes[capture->attribute],
+			request->values[i].text);
+	}
+	submission.attributes = attributes.list;
+	submission.attribute_count = attributes.count;
+	request->submission = follower_request(connection->follower, &submission, envelope,
+		promise->for_another ? promise->another : NULL);
+}
+
+/* Its answer: what the rules make of it. */
+static void tracer_follow_reply(struct tracer_connection *connection, struct request *request,
+	const struct action_message *message, bool ok)
+{
+	const struct matcher_method *method =
+		tracer_rules(connection->tracer, request->method_number);
+	struct submission *submission = request->submission;
+
+	request->submission = NULL;
+	follower_answered(connection->follower, method, submission, message, ok, &request->context);
+}
+
 /* A call with an id that no answer could be matched to. */
 static bool tracer_has_unusable_id(const struct envelope *envelope)
 {
 	return envelope_kind(envelope) == ENVELOPE_OTHER &&
 	       envelope_value(envelope, ENVELOPE_METHOD)->type == JSON_STRING;
+}
+
+/* The client may have answered a request of the server. */
+static void tracer_client_answer(
+	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns)
+{
+	struct action_message message = {connection->number, envelope, now_ns};
+	enum envelope_kind kind = envelope_kind(envelope);
+
+	if (connection->follower != NULL &&
+		(kind == ENVELOPE_RESULT_REPLY || kind == ENVELOPE_ERROR_REPLY))
+		follower_client_reply(connection->follower, &message);
 }
 
 void tracer_client_message(struct tracer_connection *connection, const struct envelope *envelope,
@@ -199,6 +302,7 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 	if (envelope_kind(envelope) != ENVELOPE_REQUEST) {
 		tracer->counters.ids_unusable += tracer_has_unusable_id(envelope);
 		connection->promise.made = false;
+		tracer_client_answer(connection, envelope, now_ns);
 		return;
 	}
 	key_text.size = envelope_id_key(envelope, key);
@@ -215,30 +319,71 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 	}
 	tracer->counters.requests++;
 	common_remember_request(connection->common, request, CAPTURE_KEEP_SEEN);
+	if (connection->follower != NULL)
+		tracer_submit(connection, request, envelope, now_ns);
 }
 
-void tracer_backend_message(
-	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns)
+size_t tracer_server_carrier(struct tracer_connection *connection, const struct envelope *envelope,
+	uint64_t now_ns, const char **text)
 {
-	enum envelope_kind kind = envelope_kind(envelope);
-	bool ok = kind == ENVELOPE_RESULT_REPLY;
-	char key[ENVELOPE_KEY_MAX];
-	struct request *request;
-	size_t key_size;
+	struct action_message message = {connection->number, envelope, now_ns};
+	struct span_text tracestate;
 
-	if (!ok && kind != ENVELOPE_ERROR_REPLY)
+	connection->told_client = false;
+	if (connection->follower == NULL || envelope_kind(envelope) != ENVELOPE_REQUEST ||
+		!follower_server_context(
+			connection->follower, &message, &connection->told, &tracestate))
+		return 0;
+	connection->told_client = true;
+	return tracer_format(connection->tracer, &connection->told, tracestate, text);
+}
+
+/* A notification or a request of the server: what the rules make of it. */
+static void tracer_backend_call(
+	struct tracer_connection *connection, const struct action_message *message)
+{
+	const struct traceparent *told = connection->told_client ? &connection->told : NULL;
+
+	connection->told_client = false;
+	if (connection->follower == NULL)
 		return;
-	key_size = envelope_id_key(envelope, key);
-	request = (struct request *)inflight_find(&connection->inflight, key, key_size);
+	if (envelope_kind(message->envelope) == ENVELOPE_NOTIFICATION)
+		follower_notification(connection->follower, message);
+	else if (envelope_kind(message->envelope) == ENVELOPE_REQUEST)
+		follower_server_request(connection->follower, message, told);
+}
+
+static void tracer_backend_reply(
+	struct tracer_connection *connection, const struct action_message *message, bool ok)
+{
+	char key[ENVELOPE_KEY_MAX];
+	size_t key_size = envelope_id_key(message->envelope, key);
+	struct request *request =
+		(struct request *)inflight_find(&connection->inflight, key, key_size);
+
 	if (key_size == 0 || request == NULL) {
 		connection->tracer->counters.replies_unmatched++;
 		return;
 	}
 	if (ok)
 		common_remember_request(connection->common, request, CAPTURE_KEEP_OK);
-	common_remember_reply(connection->common, request, envelope, ok);
-	tracer_end_request(
-		connection, request, ok ? TRACER_ANSWERED : TRACER_ERROR, envelope, now_ns);
+	common_remember_reply(connection->common, request, message->envelope, ok);
+	if (connection->follower != NULL)
+		tracer_follow_reply(connection, request, message, ok);
+	tracer_end_request(connection, request, ok ? TRACER_ANSWERED : TRACER_ERROR,
+		message->envelope, message->now_ns);
+}
+
+void tracer_backend_message(
+	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns)
+{
+	struct action_message message = {connection->number, envelope, now_ns};
+	enum envelope_kind kind = envelope_kind(envelope);
+
+	if (kind == ENVELOPE_RESULT_REPLY || kind == ENVELOPE_ERROR_REPLY)
+		tracer_backend_reply(connection, &message, kind == ENVELOPE_RESULT_REPLY);
+	else
+		tracer_backend_call(connection, &message);
 }
 
 size_t tracer_connection_waiting(const struct tracer_connection *connection)
@@ -265,7 +410,9 @@ struct tracer_connection *tracer_connection_new(
 		free(connection);
 		return NULL;
 	}
-	tracer->next_connection++;
+	connection->number = ++tracer->next_connection;
+	connection->follower =
+		own_backend && tracer->follows ? follower_new(&tracer->work) : tracer->follower;
 	return connection;
 }
 
@@ -281,6 +428,16 @@ void tracer_connection_expire(struct tracer_connection *connection, uint64_t now
 			connection, (struct request *)oldest, TRACER_EXPIRED, NULL, now_ns);
 	}
 	inflight_trim(&connection->inflight);
+	if (connection->own_backend && connection->follower != NULL)
+		follower_tick(connection->follower, now_ns);
+}
+
+/* What the end of its requests means for the work that goes on. */
+static enum work_reason tracer_reason(enum tracer_end end)
+{
+	if (end == TRACER_BACKEND_EXITED)
+		return WORK_BACKEND_EXITED;
+	return end == TRACER_SHUTDOWN ? WORK_SHUTDOWN : WORK_CONNECTION_CLOSED;
 }
 
 void tracer_connection_end(
@@ -289,6 +446,13 @@ void tracer_connection_end(
 	while (connection->inflight.oldest != NULL)
 		tracer_end_request(connection, (struct request *)connection->inflight.oldest,
 			reason, NULL, now_ns);
+	if (connection->follower == NULL)
+		return;
+	if (connection->own_backend)
+		follower_end_all(connection->follower, tracer_reason(reason), now_ns);
+	else
+		follower_connection_gone(connection->follower, connection->number,
+			reason == TRACER_BACKEND_EXITED, now_ns);
 }
 
 void tracer_connection_free(
@@ -298,6 +462,8 @@ void tracer_connection_free(
 		return;
 	tracer_connection_end(connection, reason, now_ns);
 	inflight_done(&connection->inflight);
+	if (connection->own_backend)
+		follower_free(connection->follower, tracer_reason(reason), now_ns);
 	common_free(connection->common);
 	free(connection);
 }
@@ -312,6 +478,29 @@ const struct pointers *tracer_pointers(const struct tracer *tracer)
 const struct tracer_counters *tracer_counters(const struct tracer *tracer)
 {
 	return &tracer->counters;
+}
+
+const struct work_counters *tracer_work_counters(const struct tracer *tracer)
+{
+	return &tracer->work.counters;
+}
+
+void tracer_watch(struct tracer *tracer, void (*note)(void *arg, const char *text), void *note_arg)
+{
+	tracer->work.note = note;
+	tracer->work.note_arg = note_arg;
+}
+
+void tracer_tick(struct tracer *tracer, uint64_t now_ns)
+{
+	if (tracer->follower != NULL)
+		follower_tick(tracer->follower, now_ns);
+}
+
+void tracer_end(struct tracer *tracer, uint64_t now_ns)
+{
+	follower_free(tracer->follower, WORK_SHUTDOWN, now_ns);
+	tracer->follower = NULL;
 }
 
 void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns)
@@ -345,6 +534,43 @@ static void tracer_take_settings(
 	tracer->inflight_max_age_ns = (uint64_t)config->inflight_max_age_ms * 1000000;
 }
 
+static void tracer_take_lifecycle(
+	struct tracer *tracer, const struct config *config, struct exporter *exporter)
+{
+	struct work_common *work = &tracer->work;
+
+	work->exporter = exporter;
+	work->ids = &tracer->ids;
+	work->sampler = &tracer->sampler;
+	work->wall_offset_ns = &tracer->wall_offset_ns;
+	work->names = &tracer->common.names;
+	work->methods = &tracer->methods;
+	work->dispatch = (enum config_dispatch)config->lifecycle_dispatch;
+	work->switches[LIFECYCLE_ALWAYS] = true;
+	work->switches[LIFECYCLE_ITEMS] = config->lifecycle_items;
+	work->switches[LIFECYCLE_APPROVALS] = config->lifecycle_approvals;
+	work->events = config->lifecycle_events;
+	work->streams = config->lifecycle_deltas;
+	work->announce_after_ns = (uint64_t)config->lifecycle_announce_after_ms * 1000000;
+	work->max_age_ns = (uint64_t)config->lifecycle_max_age_ms * 1000000;
+	work->grace_ns = (uint64_t)config->lifecycle_grace_ms * 1000000;
+	work->spans_max = (size_t)config->lifecycle_spans_max;
+}
+
+/* The rules of the profile's lifecycle, unless a server traces that itself. */
+static int tracer_follow(
+	struct tracer *tracer, const struct config *config, char *error, size_t error_size)
+{
+	if (config->profile->lifecycle == NULL || config->lifecycle == CONFIG_LIFECYCLE_OFF)
+		return 0;
+	if (matcher_init(&tracer->work.matcher, config->profile->lifecycle, &tracer->methods,
+		    tracer->pointers, error, error_size) != 0)
+		return -1;
+	tracer->follows = true;
+	tracer->follower = follower_new(&tracer->work);
+	return tracer->follower != NULL ? 0 : -1;
+}
+
 struct tracer *tracer_new(const struct config *config, struct exporter *exporter,
 	const char *environment_traceparent, const char *environment_tracestate, char *error,
 	size_t error_size)
@@ -358,6 +584,7 @@ struct tracer *tracer_new(const struct config *config, struct exporter *exporter
 	methods_init(&tracer->methods);
 	request_pool_init(&tracer->requests);
 	tracer_take_settings(tracer, config, exporter);
+	tracer_take_lifecycle(tracer, config, exporter);
 	tracer->pointers = envelope_pointers_new(tracer_carrier_name(config));
 	if (tracer->pointers == NULL)
 		goto fail;
@@ -369,6 +596,8 @@ struct tracer *tracer_new(const struct config *config, struct exporter *exporter
 	if (captures_init(&tracer->captures, config->profile, &tracer->methods, tracer->pointers,
 		    error, error_size) != 0)
 		goto fail;
+	if (tracer_follow(tracer, config, error, error_size) != 0)
+		goto fail;
 	return tracer;
 fail:
 	tracer_free(tracer);
@@ -379,6 +608,9 @@ void tracer_free(struct tracer *tracer)
 {
 	if (tracer == NULL)
 		return;
+	follower_free(tracer->follower, WORK_SHUTDOWN, 0);
+	if (tracer->work.matcher.lifecycle != NULL)
+		matcher_done(&tracer->work.matcher);
 	request_pool_done(&tracer->requests);
 	captures_done(&tracer->captures);
 	methods_done(&tracer->methods);

@@ -16,6 +16,7 @@ struct config;
 struct exporter;
 struct tracer;
 struct tracer_connection;
+struct work_counters;
 
 /* How a request span ended: sidespan.end_reason. */
 enum tracer_end {
@@ -58,6 +59,21 @@ const char *tracer_carrier_name(const struct config *config);
 /* What skim must look for. Borrowed from the tracer. */
 const struct pointers *tracer_pointers(const struct tracer *tracer);
 
+/*
+ * Once per second or so: tells of work that has been going on for long, and gives up what has
+ * waited too long.
+ */
+void tracer_tick(struct tracer *tracer, uint64_t now_ns);
+
+/* We stop: ends all that is still open. The connections have been freed. */
+void tracer_end(struct tracer *tracer, uint64_t now_ns);
+
+/*
+ * note is called, from within the other functions, with a line of text for everything that the
+ * rules of the profile's lifecycle do. NULL: nobody wants to know.
+ */
+void tracer_watch(struct tracer *tracer, void (*note)(void *arg, const char *text), void *note_arg);
+
 /* Once per second or so: keeps span timestamps true when the wall clock is set or we were asleep.
  */
 void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns);
@@ -86,6 +102,13 @@ size_t tracer_carrier(
 void tracer_client_message(struct tracer_connection *connection, const struct envelope *envelope,
 	uint64_t start_ns, uint64_t now_ns);
 
+/*
+ * A request of the server is going to be forwarded: gives the carrier to put into it, valid until
+ * the next call on this tracer. 0: forward it as it is.
+ */
+size_t tracer_server_carrier(struct tracer_connection *connection, const struct envelope *envelope,
+	uint64_t now_ns, const char **text);
+
 /* A message of the backend is complete; its last byte came at now_ns. */
 void tracer_backend_message(
 	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns);
@@ -105,5 +128,8 @@ void tracer_connection_free(
 	struct tracer_connection *connection, enum tracer_end reason, uint64_t now_ns);
 
 const struct tracer_counters *tracer_counters(const struct tracer *tracer);
+
+/* What the rules of the lifecycle have counted. */
+const struct work_counters *tracer_work_counters(const struct tracer *tracer);
 
 #endif

@@ -1,0 +1,259 @@
+/*
+ * From messages to actions. What is open is in the work, requests that submit some in the claims;
+ * all connections of one backend share both, so that copies change nothing: the first opener and
+ * the first closer win. Spans end by rule, with their parent, with what carried their messages, by
+ * age or for want of room.
+ */
+#include "proxy/trace/follower.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct follower {
+	struct work work;
+	struct claims claims;
+};
+
+static struct action follower_action(struct follower *follower,
+	const struct action_message *message, const struct matcher_method *method)
+{
+	return (struct action){
+		.work = &follower->work,
+		.claims = &follower->claims,
+		.message = message,
+		.method = method,
+	};
+}
+
+static struct action follower_look_up(
+	struct follower *follower, const struct action_message *message)
+{
+	const struct work_common *common = follower->work.common;
+	unsigned number =
+		methods_find(common->methods, action_value(message->envelope, ENVELOPE_METHOD));
+
+	return follower_action(follower, message, matcher_method(&common->matcher, number));
+}
+
+/* ---- requests of the client ---- */
+
+struct submission *follower_request(struct follower *follower,
+	const struct submission_request *request, const struct envelope *envelope,
+	const uint8_t *promise)
+{
+	return claims_request(&follower->claims, request, envelope, promise);
+}
+
+void follower_answered(struct follower *follower, const struct matcher_method *method,
+	struct submission *submission, const struct action_message *message, bool ok,
+	struct traceparent *context)
+{
+	struct action action = follower_action(follower, message, method);
+
+	if (!ok) {
+		claims_unanswered(&follower->claims, submission, context);
+		return;
+	}
+	action.submission = submission;
+	action_run(&action, LIFECYCLE_ON_REPLY);
+	if (submission != NULL)
+		claims_settle(
+			&follower->claims, submission, action.about, context, message->now_ns);
+}
+
+void follower_unanswered(
+	struct follower *follower, struct submission *submission, struct traceparent *context)
+{
+	claims_unanswered(&follower->claims, submission, context);
+}
+
+/* ---- messages of the server, answers to it ---- */
+
+void follower_notification(struct follower *follower, const struct action_message *message)
+{
+	struct action action = follower_look_up(follower, message);
+
+	action_run(&action, LIFECYCLE_ON_NOTIFICATION);
+}
+
+void follower_server_request(struct follower *follower, const struct action_message *message,
+	const struct traceparent *context)
+{
+	struct action action = follower_look_up(follower, message);
+
+	action.context = context;
+	action_run(&action, LIFECYCLE_ON_SERVER_REQUEST);
+}
+
+/* The open request of the server, of any type, that has the id of the message. */
+static struct live *follower_find_call(
+	const struct follower *follower, const struct action_message *message)
+{
+	char bytes[ENVELOPE_KEY_MAX];
+	struct span_text call = {.bytes = bytes, .size = envelope_id_key(message->envelope, bytes)};
+	size_t type;
+
+	for (type = 0; type < follower->work.common->matcher.lifecycle->span_count; type++) {
+		struct registry_entry *entry =
+			registry_find(&follower->work.registry, REGISTRY_CALL, type, call);
+
+		if (entry != NULL)
+			return entry->live;
+	}
+	return NULL;
+}
+
+void follower_client_reply(struct follower *follower, const struct action_message *message)
+{
+	struct live *call = follower_find_call(follower, message);
+	struct action action;
+
+	if (call == NULL)
+		return;
+	action = follower_action(follower, message, call->method);
+	action.call = call;
+	action_run(&action, LIFECYCLE_ON_CLIENT_REPLY);
+}
+
+/* The first rule that opens a span for such a request, or NULL. */
+static const struct matcher_rule *follower_call_rule(const struct action *action)
+{
+	uint64_t left = action->method->rules[LIFECYCLE_ON_SERVER_REQUEST];
+
+	for (; left != 0; left &= left - 1) {
+		const struct matcher_rule *rule =
+			&action->work->common->matcher.rules[__builtin_ctzll(left)];
+
+		if (rule->row->action == LIFECYCLE_OPEN &&
+			matcher_holds(rule, action->message->envelope))
+			return rule;
+	}
+	return NULL;
+}
+
+/* The context of a span that is open, or of one below it if such spans are wanted. */
+static bool follower_context(const struct work *work, const struct live *live, bool below,
+	struct traceparent *context, struct span_text *tracestate)
+{
+	if (live != NULL)
+		*tracestate = live->tracestate;
+	if (below)
+		*context = work_new_context(work, live != NULL ? &live->context : NULL);
+	else if (live != NULL)
+		*context = live->context;
+	return below || live != NULL;
+}
+
+bool follower_server_context(struct follower *follower, const struct action_message *message,
+	struct traceparent *context, struct span_text *tracestate)
+{
+	struct work *work = &follower->work;
+	struct action action = follower_look_up(follower, message);
+	const struct matcher_rule *rule = follower_call_rule(&action);
+	struct live *same = follower_find_call(follower, message);
+	struct key key;
+
+	*tracestate = (struct span_text){.bytes = "", .size = 0};
+	if (same != NULL)
+		return follower_context(work, same, false, context, tracestate);
+	if (rule == NULL)
+		return false;
+	(void)action_take_key(&action, rule, &key); /* as far as it goes */
+	return follower_context(work, work_find_parent(work, rule->row->span, &key),
+		work->common->switches[work_row(work, rule->row->span)->switched], context,
+		tracestate);
+}
+
+/* ---- what ends without being told ---- */
+
+/* The next span at the top, which does not end when this one does. */
+static struct live *follower_next(const struct live *live)
+{
+	struct live *next = TAILQ_NEXT(live, age);
+
+	while (next != NULL && next->parent != NULL)
+		next = TAILQ_NEXT(next, age);
+	return next;
+}
+
+void follower_connection_gone(
+	struct follower *follower, uint64_t connection, bool backend_lost, uint64_t now_ns)
+{
+	struct live *live, *next;
+
+	for (live = TAILQ_FIRST(&follower->work.registry.ages); live != NULL; live = next) {
+		next = follower_next(live); /* the first of all is at the top */
+		if (!live_unwatch(live, connection))
+			continue;
+		if (backend_lost)
+			work_give_up(&follower->work, live, WORK_BACKEND_EXITED, now_ns);
+		else if (live->by_call.size > 0) /* nobody is left to answer; others go on */
+			work_give_up(&follower->work, live, WORK_CONNECTION_CLOSED, now_ns);
+	}
+}
+
+void follower_end_all(struct follower *follower, enum work_reason reason, uint64_t now_ns)
+{
+	struct live *live;
+
+	while ((live = TAILQ_FIRST(&follower->work.registry.ages)) != NULL)
+		work_give_up(&follower->work, live, reason, now_ns);
+	claims_expire(&follower->claims, now_ns, 0);
+}
+
+static void follower_announce(struct follower *follower, struct live *live)
+{
+	live->announced = true;
+	follower->work.common->counters.announced++;
+	work_note(&follower->work, NULL, live, " announced");
+	emitter_announce(follower->work.common, live);
+}
+
+static void follower_tick_live(struct follower *follower, struct live *live, uint64_t now_ns)
+{
+	struct work_common *common = follower->work.common;
+	uint64_t age_ns = now_ns - live->start_ns;
+
+	if (live->lapse_ns != 0 && now_ns - live->lapse_ns >= common->grace_ns)
+		work_give_up(&follower->work, live, WORK_IDLE, live->lapse_ns);
+	else if (age_ns >= common->max_age_ns) {
+		common->counters.expired++;
+		work_give_up(&follower->work, live, WORK_EXPIRED, now_ns);
+	} else if (!live->announced && live->row->announce != NULL &&
+		   common->announce_after_ns > 0 && age_ns >= common->announce_after_ns)
+		follower_announce(follower, live);
+}
+
+void follower_tick(struct follower *follower, uint64_t now_ns)
+{
+	struct live *live, *next;
+
+	for (live = TAILQ_FIRST(&follower->work.registry.ages); live != NULL; live = next) {
+		next = follower_next(live);
+		follower_tick_live(follower, live, now_ns);
+	}
+	claims_expire(&follower->claims, now_ns, FOLLOWER_CLAIM_NS);
+}
+
+/* ---- the follower ---- */
+
+struct follower *follower_new(struct work_common *common)
+{
+	struct follower *follower = malloc(sizeof *follower);
+
+	if (follower == NULL)
+		return NULL;
+	work_init(&follower->work, common);
+	claims_init(&follower->claims, &follower->work);
+	return follower;
+}
+
+void follower_free(struct follower *follower, enum work_reason reason, uint64_t now_ns)
+{
+	if (follower == NULL)
+		return;
+	follower_end_all(follower, reason, now_ns);
+	assert(follower->claims.count == 0);
+	work_done(&follower->work);
+	free(follower);
+}

@@ -1,0 +1,295 @@
+/*
+ * An open span's memory. One piece holds it with its key and texts; values and events are arrays
+ * that grow up to their limits. What finds no room is counted, never an error.
+ */
+#include "proxy/trace/live.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LIVE_GROW 8              /* values or events at once */
+#define LIVE_MARK "\xe2\x80\xa6" /* at the end of a value that was cut */
+
+static struct span_text live_pack(char **at, struct span_text text)
+{
+	struct span_text packed = {.bytes = *at, .size = text.size};
+
+	if (text.size > 0)
+		memcpy(*at, text.bytes, text.size); /* live_new() has made the room */
+	*at += text.size;
+	return packed;
+}
+
+struct live *live_new(const struct live_identity *identity)
+{
+	size_t size = sizeof(struct live) + key_size(identity->key) + identity->method_name.size +
+		      identity->request_id.size + identity->call.size + identity->tracestate.size;
+	struct live *live = malloc(size);
+	struct span_text call;
+	char *at;
+
+	if (live == NULL)
+		return NULL;
+	*live = (struct live){
+		.type = identity->type,
+		.row = identity->row,
+		.method = identity->method,
+		.key_count = identity->key->count,
+	};
+	LIST_INIT(&live->children);
+	memcpy(live->key_ends, identity->key->ends, sizeof live->key_ends);
+	live->key = at = (char *)(live + 1);
+	(void)live_pack(&at,
+		(struct span_text){.bytes = identity->key->bytes, .size = key_size(identity->key)});
+	live->method_name = live_pack(&at, identity->method_name);
+	live->request_id = live_pack(&at, identity->request_id);
+	live->tracestate = live_pack(&at, identity->tracestate);
+	call = live_pack(&at, identity->call);
+	live->by_call = (struct registry_entry){.bytes = call.bytes, .size = (uint16_t)call.size};
+	return live;
+}
+
+static void live_free_value(struct live_value *value, struct live_room *room)
+{
+	if (value->type != SPAN_VALUE_STRING)
+		return;
+	room->bytes -= value->size;
+	free(value->is.text);
+}
+
+static void live_free_event(struct live_event *event, struct live_room *room)
+{
+	size_t i;
+
+	for (i = 0; i < event->value_count; i++)
+		live_free_value(&event->values[i], room);
+	room->bytes -= sizeof *event;
+}
+
+void live_free(struct live *live, struct live_room *room)
+{
+	size_t i;
+
+	for (i = 0; i < live->value_count; i++)
+		live_free_value(&live->values[i], room);
+	for (i = 0; i < live->event_count; i++)
+		live_free_event(&live->events[i], room);
+	for (i = 0; i < live->alias_count; i++)
+		free(live->aliases[i]);
+	free(live->values);
+	free(live->events);
+	free(live);
+}
+
+/* ---- values ---- */
+
+/* How much of a text that was cut is kept, so that the mark fits and no character is broken. */
+static size_t live_cut(struct span_text text)
+{
+	size_t size = text.size;
+
+	if (size > MATCHER_VALUE_MAX - strlen(LIVE_MARK))
+		size = MATCHER_VALUE_MAX - strlen(LIVE_MARK);
+	while (size > 0 && size < text.size && ((uint8_t)text.bytes[size] & 0xc0) == 0x80)
+		size--;
+	return size;
+}
+
+/* Copies a text, marked if it was cut. 0, or -1 when there is no room. */
+static int live_copy(
+	struct live_value *to, struct live_room *room, const struct matcher_value *value)
+{
+	bool cut = value->cut || value->text.size > MATCHER_VALUE_MAX;
+	size_t kept = cut ? live_cut(value->text) : value->text.size;
+	size_t size = kept + (cut ? strlen(LIVE_MARK) : 0);
+
+	if (size > LIVE_BYTES_MAX - room->bytes)
+		return -1;
+	to->is.text = malloc(size + 1);
+	if (to->is.text == NULL)
+		return -1;
+	memcpy(to->is.text, value->text.bytes, kept);
+	if (cut)
+		memcpy(to->is.text + kept, LIVE_MARK, strlen(LIVE_MARK));
+	to->size = (uint16_t)size;
+	room->bytes += size;
+	return 0;
+}
+
+static int live_make_value(struct live_value *to, struct live_room *room, uint8_t attribute,
+	const struct matcher_value *value)
+{
+	*to = (struct live_value){.attribute = attribute, .type = (uint8_t)value->type};
+	switch (value->type) {
+	case SPAN_VALUE_STRING:
+		return live_copy(to, room, value);
+	case SPAN_VALUE_INT:
+		to->is.integer = value->integer;
+		break;
+	case SPAN_VALUE_BOOL:
+		to->is.integer = value->boolean;
+		break;
+	case SPAN_VALUE_DOUBLE:
+		assert(!"the matcher gives no doubles");
+	}
+	return 0;
+}
+
+/* Makes room for one more; 0 or -1. */
+static int live_grow(void **array, size_t count, size_t each)
+{
+	void *grown;
+
+	if (count % LIVE_GROW != 0)
+		return 0;
+	grown = realloc(*array, (count + LIVE_GROW) * each);
+	if (grown == NULL)
+		return -1;
+	*array = grown;
+	return 0;
+}
+
+static struct live_value *live_find_value(struct live *live, uint8_t attribute)
+{
+	size_t i;
+
+	for (i = 0; i < live->value_count; i++)
+		if (live->values[i].attribute == attribute)
+			return &live->values[i];
+	return NULL;
+}
+
+/* a + b, or the nearest that there is. */
+static int64_t live_add(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	if (!__builtin_add_overflow(a, b, &sum))
+		return sum;
+	return a < 0 ? INT64_MIN : INT64_MAX;
+}
+
+void live_set(struct live *live, struct live_room *room, uint8_t attribute,
+	const struct matcher_value *value)
+{
+	struct live_value *old = live_find_value(live, attribute), made;
+	void *values = live->values;
+
+	if (old != NULL && value->sum && old->type == SPAN_VALUE_INT) {
+		old->is.integer = live_add(old->is.integer, value->integer);
+		return;
+	}
+	if ((old == NULL && (live->value_count == LIVE_VALUES_MAX ||
+				    live_grow(&values, live->value_count, sizeof made) != 0)) ||
+		live_make_value(&made, room, attribute, value) != 0) {
+		room->values_dropped++;
+		if (old == NULL && live->value_count < LIVE_VALUES_MAX)
+			live->values = values;
+		return;
+	}
+	if (old != NULL) {
+		live_free_value(old, room);
+		*old = made;
+		return;
+	}
+	live->values = values;
+	live->values[live->value_count++] = made;
+}
+
+/* ---- events and streams ---- */
+
+static void live_fill_event(struct live_event *event, struct live_room *room,
+	const struct matcher_rule *rule, const struct envelope *envelope)
+{
+	size_t i;
+
+	for (i = 0; i < rule->row->setting_count; i++) {
+		struct matcher_value value;
+
+		if (!matcher_take(&rule->settings[i].source, envelope, &value))
+			continue;
+		if (event->value_count < LIVE_EVENT_VALUES_MAX &&
+			live_make_value(&event->values[event->value_count], room,
+				rule->settings[i].attribute, &value) == 0)
+			event->value_count++;
+		else
+			room->values_dropped++;
+	}
+}
+
+void live_happen(struct live *live, struct live_room *room, const struct matcher_rule *rule,
+	const struct envelope *envelope, uint64_t now_ns)
+{
+	void *events = live->events;
+	struct live_event *event;
+
+	if (live->event_count == LIVE_EVENTS_MAX || sizeof *event > LIVE_BYTES_MAX - room->bytes ||
+		live_grow(&events, live->event_count, sizeof *event) != 0) {
+		live->events_dropped++;
+		room->events_dropped++;
+		return;
+	}
+	live->events = events;
+	event = &live->events[live->event_count++];
+	*event = (struct live_event){.name = rule->row->event, .time_ns = now_ns};
+	room->bytes += sizeof *event;
+	live_fill_event(event, room, rule, envelope);
+}
+
+void live_count(struct live *live, const struct matcher_rule *rule, const struct envelope *envelope,
+	uint64_t now_ns)
+{
+	struct live_stream *stream = live->streams;
+
+	while (stream->rule != NULL && stream->rule != rule)
+		if (++stream == live->streams + LIVE_STREAMS_MAX)
+			return; /* a profile with more of them is refused at start */
+	if (stream->rule == NULL)
+		*stream = (struct live_stream){.rule = rule, .first_ns = now_ns};
+	stream->count++;
+	if (rule->of >= 0)
+		stream->bytes += envelope_value(envelope, rule->of)->length;
+}
+
+/* ---- who looks ---- */
+
+void live_watch(struct live *live, uint64_t connection)
+{
+	size_t i;
+
+	for (i = 0; i < live->watcher_count; i++)
+		if (live->watchers[i] == connection)
+			return;
+	if (live->watcher_count < LIVE_WATCHERS_MAX)
+		live->watchers[live->watcher_count++] = connection;
+	else
+		live->crowded = true;
+}
+
+bool live_unwatch(struct live *live, uint64_t connection)
+{
+	size_t i;
+
+	if (live->leader == connection)
+		live->leader = 0;
+	for (i = 0; i < live->watcher_count; i++)
+		if (live->watchers[i] == connection) {
+			live->watchers[i] = live->watchers[--live->watcher_count];
+			return live->watcher_count == 0 && !live->crowded;
+		}
+	return false;
+}
+
+const char *live_describe(const struct live *live, char *text, size_t size)
+{
+	size_t used = 0, from = 0, i;
+
+	text[0] = '\0';
+	for (i = 0; i < live->key_count && used < size; i++) {
+		used += (size_t)snprintf(text + used, size - used, "%s%.*s", i == 0 ? "" : "/",
+			(int)(live->key_ends[i] - from - KEY_HEAD), live->key + from + KEY_HEAD);
+		from = live->key_ends[i];
+	}
+	return text;
+}

@@ -1,0 +1,271 @@
+/*
+ * Rules that open. A span at the top is opened by the answer to its request or by a notification,
+ * whichever comes first, under the id that was promised if a request has claimed it; one below
+ * another only if that one is open; a request of the server in any case.
+ */
+#include "proxy/trace/opening.h"
+
+#include <string.h>
+
+#include "proxy/trace/work_common.h"
+
+/* What all openings have in common. */
+static struct work_opening opening_make(
+	const struct action *action, const struct matcher_rule *rule, const struct key *key)
+{
+	return (struct work_opening){
+		.identity = {.type = (uint8_t)rule->row->span,
+			.row = work_row(action->work, rule->row->span),
+			.key = key},
+		.connection = action->message->connection,
+		.now_ns = action->message->now_ns,
+	};
+}
+
+/* ---- spans at the top ---- */
+
+/* What is known of the span that this one works for, by its id alone. */
+static const struct traceparent *opening_find_root(
+	const struct work *work, size_t type, struct span_text id)
+{
+	struct registry_entry *entry = registry_find(&work->registry, REGISTRY_ID, type, id);
+
+	if (entry != NULL)
+		return &entry->live->context;
+	return history_recall(&work->closed, work_hash(work, REGISTRY_ID, type, id));
+}
+
+/* The key with the root's id as its last part; false: there is none, or it is the same. */
+static bool opening_root_key(const struct action *action, const struct matcher_rule *rule,
+	const struct key *key, struct key *root)
+{
+	struct span_text text = matcher_text(action->message->envelope, rule->root);
+	size_t i;
+
+	root->count = 0;
+	for (i = 0; i + 1 < key->count; i++)
+		(void)key_add(root, key_part(key, i)); /* it fits: it is in a key */
+	return key_add(root, text) && (key_size(root) != key_size(key) ||
+					      memcmp(root->bytes, key->bytes, key_size(key)) != 0);
+}
+
+static void opening_link_last(const struct work *work, struct live *live, const struct key *key)
+{
+	const struct traceparent *last = history_recall(
+		&work->closed, work_hash(work, REGISTRY_GROUP, live->type, work_first(key)));
+
+	if (last == NULL)
+		return;
+	memcpy(live->link.trace_id, last->trace_id, TRACE_ID_SIZE);
+	memcpy(live->link.span_id, last->span_id, SPAN_ID_SIZE);
+	live->linked = true;
+}
+
+/* One that is at rest in the same group was over when this one began. */
+static void opening_end_lapsed(struct work *work, size_t type, const struct key *key)
+{
+	struct registry_entry *entry =
+		registry_find(&work->registry, REGISTRY_GROUP, type, work_first(key));
+
+	while (entry != NULL) {
+		struct live *live = entry->live;
+
+		entry = registry_next(entry);
+		if (live->lapse_ns != 0)
+			work_give_up(work, live, WORK_IDLE, live->lapse_ns);
+	}
+}
+
+/* Opens a span that no request claims: below its root if that is known, else a trace of its own. */
+static struct live *opening_unclaimed(
+	struct work *work, struct work_opening *opening, const struct key *root, bool has_root)
+{
+	const struct traceparent *found =
+		has_root ? opening_find_root(work, opening->identity.type, work_last(root)) : NULL;
+	struct traceparent above;
+	struct live *live;
+
+	if (found != NULL) {
+		above = *found;
+		opening->above = &above;
+	}
+	live = work_open(work, opening);
+	if (live != NULL && found == NULL)
+		opening_link_last(work, live, opening->identity.key);
+	return live;
+}
+
+/* Whether the span under that key is open, or was: then there is nothing to open. */
+static bool opening_known(
+	struct action *action, const struct matcher_rule *rule, const struct key *key)
+{
+	struct work *work = action->work;
+	uint64_t connection = action->message->connection;
+	struct live *live = registry_find_key(&work->registry, rule->row->span, key, key->count);
+
+	if (live != NULL) {
+		work_touch(live, connection);
+		work_note(work, rule, live, " is open already");
+		if (work_leads(live, connection) || action->submission != NULL)
+			work_set(work, live, rule, action->message->envelope);
+		action->about = live;
+		return true;
+	}
+	if (history_recall(&work->closed,
+		    work_hash(work, REGISTRY_KEY, rule->row->span, work_whole(key))) == NULL)
+		return false;
+	work_note(work, rule, NULL, "it is closed already");
+	return true;
+}
+
+/* A span that has started under another id than it is known by. */
+static void opening_add_alias(struct work *work, const struct matcher_rule *rule, struct live *live,
+	const struct key *key)
+{
+	work_note(work, rule, live, " has another id");
+	if (registry_alias(&work->registry, live, key) != 0)
+		work->common->counters.no_memory++;
+}
+
+/* Whether the key is another one of the span that is open under root. */
+static bool opening_is_alias(struct action *action, const struct matcher_rule *rule,
+	const struct key *key, const struct key *root)
+{
+	struct live *live =
+		registry_find_key(&action->work->registry, rule->row->span, root, root->count);
+
+	if (live == NULL)
+		return false;
+	work_touch(live, action->message->connection);
+	opening_add_alias(action->work, rule, live, key);
+	return true;
+}
+
+static void opening_top(
+	struct action *action, const struct matcher_rule *rule, const struct key *key)
+{
+	struct work_opening opening = opening_make(action, rule, key);
+	struct submission *claim = action->submission;
+	struct live *live;
+	struct key root;
+	bool has_root = opening_root_key(action, rule, key, &root), alias;
+
+	if (opening_known(action, rule, key) ||
+		(has_root && opening_is_alias(action, rule, key, &root)))
+		return;
+	opening_end_lapsed(action->work, rule->row->span, key);
+	work_make_room(action->work, action->message->now_ns);
+	if (claim == NULL)
+		claim = claims_find(action->claims, rule->row->span, key);
+	alias = has_root && claim != NULL && claim->claim != NULL && claim->claim->row->alias;
+	if (alias)
+		opening.identity.key = &root;
+	live = claim != NULL ? claims_start(action->claims, claim, &opening)
+			     : opening_unclaimed(action->work, &opening, &root, has_root);
+	if (live == NULL)
+		return;
+	work_note(action->work, rule, live, " opened%s", claim != NULL ? " for its request" : "");
+	if (alias)
+		opening_add_alias(action->work, rule, live, key);
+	work_set(action->work, live, rule, action->message->envelope);
+	action->about = live;
+}
+
+/* ---- spans below others, requests of the server ---- */
+
+/* Opens a span, below its parent if it has one. */
+static void opening_finish(
+	struct action *action, const struct matcher_rule *rule, struct work_opening *opening)
+{
+	struct live *live;
+
+	if (opening->parent != NULL) {
+		opening->above = &opening->parent->context;
+		opening->identity.tracestate = opening->parent->tracestate;
+	}
+	live = work_open(action->work, opening);
+	if (live == NULL)
+		return;
+	work_note(action->work, rule, live, " opened");
+	work_set(action->work, live, rule, action->message->envelope);
+}
+
+/* Whether it is open, or was. */
+static bool opening_known_nested(
+	const struct work *work, const struct matcher_rule *rule, const struct key *key)
+{
+	return registry_find_key(&work->registry, rule->row->span, key, key->count) != NULL ||
+	       history_recall(&work->closed_nested,
+		       work_hash(work, REGISTRY_KEY, rule->row->span, work_whole(key))) != NULL;
+}
+
+static void opening_nested(
+	struct action *action, const struct matcher_rule *rule, const struct key *key)
+{
+	struct work_opening opening = opening_make(action, rule, key);
+	struct live *parent = work_find_parent(action->work, rule->row->span, key);
+
+	if (parent != NULL) {
+		work_touch(parent, action->message->connection);
+		if (!work_leads(parent, action->message->connection) ||
+			opening_known_nested(action->work, rule, key))
+			return;
+		work_make_room(action->work, action->message->now_ns);
+		opening.parent = work_find_parent(action->work, rule->row->span, key);
+	}
+	if (opening.parent != NULL)
+		opening_finish(action, rule, &opening);
+	else
+		action->work->common->counters.parentless++;
+}
+
+/* A request of the server, which all who see the same thing get with the same id. */
+static void opening_call(
+	struct action *action, const struct matcher_rule *rule, const struct key *key)
+{
+	const struct envelope *envelope = action->message->envelope;
+	struct work_opening opening = opening_make(action, rule, key);
+	struct registry_entry *same;
+	char bytes[ENVELOPE_KEY_MAX];
+	struct span_text call = {.bytes = bytes, .size = envelope_id_key(envelope, bytes)};
+
+	same = registry_find(&action->work->registry, REGISTRY_CALL, rule->row->span, call);
+	if (same != NULL) {
+		work_touch(same->live, action->message->connection);
+		return;
+	}
+	if (history_recall(&action->work->closed_nested,
+		    work_hash_call(action->work, rule->row->span, call, key)) != NULL)
+		return;
+	opening.identity.method = action->method;
+	opening.identity.method_name = action_value(envelope, ENVELOPE_METHOD);
+	opening.identity.request_id = action_value(envelope, ENVELOPE_ID);
+	opening.identity.call = call;
+	opening.context = action->context;
+	work_make_room(action->work, action->message->now_ns);
+	opening.parent = work_find_parent(action->work, rule->row->span, key);
+	if (opening.parent != NULL)
+		work_touch(opening.parent, action->message->connection);
+	opening_finish(action, rule, &opening);
+}
+
+void opening_run(struct action *action, const struct matcher_rule *rule)
+{
+	bool call = rule->row->on == LIFECYCLE_ON_SERVER_REQUEST;
+	struct work *work = action->work;
+	struct key key;
+
+	if (!work->common->switches[work_row(work, rule->row->span)->switched])
+		return;
+	if (!action_take_key(action, rule, &key) && !call) {
+		work->common->counters.keyless++;
+		work_note(work, rule, NULL, "the message has no key");
+		return;
+	}
+	if (call)
+		opening_call(action, rule, &key);
+	else if (work_is_top(work, rule->row->span))
+		opening_top(action, rule, &key);
+	else
+		opening_nested(action, rule, &key);
+}

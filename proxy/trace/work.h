@@ -1,0 +1,106 @@
+#ifndef PROXY_TRACE_WORK_H
+#define PROXY_TRACE_WORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/trace/emitter.h"
+#include "proxy/trace/history.h"
+#include "proxy/trace/live.h"
+#include "proxy/trace/matcher.h"
+#include "proxy/trace/registry.h"
+
+/*
+ * The work of one backend that is going on: the spans that are open, and a memory of those that
+ * were closed not long ago. Opens, finds and ends them; which and when is what actions know.
+ */
+struct work {
+	struct work_common *common; /* borrowed */
+	struct registry registry;
+	struct history closed;        /* of spans at the top */
+	struct history closed_nested; /* of those below and of requests of the server */
+};
+
+/* Why a span ended: sidespan.end_reason. */
+enum work_reason {
+	WORK_CLOSED,            /* a rule said so */
+	WORK_ANSWERED,          /* the client answered the server's request */
+	WORK_REFUSED,           /* with an error */
+	WORK_IDLE,              /* a sign of rest, and its end was not seen */
+	WORK_PARENT_ENDED,      /* its parent ended before it */
+	WORK_CONNECTION_CLOSED, /* the client went away, and the server ended for it */
+	WORK_BACKEND_EXITED,    /* the server or its last connection did */
+	WORK_EXPIRED,           /* lifecycle.max_age went by */
+	WORK_EVICTED,           /* lifecycle.spans_max was reached */
+	WORK_SHUTDOWN,          /* we were told to stop */
+};
+
+struct work_opening {
+	struct live_identity identity;
+	struct live *parent;               /* it hangs below it and ends with it, or NULL */
+	const struct traceparent *above;   /* the span's parent; NULL: a new trace */
+	const struct traceparent *context; /* its own, if that is settled already */
+	uint64_t connection, now_ns;
+};
+
+/* common is borrowed for life. */
+void work_init(struct work *work, struct work_common *common);
+
+/* There must be no span left in it. */
+void work_done(struct work *work);
+
+/* Tells who listens what a rule (NULL: none) did to a span (NULL: none). */
+void work_note(const struct work *work, const struct matcher_rule *rule, const struct live *live,
+	const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+const struct lifecycle_span *work_row(const struct work *work, size_t type);
+
+/* Whether spans of that type hang under no other. */
+bool work_is_top(const struct work *work, size_t type);
+
+/* The hash under which the history remembers. */
+uint64_t work_hash(
+	const struct work *work, enum registry_role role, size_t type, struct span_text text);
+
+/* The same of a request of the server: its id's key, and the span's. */
+uint64_t work_hash_call(
+	const struct work *work, size_t type, struct span_text call, const struct key *key);
+
+/* The first part of a key and the last, each with its size in front; the whole of it. */
+struct span_text work_first(const struct key *key);
+struct span_text work_last(const struct key *key);
+struct span_text work_whole(const struct key *key);
+
+/* The context of a span below parent, or of a new trace (NULL). */
+struct traceparent work_new_context(const struct work *work, const struct traceparent *parent);
+
+/* NULL, counted: no memory. work_make_room() comes first. */
+struct live *work_open(struct work *work, const struct work_opening *opening);
+
+/* Gives up the oldest spans when there are lifecycle.spans_max: others are gone then. */
+void work_make_room(struct work *work, uint64_t now_ns);
+
+/* Sets the values of the rule's settings. */
+void work_set(struct work *work, struct live *live, const struct matcher_rule *rule,
+	const struct envelope *envelope);
+
+/* Somebody talks of a span: it is not at rest, and the connection sees it. */
+void work_touch(struct live *live, uint64_t connection);
+
+/* Only one connection is listened to about what goes on in a span. */
+bool work_leads(struct live *live, uint64_t connection);
+
+/* The open span under which one of that type and key belongs, or NULL. */
+struct live *work_find_parent(const struct work *work, size_t type, const struct key *key);
+
+struct emitter_end work_make_end(enum work_reason reason, uint64_t now_ns);
+
+/* Emits and frees a span, after all that is below it; these for the reason below. */
+void work_end(struct work *work, struct live *live, const struct emitter_end *end,
+	enum work_reason below);
+
+/* Ends a span whose end was not told. */
+void work_give_up(struct work *work, struct live *live, enum work_reason reason, uint64_t now_ns);
+
+#endif
