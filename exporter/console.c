@@ -2,7 +2,8 @@
  * Spans for a person at a terminal. At submit a span becomes a record: a fixed head, then its
  * texts, made safe to show. Later the records of a batch are sorted by start, each hung under its
  * parent, and every trace is walked once. Without recursion: a trace may be any number of spans
- * deep. The only failure is memory.
+ * deep. The order of what is shown depends on starts and, among equals, on arrival, never on the
+ * ids. The only failure is memory.
  */
 #include "exporter/console.h"
 
@@ -40,23 +41,38 @@ static const struct console_hidden {
 
 struct console_record {
 	uint64_t start_unix_ns, end_unix_ns;
-	uint32_t name_size, message_size, shared_size, own_size; /* of the texts that follow */
+	/* of the texts that follow: the events' has a line each, the links' the bare ids */
+	uint32_t name_size, message_size, shared_size, own_size, events_size, links_size;
 	uint8_t trace_id[TRACE_ID_SIZE];
 	uint8_t span_id[SPAN_ID_SIZE];
 	uint8_t parent_span_id[SPAN_ID_SIZE];
-	uint8_t has_parent, kind, status;
+	uint8_t has_parent, parent_is_remote, kind, status;
 };
 
 struct console_node {
 	struct console_record record;
 	const char *texts;           /* borrowed from the records */
 	size_t position;             /* in order of arrival */
+	size_t walk;                 /* the first one that came here, looking for circles */
 	struct console_node *trace;  /* the first node of its trace */
 	struct console_node *parent; /* NULL at the top */
 	struct console_node *next;   /* sibling */
 	struct console_node *first_child, *last_child;
-	struct console_node *last_top; /* of a trace's first node */
+	/* of a trace's first node: what stands at the top, and its number, from 1 on */
+	struct console_node *first_top, *last_top;
+	size_t trace_number;
 };
+
+/* What is shown at once. */
+struct console_forest {
+	struct console_node *nodes;  /* owned; by start */
+	struct console_node **by_id; /* owned */
+	size_t count;
+	struct console_style style;
+	struct text *trees; /* borrowed */
+};
+
+enum { CONSOLE_DURATION_SIZE = 48 };
 
 enum console_paint { CONSOLE_BOLD, CONSOLE_DIM, CONSOLE_RED, CONSOLE_GREEN, CONSOLE_CYAN };
 
@@ -144,6 +160,52 @@ void console_append_attributes(
 	}
 }
 
+static size_t console_duration(char text[CONSOLE_DURATION_SIZE], uint64_t from_ns, uint64_t to_ns)
+{
+	static const struct {
+		uint64_t unit_ns;
+		const char *name;
+	} units[] = {{1000000000, "s"}, {1000000, "ms"}, {1000, "µs"}, {1, "ns"}};
+	uint64_t duration_ns = to_ns > from_ns ? to_ns - from_ns : 0;
+	double number;
+	size_t i = 0;
+
+	while (i < sizeof units / sizeof *units - 1 && duration_ns < units[i].unit_ns)
+		i++;
+	number = (double)duration_ns / (double)units[i].unit_ns;
+	return (size_t)snprintf(text, CONSOLE_DURATION_SIZE, "  %.*f %s",
+		number >= 100 || units[i].unit_ns == 1 ? 0
+		: number >= 10                         ? 1
+						       : 2,
+		number, units[i].name); /* always fits */
+}
+
+static void console_append_event(
+	struct text *text, const struct span_event *event, uint64_t start_unix_ns)
+{
+	char after[CONSOLE_DURATION_SIZE];
+	size_t size = console_duration(after, start_unix_ns, event->time_unix_ns);
+
+	escape_append_shown(text, event->name, strlen(event->name), CONSOLE_NAME_MAX);
+	TEXT_APPEND(text, "  after");
+	text_append(text, after + 1, size - 1);
+	if (event->attribute_count > 0)
+		TEXT_APPEND(text, " ");
+	console_append_attributes(text, event->attributes, event->attribute_count);
+	TEXT_APPEND(text, "\n");
+}
+
+static void console_append_links(
+	struct text *text, const struct span_link *links, size_t link_count)
+{
+	size_t i;
+
+	for (i = 0; i < link_count; i++) {
+		text_append(text, (const char *)links[i].trace_id, TRACE_ID_SIZE);
+		text_append(text, (const char *)links[i].span_id, SPAN_ID_SIZE);
+	}
+}
+
 static void console_record_fill(struct console_record *record, const struct span *span)
 {
 	record->start_unix_ns = span->start_unix_ns;
@@ -151,6 +213,7 @@ static void console_record_fill(struct console_record *record, const struct span
 	memcpy(record->trace_id, span->context.trace_id, sizeof record->trace_id);
 	memcpy(record->span_id, span->context.span_id, sizeof record->span_id);
 	record->has_parent = span->has_parent;
+	record->parent_is_remote = span->parent_is_remote;
 	if (span->has_parent)
 		memcpy(record->parent_span_id, span->parent_span_id, SPAN_ID_SIZE);
 	record->kind = (uint8_t)span->kind;
@@ -169,7 +232,7 @@ static uint32_t console_size_since(const struct text *text, size_t *start)
 void console_append_span(struct text *records, const struct span *span)
 {
 	struct console_record record = {0};
-	size_t head = records->size, start = head + sizeof record;
+	size_t head = records->size, start = head + sizeof record, i;
 
 	console_record_fill(&record, span);
 	text_append(records, (const char *)&record, sizeof record);
@@ -186,6 +249,11 @@ void console_append_span(struct text *records, const struct span *span)
 	record.shared_size = console_size_since(records, &start);
 	console_append_attributes(records, span->attributes, span->attribute_count);
 	record.own_size = console_size_since(records, &start);
+	for (i = 0; i < span->event_count; i++)
+		console_append_event(records, &span->events[i], span->start_unix_ns);
+	record.events_size = console_size_since(records, &start);
+	console_append_links(records, span->links, span->link_count);
+	record.links_size = console_size_since(records, &start);
 	memcpy(records->bytes + head, &record, sizeof record);
 }
 
@@ -200,7 +268,8 @@ static void console_nodes_read(struct console_node *nodes, const char *bytes, si
 		nodes[i].position = i;
 		nodes[i].texts = bytes + sizeof *record;
 		bytes = nodes[i].texts + record->name_size + record->message_size +
-			record->shared_size + record->own_size;
+			record->shared_size + record->own_size + record->events_size +
+			record->links_size;
 	}
 }
 
@@ -238,6 +307,22 @@ static int console_compare_parent(const void *child, const void *node)
 		record->trace_id, record->parent_span_id, *(struct console_node *const *)node);
 }
 
+static int console_compare_link(const void *link, const void *node)
+{
+	const struct span_link *to = link;
+
+	return console_compare_ids(to->trace_id, to->span_id, *(struct console_node *const *)node);
+}
+
+static struct console_node *console_find(const struct console_forest *forest, const void *key,
+	int (*compare)(const void *key, const void *node))
+{
+	struct console_node **found =
+		bsearch(key, forest->by_id, forest->count, sizeof *forest->by_id, compare);
+
+	return found != NULL ? *found : NULL;
+}
+
 /* by_id is sorted by trace; tells each node the earliest one of its trace. */
 static void console_find_traces(struct console_node **by_id, size_t count)
 {
@@ -258,59 +343,80 @@ static void console_find_traces(struct console_node **by_id, size_t count)
 	}
 }
 
-/* Parents stand before their children in nodes, or are not taken: so there are no circles. */
-static struct console_node *console_find_parent(
-	const struct console_node *node, struct console_node **by_id, size_t count)
+static void console_number_traces(struct console_forest *forest)
 {
-	struct console_node **found;
+	size_t number = 0, i;
 
-	if (!node->record.has_parent)
-		return NULL;
-	found = bsearch(&node->record, by_id, count, sizeof *by_id, console_compare_parent);
-	return found != NULL && *found < node ? *found : NULL;
+	for (i = 0; i < forest->count; i++)
+		if (forest->nodes[i].trace == &forest->nodes[i])
+			forest->nodes[i].trace_number = ++number;
+}
+
+/* Parents may be told in a circle, when ids are not what they should be: opens it. */
+static void console_open_circle(struct console_node *node, size_t walk)
+{
+	for (; node != NULL && node->walk == 0; node = node->parent)
+		node->walk = walk;
+	if (node != NULL && node->walk == walk)
+		node->parent = NULL;
+}
+
+static void console_find_parents(struct console_forest *forest)
+{
+	struct console_node *node;
+	size_t i;
+
+	for (i = 0; i < forest->count; i++) {
+		node = &forest->nodes[i];
+		if (node->record.has_parent)
+			node->parent = console_find(forest, &node->record, console_compare_parent);
+	}
+	for (i = 0; i < forest->count; i++)
+		console_open_circle(&forest->nodes[i], i + 1);
 }
 
 static void console_hang(struct console_node *node)
 {
-	struct console_node **last =
-		node->parent != NULL ? &node->parent->last_child : &node->trace->last_top;
+	struct console_node *parent = node->parent;
+	struct console_node **first =
+		parent != NULL ? &parent->first_child : &node->trace->first_top;
+	struct console_node **last = parent != NULL ? &parent->last_child : &node->trace->last_top;
 
 	if (*last != NULL)
 		(*last)->next = node;
-	else if (node->parent != NULL)
-		node->parent->first_child = node;
+	else
+		*first = node;
 	*last = node;
 }
 
-static int console_link(struct console_node *nodes, size_t count)
+static int console_link(struct console_forest *forest)
 {
-	struct console_node **by_id = calloc(count, sizeof *by_id);
-	size_t i;
+	size_t count = forest->count, i;
 
-	if (by_id == NULL)
+	forest->by_id = calloc(count, sizeof *forest->by_id);
+	if (forest->by_id == NULL)
 		return -1;
 	for (i = 0; i < count; i++)
-		by_id[i] = &nodes[i];
-	qsort(by_id, count, sizeof *by_id, console_compare_nodes);
-	console_find_traces(by_id, count);
-	for (i = 0; i < count; i++) {
-		nodes[i].parent = console_find_parent(&nodes[i], by_id, count);
-		console_hang(&nodes[i]);
-	}
-	free(by_id);
+		forest->by_id[i] = &forest->nodes[i];
+	qsort(forest->by_id, count, sizeof *forest->by_id, console_compare_nodes);
+	console_find_traces(forest->by_id, count);
+	console_number_traces(forest);
+	console_find_parents(forest);
+	for (i = 0; i < count; i++)
+		console_hang(&forest->nodes[i]);
 	return 0;
 }
 
-static void console_painted(
-	struct text *trees, bool color, enum console_paint paint, const char *bytes, size_t size)
+static void console_painted(const struct console_forest *forest, enum console_paint paint,
+	const char *bytes, size_t size)
 {
 	if (size == 0)
 		return;
-	if (color)
-		text_append(trees, console_codes[paint], strlen(console_codes[paint]));
-	text_append(trees, bytes, size);
-	if (color)
-		TEXT_APPEND(trees, "\x1b[0m");
+	if (forest->style.color)
+		text_append(forest->trees, console_codes[paint], strlen(console_codes[paint]));
+	text_append(forest->trees, bytes, size);
+	if (forest->style.color)
+		TEXT_APPEND(forest->trees, "\x1b[0m");
 }
 
 static void console_format_hex(struct text *trees, const uint8_t *bytes, size_t size)
@@ -324,88 +430,147 @@ static void console_format_hex(struct text *trees, const uint8_t *bytes, size_t 
 	}
 }
 
-static void console_format_branches(struct text *trees, const struct console_node *node)
+/* What stands before the lines below a node's parent, and then below the node itself. */
+static void console_format_rails(struct text *trees, const struct console_node *node, bool below)
 {
 	const struct console_node *path[CONSOLE_DEPTH_MAX];
-	size_t depth = 0;
+	size_t depth = 0, end = below ? 0 : 1;
 
 	do {
 		path[depth++] = node;
 		node = node->parent;
 	} while (node != NULL && depth < CONSOLE_DEPTH_MAX);
-	while (depth > 1)
+	while (depth > end)
 		if (path[--depth]->next != NULL)
 			TEXT_APPEND(trees, "│  ");
 		else
 			TEXT_APPEND(trees, "   ");
-	if (path[0]->next != NULL)
+}
+
+static void console_format_branch(struct text *trees, const struct console_node *node)
+{
+	console_format_rails(trees, node, false);
+	if (node->next != NULL)
 		TEXT_APPEND(trees, "├─ ");
 	else
 		TEXT_APPEND(trees, "└─ ");
 }
 
-static void console_format_duration(struct text *trees, bool color, uint64_t duration_ns)
-{
-	static const struct {
-		uint64_t unit_ns;
-		const char *name;
-	} units[] = {{1000000000, "s"}, {1000000, "ms"}, {1000, "µs"}, {1, "ns"}};
-	char text[48];
-	double number;
-	size_t i = 0;
-	int size;
-
-	while (i < sizeof units / sizeof *units - 1 && duration_ns < units[i].unit_ns)
-		i++;
-	number = (double)duration_ns / (double)units[i].unit_ns;
-	size = snprintf(text, sizeof text, "  %.*f %s",
-		number >= 100 || units[i].unit_ns == 1 ? 0
-		: number >= 10                         ? 1
-						       : 2,
-		number, units[i].name);
-	console_painted(trees, color, CONSOLE_CYAN, text, (size_t)size);
-}
-
-static void console_format_status(
-	struct text *trees, bool color, const struct console_record *record, const char *message)
+static void console_format_status(const struct console_forest *forest,
+	const struct console_record *record, const char *message)
 {
 	if (record->status == SPAN_STATUS_OK)
-		console_painted(trees, color, CONSOLE_GREEN, "  ok", 4);
+		console_painted(forest, CONSOLE_GREEN, "  ok", 4);
 	if (record->status != SPAN_STATUS_ERROR)
 		return;
-	console_painted(trees, color, CONSOLE_RED, "  ERROR", 7);
+	console_painted(forest, CONSOLE_RED, "  ERROR", 7);
 	if (record->message_size > 0)
-		TEXT_APPEND(trees, " ");
-	console_painted(trees, color, CONSOLE_RED, message, record->message_size);
+		TEXT_APPEND(forest->trees, " ");
+	console_painted(forest, CONSOLE_RED, message, record->message_size);
 }
 
-static void console_format_node(struct text *trees, bool color, const struct console_node *node)
+/* The parent of a node at the top. Where ids are not shown, only a client's is worth telling. */
+static void console_format_parent(
+	const struct console_forest *forest, const struct console_record *record)
+{
+	TEXT_APPEND(forest->trees, "  (parent ");
+	if (forest->style.numbered && !record->parent_is_remote)
+		TEXT_APPEND(forest->trees, "is missing");
+	else
+		console_format_hex(forest->trees, record->parent_span_id, SPAN_ID_SIZE);
+	TEXT_APPEND(forest->trees, ")");
+}
+
+static void console_format_link_ids(struct text *trees, const struct span_link *link)
+{
+	TEXT_APPEND(trees, "  (link to ");
+	console_format_hex(trees, link->span_id, SPAN_ID_SIZE);
+	TEXT_APPEND(trees, " of trace ");
+	console_format_hex(trees, link->trace_id, TRACE_ID_SIZE);
+	TEXT_APPEND(trees, ")");
+}
+
+static void console_format_link(const struct console_forest *forest, const struct span_link *link)
+{
+	const struct console_node *node = console_find(forest, link, console_compare_link);
+	char number[40];
+	int size;
+
+	if (!forest->style.numbered) {
+		console_format_link_ids(forest->trees, link);
+		return;
+	}
+	TEXT_APPEND(forest->trees, "  (link to ");
+	if (node == NULL) {
+		TEXT_APPEND(forest->trees, "what is missing)");
+		return;
+	}
+	size = snprintf(number, sizeof number, " of trace %zu)", node->trace->trace_number);
+	text_append(forest->trees, node->texts, node->record.name_size);
+	text_append(forest->trees, number, (size_t)size);
+}
+
+static void console_format_links(
+	const struct console_forest *forest, const char *bytes, size_t size)
+{
+	struct span_link link;
+
+	for (; size > 0; size -= TRACE_ID_SIZE + SPAN_ID_SIZE) {
+		memcpy(link.trace_id, bytes, TRACE_ID_SIZE);
+		memcpy(link.span_id, bytes + TRACE_ID_SIZE, SPAN_ID_SIZE);
+		console_format_link(forest, &link);
+		bytes += TRACE_ID_SIZE + SPAN_ID_SIZE;
+	}
+}
+
+/* A line for each event, between the span and its children. */
+static void console_format_events(const struct console_forest *forest,
+	const struct console_node *node, const char *bytes, size_t size)
+{
+	const char *end = bytes + size;
+	size_t line_size;
+
+	for (; bytes < end; bytes += line_size + 1) {
+		line_size =
+			(size_t)((const char *)memchr(bytes, '\n', (size_t)(end - bytes)) - bytes);
+		console_format_rails(forest->trees, node, true);
+		if (node->first_child != NULL)
+			TEXT_APPEND(forest->trees, "│  · ");
+		else
+			TEXT_APPEND(forest->trees, "   · ");
+		console_painted(forest, CONSOLE_DIM, bytes, line_size);
+		TEXT_APPEND(forest->trees, "\n");
+	}
+}
+
+static void console_format_node(
+	const struct console_forest *forest, const struct console_node *node)
 {
 	const struct console_record *record = &node->record;
 	const char *message = node->texts + record->name_size;
 	const char *shared = message + record->message_size;
+	const char *own = shared + record->shared_size;
+	const char *events = own + record->own_size;
 	const char *kind = console_kinds[record->kind];
-	uint64_t duration_ns = 0;
+	char duration[CONSOLE_DURATION_SIZE];
+	size_t size = console_duration(duration, record->start_unix_ns, record->end_unix_ns);
 
-	if (record->end_unix_ns > record->start_unix_ns)
-		duration_ns = record->end_unix_ns - record->start_unix_ns;
-	console_format_branches(trees, node);
-	console_painted(trees, color, CONSOLE_BOLD, node->texts, record->name_size);
-	console_format_duration(trees, color, duration_ns);
-	TEXT_APPEND(trees, "  ");
-	text_append(trees, kind, strlen(kind));
-	console_format_status(trees, color, record, message);
+	console_format_branch(forest->trees, node);
+	console_painted(forest, CONSOLE_BOLD, node->texts, record->name_size);
+	console_painted(forest, CONSOLE_CYAN, duration, size);
+	TEXT_APPEND(forest->trees, "  ");
+	text_append(forest->trees, kind, strlen(kind));
+	console_format_status(forest, record, message);
 	if (record->own_size > 0 || (node->parent == NULL && record->shared_size > 0))
-		TEXT_APPEND(trees, " ");
-	console_painted(trees, color, CONSOLE_DIM, shared + record->shared_size, record->own_size);
+		TEXT_APPEND(forest->trees, " ");
+	console_painted(forest, CONSOLE_DIM, own, record->own_size);
 	if (node->parent == NULL)
-		console_painted(trees, color, CONSOLE_DIM, shared, record->shared_size);
-	if (node->parent == NULL && record->has_parent) {
-		TEXT_APPEND(trees, "  (parent ");
-		console_format_hex(trees, record->parent_span_id, SPAN_ID_SIZE);
-		TEXT_APPEND(trees, ")");
-	}
-	TEXT_APPEND(trees, "\n");
+		console_painted(forest, CONSOLE_DIM, shared, record->shared_size);
+	if (node->parent == NULL && record->has_parent)
+		console_format_parent(forest, record);
+	console_format_links(forest, events + record->events_size, record->links_size);
+	TEXT_APPEND(forest->trees, "\n");
+	console_format_events(forest, node, events, record->events_size);
 }
 
 static const struct console_node *console_walk(const struct console_node *node)
@@ -417,35 +582,46 @@ static const struct console_node *console_walk(const struct console_node *node)
 	return node == NULL ? NULL : node->next;
 }
 
-static void console_format_trace(struct text *trees, bool color, const struct console_node *first)
+static void console_format_trace(
+	const struct console_forest *forest, const struct console_node *first)
 {
 	const struct console_node *node;
+	char number[24];
+	int size;
 
-	TEXT_APPEND(trees, "trace ");
-	console_format_hex(trees, first->record.trace_id, TRACE_ID_SIZE);
-	TEXT_APPEND(trees, "\n");
-	for (node = first; node != NULL; node = console_walk(node))
-		console_format_node(trees, color, node);
+	TEXT_APPEND(forest->trees, "trace ");
+	if (forest->style.numbered) {
+		size = snprintf(number, sizeof number, "%zu", first->trace_number);
+		text_append(forest->trees, number, (size_t)size);
+	} else {
+		console_format_hex(forest->trees, first->record.trace_id, TRACE_ID_SIZE);
+	}
+	TEXT_APPEND(forest->trees, "\n");
+	for (node = first->first_top; node != NULL; node = console_walk(node))
+		console_format_node(forest, node);
 }
 
-int console_format(struct text *trees, const struct text *records, size_t count, bool color)
+int console_format(
+	struct text *trees, const struct text *records, size_t count, struct console_style style)
 {
-	struct console_node *nodes = calloc(count, sizeof *nodes);
+	struct console_forest forest = {.count = count, .style = style, .trees = trees};
 	int result = -1;
 	size_t i;
 
-	if (nodes == NULL)
+	forest.nodes = calloc(count, sizeof *forest.nodes);
+	if (forest.nodes == NULL)
 		return -1;
-	console_nodes_read(nodes, records->bytes, count);
-	qsort(nodes, count, sizeof *nodes, console_compare_start);
-	if (console_link(nodes, count) != 0)
+	console_nodes_read(forest.nodes, records->bytes, count);
+	qsort(forest.nodes, count, sizeof *forest.nodes, console_compare_start);
+	if (console_link(&forest) != 0)
 		goto out;
 	for (i = 0; i < count; i++)
-		if (nodes[i].trace == &nodes[i])
-			console_format_trace(trees, color, &nodes[i]);
+		if (forest.nodes[i].trace == &forest.nodes[i])
+			console_format_trace(&forest, &forest.nodes[i]);
 	if (trees->error == TEXT_OK)
 		result = 0;
 out:
-	free(nodes);
+	free(forest.by_id);
+	free(forest.nodes);
 	return result;
 }

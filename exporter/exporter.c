@@ -49,7 +49,7 @@ struct exporter {
 	struct delivery *delivery; /* owned; EXPORTER_OTLP */
 	struct text trees;         /* EXPORTER_CONSOLE */
 	int console_fd;
-	bool console_color;
+	struct console_style console_style;
 	uint64_t dropped_queue_told;
 
 	/* shared, under the mutex */
@@ -203,7 +203,7 @@ static enum retry_verdict exporter_print(struct exporter *exporter, const struct
 	struct text *trees = &exporter->trees;
 
 	text_rewind(trees, 0);
-	if (console_format(trees, &batch->body, batch->span_count, exporter->console_color) != 0)
+	if (console_format(trees, &batch->body, batch->span_count, exporter->console_style) != 0)
 		return RETRY_NO_MEMORY;
 	return verdicts[screen_write(exporter->console_fd, trees->bytes, trees->size,
 		exporter_console_left_ms, exporter)];
@@ -341,7 +341,10 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 		goto no_memory;
 	report_init(&exporter->report, config);
 	exporter->console_fd = config->console_fd;
-	exporter->console_color = config->console_color;
+	exporter->console_style = (struct console_style){
+		.color = config->console_color,
+		.numbered = config->console_numbered,
+	};
 	if (exporter->target == EXPORTER_NONE)
 		return exporter;
 	if (exporter_set_format(exporter, config) != 0)

@@ -52,6 +52,7 @@ struct exporter_config {
 	int64_t retry_max_ms;
 	int console_fd; /* EXPORTER_CONSOLE: where the trees are written */
 	bool console_color;
+	bool console_numbered; /* traces go by numbers, not by their ids */
 	/* resource attributes (service.name among them) and the instrumentation scope */
 	const struct span_attribute *resource;
 	size_t resource_count;

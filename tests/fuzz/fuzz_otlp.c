@@ -98,7 +98,7 @@ static void fuzz_console(const struct span *span)
 	text_init(&trees, SIZE_MAX / 2);
 	console_append_span(&records, span);
 	console_append_span(&records, span);
-	fuzz_check(console_format(&trees, &records, 2, false) == 0);
+	fuzz_check(console_format(&trees, &records, 2, (struct console_style){0}) == 0);
 	fuzz_check(fuzz_is_utf8((const uint8_t *)trees.bytes, trees.size));
 	fuzz_check(memchr(trees.bytes, '\x1b', trees.size) == NULL);
 	text_done(&records);

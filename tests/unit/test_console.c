@@ -12,6 +12,10 @@
 #define TRACE_1 "trace 01000000000000000000000000000000\n"
 #define TRACE_2 "trace 02000000000000000000000000000000\n"
 
+static const struct console_style plain = {.color = false};
+static const struct console_style colored = {.color = true};
+static const struct console_style numbered = {.numbered = true};
+
 /* One span in short: parent 0 is none; the name ends the list. */
 struct brief {
 	uint8_t trace, id, parent;
@@ -32,12 +36,13 @@ static struct span span_from(const struct brief *brief)
 	};
 }
 
-static void trees_are(const struct text *records, size_t count, bool color, const char *expected)
+static void trees_are(
+	const struct text *records, size_t count, struct console_style style, const char *expected)
 {
 	struct text trees;
 
 	text_init(&trees, SIZE_MAX / 2);
-	ck_assert_int_eq(console_format(&trees, records, count, color), 0);
+	ck_assert_int_eq(console_format(&trees, records, count, style), 0);
 	TEXT_APPEND(&trees, "\0");
 	ck_assert_str_eq(trees.bytes, expected);
 	text_done(&trees);
@@ -57,7 +62,19 @@ static const struct {
 	{{{2, 1, 0, 5, 999, "b"}, {1, 1, 0, 4, 0, "a"}, {1, 2, 0, 9, 61000 * (uint64_t)MS, "c"}},
 		TRACE_1 "├─ a  0 ns  server\n"
 			"└─ c  61.0 s  server\n" TRACE_2 "└─ b  999 ns  server\n"},
-	/* a parent of an earlier batch, of another trace, later than its child, one's own */
+	/* a child that starts as early as its parent, or earlier, but is told first */
+	{{{1, 2, 1, 5, 1, "a"}, {1, 3, 2, 5, 1, "b"}, {1, 4, 1, 5, 1, "c"},
+		 {1, 1, 0, 5, 9, "root"}},
+		TRACE_1 "└─ root  9 ns  server\n"
+			"   ├─ a  1 ns  server\n"
+			"   │  └─ b  1 ns  server\n"
+			"   └─ c  1 ns  server\n"},
+	{{{1, 2, 1, 3, 1, "child"}, {1, 1, 0, 5, 9, "root"}, {1, 3, 0, 4, 1, "other"}},
+		TRACE_1 "├─ other  1 ns  server\n"
+			"└─ root  9 ns  server\n"
+			"   └─ child  1 ns  server\n"},
+	/* a parent of an earlier batch, of another trace, in a circle, one's own, behind a circle
+	 */
 	{{{1, 1, 0xab, 1, 1, "a"}}, TRACE_1 "└─ a  1 ns  server  (parent ab00000000000000)\n"},
 	{{{1, 1, 0, 1, 1, "a"}, {2, 2, 1, 2, 1, "b"}}, TRACE_1
 		"└─ a  1 ns  server\n" TRACE_2 "└─ b  1 ns  server  (parent 0100000000000000)\n"},
@@ -65,6 +82,10 @@ static const struct {
 		TRACE_1 "└─ a  1 ns  server  (parent 0200000000000000)\n"
 			"   └─ b  1 ns  server\n"},
 	{{{1, 1, 1, 1, 1, "a"}}, TRACE_1 "└─ a  1 ns  server  (parent 0100000000000000)\n"},
+	{{{1, 3, 1, 1, 1, "c"}, {1, 1, 2, 2, 1, "a"}, {1, 2, 1, 3, 1, "b"}},
+		TRACE_1 "└─ a  1 ns  server  (parent 0200000000000000)\n"
+			"   ├─ c  1 ns  server\n"
+			"   └─ b  1 ns  server\n"},
 	/* what a terminal must not get */
 	{{{1, 1, 0, 1, 1, "\x1b[2J\n\xff"}},
 		TRACE_1 "└─ \xef\xbf\xbd[2J\xef\xbf\xbd\xef\xbf\xbd  1 ns  server\n"},
@@ -82,7 +103,7 @@ START_TEST(test_trees)
 		span = span_from(&brief[count]);
 		console_append_span(&records, &span);
 	}
-	trees_are(&records, count, false, tree_cases[_i].expected);
+	trees_are(&records, count, plain, tree_cases[_i].expected);
 	text_done(&records);
 }
 END_TEST
@@ -133,12 +154,12 @@ START_TEST(test_attributes)
 	struct text records;
 
 	attributes_records(&records, shared);
-	trees_are(&records, 2, false,
+	trees_are(&records, 2, plain,
 		TRACE_1 "└─ top  1 ns  server  ok  id=-7 text=\"two words\" none=\"\" yes=true "
 			"half=0.5 client=cli\n"
 			"   └─ child  1 ns  client  ERROR no\xef\xbf\xbdgo  "
 			"sidespan.end_reason=expired\n");
-	trees_are(&records, 2, true,
+	trees_are(&records, 2, colored,
 		TRACE_1 "└─ \x1b[1mtop\x1b[0m\x1b[36m  1 ns\x1b[0m  server\x1b[32m  ok\x1b[0m "
 			"\x1b[2m id=-7 text=\"two words\" none=\"\" yes=true half=0.5\x1b[0m"
 			"\x1b[2m client=cli\x1b[0m\n"
@@ -147,6 +168,66 @@ START_TEST(test_attributes)
 			"\x1b[2m sidespan.end_reason=expired\x1b[0m\n");
 	text_done(&records);
 	span_shared_free(shared);
+}
+END_TEST
+
+static const struct span_attribute retry = {"retry", SPAN_VALUE_INT, {.integer = 1}};
+
+static const struct span_event events[] = {
+	{"error", 1 + 1500, &retry, 1},
+	{"plan\n", 0, NULL, 0}, /* before its span: shown at the start */
+};
+
+static const struct span_link links[] = {
+	{{2}, {3}},
+	{{1}, {9}},
+};
+
+/* A turn with events, links, a child, and after it a span whose parent is not there. */
+static void turn_records(struct text *records)
+{
+	struct span span = span_from(&(struct brief){1, 1, 7, 1, 5000, "turn"});
+
+	text_init(records, SIZE_MAX / 2);
+	span.parent_is_remote = true;
+	span.events = events;
+	span.event_count = 2;
+	span.links = links;
+	span.link_count = 2;
+	console_append_span(records, &span);
+	span = span_from(&(struct brief){1, 2, 1, 2, 10, "item"});
+	span.events = events;
+	span.event_count = 1;
+	console_append_span(records, &span);
+	span = span_from(&(struct brief){2, 3, 8, 3, 10, "earlier"});
+	console_append_span(records, &span);
+}
+
+START_TEST(test_events_and_links)
+{
+	struct text records;
+
+	turn_records(&records);
+	trees_are(&records, 3, plain,
+		TRACE_1 "└─ turn  5.00 µs  server  (parent 0700000000000000)"
+			"  (link to 0300000000000000 of trace 02000000000000000000000000000000)"
+			"  (link to 0900000000000000 of trace 01000000000000000000000000000000)\n"
+			"   │  · error  after 1.50 µs  retry=1\n"
+			"   │  · plan\xef\xbf\xbd  after 0 ns\n"
+			"   └─ item  10 ns  server\n"
+			"         · error  after 1.50 µs  retry=1\n" TRACE_2
+			"└─ earlier  10 ns  server  (parent 0800000000000000)\n");
+	trees_are(&records, 3, numbered,
+		"trace 1\n"
+		"└─ turn  5.00 µs  server  (parent 0700000000000000)"
+		"  (link to earlier of trace 2)  (link to what is missing)\n"
+		"   │  · error  after 1.50 µs  retry=1\n"
+		"   │  · plan\xef\xbf\xbd  after 0 ns\n"
+		"   └─ item  10 ns  server\n"
+		"         · error  after 1.50 µs  retry=1\n"
+		"trace 2\n"
+		"└─ earlier  10 ns  server  (parent is missing)\n");
+	text_done(&records);
 }
 END_TEST
 
@@ -166,7 +247,7 @@ START_TEST(test_deep_chain)
 		span.end_unix_ns = i + 1;
 		console_append_span(&records, &span);
 	}
-	ck_assert_int_eq(console_format(&trees, &records, count, false), 0);
+	ck_assert_int_eq(console_format(&trees, &records, count, plain), 0);
 	ck_assert_uint_lt(trees.size, count * 150);
 	text_done(&records);
 	text_done(&trees);
@@ -183,7 +264,7 @@ START_TEST(test_no_memory)
 	for (n = 0; result != 0; n++) {
 		text_init(&trees, SIZE_MAX / 2);
 		unit_alloc_fail_after(n);
-		result = console_format(&trees, &records, 2, false);
+		result = console_format(&trees, &records, 2, plain);
 		unit_alloc_fail_never();
 		ck_assert_int_eq(result != 0, unit_alloc_failed());
 		text_done(&trees);
@@ -199,6 +280,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, test_trees, 0, sizeof tree_cases / sizeof *tree_cases);
 	tcase_add_test(tc, test_attributes);
+	tcase_add_test(tc, test_events_and_links);
 	tcase_add_test(tc, test_deep_chain);
 	tcase_add_test(tc, test_no_memory);
 	return unit_run("console", tc);
