@@ -52,9 +52,9 @@ static inline void text_end(struct text *text, const char *end)
 
 static inline void text_append(struct text *text, const char *bytes, size_t size)
 {
-	char *p = text_room(text, size);
+	char *p = size > 0 ? text_room(text, size) : NULL;
 
-	if (p == NULL || size == 0)
+	if (p == NULL)
 		return;
 	memcpy(p, bytes, size);
 	text->size += size;

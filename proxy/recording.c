@@ -144,7 +144,7 @@ static int recording_add(struct recording *recording, const char *bytes, size_t 
 static int recording_add_repeated(struct recording *recording, size_t count)
 {
 	size_t size = recording->character_size, i;
-	char *p = text_room(&recording->message, count * size);
+	char *p = count > 0 ? text_room(&recording->message, count * size) : NULL;
 
 	if (p == NULL)
 		return recording_check_size(recording);
