@@ -6,31 +6,10 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "proxy/trace/bytes.h"
 
 #define INFLIGHT_CAPACITY_MIN 8
-
-static uint64_t inflight_mix(uint64_t hash, uint64_t word)
-{
-	__extension__ unsigned __int128 product =
-		(unsigned __int128)(hash ^ word) * 0x9e3779b97f4a7c15ull;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t inflight_hash(uint64_t seed, const char *key, size_t size)
-{
-	uint64_t hash = seed ^ size;
-	uint64_t word;
-
-	for (; size >= sizeof word; key += sizeof word, size -= sizeof word) {
-		memcpy(&word, key, sizeof word);
-		hash = inflight_mix(hash, word);
-	}
-	word = 0;
-	memcpy(&word, key, size);
-	return inflight_mix(inflight_mix(hash, word), seed);
-}
 
 void inflight_init(struct inflight *inflight, uint64_t seed)
 {
@@ -54,20 +33,30 @@ static size_t inflight_next(const struct inflight *inflight, size_t slot)
 	return (slot + 1) & (inflight->capacity - 1);
 }
 
+uint64_t inflight_hash(const struct inflight *inflight, const char *key, size_t key_size)
+{
+	uint64_t hash = inflight->seed ^ key_size;
+	struct bytes_block block;
+
+	for (; key_size > 16; key += 8, key_size -= 8)
+		hash = bytes_mix(hash, bytes_word(key));
+	block = bytes_block(key, key_size);
+	hash = bytes_mix(hash, block.words[0]);
+	return bytes_mix(bytes_mix(hash, block.words[1]), inflight->seed);
+}
+
 struct inflight_entry *inflight_find(
-	const struct inflight *inflight, const char *key, size_t key_size)
+	const struct inflight *inflight, const char *key, size_t key_size, uint64_t hash)
 {
 	struct inflight_entry *entry;
-	uint64_t hash;
 	size_t slot;
 
 	if (inflight->count == 0)
 		return NULL;
-	hash = inflight_hash(inflight->seed, key, key_size);
 	slot = inflight_home(inflight, hash);
 	for (; (entry = inflight->slots[slot]) != NULL; slot = inflight_next(inflight, slot))
 		if (entry->hash == hash && entry->key_size == key_size &&
-			memcmp(entry->key, key, key_size) == 0)
+			bytes_equal(entry->key, key, key_size))
 			return entry;
 	return NULL;
 }
@@ -101,7 +90,6 @@ int inflight_add(struct inflight *inflight, struct inflight_entry *entry)
 {
 	if (4 * (inflight->count + 1) > 3 * inflight->capacity && inflight_grow(inflight) != 0)
 		return -1;
-	entry->hash = inflight_hash(inflight->seed, entry->key, entry->key_size);
 	inflight_place(inflight, entry);
 	entry->newer = NULL;
 	entry->older = inflight->newest;

@@ -32,12 +32,15 @@ void inflight_init(struct inflight *inflight, uint64_t seed);
 /* Frees the table, not the entries: take them out first. */
 void inflight_done(struct inflight *inflight);
 
-/* The entry with that key, or NULL. */
+/* What is asked of a key, and kept in an entry, beside the key itself. */
+uint64_t inflight_hash(const struct inflight *inflight, const char *key, size_t key_size);
+
+/* The entry with that key and its hash, or NULL. */
 struct inflight_entry *inflight_find(
-	const struct inflight *inflight, const char *key, size_t key_size);
+	const struct inflight *inflight, const char *key, size_t key_size, uint64_t hash);
 
 /*
- * Adds an entry whose key is set and not in the table; the table keeps the pointer. 0, or -1 when
+ * Adds an entry; key and hash are set and not in the table. It keeps the pointer. 0, or -1 when
  * there is no memory for a larger table.
  */
 int inflight_add(struct inflight *inflight, struct inflight_entry *entry);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/trace/bytes.h"
+
 #define METHODS_CAPACITY_MIN 16
 
 void methods_init(struct methods *methods)
@@ -22,38 +24,25 @@ void methods_done(struct methods *methods)
 	methods_init(methods);
 }
 
-/* Both ends of a name as words; they overlap in a short one. */
 static uint64_t methods_hash(struct span_text name)
 {
-	uint64_t first = 0, last = 0;
+	struct bytes_block ends = bytes_block(name.bytes, name.size);
 
-	if (name.size >= sizeof first) {
-		memcpy(&first, name.bytes, sizeof first);
-		memcpy(&last, name.bytes + name.size - sizeof last, sizeof last);
-	} else if (name.size > 0) {
-		first = (uint64_t)(uint8_t)name.bytes[0] << 16 |
-			(uint64_t)(uint8_t)name.bytes[name.size / 2] << 8 |
-			(uint8_t)name.bytes[name.size - 1];
-	}
-	first = (first ^ name.size) * 0x9e3779b97f4a7c15u;
-	last = ((first >> 32) ^ last) * 0x9e3779b97f4a7c15u;
-	return last >> 32;
+	return bytes_mix(bytes_mix(name.size, ends.words[0]), ends.words[1]);
 }
 
 /* The slot that has the name, or the free one where it would be. */
-static struct methods_slot *methods_slot(const struct methods *methods, struct span_text name)
+static struct methods_slot *methods_slot(
+	const struct methods *methods, struct span_text name, uint64_t hash)
 {
 	size_t mask = methods->capacity - 1;
-	size_t at = methods_hash(name) & mask;
-	struct methods_slot *slot;
+	size_t at = hash & mask;
 
-	for (;; at = (at + 1) & mask) {
-		slot = &methods->slots[at];
-		if (slot->name.bytes == NULL ||
-			(slot->name.size == name.size &&
-				memcmp(slot->name.bytes, name.bytes, name.size) == 0))
-			return slot;
-	}
+	while (methods->slots[at].number != METHODS_OTHER &&
+		(methods->slots[at].hash != hash || methods->slots[at].name.size != name.size ||
+			!bytes_equal(methods->slots[at].name.bytes, name.bytes, name.size)))
+		at = (at + 1) & mask;
+	return &methods->slots[at];
 }
 
 static int methods_grow(struct methods *methods)
@@ -68,8 +57,9 @@ static int methods_grow(struct methods *methods)
 	if (grown.slots == NULL)
 		return -1;
 	for (i = 0; i < methods->capacity; i++)
-		if (methods->slots[i].name.bytes != NULL)
-			*methods_slot(&grown, methods->slots[i].name) = methods->slots[i];
+		if (methods->slots[i].number != METHODS_OTHER)
+			*methods_slot(&grown, methods->slots[i].name, methods->slots[i].hash) =
+				methods->slots[i];
 	free(methods->slots);
 	*methods = grown;
 	return 0;
@@ -79,18 +69,21 @@ int methods_add(struct methods *methods, const char *name)
 {
 	struct span_text text = {.bytes = name, .size = strlen(name)};
 	unsigned number = methods_find(methods, text);
+	uint64_t hash;
 
 	if (number != METHODS_OTHER)
 		return (int)number;
 	if (2 * ((size_t)methods->count + 1) > methods->capacity && methods_grow(methods) != 0)
 		return -1;
-	*methods_slot(methods, text) =
-		(struct methods_slot){.name = text, .number = ++methods->count};
+	hash = methods_hash(text);
+	*methods_slot(methods, text, hash) =
+		(struct methods_slot){.hash = hash, .name = text, .number = ++methods->count};
 	return (int)methods->count;
 }
 
 unsigned methods_find(const struct methods *methods, struct span_text name)
 {
-	/* a free slot has the number METHODS_OTHER */
-	return methods->capacity > 0 ? methods_slot(methods, name)->number : METHODS_OTHER;
+	if (methods->count == 0)
+		return METHODS_OTHER;
+	return methods_slot(methods, name, methods_hash(name))->number;
 }

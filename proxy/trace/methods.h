@@ -2,6 +2,7 @@
 #define PROXY_TRACE_METHODS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "exporter/span.h"
 
@@ -13,8 +14,9 @@
 #define METHODS_OTHER 0 /* the number of all methods that were not added */
 
 struct methods_slot {
-	struct span_text name; /* borrowed; bytes NULL: the slot is free */
-	unsigned number;
+	uint64_t hash;
+	struct span_text name; /* borrowed */
+	unsigned number;       /* METHODS_OTHER: the slot is free */
 };
 
 struct methods {

@@ -9,6 +9,7 @@
 
 #include "exporter/exporter.h"
 #include "proxy/trace/attributes.h"
+#include "proxy/trace/bytes.h"
 #include "proxy/trace/capture.h"
 #include "proxy/trace/common.h"
 #include "proxy/trace/request.h"
@@ -57,7 +58,7 @@ static struct span_text record_name(
 
 		if (size > RECORD_NAME_MAX - used)
 			size = RECORD_NAME_MAX - used;
-		memcpy(text + used, parts[i].bytes, size);
+		bytes_copy(text + used, parts[i].bytes, size);
 		used += size;
 	}
 	return (struct span_text){.bytes = text, .size = used};
@@ -74,7 +75,7 @@ static bool record_differs(struct span_text value, struct span_text remembered)
 {
 	return value.bytes != NULL && remembered.bytes != NULL &&
 	       (value.size != remembered.size ||
-		       memcmp(value.bytes, remembered.bytes, value.size) != 0);
+		       !bytes_equal(value.bytes, remembered.bytes, value.size));
 }
 
 /* Values of the request, then of the answer, which is the better witness; one per attribute. */

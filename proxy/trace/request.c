@@ -2,7 +2,8 @@
 #include "proxy/trace/request.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#include "proxy/trace/bytes.h"
 
 _Static_assert(sizeof(struct request) <= REQUEST_SIZE_USUAL / 2, "there is room for usual texts");
 
@@ -43,8 +44,7 @@ static struct span_text request_pack(char **at, struct span_text text)
 {
 	struct span_text packed = {.bytes = *at, .size = text.size};
 
-	if (text.size > 0)
-		memcpy(*at, text.bytes, text.size);
+	bytes_copy(*at, text.bytes, text.size);
 	*at += text.size;
 	return packed;
 }

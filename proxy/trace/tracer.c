@@ -155,10 +155,11 @@ static size_t tracer_take_values(const struct capture_set *captures,
 
 /* A place in the table for a new request: whoever has its id, or waits longest, ends. */
 static void tracer_make_room(
-	struct tracer_connection *connection, const char *key, size_t key_size, uint64_t now_ns)
+	struct tracer_connection *connection, const struct inflight_entry *entry, uint64_t now_ns)
 {
 	struct tracer *tracer = connection->tracer;
-	struct inflight_entry *same = inflight_find(&connection->inflight, key, key_size);
+	struct inflight_entry *same =
+		inflight_find(&connection->inflight, entry->key, entry->key_size, entry->hash);
 
 	if (same != NULL) {
 		tracer->counters.ids_reused++;
@@ -311,7 +312,8 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 		tracer->counters.no_memory++;
 		return;
 	}
-	tracer_make_room(connection, key, key_text.size, now_ns);
+	request->entry.hash = inflight_hash(&connection->inflight, key, key_text.size);
+	tracer_make_room(connection, &request->entry, now_ns);
 	if (inflight_add(&connection->inflight, &request->entry) != 0) {
 		tracer->counters.no_memory++;
 		request_free(&tracer->requests, request);
@@ -358,8 +360,8 @@ static void tracer_backend_reply(
 {
 	char key[ENVELOPE_KEY_MAX];
 	size_t key_size = envelope_id_key(message->envelope, key);
-	struct request *request =
-		(struct request *)inflight_find(&connection->inflight, key, key_size);
+	struct request *request = (struct request *)inflight_find(&connection->inflight, key,
+		key_size, inflight_hash(&connection->inflight, key, key_size));
 
 	if (key_size == 0 || request == NULL) {
 		connection->tracer->counters.replies_unmatched++;

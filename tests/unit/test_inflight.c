@@ -27,9 +27,21 @@ static void item_set(struct item *item, const char *key, size_t key_size)
 	item->entry.key_size = (uint16_t)key_size;
 }
 
+static int item_add(struct inflight *inflight, struct item *item)
+{
+	item->entry.hash = inflight_hash(inflight, item->entry.key, item->entry.key_size);
+	return inflight_add(inflight, &item->entry);
+}
+
+static struct inflight_entry *key_find(
+	const struct inflight *inflight, const char *key, size_t key_size)
+{
+	return inflight_find(inflight, key, key_size, inflight_hash(inflight, key, key_size));
+}
+
 static struct item *item_find(const struct inflight *inflight, const struct item *item)
 {
-	return (struct item *)inflight_find(inflight, item->key, item->entry.key_size);
+	return (struct item *)key_find(inflight, item->key, item->entry.key_size);
 }
 
 /* --- against the model --- */
@@ -111,7 +123,7 @@ static void step(struct model *model, struct inflight *inflight, struct item *it
 		inflight_remove(inflight, &item->entry);
 		model_remove(model, i);
 	} else {
-		if (inflight_add(inflight, &item->entry) != 0)
+		if (item_add(inflight, item) != 0)
 			ck_abort();
 		model->items[model->count++] = item;
 	}
@@ -157,7 +169,7 @@ static void wrap_keys(struct item *items, uint64_t seed)
 		struct item *item = &items[found];
 
 		item_set(item, key, (size_t)snprintf(key, sizeof key, "n%d", number));
-		ck_assert_int_eq(inflight_add(&inflight, &item->entry), 0);
+		ck_assert_int_eq(item_add(&inflight, item), 0);
 		ck_assert_uint_eq(inflight.capacity, WRAP_CAPACITY);
 		inflight_remove(&inflight, &item->entry);
 		found += item->entry.hash % WRAP_CAPACITY == homes[found];
@@ -192,7 +204,7 @@ START_TEST(test_wrapped_chain)
 	for (number = 0; number < 720; number++) {
 		order_make(order, WRAP_ENTRIES, number);
 		for (i = 0, wrong = 0; i < WRAP_ENTRIES; i++)
-			wrong += inflight_add(&inflight, &items[i].entry) != 0;
+			wrong += item_add(&inflight, &items[i]) != 0;
 		ck_assert_uint_eq(inflight.capacity, WRAP_CAPACITY);
 		for (i = 0; i < WRAP_ENTRIES; i++) {
 			inflight_remove(&inflight, &items[order[i]].entry);
@@ -206,13 +218,13 @@ START_TEST(test_wrapped_chain)
 }
 END_TEST
 
-/* Keys of every size, of which nothing is read beyond their ends. */
+/* Keys of every size, of which nothing is read beyond their ends; each byte counts. */
 START_TEST(test_key_sizes)
 {
 	struct item item;
 	struct inflight inflight;
 	char key[KEY_MAX];
-	size_t size;
+	size_t size, i;
 	uint8_t *copy;
 
 	memset(key, 'k', sizeof key);
@@ -221,9 +233,16 @@ START_TEST(test_key_sizes)
 		item_set(&item, key, size);
 		copy = unit_guard_copy(key, size);
 		item.entry.key = (char *)copy;
-		ck_assert_int_eq(inflight_add(&inflight, &item.entry), 0);
-		ck_assert_ptr_eq(inflight_find(&inflight, (char *)copy, size), &item.entry);
-		ck_assert_ptr_null(inflight_find(&inflight, key, size == 0 ? 1 : size - 1));
+		ck_assert_int_eq(item_add(&inflight, &item), 0);
+		ck_assert_ptr_eq(key_find(&inflight, (char *)copy, size), &item.entry);
+		ck_assert_ptr_null(key_find(&inflight, key, size == 0 ? 1 : size - 1));
+		for (i = 0; i < size; i++) {
+			key[i] = 'x';
+			ck_assert_ptr_null(key_find(&inflight, key, size));
+			ck_assert_uint_ne(inflight_hash(&inflight, key, size), item.entry.hash);
+			ck_assert_ptr_null(inflight_find(&inflight, key, size, item.entry.hash));
+			key[i] = 'k';
+		}
 		inflight_remove(&inflight, &item.entry);
 		unit_guard_free(copy, size);
 	}
@@ -241,9 +260,9 @@ START_TEST(test_memory_comes_and_goes)
 	inflight_init(&inflight, 1);
 	item_set(&item, "s1", 2);
 	ck_assert_ptr_null(inflight.slots);
-	ck_assert_ptr_null(inflight_find(&inflight, "s1", 2));
+	ck_assert_ptr_null(key_find(&inflight, "s1", 2));
 	inflight_trim(&inflight);
-	ck_assert_int_eq(inflight_add(&inflight, &item.entry), 0);
+	ck_assert_int_eq(item_add(&inflight, &item), 0);
 	ck_assert_ptr_nonnull(inflight.slots);
 	inflight_trim(&inflight); /* not empty: stays */
 	ck_assert_ptr_eq(item_find(&inflight, &item), &item);
@@ -251,7 +270,7 @@ START_TEST(test_memory_comes_and_goes)
 	ck_assert_ptr_nonnull(inflight.slots);
 	inflight_trim(&inflight);
 	ck_assert_ptr_null(inflight.slots);
-	ck_assert_int_eq(inflight_add(&inflight, &item.entry), 0);
+	ck_assert_int_eq(item_add(&inflight, &item), 0);
 	ck_assert_ptr_eq(item_find(&inflight, &item), &item);
 	inflight_remove(&inflight, &item.entry);
 	inflight_done(&inflight);
@@ -269,11 +288,11 @@ START_TEST(test_no_memory)
 	inflight_init(&inflight, 1);
 	for (i = 0; i < KEYS; i++) {
 		unit_alloc_fail_after(0);
-		if (inflight_add(&inflight, &items[i].entry) != 0) {
+		if (item_add(&inflight, &items[i]) != 0) {
 			unit_alloc_fail_never();
 			ck_assert(model_agrees(&model, &inflight));
 			ck_assert_ptr_null(item_find(&inflight, &items[i]));
-			ck_assert_int_eq(inflight_add(&inflight, &items[i].entry), 0);
+			ck_assert_int_eq(item_add(&inflight, &items[i]), 0);
 		}
 		unit_alloc_fail_never();
 		model.items[model.count++] = &items[i];
