@@ -16,6 +16,7 @@
 #include "exporter/escape.h"
 #include "exporter/shared.h"
 #include "exporter/text.h"
+#include "w3c/hex.h"
 
 enum {
 	CONSOLE_NAME_MAX = 100, /* characters shown */
@@ -421,13 +422,10 @@ static void console_painted(const struct console_forest *forest, enum console_pa
 
 static void console_format_hex(struct text *trees, const uint8_t *bytes, size_t size)
 {
-	char digits[3];
-	size_t i;
+	char *p = text_room(trees, 2 * size);
 
-	for (i = 0; i < size; i++) {
-		(void)snprintf(digits, sizeof digits, "%02x", bytes[i]); /* always fits */
-		text_append(trees, digits, 2);
-	}
+	if (p != NULL)
+		text_end(trees, hex_put(p, bytes, size));
 }
 
 /* What stands before the lines below a node's parent, and then below the node itself. */

@@ -16,6 +16,7 @@
 #include "exporter/escape.h"
 #include "exporter/shared.h"
 #include "exporter/text.h"
+#include "w3c/hex.h"
 
 /* Bits 8 and 9 of Span.flags (trace.proto, SpanFlags). */
 #define OTLP_FLAG_HAS_IS_REMOTE 0x100u
@@ -23,17 +24,6 @@
 
 /* Longer than any piece below without its variable text; the head of a span is the longest. */
 #define OTLP_PIECE_MAX 400
-
-/* clang-format off */
-#define OTLP_HEX_ROW(h) \
-	h "0" h "1" h "2" h "3" h "4" h "5" h "6" h "7" h "8" h "9" h "a" h "b" h "c" h "d" h "e" h "f"
-
-static const char otlp_hex[] =
-	OTLP_HEX_ROW("0") OTLP_HEX_ROW("1") OTLP_HEX_ROW("2") OTLP_HEX_ROW("3")
-	OTLP_HEX_ROW("4") OTLP_HEX_ROW("5") OTLP_HEX_ROW("6") OTLP_HEX_ROW("7")
-	OTLP_HEX_ROW("8") OTLP_HEX_ROW("9") OTLP_HEX_ROW("a") OTLP_HEX_ROW("b")
-	OTLP_HEX_ROW("c") OTLP_HEX_ROW("d") OTLP_HEX_ROW("e") OTLP_HEX_ROW("f");
-/* clang-format on */
 
 static const char otlp_decimals[] = "00010203040506070809101112131415161718192021222324"
 				    "25262728293031323334353637383940414243444546474849"
@@ -47,25 +37,6 @@ static inline char *otlp_put_bytes(char *p, const char *bytes, size_t size)
 }
 
 #define OTLP_PUT(p, literal) otlp_put_bytes(p, literal, sizeof(literal) - 1)
-
-/* Eight bytes by the table, without a loop. */
-static inline char *otlp_put_hex8(char *p, const uint8_t bytes[8])
-{
-	p = otlp_put_bytes(p, otlp_hex + 2 * bytes[0], 2);
-	p = otlp_put_bytes(p, otlp_hex + 2 * bytes[1], 2);
-	p = otlp_put_bytes(p, otlp_hex + 2 * bytes[2], 2);
-	p = otlp_put_bytes(p, otlp_hex + 2 * bytes[3], 2);
-	p = otlp_put_bytes(p, otlp_hex + 2 * bytes[4], 2);
-	p = otlp_put_bytes(p, otlp_hex + 2 * bytes[5], 2);
-	p = otlp_put_bytes(p, otlp_hex + 2 * bytes[6], 2);
-	return otlp_put_bytes(p, otlp_hex + 2 * bytes[7], 2);
-}
-
-static inline char *otlp_put_trace_id(char *p, const uint8_t trace_id[TRACE_ID_SIZE])
-{
-	p = otlp_put_hex8(p, trace_id);
-	return otlp_put_hex8(p, trace_id + 8);
-}
 
 static inline char *otlp_put_pair(char *p, uint32_t number)
 {
@@ -293,9 +264,9 @@ static void otlp_append_link(struct text *text, const struct span_link *link)
 	if (p == NULL)
 		return;
 	p = OTLP_PUT(p, "{\"traceId\":\"");
-	p = otlp_put_trace_id(p, link->trace_id);
+	p = hex_put_id(p, link->trace_id, TRACE_ID_SIZE);
 	p = OTLP_PUT(p, "\",\"spanId\":\"");
-	p = otlp_put_hex8(p, link->span_id);
+	p = hex_put_id(p, link->span_id, SPAN_ID_SIZE);
 	text_end(text, OTLP_PUT(p, "\"}"));
 }
 
@@ -337,12 +308,12 @@ static uint32_t otlp_flags(const struct span *span)
 static inline char *otlp_put_ids(char *p, const struct span *span)
 {
 	p = OTLP_PUT(p, "{\"traceId\":\"");
-	p = otlp_put_trace_id(p, span->context.trace_id);
+	p = hex_put_id(p, span->context.trace_id, TRACE_ID_SIZE);
 	p = OTLP_PUT(p, "\",\"spanId\":\"");
-	p = otlp_put_hex8(p, span->context.span_id);
+	p = hex_put_id(p, span->context.span_id, SPAN_ID_SIZE);
 	if (span->has_parent) {
 		p = OTLP_PUT(p, "\",\"parentSpanId\":\"");
-		p = otlp_put_hex8(p, span->parent_span_id);
+		p = hex_put_id(p, span->parent_span_id, SPAN_ID_SIZE);
 	}
 	return p;
 }

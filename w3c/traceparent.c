@@ -1,12 +1,14 @@
 /*
- * The traceparent field: text to value and back. Both are on the way of every request, so both go
- * through tables, and neither branches on single digits: what is no digit clears a mark that is
- * looked at once, at the end. Nothing is kept between calls; only parsing can fail.
+ * The traceparent field: text to value and back. Both are on the way of every request, so neither
+ * branches on single digits: what is no digit clears a mark that is looked at once, at the end.
+ * Nothing is kept between calls; only parsing can fail.
  */
 #include "w3c/traceparent.h"
 
 #include <stdbool.h>
 #include <string.h>
+
+#include "w3c/hex.h"
 
 /* Where the fields of "00-<32 digits>-<16 digits>-00" begin. */
 #define TRACEPARENT_TRACE_ID 3
@@ -38,23 +40,6 @@ static const uint16_t traceparent_digits[256] = {
 	['f'] = 0x100 + 0xf,
 };
 
-static const char traceparent_pairs[] = "000102030405060708090a0b0c0d0e0f"
-					"101112131415161718191a1b1c1d1e1f"
-					"202122232425262728292a2b2c2d2e2f"
-					"303132333435363738393a3b3c3d3e3f"
-					"404142434445464748494a4b4c4d4e4f"
-					"505152535455565758595a5b5c5d5e5f"
-					"606162636465666768696a6b6c6d6e6f"
-					"707172737475767778797a7b7c7d7e7f"
-					"808182838485868788898a8b8c8d8e8f"
-					"909192939495969798999a9b9c9d9e9f"
-					"a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
-					"b0b1b2b3b4b5b6b7b8b9babbbcbdbebf"
-					"c0c1c2c3c4c5c6c7c8c9cacbcccdcecf"
-					"d0d1d2d3d4d5d6d7d8d9dadbdcdddedf"
-					"e0e1e2e3e4e5e6e7e8e9eaebecedeeef"
-					"f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
-
 /* Decodes 2 * size digits. Returns TRACEPARENT_DIGITS, or less when any of them is none. */
 static inline unsigned traceparent_decode(uint8_t *bytes, const char *text, size_t size)
 {
@@ -71,15 +56,6 @@ static inline unsigned traceparent_decode(uint8_t *bytes, const char *text, size
 		bytes[i] = (uint8_t)both;
 	}
 	return seen;
-}
-
-static inline void traceparent_encode(char *text, const uint8_t *bytes, size_t size)
-{
-	size_t i;
-
-#pragma GCC unroll 16 /* three instructions a byte instead of seven */
-	for (i = 0; i < size; i++)
-		memcpy(text + 2 * i, traceparent_pairs + 2 * (size_t)bytes[i], 2);
 }
 
 static bool traceparent_ids_present(const struct traceparent *traceparent)
@@ -137,12 +113,12 @@ int traceparent_parse(struct traceparent *traceparent, const char *text, size_t 
 
 void traceparent_format(char text[TRACEPARENT_SIZE], const struct traceparent *traceparent)
 {
-	text[0] = '0';
-	text[1] = '0';
-	text[TRACEPARENT_TRACE_ID - 1] = '-';
-	traceparent_encode(text + TRACEPARENT_TRACE_ID, traceparent->trace_id, TRACE_ID_SIZE);
-	text[TRACEPARENT_SPAN_ID - 1] = '-';
-	traceparent_encode(text + TRACEPARENT_SPAN_ID, traceparent->span_id, SPAN_ID_SIZE);
-	text[TRACEPARENT_FLAGS - 1] = '-';
-	traceparent_encode(text + TRACEPARENT_FLAGS, &traceparent->flags, 1);
+	*text++ = '0';
+	*text++ = '0';
+	*text++ = '-';
+	text = hex_put_id(text, traceparent->trace_id, TRACE_ID_SIZE);
+	*text++ = '-';
+	text = hex_put_id(text, traceparent->span_id, SPAN_ID_SIZE);
+	*text++ = '-';
+	(void)hex_put(text, &traceparent->flags, 1); /* ends where the field does */
 }
