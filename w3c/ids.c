@@ -60,13 +60,22 @@ void ids_init(struct ids *ids)
 	ids->generation = ids_generation();
 }
 
-void ids_random(struct ids *ids, uint8_t *bytes, size_t size)
+/* The next size bytes of the pool, each given once. */
+static inline const uint8_t *ids_take(struct ids *ids, size_t size)
 {
+	const uint8_t *bytes;
+
 	assert(size <= sizeof ids->pool);
 	if (ids->generation != ids_generation() || size > sizeof ids->pool - ids->used)
 		ids_refill(ids);
-	memcpy(bytes, ids->pool + ids->used, size);
+	bytes = ids->pool + ids->used;
 	ids->used += size;
+	return bytes;
+}
+
+void ids_random(struct ids *ids, uint8_t *bytes, size_t size)
+{
+	memcpy(bytes, ids_take(ids, size), size);
 }
 
 void ids_trace_id(struct ids *ids, uint8_t trace_id[16])
@@ -74,8 +83,9 @@ void ids_trace_id(struct ids *ids, uint8_t trace_id[16])
 	uint64_t halves[2];
 
 	do
-		ids_random(ids, trace_id, 16);
-	while (memcpy(halves, trace_id, sizeof halves), (halves[0] | halves[1]) == 0);
+		memcpy(halves, ids_take(ids, sizeof halves), sizeof halves);
+	while ((halves[0] | halves[1]) == 0);
+	memcpy(trace_id, halves, sizeof halves);
 }
 
 void ids_span_id(struct ids *ids, uint8_t span_id[8])
@@ -83,6 +93,7 @@ void ids_span_id(struct ids *ids, uint8_t span_id[8])
 	uint64_t whole;
 
 	do
-		ids_random(ids, span_id, 8);
-	while (memcpy(&whole, span_id, sizeof whole), whole == 0);
+		memcpy(&whole, ids_take(ids, sizeof whole), sizeof whole);
+	while (whole == 0);
+	memcpy(span_id, &whole, sizeof whole);
 }
