@@ -35,7 +35,7 @@ static void common_share(struct common *common)
 	const struct captures *captures = common->settings->captures;
 	struct attributes attributes;
 	struct span_shared *shared;
-	size_t i;
+	unsigned i;
 
 	attributes.count = 0;
 	common_put(common, &attributes);
@@ -62,6 +62,7 @@ static bool common_remember(
 		return false;
 	(*value)->size = text.size;
 	memcpy((*value)->bytes, text.bytes, text.size);
+	common->kept |= UINT32_C(1) << capture->attribute;
 	return true;
 }
 

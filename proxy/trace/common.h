@@ -28,11 +28,14 @@ struct common_value {
 	char bytes[];
 };
 
+_Static_assert(CAPTURE_ATTRIBUTES_MAX <= 32, "each captured attribute has a bit");
+
 struct common {
 	const struct common_settings *settings; /* borrowed */
 	const char *transport;                  /* static */
 	char number[24];
 	struct span_shared *shared;    /* owned; NULL when memory was short */
+	uint32_t kept;                 /* bits of the captured attributes that have a value */
 	struct common_value *values[]; /* owned; of each captured attribute, NULL until kept */
 };
 
@@ -44,13 +47,11 @@ void common_free(struct common *common);
 /* Puts everything, for a span that cannot use the rendering; but not the remembered values. */
 void common_put(const struct common *common, struct attributes *attributes);
 
-/* The remembered value of an attribute; bytes NULL when there is none. */
-static inline struct span_text common_value(const struct common *common, size_t attribute)
+/* The remembered value of an attribute, which is kept. */
+static inline struct span_text common_value(const struct common *common, unsigned attribute)
 {
 	const struct common_value *value = common->values[attribute];
 
-	if (value == NULL)
-		return (struct span_text){.bytes = NULL};
 	return (struct span_text){.bytes = value->bytes, .size = value->size};
 }
 

@@ -67,37 +67,55 @@ static struct span_text record_name(
 /* ---- captured values ---- */
 
 struct record_values {
-	struct span_text list[CAPTURE_ATTRIBUTES_MAX]; /* by attribute; NULL where there is none */
-	bool own; /* one of them differs from what the connection remembers */
+	uint32_t present; /* bits of the attributes that have a value */
+	struct span_text list[CAPTURE_ATTRIBUTES_MAX]; /* by attribute; else undefined */
 };
 
-static bool record_differs(struct span_text value, struct span_text remembered)
+/* The lowest of some attributes, which is taken out of them. */
+static unsigned record_next(uint32_t *attributes)
 {
-	return value.bytes != NULL && remembered.bytes != NULL &&
-	       (value.size != remembered.size ||
-		       !bytes_equal(value.bytes, remembered.bytes, value.size));
+	unsigned next = (unsigned)__builtin_ctz(*attributes);
+
+	*attributes &= *attributes - 1;
+	return next;
 }
 
 /* Values of the request, then of the answer, which is the better witness; one per attribute. */
-static void record_find_values(const struct common *common, const struct request *request,
-	const struct envelope *reply, struct record_values *values)
+static void record_find_values(
+	const struct request *request, const struct envelope *reply, struct record_values *values)
 {
 	const struct capture_list *from_request = &request->captures->from[PROFILE_FROM_REQUEST];
 	const struct capture_list *from_reply = &request->captures->from[PROFILE_FROM_REPLY];
-	size_t attribute_count = common->settings->captures->attribute_count;
+	unsigned attribute;
 	size_t i;
 
-	values->own = false;
-	for (i = 0; i < attribute_count; i++)
-		values->list[i].bytes = NULL;
-	for (i = 0; i < request->value_count; i++)
-		values->list[from_request->rows[request->values[i].capture].attribute] =
-			request->values[i].text;
-	for (i = 0; reply != NULL && i < from_reply->count; i++)
-		(void)capture_take(&from_reply->rows[i], reply,
-			&values->list[from_reply->rows[i].attribute]); /* else as it was */
-	for (i = 0; i < attribute_count; i++)
-		values->own |= record_differs(values->list[i], common_value(common, i));
+	values->present = 0;
+	for (i = 0; i < request->value_count; i++) {
+		attribute = from_request->rows[request->values[i].capture].attribute;
+		values->list[attribute] = request->values[i].text;
+		values->present |= UINT32_C(1) << attribute;
+	}
+	for (i = 0; reply != NULL && i < from_reply->count; i++) {
+		attribute = from_reply->rows[i].attribute;
+		if (capture_take(&from_reply->rows[i], reply, &values->list[attribute]))
+			values->present |= UINT32_C(1) << attribute;
+	}
+}
+
+/* Whether one of the values is another than the connection remembers. */
+static bool record_values_differ(const struct record_values *values, const struct common *common)
+{
+	uint32_t both = values->present & common->kept;
+
+	while (both != 0) {
+		unsigned attribute = record_next(&both);
+		struct span_text value = values->list[attribute];
+		struct span_text kept = common_value(common, attribute);
+
+		if (value.size != kept.size || !bytes_equal(value.bytes, kept.bytes, value.size))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -108,23 +126,25 @@ static const struct span_shared *record_put_captured(const struct common *common
 	const struct request *request, const struct envelope *reply, struct attributes *attributes)
 {
 	const struct captures *captures = common->settings->captures;
+	const struct span_shared *shared = common->shared;
 	struct record_values values;
-	size_t i;
+	uint32_t wanted;
 
-	if (request->value_count == 0 && request->captures->from[PROFILE_FROM_REPLY].count == 0)
-		return common->shared;
-	record_find_values(common, request, reply, &values);
-	if (values.own)
+	record_find_values(request, reply, &values);
+	wanted = values.present & ~common->kept;
+	if (record_values_differ(&values, common)) {
+		wanted = values.present | common->kept;
+		shared = NULL;
 		common_put(common, attributes);
-	for (i = 0; i < captures->attribute_count; i++) {
-		struct span_text remembered = common_value(common, i);
-
-		if (values.list[i].bytes != NULL && (values.own || remembered.bytes == NULL))
-			attributes_put(attributes, captures->attributes[i], values.list[i]);
-		else if (values.own && remembered.bytes != NULL)
-			attributes_put(attributes, captures->attributes[i], remembered);
 	}
-	return values.own ? NULL : common->shared;
+	while (wanted != 0) {
+		unsigned attribute = record_next(&wanted);
+		bool own = (values.present >> attribute & 1) != 0;
+
+		attributes_put(attributes, captures->attributes[attribute],
+			own ? values.list[attribute] : common_value(common, attribute));
+	}
+	return shared;
 }
 
 /* ---- the rest ---- */
