@@ -1,7 +1,7 @@
 /*
- * Lifecycles: first every member by itself, from the tree into the structs; then each rule with the
- * span it names, which may stand behind it; at last what must hold between rules. Whatever fails,
- * what was taken hangs in the lifecycle, which is then freed.
+ * Lifecycles: first every member by itself, from the tree into the structs; then what must
+ * hold between them, so that rules may stand before the spans they name. Whatever fails, what was
+ * taken hangs in the lifecycle, which is then freed.
  */
 #include "config/lifecycle.h"
 
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config/file.h"
+#include "config/lifecycle_check.h"
 #include "config/lifecycle_rule.h"
 #include "config/reader.h"
 #include "config/value.h"
@@ -147,6 +148,9 @@ static int lifecycle_take_span(struct reader *reader, const struct file_node *no
 		return reader_fail(reader, node, "must have a name");
 	if (lifecycle_check_title(reader, file_member(node, "name"), span->title, NULL) != 0)
 		return -1;
+	if (span->announce != NULL && lifecycle_check_title(reader, file_member(node, "announce"),
+					      span->announce, NULL) != 0)
+		return -1;
 	return lifecycle_check_span_key(reader, file_member(node, "key"), span);
 }
 
@@ -186,135 +190,6 @@ static const struct reader_member lifecycle_members[] = {
 	{"rules", lifecycle_take_rules, 0},
 	{NULL, NULL, 0},
 };
-
-static bool lifecycle_opens(const struct lifecycle_rule *rule, size_t span)
-{
-	return rule->action == LIFECYCLE_OPEN && rule->span == span;
-}
-
-/* A span that nothing opens is a mistake in the rules. */
-static int lifecycle_check_opened(
-	struct reader *reader, const struct file_node *spans, const struct lifecycle *lifecycle)
-{
-	const struct file_node *node = spans == NULL ? NULL : spans->child;
-	size_t span, i;
-
-	for (span = 0; node != NULL; node = node->next, span++) {
-		for (i = 0; i < lifecycle->rule_count; i++)
-			if (lifecycle_opens(&lifecycle->rules[i], span))
-				break;
-		if (i == lifecycle->rule_count)
-			return reader_fail(reader, node,
-				"no rule opens it; must have one with \"do\": \"open\"");
-	}
-	return 0;
-}
-
-/* Whether the rule is for the method; NULL: for all methods. */
-static bool lifecycle_covers(const struct lifecycle_rule *rule, const char *method)
-{
-	size_t i;
-
-	if (rule->methods == NULL)
-		return true;
-	for (i = 0; method != NULL && i < rule->method_count; i++)
-		if (strcmp(rule->methods[i], method) == 0)
-			return true;
-	return false;
-}
-
-/* Whether the claims for the method are there and have just what the rule's key lacks. */
-static bool lifecycle_completes(
-	const struct lifecycle *lifecycle, const struct lifecycle_rule *rule, const char *method)
-{
-	const size_t lacking = lifecycle->spans[rule->span].key_count - rule->key_count;
-	const struct lifecycle_rule *claim;
-	size_t count = 0;
-	size_t i;
-
-	for (i = 0; i < lifecycle->rule_count; i++) {
-		claim = &lifecycle->rules[i];
-		if (claim->action != LIFECYCLE_CLAIM || claim->span != rule->span ||
-			!lifecycle_covers(claim, method))
-			continue;
-		if (claim->key_count != lacking)
-			return false;
-		count++;
-	}
-	return count > 0;
-}
-
-/* The first parts of a key may be left to the claim of the request that is answered. */
-static int lifecycle_check_claimed(struct reader *reader, const struct file_node *node,
-	const struct lifecycle *lifecycle, const struct lifecycle_rule *rule)
-{
-	const struct lifecycle_span *span = &lifecycle->spans[rule->span];
-	const size_t lacking = span->key_count - rule->key_count;
-	const char *method;
-	size_t i = 0;
-
-	if (rule->action != LIFECYCLE_OPEN || lacking == 0)
-		return 0;
-	do {
-		method = rule->methods == NULL ? NULL : rule->methods[i];
-		if (!lifecycle_completes(lifecycle, rule, method))
-			return reader_fail(reader, node,
-				"the key lacks %zu of %zu parts; must have them all, or each claim "
-				"of %s those",
-				lacking, span->key_count, method == NULL ? "all methods" : method);
-	} while (++i < rule->method_count);
-	return 0;
-}
-
-/* Another id is told by the root of a rule that opens the span. */
-static int lifecycle_check_alias(struct reader *reader, const struct file_node *node,
-	const struct lifecycle *lifecycle, const struct lifecycle_rule *rule)
-{
-	size_t i;
-
-	if (!rule->alias)
-		return 0;
-	for (i = 0; i < lifecycle->rule_count; i++)
-		if (lifecycle_opens(&lifecycle->rules[i], rule->span) &&
-			lifecycle->rules[i].root != NULL)
-			return 0;
-	return reader_fail(reader, file_member(node, "alias"),
-		"must stand where a rule opens the span with a root");
-}
-
-/* Each rule with its node: first the rule alone, then with the others. */
-static int lifecycle_check_rules(
-	struct reader *reader, const struct file_node *rules, struct lifecycle *lifecycle)
-{
-	const struct file_node *node;
-	struct lifecycle_rule *rule;
-
-	rule = lifecycle->rules;
-	for (node = rules->child; node != NULL; node = node->next)
-		if (lifecycle_rule_check(reader, node, rule++, lifecycle) != 0)
-			return -1;
-	rule = lifecycle->rules;
-	for (node = rules->child; node != NULL; node = node->next, rule++) {
-		lifecycle_rule_enter(reader, node);
-		if (lifecycle_check_claimed(reader, node, lifecycle, rule) != 0 ||
-			lifecycle_check_alias(reader, node, lifecycle, rule) != 0)
-			return -1;
-	}
-	reader_leave(reader);
-	return 0;
-}
-
-static int lifecycle_check(
-	struct reader *reader, const struct file_node *node, struct lifecycle *lifecycle)
-{
-	const struct file_node *rules = file_member(node, "rules");
-
-	if (lifecycle->dispatch_name == NULL && rules == NULL)
-		return reader_fail(reader, node, "must have a dispatch or rules");
-	if (rules != NULL && lifecycle_check_rules(reader, rules, lifecycle) != 0)
-		return -1;
-	return lifecycle_check_opened(reader, file_member(node, "spans"), lifecycle);
-}
 
 struct lifecycle *lifecycle_new(struct reader *reader, const struct file_node *node)
 {

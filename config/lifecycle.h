@@ -35,15 +35,18 @@ struct reader;
  *		]
  *	}
  */
-#define LIFECYCLE_OPERATIONS_MAX 128
-#define LIFECYCLE_SPANS_MAX      8
-#define LIFECYCLE_RULES_MAX      64
-#define LIFECYCLE_METHODS_MAX    64 /* of one rule */
-#define LIFECYCLE_KEY_MAX        4
-#define LIFECYCLE_CONDITIONS_MAX 4
-#define LIFECYCLE_TEXTS_MAX      32 /* of one condition or status */
-#define LIFECYCLE_SETTINGS_MAX   16 /* of one rule */
-#define LIFECYCLE_CHOICES_MAX    16 /* of one source */
+#define LIFECYCLE_OPERATIONS_MAX     128
+#define LIFECYCLE_SPANS_MAX          8
+#define LIFECYCLE_RULES_MAX          64
+#define LIFECYCLE_METHODS_MAX        64 /* of one rule */
+#define LIFECYCLE_KEY_MAX            4
+#define LIFECYCLE_CONDITIONS_MAX     4
+#define LIFECYCLE_TEXTS_MAX          32 /* of one condition or status */
+#define LIFECYCLE_SETTINGS_MAX       16 /* of one rule */
+#define LIFECYCLE_CHOICES_MAX        16 /* of one source */
+#define LIFECYCLE_STREAMS_MAX        2  /* rules that count, for one type of span */
+#define LIFECYCLE_EVENT_SETTINGS_MAX 4
+#define LIFECYCLE_ATTRIBUTES_MAX     64 /* different ones, of all keys and rules */
 
 /* The messages that a rule looks at. */
 enum lifecycle_on {
@@ -137,12 +140,12 @@ struct lifecycle_span {
 	enum lifecycle_kind kind;
 	enum lifecycle_switch switched;
 	char *announce; /* name of the span that tells of a long one; NULL: none does */
-	char **key;     /* attributes that the parts of its key become */
+	char **key; /* attributes that the parts of its key become; NULL: known by a request's id */
 	size_t key_count;
 };
 
 struct lifecycle_rule {
-	char *name;
+	char *name; /* "rule 3" if it has none */
 	enum lifecycle_on on;
 	enum lifecycle_do action; /* "do" */
 	char **methods;           /* NULL: all */
@@ -150,7 +153,7 @@ struct lifecycle_rule {
 	struct lifecycle_condition *conditions; /* "when"; all must hold */
 	size_t condition_count;
 	size_t span; /* index into spans */
-	char **key;  /* pointers of the key's parts, the first of them or all */
+	char **key;  /* pointers of the key's parts: all, the first, or those that a claim lacks */
 	size_t key_count;
 	char *root; /* open: pointer of the id of the span that this one works for; NULL: none */
 	char *request_id; /* close: pointer of the id of the server's request; NULL: none */

@@ -35,17 +35,16 @@ static const char *const lifecycle_rule_dos[] = {
 };
 
 #define LIFECYCLE_BIT(constant) (1u << LIFECYCLE_##constant)
-#define LIFECYCLE_RULE_ALL                                                                         \
-	(LIFECYCLE_BIT(CLAIM) | LIFECYCLE_BIT(OPEN) | LIFECYCLE_BIT(CLOSE) |                       \
-		LIFECYCLE_BIT(LAPSE) | LIFECYCLE_BIT(ANNOTATE) | LIFECYCLE_BIT(EVENT) |            \
-		LIFECYCLE_BIT(COUNT))
+#define LIFECYCLE_RULE_OTHERS                                                                      \
+	(LIFECYCLE_BIT(OPEN) | LIFECYCLE_BIT(CLOSE) | LIFECYCLE_BIT(LAPSE) |                       \
+		LIFECYCLE_BIT(ANNOTATE) | LIFECYCLE_BIT(EVENT) | LIFECYCLE_BIT(COUNT))
 
 /* What each message may do. */
 static const unsigned lifecycle_rule_may_do[] = {
-	[LIFECYCLE_ON_REQUEST] = LIFECYCLE_RULE_ALL,
-	[LIFECYCLE_ON_REPLY] = LIFECYCLE_RULE_ALL & ~LIFECYCLE_BIT(CLAIM),
-	[LIFECYCLE_ON_NOTIFICATION] = LIFECYCLE_RULE_ALL & ~LIFECYCLE_BIT(CLAIM),
-	[LIFECYCLE_ON_SERVER_REQUEST] = LIFECYCLE_RULE_ALL & ~LIFECYCLE_BIT(CLAIM),
+	[LIFECYCLE_ON_REQUEST] = LIFECYCLE_BIT(CLAIM),
+	[LIFECYCLE_ON_REPLY] = LIFECYCLE_RULE_OTHERS,
+	[LIFECYCLE_ON_NOTIFICATION] = LIFECYCLE_RULE_OTHERS,
+	[LIFECYCLE_ON_SERVER_REQUEST] = LIFECYCLE_RULE_OTHERS,
 	[LIFECYCLE_ON_CLIENT_REPLY] = LIFECYCLE_BIT(CLOSE),
 };
 
@@ -180,6 +179,17 @@ static const struct reader_member lifecycle_rule_members[] = {
 	{NULL, NULL, 0},
 };
 
+/* Counted from 1. */
+static size_t lifecycle_rule_place(const struct file_node *node)
+{
+	const struct file_node *other;
+	size_t place = 1;
+
+	for (other = node->parent->child; other != node; other = other->next)
+		place++;
+	return place;
+}
+
 /* Writes "a, b": the words of the bits. */
 static void lifecycle_rule_list(unsigned bits, const char *const *words, char *text, size_t size)
 {
@@ -210,7 +220,7 @@ static int lifecycle_rule_check_do(
 		return 0;
 	lifecycle_rule_list(
 		lifecycle_rule_may_do[rule->on], lifecycle_rule_dos, right, sizeof right);
-	return reader_fail(reader, file_member(node, "do"), "\"%s\": must be, on %s, one of %s",
+	return reader_fail(reader, file_member(node, "do"), "\"%s\": on %s, must be %s",
 		lifecycle_rule_dos[rule->action], lifecycle_rule_ons[rule->on], right);
 }
 
@@ -257,6 +267,8 @@ static int lifecycle_rule_find_span(struct reader *reader, const struct file_nod
 static size_t lifecycle_rule_parts_min(
 	const struct lifecycle_rule *rule, const struct lifecycle_span *span)
 {
+	if (rule->request_id != NULL)
+		return 0;
 	switch (rule->action) {
 	case LIFECYCLE_OPEN:
 		return rule->on == LIFECYCLE_ON_REPLY ? 0 : span->key_count;
@@ -278,9 +290,6 @@ static int lifecycle_rule_check_key(struct reader *reader, const struct file_nod
 	const struct file_node *key = file_member(node, "key");
 	size_t least = lifecycle_rule_parts_min(rule, span);
 
-	if (rule->action == LIFECYCLE_CLAIM && span->key_count == 0)
-		return reader_fail(reader, file_member(node, "span"),
-			"\"%s\": has no key; must be a span with one, to be claimed", span->name);
 	if (rule->on == LIFECYCLE_ON_CLIENT_REPLY)
 		return key == NULL ? 0
 				   : reader_fail(reader, key,
@@ -290,8 +299,8 @@ static int lifecycle_rule_check_key(struct reader *reader, const struct file_nod
 	if (rule->key_count >= least && rule->key_count <= span->key_count)
 		return 0;
 	return reader_fail(reader, key == NULL ? node : key,
-		"%shas %zu pointers; must have %s%zu, as the key of span \"%s\"",
-		key == NULL ? "the key " : "", rule->key_count,
+		"%shas %zu pointer%s; must have %s%zu, as the key of span \"%s\"",
+		key == NULL ? "the key " : "", rule->key_count, rule->key_count == 1 ? "" : "s",
 		least < span->key_count ? "1 to " : "", span->key_count, span->name);
 }
 
@@ -311,13 +320,19 @@ static int lifecycle_rule_check_stream(
 	return 0;
 }
 
-/* An event has nothing that a sum could be added to. */
-static int lifecycle_rule_check_sums(
+/* An event has little room, and nothing that a sum could be added to. */
+static int lifecycle_rule_check_event(
 	struct reader *reader, const struct file_node *node, const struct lifecycle_rule *rule)
 {
 	size_t i;
 
-	for (i = 0; rule->action == LIFECYCLE_EVENT && i < rule->setting_count; i++)
+	if (rule->action != LIFECYCLE_EVENT)
+		return 0;
+	if (rule->setting_count > LIFECYCLE_EVENT_SETTINGS_MAX)
+		return reader_fail(reader, file_member(node, "set"),
+			"has %zu members; must have, in an event, 1 to %d", rule->setting_count,
+			LIFECYCLE_EVENT_SETTINGS_MAX);
+	for (i = 0; i < rule->setting_count; i++)
 		if (source_sums(&rule->settings[i].source))
 			return reader_fail(reader, file_member(node, "set"),
 				"\"%s\" must not take a sum, an event has nothing to add to",
@@ -331,33 +346,47 @@ static int lifecycle_rule_check_others(
 	if (rule->joins && !rule->until_open)
 		return reader_fail(
 			reader, file_member(node, "joins"), "must stand with \"until\": \"open\"");
-	if (rule->request_id != NULL && rule->on == LIFECYCLE_ON_CLIENT_REPLY)
+	if (rule->on == LIFECYCLE_ON_CLIENT_REPLY && rule->request_id != NULL)
 		return reader_fail(reader, file_member(node, "request_id"),
 			"must not stand with client_reply, which is an answer to it");
+	if (rule->on == LIFECYCLE_ON_CLIENT_REPLY && rule->status.pointer != NULL)
+		return reader_fail(reader, file_member(node, "status"),
+			"must not stand with client_reply, which is a result or an error");
 	if (lifecycle_rule_check_stream(reader, node, rule) != 0)
 		return -1;
-	return lifecycle_rule_check_sums(reader, node, rule);
+	return lifecycle_rule_check_event(reader, node, rule);
+}
+
+/* Its place stands for the name of a rule that has none. */
+static int lifecycle_rule_name(
+	struct reader *reader, const struct file_node *node, struct lifecycle_rule *rule)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof name, "rule %zu", lifecycle_rule_place(node));
+	rule->name = strdup(name);
+	return rule->name == NULL ? reader_fail_memory(reader, node) : 0;
 }
 
 void lifecycle_rule_enter(struct reader *reader, const struct file_node *node)
 {
-	const struct file_node *other;
 	const struct file_node *name = node->type == FILE_OBJECT ? file_member(node, "name") : NULL;
 	char quote[VALUE_QUOTE_SIZE];
-	size_t place = 1;
 
-	for (other = node->parent->child; other != node; other = other->next)
-		place++;
 	if (name != NULL && name->type == FILE_STRING)
 		reader_enter(reader, node, "rule %s: ", value_quote(quote, name->text));
 	else
-		reader_enter(reader, node, "rule %zu: ", place);
+		reader_enter(reader, node, "rule %zu: ", lifecycle_rule_place(node));
 }
 
 int lifecycle_rule_take(struct reader *reader, const struct file_node *node, void *target)
 {
+	struct lifecycle_rule *rule = target;
+
 	lifecycle_rule_enter(reader, node);
-	return reader_take_members(reader, node, lifecycle_rule_members, target);
+	if (reader_take_members(reader, node, lifecycle_rule_members, rule) != 0)
+		return -1;
+	return rule->name == NULL ? lifecycle_rule_name(reader, node, rule) : 0;
 }
 
 int lifecycle_rule_check(struct reader *reader, const struct file_node *node,

@@ -197,7 +197,22 @@ END_TEST
 #define LIFECYCLE_KEY2           ", \"key\": [\"/a\", \"/b\"]"
 #define LIFECYCLE_KEY3           ", \"key\": [\"/a\", \"/b\", \"/c\"]"
 #define LIFECYCLE_CLOSE(members) LIFECYCLE_ON("notification", "close", LIFECYCLE_KEY2 members)
-#define LIFECYCLE_SPAN(members)  LIFECYCLE("\"turn\": {" members "}\n", LIFECYCLE_STARTED)
+/* The same, with a span ask that is a request of the server; with a span item below the turn. */
+#define LIFECYCLE_CALL(on, action, members)                                                        \
+	LIFECYCLE(LIFECYCLE_TURN ", \"ask\": {\"name\": \"t\"}", LIFECYCLE_STARTED                 \
+		",{\"name\": \"r\", \"on\": \"" on "\", \"do\": \"" action "\"" members            \
+		"},{\"on\": \"server_request\", \"do\": \"open\", \"span\": "                      \
+		"\"ask\"}")
+#define LIFECYCLE_ITEM(on, action, members)                                                        \
+	LIFECYCLE(LIFECYCLE_TURN ", \"item\": {\"name\": \"t\", \"key\": [\"a\", \"b\", \"c\"]}",  \
+		LIFECYCLE_STARTED ",{\"name\": \"r\", \"span\": \"item\", \"on\": \"" on           \
+				  "\", \"do\": \"" action "\"" members                             \
+				  "},{\"on\": \"notification\", \"do\": \"open\", \"span\": "      \
+				  "\"item\"" LIFECYCLE_KEY3 "}")
+#define LIFECYCLE_COUNT                                                                            \
+	"{\"on\": \"notification\", \"do\": \"count\", \"span\": \"turn\", \"count\": "            \
+	"\"n\"" LIFECYCLE_KEY2 "}"
+#define LIFECYCLE_SPAN(members) LIFECYCLE("\"turn\": {" members "}\n", LIFECYCLE_STARTED)
 #define LIFECYCLE_DISPATCH(members)                                                                \
 	"{\"name\": \"x\", \"lifecycle\": {\n\"dispatch\": {" members "}}}"
 #define LIFECYCLE_OPERATIONS ", \"operations\": {\"m\": \"o\"}"
@@ -231,7 +246,7 @@ START_TEST(test_lifecycle_forms)
 	ck_assert_uint_eq(lifecycle->spans[1].key_count, 0);
 	ck_assert_int_eq(lifecycle->spans[1].kind, LIFECYCLE_SERVER);
 	ck_assert_uint_eq(lifecycle->rules[1].span, 1);
-	ck_assert_ptr_null(lifecycle->rules[1].name);
+	ck_assert_str_eq(lifecycle->rules[1].name, "rule 2");
 	ck_assert(!lifecycle->rules[2].until_open);
 	condition = lifecycle->rules[4].conditions;
 	ck_assert(condition[0].present && condition[0].text_count == 0);
@@ -427,10 +442,10 @@ static const struct {
 	{LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"open\""),
 		"6: rule \"r\": must have on, do and span"},
 	{LIFECYCLE_ON("notification", "claim", LIFECYCLE_KEY1),
-		"6: rule \"r\": \"do\": \"claim\": must be, on notification, one of open, close, "
-		"lapse, annotate, event, count"},
+		"6: rule \"r\": \"do\": \"claim\": on notification, must be open, close, lapse, "
+		"annotate, event, count"},
 	{LIFECYCLE_ON("client_reply", "open", ""),
-		"6: rule \"r\": \"do\": \"open\": must be, on client_reply, one of close"},
+		"6: rule \"r\": \"do\": \"open\": on client_reply, must be close"},
 	{LIFECYCLE_ON("notification", "close", LIFECYCLE_KEY2 ", \"root\": \"/a\""),
 		"6: rule \"r\": \"root\": must not stand with \"do\": \"close\", only with open"},
 	{LIFECYCLE_ON("notification", "lapse", LIFECYCLE_KEY2 ", \"request_id\": \"/a\""),
@@ -471,6 +486,15 @@ static const struct {
 		"6: rule \"r\": \"of\": must stand with bytes"},
 	{LIFECYCLE_ON("request", "claim", LIFECYCLE_KEY1 ", \"joins\": true"),
 		"6: rule \"r\": \"joins\": must stand with \"until\": \"open\""},
+	{LIFECYCLE_SPAN("\"name\": \"a\", \"announce\": \"a {b\""),
+		"3: span \"turn\": \"announce\": must have a name between { and }, and braces "
+		"nowhere else"},
+	{LIFECYCLE_ON("notification", "event",
+		 LIFECYCLE_KEY2 ", \"event\": \"e\", \"set\": {\"1\": \"/1\", \"2\": \"/2\", "
+				"\"3\": \"/3\", \"4\": \"/4\", \"5\": \"/5\"}"),
+		"6: rule \"r\": \"set\": has 5 members; must have, in an event, 1 to 4"},
+	{LIFECYCLE_ON("request", "close", LIFECYCLE_KEY2),
+		"6: rule \"r\": \"do\": \"close\": on request, must be claim"},
 	{LIFECYCLE_ON("client_reply", "close", ", \"request_id\": \"/id\""),
 		"6: rule \"r\": \"request_id\": must not stand with client_reply, which is an "
 		"answer to it"},
@@ -494,24 +518,67 @@ static const struct {
 		"6: rule \"r\": \"key\": has 3 pointers; must have 1 to 2, as the key of span "
 		"\"turn\""},
 	{LIFECYCLE_ON("notification", "open", LIFECYCLE_KEY1),
-		"6: rule \"r\": \"key\": has 1 pointers; must have 2, as the key of span \"turn\""},
+		"6: rule \"r\": \"key\": has 1 pointer; must have 2, as the key of span \"turn\""},
 	{LIFECYCLE_ON("server_request", "annotate", LIFECYCLE_KEY1 ", \"set\": {\"a\": \"/b\"}"),
-		"6: rule \"r\": \"key\": has 1 pointers; must have 2, as the key of span \"turn\""},
+		"6: rule \"r\": \"key\": has 1 pointer; must have 2, as the key of span \"turn\""},
 	{LIFECYCLE_ON("reply", "event", LIFECYCLE_KEY1 ", \"event\": \"a\""),
-		"6: rule \"r\": \"key\": has 1 pointers; must have 2, as the key of span \"turn\""},
+		"6: rule \"r\": \"key\": has 1 pointer; must have 2, as the key of span \"turn\""},
 	{LIFECYCLE_ON("reply", "count", LIFECYCLE_KEY1 ", \"count\": \"a\""),
-		"6: rule \"r\": \"key\": has 1 pointers; must have 2, as the key of span \"turn\""},
+		"6: rule \"r\": \"key\": has 1 pointer; must have 2, as the key of span \"turn\""},
 	{LIFECYCLE_ON("client_reply", "close", LIFECYCLE_KEY1),
 		"6: rule \"r\": \"key\": must not stand with client_reply, which closes the span "
 		"of the request that it answers"},
 	{LIFECYCLE("\"ask\": {\"name\": \"t\"}\n",
 		 "{\"on\": \"server_request\", \"do\": \"open\", \"span\": \"ask\"" LIFECYCLE_KEY1
 		 "}"),
-		"5: rule 1: \"key\": has 1 pointers; must have 0, as the key of span \"ask\""},
-	{LIFECYCLE("\"ask\": {\"name\": \"t\"}\n",
-		 "{\"on\": \"request\", \"do\": \"claim\", \"span\": \"ask\"" LIFECYCLE_KEY1 "}"),
-		"5: rule 1: \"span\": \"ask\": has no key; must be a span with one, to be claimed"},
+		"5: rule 1: \"key\": has 1 pointer; must have 0, as the key of span \"ask\""},
+	/* kinds of spans */
+	{LIFECYCLE_CALL("client_reply", "close", ", \"span\": \"turn\""),
+		"6: rule \"r\": \"on\": must stand with a span that is opened on server_request"},
+	{LIFECYCLE_CALL("notification", "close",
+		 ", \"span\": \"turn\", \"request_id\": \"/a\"" LIFECYCLE_KEY1),
+		"6: rule \"r\": \"request_id\": must stand with a span that is opened on "
+		"server_request"},
+	{LIFECYCLE_CALL("notification", "open", ", \"span\": \"ask\""),
+		"6: rule \"r\": \"do\": span \"ask\" is a request of the server; must be opened on "
+		"server_request, closed on client_reply or by a request_id"},
+	{LIFECYCLE_CALL("notification", "close", ", \"span\": \"ask\""),
+		"6: rule \"r\": \"do\": span \"ask\" is a request of the server; must be opened on "
+		"server_request, closed on client_reply or by a request_id"},
+	{LIFECYCLE_CALL("request", "claim", ", \"span\": \"ask\""),
+		"6: rule \"r\": \"do\": span \"ask\" is a request of the server; must be opened on "
+		"server_request, closed on client_reply or by a request_id"},
+	{LIFECYCLE_CALL("client_reply", "close",
+		 ", \"span\": \"ask\", \"status\": {\"pointer\": \"/a\", \"ok\": [\"b\"]}"),
+		"6: rule \"r\": \"status\": must not stand with client_reply, which is a result or "
+		"an error"},
+	{LIFECYCLE("\"turn\": {\"name\": \"t\"}\n",
+		 "{\"on\": \"notification\", \"do\": \"open\", \"span\": \"turn\"}"),
+		"5: rule 1: \"span\": \"turn\": has no key; must have one, or be opened on "
+		"server_request"},
+	{LIFECYCLE("\"turn\": {\"name\": \"t\"}\n",
+		 "{\"on\": \"request\", \"do\": \"claim\", \"span\": \"turn\"}"),
+		"5: rule 1: \"span\": \"turn\": has no key; must have one, or be opened on "
+		"server_request"},
+	{LIFECYCLE_ITEM("request", "claim", LIFECYCLE_KEY3),
+		"6: rule \"r\": \"do\": span \"item\" hangs below \"turn\"; must be a span that "
+		"hangs "
+		"below none"},
+	{LIFECYCLE_ITEM("notification", "open", LIFECYCLE_KEY3 ", \"root\": \"/d\""),
+		"6: rule \"r\": \"root\": span \"item\" hangs below \"turn\"; must be a span that "
+		"hangs below none"},
+	{LIFECYCLE_ITEM("notification", "close", LIFECYCLE_KEY2),
+		"6: rule \"r\": \"key\": span \"item\" hangs below \"turn\"; must have all 3 parts "
+		"of "
+		"its key"},
+	{LIFECYCLE_ITEM("reply", "open", ""), "6: rule \"r\": span \"item\" hangs below \"turn\"; "
+					      "must have all 3 parts of its key"},
 	/* rules and rules */
+	{LIFECYCLE_ON("notification", "count",
+		 LIFECYCLE_KEY2
+		 ", \"count\": \"c\"}," LIFECYCLE_COUNT "," LIFECYCLE_COUNT
+		 ",{\"on\": \"reply\", \"do\": \"lapse\", \"span\": \"turn\"" LIFECYCLE_KEY2),
+		"6: rule 4: \"do\": span \"turn\" has 3 such rules; must have at most 2"},
 	{LIFECYCLE_ON("reply", "open", LIFECYCLE_KEY1 ", \"methods\": [\"m\"]"),
 		"6: rule \"r\": the key lacks 1 of 2 parts; must have them all, or each claim of m "
 		"those"},
@@ -548,9 +615,20 @@ static const char *const lifecycle_right[] = {
 	LIFECYCLE_CLOSE(""),
 	LIFECYCLE_ON("notification", "close", LIFECYCLE_KEY1),
 	LIFECYCLE_ON("reply", "lapse", LIFECYCLE_KEY1),
-	LIFECYCLE_ON("client_reply", "close", ""),
-	LIFECYCLE_ON("notification", "close", LIFECYCLE_KEY1 ", \"request_id\": \"/id\""),
-	LIFECYCLE_ON("request", "open", LIFECYCLE_KEY2 ", \"root\": \"/a\""),
+	LIFECYCLE_CALL("client_reply", "close", ", \"span\": \"ask\""),
+	LIFECYCLE_CALL("reply", "close", ", \"span\": \"ask\", \"request_id\": \"/id\""),
+	LIFECYCLE_ITEM("reply", "close", LIFECYCLE_KEY3),
+	LIFECYCLE_ON("notification", "open", LIFECYCLE_KEY2 ", \"root\": \"/a\""),
+	LIFECYCLE_ON("notification", "count",
+		LIFECYCLE_KEY2
+		", \"count\": \"c\"}," LIFECYCLE_COUNT
+		",{\"on\": \"reply\", \"do\": \"lapse\", \"span\": \"turn\"" LIFECYCLE_KEY2),
+	/* a call with a key that is part of its own is no parent */
+	LIFECYCLE("\"ask\": {\"name\": \"t\", \"key\": [\"a\"]}," LIFECYCLE_TURN,
+		"{\"on\": \"server_request\", \"do\": \"open\", \"span\": \"ask\"" LIFECYCLE_KEY1
+		"}," LIFECYCLE_STARTED ",{\"on\": \"request\", \"do\": \"claim\", \"span\": "
+		"\"turn\"" LIFECYCLE_KEY1 "},{\"on\": \"reply\", \"do\": \"close\", \"span\": "
+		"\"ask\", \"request_id\": \"/r\"" LIFECYCLE_KEY1 "}"),
 	LIFECYCLE_ON("request", "claim", LIFECYCLE_KEY2 ", \"joins\": false"),
 	LIFECYCLE_ON("request", "claim", LIFECYCLE_KEY1 ", \"joins\": true, \"until\": \"open\""),
 	LIFECYCLE_ON("notification", "count", LIFECYCLE_KEY2 ", \"first\": \"a\""),
@@ -676,6 +754,37 @@ START_TEST(test_lifecycle_limits)
 }
 END_TEST
 
+/* Keys and rules name 2 and then 16 attributes each, some the same: 64 is the end. */
+START_TEST(test_lifecycle_attributes_limit)
+{
+	static const char before[] = "{\"name\": \"x\", \"lifecycle\": {\"spans\": {" LIFECYCLE_TURN
+				     "}, \"rules\": [\n" LIFECYCLE_STARTED;
+	static const char rule[] = ",{\"on\": \"reply\", \"do\": \"annotate\", \"span\": "
+				   "\"turn\"" LIFECYCLE_KEY2 ", \"set\": {";
+	char text[8192];
+	char error[512] = "";
+	char item[32];
+	struct profile *profile;
+	size_t more, i;
+
+	for (more = 0; more < 2; more++) {
+		strcpy(text, before);
+		for (i = 0; i < 4; i++) {
+			strcat(text, rule);
+			snprintf(item, sizeof item, "\"%zu-#\": \"/a\"", i);
+			lifecycle_repeat(text, sizeof text, item, i < 3 ? 16 : 14 + more);
+			strcat(text, i < 3 ? "}}\n" : ", \"a\": \"/a\"}}]}}");
+		}
+		/* 2 in the key, 3 * 16 + 14 more, one met before */
+		profile = lifecycle_parse(text, error, sizeof error);
+		ck_assert_int_eq(profile != NULL, more == 0);
+		profile_free(profile);
+	}
+	ck_assert_str_eq(error, "p.json:7: rule 5: attribute \"3-14\" is one too many; must be "
+				"at most 64 in all rules");
+}
+END_TEST
+
 START_TEST(test_lifecycle_spans_limit)
 {
 	char text[4096];
@@ -742,6 +851,7 @@ int main(void)
 		tc, test_lifecycle_right, 0, sizeof lifecycle_right / sizeof *lifecycle_right);
 	tcase_add_loop_test(
 		tc, test_lifecycle_limits, 0, sizeof lifecycle_limits / sizeof *lifecycle_limits);
+	tcase_add_test(tc, test_lifecycle_attributes_limit);
 	tcase_add_test(tc, test_lifecycle_spans_limit);
 	tcase_add_test(tc, test_lifecycle_memory);
 	return unit_run("lifecycle", tc);
