@@ -28,8 +28,9 @@ import json
 import os
 import re
 
-CLIP_CHARS = 40
-LIST_LENGTH_MAX = 3
+CLIP_CHARS = 32
+LIST_LENGTH_MAX = 6
+LISTED_MAX = 2  # of threads or turns that the client asked for
 ODD_TEXT_MAX = 600
 DEEP = 10
 
@@ -47,7 +48,7 @@ def only(names, **inner):
 
 
 TOKENS = only("inputTokens cachedInputTokens outputTokens reasoningOutputTokens")
-ITEM = only("type id status exitCode command commandActions tool server success "
+ITEM = only("type id status error exitCode command commandActions tool server success "
             "senderThreadId receiverThreadIds")
 TURN = only("id rootTurnId status error")
 THREAD = only("id forkedFromId parentThreadId ephemeral", status=only("type activeFlags"),
@@ -253,8 +254,8 @@ def with_ends(lines, transport, scenario):
 
 
 def clip(text):
-    """A text with ids gets shorter by their names."""
-    room = CLIP_CHARS + 40 * len(ID.findall(text))
+    """Ids stay whole: they are given names later."""
+    room = max([CLIP_CHARS] + [found.end() + 1 for found in ID.finditer(text)])
     return text if len(text) <= room + 3 else text[:room] + "..."
 
 
@@ -295,7 +296,7 @@ def shape_message(message):
         shaped["params"]["delta"] = "output"
     if "data" in (shaped.get("result") or {}):
         listed = [member for member in message["result"]["data"] if ID.search(compact(member))]
-        shaped["result"]["data"] = shape(listed, RESULT["data"])
+        shaped["result"]["data"] = shape(listed[:LISTED_MAX], RESULT["data"])
     return shaped
 
 
