@@ -70,6 +70,9 @@ static size_t pump_on_carrier(void *arg, const struct envelope *envelope, const 
 
 	if (!pump->injects || pump->session->trace == NULL)
 		return 0; /* it is held for the sake of its frame only */
+	if (pump->direction == PUMP_BACKEND_TO_CLIENT)
+		return tracer_server_carrier(
+			pump->session->trace, envelope, pump->session->loop->now_ns, text);
 	return tracer_carrier(pump->session->trace, envelope, text);
 }
 
@@ -105,12 +108,10 @@ static enum splice_mode pump_splice_mode(const struct pump *pump)
 	const struct session *session = pump->session;
 	const struct config *config = session->loop->config;
 
-	if (pump->direction == PUMP_CLIENT_TO_BACKEND) {
-		if (pump->injects && session->trace != NULL)
-			return SPLICE_INJECT;
-		if (config->propagation_strip)
-			return SPLICE_STRIP;
-	}
+	if (pump->injects && session->trace != NULL)
+		return SPLICE_INJECT;
+	if (pump->direction == PUMP_CLIENT_TO_BACKEND && config->propagation_strip)
+		return SPLICE_STRIP;
 	return pump_must_hold(pump) ? SPLICE_INJECT : SPLICE_WATCH;
 }
 
@@ -128,7 +129,8 @@ static void pump_message_begin(struct pump *pump, const struct codec_chunk *chun
 	assert(pump->splice == NULL);
 	pump->message_start_ns = loop->now_ns;
 	pump->framing = PUMP_UNFRAMED;
-	if (pump->injects && pump->session->trace != NULL)
+	if (pump->injects && pump->direction == PUMP_CLIENT_TO_BACKEND &&
+		pump->session->trace != NULL)
 		tracer_request_begins(pump->session->trace);
 	if (!pump_deliverable(pump, chunk)) {
 		pump->framing = PUMP_DROPPED;
@@ -476,13 +478,15 @@ void pump_init(struct pump *pump, struct session *session, enum pump_direction d
 
 void pump_open(struct pump *pump, const struct codec_ops *from, const struct codec_ops *to)
 {
+	const struct config *config = pump->session->loop->config;
 	bool from_client = pump->direction == PUMP_CLIENT_TO_BACKEND;
 
 	codec_decoder_init(
 		&pump->decoder, from, from_client ? CODEC_FROM_CLIENT : CODEC_FROM_SERVER);
 	codec_encoder_init(&pump->encoder, to, from_client ? CODEC_FROM_CLIENT : CODEC_FROM_SERVER,
 		&pump->session->loop->ids, from != to);
-	pump->injects = from_client && pump->session->loop->config->propagation_inject[0] == '/';
+	pump->injects = config->propagation_inject[0] == '/' &&
+			(from_client || config->propagation_inject_server_requests);
 	pump->mode = pump_splice_mode(pump);
 	pump->state = PUMP_FLOWING;
 }

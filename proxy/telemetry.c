@@ -14,6 +14,7 @@
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/trace/tracer.h"
+#include "proxy/trace/work_common.h"
 
 #define TELEMETRY_SCOPE      "sidespan"
 #define TELEMETRY_SCHEMA_URL "https://opentelemetry.io/schemas/1.44.0"
@@ -222,6 +223,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 {
 	const struct loop_counters *seen = &loop->counters;
 	const struct tracer_counters *traced = tracer_counters(loop->tracer);
+	const struct work_counters *work = tracer_work_counters(loop->tracer);
 	const struct telemetry_row rows[] = {
 		{"connections", seen->sessions},
 		{"connections_refused", seen->sessions_refused},
@@ -243,6 +245,17 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"expired", traced->expired},
 		{"evicted", traced->evicted},
 		{"requests_no_memory", traced->no_memory},
+		{"followed", work->opened},
+		{"dispatched", work->dispatched},
+		{"announced", work->announced},
+		{"followed_expired", work->expired},
+		{"followed_evicted", work->evicted},
+		{"followed_no_memory", work->no_memory},
+		{"claims_evicted", work->claims_evicted},
+		{"keys_missing", work->keyless},
+		{"parents_missing", work->parentless},
+		{"values_dropped", work->room.values_dropped},
+		{"events_dropped", work->room.events_dropped},
 		{"posts", at->requests},
 		{"retries", at->retries},
 	};

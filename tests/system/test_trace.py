@@ -717,7 +717,9 @@ def test_two_directions_have_their_own_ids(link):
     link.client.recv()
     span = link.collector.span("outer")
     assert span.end_reason == "answered" and span.status == 0
-    assert len(link.collector.spans) == 1
+    asked = link.collector.span("item/approval")
+    assert asked.end_reason == "error" and asked.status == 2
+    assert len(link.collector.spans) == 2
 
 
 def test_two_connections_have_their_own_ids(link):

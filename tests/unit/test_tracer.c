@@ -930,7 +930,7 @@ START_TEST(test_captures_of_codex)
 			"{\"id\":1,\"result\":{\"turn\":{\"id\":\"U\"}}}",
 			"rpc.request_id=1 sidespan.end_reason", "turn.id"},
 	};
-	static const char *const flags[] = {"--profile=codex", NULL};
+	static const char *const flags[] = {"--profile=codex", "--lifecycle=off", NULL};
 	struct setup setup;
 
 	setup_open(&setup, flags, NULL, NULL);
