@@ -74,6 +74,19 @@ static int config_copy_command(struct settings *settings, const struct flags *fl
 	return 0;
 }
 
+/* A recording is for looking at: all of it, unless a sampler is asked for. */
+static int config_prepare_explain(struct settings *settings, const struct flags *flags)
+{
+	struct config *config = settings->config;
+
+	if (flags->recording == NULL)
+		return 0;
+	if (settings_source(settings, OPTION_AT_sampler) == CONFIG_BUILT_IN)
+		config->sampler = CONFIG_SAMPLER_ALWAYS_ON;
+	config->explain = strdup(flags->recording);
+	return config->explain != NULL ? 0 : settings_fail(settings, "out of memory");
+}
+
 /* Takes the profile in file, and frees file. */
 static int config_apply_profile(struct settings *settings, struct file *file)
 {
@@ -182,8 +195,9 @@ static enum config_outcome config_load_all(
 	}
 	if (config_apply_files(settings, flags) != 0 || env_load_otel(settings) != 0 ||
 		env_load_sidespan(settings) != 0 || config_copy_command(settings, flags) != 0 ||
-		config_load_profile(settings) != 0 || rules_apply(settings, flags->check) != 0 ||
-		config_make_otlp_url(settings) != 0)
+		config_load_profile(settings) != 0 ||
+		rules_apply(settings, flags->check || flags->explain) != 0 ||
+		config_prepare_explain(settings, flags) != 0 || config_make_otlp_url(settings) != 0)
 		return CONFIG_WRONG;
 	if (!flags->check)
 		return CONFIG_RUN;
@@ -239,5 +253,6 @@ void config_free(struct config *config)
 	free(config->command);
 	profile_free(config->profile);
 	free(config->otlp_url);
+	free(config->explain);
 	free(config);
 }

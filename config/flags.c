@@ -49,6 +49,13 @@ static enum flags_outcome flags_do_check(struct flags_cursor *cursor, const char
 	return FLAGS_RUN;
 }
 
+static enum flags_outcome flags_do_explain(struct flags_cursor *cursor, const char *value)
+{
+	(void)value; /* its file stands anywhere behind it */
+	cursor->flags->explain = true;
+	return FLAGS_RUN;
+}
+
 static enum flags_outcome flags_do_help(struct flags_cursor *cursor, const char *value)
 {
 	(void)value; /* takes none */
@@ -83,6 +90,10 @@ static const struct flags_row flags_rows[] = {
 		flags_do_env},
 	{{"--check", NULL, "Validate everything, print each option with its value and its source"},
 		flags_do_check},
+	{{"--explain", NULL,
+		 "Print what the profile's rules do with the recorded messages in the FILE behind "
+		 "it, - for standard input"},
+		flags_do_explain},
 	{{"--help", NULL, "Print this text"}, flags_do_help},
 	{{"--version", NULL, "Print the version"}, flags_do_version},
 	{{"--manual-options", NULL, NULL}, flags_do_manual},
@@ -247,6 +258,15 @@ static enum flags_outcome flags_one(struct flags_cursor *cursor, char *argument)
 	return flags_fail_unknown(cursor, name);
 }
 
+/* The FILE of --explain. */
+static enum flags_outcome flags_take_recording(struct flags_cursor *cursor, const char *argument)
+{
+	if (cursor->flags->recording != NULL)
+		return flags_fail(cursor, argument, "a second FILE; must be one for --explain", "");
+	cursor->flags->recording = argument;
+	return FLAGS_RUN;
+}
+
 static enum flags_outcome flags_take_command(struct flags_cursor *cursor)
 {
 	if (*cursor->next == NULL || **cursor->next == '\0')
@@ -268,9 +288,15 @@ enum flags_outcome flags_parse(
 	while (outcome == FLAGS_RUN && (argument = *cursor.next) != NULL) {
 		cursor.next++;
 		if (strcmp(argument, "--") == 0)
-			return flags_take_command(&cursor);
-		outcome = flags_one(&cursor, argument);
+			outcome = flags_take_command(&cursor);
+		else if (flags->explain && (argument[0] != '-' || argument[1] == '\0'))
+			outcome = flags_take_recording(&cursor, argument);
+		else
+			outcome = flags_one(&cursor, argument);
 	}
+	if (outcome == FLAGS_RUN && flags->explain && flags->recording == NULL)
+		return flags_fail(&cursor, "--explain",
+			"must be followed by a FILE of messages, or - for standard input", "");
 	return outcome;
 }
 

@@ -14,6 +14,8 @@ struct flags {
 	size_t file_count;
 	const char *environment; /* --env, borrowed from argv; NULL without */
 	bool check;              /* --check */
+	bool explain;            /* --explain */
+	const char *recording;   /* its FILE, borrowed from argv; set if explain is */
 	char **command;          /* borrowed from argv: what stands behind --; NULL without */
 	int command_count;
 };

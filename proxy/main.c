@@ -20,6 +20,7 @@
 #include "proxy/address.h"
 #include "proxy/codec/codec.h"
 #include "proxy/endpoint/child.h"
+#include "proxy/explain.h"
 #include "proxy/listener.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
@@ -376,6 +377,16 @@ static void main_tear_down(struct program *program)
 	config_free(program->config);
 }
 
+static int main_explain(const struct config *config, char *error, size_t error_size)
+{
+	enum explain_outcome outcome = explain_file(config, error, error_size);
+
+	if (outcome == EXPLAIN_DONE)
+		return EXIT_SUCCESS;
+	log_line(LOG_ERROR, "%s", error);
+	return outcome == EXPLAIN_WRONG ? MAIN_EXIT_USAGE : MAIN_EXIT_FAILURE;
+}
+
 /* Whoever started us may have closed stdin, stdout or stderr: no other file may get their place. */
 static int main_fill_stdio(void)
 {
@@ -406,6 +417,11 @@ int main(int argc, char **argv, char **environment)
 		break;
 	}
 	log_level_set((enum log_level)program.config->log_level);
+	if (program.config->explain != NULL) {
+		program.status = main_explain(program.config, error, sizeof error);
+		config_free(program.config);
+		return program.status;
+	}
 	if (main_set_up(&program, error, sizeof error) != 0) {
 		log_line(LOG_ERROR, "%s", error);
 		program.status = MAIN_EXIT_FAILURE;

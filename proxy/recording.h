@@ -17,7 +17,7 @@
  * are, [character, count] for so many of a character. end is the side of the connection that ended:
  * client or backend. All of them may have "t", seconds by any clock (left out: 1 ms after the line
  * before); "conn", which of several connections, a string or a number; "transport", how its client
- * reaches us. Any other member is wrong. Blank lines are skipped.
+ * reaches us (rpc.transport). Any other member is wrong. Blank lines are skipped.
  */
 #define RECORDING_LINE_MAX    (64u * 1024 * 1024)
 #define RECORDING_MESSAGE_MAX (64u * 1024 * 1024) /* what raw_parts may come to */

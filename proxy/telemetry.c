@@ -22,6 +22,8 @@
 
 #define TELEMETRY_RESOURCE_OWN 5
 
+#define TELEMETRY_TREES_BYTES_MAX ((size_t)1 << 30) /* of the spans that are shown at once */
+
 /* ---- the exporter ---- */
 
 static void telemetry_on_report(void *arg, enum exporter_level level, const char *line)
@@ -105,11 +107,11 @@ static int64_t telemetry_timeout(const struct config *config)
 }
 
 /* Colour on a terminal, unless NO_COLOR is set to something (no-color.org). */
-static bool telemetry_wants_color(void)
+static bool telemetry_wants_color(int fd)
 {
 	const char *no_color = getenv("NO_COLOR");
 
-	return isatty(STDERR_FILENO) && (no_color == NULL || no_color[0] == '\0');
+	return isatty(fd) && (no_color == NULL || no_color[0] == '\0');
 }
 
 static void telemetry_settings(struct exporter_config *settings, const struct config *config)
@@ -133,7 +135,7 @@ static void telemetry_settings(struct exporter_config *settings, const struct co
 		.retry_initial_ms = config->retry_initial_ms,
 		.retry_max_ms = config->retry_max_ms,
 		.console_fd = STDERR_FILENO,
-		.console_color = telemetry_wants_color(),
+		.console_color = telemetry_wants_color(STDERR_FILENO),
 		.scope_name = TELEMETRY_SCOPE,
 		.scope_version = SIDESPAN_VERSION,
 		.schema_url = config->semconv == CONFIG_SEMCONV_RPC ? TELEMETRY_SCHEMA_URL : NULL,
@@ -171,6 +173,24 @@ out:
 	free(resource.list);
 	free(headers);
 	return exporter;
+}
+
+struct exporter *telemetry_trees_new(int fd, char *error, size_t error_size)
+{
+	struct exporter_config settings = {
+		.target = EXPORTER_CONSOLE,
+		.request_bytes_max = TELEMETRY_TREES_BYTES_MAX,
+		.batch_spans_max = SIZE_MAX,
+		.batch_bytes_max = TELEMETRY_TREES_BYTES_MAX,
+		.queue_spans_max = SIZE_MAX,
+		.queue_bytes_max = 4 * TELEMETRY_TREES_BYTES_MAX,
+		.console_fd = fd,
+		.console_color = telemetry_wants_color(fd),
+		.console_numbered = true,
+		.report = telemetry_on_report,
+	};
+
+	return exporter_new(&settings, error, error_size);
 }
 
 /* ---- accounting ---- */

@@ -13,6 +13,12 @@ struct exporter *telemetry_exporter_new(
 	const struct config *config, char *error, size_t error_size);
 
 /*
+ * Writes what it is given to fd, as trees with numbered traces, once it is started and stopped: all
+ * in one piece. The same errors.
+ */
+struct exporter *telemetry_trees_new(int fd, char *error, size_t error_size);
+
+/*
  * At the end: lets the exporter deliver for shutdown.timeout, then logs what became of every span
  * and what else was counted. exporter may be NULL; a loop that was never set up is fine.
  */

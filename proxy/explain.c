@@ -1,0 +1,702 @@
+/*
+ * What recorded messages come to; see explain.h. In the order of the work: a line of the recording
+ * is read; the seconds that have passed since the one before are ticked off; the message goes
+ * through splice and its hooks to the tracer, as in a pump, or the end of a side is told as a
+ * session does. What the tracer has to say comes out below the line's heading, which is written
+ * when the first thing is known about the message. Spans are kept by an exporter that is started
+ * when all is over.
+ *
+ * A recording that is wrong ends the work at that line, with what came before it written.
+ */
+#include "proxy/explain.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "exporter/escape.h"
+#include "exporter/exporter.h"
+#include "exporter/text.h"
+#include "proxy/message/splice.h"
+#include "proxy/recording.h"
+#include "proxy/telemetry.h"
+#include "proxy/trace/inflight.h"
+#include "proxy/trace/tracer.h"
+#include "w3c/ids.h"
+
+#define EXPLAIN_SECOND_NS 1000000000ull
+#define EXPLAIN_EPOCH_NS  (3600 * EXPLAIN_SECOND_NS) /* our clock when that of a recording is 0 */
+
+enum {
+	EXPLAIN_TEXT_MAX = 65536,
+	EXPLAIN_NAME_MAX = 100, /* characters shown of a method or an id */
+	EXPLAIN_NOTE_MAX = 1000,
+};
+
+/* A request that was seen, so that its answer can be named. */
+struct explain_asked {
+	struct inflight_entry entry; /* first: the table hands back pointers to it */
+	size_t method_size;
+	char bytes[]; /* the key, then the method */
+};
+
+struct explain_connection {
+	struct inflight_entry entry;     /* first, as above; its key is name */
+	struct tracer_connection *trace; /* owned; NULL: it is over */
+	struct inflight asked[2];        /* by enum recording_side: who asked */
+	bool has_name;
+	bool own_backend; /* a server that serves nobody else, as a wrapped one */
+	bool ended[2];    /* by enum recording_side */
+	char name[RECORDING_NAME_MAX + 1];
+	char transport[RECORDING_NAME_MAX + 1];
+};
+
+struct explain {
+	const struct config *config; /* borrowed, as is what comes before recording */
+	const char *name;            /* of the recording, for messages */
+	FILE *out;
+	char *error;
+	size_t error_size;
+	struct recording *recording; /* owned, as are all below */
+	struct exporter *exporter;
+	struct tracer *tracer;
+	struct splice *splice;
+	struct inflight connections; /* all that there were, by name */
+	struct text text;            /* the line being written */
+	struct ids ids;
+
+	/* what is going on */
+	struct recording_line line;
+	struct explain_connection *connection; /* of the line; NULL: of none */
+	uint64_t now_ns;                       /* our clock */
+	uint64_t ticked_ns;                    /* up to here seconds have been ticked off */
+	unsigned ticks;
+	const char *moment; /* the heading of what happens between messages */
+	bool headed;        /* the heading is written */
+	bool noted;         /* a rule had something to do */
+	size_t envelopes;   /* in this message */
+	bool failed;        /* a text found no memory */
+
+	struct tracer_counters told; /* as they were when they were last looked at */
+	uint64_t messages, not_json, without_rule;
+};
+
+/* ---- writing ---- */
+
+static void explain_append(struct explain *explain, const char *text)
+{
+	text_append(&explain->text, text, strlen(text));
+}
+
+static void explain_end_line(struct explain *explain)
+{
+	struct text *text = &explain->text;
+
+	TEXT_APPEND(text, "\n");
+	explain->failed |= text->error != TEXT_OK;
+	(void)fwrite(text->bytes, 1, text->size, explain->out); /* a failure shows at the end */
+	text_rewind(text, 0);
+}
+
+/* The clock of the recording, in seconds: to the millisecond if that says it all. */
+static void explain_append_time(struct explain *explain)
+{
+	unsigned long long us = (explain->now_ns - EXPLAIN_EPOCH_NS + 500) / 1000;
+	char time[48];
+
+	if (us % 1000 == 0)
+		(void)snprintf(time, sizeof time, "%llu.%03llu", us / 1000000, us % 1000000 / 1000);
+	else
+		(void)snprintf(time, sizeof time, "%llu.%06llu", us / 1000000, us % 1000000);
+	explain_append(explain, time);
+}
+
+/* The beginning of a line about what was recorded. */
+static void explain_begin_heading(struct explain *explain)
+{
+	char number[32];
+
+	(void)snprintf(number, sizeof number, "%4llu  ", explain->line.number); /* fits */
+	explain_append(explain, number);
+	explain_append_time(explain);
+	explain_append(explain, explain->line.side == RECORDING_CLIENT ? "  c2s" : "  s2c");
+	if (explain->connection->has_name) {
+		TEXT_APPEND(&explain->text, " ");
+		escape_append_shown(&explain->text, explain->connection->name,
+			strlen(explain->connection->name), EXPLAIN_NAME_MAX);
+	}
+	TEXT_APPEND(&explain->text, "  ");
+	explain->headed = true;
+}
+
+/* The whole line about a message that has no envelope, or about none. */
+static void explain_write_heading(struct explain *explain, const char *what)
+{
+	if (explain->connection != NULL) {
+		explain_begin_heading(explain);
+	} else {
+		TEXT_APPEND(&explain->text, "   -  ");
+		explain_append_time(explain);
+		TEXT_APPEND(&explain->text, "  ");
+	}
+	explain_append(explain, what);
+	explain_end_line(explain);
+	explain->headed = true;
+}
+
+/* A line below the heading; a heading that waited for a reason is written now. */
+static void explain_write_note(struct explain *explain, const char *note)
+{
+	if (!explain->headed)
+		explain_write_heading(explain, explain->moment);
+	TEXT_APPEND(&explain->text, "      ");
+	escape_append_shown(&explain->text, note, strlen(note), EXPLAIN_NOTE_MAX);
+	explain_end_line(explain);
+}
+
+/* What was counted since the last look. */
+static const struct {
+	size_t counter; /* offset in struct tracer_counters */
+	const char *text;
+} explain_findings[] = {
+	{offsetof(struct tracer_counters, replies_unmatched), "no request waits for this answer"},
+	{offsetof(struct tracer_counters, carriers_invalid),
+		"the trace carrier is invalid: a new trace begins"},
+	{offsetof(struct tracer_counters, tracestates_dropped),
+		"the tracestate is invalid: it is dropped"},
+	{offsetof(struct tracer_counters, ids_unusable), "no answer could have this id: no span"},
+	{offsetof(struct tracer_counters, ids_reused),
+		"the id is in use: the request that had it ends"},
+	{offsetof(struct tracer_counters, evicted),
+		"inflight.max is reached: the oldest request ends"},
+	{offsetof(struct tracer_counters, expired),
+		"inflight.max_age has passed: a request ends without an answer"},
+	{offsetof(struct tracer_counters, no_memory), "out of memory: no span"},
+};
+
+static uint64_t explain_counter(const struct tracer_counters *counters, size_t offset)
+{
+	return *(const uint64_t *)((const char *)counters + offset);
+}
+
+static void explain_write_findings(struct explain *explain)
+{
+	const struct tracer_counters *counters = tracer_counters(explain->tracer);
+	size_t i;
+
+	for (i = 0; i < sizeof explain_findings / sizeof explain_findings[0]; i++)
+		if (explain_counter(counters, explain_findings[i].counter) !=
+			explain_counter(&explain->told, explain_findings[i].counter))
+			explain_write_note(explain, explain_findings[i].text);
+	explain->told = *counters;
+}
+
+/* ---- what a message is ---- */
+
+static void explain_free_asked(struct inflight *asked, struct explain_asked *one)
+{
+	inflight_remove(asked, &one->entry);
+	free(one);
+}
+
+static struct explain_asked *explain_find_asked(
+	struct inflight *asked, const struct envelope *envelope)
+{
+	char key[ENVELOPE_KEY_MAX];
+	size_t size = envelope_id_key(envelope, key);
+
+	return size == 0 ? NULL : (struct explain_asked *)inflight_find(asked, key, size);
+}
+
+/* Without memory the answer will be one to nothing known. */
+static void explain_remember_asked(struct inflight *asked, const struct envelope *envelope)
+{
+	const struct envelope_value *method = envelope_value(envelope, ENVELOPE_METHOD);
+	struct explain_asked *same = explain_find_asked(asked, envelope), *one;
+	char key[ENVELOPE_KEY_MAX];
+	size_t size = envelope_id_key(envelope, key);
+
+	if (same != NULL)
+		explain_free_asked(asked, same);
+	else if (asked->count >= EXPLAIN_ASKED_MAX)
+		explain_free_asked(asked, (struct explain_asked *)asked->oldest);
+	one = calloc(1, sizeof *one + size + method->size);
+	if (one == NULL)
+		return;
+	one->entry.key = memcpy(one->bytes, key, size);
+	one->entry.key_size = (uint16_t)size;
+	one->method_size = method->size;
+	memcpy(one->bytes + size, method->text, method->size);
+	if (inflight_add(asked, &one->entry) != 0)
+		free(one);
+}
+
+static void explain_append_id(struct explain *explain, const struct envelope *envelope)
+{
+	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
+	bool quoted = id->type == JSON_STRING;
+
+	TEXT_APPEND(&explain->text, "  id=");
+	if (quoted)
+		TEXT_APPEND(&explain->text, "\"");
+	escape_append_shown(&explain->text, id->text, id->size, EXPLAIN_NAME_MAX);
+	if (quoted)
+		TEXT_APPEND(&explain->text, "\"");
+}
+
+/* An answer is named by the method of what it answers, which is forgotten then. */
+static void explain_append_answered(struct explain *explain, const struct envelope *envelope)
+{
+	struct inflight *asked = &explain->connection->asked[!explain->line.side];
+	struct explain_asked *one = explain_find_asked(asked, envelope);
+
+	if (one == NULL) {
+		TEXT_APPEND(&explain->text, "nothing known");
+		return;
+	}
+	escape_append_shown(&explain->text, one->bytes + one->entry.key_size, one->method_size,
+		EXPLAIN_NAME_MAX);
+	explain_free_asked(asked, one);
+}
+
+static void explain_append_method(struct explain *explain, const struct envelope *envelope)
+{
+	const struct envelope_value *method = envelope_value(envelope, ENVELOPE_METHOD);
+
+	if (method->type == JSON_STRING)
+		escape_append_shown(&explain->text, method->text, method->size, EXPLAIN_NAME_MAX);
+	else
+		TEXT_APPEND(&explain->text, "not JSON-RPC");
+}
+
+static void explain_write_envelope(struct explain *explain, const struct envelope *envelope)
+{
+	if (explain->headed)
+		return;
+	explain_begin_heading(explain);
+	switch (envelope_kind(envelope)) {
+	case ENVELOPE_REQUEST:
+		explain_append_method(explain, envelope);
+		explain_append_id(explain, envelope);
+		explain_remember_asked(&explain->connection->asked[explain->line.side], envelope);
+		break;
+	case ENVELOPE_NOTIFICATION:
+	case ENVELOPE_OTHER:
+		explain_append_method(explain, envelope);
+		break;
+	case ENVELOPE_RESULT_REPLY:
+		TEXT_APPEND(&explain->text, "answer to ");
+		explain_append_answered(explain, envelope);
+		explain_append_id(explain, envelope);
+		break;
+	case ENVELOPE_ERROR_REPLY:
+		TEXT_APPEND(&explain->text, "error answer to ");
+		explain_append_answered(explain, envelope);
+		explain_append_id(explain, envelope);
+		break;
+	}
+	explain_end_line(explain);
+}
+
+/* ---- messages, as a pump carries them ---- */
+
+static size_t explain_on_carrier(void *arg, const struct envelope *envelope, const char **text)
+{
+	struct explain *explain = arg;
+
+	explain_write_envelope(explain, envelope);
+	return tracer_carrier(explain->connection->trace, envelope, text);
+}
+
+static void explain_on_envelope(void *arg, const struct envelope *envelope)
+{
+	struct explain *explain = arg;
+	struct tracer_connection *trace = explain->connection->trace;
+
+	explain_write_envelope(explain, envelope);
+	if (explain->line.side == RECORDING_CLIENT)
+		tracer_client_message(trace, envelope, explain->now_ns);
+	else
+		tracer_backend_message(trace, envelope, explain->now_ns);
+	explain_write_findings(explain);
+	explain->headed = false; /* another one may follow, in a batch */
+	explain->envelopes++;
+}
+
+static const struct splice_hooks explain_hooks = {
+	.carrier = explain_on_carrier,
+	.envelope = explain_on_envelope,
+};
+
+static bool explain_injects(const struct explain *explain)
+{
+	return explain->line.side == RECORDING_CLIENT &&
+	       explain->config->propagation_inject[0] == '/';
+}
+
+static enum splice_mode explain_splice_mode(const struct explain *explain)
+{
+	if (explain_injects(explain))
+		return SPLICE_INJECT;
+	if (explain->line.side == RECORDING_CLIENT && explain->config->propagation_strip)
+		return SPLICE_STRIP;
+	return SPLICE_WATCH;
+}
+
+static const struct {
+	enum splice_trouble trouble;
+	const char *text;
+} explain_troubles[] = {
+	{SPLICE_NOT_JSON, "not JSON"},
+	{SPLICE_TOO_DEEP, "nested too deeply"},
+	{SPLICE_UNDECIDED, "too long before it is clear what it is"},
+	{SPLICE_ENVELOPE_LARGE, "too much in its envelope"},
+	{SPLICE_NO_MEMORY, "out of memory"},
+};
+
+static void explain_write_troubles(struct explain *explain, unsigned troubles)
+{
+	size_t i;
+
+	if (explain->envelopes == 0 && !explain->headed)
+		explain_write_heading(
+			explain, troubles != 0 ? "nothing that can be read" : "not JSON-RPC");
+	explain->headed = true;
+	for (i = 0; i < sizeof explain_troubles / sizeof explain_troubles[0]; i++)
+		if ((troubles & explain_troubles[i].trouble) != 0)
+			explain_write_note(explain, explain_troubles[i].text);
+}
+
+static void explain_message(struct explain *explain)
+{
+	unsigned troubles;
+
+	explain->messages++;
+	explain->noted = false;
+	explain->envelopes = 0;
+	if (explain->line.size == 0) {
+		explain_write_heading(explain, "a blank line");
+		return;
+	}
+	if (explain_injects(explain))
+		tracer_request_begins(explain->connection->trace);
+	splice_begin(explain->splice, explain_splice_mode(explain), &explain_hooks, explain);
+	splice_feed(explain->splice, explain->line.text, explain->line.size, true);
+	troubles = splice_troubles(explain->splice);
+	explain_write_troubles(explain, troubles);
+	explain->not_json += (troubles & SPLICE_NOT_JSON) != 0;
+	explain->without_rule += troubles == 0 && !explain->noted;
+}
+
+/* ---- time, as the loop's ticker tells it ---- */
+
+static void explain_tick(struct explain *explain, uint64_t now_ns)
+{
+	struct inflight_entry *entry = explain->connections.oldest;
+
+	explain->now_ns = now_ns;
+	for (; entry != NULL; entry = entry->newer) {
+		struct explain_connection *connection = (struct explain_connection *)entry;
+
+		if (connection->trace != NULL)
+			tracer_connection_expire(connection->trace, now_ns);
+	}
+	explain_write_findings(explain);
+}
+
+/* Ticks off the full seconds up to now. */
+static void explain_advance(struct explain *explain, uint64_t now_ns)
+{
+	explain->connection = NULL;
+	explain->headed = false;
+	explain->moment = "time passes";
+	if (explain->ticked_ns == 0) /* the first line: nothing was before it */
+		explain->ticked_ns = now_ns - now_ns % EXPLAIN_SECOND_NS;
+	while (now_ns - explain->ticked_ns >= EXPLAIN_SECOND_NS) {
+		if (explain->ticks++ < EXPLAIN_TICKS_MAX)
+			explain->ticked_ns += EXPLAIN_SECOND_NS;
+		else
+			explain->ticked_ns = now_ns - now_ns % EXPLAIN_SECOND_NS;
+		explain->headed = false;
+		explain_tick(explain, explain->ticked_ns);
+	}
+	explain->now_ns = now_ns;
+	explain->headed = false;
+}
+
+/* ---- connections, as sessions open and end them ---- */
+
+static void explain_free_connection(struct explain *explain, struct explain_connection *connection)
+{
+	size_t side;
+
+	inflight_remove(&explain->connections, &connection->entry);
+	for (side = 0; side < 2; side++) {
+		while (connection->asked[side].oldest != NULL)
+			explain_free_asked(&connection->asked[side],
+				(struct explain_asked *)connection->asked[side].oldest);
+		inflight_done(&connection->asked[side]);
+	}
+	tracer_connection_free(connection->trace, TRACER_SHUTDOWN, explain->now_ns);
+	free(connection);
+}
+
+static uint64_t explain_seed(struct explain *explain)
+{
+	uint64_t seed;
+
+	ids_random(&explain->ids, (uint8_t *)&seed, sizeof seed);
+	return seed;
+}
+
+static struct explain_connection *explain_new_connection(struct explain *explain)
+{
+	const struct recording_line *line = &explain->line;
+	struct explain_connection *connection = calloc(1, sizeof *connection);
+
+	if (connection == NULL)
+		return NULL;
+	memcpy(connection->name, line->connection, sizeof connection->name);
+	memcpy(connection->transport, line->transport, sizeof connection->transport);
+	connection->has_name = line->has_connection;
+	connection->own_backend = line->transport[0] != '\0' ? strcmp(line->transport, "stdio") == 0
+							     : !line->has_connection;
+	if (connection->transport[0] == '\0')
+		(void)snprintf(connection->transport, sizeof connection->transport, "%s",
+			connection->own_backend ? "stdio" : "websocket"); /* fits */
+	connection->entry.key = connection->name;
+	connection->entry.key_size = (uint16_t)strlen(connection->name);
+	inflight_init(&connection->asked[RECORDING_CLIENT], explain_seed(explain));
+	inflight_init(&connection->asked[RECORDING_BACKEND], explain_seed(explain));
+	return connection;
+}
+
+static struct explain_connection *explain_open(struct explain *explain)
+{
+	struct explain_connection *connection = explain_new_connection(explain);
+
+	if (connection == NULL)
+		return NULL;
+	connection->trace = tracer_connection_new(explain->tracer, connection->transport);
+	if (connection->trace != NULL &&
+		inflight_add(&explain->connections, &connection->entry) == 0)
+		return connection;
+	tracer_connection_free(connection->trace, TRACER_SHUTDOWN, explain->now_ns);
+	free(connection);
+	return NULL;
+}
+
+/* A wrapped server may still answer when its input has ended; a socket is closed as a whole. */
+static void explain_end(struct explain *explain)
+{
+	struct explain_connection *connection = explain->connection;
+	bool over = connection->ended[RECORDING_BACKEND] || !connection->own_backend;
+
+	explain_write_heading(explain,
+		explain->line.side == RECORDING_CLIENT ? "the client ends" : "the backend ends");
+	if (!over)
+		return;
+	tracer_connection_free(connection->trace,
+		connection->ended[RECORDING_CLIENT] ? TRACER_CONNECTION_CLOSED
+						    : TRACER_BACKEND_EXITED,
+		explain->now_ns);
+	connection->trace = NULL;
+	explain_write_findings(explain);
+}
+
+/* ---- the recording ---- */
+
+static enum explain_outcome explain_fail(
+	struct explain *explain, enum explain_outcome outcome, const char *what)
+{
+	(void)snprintf(explain->error, explain->error_size, "%s:%llu: %s", explain->name,
+		explain->line.number, what); /* may be cut */
+	return outcome;
+}
+
+/* Finds or opens the connection of the line, which may say what it says: else the reason. */
+static const char *explain_find_connection(struct explain *explain)
+{
+	const struct recording_line *line = &explain->line;
+	struct explain_connection *connection = (struct explain_connection *)inflight_find(
+		&explain->connections, line->connection, strlen(line->connection));
+
+	if (connection == NULL && explain->connections.count >= EXPLAIN_CONNECTIONS_MAX)
+		return "\"conn\": too many; must be 1000 different ones at most";
+	if (connection == NULL)
+		connection = explain_open(explain);
+	explain->connection = connection;
+	if (connection == NULL)
+		return NULL;
+	if (connection->ended[line->side])
+		return "this side has ended; must stand before its end";
+	if (connection->trace == NULL && !line->is_end)
+		return "the connection is over; must stand before its end";
+	connection->ended[line->side] = line->is_end;
+	return NULL;
+}
+
+static enum explain_outcome explain_line(struct explain *explain)
+{
+	const char *wrong;
+
+	explain_advance(explain, explain->line.time_ns + EXPLAIN_EPOCH_NS);
+	wrong = explain_find_connection(explain);
+	if (wrong != NULL)
+		return explain_fail(explain, EXPLAIN_WRONG, wrong);
+	if (explain->connection == NULL)
+		return explain_fail(explain, EXPLAIN_FAILED, "out of memory");
+	if (explain->line.is_end)
+		explain_end(explain);
+	else
+		explain_message(explain);
+	return EXPLAIN_DONE;
+}
+
+static enum explain_outcome explain_lines(struct explain *explain)
+{
+	enum explain_outcome outcome = EXPLAIN_DONE;
+
+	while (outcome == EXPLAIN_DONE) {
+		switch (recording_next(
+			explain->recording, &explain->line, explain->error, explain->error_size)) {
+		case RECORDING_LINE:
+			outcome = explain_line(explain);
+			break;
+		case RECORDING_END:
+			return EXPLAIN_DONE;
+		case RECORDING_BAD:
+			return EXPLAIN_WRONG;
+		case RECORDING_NO_MEMORY:
+			return EXPLAIN_FAILED;
+		}
+	}
+	return outcome;
+}
+
+/* ---- all of it ---- */
+
+/* What is still open ends as at a shutdown. */
+static void explain_end_connections(struct explain *explain)
+{
+	while (explain->connections.oldest != NULL)
+		explain_free_connection(
+			explain, (struct explain_connection *)explain->connections.oldest);
+}
+
+static void explain_end_recording(struct explain *explain)
+{
+	explain->connection = NULL;
+	explain->headed = false;
+	explain->moment = "the recording ends";
+	explain_end_connections(explain);
+	explain_write_findings(explain);
+}
+
+/* The exporter writes all that it has got, past out's buffer. */
+static int explain_write_trees(struct explain *explain, struct exporter_counters *at)
+{
+	exporter_counters_read(explain->exporter, at);
+	if (at->created > 0)
+		(void)fputc('\n', explain->out); /* a failure shows at the end */
+	if (fflush(explain->out) != 0 ||
+		exporter_start(explain->exporter, explain->error, explain->error_size) != 0)
+		return -1;
+	exporter_stop(explain->exporter, INT64_MAX / 2); /* as long as it takes to be read */
+	exporter_counters_read(explain->exporter, at);
+	return at->sent == at->created ? 0 : -1;
+}
+
+static enum explain_outcome explain_finish(struct explain *explain)
+{
+	struct exporter_counters at;
+
+	explain_end_recording(explain);
+	(void)snprintf(explain->error, explain->error_size,
+		"not all was written: memory is short, or standard output takes no more");
+	if (explain_write_trees(explain, &at) != 0)
+		return EXPLAIN_FAILED;
+	(void)fprintf(explain->out, "\nmessages=%llu spans=%llu not_json=%llu without_rule=%llu\n",
+		(unsigned long long)explain->messages, (unsigned long long)at.created,
+		(unsigned long long)explain->not_json, (unsigned long long)explain->without_rule);
+	return fflush(explain->out) == 0 && !ferror(explain->out) && !explain->failed
+		       ? EXPLAIN_DONE
+		       : EXPLAIN_FAILED;
+}
+
+static int explain_init(struct explain *explain, FILE *file)
+{
+	const struct config *config = explain->config;
+
+	text_init(&explain->text, EXPLAIN_TEXT_MAX);
+	ids_init(&explain->ids);
+	inflight_init(&explain->connections, explain_seed(explain));
+	explain->exporter =
+		telemetry_trees_new(fileno(explain->out), explain->error, explain->error_size);
+	if (explain->exporter == NULL)
+		return -1;
+	/* no TRACEPARENT: it is about us, not about what was recorded */
+	explain->tracer = tracer_new(
+		config, explain->exporter, NULL, NULL, explain->error, explain->error_size);
+	if (explain->tracer == NULL)
+		return -1;
+	(void)snprintf(explain->error, explain->error_size, "out of memory");
+	explain->splice = splice_new(tracer_pointers(explain->tracer), tracer_carrier_name(config));
+	explain->recording = recording_new(file, explain->name);
+	return explain->splice != NULL && explain->recording != NULL ? 0 : -1;
+}
+
+static void explain_done(struct explain *explain)
+{
+	explain_end_connections(explain);
+	inflight_done(&explain->connections);
+	recording_free(explain->recording);
+	splice_free(explain->splice);
+	tracer_free(explain->tracer);
+	exporter_free(explain->exporter);
+	text_done(&explain->text);
+}
+
+enum explain_outcome explain_recording(const struct config *config, FILE *file, const char *name,
+	FILE *out, char *error, size_t error_size)
+{
+	enum explain_outcome outcome = EXPLAIN_FAILED;
+	struct explain explain = {
+		.config = config,
+		.name = name,
+		.out = out,
+		.error = error,
+		.error_size = error_size,
+		.now_ns = EXPLAIN_EPOCH_NS,
+	};
+
+	if (explain_init(&explain, file) == 0)
+		outcome = explain_lines(&explain);
+	if (outcome == EXPLAIN_DONE)
+		outcome = explain_finish(&explain);
+	explain_done(&explain);
+	return outcome;
+}
+
+enum explain_outcome explain_file(const struct config *config, char *error, size_t error_size)
+{
+	const char *name = config->explain;
+	bool is_stdin = strcmp(name, "-") == 0;
+	FILE *file = is_stdin ? stdin : fopen(name, "re");
+	enum explain_outcome outcome;
+
+	if (file == NULL) {
+		(void)snprintf(error, error_size, "%s: cannot be opened: %s", name,
+			strerror(errno)); /* may be cut */
+		return EXPLAIN_WRONG;
+	}
+	outcome = explain_recording(
+		config, file, is_stdin ? "standard input" : name, stdout, error, error_size);
+	if (!is_stdin)
+		(void)fclose(file); /* only read */
+	return outcome;
+}

@@ -1,0 +1,165 @@
+"""sidespan --explain: from the command line, a file or standard input, to text and exit status."""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from lib.process import BINARY, ROOT, is_sanitized
+
+PING = '{"id":1,"method":"ping","params":{"text":"\u00e9\\n"}}'
+PONG = '{"id":1,"result":{}}'
+
+
+def line(way, raw, **more):
+    return json.dumps({"dir": way, "raw": raw, **more}) + "\n"
+
+
+CALL = line("c2s", PING) + line("s2c", PONG)
+
+
+def explain(lab, *args, text=b"", env=None):
+    """(status, stdout, stderr); text is what stands on standard input."""
+    text = text.encode() if isinstance(text, str) else text
+    done = subprocess.run([BINARY, "--explain", *args], input=text, capture_output=True,
+                          env=lab.environment(None, env), check=False, timeout=60)
+    assert b"Sanitizer" not in done.stderr and b"runtime error" not in done.stderr, done.stderr
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def explained(lab, *args, **more):
+    status, text, said = explain(lab, *args, **more)
+    assert (status, said) == (0, ""), said
+    return text
+
+
+def wrong(lab, *args, **more):
+    """What is refused: the one line that says why."""
+    status, text, said = explain(lab, *args, **more)
+    assert status == 2 and said.count("\n") == 1, (status, said)
+    assert said.startswith("sidespan: error: ")
+    return said[len("sidespan: error: "):-1]
+
+
+@pytest.fixture
+def recording(lab):
+    path = lab.path()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(CALL)
+    return path
+
+
+def test_file_and_standard_input_are_the_same(lab, recording):
+    text = explained(lab, recording)
+    assert text == explained(lab, "-", text=CALL)
+    assert text == (
+        "   1  0.001  c2s  ping  id=1\n"
+        "   2  0.002  s2c  answer to ping  id=1\n"
+        "\n"
+        "trace 1\n"
+        "└─ ping  1.00 ms  server  rpc.request_id=1\n"
+        "\n"
+        "messages=2 spans=1 not_json=0 without_rule=2\n")
+
+
+def test_how_a_text_is_written_is_nothing(lab):
+    expected = explained(lab, "-", text=CALL)
+    spellings = [
+        CALL.replace("\n", "\r\n"),
+        CALL.rstrip("\n"),
+        "\n" + CALL.replace('"dir"', ' "dir"\t'),
+        "".join(json.dumps(dict(reversed(json.loads(row).items()))) + "\n"
+                for row in CALL.splitlines()),
+    ]
+    for at in range(len(PING) + 1):
+        parts = [PING[:at], *([[PING[at], 1]] if at < len(PING) else []), PING[at + 1:]]
+        spellings.append(json.dumps({"dir": "c2s", "raw_parts": parts}) + "\n" + line("s2c", PONG))
+    for text in spellings:
+        shift = text.startswith("\n")
+        said = explained(lab, "-", text=text)
+        assert (said if not shift else said.replace("   2  0.001", "   1  0.001")
+                .replace("   3  0.002", "   2  0.002")) == expected
+
+
+def test_runs_give_the_same_again(lab):
+    calls = [line("c2s", json.dumps({"id": i, "method": "m"})) for i in range(300)]
+    ends = [line("s2c", json.dumps({"id": i, "result": {}}), t=1) for i in reversed(range(300))]
+    text = "".join(calls + ends)
+    assert explained(lab, "-", text=text) == explained(lab, "-", text=text)
+
+
+def test_settings_apply(lab, recording):
+    config = lab.path(".json")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write('{"span.name": "file {method}"}')
+    assert "─ app_server.request ping  " in explained(lab, "--profile", "codex", recording)
+    assert "─ app_server.request ping  " in explained(lab, recording, "--profile=codex")
+    assert "─ app_server.request ping  " in explained(lab, recording, "--", "codex", "app-server")
+    assert "─ file ping  " in explained(lab, "--config", config, recording)
+    assert "─ variable ping  " in explained(lab, recording, "--config", config,
+                                            env={"SIDESPAN_SPAN_NAME": "variable {method}"})
+    assert "messages=2 spans=0 " in explained(lab, "--sampler=always_off", recording)
+
+
+def test_all_is_looked_at_and_nothing_sent(lab):
+    flags = '{"id":1,"method":"m","trace":{"traceparent":"00-%032x-%016x-00"}}' % (5, 6)
+    text = line("c2s", flags)
+    collector = lab.collector()
+    for env in ({}, {"OTEL_SDK_DISABLED": "true"}, {"TRACEPARENT": f"00-{7:032x}-{8:016x}-01"},
+                {"SIDESPAN_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}):
+        assert f"(parent {6:016x})\n" in explained(lab, "-", text=text, env=env)
+    assert "spans=0 " in explained(lab, "--sampler=parentbased_always_on", "-", text=text)
+    assert collector.requests == []
+
+
+def test_what_is_wrong_with_the_command_line(lab, recording):
+    assert wrong(lab) == ('command line: "--explain": must be followed by a FILE of messages, '
+                          "or - for standard input")
+    assert wrong(lab, recording, recording) == (
+        f'command line: "{recording}": a second FILE; must be one for --explain')
+    assert wrong(lab, recording, "--explan").endswith("did you mean --explain?")
+    assert wrong(lab, "/nowhere") == "/nowhere: cannot be opened: No such file or directory"
+    assert wrong(lab, "/") == "/:1: cannot be read: Is a directory"
+    assert "no such profile" in wrong(lab, "--profile", "none", recording)
+
+
+def test_what_is_wrong_with_a_recording(lab):
+    path = lab.path(".jsonl")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(CALL + "\n" + '{"dir":"c2s","text":"{}"}\n')
+    assert wrong(lab, path) == (
+        f'{path}:4: "text": no such member; must be dir, raw, raw_parts, end, t, conn or '
+        "transport")
+    assert wrong(lab, "-", text=b'{"dir":"c2s","raw":"\xff"}') == (
+        "standard input:1: not JSON: invalid bytes in UTF8 string.; must be one object on one "
+        "line")
+    status, text, _ = explain(lab, path)
+    assert status == 2 and text.count("\n") == 2, "what came before is there"
+
+
+def test_a_large_message(lab):
+    """Memory and time grow with the line, not with its square."""
+    parts = ['{"id":1,"method":"big","params":"', ["y", 60000000], '"}']
+    text = json.dumps({"dir": "c2s", "raw_parts": parts}) + "\n" + line("s2c", PONG)
+    assert "  c2s  big  id=1\n" in explained(lab, "-", text=text)
+    if not is_sanitized():
+        escaped = json.dumps({"dir": "s2c", "raw": json.dumps("\n" * 8000000)})
+        assert "  s2c  not JSON-RPC\n" in explained(lab, "-", text=escaped)
+
+
+def test_the_page_is_right(lab):
+    """The commands of the README's section give the text that stands below them."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        section = re.search(r"^## Explain a recording\n(.*?)^## ", file.read(), re.M | re.S)[1]
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.M)
+    commands, expected = (re.sub("^    ", "", block, flags=re.M).strip("\n") + "\n"
+                          for block in blocks[:2])
+    folder = lab.path()
+    os.mkdir(folder)
+    done = subprocess.run(["sh", "-c", commands.replace("sidespan --", f"{BINARY} --")],
+                          cwd=folder, env=lab.environment(None, None), capture_output=True,
+                          check=False, timeout=60)
+    assert done.stderr == b"" and done.returncode == 0
+    assert done.stdout.decode() == expected
