@@ -168,28 +168,65 @@ static char *otlp_put_scalar(char *p, const struct span_attribute *attribute)
 	return p;
 }
 
-/* With a comma behind. */
-static inline void otlp_append_attribute(struct text *text, const struct span_attribute *attribute)
+static char *otlp_put_key(char *p, const char *key, size_t size)
 {
-	bool is_string = attribute->type == SPAN_VALUE_STRING;
+	p = OTLP_PUT(p, OTLP_KEY_BEGIN);
+	return otlp_put_bytes(p, key, size);
+}
+
+/* With a comma behind. */
+static void otlp_append_scalar(struct text *text, const struct span_attribute *attribute)
+{
 	size_t key_size = strlen(attribute->key);
-	size_t value_size = is_string ? attribute->value.string.size : 0;
-	char *p = text_room(text, key_size + value_size + OTLP_PIECE_MAX);
+	char *p = text_room(text, key_size + OTLP_PIECE_MAX);
 
 	if (p == NULL)
 		return;
-	p = OTLP_PUT(p, "{\"key\":\"");
-	p = otlp_put_bytes(p, attribute->key, key_size);
-	if (is_string) {
-		p = OTLP_PUT(p, "\",\"value\":{\"stringValue\":\"");
-		p = otlp_put_text(text, p, &attribute->value.string, OTLP_PIECE_MAX);
+	p = otlp_put_key(p, attribute->key, key_size);
+	text_end(text, otlp_put_scalar(p, attribute));
+}
+
+/*
+ * The same for a string, up to its text. There is room for what follows, in which the pieces
+ * before the text are counted.
+ */
+static char *otlp_begin_string(
+	struct text *text, const struct span_attribute *attribute, size_t following)
+{
+	const struct span_key *rendered = attribute->rendered;
+	size_t key_size;
+	char *p;
+
+	if (rendered != NULL && rendered->size > 0) {
+		p = text_room(text, SPAN_KEY_SIZE + following);
 		if (p == NULL)
-			return;
-		p = OTLP_PUT(p, "\"}},");
-	} else {
-		p = otlp_put_scalar(p, attribute);
+			return NULL;
+		memcpy(p, rendered->bytes, SPAN_KEY_SIZE);
+		return p + rendered->size;
 	}
-	text_end(text, p);
+	key_size = strlen(attribute->key);
+	p = text_room(text, key_size + following);
+	if (p == NULL)
+		return NULL;
+	p = otlp_put_key(p, attribute->key, key_size);
+	return OTLP_PUT(p, OTLP_STRING_BEGIN);
+}
+
+static inline void otlp_append_attribute(struct text *text, const struct span_attribute *attribute)
+{
+	const struct span_text *string = &attribute->value.string;
+	char *p;
+
+	if (attribute->type != SPAN_VALUE_STRING) {
+		otlp_append_scalar(text, attribute);
+		return;
+	}
+	p = otlp_begin_string(text, attribute, string->size + OTLP_PIECE_MAX);
+	if (p == NULL)
+		return;
+	p = otlp_put_text(text, p, string, OTLP_PIECE_MAX);
+	if (p != NULL)
+		text_end(text, OTLP_PUT(p, "\"}},"));
 }
 
 void otlp_append_attributes(

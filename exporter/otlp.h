@@ -22,6 +22,10 @@ struct otlp_origin {
 
 #define OTLP_SUFFIX "]}]}]}"
 
+/* Before and behind the key of a string's KeyValue object. */
+#define OTLP_KEY_BEGIN    "{\"key\":\""
+#define OTLP_STRING_BEGIN "\",\"value\":{\"stringValue\":\""
+
 void otlp_append_prefix(struct text *text, const struct otlp_origin *origin);
 
 /* One span as an object, without a comma before or after. */

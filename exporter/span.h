@@ -31,6 +31,19 @@ struct span_text {
 	size_t size;
 };
 
+/*
+ * A key that many spans have, rendered once: what the encoder writes up to the value of a string.
+ * Without an allocation; a key that is too long for it is rendered each time, as all others are.
+ */
+#define SPAN_KEY_SIZE 64
+
+struct span_key {
+	char bytes[SPAN_KEY_SIZE];
+	size_t size; /* 0: too long */
+};
+
+void span_key_init(struct span_key *rendered, const char *key);
+
 struct span_attribute {
 	const char *key; /* terminated, ours: an ASCII attribute name that needs no escaping */
 	enum span_value_type type;
@@ -40,6 +53,7 @@ struct span_attribute {
 		double real;
 		bool boolean;
 	} value;
+	const struct span_key *rendered; /* of the key; may be NULL */
 };
 
 struct span_event {

@@ -1,7 +1,7 @@
-/* What the semantic conventions call an attribute; see attributes.h. */
+/* Names of attributes; see attributes.h. */
 #include "proxy/trace/attributes.h"
 
-/* Before, and as of 1.44; NULL: there is none. */
+/* Before, and as of 1.44 of the semantic conventions; NULL: there is none. */
 static const struct {
 	const char *legacy;
 	const char *current;
@@ -13,7 +13,18 @@ static const struct {
 	[ATTRIBUTES_REQUEST_ID] = {"rpc.request_id", "jsonrpc.request.id"},
 	[ATTRIBUTES_STATUS_CODE] = {"rpc.response.status_code", "rpc.response.status_code"},
 	[ATTRIBUTES_PROTOCOL_VERSION] = {NULL, "jsonrpc.protocol.version"},
+	[ATTRIBUTES_CONNECTION_ID] = {"app_server.connection_id", "app_server.connection_id"},
+	[ATTRIBUTES_ERROR_TYPE] = {"error.type", "error.type"},
+	[ATTRIBUTES_END_REASON] = {"sidespan.end_reason", "sidespan.end_reason"},
 };
+
+static void attributes_set_name(
+	struct attributes_names *names, enum attributes_name name, size_t which, const char *text)
+{
+	names->texts[name][which] = text;
+	if (text != NULL)
+		span_key_init(&names->rendered[name][which], text);
+}
 
 void attributes_choose_names(struct attributes_names *names, enum config_semconv semconv)
 {
@@ -28,7 +39,7 @@ void attributes_choose_names(struct attributes_names *names, enum config_semconv
 		if (semconv == CONFIG_SEMCONV_LEGACY ||
 			(legacy != NULL && current != NULL && strcmp(legacy, current) == 0))
 			current = NULL;
-		names->texts[i][0] = legacy;
-		names->texts[i][1] = current;
+		attributes_set_name(names, (enum attributes_name)i, 0, legacy);
+		attributes_set_name(names, (enum attributes_name)i, 1, current);
 	}
 }

@@ -20,6 +20,7 @@ static int captures_attribute(struct captures *captures, const char *name)
 	if (captures->attribute_count == CAPTURE_ATTRIBUTES_MAX)
 		return -1;
 	captures->attributes[captures->attribute_count++] = name;
+	span_key_init(&captures->rendered[i], name);
 	return (int)i;
 }
 

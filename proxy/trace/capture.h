@@ -47,7 +47,8 @@ struct capture_set {
 struct captures {
 	struct capture_set *sets; /* owned; by the method's number, METHODS_OTHER among them */
 	size_t set_count;
-	const char *attributes[CAPTURE_ATTRIBUTES_MAX]; /* names, borrowed from the profile */
+	const char *attributes[CAPTURE_ATTRIBUTES_MAX];   /* names, borrowed from the profile */
+	struct span_key rendered[CAPTURE_ATTRIBUTES_MAX]; /* of each name */
 	size_t attribute_count;
 };
 

@@ -23,7 +23,8 @@ void common_put(const struct common *common, struct attributes *attributes)
 		attributes_text(settings->rpc_service));
 	attributes_put_named(attributes, &settings->names, ATTRIBUTES_TRANSPORT,
 		attributes_text(common->transport));
-	attributes_put(attributes, "app_server.connection_id", attributes_text(common->number));
+	attributes_put_named(attributes, &settings->names, ATTRIBUTES_CONNECTION_ID,
+		attributes_text(common->number));
 	for (i = 0; i < profile->constant_count; i++)
 		attributes_put(attributes, profile->constants[i].attribute,
 			attributes_text(profile->constants[i].value));

@@ -141,7 +141,8 @@ static const struct span_shared *record_put_captured(const struct common *common
 		unsigned attribute = record_next(&wanted);
 		bool own = (values.present >> attribute & 1) != 0;
 
-		attributes_put(attributes, captures->attributes[attribute],
+		attributes_put_rendered(attributes, captures->attributes[attribute],
+			&captures->rendered[attribute],
 			own ? values.list[attribute] : common_value(common, attribute));
 	}
 	return shared;
@@ -150,8 +151,8 @@ static const struct span_shared *record_put_captured(const struct common *common
 /* ---- the rest ---- */
 
 /* What an error answer says, or why there was none: status, status message, error attributes. */
-static void record_put_failure(const struct record_settings *settings, struct span *span,
-	struct attributes *attributes, enum tracer_end end, const struct envelope *reply)
+static void record_put_failure(struct span *span, struct attributes *attributes,
+	const struct attributes_names *names, enum tracer_end end, const struct envelope *reply)
 {
 	const struct envelope_value *code, *message;
 
@@ -160,7 +161,8 @@ static void record_put_failure(const struct record_settings *settings, struct sp
 	span->status = SPAN_STATUS_ERROR;
 	if (end != TRACER_ERROR) {
 		span->status_message = attributes_text(record_ends[end].message);
-		attributes_put(attributes, "error.type", attributes_text(record_ends[end].reason));
+		attributes_put_named(attributes, names, ATTRIBUTES_ERROR_TYPE,
+			attributes_text(record_ends[end].reason));
 		return;
 	}
 	code = envelope_value(reply, ENVELOPE_ERROR_CODE);
@@ -169,11 +171,11 @@ static void record_put_failure(const struct record_settings *settings, struct sp
 	if (code->type == JSON_NUMBER || code->type == JSON_STRING) {
 		struct span_text text = {.bytes = code->text, .size = code->size};
 
-		attributes_put_named(
-			attributes, &settings->common->names, ATTRIBUTES_STATUS_CODE, text);
-		attributes_put(attributes, "error.type", text);
+		attributes_put_named(attributes, names, ATTRIBUTES_STATUS_CODE, text);
+		attributes_put_named(attributes, names, ATTRIBUTES_ERROR_TYPE, text);
 	} else {
-		attributes_put(attributes, "error.type", attributes_text("_OTHER"));
+		attributes_put_named(
+			attributes, names, ATTRIBUTES_ERROR_TYPE, attributes_text("_OTHER"));
 	}
 }
 
@@ -216,9 +218,9 @@ void record_request(const struct record_settings *settings, const struct common 
 	attributes_put_named(&attributes, names, ATTRIBUTES_REQUEST_ID, request->id);
 	record_put_version(settings, reply, &attributes);
 	span.shared = record_put_captured(common, request, reply, &attributes);
-	record_put_failure(settings, &span, &attributes, end, reply);
-	attributes_put(
-		&attributes, "sidespan.end_reason", attributes_text(record_ends[end].reason));
+	record_put_failure(&span, &attributes, names, end, reply);
+	attributes_put_named(&attributes, names, ATTRIBUTES_END_REASON,
+		attributes_text(record_ends[end].reason));
 	span.attributes = attributes.list;
 	span.attribute_count = attributes.count;
 	exporter_submit(settings->exporter, &span);

@@ -109,22 +109,25 @@ START_TEST(test_trees)
 END_TEST
 
 static const struct span_attribute connection[] = {
-	{"rpc.system", SPAN_VALUE_STRING, {.string = {"jsonrpc", 7}}},
-	{"client", SPAN_VALUE_STRING, {.string = {"cli", 3}}},
+	{.key = "rpc.system", .type = SPAN_VALUE_STRING, .value = {.string = {"jsonrpc", 7}}},
+	{.key = "client", .type = SPAN_VALUE_STRING, .value = {.string = {"cli", 3}}},
 };
 
 static const struct span_attribute own[] = {
-	{"rpc.method", SPAN_VALUE_STRING, {.string = {"m", 1}}},
-	{"id", SPAN_VALUE_INT, {.integer = -7}},
-	{"text", SPAN_VALUE_STRING, {.string = {"two words", 9}}},
-	{"none", SPAN_VALUE_STRING, {.string = {NULL, 0}}},
-	{"yes", SPAN_VALUE_BOOL, {.boolean = true}},
-	{"half", SPAN_VALUE_DOUBLE, {.real = 0.5}},
-	{"sidespan.end_reason", SPAN_VALUE_STRING, {.string = {"answered", 8}}},
+	{.key = "rpc.method", .type = SPAN_VALUE_STRING, .value = {.string = {"m", 1}}},
+	{.key = "id", .type = SPAN_VALUE_INT, .value = {.integer = -7}},
+	{.key = "text", .type = SPAN_VALUE_STRING, .value = {.string = {"two words", 9}}},
+	{.key = "none", .type = SPAN_VALUE_STRING, .value = {.string = {NULL, 0}}},
+	{.key = "yes", .type = SPAN_VALUE_BOOL, .value = {.boolean = true}},
+	{.key = "half", .type = SPAN_VALUE_DOUBLE, .value = {.real = 0.5}},
+	{.key = "sidespan.end_reason",
+		.type = SPAN_VALUE_STRING,
+		.value = {.string = {"answered", 8}}},
 };
 
-static const struct span_attribute reason = {
-	"sidespan.end_reason", SPAN_VALUE_STRING, {.string = {"expired", 7}}};
+static const struct span_attribute reason = {.key = "sidespan.end_reason",
+	.type = SPAN_VALUE_STRING,
+	.value = {.string = {"expired", 7}}};
 
 /* The connection's attributes stand at the top of a tree only; an ERROR has its message. */
 static void attributes_records(struct text *records, struct span_shared *shared)

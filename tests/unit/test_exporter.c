@@ -326,7 +326,7 @@ static void setup_report(void *arg, enum exporter_level level, const char *line)
 }
 
 static const struct span_attribute resource[] = {
-	{"service.name", SPAN_VALUE_STRING, {.string = {"test", 4}}},
+	{.key = "service.name", .type = SPAN_VALUE_STRING, .value = {.string = {"test", 4}}},
 };
 
 /* acts NULL: there is no collector; the endpoint is a port on which nobody listens. */

@@ -87,12 +87,16 @@ END_TEST
 START_TEST(test_everything)
 {
 	struct span_attribute connection[] = {
-		{"rpc.system", SPAN_VALUE_STRING, {.string = TEXT("jsonrpc")}},
-		{"port", SPAN_VALUE_INT, {.integer = 51234}},
+		{.key = "rpc.system",
+			.type = SPAN_VALUE_STRING,
+			.value = {.string = TEXT("jsonrpc")}},
+		{.key = "port", .type = SPAN_VALUE_INT, .value = {.integer = 51234}},
 	};
 	struct span_attribute own[] = {
-		{"rpc.method", SPAN_VALUE_STRING, {.string = TEXT("turn/\"start\"")}},
-		{"empty", SPAN_VALUE_STRING, {.string = {NULL, 0}}},
+		{.key = "rpc.method",
+			.type = SPAN_VALUE_STRING,
+			.value = {.string = TEXT("turn/\"start\"")}},
+		{.key = "empty", .type = SPAN_VALUE_STRING, .value = {.string = {NULL, 0}}},
 	};
 	struct span_event events[] = {
 		{"first", 1790000000000000001u, own, 1},
@@ -136,7 +140,8 @@ END_TEST
 
 START_TEST(test_shared_alone)
 {
-	struct span_attribute attribute = {"a", SPAN_VALUE_BOOL, {.boolean = true}};
+	struct span_attribute attribute = {
+		.key = "a", .type = SPAN_VALUE_BOOL, .value = {.boolean = true}};
 	struct span_shared *shared = span_shared_new(&attribute, 1);
 	struct span_shared *empty = span_shared_new(NULL, 0);
 	struct span span = span_example();
@@ -214,24 +219,36 @@ static const struct {
 	struct span_attribute attribute;
 	const char *expected;
 } value_cases[] = {
-	{{"k", SPAN_VALUE_STRING, {.string = TEXT("v")}}, "{\"stringValue\":\"v\"}"},
-	{{"k", SPAN_VALUE_STRING, {.string = TEXT("")}}, "{\"stringValue\":\"\"}"},
-	{{"k", SPAN_VALUE_INT, {.integer = 0}}, "{\"intValue\":\"0\"}"},
-	{{"k", SPAN_VALUE_INT, {.integer = -32602}}, "{\"intValue\":\"-32602\"}"},
-	{{"k", SPAN_VALUE_INT, {.integer = 9007199254740993}},
+	{{.key = "k", .type = SPAN_VALUE_STRING, .value = {.string = TEXT("v")}},
+		"{\"stringValue\":\"v\"}"},
+	{{.key = "k", .type = SPAN_VALUE_STRING, .value = {.string = TEXT("")}},
+		"{\"stringValue\":\"\"}"},
+	{{.key = "k", .type = SPAN_VALUE_INT, .value = {.integer = 0}}, "{\"intValue\":\"0\"}"},
+	{{.key = "k", .type = SPAN_VALUE_INT, .value = {.integer = -32602}},
+		"{\"intValue\":\"-32602\"}"},
+	{{.key = "k", .type = SPAN_VALUE_INT, .value = {.integer = 9007199254740993}},
 		"{\"intValue\":\"9007199254740993\"}"},
-	{{"k", SPAN_VALUE_INT, {.integer = INT64_MAX}}, "{\"intValue\":\"9223372036854775807\"}"},
-	{{"k", SPAN_VALUE_INT, {.integer = INT64_MIN}}, "{\"intValue\":\"-9223372036854775808\"}"},
-	{{"k", SPAN_VALUE_BOOL, {.boolean = true}}, "{\"boolValue\":true}"},
-	{{"k", SPAN_VALUE_BOOL, {.boolean = false}}, "{\"boolValue\":false}"},
-	{{"k", SPAN_VALUE_DOUBLE, {.real = 0.1}}, "{\"doubleValue\":0.1}"},
-	{{"k", SPAN_VALUE_DOUBLE, {.real = -2}}, "{\"doubleValue\":-2}"},
-	{{"k", SPAN_VALUE_DOUBLE, {.real = 1.0 / 3}}, "{\"doubleValue\":0.3333333333333333}"},
-	{{"k", SPAN_VALUE_DOUBLE, {.real = DBL_MAX}}, "{\"doubleValue\":1.7976931348623157e+308}"},
-	{{"k", SPAN_VALUE_DOUBLE, {.real = 5e-324}}, "{\"doubleValue\":4.94065645841247e-324}"},
-	{{"k", SPAN_VALUE_DOUBLE, {.real = (double)NAN}}, "{\"doubleValue\":\"NaN\"}"},
-	{{"k", SPAN_VALUE_DOUBLE, {.real = (double)INFINITY}}, "{\"doubleValue\":\"Infinity\"}"},
-	{{"k", SPAN_VALUE_DOUBLE, {.real = -(double)INFINITY}}, "{\"doubleValue\":\"-Infinity\"}"},
+	{{.key = "k", .type = SPAN_VALUE_INT, .value = {.integer = INT64_MAX}},
+		"{\"intValue\":\"9223372036854775807\"}"},
+	{{.key = "k", .type = SPAN_VALUE_INT, .value = {.integer = INT64_MIN}},
+		"{\"intValue\":\"-9223372036854775808\"}"},
+	{{.key = "k", .type = SPAN_VALUE_BOOL, .value = {.boolean = true}}, "{\"boolValue\":true}"},
+	{{.key = "k", .type = SPAN_VALUE_BOOL, .value = {.boolean = false}},
+		"{\"boolValue\":false}"},
+	{{.key = "k", .type = SPAN_VALUE_DOUBLE, .value = {.real = 0.1}}, "{\"doubleValue\":0.1}"},
+	{{.key = "k", .type = SPAN_VALUE_DOUBLE, .value = {.real = -2}}, "{\"doubleValue\":-2}"},
+	{{.key = "k", .type = SPAN_VALUE_DOUBLE, .value = {.real = 1.0 / 3}},
+		"{\"doubleValue\":0.3333333333333333}"},
+	{{.key = "k", .type = SPAN_VALUE_DOUBLE, .value = {.real = DBL_MAX}},
+		"{\"doubleValue\":1.7976931348623157e+308}"},
+	{{.key = "k", .type = SPAN_VALUE_DOUBLE, .value = {.real = 5e-324}},
+		"{\"doubleValue\":4.94065645841247e-324}"},
+	{{.key = "k", .type = SPAN_VALUE_DOUBLE, .value = {.real = (double)NAN}},
+		"{\"doubleValue\":\"NaN\"}"},
+	{{.key = "k", .type = SPAN_VALUE_DOUBLE, .value = {.real = (double)INFINITY}},
+		"{\"doubleValue\":\"Infinity\"}"},
+	{{.key = "k", .type = SPAN_VALUE_DOUBLE, .value = {.real = -(double)INFINITY}},
+		"{\"doubleValue\":\"-Infinity\"}"},
 };
 
 START_TEST(test_values)
@@ -249,10 +266,53 @@ START_TEST(test_values)
 }
 END_TEST
 
+/* A rendered key makes no difference, however long it is. */
+START_TEST(test_rendered_key)
+{
+	struct span_attribute attributes[2];
+	char name[SPAN_KEY_SIZE + 8], value[] = "some \"value\"";
+	struct span_key rendered;
+	struct text texts[2];
+	size_t i;
+
+	memset(name, 'k', sizeof name);
+	name[_i] = '\0';
+	span_key_init(&rendered, name);
+	ck_assert_int_eq(rendered.size > 0,
+		strlen(OTLP_KEY_BEGIN) + (size_t)_i + strlen(OTLP_STRING_BEGIN) < SPAN_KEY_SIZE);
+	for (i = 0; i < 2; i++) {
+		attributes[i] = (struct span_attribute){
+			.key = name,
+			.type = SPAN_VALUE_STRING,
+			.value.string = TEXT(value),
+			.rendered = i == 0 ? NULL : &rendered,
+		};
+		text_init(&texts[i], SIZE_MAX / 2);
+		otlp_append_attributes(&texts[i], &attributes[i], 1);
+		ck_assert_int_eq(texts[i].error, TEXT_OK);
+	}
+	ck_assert_uint_eq(texts[0].size, texts[1].size);
+	ck_assert_mem_eq(texts[0].bytes, texts[1].bytes, texts[0].size);
+	text_done(&texts[0]);
+	text_done(&texts[1]);
+
+	/* of a number it is not used */
+	attributes[1].type = SPAN_VALUE_INT;
+	attributes[1].value.integer = 7;
+	text_init(&texts[1], SIZE_MAX / 2);
+	otlp_append_attributes(&texts[1], &attributes[1], 1);
+	TEXT_APPEND(&texts[1], "\0");
+	ck_assert_ptr_nonnull(strstr(texts[1].bytes, "\",\"value\":{\"intValue\":\"7\"}}"));
+	text_done(&texts[1]);
+}
+END_TEST
+
 START_TEST(test_prefix)
 {
 	struct span_attribute resource[] = {
-		{"service.name", SPAN_VALUE_STRING, {.string = TEXT("a\tb")}},
+		{.key = "service.name",
+			.type = SPAN_VALUE_STRING,
+			.value = {.string = TEXT("a\tb")}},
 	};
 	struct otlp_origin full = {resource, 1, "sidespan", "1.2", "https://x/1"};
 	struct otlp_origin bare = {NULL, 0, "s", NULL, NULL};
@@ -490,7 +550,8 @@ END_TEST
 
 START_TEST(test_no_memory)
 {
-	struct span_attribute attribute = {"a", SPAN_VALUE_INT, {.integer = 1}};
+	struct span_attribute attribute = {
+		.key = "a", .type = SPAN_VALUE_INT, .value = {.integer = 1}};
 	struct span_shared *shared = NULL;
 	struct text text;
 	long n;
@@ -528,6 +589,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_status, 0, ROWS(status_cases));
 	tcase_add_loop_test(tc, test_times, 0, ROWS(time_cases));
 	tcase_add_loop_test(tc, test_values, 0, ROWS(value_cases));
+	tcase_add_loop_test(tc, test_rendered_key, 0, SPAN_KEY_SIZE + 8);
 	tcase_add_test(tc, test_prefix);
 	tcase_add_loop_test(tc, test_escapes, 0, ROWS(escape_cases));
 	tcase_add_test(tc, test_shown_is_clipped);

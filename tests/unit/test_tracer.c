@@ -81,6 +81,10 @@ static void attributes_append(
 		if (attributes[i].type != SPAN_VALUE_STRING || used + size + 300 > TEXT_MAX)
 			abort();
 		used += (size_t)sprintf(text + used, "%s=", attributes[i].key);
+		if (attributes[i].rendered != NULL &&
+			strcmp(text + used - attributes[i].rendered->size,
+				attributes[i].rendered->bytes) != 0)
+			abort();
 		memcpy(text + used, attributes[i].value.string.bytes, size);
 		text[used + size] = ' ';
 		text[used + size + 1] = '\0';
@@ -96,6 +100,11 @@ struct span_shared *span_shared_new(const struct span_attribute *attributes, siz
 	if (shared != NULL)
 		attributes_append(shared->text, attributes, count);
 	return shared;
+}
+
+void span_key_init(struct span_key *rendered, const char *key)
+{
+	rendered->size = (size_t)snprintf(rendered->bytes, sizeof rendered->bytes, "%s=", key);
 }
 
 void span_shared_free(struct span_shared *shared)
