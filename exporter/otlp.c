@@ -294,6 +294,16 @@ static void otlp_append_events(struct text *text, const struct span *span)
 	TEXT_APPEND(text, "]");
 }
 
+static void otlp_append_dropped_events(struct text *text, uint32_t count)
+{
+	char *p = text_room(text, OTLP_PIECE_MAX);
+
+	if (p == NULL)
+		return;
+	p = OTLP_PUT(p, ",\"droppedEventsCount\":");
+	text_end(text, otlp_put_number(p, count));
+}
+
 static void otlp_append_link(struct text *text, const struct span_link *link)
 {
 	char *p = text_room(text, OTLP_PIECE_MAX);
@@ -400,6 +410,8 @@ void otlp_append_span(struct text *text, const struct span *span)
 	otlp_append_span_attributes(text, span);
 	if (span->event_count > 0)
 		otlp_append_events(text, span);
+	if (span->dropped_event_count > 0)
+		otlp_append_dropped_events(text, span->dropped_event_count);
 	if (span->link_count > 0)
 		otlp_append_links(text, span);
 	if (span->status != SPAN_STATUS_UNSET)

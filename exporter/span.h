@@ -57,12 +57,13 @@ struct span_attribute {
 };
 
 struct span_event {
-	const char *name;
+	const char *name; /* terminated; any bytes, as in texts */
 	uint64_t time_unix_ns;
 	const struct span_attribute *attributes;
 	size_t attribute_count;
 };
 
+/* To a span of another trace, or of this one beside the parent. */
 struct span_link {
 	uint8_t trace_id[TRACE_ID_SIZE];
 	uint8_t span_id[SPAN_ID_SIZE];
@@ -92,6 +93,7 @@ struct span {
 	size_t attribute_count;
 	const struct span_event *events;
 	size_t event_count;
+	uint32_t dropped_event_count; /* events there were beyond those */
 	const struct span_link *links;
 	size_t link_count;
 	enum span_status status;

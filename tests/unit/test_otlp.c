@@ -117,24 +117,59 @@ START_TEST(test_everything)
 	span.event_count = 2;
 	span.links = links;
 	span.link_count = 2;
+	span.dropped_event_count = 3;
 	span.status = SPAN_STATUS_ERROR;
 	span.status_message = (struct span_text)TEXT("unknown\nthread");
-	encoded_is(&span,
-		IDS ",\"traceState\":\"foo=\\\"1\\\",b=2\",\"flags\":257,"
-		    "\"name\":\"turn/start\",\"kind\":2," TIMES ",\"attributes\":["
-		    "{\"key\":\"rpc.system\",\"value\":{\"stringValue\":\"jsonrpc\"}},"
-		    "{\"key\":\"port\",\"value\":{\"intValue\":\"51234\"}},"
-		    "{\"key\":\"rpc.method\",\"value\":{\"stringValue\":\"turn/\\\"start\\\"\"}},"
-		    "{\"key\":\"empty\",\"value\":{\"stringValue\":\"\"}}],\"events\":["
-		    "{\"timeUnixNano\":\"1790000000000000001\",\"name\":\"first\",\"attributes\":["
-		    "{\"key\":\"rpc.method\",\"value\":{\"stringValue\":\"turn/\\\"start\\\"\"}}]},"
-		    "{\"timeUnixNano\":\"7\",\"name\":\"second\"}],\"links\":["
-		    "{\"traceId\":\"ff000000000000000000000000000000\",\"spanId\":"
-		    "\"0100000000000000\"},"
-		    "{\"traceId\":\"abcd0000000000000000000000000000\",\"spanId\":"
-		    "\"ef00000000000000\"}],"
-		    "\"status\":{\"code\":2,\"message\":\"unknown\\nthread\"}}");
+	encoded_is(&span, IDS
+		",\"traceState\":\"foo=\\\"1\\\",b=2\",\"flags\":257,"
+		"\"name\":\"turn/start\",\"kind\":2," TIMES ",\"attributes\":["
+		"{\"key\":\"rpc.system\",\"value\":{\"stringValue\":\"jsonrpc\"}},"
+		"{\"key\":\"port\",\"value\":{\"intValue\":\"51234\"}},"
+		"{\"key\":\"rpc.method\",\"value\":{\"stringValue\":\"turn/\\\"start\\\"\"}},"
+		"{\"key\":\"empty\",\"value\":{\"stringValue\":\"\"}}],\"events\":["
+		"{\"timeUnixNano\":\"1790000000000000001\",\"name\":\"first\",\"attributes\":["
+		"{\"key\":\"rpc.method\",\"value\":{\"stringValue\":\"turn/\\\"start\\\"\"}}]},"
+		"{\"timeUnixNano\":\"7\",\"name\":\"second\"}],\"droppedEventsCount\":3,\"links\":["
+		"{\"traceId\":\"ff000000000000000000000000000000\",\"spanId\":"
+		"\"0100000000000000\"},"
+		"{\"traceId\":\"abcd0000000000000000000000000000\",\"spanId\":"
+		"\"ef00000000000000\"}],"
+		"\"status\":{\"code\":2,\"message\":\"unknown\\nthread\"}}");
 	span_shared_free((struct span_shared *)(uintptr_t)span.shared);
+}
+END_TEST
+
+/* Events as the specification has them, in the order given; times are their own. */
+static const struct {
+	size_t event_count;
+	uint32_t dropped;
+	const char *expected;
+} event_cases[] = {
+	{0, 0, "}"},
+	{0, 1, ",\"droppedEventsCount\":1}"},
+	{1, 0, ",\"events\":[{\"timeUnixNano\":\"18446744073709551615\",\"name\":\"a\\u0001\"}]}"},
+	{2, UINT32_MAX,
+		",\"events\":[{\"timeUnixNano\":\"18446744073709551615\",\"name\":\"a\\u0001\"},"
+		"{\"timeUnixNano\":\"0\",\"name\":\"\",\"attributes\":["
+		"{\"key\":\"n\",\"value\":{\"intValue\":\"-1\"}}]}],"
+		"\"droppedEventsCount\":4294967295}"},
+};
+
+START_TEST(test_events)
+{
+	struct span_attribute number = {
+		.key = "n", .type = SPAN_VALUE_INT, .value = {.integer = -1}};
+	struct span_event events[] = {{"a\1", UINT64_MAX, NULL, 0}, {"", 0, &number, 1}};
+	struct span span = span_example();
+	char expected[512];
+
+	span.events = events;
+	span.event_count = event_cases[_i].event_count;
+	span.dropped_event_count = event_cases[_i].dropped;
+	snprintf(expected, sizeof expected, "%s%s",
+		IDS ",\"flags\":257,\"name\":\"turn/start\",\"kind\":2," TIMES,
+		event_cases[_i].expected);
+	encoded_is(&span, expected);
 }
 END_TEST
 
@@ -585,6 +620,7 @@ int main(void)
 	tcase_add_test(tc, test_minimal);
 	tcase_add_loop_test(tc, test_flags, 0, ROWS(flag_cases));
 	tcase_add_test(tc, test_everything);
+	tcase_add_loop_test(tc, test_events, 0, sizeof event_cases / sizeof *event_cases);
 	tcase_add_test(tc, test_shared_alone);
 	tcase_add_loop_test(tc, test_status, 0, ROWS(status_cases));
 	tcase_add_loop_test(tc, test_times, 0, ROWS(time_cases));
