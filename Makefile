@@ -252,10 +252,11 @@ SHARE = $(DESTDIR)$(PREFIX)/share
 
 .PHONY: install
 install: $(B)/sidespan
-	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5
 	install -d $(SHARE)/sidespan/environments $(SHARE)/sidespan/profiles
 	install -m 755 $(B)/sidespan $(DESTDIR)$(PREFIX)/bin/sidespan
-	for f in $(wildcard proxy/*.1); do install -m 644 $$f $(SHARE)/man/man1/ || exit 1; done
+	install -m 644 $(wildcard proxy/*.1) $(SHARE)/man/man1/
+	install -m 644 $(wildcard proxy/*.5) $(SHARE)/man/man5/
 	for f in $(EMBEDDED:config/%=%); do install -m 644 config/$$f $(SHARE)/sidespan/$$f || exit 1; done
 
 .PHONY: deps

@@ -1,0 +1,184 @@
+/*
+ * sidespan-profile(5) is about the program: it has the example that is tested, every member and
+ * every word that a profile may have, and the limits.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/file.h"
+#include "config/lifecycle.h"
+#include "config/profile.h"
+#include "config/reader.h"
+#include "tests/unit/unit.h"
+
+#define MANUAL_PAGE    "proxy/sidespan-profile.5"
+#define MANUAL_EXAMPLE "tests/profiles/lsp.json"
+
+static char *const manual_environment[] = {NULL};
+
+static struct profile *manual_parse(const char *text, char *error, size_t error_size)
+{
+	struct file *file =
+		file_parse("p", text, strlen(text), manual_environment, error, error_size);
+	struct profile *profile = file == NULL ? NULL : profile_new(file, error, error_size);
+
+	file_free(file);
+	return profile;
+}
+
+START_TEST(test_manual_example)
+{
+	static const char begin[] = ".\\\" Begin of " MANUAL_EXAMPLE ":\n.Bd -literal\n";
+	static const char end[] = ".Ed\n.\\\" End of it.\n";
+	size_t size;
+	char *page = unit_read_file(MANUAL_PAGE, &size);
+	char *file = unit_read_file(MANUAL_EXAMPLE, &size);
+	char *from = strstr(page, begin);
+	char *to = strstr(page, end);
+
+	ck_assert_ptr_nonnull(from);
+	ck_assert_ptr_nonnull(to);
+	*to = '\0';
+	ck_assert_str_eq(from + strlen(begin), file);
+	free(file);
+	free(page);
+}
+END_TEST
+
+/* The example is what the page says of it. */
+START_TEST(test_manual_example_loads)
+{
+	char error[512] = "";
+	size_t size;
+	char *text = unit_read_file(MANUAL_EXAMPLE, &size);
+	struct profile *profile = manual_parse(text, error, sizeof error);
+	const struct lifecycle *lifecycle;
+
+	ck_assert_msg(profile != NULL, "%s", error);
+	lifecycle = profile->lifecycle;
+	ck_assert_str_eq(lifecycle->spans[0].name, "progress");
+	ck_assert_uint_eq(lifecycle->spans[0].key_count, 1);
+	ck_assert_uint_eq(lifecycle->spans[1].key_count, 0);
+	ck_assert_str_eq(lifecycle->rules[1].name, "begin");
+	ck_assert_int_eq(lifecycle->rules[1].action, LIFECYCLE_OPEN);
+	ck_assert_str_eq(lifecycle->rules[1].methods[0], "$/progress");
+	ck_assert_str_eq(lifecycle->rules[3].name, "percentage");
+	profile_free(profile);
+	free(text);
+}
+END_TEST
+
+/* Profiles with a mistake whose message lists what would be right. */
+#define MANUAL_RULE(member) "{\"lifecycle\": {\"rules\": [{" member "}]}}"
+
+static const char *const manual_mistakes[] = {
+	"{\"x\": 1}",
+	"{\"match\": {\"x\": 1}}",
+	"{\"captures\": [{\"x\": 1}]}",
+	"{\"captures\": [{\"from\": \"x\"}]}",
+	"{\"captures\": [{\"keep\": \"x\"}]}",
+	"{\"lifecycle\": {\"x\": 1}}",
+	"{\"lifecycle\": {\"dispatch\": {\"x\": 1}}}",
+	"{\"lifecycle\": {\"spans\": {\"s\": {\"x\": 1}}}}",
+	"{\"lifecycle\": {\"spans\": {\"s\": {\"kind\": \"x\"}}}}",
+	"{\"lifecycle\": {\"spans\": {\"s\": {\"switch\": \"x\"}}}}",
+	MANUAL_RULE("\"x\": 1"),
+	MANUAL_RULE("\"on\": \"x\""),
+	MANUAL_RULE("\"do\": \"x\""),
+	MANUAL_RULE("\"until\": \"x\""),
+	MANUAL_RULE("\"set\": {\"a\": {\"x\": 1}}"),
+	MANUAL_RULE("\"set\": {\"a\": {\"take\": \"x\"}}"),
+	MANUAL_RULE("\"status\": {\"x\": 1}"),
+};
+
+/* Whether the page has the word by itself: ".Cm word", or in quotes in a piece of JSON. */
+static bool manual_has(const char *page, const char *word, size_t size)
+{
+	const char *at;
+
+	for (at = page + 4; (at = strchr(at, word[0])) != NULL; at++)
+		if (strncmp(at, word, size) == 0 && at[size] != '_' &&
+			!isalpha((unsigned char)at[size]) &&
+			(strncmp(at - 3, "Cm ", 3) == 0 || strncmp(at - 4, "\\(dq", 4) == 0))
+			return true;
+	return false;
+}
+
+START_TEST(test_manual_words)
+{
+	char error[512] = "";
+	size_t size, count = 0;
+	char *page = unit_read_file(MANUAL_PAGE, &size);
+	const char *word;
+
+	ck_assert_ptr_null(manual_parse(manual_mistakes[_i], error, sizeof error));
+	word = strstr(error, "must be ");
+	ck_assert_ptr_nonnull(word);
+	word += strlen("must be ");
+	if (strncmp(word, "one of ", 7) == 0)
+		word += 7;
+	while (*word != '\0') {
+		size = strcspn(word, ",");
+		if (strstr(word, " or ") != NULL && strstr(word, " or ") < word + size)
+			size = (size_t)(strstr(word, " or ") - word);
+		ck_assert_msg(manual_has(page, word, size), "%s: %.*s", error, (int)size, word);
+		word += size;
+		if (strncmp(word, " or ", 4) == 0)
+			word += 4;
+		word += strspn(word, ", ");
+		count++;
+	}
+	ck_assert_uint_gt(count, 1);
+	free(page);
+}
+END_TEST
+
+static const struct {
+	size_t limit;
+	const char *what;
+} manual_limits[] = {
+	{PROFILE_CONSTANTS_MAX, "\nconstants\n"},
+	{PROFILE_CAPTURES_MAX, "\ncaptures, and 64 methods in one\n"},
+	{PROFILE_METHODS_MAX, "\ncaptures, and 64 methods in one\n"},
+	{LIFECYCLE_OPERATIONS_MAX, "\noperations\n"},
+	{LIFECYCLE_SPANS_MAX, "\ntypes of spans\n"},
+	{LIFECYCLE_KEY_MAX, "\nattributes in a key\n"},
+	{LIFECYCLE_RULES_MAX, "\nrules, and 64 methods in one\n"},
+	{LIFECYCLE_METHODS_MAX, "\nrules, and 64 methods in one\n"},
+	{LIFECYCLE_CONDITIONS_MAX, "\nconditions in a rule\n"},
+	{LIFECYCLE_TEXTS_MAX, "\ntexts in a condition or for a status\n"},
+	{LIFECYCLE_SETTINGS_MAX, "\nattributes that one rule sets, 4 of an event\n"},
+	{LIFECYCLE_CHOICES_MAX, "\nchoices in a source\n"},
+	{LIFECYCLE_STREAMS_MAX, "\nrules that count, for one type of span\n"},
+	{LIFECYCLE_ATTRIBUTES_MAX, "\nattributes in all keys and rules together\n"},
+	{READER_POINTER_DEPTH_MAX, "\nlevels in a pointer\n"},
+	{READER_TEXT_MAX, "\nbytes in a name, method, text or pointer\n"},
+};
+
+START_TEST(test_manual_limits)
+{
+	size_t size;
+	char *page = unit_read_file(MANUAL_PAGE, &size);
+	char line[128];
+
+	snprintf(line, sizeof line, ".It %zu%s", manual_limits[_i].limit, manual_limits[_i].what);
+	ck_assert_msg(strstr(page, line) != NULL, "%s", line);
+	ck_assert_int_eq(LIFECYCLE_EVENT_SETTINGS_MAX, 4);
+	free(page);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("manual");
+
+	tcase_add_test(tc, test_manual_example);
+	tcase_add_test(tc, test_manual_example_loads);
+	tcase_add_loop_test(
+		tc, test_manual_words, 0, sizeof manual_mistakes / sizeof *manual_mistakes);
+	tcase_add_loop_test(
+		tc, test_manual_limits, 0, sizeof manual_limits / sizeof *manual_limits);
+	return unit_run("manual", tc);
+}
