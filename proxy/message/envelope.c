@@ -2,8 +2,10 @@
  * What a message says about itself. skim enters values as it meets them; here they are kept, judged
  * (request, reply, ...), and the id is brought to the form under which a reply finds its request.
  *
- * Texts live in one arena per envelope, which grows when it must and stays. A text that finds no
- * room is left empty and marked as cut, so that no half id or method is taken for a whole one.
+ * Texts stay where they are in the message as long as it stays; else they live in one arena per
+ * envelope, which grows when it must and stays. All together have a limit, wherever they are. A
+ * text that finds no room is left empty and marked as cut, so that no half id or method is taken
+ * for a whole one.
  */
 #include "proxy/message/envelope.h"
 
@@ -84,9 +86,11 @@ struct pointers *envelope_pointers_new(const char *carrier_name)
 
 int envelope_init(struct envelope *envelope, const struct pointers *pointers)
 {
+	struct envelope_value *values = calloc(pointers->slots_count + 1, sizeof(*values));
+
 	*envelope = (struct envelope){
 		.pointers = pointers,
-		.values = calloc(pointers->slots_count + 1, sizeof(*envelope->values)),
+		.values = values == NULL ? NULL : values + 1,
 		.arena = malloc(ENVELOPE_ARENA_FIRST),
 		.arena_size = ENVELOPE_ARENA_FIRST,
 	};
@@ -95,7 +99,8 @@ int envelope_init(struct envelope *envelope, const struct pointers *pointers)
 
 void envelope_done(struct envelope *envelope)
 {
-	free(envelope->values);
+	if (envelope->values != NULL)
+		free(envelope->values - 1);
 	free(envelope->arena);
 	*envelope = (struct envelope){.pointers = NULL};
 }
@@ -138,35 +143,81 @@ static inline bool envelope_arena_reserve(struct envelope *envelope, size_t size
 	return envelope_arena_move(envelope, grown);
 }
 
-/* A value with a text comes to slot. */
-static inline struct envelope_value *envelope_fill(
-	struct envelope *envelope, int slot, enum json_type type, bool cut, size_t length)
+/* A value with a text comes to node. */
+static inline struct envelope_value *envelope_fill(struct envelope *envelope,
+	const struct pointers_node *node, enum json_type type, bool cut, size_t length)
 {
-	const struct pointers *pointers = envelope->pointers;
-	struct envelope_value *value =
-		envelope_make(envelope, &pointers->nodes[pointers->slot_nodes[slot]]);
+	struct envelope_value *value = envelope_make(envelope, node);
 
 	*value = (struct envelope_value){.type = type, .cut = cut, .text = "", .length = length};
 	return value;
 }
 
-void envelope_put(
-	struct envelope *envelope, int slot, enum json_type type, const uint8_t *bytes, size_t size)
+void envelope_put(struct envelope *envelope, const struct pointers_node *node, enum json_type type,
+	const uint8_t *bytes, size_t size)
 {
-	size_t size_max = envelope->pointers->slot_bytes_max[slot];
-	bool cut = size > size_max;
-	struct envelope_value *value = envelope_fill(envelope, slot, type, cut, size);
-	size_t size_kept = cut ? size_max : size;
+	bool cut = size > node->bytes_max;
+	struct envelope_value *value = envelope_fill(envelope, node, type, cut, size);
+	size_t size_kept = cut ? node->bytes_max : size;
 
-	if (size_kept > ENVELOPE_ARENA_MAX - envelope->arena_used)
+	if (size_kept > ENVELOPE_ARENA_MAX - envelope->texts_size)
 		envelope->large = true;
 	else if (envelope_arena_reserve(envelope, size_kept)) {
 		value->text = memcpy(envelope->arena + envelope->arena_used, bytes, size_kept);
 		value->size = cut ? unescape_trim(value->text, size_kept) : size_kept;
 		envelope->arena_used += size_kept;
+		envelope->texts_size += value->size;
 		return;
 	}
 	value->cut = true;
+}
+
+/* The value in slot if its text is in the message's bytes, else NULL. */
+static struct envelope_value *envelope_lent(struct envelope *envelope, size_t slot)
+{
+	struct envelope_value *value = &envelope->values[slot];
+
+	if ((envelope->present[slot / 64] >> (slot % 64) & 1) == 0 || value->size == 0 ||
+		(uintptr_t)value->text - (uintptr_t)envelope->arena < envelope->arena_size)
+		return NULL;
+	return value;
+}
+
+/* Moves the text of value to the arena, or drops it where there is no room. */
+static void envelope_keep_value(struct envelope *envelope, struct envelope_value *value, bool room)
+{
+	if (!room) {
+		value->text = "";
+		value->size = 0;
+		value->cut = true;
+		return;
+	}
+	value->text = memcpy(envelope->arena + envelope->arena_used, value->text, value->size);
+	envelope->arena_used += value->size;
+}
+
+void envelope_keep(struct envelope *envelope)
+{
+	struct envelope_value *value;
+	size_t slot, size = 0;
+	bool room;
+
+	if (!envelope->lent)
+		return;
+	envelope->lent = false;
+	for (slot = 0; slot < envelope->pointers->slots_count; slot++) {
+		value = envelope_lent(envelope, slot);
+		size += value == NULL ? 0 : value->size;
+	}
+	room = envelope_arena_reserve(envelope, size); /* <= texts_size in all */
+	if (room && envelope->text_size > 0)           /* a text in progress stays at the end */
+		memmove(envelope->arena + envelope->arena_used + size,
+			envelope->arena + envelope->arena_used, envelope->text_size);
+	for (slot = 0; slot < envelope->pointers->slots_count; slot++) {
+		value = envelope_lent(envelope, slot);
+		if (value != NULL)
+			envelope_keep_value(envelope, value, room);
+	}
 }
 
 void envelope_text_begin(struct envelope *envelope)
@@ -177,20 +228,21 @@ void envelope_text_begin(struct envelope *envelope)
 	envelope->text_lost = false;
 }
 
-/* How long the whole text may become; *large: because the arena is full. */
-static size_t envelope_text_room(const struct envelope *envelope, int slot, bool *large)
+/* How long the whole text may become; *large: because there are too many others. */
+static size_t envelope_text_room(
+	const struct envelope *envelope, const struct pointers_node *node, bool *large)
 {
-	size_t size_max = envelope->pointers->slot_bytes_max[slot];
-	size_t arena_left = ENVELOPE_ARENA_MAX - envelope->arena_used;
+	size_t left = ENVELOPE_ARENA_MAX - envelope->texts_size;
 
-	*large = arena_left < size_max;
-	return *large ? arena_left : size_max;
+	*large = left < node->bytes_max;
+	return *large ? left : node->bytes_max;
 }
 
-void envelope_text_add(struct envelope *envelope, int slot, const uint8_t *piece, size_t size)
+void envelope_text_add(struct envelope *envelope, const struct pointers_node *node,
+	const uint8_t *piece, size_t size)
 {
 	bool large;
-	size_t left = envelope_text_room(envelope, slot, &large) - envelope->text_size;
+	size_t left = envelope_text_room(envelope, node, &large) - envelope->text_size;
 
 	envelope->text_length += size;
 	if (envelope->text.cut)
@@ -206,24 +258,26 @@ void envelope_text_add(struct envelope *envelope, int slot, const uint8_t *piece
 		envelope->arena + envelope->arena_used + envelope->text_size, left, piece, size);
 }
 
-void envelope_text_end(struct envelope *envelope, int slot, enum json_type type)
+void envelope_text_end(
+	struct envelope *envelope, const struct pointers_node *node, enum json_type type)
 {
 	struct envelope_value *value;
 	bool large;
-	size_t room = envelope_text_room(envelope, slot, &large), size;
+	size_t room = envelope_text_room(envelope, node, &large), size;
 	char *text;
 
 	envelope_text_add(
-		envelope, slot, (const uint8_t *)"", 0); /* reserves for unescape_finish() */
+		envelope, node, (const uint8_t *)"", 0); /* reserves for unescape_finish() */
 	text = envelope->arena + envelope->arena_used;
 	size = unescape_finish(&envelope->text, text, envelope->text_size, room);
 	if (envelope->text.cut && large)
 		envelope->large = envelope->text_lost = true;
-	value = envelope_fill(envelope, slot, type, envelope->text.cut, envelope->text_length);
+	value = envelope_fill(envelope, node, type, envelope->text.cut, envelope->text_length);
 	if (!envelope->text_lost) {
 		value->text = text;
 		value->size = size;
 		envelope->arena_used += size;
+		envelope->texts_size += size;
 	}
 	envelope->text_size = 0;
 }

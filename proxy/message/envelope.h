@@ -11,9 +11,8 @@
 
 /*
  * What a JSON-RPC message says about itself: its kind, and the values at the wanted pointers.
- * Filled by skim as the bytes go by; strings are copied into the envelope's own arena, so that it
- * is whole wherever the message was cut. Borrowed until the next envelope
- * begins: for the duration of a hook.
+ * Filled by skim as the bytes go by. Texts point into the message, or into the envelope's own arena
+ * where the message was cut or spells them with escapes. Borrowed for the duration of a hook.
  */
 
 /* Slots that every set of pointers has, in this order: envelope_pointers_new() adds them first. */
@@ -68,13 +67,15 @@ enum envelope_kind {
  */
 struct envelope {
 	uint64_t present[POINTERS_SLOTS_MAX / 64];
-	struct envelope_value *values; /* owned; of each slot */
+	struct envelope_value *values; /* owned; of each slot, and of slot -1, that nobody reads */
 	enum envelope_kind kind;
 	const struct pointers *pointers; /* borrowed for life */
-	char *arena;                     /* owned; the texts of values */
+	char *arena;                     /* owned; the texts that are not in the message */
 	size_t arena_used, arena_size;
-	bool large;     /* a text found no room under ENVELOPE_ARENA_MAX */
-	bool no_memory; /* a text found no room at all */
+	size_t texts_size; /* of all texts so far, wherever they are: at most ENVELOPE_ARENA_MAX */
+	bool lent;         /* some are in the message's bytes */
+	bool large;        /* a text found no room under ENVELOPE_ARENA_MAX */
+	bool no_memory;    /* a text found no room at all */
 	/* The string that is being read. */
 	struct unescape text;
 	bool text_lost;     /* there was no room for it */

@@ -8,15 +8,13 @@
 /* The envelope as those see it who fill it (skim) and keep it (splice). */
 #define ENVELOPE_ARENA_FIRST 2048
 #define ENVELOPE_ARENA_MAX   65536
-#define ENVELOPE_COPY        64 /* bytes that are copied at once, needed or not */
 
 /* 0, or -1 when out of memory; then envelope_done() is all that may follow. */
 int envelope_init(struct envelope *envelope, const struct pointers *pointers);
 void envelope_done(struct envelope *envelope);
 
 /*
- * A value begins at node: what was read there and below before is void. If it is a slot's node, its
- * value, to be filled in.
+ * A value begins at node: what was read there and below before is void. Its value, to be filled in.
  */
 static inline struct envelope_value *envelope_make(
 	struct envelope *envelope, const struct pointers_node *node)
@@ -32,51 +30,57 @@ static inline struct envelope_value *envelope_make(
 static inline void envelope_enter(
 	struct envelope *envelope, const struct pointers_node *node, enum json_type type)
 {
-	struct envelope_value *value = envelope_make(envelope, node);
-
-	if (node->slot >= 0)
-		*value = (struct envelope_value){.type = type, .text = ""};
+	*envelope_make(envelope, node) = (struct envelope_value){.type = type, .text = ""};
 }
 
 /* An envelope begins: all slots are absent. */
 static inline void envelope_begin(struct envelope *envelope)
 {
 	envelope->arena_used = 0;
+	envelope->texts_size = 0;
+	envelope->lent = false;
 	envelope_enter(envelope, &envelope->pointers->nodes[POINTERS_ROOT], JSON_OBJECT);
 }
 
 /*
- * The same for the value of a slot's node with the text bytes[0..size): a number, or a string
- * without a backslash.
+ * The same for a value with the text bytes[0..size): a number, or a string
+ * without a backslash. The bytes are copied.
  */
-void envelope_put(struct envelope *envelope, int slot, enum json_type type, const uint8_t *bytes,
-	size_t size);
+void envelope_put(struct envelope *envelope, const struct pointers_node *node, enum json_type type,
+	const uint8_t *bytes, size_t size);
 
-/* envelope_put() at node for most values: readable is how many bytes may be looked at. */
-static inline void envelope_put_quick(struct envelope *envelope, const struct pointers_node *node,
-	enum json_type type, const uint8_t *bytes, size_t size, size_t readable)
+/* The same, but the bytes are borrowed until the envelope ends or envelope_keep(). */
+static inline void envelope_lend(struct envelope *envelope, const struct pointers_node *node,
+	enum json_type type, const uint8_t *bytes, size_t size)
 {
-	size_t used = envelope->arena_used;
-	char *text = envelope->arena + used;
+	size_t texts_size = envelope->texts_size + size;
+	struct envelope_value *value;
 
-	if (size > ENVELOPE_COPY || size > envelope->pointers->slot_bytes_max[node->slot] ||
-		readable < ENVELOPE_COPY || envelope->arena_size - used < ENVELOPE_COPY) {
-		envelope_put(envelope, node->slot, type, bytes, size);
+	if (size > node->bytes_max || texts_size > ENVELOPE_ARENA_MAX) {
+		envelope_put(envelope, node, type, bytes, size);
 		return;
 	}
-	memcpy(text, bytes, ENVELOPE_COPY);
-	envelope->arena_used = used + size;
-	*envelope_make(envelope, node) =
-		(struct envelope_value){.type = type, .text = text, .size = size, .length = size};
+	envelope->texts_size = texts_size;
+	envelope->lent = true;
+	value = envelope_make(envelope, node);
+	value->type = type; /* one by one: that takes fewer stores than a literal */
+	value->cut = false;
+	value->text = (const char *)bytes;
+	value->size = value->length = size;
 }
 
+/* The message's bytes go away before the envelope ends: copies what they lent. */
+void envelope_keep(struct envelope *envelope);
+
 /*
- * The same in pieces: first, piece by piece, last. Strings are decoded, numbers taken as spelt.
- * What was there before stays until the last call.
+ * The same in pieces, which are copied: first, piece by piece, last. Strings are decoded, numbers
+ * taken as spelt. What was there before stays until the last call.
  */
 void envelope_text_begin(struct envelope *envelope);
-void envelope_text_add(struct envelope *envelope, int slot, const uint8_t *piece, size_t size);
-void envelope_text_end(struct envelope *envelope, int slot, enum json_type type);
+void envelope_text_add(struct envelope *envelope, const struct pointers_node *node,
+	const uint8_t *piece, size_t size);
+void envelope_text_end(
+	struct envelope *envelope, const struct pointers_node *node, enum json_type type);
 
 /* Whether both id and method have been read, so that request or not is decided. */
 bool envelope_decided(const struct envelope *envelope);

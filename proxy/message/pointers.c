@@ -102,7 +102,17 @@ static int pointers_reserve(struct pointers *pointers, const struct pointers_pat
 	return 0;
 }
 
-/* The bytes of a token in the form in which pointers_child() compares them. */
+/* The first bytes of a key as pointers_child_quick() has them, without what follows in a message.
+ */
+static uint64_t pointers_first(const void *key, size_t size)
+{
+	uint8_t word[sizeof(uint64_t)] = {'"'};
+
+	memcpy(word, key, size < sizeof(word) ? size : sizeof(word));
+	return pointers_word(word, 0);
+}
+
+/* The bytes of a token in the form in which pointers_child_quick() compares them. */
 static void pointers_set_token(
 	struct pointers *pointers, struct pointers_node *node, const uint8_t *token, uint32_t size)
 {
@@ -110,7 +120,7 @@ static void pointers_set_token(
 
 	node->token = pointers->tokens_used;
 	node->token_size = size;
-	node->last_at = size - (uint32_t)word;
+	node->last_at = (uint16_t)(size - word); /* < POINTERS_TOKEN_MAX */
 	memset(&node->mask, 0xff, word);
 	memcpy(&node->first, token, word);
 	memcpy(&node->last, token + node->last_at, word);
@@ -124,12 +134,14 @@ static uint16_t pointers_add_node(
 	uint16_t number = (uint16_t)pointers->nodes_count++;
 	struct pointers_node *above = &pointers->nodes[parent];
 	struct pointers_node *node = &pointers->nodes[number];
-	uint16_t *head = &above->heads[pointers_bucket(token, size)];
+	uint16_t *head;
 	uint32_t index_end = pointers_index_end(token, size);
 
-	*node = (struct pointers_node){.parent = parent, .slot = -1, .next = *head};
+	*node = (struct pointers_node){.parent = parent, .slot = -1};
 	memset(node->others, 0xff, sizeof(node->others));
 	pointers_set_token(pointers, node, token, size);
+	head = &above->heads[pointers_bucket(pointers_first(token, size), size)];
+	node->next = *head;
 	*head = number;
 	above->children++;
 	if (above->index_end < index_end)
@@ -170,16 +182,15 @@ static size_t pointers_follow(
 	const struct pointers *pointers, const struct pointers_path *path, uint16_t *node)
 {
 	const uint8_t *token = path->text;
-	uint16_t child;
+	const struct pointers_node *child;
 	size_t i;
 
 	for (i = 0; i < path->count; i++) {
-		child = pointers_child(
-			pointers, &pointers->nodes[*node], token, path->sizes[i], path->sizes[i]);
-		if (child == POINTERS_NONE)
+		child = pointers_child(pointers, &pointers->nodes[*node], token, path->sizes[i]);
+		if (child == NULL)
 			break;
 		token += path->sizes[i];
-		*node = child;
+		*node = (uint16_t)(child - pointers->nodes);
 	}
 	return i;
 }
@@ -228,8 +239,11 @@ int pointers_add(struct pointers *pointers, const char *pointer, size_t bytes_ma
 		slot = pointers->nodes[node].slot;
 	if (slot < 0)
 		slot = pointers_add_slot(pointers, &path, known, node);
-	if (slot >= 0 && pointers->slot_bytes_max[slot] < bytes_max)
-		pointers->slot_bytes_max[slot] = bytes_max;
+	if (slot < 0)
+		return slot;
+	node = pointers->slot_nodes[slot];
+	if (pointers->nodes[node].bytes_max < bytes_max)
+		pointers->nodes[node].bytes_max = bytes_max;
 	return slot;
 }
 
@@ -238,32 +252,42 @@ size_t pointers_count(const struct pointers *pointers)
 	return pointers->slots_count;
 }
 
-uint16_t pointers_child_long(
-	const struct pointers *pointers, uint16_t child, const void *key, size_t size)
+const struct pointers_node *pointers_child_after(const struct pointers *pointers,
+	const struct pointers_node *node, const uint8_t *key, size_t size)
 {
-	while (child != POINTERS_NONE) {
-		const struct pointers_node *candidate = &pointers->nodes[child];
+	uint64_t first = pointers_word(key, 0);
+	uint16_t next;
 
-		if (candidate->token_size == size &&
-			memcmp(pointers->tokens + candidate->token, key, size) == 0)
-			break;
-		child = candidate->next;
+	for (next = node->next; next != POINTERS_NONE; next = node->next) {
+		node = &pointers->nodes[next];
+		if (pointers_token_is(pointers, node, key, size, first))
+			return node;
 	}
-	return child;
+	return NULL;
 }
 
-uint16_t pointers_element(
+const struct pointers_node *pointers_child(const struct pointers *pointers,
+	const struct pointers_node *node, const void *key, size_t size)
+{
+	uint64_t first;
+
+	if (size >= sizeof(first))
+		return pointers_child_quick(pointers, node, key, size);
+	first = pointers_first(key, size);
+	return pointers_child_quick(pointers, node, (const uint8_t *)&first, size);
+}
+
+const struct pointers_node *pointers_element(
 	const struct pointers *pointers, const struct pointers_node *node, uint32_t index)
 {
 	uint8_t digits[10];
 	size_t at = sizeof(digits);
 
 	if (index >= node->index_end)
-		return POINTERS_NONE;
+		return NULL;
 	do {
 		digits[--at] = (uint8_t)('0' + index % 10);
 		index /= 10;
 	} while (index > 0);
-	return pointers_child(
-		pointers, node, digits + at, sizeof(digits) - at, sizeof(digits) - at);
+	return pointers_child(pointers, node, digits + at, sizeof(digits) - at);
 }

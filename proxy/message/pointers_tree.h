@@ -1,6 +1,7 @@
 #ifndef PROXY_MESSAGE_POINTERS_TREE_H
 #define PROXY_MESSAGE_POINTERS_TREE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -12,24 +13,25 @@
  * nodes, one per reference token. A node is known by its number, so that others can keep arrays
  * beside the tree.
  */
-#define POINTERS_NONE      0 /* the number of no node: nothing below is wanted */
+#define POINTERS_NONE      0 /* the number of no node */
 #define POINTERS_ROOT      1
 #define POINTERS_TOKEN_MAX 255
-#define POINTERS_BUCKETS   16
+#define POINTERS_BUCKETS   32
 
 struct pointers_node {
-	uint16_t parent;
-	int16_t slot;       /* -1: only a way to others */
-	uint16_t children;  /* how many */
-	uint16_t next;      /* next node in the parent's bucket */
-	uint32_t index_end; /* no element from this index on is wanted, if the value is an array */
-	uint16_t heads[POINTERS_BUCKETS]; /* first child of each bucket */
-	size_t token;                     /* where the decoded token stands in pointers->tokens */
-	/* The token once more, for comparing words: its first 8 bytes and its last 8. */
-	uint32_t token_size;
-	uint32_t last_at; /* where its last 8 bytes begin; 0 if it has no more */
-	uint64_t mask;    /* of the bytes that it has, at most 8 */
+	/* The decoded token, for comparing words: its first 8 bytes and its last 8. */
 	uint64_t first, last;
+	uint64_t mask; /* of the bytes that it has, at most 8 */
+	uint32_t token_size;
+	uint16_t last_at; /* where its last 8 bytes begin; 0 if it has no more */
+	uint16_t next;    /* next node in the parent's bucket */
+	size_t token;     /* where the whole of it stands in pointers->tokens */
+	uint16_t parent;
+	int16_t slot;                     /* -1: only a way to others */
+	uint16_t children;                /* how many */
+	uint16_t heads[POINTERS_BUCKETS]; /* first child of each bucket */
+	uint32_t index_end; /* no element from this index on is wanted, if the value is an array */
+	size_t bytes_max;   /* of a slot: how much of its text is wanted */
 	/* Sets of slots: its own, if it is one, and all that are neither here nor below. */
 	uint64_t own[POINTERS_SLOTS_MAX / 64];
 	uint64_t others[POINTERS_SLOTS_MAX / 64];
@@ -42,12 +44,7 @@ struct pointers {
 	size_t tokens_used, tokens_size;
 	size_t slots_count;
 	uint16_t slot_nodes[POINTERS_SLOTS_MAX];
-	size_t slot_bytes_max[POINTERS_SLOTS_MAX];
 };
-
-/* What pointers_child() is where its quick way does not do. */
-uint16_t pointers_child_long(
-	const struct pointers *pointers, uint16_t child, const void *key, size_t size);
 
 static inline uint64_t pointers_word(const void *bytes, size_t at)
 {
@@ -58,33 +55,52 @@ static inline uint64_t pointers_word(const void *bytes, size_t at)
 }
 
 /* Most keys of a message are not wanted, and fall into an empty bucket. */
-static inline size_t pointers_bucket(const void *key, size_t size)
+static inline size_t pointers_bucket(uint64_t first, size_t size)
 {
-	return size == 0 ? 0 : (*(const uint8_t *)key + size) % POINTERS_BUCKETS;
+	uint8_t bytes[sizeof(first)];
+
+	memcpy(bytes, &first, sizeof(first));
+	return (bytes[0] + size) % POINTERS_BUCKETS;
 }
 
-/*
- * The child of node under a decoded key, or POINTERS_NONE. readable is how many bytes may be looked
- * at, size or more of them.
- */
-static inline uint16_t pointers_child(const struct pointers *pointers,
-	const struct pointers_node *node, const void *key, size_t size, size_t readable)
+/* Whether the node's token is this key; 8 bytes at key may be looked at, the first are these. */
+static inline bool pointers_token_is(const struct pointers *pointers,
+	const struct pointers_node *node, const uint8_t *key, size_t size, uint64_t first)
 {
-	uint16_t child = node->heads[pointers_bucket(key, size)];
+	return size == node->token_size && (first & node->mask) == node->first &&
+	       (pointers_word(key, node->last_at) & node->mask) == node->last &&
+	       (size <= 2 * sizeof(uint64_t) ||
+		       memcmp(pointers->tokens + node->token, key, size) == 0);
+}
+
+/* The node under a key among those that follow node in its bucket; NULL when it is not there. */
+const struct pointers_node *pointers_child_after(const struct pointers *pointers,
+	const struct pointers_node *node, const uint8_t *key, size_t size);
+
+/*
+ * The child of node under a decoded key, NULL when there is none. Eight bytes at key may be looked
+ * at, however short it is; an empty one is followed by a quote.
+ */
+static inline const struct pointers_node *pointers_child_quick(const struct pointers *pointers,
+	const struct pointers_node *node, const uint8_t *key, size_t size)
+{
+	uint64_t first = pointers_word(key, 0);
+	uint16_t child = node->heads[pointers_bucket(first, size)];
 	const struct pointers_node *candidate = &pointers->nodes[child];
 
 	if (child == POINTERS_NONE)
-		return child;
-	if (readable >= sizeof(uint64_t) && size == candidate->token_size &&
-		size <= 2 * sizeof(uint64_t) &&
-		(pointers_word(key, 0) & candidate->mask) == candidate->first &&
-		(pointers_word(key, candidate->last_at) & candidate->mask) == candidate->last)
-		return child;
-	return pointers_child_long(pointers, child, key, size);
+		return NULL;
+	if (pointers_token_is(pointers, candidate, key, size, first))
+		return candidate;
+	return pointers_child_after(pointers, candidate, key, size);
 }
 
-/* The child of node for the element at index of an array, or POINTERS_NONE. */
-uint16_t pointers_element(
+/* The same for a key that stands anywhere: nothing is looked at beyond its end. */
+const struct pointers_node *pointers_child(const struct pointers *pointers,
+	const struct pointers_node *node, const void *key, size_t size);
+
+/* The child of node for the element at index of an array, NULL when there is none. */
+const struct pointers_node *pointers_element(
 	const struct pointers *pointers, const struct pointers_node *node, uint32_t index);
 
 #endif

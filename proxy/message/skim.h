@@ -44,13 +44,13 @@ struct skim {
 	bool stop_at_carriers; /* set by splice */
 	bool stop_at_members;  /* set by splice */
 
-	uint8_t state;   /* enum skim_state */
-	uint8_t after;   /* the state after a value */
-	uint8_t escape;  /* bytes of an escape still to come: see skim.c */
-	uint8_t number;  /* enum skim_number_state */
-	uint8_t hard;    /* of the current string or number: see skim.c */
-	int16_t capture; /* the slot that wants the current string or number; -1: none */
-	const struct pointers_node *next; /* of the value to come; NULL: not wanted */
+	uint8_t state;                       /* enum skim_state */
+	uint8_t after;                       /* the state after a value */
+	uint8_t escape;                      /* bytes of an escape still to come: see skim_text.c */
+	uint8_t number;                      /* enum skim_number_state */
+	uint8_t hard;                        /* of the current string or number: see skim_text.h */
+	const struct pointers_node *capture; /* wants the current string or number; or NULL */
+	const struct pointers_node *next;    /* of the value to come; NULL: not wanted */
 	const struct pointers_node
 		*carrier;    /* the carrier's; nodes[POINTERS_NONE]: not looked for */
 	const uint8_t *bad;  /* the byte that is wrong */

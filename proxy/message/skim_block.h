@@ -1,6 +1,7 @@
 #ifndef PROXY_MESSAGE_SKIM_BLOCK_H
 #define PROXY_MESSAGE_SKIM_BLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -28,6 +29,23 @@ static inline uint64_t skim_block_stops(const uint8_t *bytes)
 	__m128i backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
 
 	return (uint32_t)_mm_movemask_epi8(_mm_or_si128(low, backslash));
+}
+
+/* Whether there is a stop in any of SKIM_BLOCKS blocks. */
+static inline bool skim_block_busy(const uint8_t *bytes)
+{
+	const __m128i *blocks = (const __m128i *)(const void *)bytes;
+	const __m128i quote = _mm_set1_epi8(2), backslash = _mm_set1_epi8('\\');
+	__m128i a = _mm_loadu_si128(blocks), b = _mm_loadu_si128(blocks + 1);
+	__m128i c = _mm_loadu_si128(blocks + 2), d = _mm_loadu_si128(blocks + 3);
+	__m128i ab = _mm_min_epu8(_mm_xor_si128(a, quote), _mm_xor_si128(b, quote));
+	__m128i cd = _mm_min_epu8(_mm_xor_si128(c, quote), _mm_xor_si128(d, quote));
+	__m128i least = _mm_min_epu8(ab, cd);
+	__m128i low = _mm_cmpeq_epi8(_mm_min_epu8(least, _mm_set1_epi8(0x20)), least);
+
+	ab = _mm_or_si128(_mm_cmpeq_epi8(a, backslash), _mm_cmpeq_epi8(b, backslash));
+	cd = _mm_or_si128(_mm_cmpeq_epi8(c, backslash), _mm_cmpeq_epi8(d, backslash));
+	return _mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(ab, cd))) != 0;
 }
 
 /* The same for what is no digit. */
@@ -70,6 +88,13 @@ static inline uint64_t skim_block_stops(const uint8_t *bytes)
 	return ~(low & backslash) & SKIM_EACH(0x80);
 }
 
+static inline bool skim_block_busy(const uint8_t *bytes)
+{
+	return (skim_block_stops(bytes) | skim_block_stops(bytes + SKIM_BLOCK) |
+		       skim_block_stops(bytes + 2 * SKIM_BLOCK) |
+		       skim_block_stops(bytes + 3 * SKIM_BLOCK)) != 0;
+}
+
 static inline uint64_t skim_block_others(const uint8_t *bytes)
 {
 	uint64_t value = skim_block_load(bytes) ^ SKIM_EACH('0');
@@ -78,6 +103,8 @@ static inline uint64_t skim_block_others(const uint8_t *bytes)
 }
 
 #endif
+
+#define SKIM_BLOCKS 4
 
 /* The position in the block of the first byte in a mask that is not empty. */
 static inline unsigned skim_block_first(uint64_t stops)

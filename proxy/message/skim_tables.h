@@ -5,7 +5,7 @@
 
 #include "proxy/message/envelope.h"
 
-/* What skim.c looks up: the grammar of JSON (RFC 8259) byte by byte. For that file alone. */
+/* What the files of skim look up: the grammar of JSON (RFC 8259) byte by byte. For them alone. */
 
 /* What a byte may be. */
 enum {

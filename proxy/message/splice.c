@@ -535,6 +535,8 @@ void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool 
 		return;
 	if (last && splice->phase != SPLICE_PASSING && !skim_finish(&splice->skim))
 		splice_fail(splice, SPLICE_NOT_JSON);
+	if (!last)
+		envelope_keep(&splice->envelope);
 	splice_give(splice);
 }
 

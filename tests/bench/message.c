@@ -93,9 +93,27 @@ static const struct splice_hooks bench_hooks = {
 
 static struct pointers *bench_pointers(void)
 {
-	static const char *const wanted[] = {"/params/threadId", "/params/turnId",
-		"/params/turn/id", "/params/clientInfo/name", "/params/clientInfo/version",
-		"/result/thread/id", "/result/turn/id", "/result/turnId"};
+	static const char *const wanted[] = {"/params/clientInfo/name",
+		"/params/clientInfo/version", "/params/delta", "/params/error/message",
+		"/params/expectedTurnId", "/params/item/command",
+		"/params/item/commandActions/0/command", "/params/item/error/message",
+		"/params/item/exitCode", "/params/item/id", "/params/item/server",
+		"/params/item/status", "/params/item/tool", "/params/item/type", "/params/itemId",
+		"/params/requestId", "/params/status/type", "/params/threadId",
+		"/params/tokenUsage/last/cachedInputTokens", "/params/tokenUsage/last/inputTokens",
+		"/params/tokenUsage/last/outputTokens",
+		"/params/tokenUsage/last/reasoningOutputTokens",
+		"/params/turn/error/codexErrorInfo",
+		"/params/turn/error/codexErrorInfo/activeTurnNotSteerable",
+		"/params/turn/error/codexErrorInfo/httpConnectionFailed",
+		"/params/turn/error/codexErrorInfo/responseStreamConnectionFailed",
+		"/params/turn/error/codexErrorInfo/responseStreamDisconnected",
+		"/params/turn/error/codexErrorInfo/responseTooManyFailedAttempts",
+		"/params/turn/error/message", "/params/turn/id", "/params/turn/rootTurnId",
+		"/params/turn/status", "/params/turnId", "/params/willRetry", "/result/action",
+		"/result/decision", "/result/decision/acceptWithExecpolicyAmendment",
+		"/result/decision/applyNetworkPolicyAmendment", "/result/thread/id",
+		"/result/thread/status/type", "/result/turn/id"};
 	struct pointers *pointers = envelope_pointers_new("trace");
 	size_t i;
 

@@ -426,10 +426,8 @@ START_TEST(test_longest_keys)
 		memcpy(id + ENVELOPE_ID_MAX - tail, forms[i][1], tail);
 		id[ENVELOPE_ID_MAX] = '\0';
 		envelope_begin(&envelope);
-		envelope_enter(&envelope, &pointers->nodes[pointers->slot_nodes[ENVELOPE_ID]],
-			JSON_ABSENT);
-		envelope_put(
-			&envelope, ENVELOPE_ID, JSON_NUMBER, (const uint8_t *)id, ENVELOPE_ID_MAX);
+		envelope_put(&envelope, &pointers->nodes[pointers->slot_nodes[ENVELOPE_ID]],
+			JSON_NUMBER, (const uint8_t *)id, ENVELOPE_ID_MAX);
 		key[envelope_id_key(&envelope, key)] = '\0';
 		ck_assert_uint_ge(strlen(key), ENVELOPE_ID_MAX - 5);
 		row.key = key;
@@ -552,7 +550,8 @@ START_TEST(test_no_memory)
 		splice_begin(splice, SPLICE_WATCH, &envelope_hooks, &check);
 		check.calls = 0;
 		unit_alloc_fail_after(0);
-		splice_feed(splice, (const uint8_t *)json, size, true);
+		splice_feed(splice, (const uint8_t *)json, size - 1, false);
+		splice_feed(splice, (const uint8_t *)json + size - 1, 1, true);
 		unit_alloc_fail_never();
 		ck_assert_int_eq(check.calls, 1);
 		ck_assert_uint_eq(splice_troubles(splice), SPLICE_NO_MEMORY);

@@ -50,9 +50,9 @@ START_TEST(test_larger_bytes_max_counts)
 
 	ck_assert_int_eq(pointers_add(pointers, "/a", 10), 0);
 	ck_assert_int_eq(pointers_add(pointers, "/a", 5), 0);
-	ck_assert_uint_eq(pointers->slot_bytes_max[0], 10);
+	ck_assert_uint_eq(pointers->nodes[pointers->slot_nodes[0]].bytes_max, 10);
 	ck_assert_int_eq(pointers_add(pointers, "/a", 11), 0);
-	ck_assert_uint_eq(pointers->slot_bytes_max[0], 11);
+	ck_assert_uint_eq(pointers->nodes[pointers->slot_nodes[0]].bytes_max, 11);
 	pointers_free(pointers);
 }
 END_TEST
@@ -63,28 +63,30 @@ static struct pointers *find_pointers;
 /* The slot of find_node's child; -1: no slot, -2: no child. */
 static int find_child(const char *key)
 {
-	size_t size = strlen(key), readable;
-	uint16_t child, again;
+	size_t size = strlen(key);
+	uint8_t *copy = unit_guard_copy(key, size), padded[32];
+	const struct pointers_node *child;
 
-	child = pointers_child(find_pointers, find_node, key, size, size);
-	for (readable = size; readable <= size + 1; readable++) {
-		again = pointers_child(find_pointers, find_node, key, size, readable);
-		ck_assert_uint_eq(again, child);
-	}
-	return child == POINTERS_NONE ? -2 : find_pointers->nodes[child].slot;
+	child = pointers_child(find_pointers, find_node, copy, size);
+	unit_guard_free(copy, size);
+	memset(padded, '"', sizeof(padded));
+	memcpy(padded, key, size);
+	ck_assert_ptr_eq(pointers_child_quick(find_pointers, find_node, padded, size), child);
+	return child == NULL ? -2 : child->slot;
 }
 
 static int find_element(uint32_t index)
 {
-	uint16_t child = pointers_element(find_pointers, find_node, index);
+	const struct pointers_node *child = pointers_element(find_pointers, find_node, index);
 
-	return child == POINTERS_NONE ? -2 : find_pointers->nodes[child].slot;
+	return child == NULL ? -2 : child->slot;
 }
 
 START_TEST(test_find)
 {
 	static const char *const wanted[] = {"/a/b~1c", "/a/10", "/a/010", "/a/", "/a/12345678",
-		"/a/123456789", "/a/1234567", "/a/12345678x"};
+		"/a/123456789", "/a/1234567", "/a/12345678x", "/a/type", "/a/tool", "/a/tear",
+		"/a/tokenUsage in all turns", "/a/tokenUsage of many turns"};
 	size_t i;
 
 	find_pointers = pointers_new();
@@ -94,7 +96,7 @@ START_TEST(test_find)
 	ck_assert_int_eq(find_child("a"), -1);
 	ck_assert_int_eq(find_child("ab"), -2);
 	ck_assert_int_eq(find_child(""), -2);
-	find_node = &find_pointers->nodes[pointers_child(find_pointers, find_node, "a", 1, 1)];
+	find_node = pointers_child(find_pointers, find_node, "a", 1);
 	ck_assert_int_eq(find_child("b/c"), 0);
 	ck_assert_int_eq(find_child("b~1c"), -2);
 	ck_assert_int_eq(find_child("10"), 1);
@@ -106,6 +108,13 @@ START_TEST(test_find)
 	ck_assert_int_eq(find_child("12345678x"), 7);
 	ck_assert_int_eq(find_child("12345678y"), -2);
 	ck_assert_int_eq(find_child("123456"), -2);
+	ck_assert_int_eq(find_child("type"), 8);
+	ck_assert_int_eq(find_child("tool"), 9);
+	ck_assert_int_eq(find_child("tear"), 10);
+	ck_assert_int_eq(find_child("time"), -2);
+	ck_assert_int_eq(find_child("tokenUsage in all turns"), 11);
+	ck_assert_int_eq(find_child("tokenUsage of many turns"), 12);
+	ck_assert_int_eq(find_child("tokenUsage of some turns"), -2);
 	ck_assert_int_eq(find_element(10), 1);
 	ck_assert_int_eq(find_element(1), -2);
 	ck_assert_int_eq(find_element(123456789), 5);

@@ -1,0 +1,294 @@
+/*
+ * The part of the scanner that most bytes go through; see skim_quick() in skim_walk.h.
+ *
+ * One function, whose states jump to each other with everything in registers, which calls would
+ * spill. Nothing of a token is entered anywhere before the whole token is known to be good, so that
+ * skim_run() can read it once more when it is of a kind that is not dealt with here.
+ */
+#include <string.h>
+
+#include "proxy/message/skim_block.h"
+#include "proxy/message/skim_tables.h"
+#include "proxy/message/skim_text.h"
+#include "proxy/message/skim_walk.h"
+
+static inline const uint8_t *skim_quick_blank(const uint8_t *p, const uint8_t *last)
+{
+	while (p < last && (skim_class[*p] & SKIM_IS_BLANK) != 0)
+		p++;
+	return p;
+}
+
+/* The byte after the literal at p; NULL if it is another. */
+static inline const uint8_t *skim_quick_literal(const uint8_t *p)
+{
+	if (memcmp(p, "null", 4) == 0 || memcmp(p, "true", 4) == 0)
+		return p + 4;
+	return memcmp(p, "fals", 4) == 0 && p[4] == 'e' ? p + 5 : NULL;
+}
+
+/* The byte after the number at p; NULL if it is none, or may not end before end. */
+__attribute__((noinline)) static const uint8_t *skim_quick_number(
+	struct skim *skim, const uint8_t *p, const uint8_t *end)
+{
+	skim->number = SKIM_NUMBER_BEGIN;
+	p = skim_number(skim, p, end);
+	return p < end && skim_number_complete(skim->number) ? p : NULL;
+}
+
+/* The same for an integer, as most are. */
+static inline const uint8_t *skim_quick_integer(
+	struct skim *skim, const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *const last_block = end - SKIM_BLOCK;
+	const uint8_t *after = skim_block_digits(p, last_block);
+
+	if (after == p || after == end || (after - p > 1 && *p == '0') ||
+		skim_number_byte[*after] != SKIM_BYTE_OTHER)
+		return skim_quick_number(skim, p, end);
+	return after;
+}
+
+/* The closing quote of the string with an escape at p, NULL when it is not there or not good. */
+__attribute__((noinline)) static const uint8_t *skim_quick_escaped(
+	struct skim *skim, const uint8_t *p, const uint8_t *end)
+{
+	p = skim_text_on(skim, end - SKIM_BLOCK, p, end);
+	return p == end ? NULL : p;
+}
+
+/* A wanted value with escapes stands between text and text_end. */
+__attribute__((noinline)) static void skim_quick_unescape(struct skim *skim,
+	const struct pointers_node *node, const uint8_t *text, const uint8_t *text_end)
+{
+	envelope_text_begin(skim->envelope);
+	envelope_text_add(skim->envelope, node, text, (size_t)(text_end - text));
+	envelope_text_end(skim->envelope, node, JSON_STRING);
+}
+
+/* What skim_quick_key() is for a key that is long, or near the end. */
+__attribute__((noinline)) static const uint8_t *skim_quick_key_last(
+	const uint8_t *text, const uint8_t *end)
+{
+	const uint8_t *text_end = skim_text_far(text, end);
+
+	if (end - text_end < 2 || end - text < (ptrdiff_t)sizeof(uint64_t))
+		return NULL;
+	return memcmp(text_end, "\":", 2) == 0 ? text_end : NULL;
+}
+
+/*
+ * The first stop from text on, or end. Most are in the first block, those of ids in one of the
+ * next.
+ */
+static inline const uint8_t *skim_quick_text(const uint8_t *text, const uint8_t *end)
+{
+	const uint8_t *const last_block = end - SKIM_BLOCK;
+	uint64_t stops;
+	int i;
+
+	if (text > last_block)
+		return skim_text_far(text, end);
+	stops = skim_block_stops(text);
+	for (i = 0; stops == 0; i++) {
+		text += SKIM_BLOCK;
+		if (i == SKIM_BLOCKS || text > last_block)
+			return skim_text_far(text, end);
+		stops = skim_block_stops(text);
+	}
+	return text + skim_block_first(stops);
+}
+
+/* The end of the key at text, so that : and a byte more follow; NULL when it is a long or hard one.
+ */
+static inline const uint8_t *skim_quick_key(const uint8_t *text, const uint8_t *end)
+{
+	uint64_t stops;
+
+	if (end - text < SKIM_BLOCK + 2)
+		return skim_quick_key_last(text, end);
+	stops = skim_block_stops(text);
+	if (stops == 0)
+		return skim_quick_key_last(text, end);
+	text += skim_block_first(stops);
+	return memcmp(text, "\":", 2) == 0 ? text : NULL;
+}
+
+/* A string or number stands between text and text_end. */
+static inline void skim_quick_take(struct skim *skim, const struct pointers_node *node,
+	enum json_type type, const uint8_t *text, const uint8_t *text_end)
+{
+	if (node != NULL)
+		envelope_lend(skim->envelope, node, type, text, (size_t)(text_end - text));
+}
+
+static inline void skim_quick_enter(
+	struct skim *skim, const struct pointers_node *node, enum json_type type)
+{
+	if (node != NULL)
+		envelope_enter(skim->envelope, node, type);
+}
+
+/* NOLINTNEXTLINE(readability-function-size) */
+__attribute__((hot)) enum skim_event skim_quick(
+	struct skim *skim, const uint8_t **at, const uint8_t *end)
+{
+	const uint8_t *const last = end - 1;
+	const struct pointers_node *here = skim_here(skim), *next = skim->next;
+	const uint8_t *p = *at, *text, *text_end;
+	enum skim_state now = skim->state;
+	enum skim_event event = SKIM_MORE;
+
+	if (now == SKIM_VALUE && next != skim->carrier)
+		goto value;
+	if (now == SKIM_AFTER_MEMBER)
+		goto after_member;
+	if (now == SKIM_KEY_FIRST)
+		goto key_first;
+	if (now == SKIM_AFTER_ELEMENT)
+		goto after_element;
+	if (now == SKIM_ELEMENT_FIRST)
+		goto element_first;
+	goto out;
+after_value:
+	if (skim->after != SKIM_AFTER_MEMBER)
+		goto after_other;
+after_member:
+	now = SKIM_AFTER_MEMBER;
+	if (p >= last)
+		goto last_byte;
+	text = p + 2;
+	if (memcmp(p, ",\"", 2) == 0)
+		goto key;
+	if (*p == '}')
+		goto close;
+	if (*p != ',')
+		goto out;
+	text = skim_quick_blank(p + 1, last);
+	if (*text++ != '"')
+		goto out;
+key:
+	text_end = skim_quick_key(text, end);
+	if (text_end == NULL)
+		goto out;
+	if (here != NULL) {
+		next = pointers_child_quick(skim->pointers, here, text, (size_t)(text_end - text));
+		if (next == skim->carrier)
+			goto carrier;
+	}
+	p = text_end + 2;
+	now = SKIM_VALUE;
+value:
+	if (p >= last)
+		goto out;
+	if (*p == '"') {
+		text = p + 1;
+		text_end = skim_quick_text(text, end);
+		if (text_end == end)
+			goto out;
+		if (*text_end != '"')
+			goto escaped;
+		skim_quick_take(skim, next, JSON_STRING, text, text_end);
+		p = text_end + 1;
+		goto after_value;
+	}
+	if (*p == '{')
+		goto object;
+	if (*p == '[')
+		goto array;
+	if (*p == ' ') {
+		p = skim_quick_blank(p, last);
+		goto value;
+	}
+	if (*p <= '9') {
+		text_end = skim_quick_integer(skim, p, end);
+		if (text_end == NULL)
+			goto out;
+		skim_quick_take(skim, next, JSON_NUMBER, p, text_end);
+	} else {
+		text_end = end - p >= SKIM_BLOCK ? skim_quick_literal(p) : NULL;
+		if (text_end == NULL)
+			goto out;
+		skim_quick_enter(skim, next, skim_type[*p]);
+	}
+	p = text_end;
+	goto after_value;
+escaped:
+	text_end = skim_quick_escaped(skim, text_end, end);
+	if (text_end == NULL)
+		goto out;
+	if (next != NULL)
+		skim_quick_unescape(skim, next, text, text_end);
+	p = text_end + 1;
+	goto after_value;
+object:
+	if (skim->depth == SPLICE_DEPTH_MAX)
+		goto out;
+	skim_quick_enter(skim, next, JSON_OBJECT);
+	here = skim_open_object(skim, next);
+	next = NULL;
+	p++;
+	now = SKIM_KEY_FIRST;
+key_first:
+	if (p >= last)
+		goto out;
+	text = p + 1;
+	if (*p == '"')
+		goto key;
+	if (*p == '}')
+		goto close;
+	goto out;
+array:
+	if (skim->depth == SPLICE_DEPTH_MAX)
+		goto out;
+	skim_quick_enter(skim, next, JSON_ARRAY);
+	here = skim_open_array(skim, next);
+	next = here == NULL ? NULL : skim_element(skim);
+	p++;
+	now = SKIM_ELEMENT_FIRST;
+element_first:
+	if (p >= last)
+		goto out;
+	if (*p == ']')
+		goto close;
+	goto value;
+last_byte:
+	if (p == end || *p != '}')
+		goto out;
+close:
+	if (skim->depth - 1 == skim->carrier_depth)
+		goto out;
+	p++;
+	next = NULL;
+	if (skim_close(skim)) {
+		now = skim->after;
+		event = SKIM_ENVELOPE_END;
+		goto out;
+	}
+	here = skim_here(skim);
+	goto after_value;
+after_other:
+	now = skim->after;
+	if (now == SKIM_DONE)
+		goto out;
+after_element:
+	now = SKIM_AFTER_ELEMENT;
+	if (p >= last)
+		goto out;
+	if (*p == ']')
+		goto close;
+	if (*p != ',')
+		goto out;
+	p++;
+	if (here != NULL)
+		next = skim_element_next(skim);
+	now = SKIM_VALUE;
+	goto value;
+carrier:
+	next = NULL;
+out:
+	skim->next = next;
+	skim->state = (uint8_t)now;
+	*at = p;
+	return event;
+}

@@ -1,0 +1,158 @@
+/*
+ * The tokens of JSON that may be cut anywhere: strings, numbers, literals. Each function goes on
+ * with a token where an earlier piece of the message left it, as told by escape, number and literal
+ * of struct skim, and returns where the token ends, end when it does not end here, or NULL for a
+ * byte that may not be there: it is skim->bad then.
+ */
+#include "proxy/message/skim_text.h"
+
+#include "proxy/message/skim_block.h"
+#include "proxy/message/skim_tables.h"
+
+#define SKIM_ESCAPE_LETTER 5 /* skim->escape after the backslash; below: hex digits to come */
+
+const uint8_t *skim_text_far(const uint8_t *p, const uint8_t *end)
+{
+	while (end - p >= SKIM_BLOCKS * SKIM_BLOCK && !skim_block_busy(p))
+		p += SKIM_BLOCKS * SKIM_BLOCK;
+	return skim_block_plain(p, end - SKIM_BLOCK);
+}
+
+/* The byte at p is wrong. */
+static const uint8_t *skim_refuse(struct skim *skim, const uint8_t *p)
+{
+	skim->bad = p;
+	return NULL;
+}
+
+/* Goes on in an escape: the byte after it, end, or NULL when it is none. */
+static const uint8_t *skim_escape_rest(struct skim *skim, const uint8_t *p, const uint8_t *end)
+{
+	for (; p < end && skim->escape > 0; p++) {
+		if (skim->escape < SKIM_ESCAPE_LETTER) {
+			if ((skim_class[*p] & SKIM_IS_HEX) == 0)
+				return skim_refuse(skim, p);
+			skim->escape--;
+		} else if (*p == 'u') {
+			skim->escape = 4;
+		} else {
+			if ((skim_class[*p] & SKIM_IS_LETTER) == 0)
+				return skim_refuse(skim, p);
+			skim->escape = 0;
+		}
+	}
+	return p;
+}
+
+static const uint8_t *skim_escape_long(struct skim *skim, const uint8_t *p, const uint8_t *end)
+{
+	if (end - p >= 6 && p[1] == 'u' &&
+		(skim_class[p[2]] & skim_class[p[3]] & skim_class[p[4]] & skim_class[p[5]] &
+			SKIM_IS_HEX) != 0)
+		return p + 6;
+	skim->escape = SKIM_ESCAPE_LETTER;
+	return skim_escape_rest(skim, p + 1, end);
+}
+
+/* At a byte that is not plain text, nor a quote: the byte after the escape, end, or NULL. */
+static inline const uint8_t *skim_escape(struct skim *skim, const uint8_t *p, const uint8_t *end)
+{
+	if (*p != '\\')
+		return skim_refuse(skim, p);
+	if (end - p >= 2 && (skim_class[p[1]] & SKIM_IS_LETTER) != 0)
+		return p + 2;
+	return skim_escape_long(skim, p, end);
+}
+
+/*
+ * The stops of the block at *p, and *p behind it. Where fewer bytes are left than a block has, the
+ * last whole block of the input is looked at instead, if there is one.
+ */
+static inline uint64_t skim_block_stops_at(
+	const uint8_t *start, const uint8_t **p, const uint8_t *end)
+{
+	const uint8_t *block = *p;
+	size_t left = (size_t)(end - block);
+
+	if (left >= SKIM_BLOCK) {
+		*p = block + SKIM_BLOCK;
+		return skim_block_stops(block);
+	}
+	*p = end;
+	if (end - start < SKIM_BLOCK)
+		return skim_block_few(block, left);
+	return skim_block_stops(end - SKIM_BLOCK) >> ((SKIM_BLOCK - left) * SKIM_STRIDE);
+}
+
+/* Every stop of a block is visited without reading it again, so that text full of escapes goes by
+ * quickly, too. */
+const uint8_t *skim_text_on(
+	struct skim *skim, const uint8_t *start, const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *block, *stop;
+	uint64_t stops;
+	bool escaped = false;
+
+	while (p != NULL && p < end) {
+		block = p;
+		stops = skim_block_stops_at(start, &p, end);
+		while (stops != 0) {
+			stop = block + skim_block_first(stops);
+			if (*stop == '"') {
+				p = stop;
+				goto out;
+			}
+			escaped = true;
+			stop = skim_escape(skim, stop, end);
+			if (stop == NULL || stop >= p) {
+				p = stop;
+				break;
+			}
+			stops = skim_block_after(stops, (unsigned)(stop - block));
+		}
+	}
+out:
+	if (escaped)
+		skim->hard |= SKIM_HARD_ESCAPE;
+	return p;
+}
+
+const uint8_t *skim_text_again(struct skim *skim, const uint8_t *start, const uint8_t *end)
+{
+	const uint8_t *p = start;
+
+	if (skim->escape > 0)
+		p = skim_escape_rest(skim, p, end);
+	return skim_text_on(skim, start, p, end);
+}
+
+const uint8_t *skim_literal(struct skim *skim, const uint8_t *p, const uint8_t *end)
+{
+	for (; p < end && *skim->literal != '\0'; p++, skim->literal++)
+		if (*p != (uint8_t)*skim->literal)
+			return skim_refuse(skim, p);
+	return p;
+}
+
+bool skim_number_complete(uint8_t state)
+{
+	return state == SKIM_NUMBER_ZERO || state == SKIM_NUMBER_INTEGER ||
+	       state == SKIM_NUMBER_FRACTION || state == SKIM_NUMBER_EXPONENT;
+}
+
+const uint8_t *skim_number(struct skim *skim, const uint8_t *p, const uint8_t *end)
+{
+	uint8_t state = skim->number, next;
+
+	for (; p < end; p++) {
+		next = skim_number_next[state][skim_number_byte[*p]];
+		if (next == SKIM_NUMBER_STOP)
+			break;
+		state = next;
+		if (skim_number_complete(state) && state != SKIM_NUMBER_ZERO)
+			while (p + 1 < end && p[1] >= '0' && p[1] <= '9')
+				p++;
+	}
+	skim->number = state;
+	return p;
+}

@@ -1,0 +1,122 @@
+#ifndef PROXY_MESSAGE_SKIM_WALK_H
+#define PROXY_MESSAGE_SKIM_WALK_H
+
+#include "proxy/message/envelope_fill.h"
+#include "proxy/message/skim.h"
+
+/*
+ * Where skim.c and skim_quick.c stand in a message, and in the tree of wanted pointers beside it;
+ * for them alone. A container is live when something below it is wanted: then its node is that of
+ * skim->level. What is not live is only checked.
+ */
+enum skim_state {
+	SKIM_AFTER_MEMBER, /* comma or } */
+	SKIM_KEY,          /* the quote of a key */
+	SKIM_KEY_TEXT,     /* inside it */
+	SKIM_COLON,
+	SKIM_VALUE,
+	SKIM_STRING, /* inside a string that is a value */
+	SKIM_NUMBER,
+	SKIM_LITERAL,
+	SKIM_KEY_FIRST,     /* a key or } */
+	SKIM_ELEMENT_FIRST, /* a value or ] */
+	SKIM_AFTER_ELEMENT, /* comma or ] */
+	SKIM_DONE,          /* only white space may follow */
+};
+
+/*
+ * Reads on from skim->state while the text is as most is: nothing is cut, no escapes in keys, and
+ * there is nothing to tell but the end of an envelope. Stops before anything else, with skim->state
+ * and *at what skim_run() goes on with. The input has a block or more, and more than one byte from
+ * *at on.
+ */
+enum skim_event skim_quick(struct skim *skim, const uint8_t **at, const uint8_t *end);
+
+/* The node of the current container, NULL if it is not live. */
+static inline const struct pointers_node *skim_here(const struct skim *skim)
+{
+	return skim->depth == skim->live_depth ? skim->level->node : NULL;
+}
+
+/* The object or array that just began is live. */
+static inline void skim_go_down(struct skim *skim, const struct pointers_node *node)
+{
+	skim->live_depth = skim->depth;
+	skim->level = &skim->levels[skim->depth - skim->envelope_depth];
+	skim->level->node = node;
+}
+
+/* An object begins as the value at node (NULL: not wanted); its node, if it is live. */
+static inline const struct pointers_node *skim_open_object(
+	struct skim *skim, const struct pointers_node *node)
+{
+	uint32_t depth = ++skim->depth; /* <= SPLICE_DEPTH_MAX */
+
+	skim->objects[depth / 64] |= UINT64_C(1) << (depth % 64);
+	skim->after = SKIM_AFTER_MEMBER;
+	if (depth == skim->envelope_depth) {
+		envelope_begin(skim->envelope);
+		node = &skim->pointers->nodes[POINTERS_ROOT];
+	}
+	if (node == NULL || node->children == 0)
+		return NULL;
+	skim_go_down(skim, node);
+	return node;
+}
+
+/* The same for an array. */
+static inline const struct pointers_node *skim_open_array(
+	struct skim *skim, const struct pointers_node *node)
+{
+	uint32_t depth = ++skim->depth; /* <= SPLICE_DEPTH_MAX */
+
+	skim->objects[depth / 64] &= ~(UINT64_C(1) << (depth % 64));
+	skim->after = SKIM_AFTER_ELEMENT;
+	if (depth == 1 && skim->envelope_depth == 1)
+		skim->envelope_depth = 2; /* a batch */
+	if (node == NULL || node->index_end == 0)
+		return NULL;
+	skim_go_down(skim, node);
+	skim->level->index = 0;
+	return node;
+}
+
+/* The node of the current element of a live array. */
+static inline const struct pointers_node *skim_element(const struct skim *skim)
+{
+	const struct skim_level *level = skim->level;
+
+	return pointers_element(skim->pointers, level->node, level->index);
+}
+
+/* The same for the next one. */
+static inline const struct pointers_node *skim_element_next(struct skim *skim)
+{
+	if (skim->level->index == skim->level->node->index_end)
+		return NULL;
+	skim->level->index++;
+	return skim_element(skim);
+}
+
+/* An object or array ends. Returns whether it was an envelope. */
+static inline bool skim_close(struct skim *skim)
+{
+	uint32_t depth = skim->depth--;
+	bool envelope = false;
+
+	if (depth == skim->live_depth) {
+		envelope = depth == skim->envelope_depth;
+		skim->live_depth = envelope ? 0 : depth - 1;
+		skim->level -= envelope ? 0 : 1;
+	}
+	depth--;
+	if (depth == 0)
+		skim->after = SKIM_DONE;
+	else if ((skim->objects[depth / 64] >> (depth % 64) & 1) != 0)
+		skim->after = SKIM_AFTER_MEMBER;
+	else
+		skim->after = SKIM_AFTER_ELEMENT;
+	return envelope;
+}
+
+#endif
