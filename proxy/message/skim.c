@@ -122,21 +122,24 @@ void skim_begin(struct skim *skim, enum skim_mode mode)
 }
 
 /*
+ * skim_run() where skim_quick() has stopped at p; the input began at start.
+ *
  * One function, although long: the states fall through to each other in the order of a usual
  * member, and p and state stay in registers.
  */
 /* NOLINTNEXTLINE(readability-function-size) */
-enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *end)
+static enum skim_event skim_slow(
+	struct skim *skim, const uint8_t *const start, const uint8_t **at, const uint8_t *end)
 {
-	const uint8_t *const start = *at;
-	const uint8_t *p = start;
+	const uint8_t *p = *at;
 	const uint8_t *const quick =
 		skim->stop_at_members || end - start < SKIM_BLOCK ? start : end - 1;
-	const uint8_t *token = start; /* where the piece of the current string or number begins */
+	const uint8_t *token = p; /* where the piece of the current string or number begins */
 	enum skim_state state = skim->state;
 	enum skim_event event = SKIM_MORE;
 	enum json_type type;
 
+	goto slow;
 	while (p < end) {
 		if (p < quick) {
 			skim->state = (uint8_t)state;
@@ -145,6 +148,7 @@ enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *e
 			if (event != SKIM_MORE || p == end)
 				break;
 		}
+	slow:
 		switch (state) {
 		case SKIM_KEY_FIRST:
 		case SKIM_AFTER_MEMBER:
@@ -339,6 +343,23 @@ out:
 	skim->offset += (size_t)(p - start);
 	*at = p;
 	return event;
+}
+
+enum skim_event skim_run(struct skim *skim, const uint8_t **at, const uint8_t *end)
+{
+	const uint8_t *const start = *at;
+	enum skim_event event;
+
+	if (start == end)
+		return SKIM_MORE;
+	if (!skim->stop_at_members && end - start >= SKIM_BLOCK) {
+		event = skim_quick(skim, at, end);
+		if (event != SKIM_MORE || *at == end) {
+			skim->offset += (size_t)(*at - start);
+			return event;
+		}
+	}
+	return skim_slow(skim, start, at, end);
 }
 
 bool skim_finish(const struct skim *skim)

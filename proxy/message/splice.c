@@ -518,26 +518,38 @@ void splice_begin(
 	splice_begin_envelope(splice);
 }
 
-void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool last)
+/* Takes bytes that may have to be held, or edited. */
+static void splice_take(struct splice *splice, const uint8_t *bytes, size_t size)
 {
-	assert(!splice->complete);
-	splice->complete = last;
-	if (size == 0)
-		bytes = (const uint8_t *)"";
 	window_feed(&splice->window, bytes, size);
 	if (splice->phase != SPLICE_HOLDING)
 		splice_read(splice, bytes, size);
 	else if (window_end(&splice->window) > SPLICE_HOLD_MAX)
 		splice_start_flowing(splice);
-	else if (last)
+	else if (splice->complete)
 		splice_read_held(splice);
-	else if (window_store(&splice->window))
-		return;
+}
+
+void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool last)
+{
+	bool watch = splice->mode == SPLICE_WATCH;
+
+	assert(!splice->complete);
+	splice->complete = last;
+	if (size == 0)
+		bytes = (const uint8_t *)"";
+	if (watch)
+		splice_read(splice, bytes, size);
+	else
+		splice_take(splice, bytes, size);
 	if (last && splice->phase != SPLICE_PASSING && !skim_finish(&splice->skim))
 		splice_fail(splice, SPLICE_NOT_JSON);
 	if (!last)
 		envelope_keep(&splice->envelope);
-	splice_give(splice);
+	if (watch)
+		window_pass(&splice->window, bytes, size);
+	else
+		splice_give(splice);
 }
 
 void splice_abandon(struct splice *splice)
