@@ -26,10 +26,13 @@ static void pump_flush(struct sink *sink, void *arg)
 {
 	struct pump *pump = arg;
 
-	if (sink->used > 0 && !pump->write_failed &&
-		endpoint_write(pump->to, sink->bytes, sink->used) != 0)
+	const uint8_t *bytes = sink->run_size > 0 ? sink->run : sink->bytes;
+	size_t size = sink->run_size > 0 ? sink->run_size : sink->used;
+
+	if (size > 0 && !pump->write_failed && endpoint_write(pump->to, bytes, size) != 0)
 		pump->write_failed = true;
 	sink->used = 0;
+	sink->run_size = 0;
 }
 
 static struct sink pump_sink(struct pump *pump, uint8_t *bytes, size_t size)
@@ -149,12 +152,11 @@ static void pump_message_begin(struct pump *pump, const struct codec_chunk *chun
 	splice_begin(pump->splice, pump->mode, &pump_hooks, pump);
 }
 
-static void pump_message_end(struct pump *pump, struct sink *sink, bool terminated)
+/* The message has been written: what it needed is given back. */
+static void pump_message_end(struct pump *pump)
 {
 	unsigned troubles;
 
-	if (pump->framing != PUMP_DROPPED)
-		pump->encoder.ops->end(&pump->encoder, sink, terminated);
 	if (pump->splice == NULL)
 		return;
 	troubles = splice_troubles(pump->splice);
@@ -164,6 +166,7 @@ static void pump_message_end(struct pump *pump, struct sink *sink, bool terminat
 	pump->splice = NULL;
 }
 
+/* Writes a piece in the frame that it came in. */
 static void pump_mirror(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
 {
 	if (pump->framing == PUMP_DROPPED)
@@ -233,20 +236,37 @@ static bool pump_is_text(struct pump *pump, const struct codec_chunk *chunk)
 	return !pump->not_text;
 }
 
+/* Whether the message is to be written just as it lies in the input; its end is in there, too. */
+static bool pump_passes(const struct pump *pump, const struct codec_chunk *chunk)
+{
+	return pump->verbatim && chunk->wire != NULL && chunk->first && chunk->last &&
+	       pump->framing != PUMP_DROPPED &&
+	       (pump->splice == NULL || pump->mode == SPLICE_WATCH);
+}
+
 static void pump_data(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
 {
+	bool passes;
+
 	if (chunk->first)
 		pump_message_begin(pump, chunk);
 	if (pump_must_hold(pump) && !pump_is_text(pump, chunk))
 		return; /* pump_decode() sees it */
 	if (pump->splice != NULL)
 		splice_feed(pump->splice, chunk->bytes, chunk->size, chunk->last);
-	if (pump->splice == NULL || pump->framing == PUMP_MIRRORED || pump->mode == SPLICE_WATCH)
+	passes = pump_passes(pump, chunk);
+	if (passes)
+		sink_pass(sink, chunk->wire, chunk->wire_size);
+	else if (pump->splice == NULL || pump->framing == PUMP_MIRRORED ||
+		 pump->mode == SPLICE_WATCH)
 		pump_mirror(pump, sink, chunk);
 	else
 		pump_edit(pump, sink, chunk);
-	if (chunk->last)
-		pump_message_end(pump, sink, true);
+	if (!chunk->last)
+		return;
+	if (!passes && pump->framing != PUMP_DROPPED)
+		pump->encoder.ops->end(&pump->encoder, sink, true);
+	pump_message_end(pump);
 }
 
 /* ---- control frames ---- */
@@ -420,7 +440,9 @@ static void pump_cut_message(struct pump *pump)
 		if (pump_must_hold(pump) && pump->framing == PUMP_MIRRORED)
 			pump->encoder.ops->begin(&pump->encoder, &sink,
 				&(struct codec_frame){.text = true, .last = true});
-		pump_message_end(pump, &sink, false);
+		if (pump->framing != PUMP_DROPPED)
+			pump->encoder.ops->end(&pump->encoder, &sink, false);
+		pump_message_end(pump);
 	} else if (pump->splice != NULL) {
 		splice_abandon(pump->splice);
 		(void)splice_pieces(pump->splice, &count, &total);
@@ -487,6 +509,7 @@ void pump_open(struct pump *pump, const struct codec_ops *from, const struct cod
 		&pump->session->loop->ids, from != to);
 	pump->injects = config->propagation_inject[0] == '/' &&
 			(from_client || config->propagation_inject_server_requests);
+	pump->verbatim = from == to;
 	pump->mode = pump_splice_mode(pump);
 	pump->state = PUMP_FLOWING;
 }

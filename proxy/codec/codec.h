@@ -47,6 +47,12 @@ struct codec_chunk {
 	bool frame_first;         /* begins a frame: then frame is what its header said */
 	struct codec_frame frame; /* valid for every chunk: the frame that the piece belongs to */
 	uint8_t opcode;           /* CODEC_CONTROL only: 8 close, 9 ping, 10 pong */
+	/*
+	 * CODEC_DATA: a whole frame as it stands in the input, all that makes it a frame included.
+	 * NULL when it is in pieces or was masked.
+	 */
+	const uint8_t *wire;
+	size_t wire_size;
 };
 
 struct codec_error {

@@ -32,6 +32,8 @@ static enum codec_result jsonl_next(
 				.last = newline != NULL,
 				.size = piece,
 			},
+		.wire = *bytes,
+		.wire_size = used,
 	};
 	decoder->in_message = newline == NULL;
 	decoder->offset += used;

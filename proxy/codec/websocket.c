@@ -123,7 +123,7 @@ static const char *websocket_size_read(const uint8_t *head, uint64_t *size)
 	if (*size < WEBSOCKET_SIZE_16)
 		return NULL;
 	if (*size == WEBSOCKET_SIZE_16) {
-		*size = websocket_number_read(head + WEBSOCKET_HEAD_MIN, 2);
+		*size = (uint64_t)head[WEBSOCKET_HEAD_MIN] << 8 | head[WEBSOCKET_HEAD_MIN + 1];
 		return *size < WEBSOCKET_SIZE_16 ? "length not in its shortest form" : NULL;
 	}
 	*size = websocket_number_read(head + WEBSOCKET_HEAD_MIN, 8);
@@ -223,10 +223,11 @@ static enum codec_result websocket_text_fail(struct codec_decoder *decoder, uint
 
 /*
  * A wrong byte of a text lets the bytes before it out first; the call that follows finds the
- * decoder failed. That is why the result does not depend on how the input was cut.
+ * decoder failed. That is why the result does not depend on how the input was cut. head is where
+ * the frame begins in the input, NULL when that was earlier.
  */
-static enum codec_result websocket_payload_next(
-	struct codec_decoder *decoder, uint8_t **bytes, size_t *size, struct codec_chunk *chunk)
+static enum codec_result websocket_payload_next(struct codec_decoder *decoder, uint8_t **bytes,
+	size_t *size, struct codec_chunk *chunk, const uint8_t *head)
 {
 	struct codec_frame *frame = &decoder->frame;
 	uint64_t done = frame->size - decoder->frame_left;
@@ -253,10 +254,15 @@ static enum codec_result websocket_payload_next(
 	chunk->first = frame->first && done == 0;
 	chunk->last = frame->last && decoder->frame_left == good;
 	chunk->frame = *frame;
+	chunk->wire = NULL;
 	decoder->frame_left -= good;
 	decoder->offset += good;
 	*bytes += good;
 	*size -= good;
+	if (head != NULL && decoder->frame_left == 0 && !frame->masked) {
+		chunk->wire = head;
+		chunk->wire_size = (size_t)(*bytes - head);
+	}
 	if (decoder->frame_left == 0) {
 		decoder->state = WEBSOCKET_HEAD;
 		decoder->in_message = !frame->last;
@@ -356,16 +362,18 @@ static enum codec_result websocket_discard(
 static enum codec_result websocket_next(
 	struct codec_decoder *decoder, uint8_t **bytes, size_t *size, struct codec_chunk *chunk)
 {
+	const uint8_t *head = NULL;
 	enum codec_result result;
 
 	if (decoder->state == WEBSOCKET_HEAD) {
+		head = decoder->head_size == 0 ? *bytes : NULL;
 		result = websocket_head_next(decoder, bytes, size);
 		if (result != CODEC_DATA)
 			return result;
 	}
 	switch ((enum websocket_state)decoder->state) {
 	case WEBSOCKET_PAYLOAD:
-		return websocket_payload_next(decoder, bytes, size, chunk);
+		return websocket_payload_next(decoder, bytes, size, chunk, head);
 	case WEBSOCKET_CONTROL:
 		return websocket_control_next(decoder, bytes, size, chunk);
 	case WEBSOCKET_CLOSED:

@@ -43,6 +43,8 @@ static void test_describe(char *text, const char *bytes, size_t size, size_t cut
 			ck_assert_int_eq(chunk.frame.first, chunk.first);
 			ck_assert_int_eq(chunk.frame.last, chunk.last);
 			ck_assert_uint_eq(chunk.frame.size, chunk.size);
+			ck_assert_ptr_eq(chunk.wire, chunk.bytes);
+			ck_assert_uint_eq(chunk.wire_size, chunk.size + chunk.last);
 			if (chunk.first)
 				*text++ = '[';
 			memcpy(text, chunk.bytes, chunk.size);
@@ -97,8 +99,11 @@ END_TEST
 
 static void test_flush(struct sink *sink, void *arg)
 {
+	ck_assert(sink->used == 0 || sink->run_size == 0);
 	record_add(arg, sink->bytes, sink->used);
+	record_add(arg, sink->run, sink->run_size);
 	sink->used = 0;
+	sink->run_size = 0;
 }
 
 static void test_encode(struct record *output, bool foreign, bool terminated, size_t size)
@@ -180,6 +185,61 @@ START_TEST(test_encode_large)
 }
 END_TEST
 
+/*
+ * Bytes that are passed and bytes that are written come out in order, whatever their mixture: each
+ * row says which of the pieces are passed.
+ */
+START_TEST(test_runs)
+{
+	static const size_t sizes[] = {3, 1, 70, SINK_SIZE_MIN, 5, SINK_SIZE_MIN + 1, 2, 9};
+	static uint8_t input[3 * SINK_SIZE_MIN];
+	uint8_t window[SINK_SIZE_MIN];
+	struct record output;
+	struct sink sink = {
+		.bytes = window, .size = sizeof window, .flush = test_flush, .arg = &output};
+	size_t i, at = 0;
+
+	for (i = 0; i < sizeof input; i++)
+		input[i] = (uint8_t)(i * 7 + i / 256);
+	record_init(&output, false);
+	for (i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		if ((_i >> i & 1) != 0)
+			sink_pass(&sink, input + at, sizes[i]);
+		else
+			sink_write(&sink, input + at, sizes[i]);
+		at += sizes[i];
+	}
+	if (_i == 0xff) { /* nothing else: one run, where it lies */
+		ck_assert_ptr_eq(sink.run, input);
+		ck_assert_uint_eq(sink.run_size, at);
+	}
+	test_flush(&sink, &output);
+	ck_assert_uint_eq(output.size, at);
+	ck_assert_mem_eq(output.bytes, input, at);
+	record_done(&output);
+}
+END_TEST
+
+/* A gap in the input ends a run. */
+START_TEST(test_runs_apart)
+{
+	static const uint8_t input[] = "abcdefgh";
+	uint8_t window[SINK_SIZE_MIN];
+	struct record output;
+	struct sink sink = {
+		.bytes = window, .size = sizeof window, .flush = test_flush, .arg = &output};
+
+	record_init(&output, false);
+	sink_pass(&sink, input, 2);
+	sink_pass(&sink, input + 3, 2);
+	sink_pass(&sink, input + 5, 1);
+	test_flush(&sink, &output);
+	ck_assert_uint_eq(output.size, 5);
+	ck_assert_mem_eq(output.bytes, "abdef", 5);
+	record_done(&output);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("jsonl");
@@ -189,5 +249,7 @@ int main(void)
 	tcase_add_loop_test(
 		tc, test_encode_table, 0, sizeof test_encodings / sizeof *test_encodings);
 	tcase_add_loop_test(tc, test_encode_large, 0, 2);
+	tcase_add_loop_test(tc, test_runs, 0, 256);
+	tcase_add_test(tc, test_runs_apart);
 	return unit_run("jsonl", tc);
 }

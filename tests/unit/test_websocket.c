@@ -470,6 +470,8 @@ START_TEST(test_one_chunk)
 	ck_assert_int_eq(chunk.frame.masked, test_roles[_i] == CODEC_FROM_CLIENT);
 	if (chunk.frame.masked)
 		ck_assert_mem_eq(chunk.frame.mask_key, test_key, sizeof test_key);
+	ck_assert_ptr_eq(chunk.wire, chunk.frame.masked ? NULL : stream.bytes);
+	ck_assert(chunk.frame.masked || chunk.wire_size == head + 250);
 	ck_assert(!decoder.in_message);
 	ck_assert_uint_eq(decoder.offset, head + 250);
 }
