@@ -158,6 +158,15 @@ static void explain_write_note(struct explain *explain, const char *note)
 	explain_end_line(explain);
 }
 
+/* The engine tells what a rule does. */
+static void explain_on_note(void *arg, const char *text)
+{
+	struct explain *explain = arg;
+
+	explain->noted = true;
+	explain_write_note(explain, text);
+}
+
 /* What was counted since the last look. */
 static const struct {
 	size_t counter; /* offset in struct tracer_counters */
@@ -209,7 +218,10 @@ static struct explain_asked *explain_find_asked(
 	char key[ENVELOPE_KEY_MAX];
 	size_t size = envelope_id_key(envelope, key);
 
-	return size == 0 ? NULL : (struct explain_asked *)inflight_find(asked, key, size);
+	if (size == 0)
+		return NULL;
+	return (struct explain_asked *)inflight_find(
+		asked, key, size, inflight_hash(asked, key, size));
 }
 
 /* Without memory the answer will be one to nothing known. */
@@ -229,6 +241,7 @@ static void explain_remember_asked(struct inflight *asked, const struct envelope
 		return;
 	one->entry.key = memcpy(one->bytes, key, size);
 	one->entry.key_size = (uint16_t)size;
+	one->entry.hash = inflight_hash(asked, key, size);
 	one->method_size = method->size;
 	memcpy(one->bytes + size, method->text, method->size);
 	if (inflight_add(asked, &one->entry) != 0)
@@ -319,7 +332,7 @@ static void explain_on_envelope(void *arg, const struct envelope *envelope)
 
 	explain_write_envelope(explain, envelope);
 	if (explain->line.side == RECORDING_CLIENT)
-		tracer_client_message(trace, envelope, explain->now_ns);
+		tracer_client_message(trace, envelope, explain->now_ns, explain->now_ns);
 	else
 		tracer_backend_message(trace, envelope, explain->now_ns);
 	explain_write_findings(explain);
@@ -405,6 +418,7 @@ static void explain_tick(struct explain *explain, uint64_t now_ns)
 		if (connection->trace != NULL)
 			tracer_connection_expire(connection->trace, now_ns);
 	}
+	tracer_tick(explain->tracer, now_ns);
 	explain_write_findings(explain);
 }
 
@@ -470,6 +484,8 @@ static struct explain_connection *explain_new_connection(struct explain *explain
 			connection->own_backend ? "stdio" : "websocket"); /* fits */
 	connection->entry.key = connection->name;
 	connection->entry.key_size = (uint16_t)strlen(connection->name);
+	connection->entry.hash =
+		inflight_hash(&explain->connections, connection->name, connection->entry.key_size);
 	inflight_init(&connection->asked[RECORDING_CLIENT], explain_seed(explain));
 	inflight_init(&connection->asked[RECORDING_BACKEND], explain_seed(explain));
 	return connection;
@@ -481,7 +497,8 @@ static struct explain_connection *explain_open(struct explain *explain)
 
 	if (connection == NULL)
 		return NULL;
-	connection->trace = tracer_connection_new(explain->tracer, connection->transport);
+	connection->trace = tracer_connection_new(
+		explain->tracer, connection->transport, connection->own_backend);
 	if (connection->trace != NULL &&
 		inflight_add(&explain->connections, &connection->entry) == 0)
 		return connection;
@@ -522,8 +539,10 @@ static enum explain_outcome explain_fail(
 static const char *explain_find_connection(struct explain *explain)
 {
 	const struct recording_line *line = &explain->line;
-	struct explain_connection *connection = (struct explain_connection *)inflight_find(
-		&explain->connections, line->connection, strlen(line->connection));
+	size_t size = strlen(line->connection);
+	struct explain_connection *connection =
+		(struct explain_connection *)inflight_find(&explain->connections, line->connection,
+			size, inflight_hash(&explain->connections, line->connection, size));
 
 	if (connection == NULL && explain->connections.count >= EXPLAIN_CONNECTIONS_MAX)
 		return "\"conn\": too many; must be 1000 different ones at most";
@@ -594,6 +613,7 @@ static void explain_end_recording(struct explain *explain)
 	explain->headed = false;
 	explain->moment = "the recording ends";
 	explain_end_connections(explain);
+	tracer_end(explain->tracer, explain->now_ns);
 	explain_write_findings(explain);
 }
 
@@ -644,6 +664,7 @@ static int explain_init(struct explain *explain, FILE *file)
 		config, explain->exporter, NULL, NULL, explain->error, explain->error_size);
 	if (explain->tracer == NULL)
 		return -1;
+	tracer_watch(explain->tracer, explain_on_note, explain);
 	(void)snprintf(explain->error, explain->error_size, "out of memory");
 	explain->splice = splice_new(tracer_pointers(explain->tracer), tracer_carrier_name(config));
 	explain->recording = recording_new(file, explain->name);
