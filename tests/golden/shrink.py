@@ -9,6 +9,7 @@ SOURCE holds a message a line, as a client or a tap saw it:
     {"t": seconds, "conn": "name", "end": "backend"}        the server's side ended here
 and is named TRANSPORT-SCENARIO.jsonl. DIR gets a file of the same name with the lines
     {"t":0.012,"dir":"s2c","conn":"b","raw":"..."}          conn: only where there are several
+    {"t":0.012,"dir":"c2s","transport":"stdio","raw":"..."} transport: on a connection's first line
     {"t":0.345,"conn":"b","end":"client"}
 
 What happens to a recording, in this order:
@@ -37,6 +38,9 @@ DEEP = 10
 LIFECYCLE = re.compile(r"""(turn|item)/ | error$ | serverRequest/resolved$ | model/rerouted$ |
     thread/(started|closed|archived|unarchived|deleted|status/changed|tokenUsage/updated)$ |
     thread/(goal|queue)/""", re.X)
+
+# As rpc.transport has it.
+TRANSPORTS = {"stdio": "stdio", "ws": "websocket"}
 
 ENVELOPE = {"id", "method", "params", "result", "error", "trace", "jsonrpc"}
 WHOLE = object()
@@ -350,11 +354,14 @@ def shape_lines(lines):
             line.raw = neutral(names.replace(line.raw))
 
 
-def write(lines, path):
+def write(lines, transport, path):
+    told = set()
     with open(path, "w", encoding="utf-8") as file:
         for line in lines:
             entry = {"t": round(line.t - lines[0].t, 3), "dir": line.dir, "conn": line.conn,
+                     "transport": None if line.conn in told else TRANSPORTS[transport],
                      "raw": line.raw, "end": line.end}
+            told.add(line.conn)
             file.write(compact({name: value for name, value in entry.items()
                                 if value is not None}) + "\n")
 
@@ -366,7 +373,7 @@ def shrink(source, target):
     lines = without_deltas(without_others(lines))
     lines = with_ends(lines, transport, scenario)
     shape_lines(lines)
-    write(lines, target)
+    write(lines, transport, target)
 
 
 def main():

@@ -19,7 +19,7 @@ from lib.tree import Forest
 GOLDEN = os.path.join(ROOT, "tests/golden")
 FILES = sorted(glob.glob(os.path.join(GOLDEN, "*.jsonl")))
 RECORDINGS = {recording.name: recording for recording in map(Recording, FILES)}
-FILE_BYTES_MAX, ALL_BYTES_MAX = 30000, 520000
+FILE_BYTES_MAX, ALL_BYTES_MAX = 30 * 1024, 500 * 1024
 
 
 @pytest.fixture(params=sorted(RECORDINGS))
@@ -64,12 +64,14 @@ def test_lines(recording):
     assert lines[0].t == 0
     assert [line.t for line in lines] == sorted(line.t for line in lines)
     for line in lines:
-        keys = set(line.entry) - {"conn"}
+        keys = set(line.entry) - {"conn", "transport"}
         assert keys in ({"t", "dir", "raw"}, {"t", "end"}), line.entry
         assert line.dir in ("c2s", "s2c", None) and line.end in ("client", "backend", None)
         assert (line.conn is None) == (recording.conns() == [None])
+    transport = {"stdio": "stdio", "ws": "websocket"}[recording.transport]
     for conn in recording.conns():
         own = [line for line in lines if line.conn == conn]
+        assert [line.entry.get("transport") for line in own] == [transport] + [None] * len(own[1:])
         assert own[-1].end, conn
         client = [line for line in own if line.dir == "c2s" or line.end == "client"]
         assert "client" not in [line.end for line in client[:-1]], conn
