@@ -292,9 +292,8 @@ def is_odd(line):
 
 
 def shape_message(message):
-    shapes = {"params": PARAMS, "result": RESULT}
-    shaped = {name: shape(value, shapes[name]) if name in shapes else
-              value if name == "trace" else shape(value, WHOLE)
+    shapes = {"params": PARAMS, "result": RESULT, "error": WHOLE}
+    shaped = {name: shape(value, shapes[name]) if name in shapes else value
               for name, value in message.items() if name in ENVELOPE}
     if message.get("method", "").endswith("/outputDelta"):
         shaped["params"]["delta"] = "output"
