@@ -17,8 +17,8 @@ What happens to a recording, in this order:
  2. Notifications that no rule for turns could look at go, but for the first of each method, which
     shows that such things are ignored. Of an item's deltas the first and the last stay.
  3. Ends of connections are put in. A recording client closes what it has opened: a connection that
-    is not said to have lost its server was closed by its client after its last message. On stdio
-    the server ends with its client.
+    is not said to have lost its server was closed by its client after its last message, or so many
+    seconds later as STAYED says. On stdio the server ends with its client.
  4. Messages are cut down to the members named in PARAMS, RESULT and below; long texts are clipped.
     Requests written in an odd way (white space, escapes, unknown members) stay as they are.
  5. Ids get short names, equal ids equal names; what else tells of a machine becomes neutral.
@@ -38,6 +38,9 @@ DEEP = 10
 LIFECYCLE = re.compile(r"""(turn|item)/ | error$ | serverRequest/resolved$ | model/rerouted$ |
     thread/(started|closed|archived|unarchived|deleted|status/changed|tokenUsage/updated)$ |
     thread/(goal|queue)/""", re.X)
+
+# Scenarios whose clients waited for what did not come, all to the end, in seconds.
+STAYED = {"opt-out": 3}
 
 # As rpc.transport has it.
 TRANSPORTS = {"stdio": "stdio", "ws": "websocket"}
@@ -72,7 +75,7 @@ RESULT = dict(PARAMS, reviewThreadId=WHOLE, data=only("id status"), answers=WHOL
 DULL = set("forkedFromId parentThreadId ephemeral turns items exitCode activeFlags "
            "capabilities".split())
 
-ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|"
+ID = re.compile(r"(?:msg_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|"
                 r"\b(?:call|msg|rs|fc|resp)_[0-9a-f]{8,}")
 KINDS = {
     "thread": "threadId reviewThreadId forkedFromId parentThreadId senderThreadId "
@@ -235,15 +238,16 @@ def without_deltas(lines):
 def end_lines(lines, transport, scenario):
     """After which line which ends belong: {position: [Line]}."""
     ends, told = {}, {line.conn for line in lines if line.end}
-    for conn in {line.conn for line in lines} - told:
+    for conn in dict.fromkeys(line.conn for line in lines if line.conn not in told):
         own = [at for at, line in enumerate(lines) if line.conn == conn]
         spoken = [at for at in own if lines[at].dir == "c2s"]
-        place = {"client": spoken[-1] if scenario == "stdin-eof" else own[-1]}
+        last = len(lines) - 1 if scenario in STAYED else own[-1]
+        place = {"client": spoken[-1] if scenario == "stdin-eof" else last}
         if transport == "stdio":
-            place["backend"] = own[-1]
+            place["backend"] = last
         for end, at in place.items():
-            entry = {"t": lines[at].t, "conn": conn, "end": end}
-            ends.setdefault(at, []).append(Line(entry))
+            t = lines[at].t + STAYED.get(scenario, 0)
+            ends.setdefault(at, []).append(Line({"t": t, "conn": conn, "end": end}))
     return ends
 
 

@@ -3,6 +3,7 @@
 UPDATE_GOLDEN=1 writes what --explain says beside the recordings, instead of comparing.
 """
 
+import functools
 import glob
 import os
 import re
@@ -452,7 +453,7 @@ def explain(path):
 
 @explains
 def test_golden(recording):
-    said = explain(recording.path)
+    said = explain_once(recording.path)
     path = recording.path.removesuffix(".jsonl") + ".txt"
     if os.environ.get("UPDATE_GOLDEN"):
         with open(path, "w", encoding="utf-8") as file:
@@ -461,9 +462,12 @@ def test_golden(recording):
         assert said == file.read()
 
 
+explain_once = functools.cache(explain)
+
+
 @pytest.fixture
 def forest(recording):
-    return Forest(explain(recording.path))
+    return Forest(explain_once(recording.path))
 
 
 @explains
