@@ -72,12 +72,21 @@ static struct emitter_end action_told_end(const struct action *action,
 
 static void action_close(struct action *action, const struct matcher_rule *rule, struct live *live)
 {
+	uint64_t connection = action->message->connection;
 	struct matcher_value message, type;
 	struct emitter_end end = action_told_end(action, rule, &message, &type);
 
-	work_note(action->work, rule, live, " closed");
-	work_set(action->work, live, rule, action->message->envelope);
-	work_end(action->work, live, &end, WORK_PARENT_ENDED);
+	work_touch(live, connection);
+	if (live->told == NULL) {
+		work_note(action->work, rule, live, " closed");
+		work_set(action->work, live, rule, action->message->envelope);
+	}
+	if (work_leads(live, connection) && live->told != NULL)
+		work_give_up(action->work, live, WORK_CLOSED, action->message->now_ns);
+	else if (work_leads(live, connection) || live->parent != NULL)
+		work_end(action->work, live, &end, WORK_PARENT_ENDED);
+	else if (live->told == NULL)
+		work_tell_end(action->work, live, &end);
 }
 
 /* The client's answer closes the request of the server. */

@@ -188,13 +188,15 @@ void claims_unanswered(
 	free(submission);
 }
 
-/* The newest open span of those that the claim is about. */
+/* The newest open span of those that the claim is about, unless its end is known. */
 static struct live *claims_open_span(
 	const struct claims *claims, const struct submission *submission)
 {
 	struct registry_entry *entry = registry_find(&claims->work->registry, REGISTRY_GROUP,
 		submission->claim->row->span, work_first(&submission->group));
 
+	while (entry != NULL && entry->live->told != NULL)
+		entry = registry_next(entry);
 	return entry == NULL ? NULL : entry->live;
 }
 

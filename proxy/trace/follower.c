@@ -182,10 +182,14 @@ void follower_connection_gone(
 	struct live *live, *next;
 
 	for (live = TAILQ_FIRST(&follower->work.registry.ages); live != NULL; live = next) {
-		next = follower_next(live); /* the first of all is at the top */
-		if (!live_unwatch(live, connection))
+		bool unseen = live_unwatch(live, connection);
+
+		next = follower_next(live);                  /* the first of all is at the top */
+		if (live->told != NULL && live->leader == 0) /* no more will be said of it */
+			work_give_up(&follower->work, live, WORK_CLOSED, now_ns);
+		else if (!unseen)
 			continue;
-		if (backend_lost)
+		else if (backend_lost)
 			work_give_up(&follower->work, live, WORK_BACKEND_EXITED, now_ns);
 		else if (live->by_call.size > 0) /* nobody is left to answer; others go on */
 			work_give_up(&follower->work, live, WORK_CONNECTION_CLOSED, now_ns);
@@ -214,7 +218,9 @@ static void follower_tick_live(struct follower *follower, struct live *live, uin
 	struct work_common *common = follower->work.common;
 	uint64_t age_ns = now_ns - live->start_ns;
 
-	if (live->lapse_ns != 0 && now_ns - live->lapse_ns >= common->grace_ns)
+	if (live->told != NULL && now_ns - live->told->now_ns >= common->grace_ns)
+		work_give_up(&follower->work, live, WORK_CLOSED, now_ns);
+	else if (live->lapse_ns != 0 && now_ns - live->lapse_ns >= common->grace_ns)
 		work_give_up(&follower->work, live, WORK_IDLE, live->lapse_ns);
 	else if (age_ns >= common->max_age_ns) {
 		common->counters.expired++;

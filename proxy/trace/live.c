@@ -79,6 +79,7 @@ void live_free(struct live *live, struct live_room *room)
 		free(live->aliases[i]);
 	free(live->values);
 	free(live->events);
+	free(live->told);
 	free(live);
 }
 

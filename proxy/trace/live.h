@@ -64,6 +64,14 @@ struct live_event {
 	struct live_value values[LIVE_EVENT_VALUES_MAX];
 };
 
+/* The end of a span that is told by another connection than the one that is listened to. */
+struct live_told {
+	uint64_t now_ns;
+	enum span_status status;
+	const char *reason;             /* static */
+	struct span_text message, type; /* inside this piece of memory */
+};
+
 struct live_stream {
 	const struct matcher_rule *rule; /* NULL: unused */
 	uint64_t count, bytes, first_ns;
@@ -87,8 +95,9 @@ struct live {
 	uint8_t parent_span_id[SPAN_ID_SIZE];
 	struct span_link link;
 	uint64_t start_ns;
-	uint64_t lapse_ns; /* a sign of rest was seen then; 0: none */
-	uint64_t leader;   /* the connection that is listened to; 0: the next one */
+	uint64_t lapse_ns;      /* a sign of rest was seen then; 0: none */
+	struct live_told *told; /* owned; NULL: its end is not known yet */
+	uint64_t leader;        /* the connection that is listened to; 0: the next one */
 	uint64_t watchers[LIVE_WATCHERS_MAX];
 	size_t watcher_count;                /* crowded: and there are more */
 	const struct matcher_method *method; /* of the server's request that it is, or NULL */

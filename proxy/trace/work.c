@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proxy/trace/hash.h"
@@ -192,7 +193,6 @@ static void work_remember(struct work *work, const struct live *live)
 /* Emits a span without children, takes it out of everything and frees it. */
 static void work_end_leaf(struct work *work, struct live *live, const struct emitter_end *end)
 {
-	work_note(work, NULL, live, " ended: %s", end->reason);
 	emitter_live(work->common, live, end);
 	work_remember(work, live);
 	registry_remove(&work->registry, live);
@@ -224,17 +224,55 @@ void work_end(
 
 		while (!LIST_EMPTY(&leaf->children))
 			leaf = LIST_FIRST(&leaf->children);
+		work_note(work, NULL, leaf, " ended: %s", below_end.reason);
 		work_end_leaf(work, leaf, &below_end);
 	}
 	work_end_leaf(work, live, end);
 }
 
+void work_tell_end(struct work *work, struct live *live, const struct emitter_end *end)
+{
+	struct live_told *told = malloc(sizeof *told + end->message.size + end->type.size);
+	char *texts;
+
+	if (told == NULL) {
+		work_end(work, live, end, WORK_PARENT_ENDED);
+		return;
+	}
+	texts = (char *)(told + 1);
+	*told = (struct live_told){
+		.now_ns = end->now_ns,
+		.status = end->status,
+		.reason = end->reason,
+		.message = {.bytes = texts, .size = end->message.size},
+		.type = {.bytes = texts + end->message.size, .size = end->type.size},
+	};
+	memcpy(texts, end->message.bytes, end->message.size);
+	memcpy(texts + end->message.size, end->type.bytes, end->type.size);
+	live->told = told;
+}
+
+/* The end that another connection has told. */
+static struct emitter_end work_told_end(const struct live_told *told)
+{
+	return (struct emitter_end){
+		.status = told->status,
+		.message = told->message,
+		.type = told->type,
+		.reason = told->reason,
+		.now_ns = told->now_ns,
+	};
+}
+
 void work_give_up(struct work *work, struct live *live, enum work_reason reason, uint64_t now_ns)
 {
-	struct emitter_end end = work_make_end(reason, now_ns);
+	struct emitter_end end =
+		live->told != NULL ? work_told_end(live->told) : work_make_end(reason, now_ns);
 
-	work_end(work, live, &end,
-		reason == WORK_IDLE || reason == WORK_EVICTED ? WORK_PARENT_ENDED : reason);
+	if (live->told != NULL || reason == WORK_IDLE || reason == WORK_EVICTED)
+		reason = WORK_PARENT_ENDED; /* of what is below */
+	work_note(work, NULL, live, " ended: %s", end.reason);
+	work_end(work, live, &end, reason);
 }
 
 /* ---- opening ---- */

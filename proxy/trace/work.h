@@ -100,7 +100,13 @@ struct emitter_end work_make_end(enum work_reason reason, uint64_t now_ns);
 void work_end(struct work *work, struct live *live, const struct emitter_end *end,
 	enum work_reason below);
 
-/* Ends a span whose end was not told. */
+/*
+ * The end was told by a connection that is not listened to: the one that is may still have more to
+ * say, for lifecycle.grace. The first to tell counts.
+ */
+void work_tell_end(struct work *work, struct live *live, const struct emitter_end *end);
+
+/* Ends a span: as it was told, if it was; else for that reason. */
 void work_give_up(struct work *work, struct live *live, enum work_reason reason, uint64_t now_ns);
 
 #endif
