@@ -112,6 +112,28 @@ static int lifecycle_take_span_key(
 	return reader_take_texts(reader, node, &span->key, &span->key_count, LIFECYCLE_KEY_MAX);
 }
 
+static int lifecycle_take_default(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_default *one = target;
+
+	if (reader_take_key(reader, node, &one->attribute) != 0)
+		return -1;
+	return reader_take_text(reader, node, &one->value);
+}
+
+static int lifecycle_take_defaults(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_span *span = target;
+
+	span->defaults = reader_new_items(reader, node, FILE_OBJECT, LIFECYCLE_DEFAULTS_MAX,
+		sizeof *span->defaults, &span->default_count);
+	if (span->defaults == NULL)
+		return -1;
+	return reader_take_items(
+		reader, node, lifecycle_take_default, span->defaults, sizeof *span->defaults);
+}
+
 /* No attribute can be two parts of a key. */
 static int lifecycle_check_span_key(
 	struct reader *reader, const struct file_node *node, const struct lifecycle_span *span)
@@ -134,6 +156,7 @@ static int lifecycle_take_span(struct reader *reader, const struct file_node *no
 		{"key", lifecycle_take_span_key, 0},
 		{"kind", lifecycle_take_kind, offsetof(struct lifecycle_span, kind)},
 		{"switch", lifecycle_take_switch, offsetof(struct lifecycle_span, switched)},
+		{"defaults", lifecycle_take_defaults, 0},
 		{"announce", reader_take_text, offsetof(struct lifecycle_span, announce)},
 		{NULL, NULL, 0},
 	};
@@ -206,6 +229,21 @@ struct lifecycle *lifecycle_new(struct reader *reader, const struct file_node *n
 	return NULL;
 }
 
+static void lifecycle_free_span(struct lifecycle_span *span)
+{
+	size_t i;
+
+	for (i = 0; i < span->default_count; i++) {
+		free(span->defaults[i].attribute);
+		free(span->defaults[i].value);
+	}
+	free(span->defaults);
+	free(span->name);
+	free(span->title);
+	free(span->announce);
+	reader_free_texts(span->key, span->key_count);
+}
+
 void lifecycle_free(struct lifecycle *lifecycle)
 {
 	size_t i;
@@ -216,12 +254,8 @@ void lifecycle_free(struct lifecycle *lifecycle)
 		free(lifecycle->operations[i].method);
 		free(lifecycle->operations[i].operation);
 	}
-	for (i = 0; i < lifecycle->span_count; i++) {
-		free(lifecycle->spans[i].name);
-		free(lifecycle->spans[i].title);
-		free(lifecycle->spans[i].announce);
-		reader_free_texts(lifecycle->spans[i].key, lifecycle->spans[i].key_count);
-	}
+	for (i = 0; i < lifecycle->span_count; i++)
+		lifecycle_free_span(&lifecycle->spans[i]);
 	for (i = 0; i < lifecycle->rule_count; i++)
 		lifecycle_rule_done(&lifecycle->rules[i]);
 	free(lifecycle->dispatch_name);

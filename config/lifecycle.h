@@ -44,6 +44,7 @@ struct reader;
 #define LIFECYCLE_TEXTS_MAX          32 /* of one condition or status */
 #define LIFECYCLE_SETTINGS_MAX       16 /* of one rule */
 #define LIFECYCLE_CHOICES_MAX        16 /* of one source */
+#define LIFECYCLE_DEFAULTS_MAX       8  /* of one type of span */
 #define LIFECYCLE_STREAMS_MAX        2  /* rules that count, for one type of span */
 #define LIFECYCLE_EVENT_SETTINGS_MAX 4
 #define LIFECYCLE_ATTRIBUTES_MAX     64 /* different ones, of all keys and rules */
@@ -134,6 +135,12 @@ struct lifecycle_stream {
 		      */
 };
 
+/* A value that holds until a message says another. */
+struct lifecycle_default {
+	char *attribute;
+	char *value;
+};
+
 struct lifecycle_span {
 	char *name;  /* by which rules call it */
 	char *title; /* "name": of the span; {ATTRIBUTE} stands for an attribute's value */
@@ -142,6 +149,8 @@ struct lifecycle_span {
 	char *announce; /* name of the span that tells of a long one; NULL: none does */
 	char **key; /* attributes that the parts of its key become; NULL: known by a request's id */
 	size_t key_count;
+	struct lifecycle_default *defaults;
+	size_t default_count;
 };
 
 struct lifecycle_rule {

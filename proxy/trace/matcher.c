@@ -158,16 +158,30 @@ static int matcher_add_rules(struct matcher_build *build)
 	return 0;
 }
 
-static int matcher_add_keys(struct matcher_build *build)
+/* The attributes that spans of a type have from the start. */
+static int matcher_add_span(struct matcher_build *build, size_t type)
 {
-	const struct lifecycle *lifecycle = build->matcher->lifecycle;
-	size_t i, j;
+	struct matcher *matcher = build->matcher;
+	const struct lifecycle_span *row = &matcher->lifecycle->spans[type];
+	size_t i;
 
-	for (i = 0; i < lifecycle->span_count; i++)
-		for (j = 0; j < lifecycle->spans[i].key_count; j++)
-			if (matcher_attribute(build, lifecycle->spans[i].key[j],
-				    &build->matcher->key_attributes[i][j]) != 0)
-				return -1;
+	for (i = 0; i < row->key_count; i++)
+		if (matcher_attribute(build, row->key[i], &matcher->key_attributes[type][i]) != 0)
+			return -1;
+	for (i = 0; i < row->default_count; i++)
+		if (matcher_attribute(build, row->defaults[i].attribute,
+			    &matcher->default_attributes[type][i]) != 0)
+			return -1;
+	return 0;
+}
+
+static int matcher_add_spans(struct matcher_build *build)
+{
+	size_t i;
+
+	for (i = 0; i < build->matcher->lifecycle->span_count; i++)
+		if (matcher_add_span(build, i) != 0)
+			return -1;
 	return 0;
 }
 
@@ -283,7 +297,7 @@ int matcher_init(struct matcher *matcher, const struct lifecycle *lifecycle,
 	size_t i;
 
 	*matcher = (struct matcher){.lifecycle = lifecycle};
-	if (matcher_add_keys(&build) != 0 || matcher_add_rules(&build) != 0 ||
+	if (matcher_add_spans(&build) != 0 || matcher_add_rules(&build) != 0 ||
 		matcher_add_methods(&build) != 0)
 		return -1;
 	for (i = 0; i < lifecycle->span_count; i++)

@@ -81,6 +81,7 @@ struct matcher {
 	const char *attributes[MATCHER_ATTRIBUTES_MAX]; /* names, borrowed */
 	size_t attribute_count;
 	uint8_t key_attributes[LIFECYCLE_SPANS_MAX][LIFECYCLE_KEY_MAX];
+	uint8_t default_attributes[LIFECYCLE_SPANS_MAX][LIFECYCLE_DEFAULTS_MAX];
 	struct matcher_parents parents[LIFECYCLE_SPANS_MAX];
 };
 

@@ -266,9 +266,13 @@ static struct emitter_end work_told_end(const struct live_told *told)
 
 void work_give_up(struct work *work, struct live *live, enum work_reason reason, uint64_t now_ns)
 {
-	struct emitter_end end =
-		live->told != NULL ? work_told_end(live->told) : work_make_end(reason, now_ns);
+	struct emitter_end end;
 
+	if (live->lapse_ns != 0) { /* it was over before */
+		reason = WORK_IDLE;
+		now_ns = live->lapse_ns;
+	}
+	end = live->told != NULL ? work_told_end(live->told) : work_make_end(reason, now_ns);
 	if (live->told != NULL || reason == WORK_IDLE || reason == WORK_EVICTED)
 		reason = WORK_PARENT_ENDED; /* of what is below */
 	work_note(work, NULL, live, " ended: %s", end.reason);
@@ -302,6 +306,21 @@ static void work_place(struct work *work, struct live *live, const struct work_o
 		LIST_INSERT_HEAD(&live->parent->children, live, sibling);
 }
 
+static void work_set_defaults(struct work *work, struct live *live)
+{
+	const uint8_t *attributes = work->common->matcher.default_attributes[live->type];
+	size_t i;
+
+	for (i = 0; i < live->row->default_count; i++) {
+		struct matcher_value value = {
+			.type = SPAN_VALUE_STRING,
+			.text = attributes_text(live->row->defaults[i].value),
+		};
+
+		live_set(live, &work->common->counters.room, attributes[i], &value);
+	}
+}
+
 struct live *work_open(struct work *work, const struct work_opening *opening)
 {
 	const struct live_identity *identity = &opening->identity;
@@ -315,6 +334,7 @@ struct live *work_open(struct work *work, const struct work_opening *opening)
 		return NULL;
 	}
 	work_place(work, live, opening);
+	work_set_defaults(work, live);
 	work->common->counters.opened++;
 	return live;
 }

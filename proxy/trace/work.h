@@ -106,7 +106,7 @@ void work_end(struct work *work, struct live *live, const struct emitter_end *en
  */
 void work_tell_end(struct work *work, struct live *live, const struct emitter_end *end);
 
-/* Ends a span: as it was told, if it was; else for that reason. */
+/* Ends a span: as it was told, or at its last sign of rest; else for that reason. */
 void work_give_up(struct work *work, struct live *live, enum work_reason reason, uint64_t now_ns);
 
 #endif

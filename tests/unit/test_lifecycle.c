@@ -76,6 +76,9 @@ START_TEST(test_lifecycle_codex_spans)
 	ck_assert_str_eq(span[0].name, "turn");
 	ck_assert_str_eq(span[0].title, "app_server.turn");
 	ck_assert_str_eq(span[0].announce, "app_server.turn started");
+	ck_assert_uint_eq(span[0].default_count, 1);
+	ck_assert_str_eq(span[0].defaults[0].attribute, "turn.kind");
+	ck_assert_str_eq(span[0].defaults[0].value, "turn");
 	ck_assert_int_eq(span[0].kind, LIFECYCLE_INTERNAL);
 	ck_assert_int_eq(span[0].switched, LIFECYCLE_ALWAYS);
 	lifecycle_assert_texts(span[0].key, span[0].key_count, "thread.id turn.id");
@@ -99,12 +102,13 @@ START_TEST(test_lifecycle_codex_claims)
 	lifecycle_assert_texts(rule->methods, rule->method_count, "turn/start");
 	lifecycle_assert_texts(rule->key, rule->key_count, "/params/threadId");
 	ck_assert(!rule->until_open && !rule->joins && !rule->alias);
+	ck_assert_uint_eq(rule->setting_count, 0);
+	rule = lifecycle_rule_named(profile->lifecycle, "review asked for");
 	ck_assert_uint_eq(rule->setting_count, 1);
 	ck_assert_str_eq(rule->settings[0].attribute, "turn.kind");
 	ck_assert_uint_eq(rule->settings[0].source.choice_count, 1);
-	ck_assert_str_eq(rule->settings[0].source.choices[0].text, "turn");
+	ck_assert_str_eq(rule->settings[0].source.choices[0].text, "review");
 	ck_assert_ptr_null(rule->settings[0].source.choices[0].pointer);
-	rule = lifecycle_rule_named(profile->lifecycle, "review asked for");
 	ck_assert(!rule->until_open && !rule->joins && rule->alias);
 	rule = lifecycle_rule_named(profile->lifecycle, "shell command asked for");
 	ck_assert(rule->until_open && rule->joins && !rule->alias);
@@ -301,7 +305,7 @@ static const struct {
 		"4: span \"turn\": \"turn\": stands twice; must stand once, line 3 has it"},
 	{LIFECYCLE_SPAN("\"title\": \"t\""),
 		"3: span \"turn\": \"title\": not known here; must be one of name, key, kind, "
-		"switch, announce"},
+		"switch, defaults, announce"},
 	{LIFECYCLE_SPAN("\"name\": \"a {}\""), "3: span \"turn\": \"name\": must have a name "
 					       "between { and }, and braces nowhere else"},
 	{LIFECYCLE_SPAN("\"name\": \"a }b{\""), "3: span \"turn\": \"name\": must have a name "
