@@ -168,8 +168,8 @@ struct lifecycle_rule {
 	char *request_id; /* close: pointer of the id of the server's request; NULL: none */
 	char *event;      /* event: its name */
 	bool until_open;  /* claim: "until": "open", not "reply" */
-	bool joins;       /* claim: void if such a span is open when the reply comes */
-	bool alias;       /* claim: the span may start under another id, with its own as the root */
+	bool joins; /* claim: void if such a span is open when the reply comes: that goes on */
+	bool alias; /* claim: the span may start under another id, with its own as the root */
 	struct lifecycle_setting *settings; /* "set" */
 	size_t setting_count;
 	struct lifecycle_status status;

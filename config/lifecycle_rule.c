@@ -343,9 +343,6 @@ static int lifecycle_rule_check_event(
 static int lifecycle_rule_check_others(
 	struct reader *reader, const struct file_node *node, const struct lifecycle_rule *rule)
 {
-	if (rule->joins && !rule->until_open)
-		return reader_fail(
-			reader, file_member(node, "joins"), "must stand with \"until\": \"open\"");
 	if (rule->on == LIFECYCLE_ON_CLIENT_REPLY && rule->request_id != NULL)
 		return reader_fail(reader, file_member(node, "request_id"),
 			"must not stand with client_reply, which is an answer to it");

@@ -488,8 +488,6 @@ static const struct {
 		"6: rule \"r\": \"bytes\": must stand with of"},
 	{LIFECYCLE_ON("notification", "count", LIFECYCLE_KEY2 ", \"count\": \"b\", \"of\": \"/a\""),
 		"6: rule \"r\": \"of\": must stand with bytes"},
-	{LIFECYCLE_ON("request", "claim", LIFECYCLE_KEY1 ", \"joins\": true"),
-		"6: rule \"r\": \"joins\": must stand with \"until\": \"open\""},
 	{LIFECYCLE_SPAN("\"name\": \"a\", \"announce\": \"a {b\""),
 		"3: span \"turn\": \"announce\": must have a name between { and }, and braces "
 		"nowhere else"},
@@ -633,7 +631,7 @@ static const char *const lifecycle_right[] = {
 		"}," LIFECYCLE_STARTED ",{\"on\": \"request\", \"do\": \"claim\", \"span\": "
 		"\"turn\"" LIFECYCLE_KEY1 "},{\"on\": \"reply\", \"do\": \"close\", \"span\": "
 		"\"ask\", \"request_id\": \"/r\"" LIFECYCLE_KEY1 "}"),
-	LIFECYCLE_ON("request", "claim", LIFECYCLE_KEY2 ", \"joins\": false"),
+	LIFECYCLE_ON("request", "claim", LIFECYCLE_KEY2 ", \"joins\": true"),
 	LIFECYCLE_ON("request", "claim", LIFECYCLE_KEY1 ", \"joins\": true, \"until\": \"open\""),
 	LIFECYCLE_ON("notification", "count", LIFECYCLE_KEY2 ", \"first\": \"a\""),
 	LIFECYCLE_ON("notification", "count", LIFECYCLE_KEY2 ", \"bytes\": \"a\", \"of\": \"/a\""),

@@ -11,6 +11,8 @@
 #include "config/lifecycle.h"
 #include "config/profile.h"
 #include "config/reader.h"
+#include "proxy/explain.h"
+#include "tests/unit/config_case.h"
 #include "tests/unit/unit.h"
 
 #define MANUAL_PAGE    "proxy/sidespan-profile.5"
@@ -67,6 +69,67 @@ START_TEST(test_manual_example_loads)
 	ck_assert_str_eq(lifecycle->rules[3].name, "percentage");
 	profile_free(profile);
 	free(text);
+}
+END_TEST
+
+/* Writes the page's conversation as a recording: each line that begins with a side, with the rest.
+ */
+static void manual_record(const char *talk, const char *end, FILE *recording)
+{
+	for (; talk < end; talk += strcspn(talk, "\n") + 1) {
+		const char *at = talk + strlen("client  ");
+
+		if (*talk != ' ')
+			fprintf(recording, "%s{\"dir\": \"%s\", \"raw\": \"",
+				ftell(recording) == 0 ? "" : "\"}\n",
+				strncmp(talk, "client", 6) == 0 ? "c2s" : "s2c");
+		for (; *at != '\n'; at++)
+			fprintf(recording, "%s%c", *at == '"' ? "\\" : "", *at);
+	}
+	fprintf(recording, "\"}\n");
+	rewind(recording);
+}
+
+/* What the page shows of the two traces. */
+static const char *const manual_explained[] = {
+	"trace 1\n└─ lsp workspace/executeCommand  ",
+	" lsp.token=t1 lsp.version=3.17\n   └─ lsp.dispatch command  ",
+	"  internal  lsp.operation=command lsp.token=t1\n      └─ lsp.progress  ",
+	"  internal  lsp.token=t1 lsp.origin=editor lsp.title=\"Running tests\"",
+	" lsp.percentage=50 lsp.reports=1 ",
+	"trace 2\n└─ lsp.question window/showMessageRequest  ",
+	" lsp.answer=Yes\n",
+};
+
+/* Its conversation comes to the traces that it shows. */
+START_TEST(test_manual_example_explained)
+{
+	static const char begin[] = "With these messages,\n.Bd -literal -offset indent\n";
+	static const char *const flags[] = {"--explain", "--profile", MANUAL_EXAMPLE, "x", NULL};
+	static const char *const no_variables[] = {NULL};
+	char error[CONFIG_ERROR_SIZE] = "", text[8192];
+	FILE *recording = tmpfile(), *out = tmpfile();
+	struct config_case load;
+	size_t size, i;
+	char *page = unit_read_file(MANUAL_PAGE, &size);
+	char *from = strstr(page, begin);
+
+	ck_assert_ptr_nonnull(from);
+	from += strlen(begin);
+	manual_record(from, strstr(from, ".Ed\n"), recording);
+	config_case_load(&load, flags, no_variables);
+	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+	ck_assert_int_eq(explain_recording(load.config, recording, "x", out, error, sizeof error),
+		EXPLAIN_DONE);
+	rewind(out);
+	size = fread(text, 1, sizeof text - 1, out);
+	text[size] = '\0';
+	for (i = 0; i < sizeof manual_explained / sizeof *manual_explained; i++)
+		ck_assert_msg(strstr(text, manual_explained[i]) != NULL, "%s", text);
+	fclose(recording);
+	fclose(out);
+	config_case_done(&load);
+	free(page);
 }
 END_TEST
 
@@ -176,6 +239,7 @@ int main(void)
 
 	tcase_add_test(tc, test_manual_example);
 	tcase_add_test(tc, test_manual_example_loads);
+	tcase_add_test(tc, test_manual_example_explained);
 	tcase_add_loop_test(
 		tc, test_manual_words, 0, sizeof manual_mistakes / sizeof *manual_mistakes);
 	tcase_add_loop_test(
