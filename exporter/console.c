@@ -38,6 +38,7 @@ static const struct console_hidden {
 	{"app_server.api_version", NULL},
 	{"app_server.connection_id", NULL},
 	{"sidespan.end_reason", "answered"},
+	{"sidespan.end_reason", "closed"},
 };
 
 struct console_record {
@@ -106,8 +107,9 @@ static bool console_attribute_is_hidden(const struct span_attribute *attribute)
 
 	for (i = 0; i < sizeof console_hidden / sizeof *console_hidden; i++) {
 		row = &console_hidden[i];
-		if (strcmp(attribute->key, row->key) == 0)
-			return row->value == NULL || console_value_is(attribute, row->value);
+		if (strcmp(attribute->key, row->key) == 0 &&
+			(row->value == NULL || console_value_is(attribute, row->value)))
+			return true;
 	}
 	return false;
 }

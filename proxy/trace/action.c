@@ -145,7 +145,8 @@ static void action_each(struct action *action, const struct matcher_rule *rule,
 	while (entry != NULL) {
 		live = entry->live;
 		entry = registry_next(entry);
-		act(action, rule, live);
+		if (memcmp(live->key, key.bytes, key_size(&key)) == 0) /* it is the longer one */
+			act(action, rule, live);
 	}
 }
 
@@ -154,9 +155,10 @@ static void action_do_close(struct action *action, const struct matcher_rule *ru
 	struct live *live;
 
 	if (rule->row->on == LIFECYCLE_ON_CLIENT_REPLY) {
-		if (action->call != NULL)
+		if (action->call != NULL && action->call->type == rule->row->span) {
 			action_close_call(action, rule);
-		action->call = NULL;
+			action->call = NULL;
+		}
 	} else if (rule->request_id >= 0) {
 		live = action_find_call(action, rule);
 		if (live != NULL)

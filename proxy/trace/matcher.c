@@ -212,6 +212,14 @@ static struct matcher_method *matcher_enter(struct matcher_build *build, const c
 	return method;
 }
 
+static void matcher_enter_for(
+	struct matcher_method *method, const struct lifecycle_rule *row, uint64_t bit)
+{
+	method->rules[row->on] |= bit;
+	method->claims |= row->action == LIFECYCLE_CLAIM;
+	method->claims_late |= row->action == LIFECYCLE_CLAIM && row->until_open;
+}
+
 static void matcher_enter_rule(struct matcher_build *build, size_t number)
 {
 	struct matcher *matcher = build->matcher;
@@ -219,15 +227,10 @@ static void matcher_enter_rule(struct matcher_build *build, size_t number)
 	uint64_t bit = UINT64_C(1) << number;
 	size_t i;
 
-	for (i = 0; i < row->method_count; i++) {
-		struct matcher_method *method = matcher_enter(build, row->methods[i]);
-
-		method->rules[row->on] |= bit;
-		method->claims |= row->action == LIFECYCLE_CLAIM;
-		method->claims_late |= row->action == LIFECYCLE_CLAIM && row->until_open;
-	}
+	for (i = 0; i < row->method_count; i++)
+		matcher_enter_for(matcher_enter(build, row->methods[i]), row, bit);
 	for (i = 0; row->method_count == 0 && i < matcher->method_count; i++)
-		matcher->methods[i].rules[row->on] |= bit;
+		matcher_enter_for(&matcher->methods[i], row, bit);
 }
 
 static int matcher_add_methods(struct matcher_build *build)
@@ -267,11 +270,12 @@ static bool matcher_is_below(const struct matcher *matcher, size_t child, size_t
 /* Whether spans of that type are requests of the server, which are known by their id. */
 static bool matcher_is_call(const struct matcher *matcher, size_t type)
 {
+	const struct lifecycle_rule *rules = matcher->lifecycle->rules;
 	size_t i;
 
 	for (i = 0; i < matcher->lifecycle->rule_count; i++)
-		if (matcher->lifecycle->rules[i].span == type &&
-			matcher->lifecycle->rules[i].on == LIFECYCLE_ON_SERVER_REQUEST)
+		if (rules[i].span == type && rules[i].action == LIFECYCLE_OPEN &&
+			rules[i].on == LIFECYCLE_ON_SERVER_REQUEST)
 			return true;
 	return false;
 }

@@ -123,6 +123,9 @@ static const struct span_attribute own[] = {
 	{.key = "sidespan.end_reason",
 		.type = SPAN_VALUE_STRING,
 		.value = {.string = {"answered", 8}}},
+	{.key = "sidespan.end_reason",
+		.type = SPAN_VALUE_STRING,
+		.value = {.string = {"closed", 6}}},
 };
 
 static const struct span_attribute reason = {.key = "sidespan.end_reason",
@@ -174,7 +177,8 @@ START_TEST(test_attributes)
 }
 END_TEST
 
-static const struct span_attribute retry = {"retry", SPAN_VALUE_INT, {.integer = 1}};
+static const struct span_attribute retry = {
+	.key = "retry", .type = SPAN_VALUE_INT, .value = {.integer = 1}};
 
 static const struct span_event events[] = {
 	{"error", 1 + 1500, &retry, 1},
