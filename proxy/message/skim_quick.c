@@ -12,6 +12,9 @@
 #include "proxy/message/skim_text.h"
 #include "proxy/message/skim_walk.h"
 
+/* Keeps what is usual in one line of code without jumps. */
+#define SKIM_USUALLY(condition) __builtin_expect((condition), 1)
+
 static inline const uint8_t *skim_quick_blank(const uint8_t *p, const uint8_t *last)
 {
 	while (p < last && (skim_class[*p] & SKIM_IS_BLANK) != 0)
@@ -19,12 +22,14 @@ static inline const uint8_t *skim_quick_blank(const uint8_t *p, const uint8_t *l
 	return p;
 }
 
-/* The byte after the literal at p; NULL if it is another. */
-static inline const uint8_t *skim_quick_literal(const uint8_t *p)
+/* The byte after the literal at p; NULL if it is another, or may not end before last. */
+static inline const uint8_t *skim_quick_literal(const uint8_t *p, const uint8_t *last)
 {
+	if (last - p < 4)
+		return NULL;
 	if (memcmp(p, "null", 4) == 0 || memcmp(p, "true", 4) == 0)
 		return p + 4;
-	return memcmp(p, "fals", 4) == 0 && p[4] == 'e' ? p + 5 : NULL;
+	return last - p > 4 && memcmp(p, "false", 5) == 0 ? p + 5 : NULL;
 }
 
 /* The byte after the number at p; NULL if it is none, or may not end before end. */
@@ -105,10 +110,10 @@ static inline const uint8_t *skim_quick_key(const uint8_t *text, const uint8_t *
 {
 	uint64_t stops;
 
-	if (end - text < SKIM_BLOCK + 2)
+	if (!SKIM_USUALLY(end - text >= SKIM_BLOCK + 2))
 		return skim_quick_key_last(text, end);
 	stops = skim_block_stops(text);
-	if (stops == 0)
+	if (!SKIM_USUALLY(stops != 0))
 		return skim_quick_key_last(text, end);
 	text += skim_block_first(stops);
 	return memcmp(text, "\":", 2) == 0 ? text : NULL;
@@ -151,14 +156,14 @@ __attribute__((hot)) enum skim_event skim_quick(
 		goto element_first;
 	goto out;
 after_value:
-	if (skim->after != SKIM_AFTER_MEMBER)
+	if (!SKIM_USUALLY(skim->after == SKIM_AFTER_MEMBER))
 		goto after_other;
 after_member:
 	now = SKIM_AFTER_MEMBER;
 	if (p >= last)
 		goto last_byte;
 	text = p + 2;
-	if (memcmp(p, ",\"", 2) == 0)
+	if (SKIM_USUALLY(memcmp(p, ",\"", 2) == 0))
 		goto key;
 	if (*p == '}')
 		goto close;
@@ -171,7 +176,7 @@ key:
 	text_end = skim_quick_key(text, end);
 	if (text_end == NULL)
 		goto out;
-	if (here != NULL) {
+	if (SKIM_USUALLY(here != NULL)) {
 		next = pointers_child_quick(skim->pointers, here, text, (size_t)(text_end - text));
 		if (next == skim->carrier)
 			goto carrier;
@@ -181,12 +186,12 @@ key:
 value:
 	if (p >= last)
 		goto out;
-	if (*p == '"') {
+	if (SKIM_USUALLY(*p == '"')) {
 		text = p + 1;
 		text_end = skim_quick_text(text, end);
 		if (text_end == end)
 			goto out;
-		if (*text_end != '"')
+		if (!SKIM_USUALLY(*text_end == '"'))
 			goto escaped;
 		skim_quick_take(skim, next, JSON_STRING, text, text_end);
 		p = text_end + 1;
@@ -206,7 +211,7 @@ value:
 			goto out;
 		skim_quick_take(skim, next, JSON_NUMBER, p, text_end);
 	} else {
-		text_end = end - p >= SKIM_BLOCK ? skim_quick_literal(p) : NULL;
+		text_end = skim_quick_literal(p, last);
 		if (text_end == NULL)
 			goto out;
 		skim_quick_enter(skim, next, skim_type[*p]);

@@ -511,6 +511,7 @@ void splice_begin(
 	splice->changed = false;
 	splice->complete = false;
 	splice->checked = false;
+	splice->envelope.lent = false;
 	splice->envelope.large = false;
 	splice->envelope.no_memory = false;
 	skim_begin(&splice->skim, mode == SPLICE_WATCH ? SKIM_WATCH : SKIM_STOP);
