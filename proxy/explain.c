@@ -212,16 +212,28 @@ static void explain_free_asked(struct inflight *asked, struct explain_asked *one
 	free(one);
 }
 
+static struct inflight_entry *explain_find(
+	const struct inflight *inflight, const char *key, size_t size)
+{
+	return inflight_find(inflight, key, size, inflight_hash(inflight, key, size));
+}
+
+static int explain_add(
+	struct inflight *inflight, struct inflight_entry *entry, char *key, size_t size)
+{
+	entry->key = key;
+	entry->key_size = (uint16_t)size;
+	entry->hash = inflight_hash(inflight, key, size);
+	return inflight_add(inflight, entry);
+}
+
 static struct explain_asked *explain_find_asked(
 	struct inflight *asked, const struct envelope *envelope)
 {
 	char key[ENVELOPE_KEY_MAX];
 	size_t size = envelope_id_key(envelope, key);
 
-	if (size == 0)
-		return NULL;
-	return (struct explain_asked *)inflight_find(
-		asked, key, size, inflight_hash(asked, key, size));
+	return size == 0 ? NULL : (struct explain_asked *)explain_find(asked, key, size);
 }
 
 /* Without memory the answer will be one to nothing known. */
@@ -239,12 +251,10 @@ static void explain_remember_asked(struct inflight *asked, const struct envelope
 	one = calloc(1, sizeof *one + size + method->size);
 	if (one == NULL)
 		return;
-	one->entry.key = memcpy(one->bytes, key, size);
-	one->entry.key_size = (uint16_t)size;
-	one->entry.hash = inflight_hash(asked, key, size);
-	one->method_size = method->size;
+	memcpy(one->bytes, key, size);
 	memcpy(one->bytes + size, method->text, method->size);
-	if (inflight_add(asked, &one->entry) != 0)
+	one->method_size = method->size;
+	if (explain_add(asked, &one->entry, one->bytes, size) != 0)
 		free(one);
 }
 
@@ -322,6 +332,9 @@ static size_t explain_on_carrier(void *arg, const struct envelope *envelope, con
 	struct explain *explain = arg;
 
 	explain_write_envelope(explain, envelope);
+	if (explain->line.side == RECORDING_BACKEND)
+		return tracer_server_carrier(
+			explain->connection->trace, envelope, explain->now_ns, text);
 	return tracer_carrier(explain->connection->trace, envelope, text);
 }
 
@@ -345,19 +358,15 @@ static const struct splice_hooks explain_hooks = {
 	.envelope = explain_on_envelope,
 };
 
-static bool explain_injects(const struct explain *explain)
-{
-	return explain->line.side == RECORDING_CLIENT &&
-	       explain->config->propagation_inject[0] == '/';
-}
-
 static enum splice_mode explain_splice_mode(const struct explain *explain)
 {
-	if (explain_injects(explain))
+	const struct config *config = explain->config;
+	bool from_client = explain->line.side == RECORDING_CLIENT;
+
+	if (config->propagation_inject[0] == '/' &&
+		(from_client || config->propagation_inject_server_requests))
 		return SPLICE_INJECT;
-	if (explain->line.side == RECORDING_CLIENT && explain->config->propagation_strip)
-		return SPLICE_STRIP;
-	return SPLICE_WATCH;
+	return from_client && config->propagation_strip ? SPLICE_STRIP : SPLICE_WATCH;
 }
 
 static const struct {
@@ -386,6 +395,7 @@ static void explain_write_troubles(struct explain *explain, unsigned troubles)
 
 static void explain_message(struct explain *explain)
 {
+	enum splice_mode mode = explain_splice_mode(explain);
 	unsigned troubles;
 
 	explain->messages++;
@@ -395,9 +405,9 @@ static void explain_message(struct explain *explain)
 		explain_write_heading(explain, "a blank line");
 		return;
 	}
-	if (explain_injects(explain))
+	if (mode == SPLICE_INJECT && explain->line.side == RECORDING_CLIENT)
 		tracer_request_begins(explain->connection->trace);
-	splice_begin(explain->splice, explain_splice_mode(explain), &explain_hooks, explain);
+	splice_begin(explain->splice, mode, &explain_hooks, explain);
 	splice_feed(explain->splice, explain->line.text, explain->line.size, true);
 	troubles = splice_troubles(explain->splice);
 	explain_write_troubles(explain, troubles);
@@ -412,13 +422,13 @@ static void explain_tick(struct explain *explain, uint64_t now_ns)
 	struct inflight_entry *entry = explain->connections.oldest;
 
 	explain->now_ns = now_ns;
+	tracer_tick(explain->tracer, now_ns);
 	for (; entry != NULL; entry = entry->newer) {
 		struct explain_connection *connection = (struct explain_connection *)entry;
 
 		if (connection->trace != NULL)
 			tracer_connection_expire(connection->trace, now_ns);
 	}
-	tracer_tick(explain->tracer, now_ns);
 	explain_write_findings(explain);
 }
 
@@ -482,10 +492,6 @@ static struct explain_connection *explain_new_connection(struct explain *explain
 	if (connection->transport[0] == '\0')
 		(void)snprintf(connection->transport, sizeof connection->transport, "%s",
 			connection->own_backend ? "stdio" : "websocket"); /* fits */
-	connection->entry.key = connection->name;
-	connection->entry.key_size = (uint16_t)strlen(connection->name);
-	connection->entry.hash =
-		inflight_hash(&explain->connections, connection->name, connection->entry.key_size);
 	inflight_init(&connection->asked[RECORDING_CLIENT], explain_seed(explain));
 	inflight_init(&connection->asked[RECORDING_BACKEND], explain_seed(explain));
 	return connection;
@@ -499,8 +505,8 @@ static struct explain_connection *explain_open(struct explain *explain)
 		return NULL;
 	connection->trace = tracer_connection_new(
 		explain->tracer, connection->transport, connection->own_backend);
-	if (connection->trace != NULL &&
-		inflight_add(&explain->connections, &connection->entry) == 0)
+	if (connection->trace != NULL && explain_add(&explain->connections, &connection->entry,
+						 connection->name, strlen(connection->name)) == 0)
 		return connection;
 	tracer_connection_free(connection->trace, TRACER_SHUTDOWN, explain->now_ns);
 	free(connection);
@@ -539,10 +545,8 @@ static enum explain_outcome explain_fail(
 static const char *explain_find_connection(struct explain *explain)
 {
 	const struct recording_line *line = &explain->line;
-	size_t size = strlen(line->connection);
-	struct explain_connection *connection =
-		(struct explain_connection *)inflight_find(&explain->connections, line->connection,
-			size, inflight_hash(&explain->connections, line->connection, size));
+	struct explain_connection *connection = (struct explain_connection *)explain_find(
+		&explain->connections, line->connection, strlen(line->connection));
 
 	if (connection == NULL && explain->connections.count >= EXPLAIN_CONNECTIONS_MAX)
 		return "\"conn\": too many; must be 1000 different ones at most";
@@ -673,6 +677,8 @@ static int explain_init(struct explain *explain, FILE *file)
 
 static void explain_done(struct explain *explain)
 {
+	if (explain->tracer != NULL)
+		tracer_watch(explain->tracer, NULL, NULL);
 	explain_end_connections(explain);
 	inflight_done(&explain->connections);
 	recording_free(explain->recording);

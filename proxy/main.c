@@ -379,8 +379,10 @@ static void main_tear_down(struct program *program)
 
 static int main_explain(const struct config *config, char *error, size_t error_size)
 {
-	enum explain_outcome outcome = explain_file(config, error, error_size);
+	enum explain_outcome outcome;
 
+	log_level_set(LOG_ERROR); /* what else would be logged is a note below its message */
+	outcome = explain_file(config, error, error_size);
 	if (outcome == EXPLAIN_DONE)
 		return EXIT_SUCCESS;
 	log_line(LOG_ERROR, "%s", error);

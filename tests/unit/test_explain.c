@@ -45,9 +45,8 @@ static char *all_of(FILE *file)
 	return text;
 }
 
-static struct config *config_of(const char *profile)
+static struct config *config_from(const char *const *flags)
 {
-	const char *flags[] = {"--profile", profile, "--explain", "x", NULL};
 	static const char *const none[] = {NULL};
 	struct config_case load;
 
@@ -55,6 +54,13 @@ static struct config *config_of(const char *profile)
 	ck_assert_int_eq(load.outcome, CONFIG_RUN);
 	free(load.out);
 	return load.config;
+}
+
+static struct config *config_of(const char *profile)
+{
+	const char *flags[] = {"--profile", profile, "--explain", "x", NULL};
+
+	return config_from(flags);
 }
 
 /* With allocation number n failing; -1: none. */
@@ -312,6 +318,44 @@ START_TEST(test_wrong)
 }
 END_TEST
 
+/* What ends because we give up is not told as if it had been recorded. */
+START_TEST(test_wrong_in_a_turn)
+{
+	static const char recording[] = C2S(
+		"{\\\"id\\\":1,\\\"method\\\":\\\"turn/start\\\",\\\"params\\\":"
+		"{\\\"threadId\\\":\\\"th\\\"}}")
+		S2C("{\\\"id\\\":1,\\\"result\\\":{\\\"turn\\\":{\\\"id\\\":\\\"tu\\\"}}}") "{";
+	struct config *config = config_of("codex");
+	struct explained explained = explain_with(config, recording, strlen(recording), -1);
+
+	ck_assert_int_eq(explained.outcome, EXPLAIN_WRONG);
+	ck_assert_ptr_nonnull(strstr(explained.text, "turn th/tu opened"));
+	ck_assert_ptr_null(strstr(explained.text, "ended"));
+	free(explained.text);
+	config_free(config);
+}
+END_TEST
+
+/* The server's requests may get our context, too: as held messages they are judged as a whole. */
+START_TEST(test_server_requests)
+{
+	static const char recording[] = S2C(PING("1")) C2S(PONG("1")) S2C("[" PONG("3") ",");
+	static const char *const flags[] = {"--propagation-inject", "/trace",
+		"--propagation-inject-server-requests", "--explain", "x", NULL};
+	struct config *config = config_from(flags);
+	struct explained explained = explain_with(config, recording, strlen(recording), -1);
+
+	ck_assert_str_eq(explained.text, "   1  0.001  s2c  ping  id=1\n"
+					 "   2  0.002  c2s  answer to ping  id=1\n"
+					 "   3  0.003  s2c  nothing that can be read\n"
+					 "      not JSON\n"
+					 "\n"
+					 "messages=3 spans=0 not_json=1 without_rule=2\n");
+	free(explained.text);
+	config_free(config);
+}
+END_TEST
+
 START_TEST(test_too_many_connections)
 {
 	struct config *config = config_of("generic");
@@ -410,6 +454,8 @@ int main(void)
 
 	tcase_add_loop_test(tc, test_cases, 0, sizeof cases / sizeof *cases);
 	tcase_add_loop_test(tc, test_wrong, 0, sizeof wrong_cases / sizeof *wrong_cases);
+	tcase_add_test(tc, test_wrong_in_a_turn);
+	tcase_add_test(tc, test_server_requests);
 	tcase_add_test(tc, test_too_many_connections);
 	tcase_add_test(tc, test_too_many_asked);
 	tcase_add_test(tc, test_no_memory);
