@@ -98,7 +98,8 @@ static void explain_end_line(struct explain *explain)
 
 	TEXT_APPEND(text, "\n");
 	explain->failed |= text->error != TEXT_OK;
-	(void)fwrite(text->bytes, 1, text->size, explain->out); /* a failure shows at the end */
+	if (text->size > 0)
+		(void)fwrite(text->bytes, 1, text->size, explain->out); /* see explain_finish() */
 	text_rewind(text, 0);
 }
 
