@@ -34,21 +34,55 @@ struct span_text action_value(const struct envelope *envelope, int slot)
 	return (struct span_text){.bytes = value->text, .size = value->size};
 }
 
-/* The span that the rule is about, if it is open and the connection is to be listened to. */
-static struct live *action_find(struct action *action, const struct matcher_rule *rule)
+/* Whether the message has just that span's key: then it need not be put together. */
+static bool action_is_about(
+	const struct action *action, const struct matcher_rule *rule, const struct live *live)
 {
-	struct key key;
-	struct live *live;
+	size_t from = KEY_HEAD, i;
 
+	if (live == NULL || rule->row->key_count != live->key_count)
+		return false;
+	for (i = 0; i < live->key_count; i++) {
+		const struct envelope_value *value =
+			envelope_value(action->message->envelope, rule->key[i]);
+
+		if (value->cut || value->size != live->key_ends[i] - from ||
+			memcmp(value->text, live->key + from, value->size) != 0)
+			return false;
+		from = live->key_ends[i] + KEY_HEAD;
+	}
+	return true;
+}
+
+/* The open span with the rule's key; most messages are about that of the message before. */
+static struct live *action_look_up(struct action *action, const struct matcher_rule *rule)
+{
+	struct live **recent = &action->work->recent[rule->row->span];
+	struct live *live;
+	struct key key;
+
+	if (action_is_about(action, rule, *recent))
+		return *recent;
 	if (!action_take_key(action, rule, &key)) {
 		action->work->common->counters.keyless++;
 		return NULL;
 	}
 	live = registry_find_key(&action->work->registry, rule->row->span, &key, key.count);
+	if (live != NULL)
+		*recent = live;
+	return live;
+}
+
+/* The span that the rule is about, if it is open and the connection is to be listened to. */
+static struct live *action_find(struct action *action, const struct matcher_rule *rule)
+{
+	uint64_t connection = action->message->connection;
+	struct live *live = action_look_up(action, rule);
+
 	if (live == NULL)
 		return NULL;
-	work_touch(live, action->message->connection);
-	return work_leads(live, action->message->connection) ? live : NULL;
+	work_touch(live, connection);
+	return work_leads(live, connection) ? live : NULL;
 }
 
 /* ---- rules that close ---- */
@@ -208,7 +242,8 @@ static void action_do_count(struct action *action, const struct matcher_rule *ru
 
 	if (live == NULL)
 		return;
-	work_note(action->work, rule, live, " counted");
+	if (work_is_noted(action->work))
+		work_note(action->work, rule, live, " counted");
 	live_count(live, rule, action->message->envelope, action->message->now_ns);
 }
 
@@ -236,7 +271,8 @@ void action_run(struct action *action, enum lifecycle_on on)
 		const struct matcher_rule *rule =
 			&action->work->common->matcher.rules[__builtin_ctzll(left)];
 
-		if (matcher_holds(rule, action->message->envelope))
+		if (rule->row->condition_count == 0 ||
+			matcher_holds(rule, action->message->envelope))
 			action_table[rule->row->action](action, rule);
 	}
 }

@@ -196,6 +196,8 @@ static void work_end_leaf(struct work *work, struct live *live, const struct emi
 	emitter_live(work->common, live, end);
 	work_remember(work, live);
 	registry_remove(&work->registry, live);
+	if (work->recent[live->type] == live)
+		work->recent[live->type] = NULL;
 	if (live->parent != NULL)
 		LIST_REMOVE(live, sibling);
 	live_free(live, &work->common->counters.room);
@@ -247,8 +249,10 @@ void work_tell_end(struct work *work, struct live *live, const struct emitter_en
 		.message = {.bytes = texts, .size = end->message.size},
 		.type = {.bytes = texts + end->message.size, .size = end->type.size},
 	};
-	memcpy(texts, end->message.bytes, end->message.size);
-	memcpy(texts + end->message.size, end->type.bytes, end->type.size);
+	if (end->message.size > 0)
+		memcpy(texts, end->message.bytes, end->message.size);
+	if (end->type.size > 0)
+		memcpy(texts + end->message.size, end->type.bytes, end->type.size);
 	live->told = told;
 }
 

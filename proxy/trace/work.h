@@ -10,6 +10,7 @@
 #include "proxy/trace/live.h"
 #include "proxy/trace/matcher.h"
 #include "proxy/trace/registry.h"
+#include "proxy/trace/work_common.h"
 
 /*
  * The work of one backend that is going on: the spans that are open, and a memory of those that
@@ -18,8 +19,9 @@
 struct work {
 	struct work_common *common; /* borrowed */
 	struct registry registry;
-	struct history closed;        /* of spans at the top */
-	struct history closed_nested; /* of those below and of requests of the server */
+	struct history closed;                    /* of spans at the top */
+	struct history closed_nested;             /* of those below and of requests of the server */
+	struct live *recent[LIFECYCLE_SPANS_MAX]; /* looked up last, by type; or NULL */
 };
 
 /* Why a span ended: sidespan.end_reason. */
@@ -53,6 +55,12 @@ void work_done(struct work *work);
 /* Tells who listens what a rule (NULL: none) did to a span (NULL: none). */
 void work_note(const struct work *work, const struct matcher_rule *rule, const struct live *live,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Whether anybody does, for those who are called for every message. */
+static inline bool work_is_noted(const struct work *work)
+{
+	return work->common->note != NULL;
+}
 
 const struct lifecycle_span *work_row(const struct work *work, size_t type);
 

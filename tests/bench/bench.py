@@ -222,12 +222,13 @@ class Bench:
             return json.load(answer)["spans"]
 
     def check_spans(self, result, lines, received, what):
-        """Each request must have become one span, and each span must have arrived."""
+        """Each request and each turn must have become one span, which must have arrived."""
         created = span_counters(lines)["created"]
-        self.spans.update(requests=result["requests"], created=created, received=received)
-        if not result["requests"] == created == received:
+        due = result["requests"] + result["turns"]
+        self.spans.update(due=due, created=created, received=received)
+        if not due == created == received:
             self.problems.append(
-                f"{what}: {result['requests']} requests, {created} spans created, "
+                f"{what}: {due} requests and turns, {created} spans created, "
                 f"{received} received ({lines[-1]})"
             )
 
@@ -576,7 +577,7 @@ def main(arguments):
         show_absolute(found)
     if bench.spans:
         print(
-            f"\nspans: {bench.spans['requests']} requests, {bench.spans['created']} created, "
+            f"\nspans: {bench.spans['due']} requests and turns, {bench.spans['created']} created, "
             f"{bench.spans['received']} received by the collector"
         )
     if options.json:

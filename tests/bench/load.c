@@ -84,6 +84,7 @@ struct peer {
 	struct wire_buffer sent;
 	uint64_t id_next;
 	uint64_t requested; /* on this connection */
+	uint64_t turns;     /* streams that have come to their end */
 	uint64_t replied;
 	uint64_t target;         /* value of requested at which the running part is done */
 	uint64_t last_byte_ns;   /* when sent last became empty */
@@ -97,6 +98,7 @@ struct load {
 	uint8_t *message;   /* owned; room for one built message */
 	pid_t command_pid;
 	uint64_t requested; /* of all connections and parts */
+	uint64_t turns;     /* streams that have come to their end */
 	uint64_t due;       /* requests of the running part without a reply */
 	bool counting;
 	uint64_t *latencies_ns; /* owned; of counted requests */
@@ -371,6 +373,7 @@ static void peer_message(struct load *load, struct peer *peer, const uint8_t *fo
 	}
 	if (size != found_size || memcmp(load->message, found, size))
 		peer_fail_differs(peer, load->message, size, found, found_size);
+	load->turns += last && pending->request.stream > 1;
 	if (last)
 		peer_replied(load, peer, pending, first_ns, now_ns);
 }
@@ -536,11 +539,12 @@ static void load_report(struct load *load)
 	uint64_t per_request = load->options.stream ? load->options.stream : 1;
 
 	qsort(load->latencies_ns, load->latency_count, sizeof *load->latencies_ns, load_compare);
-	printf("{\"messages\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"seconds\":%.6f,"
+	printf("{\"messages\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"turns\":%" PRIu64
+	       ",\"seconds\":%.6f,"
 	       "\"cpu_ns\":%" PRIu64 ",\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64
 	       ",\"early\":%" PRIu64 ",\"rss_start_kb\":%ld,\"rss_idle_kb\":%ld,"
 	       "\"rss_peak_kb\":%ld}\n",
-		load->latency_count * per_request, load->requested,
+		load->latency_count * per_request, load->requested, load->turns,
 		(double)(load->end_ns - load->begin_ns) / 1e9,
 		load->end_cpu_ns - load->begin_cpu_ns, load_percentile(load, 50),
 		load_percentile(load, 99), load->early, load->rss_start_kb, load->rss_idle_kb,

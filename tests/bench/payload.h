@@ -181,15 +181,29 @@ static inline size_t payload_reply(uint8_t *message, const struct payload_reques
 		message, (size_t)head, request->reply_bytes, &payload_shapes[0], "}}");
 }
 
-/* Number n of the stream that answers request. */
+/*
+ * Number n of the stream that answers request: a turn of the codex app-server, which starts, says
+ * its text piece by piece, and is completed.
+ */
 static inline size_t payload_notification(
 	uint8_t *message, const struct payload_request *request, uint64_t n)
 {
+	static const struct {
+		const char *method, *key, *item, *text;
+	} parts[] = {
+		{"turn/started",
+			"\"turn\":{\"id\":", ",\"items\":[]},\"startedAt\":", ",\"note\":\""},
+		{"item/agentMessage/delta", "\"turnId\":", ",\"itemId\":\"", "\",\"delta\":\""},
+		{"turn/completed", "\"turn\":{\"id\":",
+			",\"status\":\"completed\"},\"completedAt\":", ",\"note\":\""},
+	};
+	size_t part = n == 0 ? 0 : n == request->stream - 1 ? 2 : 1;
 	int head = snprintf((char *)message, PAYLOAD_HEAD_BYTES,
-		"{\"method\":\"item/agentMessage/delta\",\"params\":{\"threadId\":"
-		"\"0199a000-0000-7000-8000-%012" PRIu64 "\",\"turnId\":\"%" PRIu64
-		"\",\"itemId\":\"%" PRIu64 "\",\"delta\":\"",
-		request->id / PAYLOAD_ID_SPAN, request->id, n);
+		"{\"method\":\"%s\",\"params\":{\"threadId\":"
+		"\"0199a000-0000-7000-8000-%012" PRIu64 "\",%s\"0199b000-0000-7000-8000-%012" PRIu64
+		"\"%s%" PRIu64 "%s",
+		parts[part].method, request->id / PAYLOAD_ID_SPAN, parts[part].key, request->id,
+		parts[part].item, n, parts[part].text);
 
 	return payload_finish(
 		message, (size_t)head, request->reply_bytes, &payload_shapes[0], "}}");
