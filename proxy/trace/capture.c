@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/trace/cut.h"
 #include "proxy/trace/methods.h"
 
 _Static_assert(METHODS_OTHER == 0, "captures_find() falls back to the first set");
@@ -92,7 +93,7 @@ static bool capture_applies(
 	return rule->method_count == 0;
 }
 
-static int captures_add(struct captures *captures, const struct profile_capture *rule,
+static int captures_add(struct captures *captures, const struct profile_capture *rule, char *room,
 	const struct methods *methods, struct pointers *pointers, char *error, size_t error_size)
 {
 	struct capture capture;
@@ -100,6 +101,7 @@ static int captures_add(struct captures *captures, const struct profile_capture 
 
 	if (capture_make(&capture, captures, rule, pointers, error, error_size) != 0)
 		return -1;
+	capture.room = room;
 	for (i = 0; i < captures->set_count; i++)
 		if (capture_applies(rule, methods, i) &&
 			capture_list_add(&captures->sets[i].from[rule->from], &capture) != 0) {
@@ -127,16 +129,17 @@ int captures_init(struct captures *captures, const struct profile *profile, stru
 
 	assert(profile->capture_count <= PROFILE_CAPTURES_MAX);
 	*captures = (struct captures){.attribute_count = 0};
+	captures->rooms = calloc(profile->capture_count + 1, sizeof *captures->rooms);
 	if (captures_number_methods(profile, methods) == 0)
 		captures->sets = calloc((size_t)methods->count + 1, sizeof *captures->sets);
-	if (captures->sets == NULL) {
+	if (captures->sets == NULL || captures->rooms == NULL) {
 		(void)snprintf(error, error_size, "out of memory");
 		return -1;
 	}
 	captures->set_count = (size_t)methods->count + 1;
 	for (i = 0; i < profile->capture_count; i++)
-		if (captures_add(captures, &profile->captures[i], methods, pointers, error,
-			    error_size) != 0)
+		if (captures_add(captures, &profile->captures[i], captures->rooms[i], methods,
+			    pointers, error, error_size) != 0)
 			return -1;
 	return 0;
 }
@@ -149,7 +152,18 @@ void captures_done(struct captures *captures)
 		for (j = 0; j <= PROFILE_FROM_REPLY; j++)
 			free(captures->sets[i].from[j].rows);
 	free(captures->sets);
+	free(captures->rooms);
 	*captures = (struct captures){.attribute_count = 0};
+}
+
+/* The beginning of a value that was cut, with the mark of such. */
+static struct span_text capture_mark(const struct capture *capture, struct span_text text)
+{
+	size_t kept = cut_size(text, CAPTURE_VALUE_MAX);
+
+	memcpy(capture->room, text.bytes, kept);
+	memcpy(capture->room + kept, CUT_MARK, CUT_MARK_SIZE);
+	return (struct span_text){.bytes = capture->room, .size = kept + CUT_MARK_SIZE};
 }
 
 bool capture_take(
@@ -161,6 +175,8 @@ bool capture_take(
 	case JSON_STRING:
 	case JSON_NUMBER:
 		*text = (struct span_text){.bytes = value->text, .size = value->size};
+		if (value->cut)
+			*text = capture_mark(capture, *text);
 		return true;
 	case JSON_TRUE:
 		*text = (struct span_text){.bytes = "true", .size = 4};

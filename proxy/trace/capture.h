@@ -17,7 +17,7 @@ struct methods;
  * message compares no texts.
  */
 #define CAPTURE_ATTRIBUTES_MAX 32
-#define CAPTURE_VALUE_MAX      256 /* bytes kept of one captured value */
+#define CAPTURE_VALUE_MAX      256 /* bytes kept of one value, with the mark of one that is cut */
 
 /* When a connection begins to remember a value, beyond its request. */
 enum capture_keep {
@@ -28,6 +28,7 @@ enum capture_keep {
 
 struct capture {
 	int slot;
+	char *room; /* CAPTURE_VALUE_MAX bytes for a value that was cut; owned by the captures */
 	uint8_t attribute;
 	enum capture_keep keep;
 };
@@ -47,6 +48,7 @@ struct capture_set {
 struct captures {
 	struct capture_set *sets; /* owned; by the method's number, METHODS_OTHER among them */
 	size_t set_count;
+	char (*rooms)[CAPTURE_VALUE_MAX];                 /* owned; of each row of the profile */
 	const char *attributes[CAPTURE_ATTRIBUTES_MAX];   /* names, borrowed from the profile */
 	struct span_key rendered[CAPTURE_ATTRIBUTES_MAX]; /* of each name */
 	size_t attribute_count;
@@ -67,7 +69,10 @@ static inline const struct capture_set *captures_find(
 	return &captures->sets[method < captures->set_count ? method : 0];
 }
 
-/* The value in the capture's slot: true and *text when it is a string, a number or a boolean. */
+/*
+ * The value in the capture's slot: true and *text when it is a string, a number or a boolean. The
+ * text is borrowed from the envelope or, if it was cut, from the captures until the next one is.
+ */
 bool capture_take(
 	const struct capture *capture, const struct envelope *envelope, struct span_text *text);
 

@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LIVE_GROW 8              /* values or events at once */
-#define LIVE_MARK "\xe2\x80\xa6" /* at the end of a value that was cut */
+#include "proxy/trace/cut.h"
+
+#define LIVE_GROW 8 /* values or events at once */
 
 static struct span_text live_pack(char **at, struct span_text text)
 {
@@ -85,25 +86,13 @@ void live_free(struct live *live, struct live_room *room)
 
 /* ---- values ---- */
 
-/* How much of a text that was cut is kept, so that the mark fits and no character is broken. */
-static size_t live_cut(struct span_text text)
-{
-	size_t size = text.size;
-
-	if (size > MATCHER_VALUE_MAX - strlen(LIVE_MARK))
-		size = MATCHER_VALUE_MAX - strlen(LIVE_MARK);
-	while (size > 0 && size < text.size && ((uint8_t)text.bytes[size] & 0xc0) == 0x80)
-		size--;
-	return size;
-}
-
 /* Copies a text, marked if it was cut. 0, or -1 when there is no room. */
 static int live_copy(
 	struct live_value *to, struct live_room *room, const struct matcher_value *value)
 {
 	bool cut = value->cut || value->text.size > MATCHER_VALUE_MAX;
-	size_t kept = cut ? live_cut(value->text) : value->text.size;
-	size_t size = kept + (cut ? strlen(LIVE_MARK) : 0);
+	size_t kept = cut ? cut_size(value->text, MATCHER_VALUE_MAX) : value->text.size;
+	size_t size = kept + (cut ? CUT_MARK_SIZE : 0);
 
 	if (size > LIVE_BYTES_MAX - room->bytes)
 		return -1;
@@ -112,7 +101,7 @@ static int live_copy(
 		return -1;
 	memcpy(to->is.text, value->text.bytes, kept);
 	if (cut)
-		memcpy(to->is.text + kept, LIVE_MARK, strlen(LIVE_MARK));
+		memcpy(to->is.text + kept, CUT_MARK, CUT_MARK_SIZE);
 	to->size = (uint16_t)size;
 	room->bytes += size;
 	return 0;

@@ -166,7 +166,39 @@ START_TEST(test_take)
 }
 END_TEST
 
-/* A value over the limit is taken as far as it goes. */
+/* A value that is too long ends with a mark, which has room beside whole characters only. */
+static const struct {
+	const char *character; /* of which the value consists */
+	size_t count;
+	size_t kept; /* bytes before the mark; 0: all, and no mark */
+} long_rows[] = {
+	{"a", 253, 0},
+	{"a", 256, 0},
+	{"a", 257, 253},
+	{"a", 5000, 253},
+	{"\xc3\xa9", 128, 0},
+	{"\xc3\xa9", 129, 252},
+	{"\xe2\x82\xac", 85, 0},
+	{"\xe2\x82\xac", 86, 252},
+	{"\xf0\x9f\x98\x80", 64, 0},
+	{"\xf0\x9f\x98\x80", 65, 252},
+	{"7", 257, 253},
+};
+
+/* {"a":value}: as a number if it is of digits. Returns the value's size. */
+static size_t long_message(char *message, int row)
+{
+	const char *quote = long_rows[row].character[0] == '7' ? "" : "\"";
+	char *at = message + sprintf(message, "{\"a\":%s", quote);
+	char *from = at;
+	size_t i;
+
+	for (i = 0; i < long_rows[row].count; i++)
+		at = stpcpy(at, long_rows[row].character);
+	sprintf(at, "%s}", quote);
+	return (size_t)(at - from);
+}
+
 START_TEST(test_take_long)
 {
 	struct profile_capture rule = rule_request("/a", "x");
@@ -174,16 +206,47 @@ START_TEST(test_take_long)
 	struct envelope_case reader;
 	struct span_text text;
 	struct stage stage;
-	char message[1024];
+	char message[8192];
+	size_t size = long_message(message, _i), kept = long_rows[_i].kept;
 
-	snprintf(message, sizeof message, "{\"a\":\"%0*d\"}", CAPTURE_VALUE_MAX + 1, 7);
 	stage_open(&stage, &profile);
 	ck_assert_int_eq(stage.result, 0);
 	envelope_case_init(&reader, stage.pointers);
 	ck_assert(stage_take(
 		&stage, PROFILE_FROM_REQUEST, "m", envelope_case_read(&reader, message), &text));
-	ck_assert_uint_eq(text.size, CAPTURE_VALUE_MAX);
-	ck_assert_mem_eq(text.bytes, message + strlen("{\"a\":\""), text.size);
+	ck_assert_uint_eq(text.size, kept == 0 ? size : kept + 3);
+	ck_assert_uint_le(text.size, CAPTURE_VALUE_MAX);
+	ck_assert_mem_eq(text.bytes, strstr(message + strlen("{\"a\":"), long_rows[_i].character),
+		kept == 0 ? size : kept);
+	if (kept != 0)
+		ck_assert_mem_eq(text.bytes + kept, "\xe2\x80\xa6", 3);
+	envelope_case_done(&reader);
+	stage_close(&stage);
+}
+END_TEST
+
+/* Two that were cut do not overwrite each other. */
+START_TEST(test_take_two_long)
+{
+	struct profile_capture rules[] = {rule_request("/a", "x"), rule_request("/b", "x")};
+	struct profile profile = {.captures = rules, .capture_count = 2};
+	const struct capture_list *list;
+	const struct envelope *envelope;
+	struct envelope_case reader;
+	struct span_text texts[2];
+	struct stage stage;
+	char message[1024];
+
+	snprintf(message, sizeof message, "{\"a\":\"%0300d\",\"b\":\"%-300d\"}", 1, 2);
+	stage_open(&stage, &profile);
+	ck_assert_int_eq(stage.result, 0);
+	envelope_case_init(&reader, stage.pointers);
+	envelope = envelope_case_read(&reader, message);
+	list = stage_list(&stage, "m", PROFILE_FROM_REQUEST);
+	ck_assert(capture_take(&list->rows[0], envelope, &texts[0]));
+	ck_assert(capture_take(&list->rows[1], envelope, &texts[1]));
+	ck_assert_mem_eq(texts[0].bytes, "000", 3);
+	ck_assert_mem_eq(texts[1].bytes, "2  ", 3);
 	envelope_case_done(&reader);
 	stage_close(&stage);
 }
@@ -354,7 +417,8 @@ int main(void)
 	TCase *tc = tcase_create("capture");
 
 	tcase_add_loop_test(tc, test_take, 0, sizeof rows / sizeof rows[0]);
-	tcase_add_test(tc, test_take_long);
+	tcase_add_loop_test(tc, test_take_long, 0, sizeof long_rows / sizeof long_rows[0]);
+	tcase_add_test(tc, test_take_two_long);
 	tcase_add_test(tc, test_attributes_are_shared);
 	tcase_add_test(tc, test_rows_by_method);
 	tcase_add_test(tc, test_none);

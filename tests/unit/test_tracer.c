@@ -1101,6 +1101,27 @@ START_TEST(test_many_captures)
 }
 END_TEST
 
+/* Values that are too long, from the request and from the answer, end with a mark. */
+START_TEST(test_long_values)
+{
+	static const char *const flags[] = {"--profile=codex", "--lifecycle=off", NULL};
+	char message[1024], expected[600];
+	struct setup setup;
+
+	setup_open(&setup, flags, NULL, NULL);
+	snprintf(message, sizeof message,
+		"{\"id\":1,\"method\":\"turn/start\",\"params\":{\"threadId\":\"%0300d\"}}", 1);
+	setup_client(&setup, message);
+	snprintf(
+		message, sizeof message, "{\"id\":1,\"result\":{\"turn\":{\"id\":\"%0300d\"}}}", 2);
+	setup_backend(&setup, message);
+	snprintf(expected, sizeof expected,
+		"thread.id=%0253d\xe2\x80\xa6 turn.id=%0253d\xe2\x80\xa6 ", 0, 0);
+	text_has(setup_span(&setup)->attributes, expected);
+	setup_close(&setup);
+}
+END_TEST
+
 /* A profile that uses all the attributes and constants that it may have. */
 START_TEST(test_many_attributes)
 {
@@ -1503,6 +1524,7 @@ int main(void)
 	tcase_add_test(tc, test_connection_values);
 	tcase_add_loop_test(tc, test_keep, 0, COUNT(keep_rows));
 	tcase_add_test(tc, test_many_captures);
+	tcase_add_test(tc, test_long_values);
 	tcase_add_loop_test(tc, test_many_attributes, 0, 2);
 	tcase_add_loop_test(tc, test_second_carrier, 0, COUNT(late_rows));
 	tcase_add_test(tc, test_contexts_differ);
