@@ -78,10 +78,17 @@ static const struct envelope_value *parent_tracestate(
 		envelope, carrier == JSON_ARRAY ? ENVELOPE_TRACESTATE_POS : ENVELOPE_TRACESTATE);
 }
 
-static enum carrier_verdict parent_judge(const struct parent *parent, struct trace_context *context)
+/* Whether these two are what most carriers have: a traceparent of the usual size alone. */
+static bool parent_is_plain(
+	const struct envelope_value *traceparent, const struct envelope_value *tracestate)
 {
-	const struct envelope_value *traceparent = &parent->said_traceparent;
-	const struct envelope_value *tracestate = &parent->said_tracestate;
+	return traceparent->type == JSON_STRING && traceparent->size == TRACEPARENT_SIZE &&
+	       tracestate->type <= JSON_NULL;
+}
+
+static enum carrier_verdict parent_judge(struct trace_context *context,
+	const struct envelope_value *traceparent, const struct envelope_value *tracestate)
+{
 	bool state_usable = tracestate->type == JSON_STRING && !tracestate->cut;
 	enum carrier_verdict verdict;
 
@@ -99,15 +106,19 @@ static enum carrier_verdict parent_judge(const struct parent *parent, struct tra
 /* The verdict on the carrier and, when it is valid, the parent. */
 static void parent_take_carrier(struct parent *parent, const struct envelope *envelope)
 {
+	const struct envelope_value *traceparent, *tracestate;
 	struct trace_context context;
 
 	parent->carrier = envelope_value(envelope, ENVELOPE_CARRIER)->type;
 	parent->verdict = parent->carrier <= JSON_NULL ? CARRIER_ABSENT : CARRIER_INVALID;
 	if (!parent_has_members(parent->carrier))
 		return;
-	parent->said_traceparent = *parent_traceparent(envelope, parent->carrier);
-	parent->said_tracestate = *parent_tracestate(envelope, parent->carrier);
-	parent->verdict = parent_judge(parent, &context);
+	traceparent = parent_traceparent(envelope, parent->carrier);
+	tracestate = parent_tracestate(envelope, parent->carrier);
+	parent->plain = parent_is_plain(traceparent, tracestate);
+	if (parent->plain)
+		memcpy(parent->said, traceparent->text, sizeof parent->said);
+	parent->verdict = parent_judge(&context, traceparent, tracestate);
 	if (parent->verdict != CARRIER_VALID && parent->verdict != CARRIER_VALID_NO_STATE)
 		return;
 	parent->present = true;
@@ -133,20 +144,17 @@ void parent_find(
 		parent_take_environment(parent, parents);
 }
 
-/* A value is not written to again while its envelope is read: the same place has the same text. */
-static bool parent_value_is(const struct envelope_value *said, const struct envelope_value *value)
-{
-	return said->type == value->type && said->text == value->text && said->size == value->size;
-}
-
 bool parent_is_said(const struct parent *parent, const struct envelope *envelope)
 {
 	enum json_type carrier = envelope_value(envelope, ENVELOPE_CARRIER)->type;
+	const struct envelope_value *traceparent;
 
 	if (carrier != parent->carrier || !parent_has_members(carrier))
 		return carrier == parent->carrier;
-	return parent_value_is(&parent->said_traceparent, parent_traceparent(envelope, carrier)) &&
-	       parent_value_is(&parent->said_tracestate, parent_tracestate(envelope, carrier));
+	traceparent = parent_traceparent(envelope, carrier);
+	return parent->plain &&
+	       parent_is_plain(traceparent, parent_tracestate(envelope, carrier)) &&
+	       memcmp(traceparent->text, parent->said, sizeof parent->said) == 0;
 }
 
 void parent_warn_invalid(struct parents *parents, const struct envelope *envelope, uint64_t now_ns)

@@ -23,9 +23,10 @@ struct parent {
 	bool present;
 	struct traceparent traceparent; /* when present, as is tracestate */
 	struct span_text tracestate;    /* borrowed from the envelope or the environment */
-	/* What it was read from: the carrier's type; if it can have members, these two. */
+	/* What it was read from: the carrier's type; if plain, the only text in it. */
 	enum json_type carrier;
-	struct envelope_value said_traceparent, said_tracestate;
+	bool plain;
+	char said[TRACEPARENT_SIZE];
 };
 
 /*
@@ -41,8 +42,8 @@ void parent_find(
 	struct parent *parent, const struct parents *parents, const struct envelope *envelope);
 
 /*
- * Whether the envelope that parent was found in still says the same: more of it may have been read
- * since, but nothing else.
+ * Whether the envelope, of which more may have been read since, is seen at once to say the same. If
+ * not, it must be read again.
  */
 bool parent_is_said(const struct parent *parent, const struct envelope *envelope);
 

@@ -1230,6 +1230,48 @@ START_TEST(test_second_carrier)
 }
 END_TEST
 
+/* The same where bytes are read into the memory of earlier ones, at the same place. */
+static const struct {
+	const char *traceparent; /* of the second carrier */
+	unsigned invalid;
+} reused_rows[] = {
+	{SAMPLED, 0},
+	{ENV_SAMPLED, 0},
+	{"00-" TRACE "-0000000000000000-01", 1},
+};
+
+START_TEST(test_second_carrier_in_its_place)
+{
+	char bytes[256];
+	const uint8_t *at = (const uint8_t *)bytes;
+	struct setup setup;
+	const char *carrier;
+	int size;
+
+	setup_open(&setup, NULL, NULL, NULL);
+	size = snprintf(bytes, sizeof bytes, "%s",
+		"{\"id\":1,\"method\":\"m\",\"trace\":{\"traceparent\":\"" SAMPLED "\"}");
+	skim_begin(&setup.reader.skim, SKIM_WATCH);
+	ck_assert_int_eq(skim_run(&setup.reader.skim, &at, at + size), SKIM_MORE);
+	(void)envelope_judge(&setup.reader.envelope);
+	ck_assert_uint_gt(tracer_carrier(setup.connection, &setup.reader.envelope, &carrier), 0);
+	envelope_keep(&setup.reader.envelope); /* as splice does when bytes go away */
+	at = (const uint8_t *)bytes;
+	size = snprintf(bytes, sizeof bytes,
+		",\"x\":              1,\"trace\":{\"traceparent\":\"%s\"}}",
+		reused_rows[_i].traceparent);
+	ck_assert_int_eq(skim_run(&setup.reader.skim, &at, at + size), SKIM_ENVELOPE_END);
+	ck_assert_ptr_eq(envelope_value(&setup.reader.envelope, ENVELOPE_TRACEPARENT)->text,
+		strstr(bytes, reused_rows[_i].traceparent));
+	ck_assert_int_eq(strstr(bytes, "00-") - bytes, 45);
+	tracer_client_message(setup.connection, &setup.reader.envelope, setup.now_ns, setup.now_ns);
+	setup_backend(&setup, reply_1);
+	ck_assert_str_eq(setup_span(&setup)->parent, PARENT);
+	ck_assert_uint_eq(setup_counters(&setup)->carriers_invalid, reused_rows[_i].invalid);
+	setup_close(&setup);
+}
+END_TEST
+
 /* Without a carrier before (nothing is injected) a context is made then; two are never the same. */
 START_TEST(test_contexts_differ)
 {
@@ -1527,6 +1569,7 @@ int main(void)
 	tcase_add_test(tc, test_long_values);
 	tcase_add_loop_test(tc, test_many_attributes, 0, 2);
 	tcase_add_loop_test(tc, test_second_carrier, 0, COUNT(late_rows));
+	tcase_add_loop_test(tc, test_second_carrier_in_its_place, 0, COUNT(reused_rows));
 	tcase_add_test(tc, test_contexts_differ);
 	tcase_add_test(tc, test_stale_context);
 	tcase_add_test(tc, test_times);
