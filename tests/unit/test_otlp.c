@@ -1,5 +1,6 @@
 /* Spans as OTLP JSON: golden texts, every type and escape, and any bytes at all in the texts. */
 #include <float.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -247,6 +248,31 @@ START_TEST(test_times)
 	snprintf(expected, sizeof expected, "%s%s",
 		IDS ",\"flags\":257,\"name\":\"turn/start\",\"kind\":3,", time_cases[_i].expected);
 	encoded_is(&span, expected);
+}
+END_TEST
+
+/* Ends near and far from starts of every size: the two have digits in common or not. */
+START_TEST(test_times_of_every_size)
+{
+	struct span span = span_example();
+	uint64_t start = 1, duration;
+	char expected[512];
+	int digits, size;
+
+	for (digits = 1; digits <= 20; digits++, start *= 10) {
+		for (size = 0, duration = 1; size <= digits; size++, duration *= 10) {
+			span.start_unix_ns = start + start / 7 * (unsigned)_i;
+			span.end_unix_ns = span.start_unix_ns + duration - (unsigned)(_i % 2);
+			if (span.end_unix_ns <= span.start_unix_ns)
+				span.end_unix_ns = span.start_unix_ns + 1;
+			snprintf(expected, sizeof expected,
+				"%s\"startTimeUnixNano\":\"%" PRIu64
+				"\",\"endTimeUnixNano\":\"%" PRIu64 "\"}",
+				IDS ",\"flags\":257,\"name\":\"turn/start\",\"kind\":2,",
+				span.start_unix_ns, span.end_unix_ns);
+			encoded_is(&span, expected);
+		}
+	}
 }
 END_TEST
 
@@ -623,6 +649,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_events, 0, sizeof event_cases / sizeof *event_cases);
 	tcase_add_test(tc, test_shared_alone);
 	tcase_add_loop_test(tc, test_status, 0, ROWS(status_cases));
+	tcase_add_loop_test(tc, test_times_of_every_size, 0, 8);
 	tcase_add_loop_test(tc, test_times, 0, ROWS(time_cases));
 	tcase_add_loop_test(tc, test_values, 0, ROWS(value_cases));
 	tcase_add_loop_test(tc, test_rendered_key, 0, SPAN_KEY_SIZE + 8);
