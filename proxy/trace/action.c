@@ -202,9 +202,20 @@ static void action_do_close(struct action *action, const struct matcher_rule *ru
 	}
 }
 
+/*
+ * An answer tells how things are. A notification does only on a connection that has told of this
+ * span: on others it may be late, and about one that came before.
+ */
+static bool action_may_lapse(
+	const struct action *action, const struct matcher_rule *rule, const struct live *live)
+{
+	return live->lapse_ns == 0 && (rule->row->on == LIFECYCLE_ON_REPLY ||
+					      live_is_watched(live, action->message->connection));
+}
+
 static void action_lapse(struct action *action, const struct matcher_rule *rule, struct live *live)
 {
-	if (live->lapse_ns != 0)
+	if (!action_may_lapse(action, rule, live))
 		return;
 	live->lapse_ns = action->message->now_ns;
 	work_note(action->work, rule, live, " may be over");
