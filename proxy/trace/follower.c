@@ -131,6 +131,18 @@ static const struct matcher_rule *follower_call_rule(const struct action *action
 	return NULL;
 }
 
+/* The context of a request of the server that is no longer open; NULL: it is not known. */
+static const struct traceparent *follower_closed_call(const struct work *work,
+	const struct matcher_rule *rule, const struct action_message *message,
+	const struct key *key)
+{
+	char bytes[ENVELOPE_KEY_MAX];
+	struct span_text call = {.bytes = bytes, .size = envelope_id_key(message->envelope, bytes)};
+
+	return history_recall(
+		&work->closed_nested, work_hash_call(work, rule->row->span, call, key));
+}
+
 /* The context of a span that is open, or of one below it if such spans are wanted. */
 static bool follower_context(const struct work *work, const struct live *live, bool below,
 	struct traceparent *context, struct span_text *tracestate)
@@ -151,6 +163,7 @@ bool follower_server_context(struct follower *follower, const struct action_mess
 	struct action action = follower_look_up(follower, message);
 	const struct matcher_rule *rule = follower_call_rule(&action);
 	struct live *same = follower_find_call(follower, message);
+	const struct traceparent *closed;
 	struct key key;
 
 	*tracestate = (struct span_text){.bytes = "", .size = 0};
@@ -159,6 +172,11 @@ bool follower_server_context(struct follower *follower, const struct action_mess
 	if (rule == NULL)
 		return false;
 	(void)action_take_key(&action, rule, &key); /* as far as it goes */
+	closed = follower_closed_call(work, rule, message, &key);
+	if (closed != NULL) {
+		*context = *closed;
+		return true;
+	}
 	return follower_context(work, work_find_parent(work, rule->row->span, &key),
 		work->common->switches[work_row(work, rule->row->span)->switched], context,
 		tracestate);

@@ -584,6 +584,18 @@ static const struct talk talks[] = {
 	{.about = "a question about nothing",
 		{"1<" REQUEST("0", "currentTime/read", ""), "1>" DONE("0")},
 		"approval currentTime/read answered\n"},
+	{.about = "the client is told of the question's span",
+		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "12<" STARTED("u"),
+			"1?" MAY_I("0", "u", "i"), "2?" MAY_I("0", "u", "i"),
+			"1>" DECIDED("0", "accept"), "2?" MAY_I("0", "u", "i"), "1<" COMPLETED("u"),
+			"3?" MAY_I("0", "u", "i"), "3?" REQUEST("5", "currentTime/read", "")},
+		"turn/start answered\n"
+		"  dispatch turn_input\n"
+		"    turn u closed OK\n"
+		"      approval item/commandExecution/requestApproval answered\n"
+		"approval currentTime/read connection_closed\n",
+		NULL,
+		{"--propagation-inject-server-requests=true"}},
 	{.about = "the client is told of the turn if questions have no spans",
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1?" MAY_I("0", "u", "i"),
 			"1>" DECIDED("0", "accept"), "1<" COMPLETED("u"),
