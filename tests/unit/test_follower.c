@@ -723,6 +723,501 @@ START_TEST(test_talks)
 }
 END_TEST
 
+/* --- what the spans say --- */
+
+/* Says some lines; all is shut down. */
+static struct conversation *talk_hold(const char *const *flags, const char *const *lines)
+{
+	struct conversation *said;
+
+	conversation_load(flags);
+	said = conversation_begin();
+	for (; *lines != NULL; lines++)
+		conversation_line(said, *lines);
+	conversation_shut_down(said);
+	return said;
+}
+
+static void talk_done(struct conversation *said)
+{
+	conversation_check_all(said);
+	conversation_end(said);
+	conversation_unload();
+}
+
+#define HTTP_STATUS "{'httpStatusCode':429}"
+
+static const struct {
+	const char *end;
+	const char *type;
+} failures[] = {
+	{FAILED("u", "'internalServerError'"), "internalServerError"},
+	{FAILED("u", "'badRequest'"), "badRequest"},
+	{FAILED("u", "{'httpConnectionFailed':" HTTP_STATUS "}"), "httpConnectionFailed"},
+	{FAILED("u", "{'responseStreamConnectionFailed':" HTTP_STATUS "}"),
+		"responseStreamConnectionFailed"},
+	{FAILED("u", "{'responseStreamDisconnected':" HTTP_STATUS "}"),
+		"responseStreamDisconnected"},
+	{FAILED("u", "{'responseTooManyFailedAttempts':" HTTP_STATUS "}"),
+		"responseTooManyFailedAttempts"},
+	{FAILED("u", "{'activeTurnNotSteerable':{'turnKind':'review'}}"), "activeTurnNotSteerable"},
+	{FAILED("u", "null"), "_OTHER"},
+};
+
+START_TEST(test_failures)
+{
+	char end[512];
+	const char *lines[] = {"1>" ASK("1"), "1<" ANSWER("1", "u"), end, NULL};
+	struct conversation *said;
+	const struct kept *turn;
+	char type[64];
+
+	snprintf(end, sizeof end, "1<%s", failures[_i].end);
+	snprintf(type, sizeof type, " error.type=%s ", failures[_i].type);
+	said = talk_hold(NULL, lines);
+	turn = conversation_span(said, "app_server.turn");
+	ck_assert_int_eq(turn->status, SPAN_STATUS_ERROR);
+	ck_assert_str_eq(turn->message, "boom");
+	text_has(turn->attributes, type);
+	text_has(turn->attributes, " turn.status=failed ");
+	talk_done(said);
+}
+END_TEST
+
+/* All that a turn and its dispatch say. */
+START_TEST(test_turn)
+{
+	static const char *const lines[] = {"1>" ASK("1"), "1<" ANSWER("1", "u"),
+		"1<" DELTA("u", "m", "four"), "1<" DELTA("u", "m", "\\u00e9"),
+		"1<" NOTICE("thread/tokenUsage/updated",
+			"'threadId':'t','turnId':'u','tokenUsage':{'total':{'inputTokens':999},"
+			"'last':{'inputTokens':10,'cachedInputTokens':4,'outputTokens':3,"
+			"'reasoningOutputTokens':0,'totalTokens':13}}"),
+		"1<" NOTICE("thread/tokenUsage/updated",
+			"'threadId':'t','turnId':'u','tokenUsage':{"
+			"'last':{'inputTokens':5,'outputTokens':2,'reasoningOutputTokens':1}}"),
+		"1<" NOTICE("turn/plan/updated", "'threadId':'t','turnId':'u','plan':[]"),
+		"1<" PROBLEM("u", "true"), "1<" PROBLEM("u", "false"), "1<" PROBLEM("u", "1"),
+		"1<" NOTICE("model/rerouted", "'threadId':'t','turnId':'u'"), "1<" COMPLETED("u"),
+		NULL};
+	struct conversation *said = talk_hold(NULL, lines);
+	const struct kept *turn = conversation_span(said, "app_server.turn");
+	const struct kept *dispatch = conversation_span(said, "app_server.dispatch turn_input");
+
+	ck_assert_str_eq(turn->attributes,
+		" thread.id=t turn.id=u turn.kind=turn gen_ai.usage.input_tokens=15 "
+		"gen_ai.usage.cache_read.input_tokens=4 gen_ai.usage.output_tokens=5 "
+		"gen_ai.usage.reasoning.output_tokens=1 turn.status=completed "
+		"turn.delta.count=2 turn.delta.bytes=10 turn.time_to_first_token_ms=1 "
+		"sidespan.end_reason=closed ");
+	ck_assert_str_eq(turn->events, " *plan updated  *retry error.message=Reconnecting  *error "
+				       "error.message=Reconnecting  *model rerouted ");
+	ck_assert_int_eq(turn->kind, SPAN_KIND_INTERNAL);
+	ck_assert_uint_eq(turn->start_unix_ns, CONVERSATION_WALL_NS + CONVERSATION_STEP_NS);
+	ck_assert_uint_eq(turn->end_unix_ns, turn->start_unix_ns + 10 * CONVERSATION_STEP_NS);
+	ck_assert_str_eq(dispatch->attributes,
+		" app_server.operation=turn_input rpc.method=turn/start thread.id=t turn.id=u ");
+	ck_assert_int_eq(dispatch->kind, SPAN_KIND_INTERNAL);
+	ck_assert_uint_eq(dispatch->start_unix_ns, CONVERSATION_WALL_NS + 1000);
+	ck_assert_uint_eq(dispatch->end_unix_ns, turn->start_unix_ns);
+	talk_done(said);
+}
+END_TEST
+
+static const struct {
+	const char *started, *completed;
+	const char *name, *attributes;
+	enum span_status status;
+	const char *message;
+} items[] = {
+	{"'type':'commandExecution','command':'/bin/bash -lc \\'secret\\''",
+		"'type':'commandExecution','status':'completed','exitCode':0",
+		"app_server.item commandExecution",
+		" thread.id=t turn.id=u item.id=i item.type=commandExecution "
+		"process.executable.name=bash item.status=completed process.exit.code=0 "
+		"sidespan.end_reason=closed ",
+		SPAN_STATUS_UNSET, ""},
+	{"'type':'commandExecution','command':'/bin/bash -lc x',"
+	 "'commandActions':[{'type':'unknown','command':'ls -l'}]",
+		"'type':'commandExecution','status':'failed','exitCode':-1",
+		"app_server.item commandExecution",
+		" thread.id=t turn.id=u item.id=i item.type=commandExecution "
+		"process.executable.name=ls item.status=failed process.exit.code=-1 ",
+		SPAN_STATUS_ERROR, ""},
+	{"'type':'mcpToolCall','server':'srv','tool':'search','arguments':{'q':'secret'}",
+		"'type':'mcpToolCall','status':'failed','error':{'message':'refused'}",
+		"app_server.item mcpToolCall",
+		" thread.id=t turn.id=u item.id=i item.type=mcpToolCall gen_ai.tool.name=search "
+		"mcp.server.name=srv item.status=failed ",
+		SPAN_STATUS_ERROR, "refused"},
+	{"'type':'reasoning','summary':['secret']", "'type':'reasoning'",
+		"app_server.item reasoning",
+		" thread.id=t turn.id=u item.id=i item.type=reasoning sidespan.end_reason=closed ",
+		SPAN_STATUS_UNSET, ""},
+	{"'type':'agentMessage','text':'secret'", "'type':'agentMessage','text':'secret'",
+		"app_server.item agentMessage",
+		" thread.id=t turn.id=u item.id=i item.type=agentMessage "
+		"sidespan.end_reason=closed ",
+		SPAN_STATUS_UNSET, ""},
+	{"'type':'fileChange','changes':[]", "'type':'fileChange','status':'declined'",
+		"app_server.item fileChange",
+		" thread.id=t turn.id=u item.id=i item.type=fileChange item.status=declined ",
+		SPAN_STATUS_UNSET, ""},
+	{"'type':'userMessage','content':[]", "'type':'userMessage'", NULL, "", SPAN_STATUS_UNSET,
+		""},
+};
+
+START_TEST(test_items)
+{
+	char started[512], completed[512];
+	const char *lines[] = {
+		"1>" ASK("1"), "1<" ANSWER("1", "u"), started, completed, completed, NULL};
+	struct conversation *said;
+	const struct kept *item;
+
+	snprintf(started, sizeof started, "1<" ITEM("started", "u", "i", "%s"), items[_i].started);
+	snprintf(completed, sizeof completed, "1<" ITEM("completed", "u", "i", "%s"),
+		items[_i].completed);
+	said = talk_hold(NULL, lines);
+	ck_assert_uint_eq(conversation_count(said, "app_server.item "), items[_i].name != NULL);
+	if (items[_i].name != NULL) {
+		item = conversation_span(said, items[_i].name);
+		text_has(item->attributes, items[_i].attributes);
+		ck_assert_int_eq(item->status, items[_i].status);
+		ck_assert_str_eq(item->message, items[_i].message);
+	}
+	talk_done(said);
+}
+END_TEST
+
+/* What commands print is counted, whose it is; deltas of no turn or item are nobody's. */
+START_TEST(test_output)
+{
+	static const char *const lines[] = {"1>" ASK("1"), "1<" ANSWER("1", "u"),
+		"1<" COMMAND("u", "i"), "1<" COMMAND("u", "j"),
+		"1<" NOTICE("item/commandExecution/outputDelta", PART("u", "j") ",'delta':'abc'"),
+		"1<" NOTICE("item/commandExecution/outputDelta", PART("u", "x") ",'delta':'abc'"),
+		"1<" DELTA("x", "i", "abc"), "1<" COMMAND_ENDED("u", "i"),
+		"1<" COMMAND_ENDED("u", "j"), NULL};
+	struct conversation *said = talk_hold(NULL, lines);
+
+	ck_assert_str_eq(conversation_tree(said, " item.output.count item.output.bytes "
+						 "turn.delta.count"),
+		"turn/start answered\n"
+		"  dispatch turn_input\n"
+		"    turn u shutdown\n"
+		"      item commandExecution i closed\n"
+		"      item commandExecution j closed item.output.count=1 "
+		"item.output.bytes=3\n");
+	talk_done(said);
+}
+END_TEST
+
+/* A question says which method, which id, and is of the kind that a client's span is. */
+START_TEST(test_question)
+{
+	static const char *const lines[] = {"1>" ASK("1"), "1<" ANSWER("1", "u"),
+		"1<" MAY_I("'q-1'", "u", "i"), "1>" DECIDED("'q-1'", "acceptForSession"), NULL};
+	struct conversation *said = talk_hold(NULL, lines);
+	const struct kept *question = conversation_span(
+		said, "app_server.approval item/commandExecution/requestApproval");
+
+	ck_assert_int_eq(question->kind, SPAN_KIND_CLIENT);
+	ck_assert_str_eq(question->attributes,
+		" thread.id=t turn.id=u item.id=i rpc.method=item/commandExecution/requestApproval "
+		"rpc.request_id=q-1 approval.decision=acceptForSession "
+		"sidespan.end_reason=answered ");
+	ck_assert_uint_eq(
+		question->end_unix_ns, question->start_unix_ns + CONVERSATION_STEP_NS + 1000);
+	talk_done(said);
+}
+END_TEST
+
+/* An announcement is below its turn, of no length, says what is known by then, and comes once. */
+START_TEST(test_announcement)
+{
+	static const char *const lines[] = {"1>" ASK("1"), "1<" ANSWER("1", "u"), "+9997", "+1",
+		"+1", "+10000", "1<" COMPLETED("u"), NULL};
+	struct conversation *said = talk_hold(NULL, lines);
+	const struct kept *told = conversation_span(said, "app_server.turn started");
+	const struct kept *turn = conversation_span(said, "app_server.turn");
+
+	ck_assert_uint_eq(conversation_counters(said)->announced, 1);
+	ck_assert_uint_eq(conversation_count(said, "app_server.turn started"), 1);
+	ck_assert_ptr_eq(told, &said->exporter->spans[2]); /* after its request, before the turn */
+	ck_assert_mem_eq(told->parent, turn->context.span_id, SPAN_ID_SIZE);
+	ck_assert_uint_eq(told->start_unix_ns, turn->start_unix_ns);
+	ck_assert_uint_eq(told->end_unix_ns, turn->start_unix_ns);
+	ck_assert_int_eq(told->kind, SPAN_KIND_INTERNAL);
+	ck_assert_str_eq(told->attributes, " thread.id=t turn.id=u turn.kind=turn ");
+	talk_done(said);
+}
+END_TEST
+
+/* --- contexts --- */
+
+#define ASK_IN(id, parent)                                                                         \
+	"{'id':" id                                                                                \
+	",'method':'turn/start','params':{'threadId':'t'},'trace':{'traceparent':'" parent         \
+	"','tracestate':'a=1'}}"
+
+/* The client's trace and its state go on: in dispatch, turn, items, questions, sub-agents' turns.
+ */
+START_TEST(test_client_context)
+{
+	static const char *const lines[] = {"1>" ASK_IN("1", CONVERSATION_CLIENT("01")),
+		"1<" ANSWER("1", "u"), "1<" COMMAND("u", "i"), "1?" MAY_I("0", "u", "i"), NULL};
+	static const char *const flags[] = {"--propagation-inject-server-requests=true", NULL};
+	struct conversation *said = talk_hold(flags, lines);
+	struct traceparent client;
+	size_t i;
+
+	ck_assert_int_eq(
+		traceparent_parse(&client, CONVERSATION_CLIENT("01"), TRACEPARENT_SIZE), 0);
+	ck_assert_uint_eq(said->exporter->count, 5);
+	for (i = 0; i < 5; i++) {
+		const struct kept *span = &said->exporter->spans[i];
+
+		ck_assert_mem_eq(span->context.trace_id, client.trace_id, TRACE_ID_SIZE);
+		ck_assert_str_eq(span->tracestate, "a=1");
+	}
+	text_has(said->carrier, "\"tracestate\":\"a=1\"");
+	ck_assert_mem_eq(conversation_span(said, "app_server.request turn/start")->parent,
+		client.span_id, SPAN_ID_SIZE);
+	talk_done(said);
+}
+END_TEST
+
+/* The carrier of a turn's request names the turn, that of other work the dispatch. */
+START_TEST(test_promises)
+{
+	static const char *const lines[] = {"1>" ASK("1"), "1<" ANSWER("1", "u"), "1>" ASK("2"),
+		"1<" ANSWER("2", "u"), "1>" ASK("3"), "1<" REFUSED("3"),
+		"1>" REQUEST("4", "thread/list", ""), "1<" DONE("4"), NULL};
+	struct conversation *said = talk_hold(NULL, lines);
+	static const char *const names[] = {"app_server.turn", "app_server.dispatch turn_input",
+		"app_server.request turn/start", "app_server.request thread/list"};
+	size_t i;
+
+	ck_assert_uint_eq(said->told_count, 4);
+	for (i = 0; i < 4; i++) {
+		const struct kept *span = kept_find(said->exporter, said->told[i].span_id);
+
+		ck_assert_ptr_nonnull(span);
+		ck_assert_str_eq(span->name, names[i]);
+	}
+	talk_done(said);
+}
+END_TEST
+
+static const struct {
+	bool no_exporter;
+	const char *ask;
+	const char *flag; /* of a carrier */
+} quiet_rows[] = {
+	{false, "1>" ASK_IN("1", CONVERSATION_CLIENT("00")), "-00\""},
+	{true, "1>" ASK_IN("1", CONVERSATION_CLIENT("01")), "-01\""},
+};
+
+/* Nothing is recorded, but the context goes on, and what hangs below is not recorded either. */
+START_TEST(test_not_recorded)
+{
+	static const char *const lines[] = {"1<" ANSWER("1", "u"), "1<" COMMAND("u", "i"),
+		"1<" STARTED_AS("sub", "v", "u"), "+10001", "1?" MAY_I("0", "u", "i"), NULL};
+	struct conversation *said;
+	size_t i;
+
+	conversation_load(NULL);
+	conversation_only.quiet = quiet_rows[_i].no_exporter;
+	said = conversation_begin();
+	conversation_line(said, quiet_rows[_i].ask);
+	text_has(said->carrier, CONVERSATION_CLIENT_TRACE);
+	text_has(said->carrier, quiet_rows[_i].flag);
+	for (i = 0; lines[i] != NULL; i++)
+		conversation_line(said, lines[i]);
+	text_has(said->carrier, CONVERSATION_CLIENT_TRACE);
+	text_has(said->carrier, quiet_rows[_i].flag);
+	conversation_shut_down(said);
+	ck_assert_uint_eq(said->exporter->count, 0);
+	ck_assert_uint_eq(conversation_counters(said)->opened, 4);
+	conversation_check(said);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
+/* A turn that nobody asked for begins a trace, which the sampler decides on. */
+START_TEST(test_sampled_out)
+{
+	static const char *const flags[] = {"--sampler=always_off", NULL};
+	static const char *const lines[] = {"1<" STARTED("u"), "1<" COMPLETED("u"), NULL};
+	struct conversation *said = talk_hold(flags, lines);
+
+	ck_assert_uint_eq(said->exporter->count, 0);
+	ck_assert_uint_eq(conversation_counters(said)->opened, 1);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
+/* --- limits --- */
+
+/* Ten thousand pieces of text are two numbers: no memory is asked for. */
+START_TEST(test_many_deltas)
+{
+	struct conversation *said;
+	const struct envelope *delta;
+	size_t i;
+
+	conversation_load(NULL);
+	said = conversation_begin();
+	conversation_line(said, "1>" ASK("1"));
+	conversation_line(said, "1<" ANSWER("1", "u"));
+	conversation_line(said, "1<" COMMAND("u", "i"));
+	delta = conversation_read(said, DELTA("u", "m", "0123456789"));
+	unit_alloc_fail_after(0);
+	for (i = 0; i < 10000; i++)
+		conversation_backend(said, 1, delta, false);
+	unit_alloc_fail_never();
+	ck_assert(!unit_alloc_failed());
+	conversation_shut_down(said);
+	text_has(conversation_span(said, "app_server.turn")->attributes,
+		" turn.delta.count=10000 turn.delta.bytes=100000 ");
+	talk_done(said);
+}
+END_TEST
+
+/* The oldest gives way, with what is below it. */
+START_TEST(test_spans_max)
+{
+	static const char *const flags[] = {"--lifecycle-spans-max=16", NULL};
+	struct conversation *said;
+	char line[256];
+	int i;
+
+	conversation_load(flags);
+	said = conversation_begin();
+	conversation_line(said, "1<" STARTED("a"));
+	conversation_line(said, "1<" COMMAND("a", "i"));
+	for (i = 0; i < 14; i++) {
+		snprintf(line, sizeof line, "1<" COMMAND("a", "i%d"), i);
+		conversation_line(said, line);
+	}
+	ck_assert_uint_eq(conversation_counters(said)->opened, 16);
+	conversation_line(said, "1<" COMMAND("a", "over")); /* its own parent is the oldest */
+	ck_assert_uint_eq(conversation_counters(said)->evicted, 1);
+	ck_assert_uint_eq(conversation_counters(said)->parentless, 1);
+	ck_assert_uint_eq(said->exporter->count, 16);
+	for (i = 0; i < 15; i++)
+		text_has(said->exporter->spans[i].attributes, "=parent_ended ");
+	text_has(said->exporter->spans[15].attributes, "=evicted ");
+	for (i = 0; i < 17; i++) {
+		snprintf(line, sizeof line, "1<" STARTED_AS("x%d", "u%d", "u%d"), i, i, i);
+		conversation_line(said, line);
+	}
+	ck_assert_uint_eq(conversation_counters(said)->evicted, 2);
+	text_has(said->exporter->spans[16].attributes, " turn.id=u0 ");
+	for (i = 0; i < 3; i++) {
+		snprintf(line, sizeof line, "1<" REQUEST("%d", "currentTime/read", ""), i);
+		conversation_line(said, line);
+	}
+	ck_assert_uint_eq(conversation_counters(said)->evicted, 5);
+	conversation_shut_down(said);
+	talk_done(said);
+}
+END_TEST
+
+/* Beyond LIVE_WATCHERS_MAX nobody knows who else looks: the end of the others is not the last. */
+START_TEST(test_watchers_max)
+{
+	struct conversation *said;
+	int i;
+
+	conversation_load(NULL);
+	said = conversation_begin();
+	conversation_line(said, "123456789<" STARTED("u"));
+	conversation_line(said, "9<" STATUS("idle")); /* who is not known is believed */
+	for (i = 1; i <= 8; i++)
+		conversation_leave(said, (size_t)i, TRACER_BACKEND_EXITED);
+	ck_assert_uint_eq(said->exporter->count, 0);
+	conversation_line(said, "+2001");
+	text_has(conversation_span(said, "app_server.turn")->attributes, "=idle ");
+	conversation_shut_down(said);
+	talk_done(said);
+}
+END_TEST
+
+START_TEST(test_aliases_max)
+{
+	struct conversation *said;
+	char line[256];
+	int i;
+
+	conversation_load(NULL);
+	said = conversation_begin();
+	conversation_line(said, "1<" STARTED("r"));
+	for (i = 0; i < 5; i++) {
+		snprintf(line, sizeof line, "1<" STARTED_AS("t", "alias%d", "r"), i);
+		conversation_line(said, line);
+	}
+	ck_assert_uint_eq(conversation_counters(said)->no_memory, 1);
+	conversation_line(said, "1<" COMPLETED("alias4")); /* nobody's */
+	ck_assert_uint_eq(said->exporter->count, 0);
+	conversation_line(said, "1<" COMPLETED("alias3"));
+	ck_assert_uint_eq(said->exporter->count, 1);
+	conversation_shut_down(said);
+	talk_done(said);
+}
+END_TEST
+
+/* The parts of a key are texts or numbers of 1 to KEY_PART_MAX bytes. */
+static const struct {
+	const char *part; /* % stands for so many digits: */
+	int digits;
+	bool usable;
+} key_rows[] = {
+	{"'x'", 0, true},
+	{"17", 0, true},
+	{"1.5e3", 0, true},
+	{"'\\u0000'", 0, true},
+	{"''", 0, false},
+	{"null", 0, false},
+	{"true", 0, false},
+	{"['x']", 0, false},
+	{"{}", 0, false},
+	{"'%'", KEY_PART_MAX, true},
+	{"'%'", KEY_PART_MAX + 1, false},
+	{"1%", KEY_PART_MAX - 1, true},
+	{"1%", KEY_PART_MAX, false},
+};
+
+START_TEST(test_keys)
+{
+	size_t plain = strcspn(key_rows[_i].part, "%");
+	char part[600], line[1600];
+	struct conversation *said;
+
+	snprintf(part, sizeof part, "%.*s", (int)plain, key_rows[_i].part);
+	if (key_rows[_i].digits > 0)
+		text_append(part, sizeof part, "%0*d%s", key_rows[_i].digits, 0,
+			key_rows[_i].part + plain + 1);
+	conversation_load(NULL);
+	said = conversation_begin();
+	snprintf(line, sizeof line, "1<" NOTICE("turn/started", "'threadId':%s,'turn':{'id':%s}"),
+		part, part);
+	conversation_line(said, line);
+	ck_assert_uint_eq(conversation_counters(said)->opened, key_rows[_i].usable);
+	ck_assert_uint_eq(conversation_counters(said)->keyless, !key_rows[_i].usable);
+	snprintf(line, sizeof line, "1<" NOTICE("turn/completed", "'turn':{'id':%s},'threadId':%s"),
+		part, part);
+	conversation_line(said, line);
+	ck_assert_uint_eq(said->exporter->count, key_rows[_i].usable);
+	ck_assert_uint_eq(conversation_counters(said)->keyless, 2 * !key_rows[_i].usable);
+	conversation_shut_down(said);
+	talk_done(said);
+}
+END_TEST
+
 #define COUNT(rows) ((int)(sizeof(rows) / sizeof(rows)[0]))
 
 int main(void)
@@ -730,5 +1225,20 @@ int main(void)
 	TCase *tc = tcase_create("follower");
 
 	tcase_add_loop_test(tc, test_talks, 0, COUNT(talks));
+	tcase_add_loop_test(tc, test_failures, 0, COUNT(failures));
+	tcase_add_test(tc, test_turn);
+	tcase_add_loop_test(tc, test_items, 0, COUNT(items));
+	tcase_add_test(tc, test_output);
+	tcase_add_test(tc, test_question);
+	tcase_add_test(tc, test_announcement);
+	tcase_add_test(tc, test_client_context);
+	tcase_add_test(tc, test_promises);
+	tcase_add_loop_test(tc, test_not_recorded, 0, COUNT(quiet_rows));
+	tcase_add_test(tc, test_sampled_out);
+	tcase_add_test(tc, test_many_deltas);
+	tcase_add_test(tc, test_spans_max);
+	tcase_add_test(tc, test_watchers_max);
+	tcase_add_test(tc, test_aliases_max);
+	tcase_add_loop_test(tc, test_keys, 0, COUNT(key_rows));
 	return unit_run("follower", tc);
 }
