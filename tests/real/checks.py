@@ -7,15 +7,34 @@ from client import is_request
 from tap import CLIENT_TO_SERVER, SERVER_TO_CLIENT
 
 TRANSPORT_NAMES = {"stdio": "stdio", "ws": "websocket", "unix": "unix_socket"}
-SERVER = 2
-ERROR = 2
+INTERNAL, SERVER, CLIENT = 1, 2, 3
+OK, ERROR = 1, 2
 SAMPLED, REMOTE_KNOWN, REMOTE = 1, 0x100, 0x200
 CLOCKS_DIFFER_S = 0.002
 """sidespan dates spans by a monotonic clock and one look at the other, we by the other."""
 
+SHORTEST_NS = 1
+"""A span is at least that long, even one that ends where its parent does."""
+
 MESSAGE_CHARACTERS = 256
 NAMES_THREAD = ("thread/start", "thread/resume", "thread/fork")
 NAMES_TURN = ("turn/start", "review/start")
+REQUEST, TURN, ITEM = "app_server.request ", "app_server.turn", "app_server.item "
+APPROVAL = "app_server.approval "
+
+OPERATIONS = {
+    "turn/start": "turn_input",
+    "turn/steer": "turn_input",
+    "turn/interrupt": "interrupt",
+    "review/start": "review",
+    "thread/compact/start": "compact",
+    "thread/shellCommand": "run_user_shell_command",
+}
+"""Of the requests that submit work those that the tests make, and what codex calls it."""
+
+TURN_STATUS = {"completed": OK, "interrupted": 0, "failed": ERROR}
+ITEMS = ("agentMessage", "reasoning", "commandExecution", "contextCompaction", "collabAgentToolCall")
+DELTAS = ("item/agentMessage/delta", "item/reasoning/summaryTextDelta")
 
 
 # --- bytes
@@ -109,6 +128,10 @@ def end_reason(span):
     return span.attributes["sidespan.end_reason"]
 
 
+def request_spans(collector):
+    return [span for span in collector.ours() if span.name.startswith(REQUEST)]
+
+
 def expected_ids(request):
     """thread.id and turn.id of a request's span: what it has made, else what it asks about."""
     thread, turn = request.params.get("threadId"), request.params.get("turnId")
@@ -172,11 +195,40 @@ def check_parent(request, span):
     assert span.flags & SAMPLED
 
 
-def check_carrier(request, span, arrived):
-    """What codex was handed is this span, in a form that codex accepts."""
+def above(span, spans, title):
+    """The span itself or the nearest one above it whose name begins with title."""
+    while not span.name.startswith(title):
+        span = spans[span.parent_id]
+    return span
+
+
+def check_carrier(request, span, told, arrived):
+    """codex was handed the span under which its own belong, in a form that it accepts."""
     carrier = json.loads(arrived)["trace"]
-    assert carrier["traceparent"] == "00-%s-%s-01" % (span.trace_id, span.span_id)
+    assert carrier["traceparent"] == "00-%s-%s-01" % (told.trace_id, told.span_id)
     assert carrier.get("tracestate") == (request.trace or {}).get("tracestate")
+    if request.result is None or request.method not in OPERATIONS:
+        assert told is span, told
+    else:
+        assert told is not span, request.text
+    assert told.tracestate == span.tracestate
+
+
+def check_dispatch(request, span, below):
+    """A request that has submitted work has one span for that, any other request has none."""
+    if request.result is None or request.method not in OPERATIONS:
+        assert below == [], below
+        return
+    (dispatch,) = below
+    assert dispatch.name == "app_server.dispatch " + OPERATIONS[request.method]
+    assert dispatch.kind == INTERNAL and dispatch.status == 0
+    assert dispatch.attributes["app_server.operation"] == OPERATIONS[request.method]
+    assert dispatch.attributes["rpc.method"] == request.method
+    assert dispatch.attributes["thread.id"] == request.params["threadId"]
+    if request.method in NAMES_TURN:
+        assert dispatch.attributes["turn.id"] == request.result["turn"]["id"]
+    if request.method in NAMES_TURN or dispatch.links:
+        assert dispatch.end_ns <= span.end_ns
 
 
 def check_time(request, span, arrived_at, left_at):
@@ -190,27 +242,32 @@ def check_time(request, span, arrived_at, left_at):
 
 def check_client(server, client, recording, spans):
     """
-    Checks one connection; returns the ids of its spans. `spans` has all of them by id. The client's
-    name is that of the first initialize that codex accepted; an initialize itself shows its own.
+    Checks one connection; returns the ids of its requests' spans and of their dispatches. `spans`
+    has all by id. The client's name is that of the first initialize that codex accepted; an
+    initialize itself shows its own.
     """
     arrived = recording.messages(CLIENT_TO_SERVER, not client.lines)
     left = {text: when for when, text in recording.messages(SERVER_TO_CLIENT, not client.lines)}
     sent = [message for message in client.messages if message.sent]
-    requests, seen, known = iter(client.requests()), [], {}
+    requests, seen, dispatches, known = iter(client.requests()), [], [], {}
     for message, (when, text) in zip(sent, arrived):
         if not is_request(message):
             continue
-        request, span = next(requests), spans[span_id_of(json.loads(text)["trace"])]
+        request, named = next(requests), spans[span_id_of(json.loads(text)["trace"])]
+        span = above(named, spans, REQUEST)
+        below = [each for each in spans.values() if each.parent_id == span.span_id]
         told = request.params.get("clientInfo", {}) if request.method == "initialize" else known
         known = told if request.result and not known else known
         check_attributes(server, told, request, span)
         check_status(request, span)
         check_parent(request, span)
-        check_carrier(request, span, text)
+        check_carrier(request, span, named, text)
+        check_dispatch(request, span, below)
         check_time(request, span, when, left[request.reply.text] if request.reply else None)
         seen.append(span)
+        dispatches += [each.span_id for each in below]
     assert len({span.attributes["app_server.connection_id"] for span in seen}) <= 1
-    return [span.span_id for span in seen]
+    return [span.span_id for span in seen] + dispatches
 
 
 def check_accounts(server):
@@ -227,16 +284,135 @@ def check_accounts(server):
 
 
 def check_spans(server):
-    """Exactly one span per request, a right one, and no other."""
+    """A right span for each request and for each piece of work on the wire, and no other."""
     check_accounts(server)
+    check_order(server)
     ours = server.lab.collector.ours()
     spans = {span.span_id: span for span in ours}
-    assert len(spans) == len(ours), Counter(span.span_id for span in ours).most_common(3)
     seen = []
     for client, recording in zip(server.clients, server.recordings()):
         seen += check_client(server, client, recording, spans)
+    seen += [span.span_id for span in check_work(server)]
     assert len(seen) == len(set(seen))
     assert [span for span in ours if span.span_id not in set(seen)] == []
+
+
+# --- work that goes on: turns, items, approvals
+
+
+def check_order(server):
+    """No id twice, no span that ends before it starts, none whose parent is missing or younger."""
+    ours = server.lab.collector.ours()
+    spans = {span.span_id: span for span in ours}
+    assert len(spans) == len(ours), Counter(span.span_id for span in ours).most_common(3)
+    for span in ours:
+        assert span.start_ns <= span.end_ns, span
+        if span.parent_id is None or span.name.startswith(REQUEST):
+            continue
+        parent = spans[span.parent_id]
+        assert (span.trace_id, span.tracestate) == (parent.trace_id, parent.tracestate), span
+        assert parent.start_ns <= span.start_ns, (parent, span)
+        assert set(span.links) <= set(spans), span
+        if span.name.startswith((ITEM, APPROVAL)):
+            assert span.end_ns <= parent.end_ns + SHORTEST_NS, (parent, span)
+
+
+def notes(server, *methods):
+    """The parameters of each client's notifications, and of codex's requests with their ids."""
+    for client in server.clients:
+        for message in client.received():
+            if message.has("method") and message.json["method"] in methods:
+                yield {**message.json["params"], "id": message.json.get("id")}
+
+
+def wire_turns(server):
+    """(thread, turn) of each turn of which a client was told, and how it ended, if it was told."""
+    turns = {}
+    for client in server.clients:
+        for request in client.requests():
+            if request.result and request.method in NAMES_TURN:
+                turns[request.params["threadId"], request.result["turn"]["id"]] = None
+    for note in notes(server, "turn/started"):
+        thread, turn, root = note["threadId"], note["turn"]["id"], note["turn"]["rootTurnId"]
+        if (thread, root) not in turns:  # else it is another name for that one
+            turns[thread, turn] = None
+    for note in notes(server, "turn/completed"):
+        turns[note["threadId"], note["turn"]["id"]] = note["turn"]
+    return turns
+
+
+def wire_items(server):
+    """(thread, turn, item): type of each item that has a span."""
+    return {
+        (note["threadId"], note["turnId"], note["item"]["id"]): note["item"]["type"]
+        for note in notes(server, "item/started")
+        if note["item"]["type"] in ITEMS
+    }
+
+
+def wire_calls(server):
+    """(id, thread, turn, item) of each request of codex; it has one id for all clients."""
+    return {
+        (str(note["id"]), note["threadId"], note["turnId"], note["itemId"])
+        for note in notes(server, "item/commandExecution/requestApproval")
+    }
+
+
+def turn_key(span):
+    return span.attributes["thread.id"], span.attributes["turn.id"]
+
+
+def item_key(span):
+    return (*turn_key(span), span.attributes["item.id"])
+
+
+def named(server, title):
+    return [span for span in server.lab.collector.ours() if span.name.startswith(title)]
+
+
+def check_turn(server, span, ended):
+    """How a turn ended, as codex said; how many deltas it had, where only one client heard them."""
+    if ended:
+        assert span.attributes["turn.status"] == ended["status"], span
+        assert span.status == TURN_STATUS[ended["status"]], span
+        assert end_reason(span) == "closed", span
+        assert span.status_message == ((ended["error"] or {}).get("message") or ""), span
+        assert ("error.type" in span.attributes) == (ended["status"] == "failed"), span
+    else:
+        assert "turn.status" not in span.attributes and end_reason(span) != "closed", span
+    deltas = [
+        note["delta"]
+        for note in notes(server, *DELTAS)
+        if (note["threadId"], note["turnId"]) == turn_key(span)
+    ]
+    if len(server.clients) == 1:
+        assert span.attributes.get("turn.delta.count", 0) == len(deltas), span
+        size = sum(len(delta.encode()) for delta in deltas)
+        assert span.attributes.get("turn.delta.bytes", 0) == size, span
+
+
+def check_work(server):
+    """One span for each turn, item and request of codex that a client saw; returns them all."""
+    turns, items, approvals = (named(server, title) for title in (TURN, ITEM, APPROVAL))
+    ended = wire_turns(server)
+    assert sorted(map(turn_key, turns)) == sorted(ended)
+    for span in turns:
+        assert (span.name, span.kind) == (TURN, INTERNAL)
+        check_turn(server, span, ended[turn_key(span)])
+    kinds = wire_items(server)
+    assert sorted(map(item_key, items)) == sorted(kinds)
+    for span in items:
+        assert (span.name, span.kind) == (ITEM + kinds[item_key(span)], INTERNAL)
+    calls = [(span.attributes["rpc.request_id"], *item_key(span)) for span in approvals]
+    assert sorted(calls) == sorted(wire_calls(server))
+    places = {item_key(span): span.span_id for span in items}
+    for span in approvals:
+        assert (span.name, span.kind) == (APPROVAL + span.attributes["rpc.method"], CLIENT)
+        assert span.parent_id == places[item_key(span)], span
+    return turns + items + approvals
+
+
+# --- codex's own spans
 
 
 ALIKE = (
@@ -255,15 +431,16 @@ def codex_requests(collector):
 
 
 def check_codex_spans(server):
-    """Each of codex's own request spans hangs under ours for that request, and says the same."""
+    """Each of codex's own request spans hangs below ours for that request, and says the same."""
     ours = {span.span_id: span for span in server.lab.collector.ours()}
     parents = []
     for span in codex_requests(server.lab.collector):
         parent = ours[span.parent_id]
+        request = above(parent, ours, REQUEST)
         assert span.trace_id == parent.trace_id
         assert span.tracestate == parent.tracestate
-        assert parent.start - CLOCKS_DIFFER_S <= span.start
+        assert request.start - CLOCKS_DIFFER_S <= span.start
         for name in ALIKE:
-            assert span.attributes.get(name) == parent.attributes.get(name), name
+            assert span.attributes.get(name) == request.attributes.get(name), name
         parents.append(parent.span_id)
     assert len(parents) == len(set(parents))

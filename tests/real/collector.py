@@ -29,8 +29,11 @@ class Span:
         self.trace_id, self.span_id = span["traceId"], span["spanId"]
         self.parent_id = span.get("parentSpanId") or None
         self.tracestate = span.get("traceState", "")
-        self.start = int(span["startTimeUnixNano"]) / 1e9
-        self.end = int(span["endTimeUnixNano"]) / 1e9
+        self.start_ns = int(span["startTimeUnixNano"])
+        self.end_ns = int(span["endTimeUnixNano"])
+        self.start, self.end = self.start_ns / 1e9, self.end_ns / 1e9
+        self.links = [link["spanId"] for link in span.get("links", [])]
+        self.events = [event["name"] for event in span.get("events", [])]
         self.status = span.get("status", {}).get("code", 0)
         self.status_message = span.get("status", {}).get("message", "")
 

@@ -8,7 +8,9 @@ What one answer looks like is said by a marker in the user's text:
     <hold>         the first delta, then nothing until release()
     <http CODE>    an HTTP error
     <fail>         the stream begins, then reports failure
+    <cut>          the stream begins, then the connection ends
     <run COMMAND>  asks to run COMMAND outside the sandbox, so that codex asks its client
+    <spawn TEXT>   starts a sub-agent, which is told <TEXT>; goes on once something is on hold
 
 After the output of a tool the answer is a plain message. `requests` has the headers of every call.
 """
@@ -107,21 +109,29 @@ class Stream:
             }
         )
 
+    def call(self, name, arguments, **members):
+        self.close_item(
+            {
+                "type": "function_call",
+                "id": "fc_%d" % self.number,
+                "call_id": "call_%d" % self.number,
+                "name": name,
+                "arguments": json.dumps(arguments),
+                **members,
+            }
+        )
+
     def run_command(self, command):
         arguments = {
             "cmd": command,
             "sandbox_permissions": "require_escalated",
             "justification": "the test wants it",
         }
-        self.close_item(
-            {
-                "type": "function_call",
-                "id": "fc_%d" % self.number,
-                "call_id": "call_%d" % self.number,
-                "name": "exec_command",
-                "arguments": json.dumps(arguments),
-            }
-        )
+        self.call("exec_command", arguments)
+
+    def spawn(self, text):
+        arguments = {"message": "<%s>" % text, "task_name": "child"}
+        self.call("spawn_agent", arguments, namespace="multi_agent_v1")
 
 
 class Model(ThreadingHTTPServer):
@@ -130,7 +140,8 @@ class Model(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = "http://127.0.0.1:%d/v1" % self.server_port
-        self.requests, self.released = [], threading.Event()
+        self.requests, self.spawned = [], False
+        self.held, self.released = threading.Event(), threading.Event()
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def release(self):
@@ -184,15 +195,28 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer_stream(self, stream, marker, argument):
         stream.begin()
+        if marker == "cut":
+            self.close_connection = True
+            return None
         if marker == "fail":
             return stream.fail()
         if marker == "run":
             stream.run_command(argument)
             return stream.complete()
+        if marker == "spawn":
+            self.server.spawned = True
+            stream.spawn(argument)
+            return stream.complete()
+        if marker == "" and self.server.spawned:
+            self.server.held.wait(HOLD_S)
         if marker == "reason":
             stream.reasoning()
         stream.message(
             int(argument) if marker == "deltas" else 8,
-            (lambda: self.server.released.wait(HOLD_S)) if marker == "hold" else lambda: None,
+            self.hold if marker == "hold" else lambda: None,
         )
         return stream.complete()
+
+    def hold(self):
+        self.server.held.set()
+        self.server.released.wait(HOLD_S)

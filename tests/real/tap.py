@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 
-from wire import READ_BYTES, TEXT, Frames, Lines
+from wire import READ_BYTES, TEXT, Frames, Lines, at_once
 
 CLIENT_TO_SERVER, SERVER_TO_CLIENT = "c2s", "s2c"
 
@@ -102,6 +102,8 @@ class Relay:
             threading.Thread(target=self.serve, args=(client, recording), daemon=True).start()
 
     def serve(self, client, recording):
+        if client.family == socket.AF_INET:
+            at_once(client)
         try:
             server = self.connect()
         except OSError:

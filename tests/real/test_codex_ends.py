@@ -6,7 +6,15 @@ import time
 
 import pytest
 
-from checks import CLOCKS_DIFFER_S, check_accounts, check_bytes, check_spans, end_reason
+from checks import (
+    CLOCKS_DIFFER_S,
+    check_accounts,
+    check_bytes,
+    check_order,
+    check_spans,
+    end_reason,
+    request_spans,
+)
 from client import WAIT_S
 from codex import TRANSPORTS, freeze, state, until
 from tap import CLIENT_TO_SERVER
@@ -32,7 +40,9 @@ def start_unanswered(server, client, count=3):
 
 def reasons(collector, method):
     return [
-        end_reason(span) for span in collector.ours() if span.attributes["rpc.method"] == method
+        end_reason(span)
+        for span in request_spans(collector)
+        if span.attributes["rpc.method"] == method
     ]
 
 
@@ -56,7 +66,9 @@ def test_exit_status(lab, bare, how):
     assert not alive(pid)
     if not bare:
         assert reasons(lab.collector, "turn/start") == ["answered"]
-        assert server.accounts()["sent"] == len(client.requests())
+        check_accounts(server)
+        check_order(server)
+        assert len(request_spans(lab.collector)) == len(client.requests())
 
 
 @pytest.mark.parametrize("arguments, status", [(["--no-such-option"], 2), (["--help"], 0)])
@@ -94,7 +106,7 @@ def test_codex_killed(lab, transport):
     assert server.stop() == (128 + 9 if transport == "stdio" else 0)
     check_bytes(server)
     check_spans(server)
-    lost = [span for span in lab.collector.ours() if end_reason(span) not in ("answered", "error")]
+    lost = [span for span in request_spans(lab.collector) if end_reason(span) not in ("answered", "error")]
     assert len(lost) == 3
     for span in lost:
         assert end_reason(span) == "backend_exited" or transport != "stdio"

@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from checks import check_bytes, check_codex_spans, check_spans, codex_requests
+from checks import (
+    REQUEST,
+    TURN,
+    above,
+    check_bytes,
+    check_codex_spans,
+    check_spans,
+    codex_requests,
+)
 from codex import TRANSPORTS
 from scenarios import SCENARIOS
 
@@ -115,7 +123,7 @@ def test_unsampled(lab, transport):
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("name", ["turns", "errors", "traced", "approvals"])
 def test_codex_spans(lab, transport, name):
-    """codex's own spans, down to the turn that outlives its request, are in one tree with ours."""
+    """codex's own turns are below ours: those that their requests have started."""
     server = lab.serve(transport, otel=True)
     SCENARIOS[name](server)
     wait_codex_spans(server)
@@ -125,7 +133,7 @@ def test_codex_spans(lab, transport, name):
     check_codex_spans(server)
     by_id = {span.span_id: span for span in lab.collector.spans}
     for span in codex_turns(lab.collector):
-        turn = span.attributes["turn.id"]
-        while span.scope.get("name") != "sidespan":
-            span = by_id[span.parent_id]
-        assert (span.attributes["rpc.method"], span.attributes["turn.id"]) == ("turn/start", turn)
+        turn, request = above(span, by_id, TURN), above(span, by_id, REQUEST)
+        assert above(turn, by_id, REQUEST) is request
+        assert turn.attributes["turn.id"] == span.attributes["turn.id"]
+        assert request.attributes["rpc.method"] == "turn/start"

@@ -2,7 +2,15 @@
 
 import pytest
 
-from checks import check_bytes, check_spans, shapes
+from checks import (
+    check_accounts,
+    check_bytes,
+    check_order,
+    check_spans,
+    check_work,
+    request_spans,
+    shapes,
+)
 from codex import TRANSPORTS, Lab
 from scenarios import SCENARIOS
 
@@ -48,9 +56,12 @@ def test_untapped(lab, transport):
     SCENARIOS["turns"](server)
     assert server.stop() == 0
     client = server.clients[0]
-    assert server.accounts()["sent"] == len(client.requests())
-    spans = {span.attributes["rpc.request_id"]: span.name for span in lab.collector.ours()}
-    assert spans == {
+    check_accounts(server)
+    check_order(server)
+    check_work(server)
+    requests = request_spans(lab.collector)
+    assert len(requests) == len(client.requests())
+    assert {span.attributes["rpc.request_id"]: span.name for span in requests} == {
         str(request.id): "app_server.request " + request.method for request in client.requests()
     }
 
@@ -71,7 +82,8 @@ def test_connections(lab, transport):
     assert server.stop() == 0
     check_bytes(server)
     check_spans(server)
-    assert len({span.attributes["app_server.connection_id"] for span in lab.collector.ours()}) == 2
+    requests = request_spans(lab.collector)
+    assert len({span.attributes["app_server.connection_id"] for span in requests}) == 2
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

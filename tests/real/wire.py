@@ -113,6 +113,12 @@ class Pipe:
             pass
 
 
+def at_once(connection):
+    """A TCP connection on which nothing small waits for an acknowledgement of what went before."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
 def connect(url):
     """A connected socket for ws://HOST:PORT or ws+unix:///PATH, and what to write into Host."""
     if url.startswith("ws+unix://"):
@@ -120,7 +126,7 @@ def connect(url):
         connection.connect(url[len("ws+unix://") :])
         return connection, "localhost"
     host, port = url[len("ws://") :].rstrip("/").rsplit(":", 1)
-    return socket.create_connection((host, int(port))), "%s:%s" % (host, port)
+    return at_once(socket.create_connection((host, int(port)))), "%s:%s" % (host, port)
 
 
 def read_head(connection):
