@@ -201,6 +201,27 @@ static const struct value_row {
 	{"{\"params\":{\"none\":\"\"}}", -4, JSON_STRING, "", false},
 	{"{\"params\":{\"none\":\"x\"}}", -4, JSON_STRING, "", true},
 	{"{\"params\":{\"none\":true}}", -4, JSON_TRUE, "", false},
+	{"{ \"id\" : 17 , \"method\" : \"turn/start\" , \"params\" : [ ] }", ENVELOPE_METHOD,
+		JSON_STRING, "turn/start", false},
+	{"{\"id\": 17, \"method\": \"turn/start\",\n\t\"params\": { \"short\":   \"ab\" } }", -3,
+		JSON_STRING, "ab", false},
+	{"{\"params\":[{\"short\":1},[2,{}],-1.5e3,null,false,true,\"x\"],\"id\":"
+	 "12345678901234567890}",
+		ENVELOPE_ID, JSON_NUMBER, "12345678901234567890", false},
+	{"{\"params\":{\"a key of many words\":{\"b\":[{\"c\":0}]},\"short\":-1e7}}", -3,
+		JSON_NUMBER, "-1e7", false},
+	{"{\"method\":\"a \\\"text\\\" with\\u00e9 escapes in some of its "
+	 "blocks\\n\",\"x\":\"\\\\\"}",
+		ENVELOPE_METHOD, JSON_STRING,
+		"a \"text\" with\xc3\xa9 escapes in some of its blocks\n", false},
+	{"{\"method\":\"0123456789012345678901234567890123456789012345678901234567890123456789"
+	 "0123456789012345678901234567890123456789012345678901234567890123456789\"}",
+		ENVELOPE_METHOD, JSON_STRING,
+		"0123456789012345678901234567890123456789012345678901234567890123456789"
+		"0123456789012345678901234567890123456789012345678901234567890123456789",
+		false},
+	{"{\"id\":\"a\",\"method\":\"b\",\"error\":{\"code\":1,\"message\":\"a\\tb\"},\"id\":null}",
+		ENVELOPE_ERROR_MESSAGE, JSON_STRING, "a\tb", false},
 };
 
 #define VALUE_ROWS (sizeof(value_rows) / sizeof(*value_rows))
@@ -438,6 +459,12 @@ START_TEST(test_longest_keys)
 }
 END_TEST
 
+static void no_check(const struct envelope *envelope, const void *row)
+{
+	(void)envelope;
+	(void)row;
+}
+
 /* Every envelope of a batch begins with nothing. */
 static void batch_check(const struct envelope *envelope, const void *row)
 {
@@ -463,6 +490,29 @@ START_TEST(test_batch)
 		envelope_read(&check, json, sizeof(json) - 1, first, sizeof(json));
 		ck_assert_int_eq(calls, 3);
 	}
+}
+END_TEST
+
+/*
+ * Texts that a message lent are not looked at in the next one, when its bytes are gone, even if the
+ * message broke off.
+ */
+START_TEST(test_lent_texts_are_forgotten)
+{
+	static const char *const broken[] = {"{\"id\":\"0123456789\",\"method\":\"m\",}",
+		"{\"id\":\"0123456789\",\"method\":\"m\"", "{\"id\":\"0123456789\"}"};
+	struct envelope_check check = {.check = no_check};
+	uint8_t *copy;
+	size_t size = strlen(broken[_i]);
+
+	copy = unit_guard_copy(broken[_i], size);
+	splice_begin(splice, SPLICE_WATCH, &envelope_hooks, &check);
+	splice_feed(splice, copy, size, true);
+	unit_guard_free(copy, size);
+	splice_begin(splice, SPLICE_WATCH, &envelope_hooks, &check);
+	splice_feed(splice, (const uint8_t *)"x", 1, false);
+	splice_feed(splice, (const uint8_t *)"{}", 2, true);
+	ck_assert_uint_eq(splice_troubles(splice), SPLICE_NOT_JSON);
 }
 END_TEST
 
@@ -600,6 +650,7 @@ int main(void)
 	tcase_add_test(tc, test_expanded_ids);
 	tcase_add_test(tc, test_longest_keys);
 	tcase_add_test(tc, test_batch);
+	tcase_add_loop_test(tc, test_lent_texts_are_forgotten, 0, 3);
 	tcase_add_test(tc, test_large);
 	tcase_add_test(tc, test_no_memory);
 	tcase_add_test(tc, test_long_keys);
