@@ -63,6 +63,7 @@ enum lifecycle_do {
 	LIFECYCLE_OPEN,     /* unless it is open or was closed */
 	LIFECYCLE_CLOSE,    /* all that are open under the key, which may be a part of theirs */
 	LIFECYCLE_LAPSE,    /* the same, unless one is heard of within a grace time */
+	LIFECYCLE_WAKE,     /* takes that back: it is going on */
 	LIFECYCLE_ANNOTATE, /* sets attributes of an open span */
 	LIFECYCLE_EVENT,    /* adds an event to it */
 	LIFECYCLE_COUNT,    /* counts a piece of a stream */

@@ -28,6 +28,7 @@ static const char *const lifecycle_rule_dos[] = {
 	[LIFECYCLE_OPEN] = "open",
 	[LIFECYCLE_CLOSE] = "close",
 	[LIFECYCLE_LAPSE] = "lapse",
+	[LIFECYCLE_WAKE] = "wake",
 	[LIFECYCLE_ANNOTATE] = "annotate",
 	[LIFECYCLE_EVENT] = "event",
 	[LIFECYCLE_COUNT] = "count",
@@ -36,7 +37,7 @@ static const char *const lifecycle_rule_dos[] = {
 
 #define LIFECYCLE_BIT(constant) (1u << LIFECYCLE_##constant)
 #define LIFECYCLE_RULE_OTHERS                                                                      \
-	(LIFECYCLE_BIT(OPEN) | LIFECYCLE_BIT(CLOSE) | LIFECYCLE_BIT(LAPSE) |                       \
+	(LIFECYCLE_BIT(OPEN) | LIFECYCLE_BIT(CLOSE) | LIFECYCLE_BIT(LAPSE) | LIFECYCLE_BIT(WAKE) | \
 		LIFECYCLE_BIT(ANNOTATE) | LIFECYCLE_BIT(EVENT) | LIFECYCLE_BIT(COUNT))
 
 /* What each message may do. */
@@ -279,6 +280,7 @@ static size_t lifecycle_rule_parts_min(
 	case LIFECYCLE_CLAIM:
 	case LIFECYCLE_CLOSE:
 	case LIFECYCLE_LAPSE:
+	case LIFECYCLE_WAKE:
 		break;
 	}
 	return span->key_count > 0;

@@ -202,23 +202,24 @@ static void action_do_close(struct action *action, const struct matcher_rule *ru
 	}
 }
 
-/*
- * An answer tells how things are. A notification does only on a connection that has told of this
- * span: on others it may be late, and about one that came before.
- */
-static bool action_may_lapse(
-	const struct action *action, const struct matcher_rule *rule, const struct live *live)
-{
-	return live->lapse_ns == 0 && (rule->row->on == LIFECYCLE_ON_REPLY ||
-					      live_is_watched(live, action->message->connection));
-}
-
 static void action_lapse(struct action *action, const struct matcher_rule *rule, struct live *live)
 {
-	if (!action_may_lapse(action, rule, live))
+	if (live->lapse_ns != 0)
 		return;
 	live->lapse_ns = action->message->now_ns;
 	work_note(action->work, rule, live, " may be over");
+}
+
+/*
+ * A connection may lag behind, and what it tells of rest be about the span before: what it tells
+ * next is that another has begun.
+ */
+static void action_wake(struct action *action, const struct matcher_rule *rule, struct live *live)
+{
+	if (live->lapse_ns == 0)
+		return;
+	live->lapse_ns = 0;
+	work_note(action->work, rule, live, " goes on");
 }
 
 /* ---- the other rules ---- */
@@ -226,6 +227,11 @@ static void action_lapse(struct action *action, const struct matcher_rule *rule,
 static void action_do_lapse(struct action *action, const struct matcher_rule *rule)
 {
 	action_each(action, rule, action_lapse);
+}
+
+static void action_do_wake(struct action *action, const struct matcher_rule *rule)
+{
+	action_each(action, rule, action_wake);
 }
 
 static void action_do_annotate(struct action *action, const struct matcher_rule *rule)
@@ -269,6 +275,7 @@ static void (*const action_table[])(struct action *action, const struct matcher_
 	[LIFECYCLE_OPEN] = opening_run,
 	[LIFECYCLE_CLOSE] = action_do_close,
 	[LIFECYCLE_LAPSE] = action_do_lapse,
+	[LIFECYCLE_WAKE] = action_do_wake,
 	[LIFECYCLE_ANNOTATE] = action_do_annotate,
 	[LIFECYCLE_EVENT] = action_do_event,
 	[LIFECYCLE_COUNT] = action_do_count,

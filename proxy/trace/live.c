@@ -257,16 +257,6 @@ void live_watch(struct live *live, uint64_t connection)
 		live->crowded = true;
 }
 
-bool live_is_watched(const struct live *live, uint64_t connection)
-{
-	size_t i;
-
-	for (i = 0; i < live->watcher_count; i++)
-		if (live->watchers[i] == connection)
-			return true;
-	return live->watcher_count == 0 || live->crowded;
-}
-
 bool live_unwatch(struct live *live, uint64_t connection)
 {
 	size_t i;

@@ -146,9 +146,6 @@ void live_count(struct live *live, const struct matcher_rule *rule, const struct
 /* Notes that the connection sees this span's messages. */
 void live_watch(struct live *live, uint64_t connection);
 
-/* Whether the connection sees this span's messages; true of all if nobody does. */
-bool live_is_watched(const struct live *live, uint64_t connection);
-
 /* The connection sees no more: whether it was the last that did. */
 bool live_unwatch(struct live *live, uint64_t connection);
 

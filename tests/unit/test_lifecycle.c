@@ -344,8 +344,8 @@ static const struct {
 		"6: rule \"r\": \"on\": \"response\": must be request, reply, notification, "
 		"server_request or client_reply"},
 	{LIFECYCLE_RULE("\"do\": \"begin\""),
-		"6: rule \"r\": \"do\": \"begin\": must be claim, open, close, lapse, annotate, "
-		"event or count"},
+		"6: rule \"r\": \"do\": \"begin\": must be claim, open, close, lapse, wake, "
+		"annotate, event or count"},
 	{LIFECYCLE_RULE("\"span\": 1"), "6: rule \"r\": \"span\": is a number; must be a string"},
 	{LIFECYCLE_RULE("\"methods\": [\n\"a\",\n1]"),
 		"8: rule \"r\": \"methods\": is a number; must be a string"},
@@ -447,7 +447,7 @@ static const struct {
 		"6: rule \"r\": must have on, do and span"},
 	{LIFECYCLE_ON("notification", "claim", LIFECYCLE_KEY1),
 		"6: rule \"r\": \"do\": \"claim\": on notification, must be open, close, lapse, "
-		"annotate, event, count"},
+		"wake, annotate, event, count"},
 	{LIFECYCLE_ON("client_reply", "open", ""),
 		"6: rule \"r\": \"do\": \"open\": on client_reply, must be close"},
 	{LIFECYCLE_ON("notification", "close", LIFECYCLE_KEY2 ", \"root\": \"/a\""),
