@@ -107,6 +107,12 @@ static inline bool matcher_submits(const struct matcher_method *method)
 	return method->operation.size > 0 || method->claims;
 }
 
+/* Whether any rule looks at such messages of that method. */
+static inline bool matcher_looks(const struct matcher_method *method, enum lifecycle_on on)
+{
+	return method->rules[on] != 0;
+}
+
 /* Whether a rule's conditions hold. */
 bool matcher_holds(const struct matcher_rule *rule, const struct envelope *envelope);
 

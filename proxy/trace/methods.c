@@ -1,7 +1,7 @@
 /*
- * Open addressing with linear probing, at most half full. The hash looks at both ends of a name and
- * its size, which is quick and tells the names of one profile apart; names that it does not tell
- * apart, or that a peer makes up, cost a comparison, not more than the profile has names.
+ * Open addressing with linear probing, at most a quarter full. The hash looks at both ends of a
+ * name and its size, which is quick and tells the names of one profile apart; names that it does
+ * not tell apart, or that a peer makes up, cost a comparison, not more than the profile has names.
  */
 #include "proxy/trace/methods.h"
 
@@ -73,7 +73,7 @@ int methods_add(struct methods *methods, const char *name)
 
 	if (number != METHODS_OTHER)
 		return (int)number;
-	if (2 * ((size_t)methods->count + 1) > methods->capacity && methods_grow(methods) != 0)
+	if (4 * ((size_t)methods->count + 1) > methods->capacity && methods_grow(methods) != 0)
 		return -1;
 	hash = methods_hash(text);
 	*methods_slot(methods, text, hash) =

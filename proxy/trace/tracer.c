@@ -246,8 +246,6 @@ static void tracer_submit(struct tracer_connection *connection, struct request *
 	struct attributes attributes;
 	size_t i;
 
-	if (!matcher_submits(submission.method))
-		return;
 	attributes.count = 0;
 	for (i = 0; i < request->value_count; i++) {
 		const struct capture *capture = &list->rows[request->values[i].capture];
@@ -269,6 +267,8 @@ static void tracer_follow_reply(struct tracer_connection *connection, struct req
 		tracer_rules(connection->tracer, request->method_number);
 	struct submission *submission = request->submission;
 
+	if (submission == NULL && !matcher_looks(method, LIFECYCLE_ON_REPLY))
+		return;
 	request->submission = NULL;
 	follower_answered(connection->follower, method, submission, message, ok, &request->context);
 }
@@ -321,7 +321,8 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 	}
 	tracer->counters.requests++;
 	common_remember_request(connection->common, request, CAPTURE_KEEP_SEEN);
-	if (connection->follower != NULL)
+	if (connection->follower != NULL &&
+		matcher_submits(tracer_rules(tracer, request->method_number)))
 		tracer_submit(connection, request, envelope, now_ns);
 }
 
