@@ -194,11 +194,24 @@ static struct live *follower_next(const struct live *live)
 	return next;
 }
 
+/* For the spans that are followed on that connection another one is to be found. */
+static void follower_unfollow(struct follower *follower, uint64_t connection)
+{
+	struct live *live;
+
+	TAILQ_FOREACH(live, &follower->work.registry.ages, age)
+	{
+		if (live->leader == connection)
+			live->leader = 0;
+	}
+}
+
 void follower_connection_gone(
 	struct follower *follower, uint64_t connection, bool backend_lost, uint64_t now_ns)
 {
 	struct live *live, *next;
 
+	follower_unfollow(follower, connection);
 	for (live = TAILQ_FIRST(&follower->work.registry.ages); live != NULL; live = next) {
 		bool unseen = live_unwatch(live, connection);
 

@@ -261,8 +261,6 @@ bool live_unwatch(struct live *live, uint64_t connection)
 {
 	size_t i;
 
-	if (live->leader == connection)
-		live->leader = 0;
 	for (i = 0; i < live->watcher_count; i++)
 		if (live->watchers[i] == connection) {
 			live->watchers[i] = live->watchers[--live->watcher_count];

@@ -207,8 +207,7 @@ static void opening_nested(
 
 	if (parent != NULL) {
 		work_touch(parent, action->message->connection);
-		if (!work_leads(parent, action->message->connection) ||
-			opening_known_nested(action->work, rule, key))
+		if (opening_known_nested(action->work, rule, key))
 			return;
 		work_make_room(action->work, action->message->now_ns);
 		opening.parent = work_find_parent(action->work, rule->row->span, key);

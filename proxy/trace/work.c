@@ -370,7 +370,9 @@ void work_touch(struct live *live, uint64_t connection)
 
 bool work_leads(struct live *live, uint64_t connection)
 {
-	return work_top(live)->leader == connection;
+	if (live->leader == 0)
+		live->leader = connection;
+	return live->leader == connection;
 }
 
 struct live *work_find_parent(const struct work *work, size_t type, const struct key *key)

@@ -96,7 +96,10 @@ void work_set(struct work *work, struct live *live, const struct matcher_rule *r
 /* Somebody talks of a span: it is not at rest, and the connection sees it. */
 void work_touch(struct live *live, uint64_t connection);
 
-/* Only one connection is listened to about what goes on in a span. */
+/*
+ * Only one connection is listened to about what goes on in a span: that which opened it, and when
+ * that is gone the next one.
+ */
 bool work_leads(struct live *live, uint64_t connection);
 
 /* The open span under which one of that type and key belongs, or NULL. */
