@@ -1218,8 +1218,6 @@ START_TEST(test_keys)
 }
 END_TEST
 
-#define COUNT(rows) ((int)(sizeof(rows) / sizeof(rows)[0]))
-
 int main(void)
 {
 	TCase *tc = tcase_create("follower");
