@@ -85,6 +85,15 @@ static struct live *action_find(struct action *action, const struct matcher_rule
 	return work_leads(live, connection) ? live : NULL;
 }
 
+void action_find_about(struct action *action, struct live *live)
+{
+	if (action->submission == NULL)
+		return; /* no answer: nobody asks */
+	work_release(action->work, action->about);
+	action->about = live;
+	work_hold(live);
+}
+
 /* ---- rules that close ---- */
 
 /* The end that the message tells of. */

@@ -25,13 +25,16 @@ struct action {
 	struct claims *claims;
 	const struct action_message *message;
 	const struct matcher_method *method;
-	struct submission *submission;     /* of the request that it answers, or NULL */
-	struct live *about;                /* out: the span that such an answer started or found */
+	struct submission *submission; /* of the request that it answers, or NULL */
+	struct live *about; /* held; the last span that such an answer started or found, or NULL */
 	const struct traceparent *context; /* of a request of the server: what the client is told */
 	struct live *call;                 /* that an answer of the client is for, or NULL */
 };
 
 void action_run(struct action *action, enum lifecycle_on on);
+
+/* The answer has started or found that span, which other rules may end. */
+void action_find_about(struct action *action, struct live *live);
 
 /*
  * The key that a rule takes from the message, as far as it is there. False: that is not all of it.

@@ -59,6 +59,7 @@ void follower_answered(struct follower *follower, const struct matcher_method *m
 	if (submission != NULL)
 		claims_settle(
 			&follower->claims, submission, action.about, context, message->now_ns);
+	work_release(&follower->work, action.about);
 }
 
 void follower_unanswered(

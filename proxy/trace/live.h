@@ -91,6 +91,7 @@ struct live {
 	const struct lifecycle_span *row; /* borrowed from the profile */
 	uint8_t type;
 	bool recorded, announced, has_parent, linked, crowded;
+	bool held, ended; /* its memory is kept beyond its end: see work_hold() */
 	struct traceparent context;
 	uint8_t parent_span_id[SPAN_ID_SIZE];
 	struct span_link link;

@@ -108,7 +108,7 @@ static bool opening_known(
 		work_note(work, rule, live, " is open already");
 		if (work_leads(live, connection) || action->submission != NULL)
 			work_set(work, live, rule, action->message->envelope);
-		action->about = live;
+		action_find_about(action, live);
 		return true;
 	}
 	if (history_recall(&work->closed,
@@ -168,7 +168,7 @@ static void opening_top(
 	if (alias)
 		opening_add_alias(action->work, rule, live, key);
 	work_set(action->work, live, rule, action->message->envelope);
-	action->about = live;
+	action_find_about(action, live);
 }
 
 /* ---- spans below others, requests of the server ---- */

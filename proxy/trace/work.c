@@ -200,7 +200,23 @@ static void work_end_leaf(struct work *work, struct live *live, const struct emi
 		work->recent[live->type] = NULL;
 	if (live->parent != NULL)
 		LIST_REMOVE(live, sibling);
-	live_free(live, &work->common->counters.room);
+	live->ended = true;
+	if (!live->held)
+		live_free(live, &work->common->counters.room);
+}
+
+void work_hold(struct live *live)
+{
+	live->held = true;
+}
+
+void work_release(struct work *work, struct live *live)
+{
+	if (live == NULL)
+		return;
+	live->held = false;
+	if (live->ended)
+		live_free(live, &work->common->counters.room);
 }
 
 struct emitter_end work_make_end(enum work_reason reason, uint64_t now_ns)

@@ -107,6 +107,15 @@ struct live *work_find_parent(const struct work *work, size_t type, const struct
 
 struct emitter_end work_make_end(enum work_reason reason, uint64_t now_ns);
 
+/*
+ * Keeps the memory of a span that may end, until work_release(): its context and key can be read,
+ * nothing else. One may be held once.
+ */
+void work_hold(struct live *live);
+
+/* NULL is allowed. */
+void work_release(struct work *work, struct live *live);
+
 /* Emits and frees a span, after all that is below it; these for the reason below. */
 void work_end(struct work *work, struct live *live, const struct emitter_end *end,
 	enum work_reason below);
