@@ -27,16 +27,13 @@
 
 static char claims_flag[128];
 
-/* Loads a profile with these rules. */
-static struct conversation *claims_begin(const char *dispatch, const char *rules)
+static struct conversation *claims_load(const char *profile)
 {
 	static const char *const flags[] = {claims_flag, "--span-name=app_server.request {method}",
 		"--propagation-inject=/trace", "--lifecycle-spans-max=16", NULL};
 	char text[8192], *at, *file;
 
-	snprintf(text, sizeof text,
-		"{'name':'p','lifecycle':{%s" SPANS ",'rules':[%s," STEP "," ASK "]}}", dispatch,
-		rules);
+	snprintf(text, sizeof text, "%s", profile);
 	for (at = text; (at = strchr(at, '\'')) != NULL;)
 		*at = '"';
 	file = config_case_file(text);
@@ -44,6 +41,17 @@ static struct conversation *claims_begin(const char *dispatch, const char *rules
 	conversation_load(flags);
 	config_case_unlink(file);
 	return conversation_begin();
+}
+
+/* Loads a profile with these rules. */
+static struct conversation *claims_begin(const char *dispatch, const char *rules)
+{
+	char text[8192];
+
+	snprintf(text, sizeof text,
+		"{'name':'p','lifecycle':{%s" SPANS ",'rules':[%s," STEP "," ASK "]}}", dispatch,
+		rules);
+	return claims_load(text);
 }
 
 static void claims_say(struct conversation *said, const char *const *lines)
@@ -126,6 +134,136 @@ START_TEST(test_join_and_evict)
 }
 END_TEST
 
+/* --- claims --- */
+
+#define OPEN_LATER                                                                                 \
+	ON("notification", "start", "open", "job", ",'key':['/params/g','/params/j']")             \
+	"," ON("notification", "end", "close", "job", ",'key':['/params/g','/params/j']") "," ON(  \
+		"notification", "rest", "close", "job", ",'key':['/params/g']")
+
+#define START(job) "1<{'method':'start','params':{'g':'g','j':'" job "'}}"
+#define END(job)   "1<{'method':'end','params':{'g':'g','j':'" job "'}}"
+
+static const struct {
+	const char *about;
+	const char *dispatch, *rules;
+	const char *lines[12];
+	const char *tree;
+} claims_rows[] = {
+	{"requests claim in their order", DISPATCH, CLAIM("do", "") "," OPEN_LATER,
+		{DO("1"), DO("2"), START("a"), START("b"), DONE("2", ""), DONE("1", ""), END("b"),
+			END("a")},
+		"do answered\n  dispatch work\n    job closed\n"
+		"do answered\n  dispatch work\n    job closed\n"},
+	{"a claim until the reply", DISPATCH, CLAIM("do", "") "," OPEN_LATER,
+		{DO("1"), DONE("1", ""), START("a"), END("a")},
+		"do answered\n  dispatch work\njob closed\n"},
+	{"a claim until it opens", DISPATCH, CLAIM("do", ",'until':'open'") "," OPEN_LATER,
+		{DO("1"), DONE("1", ""), "+59990", START("a"), END("a")},
+		"do answered\n  dispatch work\n    job closed\n"},
+	{"a claim on what is open already waits for the next", DISPATCH,
+		CLAIM("do", ",'until':'open'") "," OPEN_LATER,
+		{START("a"), DO("1"), DONE("1", ""), END("a"), START("b"), END("b")},
+		"job closed\ndo answered\n  dispatch work\n    job closed\n"},
+	{"unless it joins", DISPATCH, CLAIM("do", ",'until':'open','joins':true") "," OPEN_LATER,
+		{START("a"), DO("1"), DONE("1", ""), END("a"), START("b"), END("b")},
+		"job closed\ndo answered\n  dispatch work -> job\njob closed -> job\n"},
+	{"without a dispatch the request stands above", "", CLAIM("do", "") "," OPEN_LATER,
+		{DO("1"), START("a"), DONE("1", ""), END("a"), DO("2"), DONE("2", "")},
+		"do answered\n  job closed\ndo answered\n"},
+	{"a late claim without a dispatch promises nothing", "",
+		CLAIM("do", ",'until':'open'") "," OPEN_LATER,
+		{DO("1"), DONE("1", ""), START("a"), END("a"), DO("2"), DONE("2", ""), "+60001"},
+		"do answered\n  job closed\ndo answered\n"},
+	{"all of a group are closed", "", OPEN_LATER,
+		{START("a"), START("b"), "1<{'method':'start','params':{'g':'h','j':'c'}}",
+			"1<{'method':'rest','params':{'g':'g'}}"},
+		"job closed\njob closed\njob shutdown\n"},
+	{"the answer of a request that has no key", DISPATCH,
+		CLAIM("do", "") "," ON("reply", "do", "open", "job", ",'key':['/result/j']"),
+		{"1>{'id':1,'method':'do','params':{}}", DONE("1", "'j':'a'")},
+		"do answered\n  dispatch work\n"},
+	{"the first claim that has what it wants", DISPATCH,
+		CLAIM("do", ",'when':{'/params/never':true}") ","
+							      "{'on':'request','methods':['do'],'"
+							      "do':'claim','span':'job','key':['/"
+							      "params/other']}," CLAIM(
+								      "do", "") "," OPEN_LATER,
+		{DO("1"), START("a"), DONE("1", ""), END("a")},
+		"do answered\n  dispatch work\n    job closed\n"},
+};
+
+START_TEST(test_claims)
+{
+	struct conversation *said = claims_begin(claims_rows[_i].dispatch, claims_rows[_i].rules);
+
+	claims_say(said, claims_rows[_i].lines);
+	claims_end(said, claims_rows[_i].tree);
+}
+END_TEST
+
+/* Beyond CLAIMS_MAX the oldest claims nothing any more: answered or not, its promise is kept. */
+START_TEST(test_claims_max)
+{
+	static const char rules[] = CLAIM("do", ",'until':'open'") "," OPEN_LATER;
+	struct conversation *said = claims_begin(DISPATCH, rules);
+	const struct work_counters *counters = conversation_counters(said);
+	char line[128];
+	int i;
+
+	conversation_line(said, DO("'answered'"));
+	conversation_line(said, DONE("'answered'", ""));
+	conversation_line(said, DO("'waiting'"));
+	for (i = 2; i < CLAIMS_MAX; i++) {
+		snprintf(line, sizeof line, DO("%d"), i);
+		conversation_line(said, line);
+	}
+	ck_assert_uint_eq(counters->claims_evicted, 0);
+	conversation_line(said, DO("'one'"));
+	ck_assert_uint_eq(counters->claims_evicted, 1);
+	ck_assert_uint_eq(counters->dispatched, 1); /* nothing else will come of it */
+	conversation_line(said, DO("'two'"));
+	ck_assert_uint_eq(counters->claims_evicted, 2);
+	ck_assert_uint_eq(counters->dispatched, 1);
+	conversation_line(said, DONE("'waiting'", ""));
+	ck_assert_uint_eq(counters->dispatched, 2);
+	conversation_line(said, START("a"));
+	ck_assert_uint_eq(counters->dispatched, 3);
+	conversation_shut_down(said);
+	conversation_check(said);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
+/* --- questions of two kinds --- */
+
+/* An answer closes the kind of question that the rule is about. */
+START_TEST(test_two_kinds)
+{
+	static const char *const lines[] = {"1<{'id':1,'method':'first','params':{}}",
+		"1<{'id':2,'method':'second','params':{}}", "1>{'id':2,'result':{}}",
+		"1>{'id':1,'result':{}}", NULL};
+	static const char text[] =
+		"{'name':'p','lifecycle':{'spans':{'one':{'name':'one'},'two':{'name':'two'}},"
+		"'rules':["
+		"{'on':'server_request','methods':['first'],'do':'open','span':'one'},"
+		"{'on':'server_request','methods':['second'],'do':'open','span':'two'},"
+		"{'on':'client_reply','do':'close','span':'one','set':{'kind':{'text':'one'}}},"
+		"{'on':'client_reply','do':'close','span':'two','set':{'kind':{'text':'two'}}}"
+		"]}}";
+	struct conversation *said = claims_load(text);
+
+	claims_say(said, lines);
+	conversation_shut_down(said);
+	ck_assert_str_eq(
+		conversation_tree(said, " kind"), "one answered kind=one\ntwo answered kind=two\n");
+	conversation_check(said);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("claims");
@@ -133,5 +271,8 @@ int main(void)
 	tcase_add_test(tc, test_open_and_close);
 	tcase_add_test(tc, test_join_and_close);
 	tcase_add_test(tc, test_join_and_evict);
+	tcase_add_loop_test(tc, test_claims, 0, COUNT(claims_rows));
+	tcase_add_test(tc, test_claims_max);
+	tcase_add_test(tc, test_two_kinds);
 	return unit_run("claims", tc);
 }
