@@ -100,12 +100,6 @@ static const struct splice_hooks pump_hooks = {
 
 /* ---- messages ---- */
 
-/* Whether a short message must be whole before its frame can be announced. */
-static bool pump_must_hold(const struct pump *pump)
-{
-	return pump->encoder.ops->length_first && !pump->decoder.ops->length_first;
-}
-
 static enum splice_mode pump_splice_mode(const struct pump *pump)
 {
 	const struct session *session = pump->session;
@@ -115,7 +109,7 @@ static enum splice_mode pump_splice_mode(const struct pump *pump)
 		return SPLICE_INJECT;
 	if (pump->direction == PUMP_CLIENT_TO_BACKEND && config->propagation_strip)
 		return SPLICE_STRIP;
-	return pump_must_hold(pump) ? SPLICE_INJECT : SPLICE_WATCH;
+	return pump->must_hold ? SPLICE_INJECT : SPLICE_WATCH;
 }
 
 /* Whether the destination's codec can carry the message at all. */
@@ -123,7 +117,7 @@ static bool pump_deliverable(const struct pump *pump, const struct codec_chunk *
 {
 	if (!chunk->frame.text)
 		return pump->encoder.ops->has_binary;
-	return !(pump_must_hold(pump) && chunk->last && chunk->size == 0); /* a blank line */
+	return !(pump->must_hold && chunk->last && chunk->size == 0); /* a blank line */
 }
 
 static void pump_message_begin(struct pump *pump, const struct codec_chunk *chunk)
@@ -250,7 +244,7 @@ static void pump_data(struct pump *pump, struct sink *sink, const struct codec_c
 
 	if (chunk->first)
 		pump_message_begin(pump, chunk);
-	if (pump_must_hold(pump) && !pump_is_text(pump, chunk))
+	if (pump->must_hold && !pump_is_text(pump, chunk))
 		return; /* pump_decode() sees it */
 	if (pump->splice != NULL)
 		splice_feed(pump->splice, chunk->bytes, chunk->size, chunk->last);
@@ -437,7 +431,7 @@ static void pump_cut_message(struct pump *pump)
 			if (pump->framing != PUMP_MIRRORED && pump->mode != SPLICE_WATCH)
 				pump_edit(pump, &sink, &chunk);
 		}
-		if (pump_must_hold(pump) && pump->framing == PUMP_MIRRORED)
+		if (pump->must_hold && pump->framing == PUMP_MIRRORED)
 			pump->encoder.ops->begin(&pump->encoder, &sink,
 				&(struct codec_frame){.text = true, .last = true});
 		if (pump->framing != PUMP_DROPPED)
@@ -510,6 +504,7 @@ void pump_open(struct pump *pump, const struct codec_ops *from, const struct cod
 	pump->injects = config->propagation_inject[0] == '/' &&
 			(from_client || config->propagation_inject_server_requests);
 	pump->verbatim = from == to;
+	pump->must_hold = to->length_first && !from->length_first;
 	pump->mode = pump_splice_mode(pump);
 	pump->state = PUMP_FLOWING;
 }

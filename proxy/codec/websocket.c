@@ -359,12 +359,76 @@ static enum codec_result websocket_discard(
 	return CODEC_MORE;
 }
 
+/* The payload size of a text message that is one frame with up to 65535 bytes; 0: something else.
+ */
+static size_t websocket_whole_size(
+	const struct codec_decoder *decoder, const uint8_t *head, size_t size, size_t *head_size)
+{
+	size_t mask = decoder->role == CODEC_FROM_CLIENT ? WEBSOCKET_MASK : 0;
+	size_t payload;
+
+	if (size < WEBSOCKET_HEAD_MAX || head[0] != (WEBSOCKET_FIN | WEBSOCKET_TEXT) ||
+		decoder->state != WEBSOCKET_HEAD || decoder->in_message || decoder->head_size > 0)
+		return 0;
+	payload = head[1] - mask; /* huge where the mask bit is not as it should be */
+	*head_size = WEBSOCKET_HEAD_MIN + (mask != 0 ? 4 : 0);
+	if (payload == WEBSOCKET_SIZE_16) {
+		payload = (size_t)head[WEBSOCKET_HEAD_MIN] << 8 | head[WEBSOCKET_HEAD_MIN + 1];
+		*head_size += 2;
+		if (payload < WEBSOCKET_SIZE_16)
+			return 0;
+	} else if (payload > WEBSOCKET_SIZE_16) {
+		return 0;
+	}
+	return payload <= size - *head_size ? payload : 0;
+}
+
+/*
+ * Most messages are of this kind, small and all there: they are read in one step. False, and
+ * nothing has changed, when the next one is of another kind or wrong.
+ */
+static bool websocket_whole_next(
+	struct codec_decoder *decoder, uint8_t **bytes, size_t *size, struct codec_chunk *chunk)
+{
+	uint8_t *head = *bytes, *payload, utf8_state = UTF8_COMPLETE;
+	size_t head_size, payload_size = websocket_whole_size(decoder, head, *size, &head_size);
+	bool masked = decoder->role == CODEC_FROM_CLIENT;
+
+	if (payload_size == 0)
+		return false;
+	payload = head + head_size;
+	if (masked)
+		mask_apply(payload, payload_size, payload - 4, 0);
+	if (utf8_check(&utf8_state, payload, payload_size) != payload_size ||
+		utf8_state != UTF8_COMPLETE) {
+		if (masked)
+			mask_apply(payload, payload_size, payload - 4, 0);
+		return false;
+	}
+	chunk->bytes = payload;
+	chunk->size = payload_size;
+	chunk->first = chunk->last = chunk->frame_first = true;
+	chunk->frame = (struct codec_frame){
+		.text = true, .first = true, .last = true, .size = payload_size, .masked = masked};
+	if (masked)
+		memcpy(chunk->frame.mask_key, payload - 4, 4);
+	chunk->wire = masked ? NULL : head;
+	chunk->wire_size = head_size + payload_size;
+	decoder->frame = chunk->frame;
+	decoder->offset += head_size + payload_size;
+	*bytes += head_size + payload_size;
+	*size -= head_size + payload_size;
+	return true;
+}
+
 static enum codec_result websocket_next(
 	struct codec_decoder *decoder, uint8_t **bytes, size_t *size, struct codec_chunk *chunk)
 {
 	const uint8_t *head = NULL;
 	enum codec_result result;
 
+	if (websocket_whole_next(decoder, bytes, size, chunk))
+		return CODEC_DATA;
 	if (decoder->state == WEBSOCKET_HEAD) {
 		head = decoder->head_size == 0 ? *bytes : NULL;
 		result = websocket_head_next(decoder, bytes, size);

@@ -62,8 +62,8 @@ struct skim {
 	uint32_t envelope_depth;  /* at which objects are envelopes */
 	uint32_t carrier_depth;   /* the depth of a carrier whose value is being read */
 	struct skim_level *level; /* that of live_depth */
-	struct skim_level levels[POINTERS_DEPTH_MAX]; /* from envelope_depth on */
-	uint64_t objects[SPLICE_DEPTH_MAX / 64 + 1];  /* bit of each depth: object or array */
+	struct skim_level levels[1 + POINTERS_DEPTH_MAX]; /* [1] is that of the envelope */
+	uint64_t objects[SPLICE_DEPTH_MAX / 64 + 1];      /* bit of each depth: object or array */
 
 	/* A key that came in pieces, or with escapes. */
 	struct unescape key_text;

@@ -48,7 +48,13 @@ static inline bool skim_block_busy(const uint8_t *bytes)
 	return _mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(ab, cd))) != 0;
 }
 
-/* The same for what is no digit. */
+/* The position in the block of the first byte in a mask that is not empty. */
+static inline unsigned skim_block_first(uint64_t stops)
+{
+	return (unsigned)__builtin_ctz((uint32_t)stops);
+}
+
+/* skim_block_stops() for what is no digit. */
 static inline uint64_t skim_block_others(const uint8_t *bytes)
 {
 	__m128i block = _mm_loadu_si128((const __m128i *)(const void *)bytes);
@@ -95,6 +101,11 @@ static inline bool skim_block_busy(const uint8_t *bytes)
 		       skim_block_stops(bytes + 3 * SKIM_BLOCK)) != 0;
 }
 
+static inline unsigned skim_block_first(uint64_t stops)
+{
+	return (unsigned)__builtin_ctzll(stops) / SKIM_STRIDE;
+}
+
 static inline uint64_t skim_block_others(const uint8_t *bytes)
 {
 	uint64_t value = skim_block_load(bytes) ^ SKIM_EACH('0');
@@ -105,12 +116,6 @@ static inline uint64_t skim_block_others(const uint8_t *bytes)
 #endif
 
 #define SKIM_BLOCKS 4
-
-/* The position in the block of the first byte in a mask that is not empty. */
-static inline unsigned skim_block_first(uint64_t stops)
-{
-	return (unsigned)__builtin_ctzll(stops) / SKIM_STRIDE;
-}
 
 /*
  * Where the first stop is from p on, the end of the input when there is none. last_block is the

@@ -38,11 +38,11 @@ static inline const struct pointers_node *skim_here(const struct skim *skim)
 	return skim->depth == skim->live_depth ? skim->level->node : NULL;
 }
 
-/* The object or array that just began is live. */
+/* The object or array that just began is live; its level is that of its depth in the envelope. */
 static inline void skim_go_down(struct skim *skim, const struct pointers_node *node)
 {
 	skim->live_depth = skim->depth;
-	skim->level = &skim->levels[skim->depth - skim->envelope_depth];
+	skim->level++;
 	skim->level->node = node;
 }
 
@@ -56,6 +56,7 @@ static inline const struct pointers_node *skim_open_object(
 	skim->after = SKIM_AFTER_MEMBER;
 	if (depth == skim->envelope_depth) {
 		envelope_begin(skim->envelope);
+		skim->level = skim->levels;
 		node = &skim->pointers->nodes[POINTERS_ROOT];
 	}
 	if (node == NULL || node->children == 0)
@@ -107,7 +108,7 @@ static inline bool skim_close(struct skim *skim)
 	if (depth == skim->live_depth) {
 		envelope = depth == skim->envelope_depth;
 		skim->live_depth = envelope ? 0 : depth - 1;
-		skim->level -= envelope ? 0 : 1;
+		skim->level--;
 	}
 	depth--;
 	if (depth == 0)
