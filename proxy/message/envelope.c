@@ -86,21 +86,21 @@ struct pointers *envelope_pointers_new(const char *carrier_name)
 
 int envelope_init(struct envelope *envelope, const struct pointers *pointers)
 {
-	struct envelope_value *values = calloc(pointers->slots_count + 1, sizeof(*values));
-
 	*envelope = (struct envelope){
 		.pointers = pointers,
-		.values = values == NULL ? NULL : values + 1,
+		.places = calloc(pointers->slots_count + 1, sizeof(*envelope->places)),
 		.arena = malloc(ENVELOPE_ARENA_FIRST),
 		.arena_size = ENVELOPE_ARENA_FIRST,
 	};
-	return envelope->values == NULL || envelope->arena == NULL ? -1 : 0;
+	if (envelope->places == NULL || envelope->arena == NULL)
+		return -1;
+	envelope->values = envelope->places + 1;
+	return 0;
 }
 
 void envelope_done(struct envelope *envelope)
 {
-	if (envelope->values != NULL)
-		free(envelope->values - 1);
+	free(envelope->places);
 	free(envelope->arena);
 	*envelope = (struct envelope){.pointers = NULL};
 }

@@ -67,7 +67,8 @@ enum envelope_kind {
  */
 struct envelope {
 	uint64_t present[POINTERS_SLOTS_MAX / 64];
-	struct envelope_value *values; /* owned; of each slot, and of slot -1, that nobody reads */
+	struct envelope_value *values; /* of each slot, and of -1, that nobody reads; in places */
+	struct envelope_value *places; /* owned */
 	enum envelope_kind kind;
 	const struct pointers *pointers; /* borrowed for life */
 	char *arena;                     /* owned; the texts that are not in the message */
