@@ -148,6 +148,7 @@ static void action_close_call(struct action *action, const struct matcher_rule *
 	work_note(action->work, rule, action->call, " answered");
 	work_set(action->work, action->call, rule, envelope);
 	work_end(action->work, action->call, &end, WORK_PARENT_ENDED);
+	action->call = NULL;
 }
 
 /* Looks a request of the server up by the id in the message. */
@@ -198,10 +199,8 @@ static void action_do_close(struct action *action, const struct matcher_rule *ru
 	struct live *live;
 
 	if (rule->row->on == LIFECYCLE_ON_CLIENT_REPLY) {
-		if (action->call != NULL && action->call->type == rule->row->span) {
+		if (action->call != NULL && action->call->type == rule->row->span)
 			action_close_call(action, rule);
-			action->call = NULL;
-		}
 	} else if (rule->request_id >= 0) {
 		live = action_find_call(action, rule);
 		if (live != NULL)
