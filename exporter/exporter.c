@@ -407,7 +407,7 @@ static struct batch *exporter_spare(struct exporter *exporter)
 	return batch != NULL ? batch : batch_new();
 }
 
-static enum batch_outcome exporter_append(struct exporter *exporter, const struct span *span)
+static inline enum batch_outcome exporter_append(struct exporter *exporter, const struct span *span)
 {
 	if (exporter->open == NULL)
 		exporter->open = exporter_spare(exporter);

@@ -166,11 +166,9 @@ static struct span_text capture_mark(const struct capture *capture, struct span_
 	return (struct span_text){.bytes = capture->room, .size = kept + CUT_MARK_SIZE};
 }
 
-bool capture_take(
-	const struct capture *capture, const struct envelope *envelope, struct span_text *text)
+bool capture_take_value(
+	const struct capture *capture, const struct envelope_value *value, struct span_text *text)
 {
-	const struct envelope_value *value = envelope_value(envelope, capture->slot);
-
 	switch (value->type) {
 	case JSON_STRING:
 	case JSON_NUMBER:

@@ -69,11 +69,20 @@ static inline const struct capture_set *captures_find(
 	return &captures->sets[method < captures->set_count ? method : 0];
 }
 
+/* For capture_take(): the same for a value that is there. */
+bool capture_take_value(
+	const struct capture *capture, const struct envelope_value *value, struct span_text *text);
+
 /*
  * The value in the capture's slot: true and *text when it is a string, a number or a boolean. The
  * text is borrowed from the envelope or, if it was cut, from the captures until the next one is.
  */
-bool capture_take(
-	const struct capture *capture, const struct envelope *envelope, struct span_text *text);
+static inline bool capture_take(
+	const struct capture *capture, const struct envelope *envelope, struct span_text *text)
+{
+	const struct envelope_value *value = envelope_value(envelope, capture->slot);
+
+	return value->type != JSON_ABSENT && capture_take_value(capture, value, text);
+}
 
 #endif

@@ -67,15 +67,13 @@ static bool common_remember(
 	return true;
 }
 
-void common_remember_request(
+void common_remember_request_values(
 	struct common *common, const struct request *request, enum capture_keep moment)
 {
 	const struct capture_list *list = &request->captures->from[PROFILE_FROM_REQUEST];
 	bool changed = false;
 	size_t i;
 
-	if (!list->keeps)
-		return;
 	for (i = 0; i < request->value_count; i++) {
 		const struct capture *capture = &list->rows[request->values[i].capture];
 
@@ -86,7 +84,7 @@ void common_remember_request(
 		common_share(common);
 }
 
-void common_remember_reply(
+void common_remember_reply_values(
 	struct common *common, const struct request *request, const struct envelope *reply, bool ok)
 {
 	const struct capture_list *list = &request->captures->from[PROFILE_FROM_REPLY];
@@ -94,8 +92,6 @@ void common_remember_reply(
 	bool changed = false;
 	size_t i;
 
-	if (!list->keeps)
-		return;
 	for (i = 0; i < list->count; i++) {
 		const struct capture *capture = &list->rows[i];
 

@@ -8,9 +8,9 @@
 #include "exporter/span.h"
 #include "proxy/trace/attributes.h"
 #include "proxy/trace/capture.h"
+#include "proxy/trace/request.h"
 
 struct envelope;
-struct request;
 
 /*
  * What all spans of a connection have in common: where it comes from, the profile's constants, and
@@ -55,13 +55,28 @@ static inline struct span_text common_value(const struct common *common, unsigne
 	return (struct span_text){.bytes = value->bytes, .size = value->size};
 }
 
+/* For those below: there are such values. */
+void common_remember_request_values(
+	struct common *common, const struct request *request, enum capture_keep moment);
+void common_remember_reply_values(struct common *common, const struct request *request,
+	const struct envelope *reply, bool ok);
+
 /*
  * Remembers the values of a request of which the profile says so for this moment; and those of its
  * answer, ok when that is a result. The first value of an attribute stays.
  */
-void common_remember_request(
-	struct common *common, const struct request *request, enum capture_keep moment);
-void common_remember_reply(struct common *common, const struct request *request,
-	const struct envelope *reply, bool ok);
+static inline void common_remember_request(
+	struct common *common, const struct request *request, enum capture_keep moment)
+{
+	if (request->captures->from[PROFILE_FROM_REQUEST].keeps)
+		common_remember_request_values(common, request, moment);
+}
+
+static inline void common_remember_reply(
+	struct common *common, const struct request *request, const struct envelope *reply, bool ok)
+{
+	if (request->captures->from[PROFILE_FROM_REPLY].keeps)
+		common_remember_reply_values(common, request, reply, ok);
+}
 
 #endif

@@ -34,14 +34,13 @@ void promise_make(struct promise *promise, const struct parents *parents,
 	promise->made = true;
 }
 
-void promise_keep(
+/* The carrier is another one, or can no longer be told to be the same. */
+static void promise_judge_again(
 	struct promise *promise, const struct parents *parents, const struct envelope *envelope)
 {
 	struct parent *promised = &promise->parent;
 	struct parent found;
 
-	if (parent_is_said(promised, envelope))
-		return;
 	parent_find(&found, parents, envelope);
 	promised->verdict = found.verdict;
 	promised->tracestate = found.tracestate;
@@ -49,4 +48,11 @@ void promise_keep(
 		(found.present && memcmp(&promised->traceparent, &found.traceparent,
 					  sizeof found.traceparent) != 0))
 		promised->tracestate.size = 0; /* what was promised is gone */
+}
+
+void promise_keep(
+	struct promise *promise, const struct parents *parents, const struct envelope *envelope)
+{
+	if (!parent_is_said(&promise->parent, envelope))
+		promise_judge_again(promise, parents, envelope);
 }

@@ -44,24 +44,29 @@ void record_take_name(struct record_settings *settings, const char *template)
 	settings->name_after = attributes_text(mark + strlen(RECORD_METHOD_MARK));
 }
 
+/* Adds a part, as far as there is room. */
+static char *record_put_name(char *at, const char *end, struct span_text part)
+{
+	size_t room = (size_t)(end - at), size = part.size < room ? part.size : room;
+
+	bytes_copy(at, part.bytes, size);
+	return at + size;
+}
+
 /* The name from span.name and the method, in text (RECORD_NAME_MAX bytes). */
 static struct span_text record_name(
 	const struct record_settings *settings, struct span_text method, char *text)
 {
-	const struct span_text parts[] = {settings->name_before, method, settings->name_after};
-	size_t used = 0, i;
+	const char *end = text + RECORD_NAME_MAX;
+	char *at;
 
 	if (!settings->name_has_method)
 		return settings->name_before;
-	for (i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-		size_t size = parts[i].size;
-
-		if (size > RECORD_NAME_MAX - used)
-			size = RECORD_NAME_MAX - used;
-		bytes_copy(text + used, parts[i].bytes, size);
-		used += size;
-	}
-	return (struct span_text){.bytes = text, .size = used};
+	at = record_put_name(text, end, settings->name_before);
+	at = record_put_name(at, end, method);
+	if (settings->name_after.size > 0)
+		at = record_put_name(at, end, settings->name_after);
+	return (struct span_text){.bytes = text, .size = (size_t)(at - text)};
 }
 
 /* ---- captured values ---- */
