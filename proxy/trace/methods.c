@@ -32,7 +32,7 @@ static uint64_t methods_hash(struct span_text name)
 }
 
 /* The slot that has the name, or the free one where it would be. */
-static struct methods_slot *methods_slot(
+static inline struct methods_slot *methods_slot(
 	const struct methods *methods, struct span_text name, uint64_t hash)
 {
 	size_t mask = methods->capacity - 1;
