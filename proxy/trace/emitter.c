@@ -165,8 +165,9 @@ struct emitter_events {
 	struct span_attribute values[LIVE_EVENTS_MAX][LIVE_EVENT_VALUES_MAX];
 };
 
-static void emitter_put_events(
-	const struct work_common *common, struct emitter_events *events, const struct live *live)
+/* A connection that lags may have told of an event after another one told of the end. */
+static void emitter_put_events(const struct work_common *common, struct emitter_events *events,
+	const struct live *live, uint64_t end_ns)
 {
 	size_t i, j;
 
@@ -177,7 +178,8 @@ static void emitter_put_events(
 			events->values[i][j] = emitter_value(common, &event->values[j]);
 		events->list[i] = (struct span_event){
 			.name = event->name,
-			.time_unix_ns = event->time_ns + *common->wall_offset_ns,
+			.time_unix_ns = (event->time_ns < end_ns ? event->time_ns : end_ns) +
+					*common->wall_offset_ns,
 			.attributes = events->values[i],
 			.attribute_count = event->value_count,
 		};
@@ -208,6 +210,7 @@ void emitter_live(
 		.end_unix_ns = end_ns + *common->wall_offset_ns,
 		.events = events.list,
 		.event_count = live->event_count,
+		.dropped_event_count = live->events_dropped,
 		.links = &live->link,
 		.link_count = live->linked,
 		.status = end->status,
@@ -224,7 +227,7 @@ void emitter_live(
 		attributes_put(&list, "error.type", end->type);
 	if (end->reason != NULL)
 		attributes_put(&list, "sidespan.end_reason", attributes_text(end->reason));
-	emitter_put_events(common, &events, live);
+	emitter_put_events(common, &events, live, end_ns);
 	span.attributes = list.list;
 	span.attribute_count = list.count;
 	exporter_submit(common->exporter, &span);
