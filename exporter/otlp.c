@@ -252,16 +252,21 @@ static void otlp_append_attribute_list(
 
 static void otlp_append_span_attributes(struct text *text, const struct span *span)
 {
-	bool has_shared = span->shared != NULL && span->shared->otlp.size > 0;
+	const struct text *shared = span->shared != NULL ? &span->shared->otlp : NULL;
+	char *p;
 
-	if (!has_shared) {
+	if (shared == NULL || shared->size == 0) {
 		otlp_append_attribute_list(text, span->attributes, span->attribute_count);
 		return;
 	}
-	TEXT_APPEND(text, ",\"attributes\":[");
-	text_append(text, span->shared->otlp.bytes, span->shared->otlp.size);
+	p = text_room(text, shared->size + OTLP_PIECE_MAX);
+	if (p == NULL)
+		return;
+	p = OTLP_PUT(p, ",\"attributes\":[");
+	p = otlp_put_bytes(p, shared->bytes, shared->size);
 	if (span->attribute_count > 0)
-		TEXT_APPEND(text, ",");
+		*p++ = ',';
+	text_end(text, p);
 	otlp_append_attributes(text, span->attributes, span->attribute_count);
 	TEXT_APPEND(text, "]");
 }
