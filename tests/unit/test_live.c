@@ -1,0 +1,449 @@
+/* What is learnt about an open span: values, events, streams, who looks; every limit of it. */
+#include "proxy/trace/live.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/trace/emitter.h"
+#include "tests/unit/envelope_case.h"
+#include "tests/unit/unit.h"
+
+#define MARK "\xe2\x80\xa6"
+
+static struct live *live_make(void)
+{
+	static const struct lifecycle_span row = {.name = (char *)(uintptr_t) "row"};
+	static struct key key;
+	struct live_identity identity = {.row = &row, .key = &key};
+	struct live *live;
+
+	key.count = 0;
+	ck_assert(key_add(&key, (struct span_text){"t", 1}));
+	ck_assert(key_add(&key, (struct span_text){"u", 1}));
+	live = live_new(&identity);
+	ck_assert_ptr_nonnull(live);
+	return live;
+}
+
+static struct matcher_value live_text(const char *text)
+{
+	return (struct matcher_value){
+		.type = SPAN_VALUE_STRING, .text = {.bytes = text, .size = strlen(text)}};
+}
+
+static struct matcher_value live_number(int64_t integer, bool sum)
+{
+	return (struct matcher_value){.type = SPAN_VALUE_INT, .integer = integer, .sum = sum};
+}
+
+static void live_put(
+	struct live *live, struct live_room *room, uint8_t attribute, struct matcher_value value)
+{
+	live_set(live, room, attribute, &value);
+}
+
+/* Nothing is left behind. */
+static void live_end(struct live *live, struct live_room *room)
+{
+	live_free(live, room);
+	ck_assert_uint_eq(room->bytes, 0);
+}
+
+/* --- values --- */
+
+START_TEST(test_live_values)
+{
+	struct live_room room = {.bytes = 0};
+	struct live *live = live_make();
+
+	live_put(live, &room, 1, live_text("one"));
+	live_put(live, &room, 2, live_number(5, false));
+	live_put(live, &room, 3, (struct matcher_value){.type = SPAN_VALUE_BOOL, .boolean = true});
+	ck_assert_uint_eq(live->value_count, 3);
+	ck_assert_uint_eq(room.bytes, 3);
+	live_put(live, &room, 1, live_text("other"));
+	ck_assert_uint_eq(room.bytes, 5);
+	ck_assert_mem_eq(live->values[0].is.text, "other", 5);
+	live_put(live, &room, 1, live_number(7, false)); /* of another type */
+	ck_assert_uint_eq(room.bytes, 0);
+	ck_assert_int_eq(live->values[0].is.integer, 7);
+	ck_assert_int_eq(live->values[1].is.integer, 5);
+	ck_assert_int_eq(live->values[2].is.integer, 1);
+	ck_assert_uint_eq(live->value_count, 3);
+	live_end(live, &room);
+}
+END_TEST
+
+static const struct {
+	int64_t first, second, sum;
+} sums[] = {
+	{1, 2, 3},
+	{5, -7, -2},
+	{INT64_MAX, 1, INT64_MAX},
+	{INT64_MIN, -1, INT64_MIN},
+	{INT64_MAX, INT64_MIN, -1},
+};
+
+START_TEST(test_live_sum)
+{
+	struct live_room room = {.bytes = 0};
+	struct live *live = live_make();
+
+	live_put(live, &room, 1, live_number(sums[_i].first, true));
+	live_put(live, &room, 1, live_number(sums[_i].second, true));
+	ck_assert_int_eq(live->values[0].is.integer, sums[_i].sum);
+	live_put(live, &room, 1, live_text("text"));
+	live_put(live, &room, 1, live_number(3, true)); /* nothing to be added to */
+	ck_assert_int_eq(live->values[0].is.integer, 3);
+	live_put(live, &room, 1, live_number(4, false));
+	ck_assert_int_eq(live->values[0].is.integer, 4);
+	live_end(live, &room);
+}
+END_TEST
+
+START_TEST(test_live_values_max)
+{
+	struct live_room room = {.bytes = 0};
+	struct live *live = live_make();
+	int i;
+
+	for (i = 0; i < LIVE_VALUES_MAX; i++)
+		live_put(live, &room, (uint8_t)i, live_text("x"));
+	ck_assert_uint_eq(room.values_dropped, 0);
+	live_put(live, &room, LIVE_VALUES_MAX, live_text("x"));
+	live_put(live, &room, LIVE_VALUES_MAX, live_number(1, true));
+	ck_assert_uint_eq(room.values_dropped, 2);
+	ck_assert_uint_eq(live->value_count, LIVE_VALUES_MAX);
+	live_put(live, &room, 3, live_text("yy")); /* those that are there can change */
+	ck_assert_uint_eq(live->values[3].size, 2);
+	ck_assert_uint_eq(room.values_dropped, 2);
+	live_end(live, &room);
+}
+END_TEST
+
+/* Texts of so many bytes, all 'x' but the end; what is kept of it. */
+static const struct {
+	size_t size;
+	const char *end;
+	bool cut;    /* it is the beginning of a longer one already */
+	size_t kept; /* of the x */
+	const char *kept_end;
+} texts[] = {
+	{255, "", false, 255, ""},
+	{256, "", false, 256, ""},
+	{257, "", false, 253, MARK},
+	{254, "\xc3\xa9", false, 254, "\xc3\xa9"},
+	{255, "\xc3\xa9", false, 253, MARK},
+	{252, "\xc3\xa9\xc3\xa9\xc3\xa9", false, 252, MARK},
+	{251, "\xf0\x9f\x98\x80xxxx", false, 251, MARK},
+	{250, "\xf0\x9f\x98\x80xxxx", false, 250, MARK},
+	{249, "\xf0\x9f\x98\x80xxxx", false, 249, "\xf0\x9f\x98\x80" MARK},
+	{10, "", true, 10, MARK},
+	{0, "", true, 0, MARK},
+	{253, "", true, 253, MARK},
+	{254, "", true, 253, MARK},
+	{256, "", true, 253, MARK},
+	{10000, "", false, 253, MARK},
+};
+
+START_TEST(test_live_text)
+{
+	static char text[10001], kept[512];
+	struct live_room room = {.bytes = 0};
+	struct live *live = live_make();
+	struct matcher_value value;
+
+	memset(text, 'x', texts[_i].size);
+	strcpy(text + texts[_i].size, texts[_i].end);
+	memset(kept, 'x', texts[_i].kept);
+	strcpy(kept + texts[_i].kept, texts[_i].kept_end);
+	value = live_text(text);
+	value.cut = texts[_i].cut;
+	live_put(live, &room, 1, value);
+	ck_assert_uint_eq(live->values[0].size, strlen(kept));
+	ck_assert_uint_le(live->values[0].size, MATCHER_VALUE_MAX);
+	ck_assert_mem_eq(live->values[0].is.text, kept, strlen(kept));
+	ck_assert_uint_eq(room.bytes, strlen(kept));
+	live_end(live, &room);
+}
+END_TEST
+
+/* --- events --- */
+
+/* A rule with so many settings, each of the value of /v; and a message that has it. */
+struct live_case {
+	struct lifecycle_rule row;
+	struct matcher_rule rule;
+	struct matcher_setting settings[LIVE_EVENT_VALUES_MAX + 1];
+	struct matcher_choice choice;
+	struct pointers *pointers;
+	struct envelope_case reader;
+	const struct envelope *envelope;
+};
+
+static void live_case_init(struct live_case *told, size_t setting_count)
+{
+	size_t i;
+
+	memset(told, 0, sizeof *told);
+	told->pointers = envelope_pointers_new("trace");
+	ck_assert_ptr_nonnull(told->pointers);
+	told->choice.slot = pointers_add(told->pointers, "/v", MATCHER_VALUE_MAX);
+	told->row.event = (char *)(uintptr_t) "event";
+	told->row.setting_count = setting_count;
+	told->rule.row = &told->row;
+	told->rule.of = told->choice.slot;
+	told->rule.settings = told->settings;
+	for (i = 0; i < setting_count; i++)
+		told->settings[i] = (struct matcher_setting){
+			(uint8_t)i, {.choices = &told->choice, .count = 1}};
+	envelope_case_init(&told->reader, told->pointers);
+	told->envelope = envelope_case_read(&told->reader, "{\"v\":\"abcde\"}");
+}
+
+static void live_case_done(struct live_case *told)
+{
+	envelope_case_done(&told->reader);
+	pointers_free(told->pointers);
+}
+
+START_TEST(test_live_events)
+{
+	struct live_room room = {.bytes = 0};
+	struct live *live = live_make();
+	struct live_case told;
+	int i;
+
+	live_case_init(&told, 2);
+	for (i = 0; i < LIVE_EVENTS_MAX + 3; i++)
+		live_happen(live, &room, &told.rule, told.envelope, (uint64_t)i);
+	ck_assert_uint_eq(live->event_count, LIVE_EVENTS_MAX);
+	ck_assert_uint_eq(live->events_dropped, 3);
+	ck_assert_uint_eq(room.events_dropped, 3);
+	ck_assert_uint_eq(room.values_dropped, 0);
+	for (i = 0; i < LIVE_EVENTS_MAX; i++) {
+		ck_assert_str_eq(live->events[i].name, "event");
+		ck_assert_uint_eq(live->events[i].time_ns, (uint64_t)i);
+		ck_assert_uint_eq(live->events[i].value_count, 2);
+		ck_assert_mem_eq(live->events[i].values[1].is.text, "abcde", 5);
+	}
+	ck_assert_uint_eq(room.bytes, LIVE_EVENTS_MAX * (sizeof(struct live_event) + 10));
+	live_end(live, &room);
+	live_case_done(&told);
+}
+END_TEST
+
+START_TEST(test_live_event_values_max)
+{
+	struct live_room room = {.bytes = 0};
+	struct live *live = live_make();
+	struct live_case told;
+
+	live_case_init(&told, LIVE_EVENT_VALUES_MAX + 1);
+	live_happen(live, &room, &told.rule, told.envelope, 1);
+	ck_assert_uint_eq(live->events[0].value_count, LIVE_EVENT_VALUES_MAX);
+	ck_assert_uint_eq(room.values_dropped, 1);
+	live_end(live, &room);
+	live_case_done(&told);
+}
+END_TEST
+
+/* --- LIVE_BYTES_MAX --- */
+
+/* Spans of 32 values of 256 bytes, until there is no more room for any of them. */
+START_TEST(test_live_bytes_max)
+{
+	enum { EACH = LIVE_VALUES_MAX * MATCHER_VALUE_MAX, LIVES = LIVE_BYTES_MAX / EACH + 1 };
+	static struct live *lives[LIVES];
+	char text[MATCHER_VALUE_MAX + 1];
+	struct live_room room = {.bytes = 0};
+	struct live_case told;
+	int i, j;
+
+	memset(text, 'x', MATCHER_VALUE_MAX);
+	text[MATCHER_VALUE_MAX] = '\0';
+	live_case_init(&told, 1);
+	for (i = 0; i < LIVES; i++) {
+		ck_assert_uint_eq(room.values_dropped, 0);
+		lives[i] = live_make();
+		for (j = 0; j < LIVE_VALUES_MAX; j++)
+			live_put(lives[i], &room, (uint8_t)j, live_text(text));
+	}
+	ck_assert_uint_eq(room.bytes, LIVE_BYTES_MAX);
+	ck_assert_uint_eq(room.values_dropped, LIVE_VALUES_MAX); /* all of the last */
+	ck_assert_uint_eq(lives[LIVES - 1]->value_count, 0);
+	live_happen(lives[LIVES - 1], &room, &told.rule, told.envelope, 1);
+	ck_assert_uint_eq(room.events_dropped, 1);
+	live_put(lives[LIVES - 1], &room, 1, live_number(1, false)); /* takes no room */
+	ck_assert_uint_eq(lives[LIVES - 1]->value_count, 1);
+	live_put(lives[0], &room, 0, live_text("less")); /* no room while the old one is there */
+	ck_assert_uint_eq(lives[0]->values[0].size, MATCHER_VALUE_MAX);
+	live_free(lives[1], &room);
+	live_happen(lives[0], &room, &told.rule, told.envelope, 1);
+	ck_assert_uint_eq(lives[0]->event_count, 1);
+	for (i = 0; i < LIVES; i++)
+		if (i != 1)
+			live_free(lives[i], &room);
+	ck_assert_uint_eq(room.bytes, 0);
+	live_case_done(&told);
+}
+END_TEST
+
+/* --- streams --- */
+
+START_TEST(test_live_streams)
+{
+	struct live *live = live_make();
+	struct live_room room = {.bytes = 0};
+	struct live_case told[LIVE_STREAMS_MAX + 1];
+	int i;
+
+	for (i = 0; i <= LIVE_STREAMS_MAX; i++)
+		live_case_init(&told[i], 0);
+	told[1].rule.of = -1;
+	unit_alloc_fail_after(0);
+	for (i = 0; i < 100; i++)
+		live_count(live, &told[i % 2].rule, told[i % 2].envelope, 10 + (uint64_t)i);
+	live_count(live, &told[LIVE_STREAMS_MAX].rule, told[LIVE_STREAMS_MAX].envelope, 200);
+	unit_alloc_fail_never();
+	ck_assert(!unit_alloc_failed());
+	ck_assert_uint_eq(live->streams[0].count, 50);
+	ck_assert_uint_eq(live->streams[0].bytes, 250);
+	ck_assert_uint_eq(live->streams[0].first_ns, 10);
+	ck_assert_uint_eq(live->streams[1].count, 50);
+	ck_assert_uint_eq(live->streams[1].bytes, 0);
+	ck_assert_uint_eq(live->streams[1].first_ns, 11);
+	for (i = 0; i <= LIVE_STREAMS_MAX; i++)
+		live_case_done(&told[i]);
+	live_end(live, &room);
+}
+END_TEST
+
+/* --- who looks --- */
+
+START_TEST(test_live_watchers)
+{
+	struct live_room room = {.bytes = 0};
+	struct live *live = live_make();
+
+	ck_assert(live_is_watched(live, 7)); /* nobody else tells */
+	ck_assert(!live_unwatch(live, 7));
+	live_watch(live, 1);
+	live_watch(live, 2);
+	live_watch(live, 1);
+	live->leader = 1;
+	ck_assert_uint_eq(live->watcher_count, 2);
+	ck_assert(live_is_watched(live, 2));
+	ck_assert(!live_is_watched(live, 7));
+	ck_assert(!live_unwatch(live, 7));
+	ck_assert(!live_unwatch(live, 2));
+	ck_assert_uint_eq(live->leader, 1);
+	ck_assert(live_unwatch(live, 1));
+	ck_assert_uint_eq(live->leader, 0);
+	ck_assert(!live_unwatch(live, 1));
+	live_end(live, &room);
+}
+END_TEST
+
+START_TEST(test_live_watchers_max)
+{
+	struct live_room room = {.bytes = 0};
+	struct live *live = live_make();
+	uint64_t i;
+
+	for (i = 1; i <= LIVE_WATCHERS_MAX; i++)
+		live_watch(live, i);
+	ck_assert(!live->crowded);
+	live_watch(live, 1);
+	ck_assert(!live->crowded);
+	live_watch(live, LIVE_WATCHERS_MAX + 1);
+	ck_assert(live->crowded);
+	ck_assert(live_is_watched(live, LIVE_WATCHERS_MAX + 1));
+	for (i = 1; i <= LIVE_WATCHERS_MAX; i++)
+		ck_assert(!live_unwatch(live, i)); /* there may be more */
+	live_end(live, &room);
+}
+END_TEST
+
+/* --- names, memory --- */
+
+START_TEST(test_live_describe)
+{
+	struct live_room room = {.bytes = 0};
+	struct live *live = live_make();
+	char text[16];
+
+	ck_assert_str_eq(live_describe(live, text, sizeof text), "t/u");
+	ck_assert_str_eq(live_describe(live, text, 3), "t/");
+	ck_assert_str_eq(live_describe(live, text, 1), "");
+	live_end(live, &room);
+}
+END_TEST
+
+/* Every allocation is refused once: what is there stays, what is not is counted. */
+START_TEST(test_live_no_memory)
+{
+	struct live_room room = {.bytes = 0};
+	struct live *live;
+	struct live_case told;
+	struct live_identity identity = {.row = NULL};
+	struct key key = {.count = 0};
+	int i;
+
+	identity.key = &key;
+	unit_alloc_fail_after(0);
+	live = live_new(&identity);
+	unit_alloc_fail_never();
+	ck_assert_ptr_null(live);
+	live = live_make();
+	live_case_init(&told, 1);
+	for (i = 0; i < 2; i++) { /* the array, the text */
+		unit_alloc_fail_after(i);
+		live_put(live, &room, 1, live_text("x"));
+		unit_alloc_fail_never();
+		ck_assert_uint_eq(live->value_count, 0);
+		ck_assert_uint_eq(room.values_dropped, (uint64_t)i + 1);
+	}
+	live_put(live, &room, 1, live_text("x"));
+	unit_alloc_fail_after(0);
+	live_put(live, &room, 1, live_text("yy"));
+	live_put(live, &room, 2, live_number(1, false)); /* there is room in the array */
+	unit_alloc_fail_never();
+	ck_assert_uint_eq(live->values[0].size, 1);
+	ck_assert_uint_eq(live->value_count, 2);
+	unit_alloc_fail_after(0);
+	live_happen(live, &room, &told.rule, told.envelope, 1);
+	unit_alloc_fail_never();
+	ck_assert_uint_eq(live->events_dropped, 1);
+	unit_alloc_fail_after(1);
+	live_happen(live, &room, &told.rule, told.envelope, 1);
+	unit_alloc_fail_never();
+	ck_assert_uint_eq(live->event_count, 1);
+	ck_assert_uint_eq(live->events[0].value_count, 0);
+	ck_assert_uint_eq(room.values_dropped, 4);
+	live_end(live, &room);
+	live_case_done(&told);
+}
+END_TEST
+
+#define COUNT(rows) ((int)(sizeof(rows) / sizeof(rows)[0]))
+
+int main(void)
+{
+	TCase *tc = tcase_create("live");
+
+	tcase_add_test(tc, test_live_values);
+	tcase_add_loop_test(tc, test_live_sum, 0, COUNT(sums));
+	tcase_add_test(tc, test_live_values_max);
+	tcase_add_loop_test(tc, test_live_text, 0, COUNT(texts));
+	tcase_add_test(tc, test_live_events);
+	tcase_add_test(tc, test_live_event_values_max);
+	tcase_add_test(tc, test_live_bytes_max);
+	tcase_add_test(tc, test_live_streams);
+	tcase_add_test(tc, test_live_watchers);
+	tcase_add_test(tc, test_live_watchers_max);
+	tcase_add_test(tc, test_live_describe);
+	tcase_add_test(tc, test_live_no_memory);
+	return unit_run("live", tc);
+}
