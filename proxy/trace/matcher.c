@@ -417,7 +417,7 @@ static bool matcher_integer(struct span_text text, int64_t *integer)
 	bool negative = text.size > 0 && text.bytes[0] == '-';
 	size_t i;
 
-	if (text.size == negative || text.size > 18)
+	if (text.size == negative || text.size > 18u + negative)
 		return false;
 	*integer = 0;
 	for (i = negative; i < text.size; i++) {

@@ -1,0 +1,550 @@
+/* Rules made ready, and what they find in messages. */
+#include "proxy/trace/matcher.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/file.h"
+#include "config/profile.h"
+#include "tests/unit/envelope_case.h"
+#include "tests/unit/unit.h"
+
+enum { TEXT_MAX = 65536 };
+
+/* A matcher of a profile's lifecycle, in which ' stands for ", and a reader of messages. */
+struct match {
+	struct profile *profile;
+	struct methods methods;
+	struct pointers *pointers;
+	struct matcher matcher;
+	struct envelope_case reader;
+	char error[256];
+};
+
+static void text_quote(char *to, size_t size, const char *text)
+{
+	ck_assert_uint_lt(strlen(text), size);
+	do
+		*to++ = *text == '\'' ? '"' : *text;
+	while (*text++ != '\0');
+}
+
+static void match_parse(struct match *match, const char *lifecycle)
+{
+	static char *const environment[] = {NULL};
+	static char text[TEXT_MAX], quoted[TEXT_MAX];
+	struct file *file;
+
+	memset(match, 0, sizeof *match);
+	snprintf(text, sizeof text, "{'name':'p','lifecycle':%s}", lifecycle);
+	text_quote(quoted, sizeof quoted, text);
+	file = file_parse(
+		"p", quoted, strlen(quoted), environment, match->error, sizeof match->error);
+	ck_assert_msg(file != NULL, "%s", match->error);
+	match->profile = profile_new(file, match->error, sizeof match->error);
+	ck_assert_msg(match->profile != NULL, "%s", match->error);
+	file_free(file);
+}
+
+static int match_prepare(struct match *match)
+{
+	methods_init(&match->methods);
+	match->pointers = envelope_pointers_new("trace");
+	ck_assert_ptr_nonnull(match->pointers);
+	return matcher_init(&match->matcher, match->profile->lifecycle, &match->methods,
+		match->pointers, match->error, sizeof match->error);
+}
+
+static void match_init(struct match *match, const char *lifecycle)
+{
+	match_parse(match, lifecycle);
+	ck_assert_msg(match_prepare(match) == 0, "%s", match->error);
+	envelope_case_init(&match->reader, match->pointers);
+}
+
+static void match_drop(struct match *match)
+{
+	matcher_done(&match->matcher);
+	methods_done(&match->methods);
+	pointers_free(match->pointers);
+	profile_free(match->profile);
+}
+
+static void match_done(struct match *match)
+{
+	envelope_case_done(&match->reader);
+	match_drop(match);
+}
+
+static const struct envelope *match_read(struct match *match, const char *message)
+{
+	static char quoted[TEXT_MAX];
+
+	text_quote(quoted, sizeof quoted, message);
+	return envelope_case_read(&match->reader, quoted);
+}
+
+#define JOB         "'spans':{'job':{'name':'job','key':['a']}}"
+#define OPEN(more)  "{'on':'notification','do':'open','span':'job','key':['/k']" more "}"
+#define RULES(more) "{" JOB ",'rules':[" more "]}"
+
+/* --- conditions --- */
+
+static const struct {
+	const char *when;
+	const char *message;
+	bool holds;
+} conditions[] = {
+	{"{'/a':['x','y']}", "{'a':'x'}", true},
+	{"{'/a':['x','y']}", "{'a':'y'}", true},
+	{"{'/a':['x','y']}", "{'a':'xy'}", false},
+	{"{'/a':['x','y']}", "{'a':''}", false},
+	{"{'/a':['x','y']}", "{'a':null}", false},
+	{"{'/a':['x','y']}", "{}", false},
+	{"{'/a':['7']}", "{'a':7}", true},
+	{"{'/a':['7']}", "{'a':'7'}", true},
+	{"{'/a':['7']}", "{'a':7.0}", false},
+	{"{'/a':['true']}", "{'a':true}", true},
+	{"{'/a':['true']}", "{'a':'true'}", true},
+	{"{'/a':['true']}", "{'a':false}", false},
+	{"{'/a':['false']}", "{'a':false}", true},
+	{"{'/a':['false']}", "{'a':null}", false},
+	{"{'/a':['x']}", "{'a':['x']}", false},
+	{"{'/a':true}", "{'a':false}", true},
+	{"{'/a':true}", "{'a':0}", true},
+	{"{'/a':true}", "{'a':''}", true},
+	{"{'/a':true}", "{'a':{}}", true},
+	{"{'/a':true}", "{'a':[]}", true},
+	{"{'/a':true}", "{'a':null}", false},
+	{"{'/a':true}", "{}", false},
+	{"{'/a':false}", "{}", true},
+	{"{'/a':false}", "{'a':null}", true},
+	{"{'/a':false}", "{'a':false}", false},
+	{"{'/a':true,'/b':['x']}", "{'a':1,'b':'x'}", true},
+	{"{'/a':true,'/b':['x']}", "{'a':1,'b':'y'}", false},
+	{"{'/a':true,'/b':['x']}", "{'b':'x'}", false},
+	{"{'/a/0/b':['x']}", "{'a':[{'b':'x'}]}", true},
+	{"{'/a/0/b':['x']}", "{'a':[1,{'b':'x'}]}", false},
+};
+
+START_TEST(test_conditions)
+{
+	struct match match;
+	char rules[512];
+
+	snprintf(rules, sizeof rules, RULES(OPEN(",'when':%s")), conditions[_i].when);
+	match_init(&match, rules);
+	ck_assert_int_eq(
+		matcher_holds(&match.matcher.rules[0], match_read(&match, conditions[_i].message)),
+		conditions[_i].holds);
+	match_done(&match);
+}
+END_TEST
+
+/* --- sources --- */
+
+#define DIGITS_18 "123456789012345678"
+#define DIGITS_19 "1234567890123456789"
+
+static const struct {
+	const char *source;
+	const char *message;
+	const char *value; /* "text", "#integer", "+integer" to be added, "?boolean"; NULL: none */
+} sources[] = {
+	{"'/a'", "{'a':'x'}", "x"},
+	{"'/a'", "{'a':''}", NULL},
+	{"'/a'", "{'a':null}", NULL},
+	{"'/a'", "{'a':{}}", NULL},
+	{"'/a'", "{'a':[]}", NULL},
+	{"'/a'", "{}", NULL},
+	{"'/a'", "{'a':17}", "#17"},
+	{"'/a'", "{'a':-17}", "#-17"},
+	{"'/a'", "{'a':0}", "#0"},
+	{"'/a'", "{'a':-0}", "#0"},
+	{"'/a'", "{'a':" DIGITS_18 "}", "#" DIGITS_18},
+	{"'/a'", "{'a':-" DIGITS_18 "}", "#-" DIGITS_18},
+	{"'/a'", "{'a':" DIGITS_19 "}", DIGITS_19},
+	{"'/a'", "{'a':-" DIGITS_19 "}", "-" DIGITS_19},
+	{"'/a'", "{'a':1.5}", "1.5"},
+	{"'/a'", "{'a':1e3}", "1e3"},
+	{"'/a'", "{'a':true}", "?true"},
+	{"'/a'", "{'a':false}", "?false"},
+	{"{'text':'t'}", "{}", "t"},
+	{"{'pointer':'/a','text':'t'}", "{'a':{}}", "t"},
+	{"{'pointer':'/a','text':'t'}", "{'a':false}", "t"},
+	{"{'pointer':'/a','text':'t'}", "{'a':null}", NULL},
+	{"{'pointer':'/a','text':'t'}", "{}", NULL},
+	{"['/a','/b',{'text':'t'}]", "{'a':'x','b':'y'}", "x"},
+	{"['/a','/b',{'text':'t'}]", "{'a':{},'b':'y'}", "y"},
+	{"['/a','/b',{'text':'t'}]", "{'b':null}", "t"},
+	{"['/a','/b']", "{'c':1}", NULL},
+	{"['/a',{'pointer':'/a/b','text':'b'}]", "{'a':{'b':{'c':1}}}", "b"},
+	{"['/a',{'pointer':'/a/b','text':'b'}]", "{'a':'c'}", "c"},
+	{"{'pointer':'/a','take':'first word'}", "{'a':'ls -l /x'}", "ls"},
+	{"{'pointer':'/a','take':'first word'}", "{'a':'/usr/bin/ls'}", "ls"},
+	{"{'pointer':'/a','take':'first word'}", "{'a':'/usr/bin/ls -l /x/y'}", "ls"},
+	{"{'pointer':'/a','take':'first word'}", "{'a':'ls'}", "ls"},
+	{"{'pointer':'/a','take':'first word'}", "{'a':'/bin/ x'}", NULL},
+	{"{'pointer':'/a','take':'first word'}", "{'a':' ls'}", NULL},
+	{"{'pointer':'/a','take':'first word'}", "{'a':''}", NULL},
+	{"{'pointer':'/a','take':'first word'}", "{'a':true}", NULL},
+	{"{'pointer':'/a','take':'sum'}", "{'a':5}", "+5"},
+	{"{'pointer':'/a','take':'sum'}", "{'a':'5'}", NULL},
+	{"{'pointer':'/a','take':'sum'}", "{'a':1.5}", NULL},
+	{"{'pointer':'/a','take':'sum'}", "{'a':true}", NULL},
+	{"{'pointer':'/a','take':'sum'}", "{'a':" DIGITS_19 "}", NULL},
+};
+
+static const char *value_describe(const struct matcher_value *value, char text[64])
+{
+	if (value->type == SPAN_VALUE_INT)
+		snprintf(text, 64, "%c%lld", value->sum ? '+' : '#', (long long)value->integer);
+	else if (value->type == SPAN_VALUE_BOOL)
+		snprintf(text, 64, "?%s", value->boolean ? "true" : "false");
+	else
+		snprintf(text, 64, "%.*s", (int)value->text.size, value->text.bytes);
+	return text;
+}
+
+START_TEST(test_sources)
+{
+	const struct envelope *envelope;
+	struct match match;
+	struct matcher_value value;
+	char rules[512], text[64];
+	bool taken;
+
+	snprintf(rules, sizeof rules, RULES(OPEN(",'set':{'v':%s}")), sources[_i].source);
+	match_init(&match, rules);
+	envelope = match_read(&match, sources[_i].message);
+	taken = matcher_take(&match.matcher.rules[0].settings[0].source, envelope, &value);
+	ck_assert_int_eq(taken, sources[_i].value != NULL);
+	if (taken)
+		ck_assert_str_eq(value_describe(&value, text), sources[_i].value);
+	match_done(&match);
+}
+END_TEST
+
+/* A value that is longer than MATCHER_VALUE_MAX is the beginning of one, unless all of the first
+ * word is there. */
+START_TEST(test_cut)
+{
+	static const char *const takes[] = {"all", "first word"};
+	char rules[512], message[512];
+	struct matcher_value value;
+	struct match match;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(rules, sizeof rules,
+			RULES(OPEN(",'set':{'v':{'pointer':'/a','take':'%s'}}")), takes[i]);
+		if (i == 0)
+			snprintf(rules, sizeof rules, RULES(OPEN(",'set':{'v':'/a'}")));
+		match_init(&match, rules);
+		snprintf(message, sizeof message, "{'a':'%0*d'}", MATCHER_VALUE_MAX, 0);
+		ck_assert(matcher_take(&match.matcher.rules[0].settings[0].source,
+			match_read(&match, message), &value));
+		ck_assert(!value.cut);
+		ck_assert_uint_eq(value.text.size, MATCHER_VALUE_MAX);
+		snprintf(message, sizeof message, "{'a':'%0*d'}", MATCHER_VALUE_MAX + 1, 0);
+		ck_assert(matcher_take(&match.matcher.rules[0].settings[0].source,
+			match_read(&match, message), &value));
+		ck_assert(value.cut);
+		snprintf(message, sizeof message, "{'a':'cat %0*d'}", MATCHER_VALUE_MAX, 0);
+		ck_assert(matcher_take(&match.matcher.rules[0].settings[0].source,
+			match_read(&match, message), &value));
+		ck_assert_int_eq(value.cut, i == 0);
+		snprintf(message, sizeof message, "{'a':1%0*d}", MATCHER_VALUE_MAX, 0);
+		ck_assert(matcher_take(&match.matcher.rules[0].settings[0].source,
+			match_read(&match, message), &value));
+		ck_assert_int_eq(value.type, SPAN_VALUE_STRING);
+		ck_assert(value.cut);
+		match_done(&match);
+	}
+}
+END_TEST
+
+/* --- keys, status --- */
+
+static const struct {
+	const char *message;
+	size_t count; /* parts that are there */
+} keys[] = {
+	{"{'x':'a','y':'b'}", 2},
+	{"{'x':'a','y':17}", 2},
+	{"{'x':'a'}", 1},
+	{"{'y':'b'}", 0},
+	{"{'x':'a','y':''}", 1},
+	{"{'x':'a','y':null}", 1},
+	{"{'x':'a','y':true}", 1},
+	{"{'x':{'a':1},'y':'b'}", 0},
+};
+
+START_TEST(test_keys)
+{
+	struct match match;
+	struct key key = {.count = 0};
+
+	match_init(&match,
+		"{'spans':{'job':{'name':'job','key':['a','b']}},'rules':[{'on':'notification',"
+		"'do':'open','span':'job','key':['/x','/y']}]}");
+	ck_assert_int_eq(
+		matcher_key(&match.matcher.rules[0], match_read(&match, keys[_i].message), &key),
+		keys[_i].count == 2);
+	ck_assert_uint_eq(key.count, keys[_i].count);
+	match_done(&match);
+}
+END_TEST
+
+START_TEST(test_key_parts)
+{
+	char longest[KEY_PART_MAX + 1];
+	struct key key = {.count = 0};
+	size_t i;
+
+	memset(longest, 'x', sizeof longest);
+	ck_assert_uint_eq(key_size(&key), 0);
+	ck_assert(!key_add(&key, (struct span_text){"", 0}));
+	ck_assert(!key_add(&key, (struct span_text){longest, KEY_PART_MAX + 1}));
+	for (i = 0; i < LIFECYCLE_KEY_MAX; i++) {
+		ck_assert(key_add(&key, (struct span_text){longest, KEY_PART_MAX - i}));
+		ck_assert_uint_eq(key_part(&key, i).size, KEY_PART_MAX - i);
+	}
+	ck_assert(!key_add(&key, (struct span_text){"x", 1}));
+	ck_assert_uint_eq(key.count, LIFECYCLE_KEY_MAX);
+	ck_assert_uint_le(key_size(&key), KEY_BYTES);
+}
+END_TEST
+
+static const struct {
+	const char *message;
+	enum span_status status;
+} states[] = {
+	{"{'s':'good'}", SPAN_STATUS_OK},
+	{"{'s':'fine'}", SPAN_STATUS_OK},
+	{"{'s':'bad'}", SPAN_STATUS_ERROR},
+	{"{'s':'other'}", SPAN_STATUS_UNSET},
+	{"{'s':5}", SPAN_STATUS_ERROR},
+	{"{'s':true}", SPAN_STATUS_OK},
+	{"{'s':null}", SPAN_STATUS_UNSET},
+	{"{}", SPAN_STATUS_UNSET},
+};
+
+START_TEST(test_status)
+{
+	struct match match;
+
+	match_init(&match,
+		RULES(OPEN("") ",{'on':'notification','do':'close','span':'job','key':['/k'],"
+			       "'status':{'pointer':'/s','ok':['good','fine','true'],"
+			       "'error':['bad','5']}}"));
+	ck_assert_int_eq(
+		matcher_status(&match.matcher.rules[1], match_read(&match, states[_i].message)),
+		states[_i].status);
+	ck_assert_int_eq(
+		matcher_status(&match.matcher.rules[0], match_read(&match, states[_i].message)),
+		SPAN_STATUS_UNSET);
+	match_done(&match);
+}
+END_TEST
+
+/* --- methods --- */
+
+static const struct matcher_method *match_method(const struct match *match, const char *name)
+{
+	return matcher_method(&match->matcher,
+		methods_find(&match->methods, (struct span_text){name, strlen(name)}));
+}
+
+/* Each method has the rules that name it and those without methods; any other has only these. */
+START_TEST(test_methods)
+{
+	const struct matcher_method *a, *b, *other;
+	struct match match;
+
+	match_init(&match,
+		"{'dispatch':{'name':'d','operations':{'a':'work','c':'play'}}," JOB ",'rules':["
+		"{'on':'request','methods':['a'],'do':'claim','span':'job','key':['/k'],"
+		"'until':'open'}," OPEN(",'methods':['a','b']") "," OPEN(
+			"") ","
+			    "{'on':'request','methods':['b'],'do':'claim','span':'job','key':['/"
+			    "k']}]}");
+	a = match_method(&match, "a");
+	b = match_method(&match, "b");
+	other = match_method(&match, "unheard of");
+	ck_assert_uint_eq(a->rules[LIFECYCLE_ON_REQUEST], 1);
+	ck_assert_uint_eq(a->rules[LIFECYCLE_ON_NOTIFICATION], 2 | 4);
+	ck_assert_uint_eq(a->rules[LIFECYCLE_ON_REPLY], 0);
+	ck_assert(a->claims && a->claims_late);
+	ck_assert_uint_eq(a->operation.size, 4);
+	ck_assert_mem_eq(a->name.bytes, "a", 1);
+	ck_assert_uint_eq(b->rules[LIFECYCLE_ON_REQUEST], 8);
+	ck_assert(b->claims && !b->claims_late);
+	ck_assert_uint_eq(b->operation.size, 0);
+	ck_assert(matcher_submits(a) && matcher_submits(b));
+	ck_assert(matcher_submits(match_method(&match, "c")));
+	ck_assert_uint_eq(other->rules[LIFECYCLE_ON_NOTIFICATION], 4);
+	ck_assert_uint_eq(other->name.size, 0);
+	ck_assert(!matcher_submits(other));
+	ck_assert_ptr_eq(matcher_method(&match.matcher, 9999), other);
+	match_done(&match);
+}
+END_TEST
+
+/* --- parents --- */
+
+#define OPENS(span, key) "{'on':'notification','do':'open','span':'" span "','key':" key "}"
+
+/* Those whose key begins its own, the longest first; questions are nobody's parents. */
+START_TEST(test_parents)
+{
+	struct match match;
+	const struct matcher_parents *parents;
+
+	match_init(&match,
+		"{'spans':{'top':{'name':'top','key':['a']},"
+		"'ask':{'name':'ask','key':['a','b','c']},"
+		"'leaf':{'name':'leaf','key':['a','b','c']},"
+		"'middle':{'name':'middle','key':['a','b']},"
+		"'other':{'name':'other','key':['b','a']}},"
+		"'rules':[" OPENS("top", "['/a']") "," OPENS("leaf", "['/a','/b','/c']") "," OPENS(
+			"middle", "['/a','/b']") "," OPENS("other",
+			"['/b','/a']") ","
+				       "{'on':'server_request','do':'open','span':'ask','key':['/"
+				       "a','/b','/c']},"
+				       "{'on':'client_reply','do':'close','span':'ask'}]}");
+	parents = match.matcher.parents;
+	ck_assert_uint_eq(parents[0].count, 0);
+	ck_assert_uint_eq(parents[1].count, 3); /* its key may be the same as a span's */
+	ck_assert_uint_eq(parents[1].types[0], 2);
+	ck_assert_uint_eq(parents[1].types[1], 3);
+	ck_assert_uint_eq(parents[1].types[2], 0);
+	ck_assert_uint_eq(parents[2].count, 2);
+	ck_assert_uint_eq(parents[2].types[0], 3);
+	ck_assert_uint_eq(parents[2].types[1], 0);
+	ck_assert_uint_eq(parents[3].count, 1);
+	ck_assert_uint_eq(parents[3].types[0], 0);
+	ck_assert_uint_eq(parents[4].count, 0);
+	match_done(&match);
+}
+END_TEST
+
+/* --- what is refused --- */
+
+/* More pointers than an envelope has slots for. */
+START_TEST(test_too_many_pointers)
+{
+	static char rules[TEXT_MAX];
+	struct match match;
+	size_t used = 0;
+	int i, j;
+
+	used += (size_t)snprintf(rules, sizeof rules, "{" JOB ",'rules':[");
+	for (i = 0; i < 9; i++) {
+		used += (size_t)snprintf(rules + used, sizeof rules - used, "%s" OPEN(",'set':{"),
+			i == 0 ? "" : ",");
+		used--; /* the brace that ends the rule */
+		for (j = 0; j < 15; j++)
+			used += (size_t)snprintf(rules + used, sizeof rules - used,
+				"%s'v%d':'/p%d'", j == 0 ? "" : ",", j, i * 15 + j);
+		used += (size_t)snprintf(rules + used, sizeof rules - used, "}}");
+	}
+	snprintf(rules + used, sizeof rules - used, "]}");
+	match_parse(&match, rules);
+	ck_assert_int_eq(match_prepare(&match), -1);
+	ck_assert_str_eq(
+		match.error, "/p115: not a JSON pointer, over 8 levels deep, or one of over 128");
+	match_drop(&match);
+}
+END_TEST
+
+/* A profile has no more, but the matcher does not rely on it. */
+START_TEST(test_too_many_attributes)
+{
+	static char names[MATCHER_ATTRIBUTES_MAX + 1][8];
+	struct lifecycle_setting settings[MATCHER_ATTRIBUTES_MAX + 1];
+	struct lifecycle_rule rule = {.settings = settings};
+	struct lifecycle lifecycle = {.rules = &rule, .rule_count = 1};
+	size_t extra, i;
+
+	memset(settings, 0, sizeof settings);
+	for (i = 0; i <= MATCHER_ATTRIBUTES_MAX; i++) {
+		snprintf(names[i], sizeof names[i], "v%zu", i);
+		settings[i].attribute = names[i];
+	}
+	for (extra = 0; extra < 2; extra++) {
+		struct matcher matcher;
+		struct methods methods;
+		struct pointers *pointers = envelope_pointers_new("trace");
+		char error[128];
+
+		methods_init(&methods);
+		rule.setting_count = MATCHER_ATTRIBUTES_MAX + extra;
+		ck_assert_int_eq(
+			matcher_init(&matcher, &lifecycle, &methods, pointers, error, sizeof error),
+			extra == 0 ? 0 : -1);
+		if (extra > 0)
+			ck_assert_str_eq(
+				error, "attribute v64: the lifecycle of a profile has at most 64");
+		matcher_done(&matcher);
+		methods_done(&methods);
+		pointers_free(pointers);
+	}
+}
+END_TEST
+
+/* Every allocation is refused once. */
+START_TEST(test_no_memory)
+{
+	static const char lifecycle[] = "{'dispatch':{'name':'d','operations':{'a':'work'}}," JOB
+					",'rules':[" OPEN(
+						",'methods':['m'],'set':{'v':'/"
+						"a','w':{'text':'t'}}") ","
+									"{'on':'notification','do':"
+									"'close','span':'job','key'"
+									":['/k'],'status':{"
+									"'pointer':'/"
+									"s','error':['bad'],'"
+									"message':'/m','type':['/"
+									"t','/u']}}]}";
+	struct match match;
+	long n = -1;
+	int done;
+
+	do {
+		match_parse(&match, lifecycle);
+		methods_init(&match.methods);
+		match.pointers = envelope_pointers_new("trace");
+		match.error[0] = '\0';
+		unit_alloc_fail_after(++n);
+		done = matcher_init(&match.matcher, match.profile->lifecycle, &match.methods,
+			match.pointers, match.error, sizeof match.error);
+		unit_alloc_fail_never();
+		ck_assert_int_eq(done == 0, !unit_alloc_failed());
+		ck_assert_int_eq(done == 0, match.error[0] == '\0');
+		match_drop(&match);
+	} while (done != 0);
+	ck_assert_int_ge(n, 8);
+}
+END_TEST
+
+#define COUNT(rows) ((int)(sizeof(rows) / sizeof(rows)[0]))
+
+int main(void)
+{
+	TCase *tc = tcase_create("matcher");
+
+	tcase_add_loop_test(tc, test_conditions, 0, COUNT(conditions));
+	tcase_add_loop_test(tc, test_sources, 0, COUNT(sources));
+	tcase_add_test(tc, test_cut);
+	tcase_add_loop_test(tc, test_keys, 0, COUNT(keys));
+	tcase_add_test(tc, test_key_parts);
+	tcase_add_loop_test(tc, test_status, 0, COUNT(states));
+	tcase_add_test(tc, test_methods);
+	tcase_add_test(tc, test_parents);
+	tcase_add_test(tc, test_too_many_pointers);
+	tcase_add_test(tc, test_too_many_attributes);
+	tcase_add_test(tc, test_no_memory);
+	return unit_run("matcher", tc);
+}
