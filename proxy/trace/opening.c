@@ -24,15 +24,25 @@ static struct work_opening opening_make(
 
 /* ---- spans at the top ---- */
 
-/* What is known of the span that this one works for, by its id alone. */
-static const struct traceparent *opening_find_root(
-	const struct work *work, size_t type, struct span_text id)
+/*
+ * Finds the span that this one works for by its id alone: its context, and its tracestate as long
+ * as it is open.
+ */
+static bool opening_find_root(const struct work *work, size_t type, struct span_text id,
+	struct traceparent *context, struct span_text *tracestate)
 {
 	struct registry_entry *entry = registry_find(&work->registry, REGISTRY_ID, type, id);
+	const struct traceparent *closed;
 
-	if (entry != NULL)
-		return &entry->live->context;
-	return history_recall(&work->closed, work_hash(work, REGISTRY_ID, type, id));
+	if (entry != NULL) {
+		*context = entry->live->context;
+		*tracestate = entry->live->tracestate;
+		return true;
+	}
+	closed = history_recall(&work->closed, work_hash(work, REGISTRY_ID, type, id));
+	if (closed != NULL)
+		*context = *closed;
+	return closed != NULL;
 }
 
 /* The key with the root's id as its last part; false: there is none, or it is the same. */
@@ -80,17 +90,15 @@ static void opening_end_lapsed(struct work *work, size_t type, const struct key 
 static struct live *opening_unclaimed(
 	struct work *work, struct work_opening *opening, const struct key *root, bool has_root)
 {
-	const struct traceparent *found =
-		has_root ? opening_find_root(work, opening->identity.type, work_last(root)) : NULL;
 	struct traceparent above;
+	bool found = has_root && opening_find_root(work, opening->identity.type, work_last(root),
+					 &above, &opening->identity.tracestate);
 	struct live *live;
 
-	if (found != NULL) {
-		above = *found;
+	if (found)
 		opening->above = &above;
-	}
 	live = work_open(work, opening);
-	if (live != NULL && found == NULL)
+	if (live != NULL && !found)
 		opening_link_last(work, live, opening->identity.key);
 	return live;
 }
