@@ -163,12 +163,12 @@ class Client:
         since = len(self.messages)
         return self.wait_reply(self.start(method, params, **members), since)
 
-    def initialize(self, name="real_test", version="1.2.3"):
+    def initialize(self, name="real_test", version="1.2.3", **capabilities):
         reply = self.call(
             "initialize",
             {
                 "clientInfo": {"name": name, "title": "Real", "version": version},
-                "capabilities": {"experimentalApi": True},
+                "capabilities": {"experimentalApi": True, **capabilities},
             },
         )
         assert "result" in reply, reply
@@ -193,6 +193,24 @@ class Client:
         )
         assert ended.json["params"]["turn"]["status"] == status, ended.text
         return ended.json
+
+    def wait_other_turn(self, turn, since=0):
+        """Waits for the end of a turn that is not this one."""
+        return self.wait(
+            lambda message: message.has("method")
+            and message.json["method"] == "turn/completed"
+            and message.json["params"]["turn"]["id"] != turn,
+            since,
+        ).json
+
+    def wait_status(self, status, since=0):
+        """Waits until a thread is idle, or what it is to be."""
+        return self.wait(
+            lambda message: message.has("method")
+            and message.json["method"] == "thread/status/changed"
+            and message.json["params"]["status"]["type"] == status,
+            since,
+        ).json
 
     def turn(self, thread, text, status="completed"):
         return self.wait_turn(self.start_turn(thread, text), status)
