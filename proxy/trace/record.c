@@ -44,29 +44,28 @@ void record_take_name(struct record_settings *settings, const char *template)
 	settings->name_after = attributes_text(mark + strlen(RECORD_METHOD_MARK));
 }
 
-/* Adds a part, as far as there is room. */
-static char *record_put_name(char *at, const char *end, struct span_text part)
+/* Adds a part of a name behind what there is, as far as there is room. Returns the new size. */
+static size_t record_put_name(char *text, size_t used, struct span_text part)
 {
-	size_t room = (size_t)(end - at), size = part.size < room ? part.size : room;
+	size_t room = RECORD_NAME_MAX - used, size = part.size < room ? part.size : room;
 
-	bytes_copy(at, part.bytes, size);
-	return at + size;
+	bytes_copy(text + used, part.bytes, size);
+	return used + size;
 }
 
 /* The name from span.name and the method, in text (RECORD_NAME_MAX bytes). */
 static struct span_text record_name(
 	const struct record_settings *settings, struct span_text method, char *text)
 {
-	const char *end = text + RECORD_NAME_MAX;
-	char *at;
+	size_t size;
 
 	if (!settings->name_has_method)
 		return settings->name_before;
-	at = record_put_name(text, end, settings->name_before);
-	at = record_put_name(at, end, method);
+	size = record_put_name(text, 0, settings->name_before);
+	size = record_put_name(text, size, method);
 	if (settings->name_after.size > 0)
-		at = record_put_name(at, end, settings->name_after);
-	return (struct span_text){.bytes = text, .size = (size_t)(at - text)};
+		size = record_put_name(text, size, settings->name_after);
+	return (struct span_text){.bytes = text, .size = size};
 }
 
 /* ---- captured values ---- */
