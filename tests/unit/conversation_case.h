@@ -152,9 +152,9 @@ static inline void kept_events(struct kept *kept, const struct span *span)
 	for (i = 0; i < span->event_count; i++) {
 		const struct span_event *event = &span->events[i];
 
-		if (event->time_unix_ns < span->start_unix_ns ||
-			event->time_unix_ns > span->end_unix_ns)
-			abort();
+		MUST(event->time_unix_ns >= span->start_unix_ns &&
+				event->time_unix_ns <= span->end_unix_ns,
+			"%s: not within its span", event->name);
 		text_append(kept->events, sizeof kept->events, " *%s ", event->name);
 		kept_attributes(kept->events, event->attributes, event->attribute_count);
 	}

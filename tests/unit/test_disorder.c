@@ -200,6 +200,7 @@ START_TEST(test_disorder)
 
 	conversation_load(disorders[_i].flags);
 	conversation_only.own_backends = disorders[_i].own_backends;
+	conversation_only.environment = disorders[_i].scripts ? CONVERSATION_ENVIRONMENT : NULL;
 	for (run = 0; run < 700; run++) {
 		chance_state = UINT64_C(0x9e3779b97f4a7c15) * (uint64_t)(1000 * _i + run + 1);
 		disorder_run(disorders[_i].scripts);

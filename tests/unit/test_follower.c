@@ -468,6 +468,31 @@ static const struct talk talks[] = {
 			"1<" STARTED("v"), "2<" STATUS("idle"), "2<" COMPLETED("u"),
 			"2<" STATUS("active"), "+2001", "1<" COMPLETED("v")},
 		THE_TURN "turn/start answered\n  dispatch turn_input\n    turn v closed OK\n"},
+	{.about = "the other one is ahead",
+		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "2<" STARTED("u"), "2<" COMPLETED("u"),
+			"1<" PROBLEM("u", "true"), "1<" DELTA("u", "m", "x"), "1<" COMPLETED("u"),
+			"+2001"},
+		"turn/start answered\n"
+		"  dispatch turn_input\n"
+		"    turn u closed OK turn.delta.count=1\n",
+		" turn.delta.count"},
+	{.about = "the other one is ahead, the first goes away",
+		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "2<" STARTED("u"),
+			"2<" FAILED("u", "'other'"), "1!"},
+		"turn/start answered\n"
+		"  dispatch turn_input\n"
+		"    turn u closed ERROR: boom error.type=other\n",
+		" error.type"},
+	{.about = "the other one is ahead, the first says no more",
+		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "2<" COMPLETED("u"), "+1990", "+20",
+			"1<" STARTED("u")},
+		THE_TURN},
+	{.about = "the other one is ahead and steers what comes next",
+		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "2<" COMPLETED("u"), "2>" ASK_SHELL("1"),
+			"2<" DONE("1"), "2<" STARTED("s"), "2<" COMPLETED("s"),
+			"1<" COMPLETED("u")},
+		THE_TURN "thread/shellCommand answered\n"
+			 "  dispatch run_user_shell_command\n    turn s closed OK\n"},
 	{.about = "who sees nothing but the thread's state",
 		{"2>" RESUME("1"), "1>" ASK("1"), "1<" ANSWER("1", "u"), "2<" STATUS("idle"),
 			"+2001", "2<" REFUSED("1")},
