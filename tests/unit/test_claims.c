@@ -264,6 +264,94 @@ START_TEST(test_two_kinds)
 }
 END_TEST
 
+/* --- what spans are called, and what they say --- */
+
+/* Values of all types; one that has the name of a part of the key is the better word for it. */
+START_TEST(test_values)
+{
+	static const char rules[] = ON("notification", "start", "open", "job",
+		",'key':['/params/g','/params/j'],'set':{'job':'/params/title','yes':'/params/yes',"
+		"'no':'/params/no','n':'/params/n','x':'/params/x'}");
+	struct conversation *said = claims_begin("", rules);
+
+	conversation_line(said, "1<{'method':'start','params':{'g':'g','j':1,'title':'t',"
+				"'yes':true,'no':false,'n':-5,'x':0.5}}");
+	conversation_shut_down(said);
+	ck_assert_str_eq(said->exporter->spans[0].attributes,
+		" group=g job=t yes=true no=false n=-5 x=0.5 sidespan.end_reason=shutdown ");
+	conversation_check(said);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
+static const struct {
+	const char *name;
+	const char *shown;
+} names[] = {
+	{"job {group}", "job g"},
+	{"{group}{job}", "gj"},
+	{"{unheard.of}job", "job"},
+	{"{n}job{n}", "job"}, /* no text */
+	{"{group}/{group}/{yes}", "g/g/"},
+};
+
+START_TEST(test_name)
+{
+	char text[1024];
+	struct conversation *said;
+
+	snprintf(text, sizeof text,
+		"{'name':'p','lifecycle':{'spans':{'job':{'name':'%s','key':['group','job']}},"
+		"'rules':[{'on':'notification','do':'open','span':'job','key':['/params/g',"
+		"'/params/j'],'set':{'n':'/params/n'}}]}}",
+		names[_i].name);
+	said = claims_load(text);
+	conversation_line(said, "1<{'method':'start','params':{'g':'g','j':'j','n':5}}");
+	conversation_shut_down(said);
+	ck_assert_str_eq(said->exporter->spans[0].name, names[_i].shown);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
+/* A name has 512 bytes at most, however long what stands in it. */
+START_TEST(test_long_name)
+{
+	static const char text[] =
+		"{'name':'p','lifecycle':{'spans':{'job':{'name':'{group}{group}{group}',"
+		"'key':['group']}},'rules':[{'on':'notification','do':'open','span':'job',"
+		"'key':['/params/g']}]}}";
+	struct conversation *said = claims_load(text);
+	char line[512];
+
+	snprintf(line, sizeof line, "1<{'method':'start','params':{'g':'%0250d'}}", 0);
+	conversation_line(said, line);
+	conversation_shut_down(said);
+	ck_assert_uint_eq(strlen(said->exporter->spans[0].name), 512);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
+/* A profile that has nothing to say about requests of the server has nothing to tell the client. */
+START_TEST(test_no_questions)
+{
+	static const char text[] =
+		"{'name':'p','lifecycle':{'spans':{'job':{'name':'job','key':['group']}},'rules':["
+		"{'on':'notification','do':'open','span':'job','key':['/params/g']}]}}";
+	struct conversation *said = claims_load(text);
+
+	conversation_line(said, "1?{'id':1,'method':'ask','params':{'g':'g'}}");
+	ck_assert_str_eq(said->carrier, "");
+	conversation_line(said, "1>{'id':1,'result':{}}");
+	conversation_shut_down(said);
+	ck_assert_uint_eq(said->exporter->count, 0);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("claims");
@@ -274,5 +362,9 @@ int main(void)
 	tcase_add_loop_test(tc, test_claims, 0, COUNT(claims_rows));
 	tcase_add_test(tc, test_claims_max);
 	tcase_add_test(tc, test_two_kinds);
+	tcase_add_test(tc, test_values);
+	tcase_add_loop_test(tc, test_name, 0, COUNT(names));
+	tcase_add_test(tc, test_long_name);
+	tcase_add_test(tc, test_no_questions);
 	return unit_run("claims", tc);
 }

@@ -662,6 +662,15 @@ static const struct talk talks[] = {
 			"1<" NOTICE("turn/completed", "'threadId':'t','turn':{}")},
 		"turn/start answered\n  dispatch turn_input\nturn/start error ERROR: no\n"},
 
+	{.about = "messages without what they should have",
+		{"1>" ASK("1"), "1<" ANSWER("1", "u"),
+			"1<" NOTICE("thread/tokenUsage/updated", "'threadId':'t'"),
+			"1<" NOTICE("error", "'threadId':'t','willRetry':true"),
+			"1<" NOTICE("serverRequest/resolved", "'threadId':'t'"),
+			"1<" NOTICE("thread/status/changed", "'status':{'type':'idle'}"),
+			"1>" RESULT("99", ""), "1<" RESULT("99", ""), "1<" COMPLETED("u")},
+		THE_TURN},
+
 	/* parts that are off */
 	{.about = "lifecycle=off",
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1<" STARTED("u"), "1<" COMMAND("u", "i"),
