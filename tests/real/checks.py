@@ -33,7 +33,13 @@ OPERATIONS = {
 """Of the requests that submit work those that the tests make, and what codex calls it."""
 
 TURN_STATUS = {"completed": OK, "interrupted": 0, "failed": ERROR}
-ITEMS = ("agentMessage", "reasoning", "commandExecution", "contextCompaction", "collabAgentToolCall")
+ITEMS = (
+    "agentMessage",
+    "reasoning",
+    "commandExecution",
+    "contextCompaction",
+    "collabAgentToolCall",
+)
 DELTAS = ("item/agentMessage/delta", "item/reasoning/summaryTextDelta")
 
 

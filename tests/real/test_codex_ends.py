@@ -106,7 +106,8 @@ def test_codex_killed(lab, transport):
     assert server.stop() == (128 + 9 if transport == "stdio" else 0)
     check_bytes(server)
     check_spans(server)
-    lost = [span for span in request_spans(lab.collector) if end_reason(span) not in ("answered", "error")]
+    ends = ("answered", "error")
+    lost = [span for span in request_spans(lab.collector) if end_reason(span) not in ends]
     assert len(lost) == 3
     for span in lost:
         assert end_reason(span) == "backend_exited" or transport != "stdio"

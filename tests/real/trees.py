@@ -2,28 +2,28 @@
 
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
 
 A line has the name, the status if it is set, sidespan.end_reason, the attributes of SHOWN, `(root)`
-if it has no parent at all, `+NAME` for each event, `-> NAME` for each link. Of what codex exports
-are shown its requests and tasks, below the nearest span that is shown. Left out are requests with
-nothing of ours below them that ended well. Siblings stand in the order of their starts.
+if what is no request has no parent, `+NAME` for each event, `-> NAME` for each link. Of what codex
+exports are shown its requests and TASKS, below the nearest span that is shown. Left out are requests
+that ended well with nothing of ours below them. Siblings stand in the order of their starts.
 """
 
 import textwrap
 
 STATUS = {0: "", 1: "OK", 2: "ERROR"}
-SHOWN = (
-    "turn.kind",
-    "turn.status",
-    "error.type",
-    "item.status",
-    "process.executable.name",
-    "process.exit.code",
-    "approval.decision",
-)
+SHOWN = {
+    "turn.kind": "kind",
+    "turn.status": "status",
+    "error.type": "type",
+    "item.status": "status",
+    "process.executable.name": "command",
+    "process.exit.code": "exit",
+    "approval.decision": "decision",
+}
 TASKS = (
     "session_task.turn",
     "session_task.review",
@@ -54,7 +54,8 @@ def line(span, spans):
     if not is_ours(span):
         return "codex " + span.name
     words = [span.name, STATUS[span.status], span.attributes.get("sidespan.end_reason", "")]
-    words += ["%s=%s" % (name, span.attributes[name]) for name in SHOWN if name in span.attributes]
+    given = span.attributes
+    words += ["%s=%s" % (SHOWN[name], given[name]) for name in SHOWN if name in given]
     words += ["(root)"] if span.parent_id is None and not is_request(span) else []
     words += ["+" + name for name in span.events]
     words += ["-> " + spans[link].name for link in span.links]

@@ -64,7 +64,7 @@ def leave(server, client):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
           app_server.item reasoning closed
@@ -80,13 +80,13 @@ def turn(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
           app_server.item agentMessage closed
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
           app_server.item agentMessage closed
@@ -103,14 +103,14 @@ def ephemeral(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn closed turn.kind=turn turn.status=interrupted
+        app_server.turn closed kind=turn status=interrupted
           codex turn/start
             codex session_task.turn
           app_server.item agentMessage parent_ended
     app_server.request turn/interrupt answered
       app_server.dispatch interrupt
         codex turn/interrupt
-    app_server.request turn/interrupt ERROR error error.type=-32600
+    app_server.request turn/interrupt ERROR error type=-32600
       codex turn/interrupt
     """
 )
@@ -125,23 +125,16 @@ def interrupted(server):
 
 
 @session(
-    """
+    "".join(
+        """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn ERROR closed turn.kind=turn turn.status=failed error.type=internalServerError +error
+        app_server.turn ERROR closed kind=turn status=failed type=%s +error
           codex turn/start
-            codex session_task.turn
-    app_server.request turn/start answered
-      app_server.dispatch turn_input
-        app_server.turn ERROR closed turn.kind=turn turn.status=failed error.type=responseTooManyFailedAttempts +error
-          codex turn/start
-            codex session_task.turn
-    app_server.request turn/start answered
-      app_server.dispatch turn_input
-        app_server.turn ERROR closed turn.kind=turn turn.status=failed error.type=other +error
-          codex turn/start
-            codex session_task.turn
-    """
+            codex session_task.turn"""
+        % kind
+        for kind in ("internalServerError", "responseTooManyFailedAttempts", "other")
+    )
 )
 def failed(server):
     client = connect(server)
@@ -154,7 +147,7 @@ def failed(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn ERROR closed turn.kind=turn turn.status=failed error.type=other +retry +error
+        app_server.turn ERROR closed kind=turn status=failed type=other +retry +error
           codex turn/start
             codex session_task.turn
     """
@@ -170,7 +163,7 @@ def retried(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn connection_closed turn.kind=turn
+        app_server.turn connection_closed kind=turn
           app_server.item agentMessage connection_closed
     """,
     ("stdio",),
@@ -187,8 +180,8 @@ def input_ended(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn ERROR backend_exited turn.kind=turn error.type=backend_exited
-          app_server.item agentMessage ERROR backend_exited error.type=backend_exited
+        app_server.turn ERROR backend_exited kind=turn type=backend_exited
+          app_server.item agentMessage ERROR backend_exited type=backend_exited
     """,
     exports=False,
 )
@@ -203,13 +196,13 @@ def server_killed(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn idle turn.kind=turn
+        app_server.turn idle kind=turn
           codex turn/start
             codex session_task.turn
           app_server.item agentMessage closed
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn idle turn.kind=turn
+        app_server.turn idle kind=turn
           codex turn/start
             codex session_task.turn
           app_server.item agentMessage closed
@@ -232,11 +225,11 @@ def opted_out(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item commandExecution closed item.status=completed process.executable.name=touch process.exit.code=0
-            app_server.approval item/commandExecution/requestApproval answered approval.decision=accept
+          app_server.item commandExecution closed status=completed command=touch exit=0
+            app_server.approval item/commandExecution/requestApproval answered decision=accept
           app_server.item agentMessage closed
     """
 )
@@ -249,19 +242,19 @@ def accepted(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item commandExecution closed item.status=declined process.executable.name=touch
-            app_server.approval item/commandExecution/requestApproval answered approval.decision=decline
+          app_server.item commandExecution closed status=declined command=touch
+            app_server.approval item/commandExecution/requestApproval answered decision=decline
           app_server.item agentMessage closed
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn closed turn.kind=turn turn.status=interrupted
+        app_server.turn closed kind=turn status=interrupted
           codex turn/start
             codex session_task.turn
-          app_server.item commandExecution closed item.status=declined process.executable.name=touch
-            app_server.approval item/commandExecution/requestApproval answered approval.decision=cancel
+          app_server.item commandExecution closed status=declined command=touch
+            app_server.approval item/commandExecution/requestApproval answered decision=cancel
     """
 )
 def declined(server):
@@ -277,11 +270,11 @@ def declined(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item commandExecution ERROR closed error.type=_OTHER item.status=failed process.executable.name=touch
-            app_server.approval item/commandExecution/requestApproval ERROR error error.type=-1
+          app_server.item commandExecution ERROR closed type=_OTHER status=failed command=touch
+            app_server.approval item/commandExecution/requestApproval ERROR error type=-1
           app_server.item agentMessage closed
     """
 )
@@ -295,10 +288,10 @@ def refused(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn closed turn.kind=turn turn.status=interrupted
+        app_server.turn closed kind=turn status=interrupted
           codex turn/start
             codex session_task.turn
-          app_server.item commandExecution parent_ended process.executable.name=touch
+          app_server.item commandExecution parent_ended command=touch
             app_server.approval item/commandExecution/requestApproval parent_ended
     app_server.request turn/interrupt answered
       app_server.dispatch interrupt
@@ -323,7 +316,7 @@ def unanswered(server):
     """
     app_server.request review/start answered
       app_server.dispatch review
-        app_server.turn OK closed turn.kind=review turn.status=completed
+        app_server.turn OK closed kind=review status=completed
           codex review/start
             codex session_task.review
               codex session_task.turn
@@ -343,13 +336,13 @@ def review(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
           app_server.item agentMessage closed
     app_server.request thread/compact/start answered
       app_server.dispatch compact
-        app_server.turn OK closed turn.kind=compact turn.status=completed
+        app_server.turn OK closed kind=compact status=completed
           codex thread/compact/start
             codex session_task.compact
           app_server.item contextCompaction closed
@@ -368,15 +361,16 @@ def compact(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
+          app_server.item agentMessage parent_ended
           app_server.item agentMessage parent_ended
           app_server.item agentMessage closed
     app_server.request turn/steer answered
       app_server.dispatch turn_input
         codex turn/steer
-    app_server.request turn/steer ERROR error error.type=-32600
+    app_server.request turn/steer ERROR error type=-32600
       codex turn/steer
     app_server.request turn/start answered
       app_server.dispatch turn_input -> app_server.turn
@@ -388,10 +382,12 @@ def steered(server):
     client = connect(server)
     thread = client.start_thread()
     turn = hold(client, thread)
-    more = [{"type": "text", "text": "more"}]
+    more = [{"type": "text", "text": "more <hold>"}]
+    since = len(client.messages)
     client.call("turn/steer", {"threadId": thread, "expectedTurnId": turn, "input": more})
     client.call("turn/steer", {"threadId": thread, "expectedTurnId": "other", "input": more})
-    assert client.start_turn(thread, "and more") == turn
+    client.wait_note("item/agentMessage/delta", since)
+    assert hold(client, thread) == turn
     server.lab.model.release()
     client.wait_turn(turn, "completed")
 
@@ -400,10 +396,10 @@ def steered(server):
     """
     app_server.request thread/shellCommand answered
       app_server.dispatch run_user_shell_command
-        app_server.turn OK closed turn.kind=shell turn.status=completed
+        app_server.turn OK closed kind=shell status=completed
           codex thread/shellCommand
             codex session_task.user_shell
-          app_server.item commandExecution closed item.status=completed process.executable.name=echo process.exit.code=0
+          app_server.item commandExecution closed status=completed command=echo exit=0
     """
 )
 def shell(server):
@@ -418,11 +414,11 @@ def shell(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
           app_server.item agentMessage closed
-          app_server.item commandExecution closed item.status=completed process.executable.name=echo process.exit.code=0
+          app_server.item commandExecution closed status=completed command=echo exit=0
           app_server.item agentMessage closed
     app_server.request thread/shellCommand answered
       app_server.dispatch run_user_shell_command -> app_server.turn
@@ -448,13 +444,13 @@ def shell_in_turn(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn closed turn.kind=turn turn.status=interrupted
+        app_server.turn closed kind=turn status=interrupted
           codex turn/start
             codex session_task.turn
           app_server.item agentMessage parent_ended
     app_server.request thread/compact/start answered
       app_server.dispatch compact
-        app_server.turn OK closed turn.kind=compact turn.status=completed
+        app_server.turn OK closed kind=compact status=completed
           codex thread/compact/start
             codex session_task.compact
           app_server.item contextCompaction closed
@@ -477,12 +473,12 @@ def preempted(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
               codex session_task.turn
           app_server.item agentMessage closed
-    app_server.turn OK closed turn.kind=turn turn.status=completed (root) -> app_server.turn
+    app_server.turn OK closed kind=turn status=completed (root) -> app_server.turn
       app_server.item agentMessage closed
     """
 )
@@ -502,12 +498,12 @@ def queued(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
               codex session_task.turn
-          app_server.item collabAgentToolCall closed item.status=completed
-          app_server.turn OK closed turn.kind=turn turn.status=completed
+          app_server.item collabAgentToolCall closed status=completed
+          app_server.turn OK closed kind=turn status=completed
             app_server.item agentMessage closed
           app_server.item agentMessage closed
     """
@@ -528,17 +524,17 @@ def subagent(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
           app_server.item agentMessage closed
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item commandExecution closed item.status=completed process.executable.name=touch process.exit.code=0
-            app_server.approval item/commandExecution/requestApproval answered approval.decision=accept
+          app_server.item commandExecution closed status=completed command=touch exit=0
+            app_server.approval item/commandExecution/requestApproval answered decision=accept
           app_server.item agentMessage closed
     """,
     LISTENING,
@@ -559,7 +555,7 @@ def two_connections(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
           app_server.item agentMessage closed
@@ -582,11 +578,11 @@ def client_gone(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn idle turn.kind=turn
+        app_server.turn idle kind=turn
           app_server.item agentMessage parent_ended
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn OK closed turn.kind=turn turn.status=completed
+        app_server.turn OK closed kind=turn status=completed
           app_server.item agentMessage closed
     """,
     LISTENING,
