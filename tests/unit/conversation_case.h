@@ -206,6 +206,8 @@ struct conversation {
 	struct tracer_connection *connections[CONVERSATION_CONNECTIONS_MAX + 1];
 	bool own_backends;
 	struct envelope_case reader;
+	char text[CONVERSATION_LINE_MAX]; /* the message that is read: its envelope borrows from it
+					   */
 	uint64_t now_ns;
 	struct traceparent told[CONVERSATION_TOLD_MAX]; /* in carriers */
 	size_t told_count;
@@ -367,12 +369,12 @@ static inline void conversation_pass(struct conversation *talk, uint64_t ms)
 static inline const struct envelope *conversation_read(
 	struct conversation *talk, const char *message)
 {
-	char text[CONVERSATION_LINE_MAX];
+	char *text = talk->text;
 	size_t size = strlen(message);
 	const uint8_t *read = (const uint8_t *)text;
 	char *at;
 
-	MUST(size < sizeof text, "too long");
+	MUST(size < sizeof talk->text, "too long");
 	memcpy(text, message, size + 1);
 	for (at = text; (at = strchr(at, '\'')) != NULL;)
 		*at = '"';
