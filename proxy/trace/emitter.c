@@ -10,16 +10,6 @@
 
 #define EMITTER_NAME_MAX 512
 
-static void emitter_integer(struct attributes *list, const char *key, uint64_t integer)
-{
-	assert(list->count < ATTRIBUTES_MAX);
-	list->list[list->count++] = (struct span_attribute){
-		.key = key,
-		.type = SPAN_VALUE_INT,
-		.value.integer = (int64_t)integer,
-	};
-}
-
 static const struct span_attribute *emitter_find(const struct attributes *list, const char *key)
 {
 	size_t i;
@@ -28,6 +18,30 @@ static const struct span_attribute *emitter_find(const struct attributes *list, 
 		if (strcmp(list->list[i].key, key) == 0)
 			return &list->list[i];
 	return NULL;
+}
+
+/* Adds an attribute, or puts it in the place of the one of that name: none is there twice. */
+static void emitter_put(struct attributes *list, const struct span_attribute *attribute)
+{
+	const struct span_attribute *same = emitter_find(list, attribute->key);
+	size_t at = same != NULL ? (size_t)(same - list->list) : list->count;
+
+	assert(at < ATTRIBUTES_MAX);
+	list->list[at] = *attribute;
+	list->count += same == NULL;
+}
+
+static void emitter_put_text(struct attributes *list, const char *key, struct span_text text)
+{
+	emitter_put(list, &(struct span_attribute){
+				  .key = key, .type = SPAN_VALUE_STRING, .value.string = text});
+}
+
+static void emitter_integer(struct attributes *list, const char *key, uint64_t integer)
+{
+	emitter_put(list,
+		&(struct span_attribute){
+			.key = key, .type = SPAN_VALUE_INT, .value.integer = (int64_t)integer});
 }
 
 static struct span_text emitter_key_part(const struct live *live, size_t part)
@@ -98,12 +112,8 @@ static void emitter_put_live(
 	emitter_put_call(common, list, live);
 	for (i = 0; i < live->value_count; i++) {
 		struct span_attribute value = emitter_value(common, &live->values[i]);
-		const struct span_attribute *same = emitter_find(list, value.key);
 
-		if (same != NULL) /* a rule has the better word on a part of the key */
-			list->list[same - list->list] = value;
-		else
-			list->list[list->count++] = value; /* <= LIVE_VALUES_MAX */
+		emitter_put(list, &value); /* a rule has the better word on a part of the key */
 	}
 	for (i = 0; i < LIVE_STREAMS_MAX; i++)
 		emitter_put_stream(common, list, live, &live->streams[i]);
@@ -224,9 +234,9 @@ void emitter_live(
 	emitter_name_fill(&name, live->row->title, &list);
 	span.name = (struct span_text){.bytes = name.text, .size = name.size};
 	if (end->type.size > 0)
-		attributes_put(&list, "error.type", end->type);
+		emitter_put_text(&list, "error.type", end->type);
 	if (end->reason != NULL)
-		attributes_put(&list, "sidespan.end_reason", attributes_text(end->reason));
+		emitter_put_text(&list, "sidespan.end_reason", attributes_text(end->reason));
 	emitter_put_events(common, &events, live, end_ns);
 	span.attributes = list.list;
 	span.attribute_count = list.count;
@@ -270,7 +280,7 @@ static void emitter_put_submission(const struct work_common *common, struct attr
 		attributes_put(list, operation, submission->method->operation);
 	attributes_put_named(list, common->names, ATTRIBUTES_METHOD, submission->method->name);
 	for (i = 0; i < submission->attribute_count; i++)
-		list->list[list->count++] = submission->attributes[i]; /* <= the spare ones */
+		emitter_put(list, &submission->attributes[i]); /* the last one counts */
 	if (about == NULL)
 		return;
 	keys = common->matcher.key_attributes[about->type];

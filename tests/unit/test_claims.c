@@ -285,6 +285,40 @@ START_TEST(test_values)
 }
 END_TEST
 
+/* What rules set, a stream counts and the end says under one name is there once. */
+START_TEST(test_same_names)
+{
+	static const char rules[] = ON("notification", "start", "open", "job",
+		",'key':['/params/g','/params/j'],'set':{'error.type':{'text':'mine'},"
+		"'n':{'text':'n'},'sidespan.end_reason':{'text':'mine'}}") ","
+									   "{'on':'notification','"
+									   "methods':['piece'],'do'"
+									   ":'count','span':'job',"
+									   "'key':['/params/g','/"
+									   "params/"
+									   "j'],'count':'n'},"
+									   "{'on':'notification','"
+									   "methods':['end'],'do':'"
+									   "close','span':'job',"
+									   "'key':['/params/g','/"
+									   "params/j'],"
+									   "'status':{'pointer':'/"
+									   "params/"
+									   "s','error':['bad'],'"
+									   "type':'/params/s'}}";
+	struct conversation *said = claims_begin("", rules);
+
+	conversation_line(said, START("a"));
+	conversation_line(said, "1<{'method':'piece','params':{'g':'g','j':'a'}}");
+	conversation_line(said, "1<{'method':'end','params':{'g':'g','j':'a','s':'bad'}}");
+	conversation_shut_down(said);
+	ck_assert_str_eq(said->exporter->spans[0].attributes,
+		" group=g job=a error.type=bad n=1 sidespan.end_reason=closed ");
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
 static const struct {
 	const char *name;
 	const char *shown;
@@ -363,6 +397,7 @@ int main(void)
 	tcase_add_test(tc, test_claims_max);
 	tcase_add_test(tc, test_two_kinds);
 	tcase_add_test(tc, test_values);
+	tcase_add_test(tc, test_same_names);
 	tcase_add_loop_test(tc, test_name, 0, COUNT(names));
 	tcase_add_test(tc, test_long_name);
 	tcase_add_test(tc, test_no_questions);

@@ -114,6 +114,12 @@ static const struct talk talks[] = {
 			"1>" REQUEST("2", "turn/steer", "'threadId':'t','expectedTurnId':'u'"),
 			"1<" RESULT("2", "'turnId':'u'"), "1<" COMPLETED("u")},
 		THE_TURN "turn/steer answered\n  dispatch turn_input\n"},
+	{.about = "turn/steer that names the turn twice",
+		{"1>" REQUEST(
+			 "1", "turn/steer", "'threadId':'t','turnId':'a','expectedTurnId':'b'"),
+			"1<" RESULT("1", "'turnId':'b'")},
+		"turn/steer answered turn.id=b\n  dispatch turn_input turn.id=b\n",
+		" turn.id"},
 	{.about = "pipelined: eight requests, four turns",
 		{"1>" ASK("1"), "1>" ASK("2"), "1>" ASK("3"), "1>" ASK("4"), "1>" ASK("5"),
 			"1>" ASK("6"), "1>" ASK("7"), "1>" ASK("8"), "1<" ANSWER("1", "a"),
@@ -292,6 +298,11 @@ static const struct talk talks[] = {
 			"1<" ANSWER("2", "v"), "1<" COMPLETED("v")},
 		"turn/start answered\n  dispatch turn_input\n    turn u idle\n"
 		"turn/start answered\n  dispatch turn_input\n    turn v closed OK\n"},
+	{.about = "a queued turn ends what is at rest",
+		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1<" STATUS("idle"), "1<" STARTED("v"),
+			"1<" COMPLETED("v")},
+		"turn/start answered\n  dispatch turn_input\n    turn u idle\n"
+		"turn v closed OK -> turn u\n"},
 	{.about = "the system failed",
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1<" STATUS("systemError"), "+2001"},
 		"turn/start answered\n  dispatch turn_input\n    turn u idle\n"},
