@@ -487,6 +487,13 @@ static const struct talk talks[] = {
 		"  dispatch turn_input\n"
 		"    turn u closed OK turn.delta.count=1\n",
 		" turn.delta.count"},
+	{.about = "the other one is ahead, and counts",
+		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "2<" STARTED("u"),
+			"2<" FAILED("u", "'other'"), "1<" COMPLETED("u")},
+		"turn/start answered\n"
+		"  dispatch turn_input\n"
+		"    turn u closed ERROR: boom turn.status=failed\n",
+		" turn.status"},
 	{.about = "the other one is ahead, the first goes away",
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "2<" STARTED("u"),
 			"2<" FAILED("u", "'other'"), "1!"},

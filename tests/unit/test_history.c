@@ -71,13 +71,15 @@ START_TEST(test_history_again)
 
 	for (i = 1; i <= HISTORY_WAYS; i++)
 		history_put(&history, (uint64_t)i * HISTORY_SETS, i);
-	history_put(&history, HISTORY_SETS, 100);
-	for (i = 2; i <= HISTORY_WAYS; i++)
-		ck_assert_uint_eq(history_get(&history, (uint64_t)i * HISTORY_SETS), i);
-	ck_assert_uint_eq(history_get(&history, HISTORY_SETS), 100);
-	history_put(&history, 99 * HISTORY_SETS, 99);
-	ck_assert_uint_eq(history_get(&history, 2 * HISTORY_SETS), 0); /* the oldest now */
-	ck_assert_uint_eq(history_get(&history, HISTORY_SETS), 100);
+	history_put(&history, 2 * HISTORY_SETS, 100);
+	for (i = 1; i <= HISTORY_WAYS; i++)
+		ck_assert_uint_eq(
+			history_get(&history, (uint64_t)i * HISTORY_SETS), i == 2 ? 100 : i);
+	for (i = 90; i < 90 + HISTORY_WAYS - 1; i++)
+		history_put(&history, (uint64_t)i * HISTORY_SETS, i);
+	ck_assert_uint_eq(history_get(&history, HISTORY_SETS), 0);
+	ck_assert_uint_eq(history_get(&history, 3 * HISTORY_SETS), 0);
+	ck_assert_uint_eq(history_get(&history, 2 * HISTORY_SETS), 100);
 	history_done(&history);
 }
 END_TEST

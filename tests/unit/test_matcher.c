@@ -497,17 +497,13 @@ END_TEST
 /* Every allocation is refused once. */
 START_TEST(test_no_memory)
 {
-	static const char lifecycle[] = "{'dispatch':{'name':'d','operations':{'a':'work'}}," JOB
-					",'rules':[" OPEN(
-						",'methods':['m'],'set':{'v':'/"
-						"a','w':{'text':'t'}}") ","
-									"{'on':'notification','do':"
-									"'close','span':'job','key'"
-									":['/k'],'status':{"
-									"'pointer':'/"
-									"s','error':['bad'],'"
-									"message':'/m','type':['/"
-									"t','/u']}}]}";
+	static const char lifecycle[] =
+		"{'dispatch':{'name':'d','operations':{'a':'work'}},"
+		"'spans':{'job':{'name':'job','key':['a']}},'rules':["
+		"{'on':'notification','methods':['m'],'do':'open','span':'job','key':['/k'],"
+		"'set':{'v':'/a','w':{'text':'t'}}},"
+		"{'on':'notification','do':'close','span':'job','key':['/k'],'status':{"
+		"'pointer':'/s','error':['bad'],'message':'/m','type':['/t','/u']}}]}";
 	struct match match;
 	long n = -1;
 	int done;
