@@ -41,6 +41,9 @@ static const struct console_hidden {
 	{"sidespan.end_reason", "closed"},
 };
 
+/* In front of each attribute of a record; no text that is safe to show has it. */
+#define CONSOLE_SEPARATOR "\x1f"
+
 struct console_record {
 	uint64_t start_unix_ns, end_unix_ns;
 	/* of the texts that follow: the events' has a line each, the links' the bare ids */
@@ -148,19 +151,25 @@ static void console_append_value(struct text *text, const struct span_attribute 
 	text_append(text, digits, (size_t)size);
 }
 
-void console_append_attributes(
-	struct text *text, const struct span_attribute *attributes, size_t count)
+static void console_append_list(struct text *text, const char *separator,
+	const struct span_attribute *attributes, size_t count)
 {
 	size_t i;
 
 	for (i = 0; i < count; i++) {
 		if (console_attribute_is_hidden(&attributes[i]))
 			continue;
-		TEXT_APPEND(text, " ");
+		text_append(text, separator, 1);
 		text_append(text, attributes[i].key, strlen(attributes[i].key));
 		TEXT_APPEND(text, "=");
 		console_append_value(text, &attributes[i]);
 	}
+}
+
+void console_append_attributes(
+	struct text *text, const struct span_attribute *attributes, size_t count)
+{
+	console_append_list(text, CONSOLE_SEPARATOR, attributes, count);
 }
 
 static size_t console_duration(char text[CONSOLE_DURATION_SIZE], uint64_t from_ns, uint64_t to_ns)
@@ -194,7 +203,7 @@ static void console_append_event(
 	text_append(text, after + 1, size - 1);
 	if (event->attribute_count > 0)
 		TEXT_APPEND(text, " ");
-	console_append_attributes(text, event->attributes, event->attribute_count);
+	console_append_list(text, " ", event->attributes, event->attribute_count);
 	TEXT_APPEND(text, "\n");
 }
 
@@ -543,15 +552,74 @@ static void console_format_events(const struct console_forest *forest,
 	}
 }
 
+/* Its attributes that are not those of its connection. */
+static const char *console_own(const struct console_node *node)
+{
+	const struct console_record *record = &node->record;
+
+	return node->texts + record->name_size + record->message_size + record->shared_size;
+}
+
+/* The size of the first attribute of a list, with its separator. */
+static size_t console_attribute_size(const char *list, size_t size)
+{
+	const char *next = memchr(list + 1, CONSOLE_SEPARATOR[0], size - 1);
+
+	return next == NULL ? size : (size_t)(next - list);
+}
+
+/* Whether the list has that attribute with that value. */
+static bool console_list_has(
+	const char *list, size_t list_size, const char *attribute, size_t attribute_size)
+{
+	size_t size;
+
+	for (; list_size > 0; list += size, list_size -= size) {
+		size = console_attribute_size(list, list_size);
+		if (size == attribute_size && memcmp(list, attribute, size) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whether it is of another kind than its parent: then it need not repeat what that has said. */
+static bool console_differs(const struct console_node *node)
+{
+	const struct console_node *parent = node->parent;
+
+	return parent != NULL &&
+	       (parent->record.name_size != node->record.name_size ||
+		       memcmp(parent->texts, node->texts, node->record.name_size) != 0);
+}
+
+/* Attributes, but for those that the line above has just the same; *gap comes before the next. */
+static void console_format_attributes(const struct console_forest *forest,
+	const struct console_node *node, const char *list, size_t list_size, const char **gap)
+{
+	const struct console_node *parent = console_differs(node) ? node->parent : NULL;
+	size_t size;
+
+	for (; list_size > 0; list += size, list_size -= size) {
+		size = console_attribute_size(list, list_size);
+		if (parent != NULL &&
+			console_list_has(console_own(parent), parent->record.own_size, list, size))
+			continue;
+		text_append(forest->trees, *gap, strlen(*gap));
+		*gap = " ";
+		console_painted(forest, CONSOLE_DIM, list + 1, size - 1);
+	}
+}
+
 static void console_format_node(
 	const struct console_forest *forest, const struct console_node *node)
 {
 	const struct console_record *record = &node->record;
 	const char *message = node->texts + record->name_size;
 	const char *shared = message + record->message_size;
-	const char *own = shared + record->shared_size;
+	const char *own = console_own(node);
 	const char *events = own + record->own_size;
 	const char *kind = console_kinds[record->kind];
+	const char *gap = "  ";
 	char duration[CONSOLE_DURATION_SIZE];
 	size_t size = console_duration(duration, record->start_unix_ns, record->end_unix_ns);
 
@@ -561,11 +629,9 @@ static void console_format_node(
 	TEXT_APPEND(forest->trees, "  ");
 	text_append(forest->trees, kind, strlen(kind));
 	console_format_status(forest, record, message);
-	if (record->own_size > 0 || (node->parent == NULL && record->shared_size > 0))
-		TEXT_APPEND(forest->trees, " ");
-	console_painted(forest, CONSOLE_DIM, own, record->own_size);
+	console_format_attributes(forest, node, own, record->own_size, &gap);
 	if (node->parent == NULL)
-		console_painted(forest, CONSOLE_DIM, shared, record->shared_size);
+		console_format_attributes(forest, node, shared, record->shared_size, &gap);
 	if (node->parent == NULL && record->has_parent)
 		console_format_parent(forest, record);
 	console_format_links(forest, events + record->events_size, record->links_size);

@@ -280,6 +280,12 @@ static bool tracer_has_unusable_id(const struct envelope *envelope)
 	       envelope_value(envelope, ENVELOPE_METHOD)->type == JSON_STRING;
 }
 
+/* No other span will come of it, for want of memory or because its method is another by now. */
+static void tracer_keep_promise(const struct tracer_connection *connection, struct request *request)
+{
+	memcpy(request->context.span_id, connection->promise.another, SPAN_ID_SIZE);
+}
+
 /* The client may have answered a request of the server. */
 static void tracer_client_answer(
 	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns)
@@ -324,6 +330,8 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 	if (connection->follower != NULL &&
 		matcher_submits(tracer_rules(tracer, request->method_number)))
 		tracer_submit(connection, request, envelope, now_ns);
+	if (connection->promise.for_another && request->submission == NULL)
+		tracer_keep_promise(connection, request);
 }
 
 size_t tracer_server_carrier(struct tracer_connection *connection, const struct envelope *envelope,

@@ -65,6 +65,7 @@ def test_demo(lab):
     assert "See it in Jaeger" in ran.stdout
     assert ran.stderr.count("app_server.request turn/interrupt") == 1, ran.stderr
     check_requests(collector.spans)
+    check_turns(collector.spans)
 
 
 def of_name(spans, name):

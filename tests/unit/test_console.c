@@ -128,9 +128,13 @@ static const struct span_attribute own[] = {
 		.value = {.string = {"closed", 6}}},
 };
 
-static const struct span_attribute reason = {.key = "sidespan.end_reason",
-	.type = SPAN_VALUE_STRING,
-	.value = {.string = {"expired", 7}}};
+/* What the span above has just the same is not said again. */
+static const struct span_attribute child_own[] = {
+	{.key = "id", .type = SPAN_VALUE_INT, .value.integer = -7},
+	{.key = "text", .type = SPAN_VALUE_STRING, .value.string = {"two words more", 14}},
+	{.key = "yes", .type = SPAN_VALUE_BOOL, .value.boolean = true},
+	{.key = "sidespan.end_reason", .type = SPAN_VALUE_STRING, .value.string = {"expired", 7}},
+};
 
 /* The connection's attributes stand at the top of a tree only; an ERROR has its message. */
 static void attributes_records(struct text *records, struct span_shared *shared)
@@ -147,8 +151,8 @@ static void attributes_records(struct text *records, struct span_shared *shared)
 	span = span_from(&(struct brief){1, 2, 1, 2, 1, "child"});
 	span.shared = shared;
 	span.kind = SPAN_KIND_CLIENT;
-	span.attributes = &reason;
-	span.attribute_count = 1;
+	span.attributes = child_own;
+	span.attribute_count = sizeof child_own / sizeof *child_own;
 	span.status = SPAN_STATUS_ERROR;
 	span.status_message = (struct span_text){"no\tgo", 5};
 	console_append_span(records, &span);
@@ -164,14 +168,16 @@ START_TEST(test_attributes)
 		TRACE_1 "└─ top  1 ns  server  ok  id=-7 text=\"two words\" none=\"\" yes=true "
 			"half=0.5 client=cli\n"
 			"   └─ child  1 ns  client  ERROR no\xef\xbf\xbdgo  "
-			"sidespan.end_reason=expired\n");
+			"text=\"two words more\" sidespan.end_reason=expired\n");
 	trees_are(&records, 2, colored,
-		TRACE_1 "└─ \x1b[1mtop\x1b[0m\x1b[36m  1 ns\x1b[0m  server\x1b[32m  ok\x1b[0m "
-			"\x1b[2m id=-7 text=\"two words\" none=\"\" yes=true half=0.5\x1b[0m"
-			"\x1b[2m client=cli\x1b[0m\n"
-			"   └─ \x1b[1mchild\x1b[0m\x1b[36m  1 ns\x1b[0m  client\x1b[31m  ERROR"
-			"\x1b[0m \x1b[31mno\xef\xbf\xbdgo\x1b[0m "
-			"\x1b[2m sidespan.end_reason=expired\x1b[0m\n");
+		TRACE_1
+		"└─ \x1b[1mtop\x1b[0m\x1b[36m  1 ns\x1b[0m  server\x1b[32m  ok\x1b[0m  "
+		"\x1b[2mid=-7\x1b[0m \x1b[2mtext=\"two words\"\x1b[0m \x1b[2mnone=\"\"\x1b[0m "
+		"\x1b[2myes=true\x1b[0m \x1b[2mhalf=0.5\x1b[0m \x1b[2mclient=cli\x1b[0m\n"
+		"   └─ \x1b[1mchild\x1b[0m\x1b[36m  1 ns\x1b[0m  client\x1b[31m  ERROR"
+		"\x1b[0m \x1b[31mno\xef\xbf\xbdgo\x1b[0m  "
+		"\x1b[2mtext=\"two words more\"\x1b[0m "
+		"\x1b[2msidespan.end_reason=expired\x1b[0m\n");
 	text_done(&records);
 	span_shared_free(shared);
 }

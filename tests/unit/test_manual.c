@@ -94,8 +94,8 @@ static void manual_record(const char *talk, const char *end, FILE *recording)
 static const char *const manual_explained[] = {
 	"trace 1\n└─ lsp workspace/executeCommand  ",
 	" lsp.token=t1 lsp.version=3.17\n   └─ lsp.dispatch command  ",
-	"  internal  lsp.operation=command lsp.token=t1\n      └─ lsp.progress  ",
-	"  internal  lsp.token=t1 lsp.origin=editor lsp.title=\"Running tests\"",
+	"  internal  lsp.operation=command\n      └─ lsp.progress  ",
+	"  internal  lsp.origin=editor lsp.title=\"Running tests\"",
 	" lsp.percentage=50 lsp.reports=1 ",
 	"trace 2\n└─ lsp.question window/showMessageRequest  ",
 	" lsp.answer=Yes\n",

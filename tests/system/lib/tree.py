@@ -12,6 +12,9 @@ CLOCKED = {"turn.time_to_first_token_ms"}
 
 ENDS = ["turn.status", "approval.decision"]
 
+# Attributes that a line leaves out where the line above has them.
+INHERITED = ["thread.id", "turn.id", "item.id"]
+
 
 class Span:
     def __init__(self, text, parent):
@@ -20,6 +23,9 @@ class Span:
         self.name, self.duration, self.kind, *rest = re.split(r" {2,}", text)
         for part in rest:
             self.take(part)
+        for name in INHERITED:
+            if parent and name in parent.attributes:
+                self.attributes.setdefault(name, parent.attributes[name])
 
     def take(self, part):
         if part.startswith("(parent "):
