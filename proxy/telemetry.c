@@ -274,6 +274,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"claims_evicted", work->claims_evicted},
 		{"keys_missing", work->keyless},
 		{"parents_missing", work->parentless},
+		{"aliases_dropped", work->aliases_dropped},
 		{"values_dropped", work->room.values_dropped},
 		{"events_dropped", work->room.events_dropped},
 		{"posts", at->requests},

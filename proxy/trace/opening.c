@@ -131,7 +131,9 @@ static void opening_add_alias(struct work *work, const struct matcher_rule *rule
 	const struct key *key)
 {
 	work_note(work, rule, live, " has another id");
-	if (registry_alias(&work->registry, live, key) != 0)
+	if (live->alias_count == LIVE_ALIASES_MAX)
+		work->common->counters.aliases_dropped++;
+	else if (registry_alias(&work->registry, live, key) != 0)
 		work->common->counters.no_memory++;
 }
 

@@ -1213,7 +1213,7 @@ START_TEST(test_aliases_max)
 		snprintf(line, sizeof line, "1<" STARTED_AS("t", "alias%d", "r"), i);
 		conversation_line(said, line);
 	}
-	ck_assert_uint_eq(conversation_counters(said)->no_memory, 1);
+	ck_assert_uint_eq(conversation_counters(said)->aliases_dropped, 1);
 	conversation_line(said, "1<" COMPLETED("alias4")); /* nobody's */
 	ck_assert_uint_eq(said->exporter->count, 0);
 	conversation_line(said, "1<" COMPLETED("alias3"));
