@@ -323,6 +323,11 @@ static void pump_answer_control(struct pump *pump, const struct codec_chunk *chu
 
 static void pump_control(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
 {
+	struct session *session = pump->session;
+
+	if (chunk->opcode == PUMP_OPCODE_CLOSE && pump->direction == PUMP_CLIENT_TO_BACKEND &&
+		!session->pumps[PUMP_BACKEND_TO_CLIENT].closing)
+		session->client_closing = true;
 	if (!pump->encoder.ops->has_control) {
 		pump_answer_control(pump, chunk);
 		return;

@@ -183,8 +183,10 @@ void session_pump_ended(struct session *session, struct pump *pump)
 	struct pump *other = &session->pumps[!pump->direction];
 
 	if (other->state != PUMP_ENDED && other->state != PUMP_DONE)
-		session->reason = pump->direction == PUMP_CLIENT_TO_BACKEND ? SESSION_ENDED
-									    : SESSION_BACKEND_GONE;
+		session->reason =
+			pump->direction == PUMP_CLIENT_TO_BACKEND || session->client_closing
+				? SESSION_ENDED
+				: SESSION_BACKEND_GONE;
 	if (pump->direction == PUMP_BACKEND_TO_CLIENT && session->trace != NULL)
 		tracer_connection_end(session->trace, session_reasons[session->reason].end,
 			session->loop->now_ns); /* nothing can be answered any more */

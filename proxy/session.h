@@ -68,6 +68,7 @@ struct session {
 	unsigned troubles_logged;        /* bits of enum splice_trouble */
 	bool opened;                     /* messages could flow: its end is worth a line */
 	bool child_exited;
+	bool client_closing;       /* it sent a close frame, and the backend had not */
 	bool client_left;          /* it can no longer be written to either */
 	int start_failure;         /* enum child_failure of the command */
 	uint64_t connect_until_ns; /* a full backlog of a Unix socket is tried again until then */

@@ -754,6 +754,24 @@ def test_backend_left(link):
     assert link.collector.span().end_reason in ("connection_closed", "backend_exited")
 
 
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_close_frames(lab, first, answered):
+    """The server ends the connection in any case: who wanted that is who sent a close frame first."""
+    link = lab.traced("ws")
+    link.call(request(1))
+    peers = {"client": link.client, "server": link.server}
+    closer, other = peers.pop(first), *peers.values()
+    closer.send_close(1000)
+    other.recv_close()
+    if answered:
+        other.send_close(1000)
+        closer.recv_close()
+    link.server.close()
+    reason = "connection_closed" if first == "client" else "backend_exited"
+    unanswered(link.collector.span(), reason)
+
+
 @pytest.mark.parametrize("listen", ["stdio", "tcp"])
 def test_backend_exited(lab, listen):
     link = lab.traced(listen, "stdio")
