@@ -39,6 +39,7 @@ ITEMS = (
     "commandExecution",
     "contextCompaction",
     "collabAgentToolCall",
+    "dynamicToolCall",
 )
 DELTAS = ("item/agentMessage/delta", "item/reasoning/summaryTextDelta")
 
@@ -359,8 +360,8 @@ def wire_items(server):
 def wire_calls(server):
     """(id, thread, turn, item) of each request of codex; it has one id for all clients."""
     return {
-        (str(note["id"]), note["threadId"], note["turnId"], note["itemId"])
-        for note in notes(server, "item/commandExecution/requestApproval")
+        (str(note["id"]), note["threadId"], note["turnId"], note.get("itemId") or note["callId"])
+        for note in notes(server, "item/commandExecution/requestApproval", "item/tool/call")
     }
 
 

@@ -10,6 +10,9 @@ WAIT_S = 30
 ANSWERS = {
     "item/commandExecution/requestApproval": {"result": {"decision": "accept"}},
     "item/fileChange/requestApproval": {"result": {"decision": "accept"}},
+    "item/tool/call": {
+        "result": {"success": True, "contentItems": [{"type": "inputText", "text": "42"}]}
+    },
 }
 NO_HANDLER = {"error": {"code": -32601, "message": "not handled by this client"}}
 
@@ -234,6 +237,11 @@ class Client:
         self.wire.deafen()
         self.wait_end()
         self.wire.reset()
+
+    def say_goodbye(self):
+        """Sends a close frame; it is the server who ends the connection then."""
+        self.wire.say_goodbye()
+        self.wait_end()
 
     def close(self):
         """Ends our side; codex's last messages still come in until its end of file."""

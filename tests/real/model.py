@@ -10,6 +10,7 @@ What one answer looks like is said by a marker in the user's text:
     <fail>         the stream begins, then reports failure
     <cut>          the stream begins, then the connection ends
     <run COMMAND>  asks to run COMMAND outside the sandbox, so that codex asks its client
+    <call NAME>    asks for a call of the client's tool of that name
     <spawn TEXT>   starts a sub-agent, which is told <TEXT>; goes on once something is on hold
 
 After the output of a tool the answer is a plain message. `requests` has the headers of every call.
@@ -202,6 +203,9 @@ class Handler(BaseHTTPRequestHandler):
             return stream.fail()
         if marker == "run":
             stream.run_command(argument)
+            return stream.complete()
+        if marker == "call":
+            stream.call(argument, {})
             return stream.complete()
         if marker == "spawn":
             self.server.spawned = True

@@ -50,10 +50,10 @@ def hold(client, thread):
     return turn
 
 
-def leave(server, client):
+def leave(server, client, politely=False):
     """The client goes away; the server has noticed when this returns."""
     recording = server.recordings()[server.clients.index(client)]
-    client.abort()
+    (client.say_goodbye if politely else client.abort)()
     until(lambda: {CLIENT_TO_SERVER, SERVER_TO_CLIENT} <= set(recording.ended))
 
 
@@ -307,6 +307,26 @@ def unanswered(server):
     client.wait_note(APPROVAL)
     client.call("turn/interrupt", {"threadId": thread, "turnId": turn})
     client.wait_turn(turn, "interrupted")
+
+
+@session(
+    """
+    app_server.request turn/start answered
+      app_server.dispatch turn_input
+        app_server.turn OK closed kind=turn status=completed
+          codex turn/start
+            codex session_task.turn
+          app_server.item dynamicToolCall closed status=completed
+            app_server.approval item/tool/call answered
+          app_server.item agentMessage closed
+    """
+)
+def tool_called(server):
+    """The model calls a tool of the client's."""
+    client = connect(server)
+    schema = {"type": "object", "properties": {}}
+    tool = {"type": "function", "name": "answer", "description": "any", "inputSchema": schema}
+    client.turn(client.start_thread(dynamicTools=[tool]), "<call answer>")
 
 
 # --- other ways to submit work
@@ -572,6 +592,48 @@ def client_gone(server):
     later.call("thread/resume", {"threadId": thread})
     server.lab.model.release()
     later.wait_turn(turn, "completed")
+
+
+@session(
+    """
+    app_server.request turn/start answered
+      app_server.dispatch turn_input
+        app_server.turn OK closed kind=turn status=completed
+          codex turn/start
+            codex session_task.turn
+          app_server.item agentMessage closed
+    """,
+    LISTENING,
+)
+def client_closed(server):
+    """The same after a close frame, to which codex replies by ending the connection."""
+    client = connect(server)
+    thread = client.start_thread()
+    turn = hold(client, thread)
+    leave(server, client, politely=True)
+    later = connect(server)
+    later.call("thread/resume", {"threadId": thread})
+    server.lab.model.release()
+    later.wait_turn(turn, "completed")
+
+
+@session(
+    """
+    app_server.request turn/start answered
+      app_server.dispatch turn_input
+        app_server.turn shutdown kind=turn
+          app_server.item agentMessage shutdown
+    """,
+    LISTENING,
+    exports=False,
+)
+def proxy_stopped(server):
+    """sidespan is told to stop in the middle of a turn; codex lives on."""
+    client = connect(server)
+    hold(client, client.start_thread())
+    server.sidespan.end()
+    client.wait_end()
+    server.lab.model.release()
 
 
 @session(

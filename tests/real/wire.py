@@ -210,10 +210,13 @@ class WebSocket:
             elif opcode == TEXT:
                 yield payload.decode()
 
+    def say_goodbye(self):
+        self.send_bytes(frame(CLOSE, struct.pack(">H", 1000)))
+
     def close(self):
         """The polite end: a close frame, then nothing more from us."""
         try:
-            self.send_bytes(frame(CLOSE, struct.pack(">H", 1000)))
+            self.say_goodbye()
             self.socket.shutdown(socket.SHUT_WR)
         except OSError:
             pass
