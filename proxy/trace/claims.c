@@ -65,18 +65,16 @@ struct submission *claims_find(const struct claims *claims, size_t type, const s
 struct live *claims_start(
 	struct claims *claims, struct submission *submission, struct work_opening *opening)
 {
-	struct traceparent above = submission->request, context = submission->request;
 	bool first = submission->state != SUBMISSION_STARTED;
 	struct live *live;
 	size_t i;
 
-	if (submission->dispatched)
-		memcpy(above.span_id, submission->dispatch, SPAN_ID_SIZE);
-	ids_span_id(claims->work->common->ids, context.span_id);
+	opening->context = work_new_context(claims->work, &submission->request);
 	if (first && submission->promised)
-		memcpy(context.span_id, submission->promise, SPAN_ID_SIZE);
-	opening->above = &above;
-	opening->context = &context;
+		memcpy(opening->context.span_id, submission->promise, SPAN_ID_SIZE);
+	work_set_above(opening, &submission->request);
+	if (submission->dispatched)
+		memcpy(opening->above, submission->dispatch, SPAN_ID_SIZE);
 	opening->identity.tracestate = submission->tracestate;
 	live = work_open(claims->work, opening);
 	if (live == NULL)

@@ -121,22 +121,42 @@ static int live_make_value(struct live_value *to, struct live_room *room, uint8_
 		to->is.integer = value->boolean;
 		break;
 	case SPAN_VALUE_DOUBLE:
-		assert(!"the matcher gives no doubles");
+		assert(value->type != SPAN_VALUE_DOUBLE); /* the matcher gives none */
 	}
 	return 0;
 }
 
-/* Makes room for one more; 0 or -1. */
-static int live_grow(void **array, size_t count, size_t each)
+/* The array with room for one more than count, in place of the old one; NULL: the old one stays. */
+static void *live_grow(void *array, size_t count, size_t each)
 {
-	void *grown;
+	return count % LIVE_GROW != 0 ? array : realloc(array, (count + LIVE_GROW) * each);
+}
 
-	if (count % LIVE_GROW != 0)
-		return 0;
-	grown = realloc(*array, (count + LIVE_GROW) * each);
+/* Makes room for one more value: 0, or -1 when there is none. */
+static int live_grow_values(struct live *live)
+{
+	struct live_value *grown;
+
+	if (live->value_count == LIVE_VALUES_MAX)
+		return -1;
+	grown = live_grow(live->values, live->value_count, sizeof *grown);
 	if (grown == NULL)
 		return -1;
-	*array = grown;
+	live->values = grown;
+	return 0;
+}
+
+/* The same for an event. */
+static int live_grow_events(struct live *live)
+{
+	struct live_event *grown;
+
+	if (live->event_count == LIVE_EVENTS_MAX)
+		return -1;
+	grown = live_grow(live->events, live->event_count, sizeof *grown);
+	if (grown == NULL)
+		return -1;
+	live->events = grown;
 	return 0;
 }
 
@@ -164,27 +184,21 @@ void live_set(struct live *live, struct live_room *room, uint8_t attribute,
 	const struct matcher_value *value)
 {
 	struct live_value *old = live_find_value(live, attribute), made;
-	void *values = live->values;
 
 	if (old != NULL && value->sum && old->type == SPAN_VALUE_INT) {
 		old->is.integer = live_add(old->is.integer, value->integer);
 		return;
 	}
-	if ((old == NULL && (live->value_count == LIVE_VALUES_MAX ||
-				    live_grow(&values, live->value_count, sizeof made) != 0)) ||
+	if ((old == NULL && live_grow_values(live) != 0) ||
 		live_make_value(&made, room, attribute, value) != 0) {
 		room->values_dropped++;
-		if (old == NULL && live->value_count < LIVE_VALUES_MAX)
-			live->values = values;
 		return;
 	}
-	if (old != NULL) {
+	if (old != NULL)
 		live_free_value(old, room);
-		*old = made;
-		return;
-	}
-	live->values = values;
-	live->values[live->value_count++] = made;
+	else
+		old = &live->values[live->value_count++];
+	*old = made;
 }
 
 /* ---- events and streams ---- */
@@ -211,16 +225,13 @@ static void live_fill_event(struct live_event *event, struct live_room *room,
 void live_happen(struct live *live, struct live_room *room, const struct matcher_rule *rule,
 	const struct envelope *envelope, uint64_t now_ns)
 {
-	void *events = live->events;
 	struct live_event *event;
 
-	if (live->event_count == LIVE_EVENTS_MAX || sizeof *event > LIVE_BYTES_MAX - room->bytes ||
-		live_grow(&events, live->event_count, sizeof *event) != 0) {
+	if (sizeof *event > LIVE_BYTES_MAX - room->bytes || live_grow_events(live) != 0) {
 		live->events_dropped++;
 		room->events_dropped++;
 		return;
 	}
-	live->events = events;
 	event = &live->events[live->event_count++];
 	*event = (struct live_event){.name = rule->row->event, .time_ns = now_ns};
 	room->bytes += sizeof *event;

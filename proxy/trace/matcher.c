@@ -223,7 +223,7 @@ static void matcher_enter_for(
 static void matcher_enter_rule(struct matcher_build *build, size_t number)
 {
 	struct matcher *matcher = build->matcher;
-	const struct lifecycle_rule *row = matcher->rules[number].row;
+	const struct lifecycle_rule *row = &matcher->lifecycle->rules[number];
 	uint64_t bit = UINT64_C(1) << number;
 	size_t i;
 

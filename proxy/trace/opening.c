@@ -95,8 +95,9 @@ static struct live *opening_unclaimed(
 					 &above, &opening->identity.tracestate);
 	struct live *live;
 
+	opening->context = work_new_context(work, found ? &above : NULL);
 	if (found)
-		opening->above = &above;
+		work_set_above(opening, &above);
 	live = work_open(work, opening);
 	if (live != NULL && !found)
 		opening_link_last(work, live, opening->identity.key);
@@ -183,15 +184,18 @@ static void opening_top(
 
 /* ---- spans below others, requests of the server ---- */
 
-/* Opens a span, below its parent if it has one. */
-static void opening_finish(
-	struct action *action, const struct matcher_rule *rule, struct work_opening *opening)
+/* Opens a span, below its parent if it has one; told: its context, if somebody knows it already. */
+static void opening_finish(struct action *action, const struct matcher_rule *rule,
+	struct work_opening *opening, const struct traceparent *told)
 {
-	struct live *live;
+	struct live *parent = opening->parent, *live;
 
-	if (opening->parent != NULL) {
-		opening->above = &opening->parent->context;
-		opening->identity.tracestate = opening->parent->tracestate;
+	opening->context = told != NULL ? *told
+					: work_new_context(action->work,
+						  parent != NULL ? &parent->context : NULL);
+	if (parent != NULL) {
+		work_set_above(opening, &parent->context);
+		opening->identity.tracestate = parent->tracestate;
 	}
 	live = work_open(action->work, opening);
 	if (live == NULL)
@@ -223,7 +227,7 @@ static void opening_nested(
 		opening.parent = work_find_parent(action->work, rule->row->span, key);
 	}
 	if (opening.parent != NULL)
-		opening_finish(action, rule, &opening);
+		opening_finish(action, rule, &opening, NULL);
 	else
 		action->work->common->counters.parentless++;
 }
@@ -250,12 +254,11 @@ static void opening_call(
 	opening.identity.method_name = action_value(envelope, ENVELOPE_METHOD);
 	opening.identity.request_id = action_value(envelope, ENVELOPE_ID);
 	opening.identity.call = call;
-	opening.context = action->context;
 	work_make_room(action->work, action->message->now_ns);
 	opening.parent = work_find_parent(action->work, rule->row->span, key);
 	if (opening.parent != NULL)
 		work_touch(opening.parent, action->message->connection);
-	opening_finish(action, rule, &opening);
+	opening_finish(action, rule, &opening, action->context);
 }
 
 void opening_run(struct action *action, const struct matcher_rule *rule)

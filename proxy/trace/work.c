@@ -301,6 +301,12 @@ void work_give_up(struct work *work, struct live *live, enum work_reason reason,
 
 /* ---- opening ---- */
 
+void work_set_above(struct work_opening *opening, const struct traceparent *above)
+{
+	opening->has_above = true;
+	memcpy(opening->above, above->span_id, SPAN_ID_SIZE);
+}
+
 void work_make_room(struct work *work, uint64_t now_ns)
 {
 	while (work->registry.live_count >= work->common->spans_max) {
@@ -311,11 +317,9 @@ void work_make_room(struct work *work, uint64_t now_ns)
 
 static void work_place(struct work *work, struct live *live, const struct work_opening *opening)
 {
-	live->context = opening->context != NULL ? *opening->context
-						 : work_new_context(work, opening->above);
-	live->has_parent = opening->above != NULL;
-	if (live->has_parent)
-		memcpy(live->parent_span_id, opening->above->span_id, SPAN_ID_SIZE);
+	live->context = opening->context;
+	live->has_parent = opening->has_above;
+	memcpy(live->parent_span_id, opening->above, SPAN_ID_SIZE);
 	live->recorded =
 		work->common->exporter != NULL && (live->context.flags & TRACE_FLAG_SAMPLED) != 0;
 	live->start_ns = opening->now_ns;

@@ -40,9 +40,10 @@ enum work_reason {
 
 struct work_opening {
 	struct live_identity identity;
-	struct live *parent;               /* it hangs below it and ends with it, or NULL */
-	const struct traceparent *above;   /* the span's parent; NULL: a new trace */
-	const struct traceparent *context; /* its own, if that is settled already */
+	struct live *parent;        /* it hangs below it and ends with it, or NULL */
+	struct traceparent context; /* the span's own */
+	bool has_above;
+	uint8_t above[SPAN_ID_SIZE]; /* the span above it in the trace, if it has one */
 	uint64_t connection, now_ns;
 };
 
@@ -82,6 +83,9 @@ struct span_text work_whole(const struct key *key);
 
 /* The context of a span below parent, or of a new trace (NULL). */
 struct traceparent work_new_context(const struct work *work, const struct traceparent *parent);
+
+/* Says what is above the span: nothing has been said before. */
+void work_set_above(struct work_opening *opening, const struct traceparent *above);
 
 /* NULL, counted: no memory. work_make_room() comes first. */
 struct live *work_open(struct work *work, const struct work_opening *opening);
