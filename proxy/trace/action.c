@@ -81,7 +81,10 @@ static struct live *action_find(struct action *action, const struct matcher_rule
 
 	if (live == NULL)
 		return NULL;
-	work_touch(live, connection);
+	if (rule->row->action == LIFECYCLE_ANNOTATE)
+		work_watch(live, connection); /* may be told of a span at rest as well */
+	else
+		work_touch(live, connection);
 	return work_leads(live, connection) ? live : NULL;
 }
 

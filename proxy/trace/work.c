@@ -377,15 +377,20 @@ void work_set(struct work *work, struct live *live, const struct matcher_rule *r
 		}
 }
 
-void work_touch(struct live *live, uint64_t connection)
+void work_watch(struct live *live, uint64_t connection)
 {
 	struct live *top = work_top(live);
 
-	top->lapse_ns = 0;
 	if (top->leader == 0)
 		top->leader = connection;
 	if (top->watchers[0] != connection || top->watcher_count == 0)
 		live_watch(top, connection);
+}
+
+void work_touch(struct live *live, uint64_t connection)
+{
+	work_top(live)->lapse_ns = 0;
+	work_watch(live, connection);
 }
 
 bool work_leads(struct live *live, uint64_t connection)

@@ -97,6 +97,9 @@ void work_make_room(struct work *work, uint64_t now_ns);
 void work_set(struct work *work, struct live *live, const struct matcher_rule *rule,
 	const struct envelope *envelope);
 
+/* The connection sees the span. */
+void work_watch(struct live *live, uint64_t connection);
+
 /* Somebody talks of a span: it is not at rest, and the connection sees it. */
 void work_touch(struct live *live, uint64_t connection);
 

@@ -398,6 +398,14 @@ def check_turn(server, span, ended):
         assert span.attributes.get("turn.delta.bytes", 0) == size, span
 
 
+def check_succession(turns):
+    """A thread has one turn at a time."""
+    turns = sorted(turns, key=lambda span: (span.attributes["thread.id"], span.start_ns))
+    for span, later in zip(turns, turns[1:]):
+        if span.attributes["thread.id"] == later.attributes["thread.id"]:
+            assert span.end_ns <= later.start_ns, (span, later)
+
+
 def check_work(server):
     """One span for each turn, item and request of codex that a client saw; returns them all."""
     turns, items, approvals = (named(server, title) for title in (TURN, ITEM, APPROVAL))
@@ -406,6 +414,7 @@ def check_work(server):
     for span in turns:
         assert (span.name, span.kind) == (TURN, INTERNAL)
         check_turn(server, span, ended[turn_key(span)])
+    check_succession(turns)
     kinds = wire_items(server)
     assert sorted(map(item_key, items)) == sorted(kinds)
     for span in items:
