@@ -38,18 +38,18 @@ struct span_text action_value(const struct envelope *envelope, int slot)
 static bool action_is_about(
 	const struct action *action, const struct matcher_rule *rule, const struct live *live)
 {
-	size_t from = KEY_HEAD, i;
+	size_t i;
 
 	if (live == NULL || rule->row->key_count != live->key_count)
 		return false;
 	for (i = 0; i < live->key_count; i++) {
 		const struct envelope_value *value =
 			envelope_value(action->message->envelope, rule->key[i]);
+		struct span_text part = live_key_part(live, i);
 
-		if (value->cut || value->size != live->key_ends[i] - from ||
-			memcmp(value->text, live->key + from, value->size) != 0)
+		if (value->cut || value->size != part.size ||
+			memcmp(value->text, part.bytes, part.size) != 0)
 			return false;
-		from = live->key_ends[i] + KEY_HEAD;
 	}
 	return true;
 }
@@ -188,7 +188,7 @@ static void action_each(struct action *action, const struct matcher_rule *rule,
 			act(action, rule, live);
 		return;
 	}
-	entry = registry_find(&action->work->registry, REGISTRY_GROUP, type, work_first(&key));
+	entry = registry_find(&action->work->registry, REGISTRY_GROUP, type, key_first(&key));
 	while (entry != NULL) {
 		live = entry->live;
 		entry = registry_next(entry);

@@ -99,4 +99,18 @@ static inline uint64_t bytes_mix(uint64_t hash, uint64_t word)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* With a random seed it is not known to a peer which keys of its choice have hashes that collide.
+ */
+static inline uint64_t bytes_hash(uint64_t seed, const char *bytes, size_t size)
+{
+	uint64_t hash = seed ^ size;
+	struct bytes_block rest;
+
+	for (; size > 16; bytes += 8, size -= 8)
+		hash = bytes_mix(hash, bytes_word(bytes));
+	rest = bytes_block(bytes, size);
+	hash = bytes_mix(hash, rest.words[0]);
+	return bytes_mix(bytes_mix(hash, rest.words[1]), seed);
+}
+
 #endif

@@ -191,7 +191,7 @@ static struct live *claims_open_span(
 	const struct claims *claims, const struct submission *submission)
 {
 	struct registry_entry *entry = registry_find(&claims->work->registry, REGISTRY_GROUP,
-		submission->claim->row->span, work_first(&submission->group));
+		submission->claim->row->span, key_first(&submission->group));
 
 	while (entry != NULL && entry->live->told != NULL)
 		entry = registry_next(entry);

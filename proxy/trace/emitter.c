@@ -44,13 +44,6 @@ static void emitter_integer(struct attributes *list, const char *key, uint64_t i
 			.key = key, .type = SPAN_VALUE_INT, .value.integer = (int64_t)integer});
 }
 
-static struct span_text emitter_key_part(const struct live *live, size_t part)
-{
-	size_t from = (part == 0 ? 0 : live->key_ends[part - 1]) + KEY_HEAD;
-
-	return (struct span_text){.bytes = live->key + from, .size = live->key_ends[part] - from};
-}
-
 /* ---- attributes of an open span ---- */
 
 static struct span_attribute emitter_value(
@@ -107,8 +100,7 @@ static void emitter_put_live(
 
 	list->count = 0; /* the list itself is not worth clearing */
 	for (i = 0; i < live->key_count; i++)
-		attributes_put(
-			list, common->matcher.attributes[keys[i]], emitter_key_part(live, i));
+		attributes_put(list, common->matcher.attributes[keys[i]], live_key_part(live, i));
 	emitter_put_call(common, list, live);
 	for (i = 0; i < live->value_count; i++) {
 		struct span_attribute value = emitter_value(common, &live->values[i]);
@@ -286,8 +278,8 @@ static void emitter_put_submission(const struct work_common *common, struct attr
 	keys = common->matcher.key_attributes[about->type];
 	for (i = 0; i < about->key_count; i++)
 		if (emitter_find(list, common->matcher.attributes[keys[i]]) == NULL)
-			attributes_put(list, common->matcher.attributes[keys[i]],
-				emitter_key_part(about, i));
+			attributes_put(
+				list, common->matcher.attributes[keys[i]], live_key_part(about, i));
 }
 
 /* The dispatch's title has one placeholder, {operation}. */

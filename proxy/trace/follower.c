@@ -140,8 +140,7 @@ static const struct traceparent *follower_closed_call(const struct work *work,
 	char bytes[ENVELOPE_KEY_MAX];
 	struct span_text call = {.bytes = bytes, .size = envelope_id_key(message->envelope, bytes)};
 
-	return history_recall(
-		&work->closed_nested, work_hash_call(work, rule->row->span, call, key));
+	return work_recall_call(work, rule->row->span, call, key);
 }
 
 /* The context of a span that is open, or of one below it if such spans are wanted. */

@@ -35,14 +35,7 @@ static size_t inflight_next(const struct inflight *inflight, size_t slot)
 
 uint64_t inflight_hash(const struct inflight *inflight, const char *key, size_t key_size)
 {
-	uint64_t hash = inflight->seed ^ key_size;
-	struct bytes_block block;
-
-	for (; key_size > 16; key += 8, key_size -= 8)
-		hash = bytes_mix(hash, bytes_word(key));
-	block = bytes_block(key, key_size);
-	hash = bytes_mix(hash, block.words[0]);
-	return bytes_mix(bytes_mix(hash, block.words[1]), inflight->seed);
+	return bytes_hash(inflight->seed, key, key_size);
 }
 
 struct inflight_entry *inflight_find(

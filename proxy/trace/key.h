@@ -42,12 +42,42 @@ static inline bool key_add(struct key *key, struct span_text part)
 	return true;
 }
 
+/* A part with its size in front, of a key whose bytes and ends are kept somewhere. */
+static inline struct span_text key_piece_of(const char *bytes, const uint16_t *ends, size_t part)
+{
+	size_t from = part == 0 ? 0 : ends[part - 1];
+
+	return (struct span_text){.bytes = bytes + from, .size = ends[part] - from};
+}
+
+/* Its text alone. */
+static inline struct span_text key_part_of(const char *bytes, const uint16_t *ends, size_t part)
+{
+	struct span_text piece = key_piece_of(bytes, ends, part);
+
+	return (struct span_text){.bytes = piece.bytes + KEY_HEAD, .size = piece.size - KEY_HEAD};
+}
+
 /* The text of a part. */
 static inline struct span_text key_part(const struct key *key, size_t part)
 {
-	size_t from = (part == 0 ? 0 : key->ends[part - 1]) + KEY_HEAD;
+	return key_part_of(key->bytes, key->ends, part);
+}
 
-	return (struct span_text){.bytes = key->bytes + from, .size = key->ends[part] - from};
+/* The first part and the last, each with its size in front; the whole key. */
+static inline struct span_text key_first(const struct key *key)
+{
+	return key_piece_of(key->bytes, key->ends, 0);
+}
+
+static inline struct span_text key_last(const struct key *key)
+{
+	return key_piece_of(key->bytes, key->ends, key->count - 1);
+}
+
+static inline struct span_text key_whole(const struct key *key)
+{
+	return (struct span_text){.bytes = key->bytes, .size = key_size(key)};
 }
 
 #endif

@@ -282,13 +282,14 @@ bool live_unwatch(struct live *live, uint64_t connection)
 
 const char *live_describe(const struct live *live, char *text, size_t size)
 {
-	size_t used = 0, from = 0, i;
+	size_t used = 0, i;
 
 	text[0] = '\0';
 	for (i = 0; i < live->key_count && used < size; i++) {
+		struct span_text part = live_key_part(live, i);
+
 		used += (size_t)snprintf(text + used, size - used, "%s%.*s", i == 0 ? "" : "/",
-			(int)(live->key_ends[i] - from - KEY_HEAD), live->key + from + KEY_HEAD);
-		from = live->key_ends[i];
+			(int)part.size, part.bytes);
 	}
 	return text;
 }

@@ -117,6 +117,25 @@ struct live {
 	struct live_stream streams[LIVE_STREAMS_MAX];
 };
 
+/* A part of the key with its size in front; its text alone; the whole key. */
+static inline struct span_text live_key_piece(const struct live *live, size_t part)
+{
+	return key_piece_of(live->key, live->key_ends, part);
+}
+
+static inline struct span_text live_key_part(const struct live *live, size_t part)
+{
+	return key_part_of(live->key, live->key_ends, part);
+}
+
+static inline struct span_text live_key(const struct live *live)
+{
+	return (struct span_text){
+		.bytes = live->key,
+		.size = live->key_count > 0 ? live->key_ends[live->key_count - 1] : 0,
+	};
+}
+
 struct live_identity {
 	uint8_t type;
 	const struct lifecycle_span *row;

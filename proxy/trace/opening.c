@@ -39,7 +39,7 @@ static bool opening_find_root(const struct work *work, size_t type, struct span_
 		*tracestate = entry->live->tracestate;
 		return true;
 	}
-	closed = history_recall(&work->closed, work_hash(work, REGISTRY_ID, type, id));
+	closed = work_recall(work, REGISTRY_ID, type, id);
 	if (closed != NULL)
 		*context = *closed;
 	return closed != NULL;
@@ -61,8 +61,8 @@ static bool opening_root_key(const struct action *action, const struct matcher_r
 
 static void opening_link_last(const struct work *work, struct live *live, const struct key *key)
 {
-	const struct traceparent *last = history_recall(
-		&work->closed, work_hash(work, REGISTRY_GROUP, live->type, work_first(key)));
+	const struct traceparent *last =
+		work_recall(work, REGISTRY_GROUP, live->type, key_first(key));
 
 	if (last == NULL)
 		return;
@@ -75,7 +75,7 @@ static void opening_link_last(const struct work *work, struct live *live, const 
 static void opening_end_lapsed(struct work *work, size_t type, const struct key *key)
 {
 	struct registry_entry *entry =
-		registry_find(&work->registry, REGISTRY_GROUP, type, work_first(key));
+		registry_find(&work->registry, REGISTRY_GROUP, type, key_first(key));
 
 	while (entry != NULL) {
 		struct live *live = entry->live;
@@ -91,7 +91,7 @@ static struct live *opening_unclaimed(
 	struct work *work, struct work_opening *opening, const struct key *root, bool has_root)
 {
 	struct traceparent above;
-	bool found = has_root && opening_find_root(work, opening->identity.type, work_last(root),
+	bool found = has_root && opening_find_root(work, opening->identity.type, key_last(root),
 					 &above, &opening->identity.tracestate);
 	struct live *live;
 
@@ -120,8 +120,7 @@ static bool opening_known(
 		action_find_about(action, live);
 		return true;
 	}
-	if (history_recall(&work->closed,
-		    work_hash(work, REGISTRY_KEY, rule->row->span, work_whole(key))) == NULL)
+	if (work_recall(work, REGISTRY_KEY, rule->row->span, key_whole(key)) == NULL)
 		return false;
 	work_note(work, rule, NULL, "it is closed already");
 	return true;
@@ -209,8 +208,7 @@ static bool opening_known_nested(
 	const struct work *work, const struct matcher_rule *rule, const struct key *key)
 {
 	return registry_find_key(&work->registry, rule->row->span, key, key->count) != NULL ||
-	       history_recall(&work->closed_nested,
-		       work_hash(work, REGISTRY_KEY, rule->row->span, work_whole(key))) != NULL;
+	       work_recall(work, REGISTRY_KEY, rule->row->span, key_whole(key)) != NULL;
 }
 
 static void opening_nested(
@@ -247,8 +245,7 @@ static void opening_call(
 		work_touch(same->live, action->message->connection);
 		return;
 	}
-	if (history_recall(&action->work->closed_nested,
-		    work_hash_call(action->work, rule->row->span, call, key)) != NULL)
+	if (work_recall_call(action->work, rule->row->span, call, key) != NULL)
 		return;
 	opening.identity.method = action->method;
 	opening.identity.method_name = action_value(envelope, ENVELOPE_METHOD);

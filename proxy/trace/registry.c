@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/trace/hash.h"
+#include "proxy/trace/bytes.h"
 
 #define REGISTRY_CAPACITY_MIN 16
 
@@ -26,10 +26,16 @@ void registry_done(struct registry *registry)
 	registry->capacity = 0;
 }
 
-static uint64_t registry_hash(
-	const struct registry *registry, unsigned role, size_t type, const char *bytes, size_t size)
+uint64_t registry_hash(const struct registry *registry, enum registry_role role, size_t type,
+	struct span_text bytes)
 {
-	return hash_bytes(registry->seed + role * LIFECYCLE_SPANS_MAX + type, bytes, size);
+	return bytes_hash(
+		registry->seed + role * LIFECYCLE_SPANS_MAX + type, bytes.bytes, bytes.size);
+}
+
+static struct span_text registry_bytes(const struct registry_entry *entry)
+{
+	return (struct span_text){.bytes = entry->bytes, .size = entry->size};
 }
 
 static struct registry_entry **registry_bucket(const struct registry *registry, uint64_t hash)
@@ -37,6 +43,34 @@ static struct registry_entry **registry_bucket(const struct registry *registry, 
 	return &registry->buckets[hash & (registry->capacity - 1)];
 }
 
+/* A list in the opposite order. */
+static struct registry_entry *registry_turn(struct registry_entry *list)
+{
+	struct registry_entry *turned = NULL, *entry;
+
+	while ((entry = list) != NULL) {
+		list = entry->next;
+		entry->next = turned;
+		turned = entry;
+	}
+	return turned;
+}
+
+/* Puts the entries of a list into their buckets, each before those that are there. */
+static void registry_refill(struct registry *registry, struct registry_entry *list)
+{
+	struct registry_entry *entry;
+
+	while ((entry = list) != NULL) {
+		struct registry_entry **bucket = registry_bucket(registry, entry->hash);
+
+		list = entry->next;
+		entry->next = *bucket;
+		*bucket = entry;
+	}
+}
+
+/* Those that came last stay first in their lists, which are turned over twice. */
 static int registry_grow(struct registry *registry)
 {
 	size_t capacity = registry->capacity == 0 ? REGISTRY_CAPACITY_MIN : registry->capacity * 2;
@@ -51,42 +85,24 @@ static int registry_grow(struct registry *registry)
 		return old.capacity > 0 ? 0 : -1;
 	}
 	registry->capacity = capacity;
-	for (i = 0; i < old.capacity; i++) {
-		struct registry_entry *entry;
-
-		/* Those that came last stay first only within what one bucket becomes: turn over.
-		 */
-		struct registry_entry *turned = NULL;
-
-		while ((entry = old.buckets[i]) != NULL) {
-			old.buckets[i] = entry->next;
-			entry->next = turned;
-			turned = entry;
-		}
-		while ((entry = turned) != NULL) {
-			struct registry_entry **bucket = registry_bucket(registry, entry->hash);
-
-			turned = entry->next;
-			entry->next = *bucket;
-			*bucket = entry;
-		}
-	}
+	for (i = 0; i < old.capacity; i++)
+		registry_refill(registry, registry_turn(old.buckets[i]));
 	free(old.buckets);
 	return 0;
 }
 
 static void registry_insert(struct registry *registry, struct registry_entry *entry,
-	struct live *live, enum registry_role role, const char *bytes, size_t size)
+	struct live *live, enum registry_role role, struct span_text bytes)
 {
-	uint64_t hash = registry_hash(registry, role, live->type, bytes, size);
+	uint64_t hash = registry_hash(registry, role, live->type, bytes);
 	struct registry_entry **bucket = registry_bucket(registry, hash);
 
 	*entry = (struct registry_entry){
 		.next = *bucket,
 		.live = live,
 		.hash = hash,
-		.bytes = bytes,
-		.size = (uint16_t)size,
+		.bytes = bytes.bytes,
+		.size = (uint16_t)bytes.size,
 		.role = (uint8_t)role,
 		.type = live->type,
 	};
@@ -94,32 +110,20 @@ static void registry_insert(struct registry *registry, struct registry_entry *en
 	registry->entry_count++;
 }
 
-/* A part of the key, with its size in front. */
-static struct span_text registry_part(const struct live *live, size_t part)
-{
-	size_t from = part == 0 ? 0 : live->key_ends[part - 1];
-
-	return (struct span_text){.bytes = live->key + from, .size = live->key_ends[part] - from};
-}
-
 int registry_add(struct registry *registry, struct live *live, bool grouped)
 {
-	struct span_text part;
-
 	if (registry_grow(registry) != 0)
 		return -1;
 	if (live->by_call.size > 0)
-		registry_insert(registry, &live->by_call, live, REGISTRY_CALL, live->by_call.bytes,
-			live->by_call.size);
+		registry_insert(registry, &live->by_call, live, REGISTRY_CALL,
+			registry_bytes(&live->by_call));
 	else
-		registry_insert(registry, &live->by_key, live, REGISTRY_KEY, live->key,
-			live->key_ends[live->key_count - 1]);
+		registry_insert(registry, &live->by_key, live, REGISTRY_KEY, live_key(live));
 	if (grouped) {
-		part = registry_part(live, 0);
 		registry_insert(
-			registry, &live->by_group, live, REGISTRY_GROUP, part.bytes, part.size);
-		part = registry_part(live, live->key_count - 1);
-		registry_insert(registry, &live->by_id, live, REGISTRY_ID, part.bytes, part.size);
+			registry, &live->by_group, live, REGISTRY_GROUP, live_key_piece(live, 0));
+		registry_insert(registry, &live->by_id, live, REGISTRY_ID,
+			live_key_piece(live, live->key_count - 1));
 	}
 	TAILQ_INSERT_TAIL(&registry->ages, live, age);
 	registry->live_count++;
@@ -137,7 +141,8 @@ int registry_alias(struct registry *registry, struct live *live, const struct ke
 		return -1;
 	memcpy(alias->bytes, key->bytes, key_size(key));
 	(void)registry_grow(registry); /* there is a table: the span is in it */
-	registry_insert(registry, &alias->entry, live, REGISTRY_ALIAS, alias->bytes, key_size(key));
+	registry_insert(registry, &alias->entry, live, REGISTRY_ALIAS,
+		(struct span_text){.bytes = alias->bytes, .size = key_size(key)});
 	live->aliases[live->alias_count++] = alias;
 	return 0;
 }
@@ -169,12 +174,13 @@ void registry_remove(struct registry *registry, struct live *live)
 	registry->live_count--;
 }
 
+/* The first of a list, from entry on, that is what is looked for. */
 static struct registry_entry *registry_match(struct registry_entry *entry, uint64_t hash,
-	unsigned role, size_t type, const char *bytes, size_t size)
+	unsigned role, size_t type, struct span_text bytes)
 {
-	while (entry != NULL &&
-		(entry->hash != hash || entry->role != role || entry->type != type ||
-			entry->size != size || memcmp(entry->bytes, bytes, size) != 0))
+	while (entry != NULL && (entry->hash != hash || entry->role != role ||
+					entry->type != type || entry->size != bytes.size ||
+					memcmp(entry->bytes, bytes.bytes, bytes.size) != 0))
 		entry = entry->next;
 	return entry;
 }
@@ -186,15 +192,14 @@ struct registry_entry *registry_find(const struct registry *registry, enum regis
 
 	if (registry->entry_count == 0)
 		return NULL;
-	hash = registry_hash(registry, role, type, bytes.bytes, bytes.size);
-	return registry_match(
-		*registry_bucket(registry, hash), hash, role, type, bytes.bytes, bytes.size);
+	hash = registry_hash(registry, role, type, bytes);
+	return registry_match(*registry_bucket(registry, hash), hash, role, type, bytes);
 }
 
 struct registry_entry *registry_next(const struct registry_entry *entry)
 {
 	return registry_match(
-		entry->next, entry->hash, entry->role, entry->type, entry->bytes, entry->size);
+		entry->next, entry->hash, entry->role, entry->type, registry_bytes(entry));
 }
 
 struct live *registry_find_key(

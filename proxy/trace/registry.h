@@ -39,6 +39,10 @@ int registry_alias(struct registry *registry, struct live *live, const struct ke
 /* Takes a span out with all its entries. */
 void registry_remove(struct registry *registry, struct live *live);
 
+/* What entries are hashed by. */
+uint64_t registry_hash(const struct registry *registry, enum registry_role role, size_t type,
+	struct span_text bytes);
+
 /* The first entry, or NULL; those that were added last come first. */
 struct registry_entry *registry_find(const struct registry *registry, enum registry_role role,
 	size_t type, struct span_text bytes);

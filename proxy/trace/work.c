@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/trace/hash.h"
+#include "proxy/trace/bytes.h"
 #include "proxy/trace/sampler.h"
 #include "proxy/trace/work_common.h"
 #include "w3c/ids.h"
@@ -108,40 +108,6 @@ static struct live *work_top(struct live *live)
 	return live;
 }
 
-uint64_t work_hash(
-	const struct work *work, enum registry_role role, size_t type, struct span_text text)
-{
-	return hash_bytes(
-		work->registry.seed + role * LIFECYCLE_SPANS_MAX + type, text.bytes, text.size);
-}
-
-uint64_t work_hash_call(
-	const struct work *work, size_t type, struct span_text call, const struct key *key)
-{
-	return hash_mix(work_hash(work, REGISTRY_CALL, type, call),
-		hash_bytes(work->registry.seed, key->bytes, key_size(key)));
-}
-
-static struct span_text work_bytes(const struct key *key, size_t from, size_t to)
-{
-	return (struct span_text){.bytes = key->bytes + from, .size = to - from};
-}
-
-struct span_text work_first(const struct key *key)
-{
-	return work_bytes(key, 0, key->ends[0]);
-}
-
-struct span_text work_last(const struct key *key)
-{
-	return work_bytes(key, key->count == 1 ? 0 : key->ends[key->count - 2], key_size(key));
-}
-
-struct span_text work_whole(const struct key *key)
-{
-	return work_bytes(key, 0, key_size(key));
-}
-
 struct traceparent work_new_context(const struct work *work, const struct traceparent *parent)
 {
 	struct work_common *common = work->common;
@@ -159,36 +125,59 @@ struct traceparent work_new_context(const struct work *work, const struct tracep
 	return context;
 }
 
-/* ---- ends ---- */
+/* ---- the memory of spans that were closed ---- */
 
-/* Under its key and those that it had as well; at the top, under its group and its id too. */
-static void work_remember(struct work *work, const struct live *live)
+/* The id of a request of the server may be used again for another key. */
+static uint64_t work_hash_call(const struct work *work, uint64_t call_hash, struct span_text key)
 {
-	size_t size = live->key_count > 0 ? live->key_ends[live->key_count - 1] : 0, i;
+	return bytes_mix(call_hash, bytes_hash(work->registry.seed, key.bytes, key.size));
+}
 
-	if (live->by_call.size > 0) {
-		history_remember(&work->closed_nested,
-			hash_mix(live->by_call.hash,
-				hash_bytes(work->registry.seed, live->key, size)),
-			&live->context);
-		return;
-	}
-	if (!work_is_top(work, live->type)) {
-		history_remember(&work->closed_nested, live->by_key.hash, &live->context);
-		return;
-	}
+/* Under its key and those that it had as well, under its group and its id. */
+static void work_remember_top(struct work *work, const struct live *live)
+{
+	size_t i;
+
 	history_remember(&work->closed, live->by_key.hash, &live->context);
 	history_remember(&work->closed, live->by_id.hash, &live->context);
 	history_remember(&work->closed, live->by_group.hash, &live->context);
 	for (i = 0; i < live->alias_count; i++) {
 		const struct registry_entry *alias = &live->aliases[i]->entry;
+		struct span_text key = {.bytes = alias->bytes, .size = alias->size};
 
 		history_remember(&work->closed,
-			work_hash(work, REGISTRY_KEY, live->type,
-				(struct span_text){.bytes = alias->bytes, .size = alias->size}),
+			registry_hash(&work->registry, REGISTRY_KEY, live->type, key),
 			&live->context);
 	}
 }
+
+static void work_remember(struct work *work, const struct live *live)
+{
+	if (live->by_call.size > 0)
+		history_remember(&work->closed_nested,
+			work_hash_call(work, live->by_call.hash, live_key(live)), &live->context);
+	else if (work_is_top(work, live->type))
+		work_remember_top(work, live);
+	else
+		history_remember(&work->closed_nested, live->by_key.hash, &live->context);
+}
+
+const struct traceparent *work_recall(
+	const struct work *work, enum registry_role role, size_t type, struct span_text text)
+{
+	return history_recall(work_is_top(work, type) ? &work->closed : &work->closed_nested,
+		registry_hash(&work->registry, role, type, text));
+}
+
+const struct traceparent *work_recall_call(
+	const struct work *work, size_t type, struct span_text call, const struct key *key)
+{
+	uint64_t hash = registry_hash(&work->registry, REGISTRY_CALL, type, call);
+
+	return history_recall(&work->closed_nested, work_hash_call(work, hash, key_whole(key)));
+}
+
+/* ---- ends ---- */
 
 /* Emits a span without children, takes it out of everything and frees it. */
 static void work_end_leaf(struct work *work, struct live *live, const struct emitter_end *end)

@@ -68,18 +68,13 @@ const struct lifecycle_span *work_row(const struct work *work, size_t type);
 /* Whether spans of that type hang under no other. */
 bool work_is_top(const struct work *work, size_t type);
 
-/* The hash under which the history remembers. */
-uint64_t work_hash(
+/* The context of a span of that type that was closed not long ago; NULL: it is not known. */
+const struct traceparent *work_recall(
 	const struct work *work, enum registry_role role, size_t type, struct span_text text);
 
-/* The same of a request of the server: its id's key, and the span's. */
-uint64_t work_hash_call(
+/* The same of a request of the server: the key of its id, and the span's. */
+const struct traceparent *work_recall_call(
 	const struct work *work, size_t type, struct span_text call, const struct key *key);
-
-/* The first part of a key and the last, each with its size in front; the whole of it. */
-struct span_text work_first(const struct key *key);
-struct span_text work_last(const struct key *key);
-struct span_text work_whole(const struct key *key);
 
 /* The context of a span below parent, or of a new trace (NULL). */
 struct traceparent work_new_context(const struct work *work, const struct traceparent *parent);
