@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "w3c/traceparent.h"
 
@@ -30,6 +31,12 @@ struct span_text {
 	const char *bytes;
 	size_t size;
 };
+
+/* A terminated text as such; borrowed. */
+static inline struct span_text span_text_of(const char *text)
+{
+	return (struct span_text){.bytes = text, .size = strlen(text)};
+}
 
 /*
  * A key that many spans have, rendered once: what the encoder writes up to the value of a string.

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "proxy/trace/excerpt.h"
 #include "proxy/trace/opening.h"
 #include "proxy/trace/work_common.h"
 
@@ -25,13 +26,6 @@ bool action_take_key(const struct action *action, const struct matcher_rule *rul
 			(void)key_add(key, key_part(&action->submission->group, i)); /* it fits */
 	}
 	return matcher_key(rule, action->message->envelope, key);
-}
-
-struct span_text action_value(const struct envelope *envelope, int slot)
-{
-	const struct envelope_value *value = envelope_value(envelope, slot);
-
-	return (struct span_text){.bytes = value->text, .size = value->size};
 }
 
 /* Whether the message has just that span's key: then it need not be put together. */
@@ -103,7 +97,6 @@ void action_find_about(struct action *action, struct live *live)
 static struct emitter_end action_told_end(const struct action *action,
 	const struct matcher_rule *rule, struct matcher_value *message, struct matcher_value *type)
 {
-	static const struct span_text other = {.bytes = "_OTHER", .size = 6};
 	const struct envelope *envelope = action->message->envelope;
 	struct emitter_end end = work_make_end(WORK_CLOSED, action->message->now_ns);
 
@@ -112,7 +105,7 @@ static struct emitter_end action_told_end(const struct action *action,
 		return end;
 	if (matcher_take(&rule->message, envelope, message))
 		end.message = message->text;
-	end.type = matcher_take(&rule->type, envelope, type) ? type->text : other;
+	end.type = matcher_take(&rule->type, envelope, type) ? type->text : span_text_of("_OTHER");
 	return end;
 }
 
@@ -145,8 +138,8 @@ static void action_close_call(struct action *action, const struct matcher_rule *
 
 	if (refused) {
 		end.status = SPAN_STATUS_ERROR;
-		end.message = action_value(envelope, ENVELOPE_ERROR_MESSAGE);
-		end.type = action_value(envelope, ENVELOPE_ERROR_CODE);
+		end.message = excerpt_slot(envelope, ENVELOPE_ERROR_MESSAGE);
+		end.type = excerpt_slot(envelope, ENVELOPE_ERROR_CODE);
 	}
 	work_note(action->work, rule, action->call, " answered");
 	work_set(action->work, action->call, rule, envelope);

@@ -41,7 +41,4 @@ void action_find_about(struct action *action, struct live *live);
  */
 bool action_take_key(const struct action *action, const struct matcher_rule *rule, struct key *key);
 
-/* The text of a value, as it is. */
-struct span_text action_value(const struct envelope *envelope, int slot);
-
 #endif

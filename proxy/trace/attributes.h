@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <stddef.h>
-#include <string.h>
 
 #include "config/config.h"
 #include "config/profile.h"
@@ -43,11 +42,6 @@ struct attributes_names {
 };
 
 void attributes_choose_names(struct attributes_names *names, enum config_semconv semconv);
-
-static inline struct span_text attributes_text(const char *text)
-{
-	return (struct span_text){.bytes = text, .size = strlen(text)};
-}
 
 /* All are borrowed until the span is submitted. rendered: of the key, or NULL. */
 static inline void attributes_put_rendered(struct attributes *attributes, const char *key,

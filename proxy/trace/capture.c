@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proxy/trace/cut.h"
+#include "proxy/trace/excerpt.h"
 #include "proxy/trace/methods.h"
 
 _Static_assert(METHODS_OTHER == 0, "captures_find() falls back to the first set");
@@ -81,15 +82,9 @@ static bool capture_applies(
 {
 	size_t i;
 
-	for (i = 0; i < rule->method_count; i++) {
-		struct span_text name = {
-			.bytes = rule->methods[i],
-			.size = strlen(rule->methods[i]),
-		};
-
-		if (methods_find(methods, name) == method)
+	for (i = 0; i < rule->method_count; i++)
+		if (methods_find(methods, span_text_of(rule->methods[i])) == method)
 			return true;
-	}
 	return rule->method_count == 0;
 }
 
@@ -172,15 +167,15 @@ bool capture_take_value(
 	switch (value->type) {
 	case JSON_STRING:
 	case JSON_NUMBER:
-		*text = (struct span_text){.bytes = value->text, .size = value->size};
+		*text = excerpt_of(value);
 		if (value->cut)
 			*text = capture_mark(capture, *text);
 		return true;
 	case JSON_TRUE:
-		*text = (struct span_text){.bytes = "true", .size = 4};
+		*text = span_text_of("true");
 		return true;
 	case JSON_FALSE:
-		*text = (struct span_text){.bytes = "false", .size = 5};
+		*text = span_text_of("false");
 		return true;
 	case JSON_ABSENT:
 	case JSON_NULL:

@@ -18,16 +18,16 @@ void common_put(const struct common *common, struct attributes *attributes)
 	size_t i;
 
 	attributes_put_named(
-		attributes, &settings->names, ATTRIBUTES_SYSTEM, attributes_text("jsonrpc"));
+		attributes, &settings->names, ATTRIBUTES_SYSTEM, span_text_of("jsonrpc"));
 	attributes_put_named(attributes, &settings->names, ATTRIBUTES_SERVICE,
-		attributes_text(settings->rpc_service));
+		span_text_of(settings->rpc_service));
 	attributes_put_named(attributes, &settings->names, ATTRIBUTES_TRANSPORT,
-		attributes_text(common->transport));
+		span_text_of(common->transport));
 	attributes_put_named(attributes, &settings->names, ATTRIBUTES_CONNECTION_ID,
-		attributes_text(common->number));
+		span_text_of(common->number));
 	for (i = 0; i < profile->constant_count; i++)
 		attributes_put(attributes, profile->constants[i].attribute,
-			attributes_text(profile->constants[i].value));
+			span_text_of(profile->constants[i].value));
 }
 
 /* Renders all that is common, the remembered values too; an older rendering is replaced. */

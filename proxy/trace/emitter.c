@@ -138,7 +138,7 @@ static struct span_text emitter_placeholder(
 		if (strncmp(list->list[i].key, key, size) == 0 && list->list[i].key[size] == '\0' &&
 			list->list[i].type == SPAN_VALUE_STRING)
 			return list->list[i].value.string;
-	return attributes_text("");
+	return span_text_of("");
 }
 
 /* Writes out a title of the profile, which is well-formed. */
@@ -228,7 +228,7 @@ void emitter_live(
 	if (end->type.size > 0)
 		emitter_put_text(&list, "error.type", end->type);
 	if (end->reason != NULL)
-		emitter_put_text(&list, "sidespan.end_reason", attributes_text(end->reason));
+		emitter_put_text(&list, "sidespan.end_reason", span_text_of(end->reason));
 	emitter_put_events(common, &events, live, end_ns);
 	span.attributes = list.list;
 	span.attribute_count = list.count;

@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "proxy/trace/excerpt.h"
+
 struct follower {
 	struct work work;
 	struct claims claims;
@@ -30,7 +32,7 @@ static struct action follower_look_up(
 {
 	const struct work_common *common = follower->work.common;
 	unsigned number =
-		methods_find(common->methods, action_value(message->envelope, ENVELOPE_METHOD));
+		methods_find(common->methods, excerpt_slot(message->envelope, ENVELOPE_METHOD));
 
 	return follower_action(follower, message, matcher_method(&common->matcher, number));
 }
@@ -166,7 +168,7 @@ bool follower_server_context(struct follower *follower, const struct action_mess
 	const struct traceparent *closed;
 	struct key key;
 
-	*tracestate = (struct span_text){.bytes = "", .size = 0};
+	*tracestate = span_text_of("");
 	if (same != NULL)
 		return follower_context(work, same, false, context, tracestate);
 	if (rule == NULL)

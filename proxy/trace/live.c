@@ -9,18 +9,9 @@
 #include <stdlib.h>
 
 #include "proxy/trace/cut.h"
+#include "proxy/trace/excerpt.h"
 
 #define LIVE_GROW 8 /* values or events at once */
-
-static struct span_text live_pack(char **at, struct span_text text)
-{
-	struct span_text packed = {.bytes = *at, .size = text.size};
-
-	if (text.size > 0)
-		memcpy(*at, text.bytes, text.size); /* live_new() has made the room */
-	*at += text.size;
-	return packed;
-}
 
 struct live *live_new(const struct live_identity *identity)
 {
@@ -41,12 +32,11 @@ struct live *live_new(const struct live_identity *identity)
 	LIST_INIT(&live->children);
 	memcpy(live->key_ends, identity->key->ends, sizeof live->key_ends);
 	live->key = at = (char *)(live + 1);
-	(void)live_pack(&at,
-		(struct span_text){.bytes = identity->key->bytes, .size = key_size(identity->key)});
-	live->method_name = live_pack(&at, identity->method_name);
-	live->request_id = live_pack(&at, identity->request_id);
-	live->tracestate = live_pack(&at, identity->tracestate);
-	call = live_pack(&at, identity->call);
+	(void)excerpt_pack(&at, key_whole(identity->key));
+	live->method_name = excerpt_pack(&at, identity->method_name);
+	live->request_id = excerpt_pack(&at, identity->request_id);
+	live->tracestate = excerpt_pack(&at, identity->tracestate);
+	call = excerpt_pack(&at, identity->call);
 	live->by_call = (struct registry_entry){.bytes = call.bytes, .size = (uint16_t)call.size};
 	return live;
 }

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/trace/excerpt.h"
+
 struct matcher_build {
 	struct matcher *matcher;
 	struct methods *methods;
@@ -24,11 +26,6 @@ static int matcher_no_memory(struct matcher_build *build)
 {
 	(void)snprintf(build->error, build->error_size, "out of memory");
 	return -1;
-}
-
-static struct span_text matcher_static(const char *text)
-{
-	return (struct span_text){.bytes = text, .size = strlen(text)};
 }
 
 /* The number of an attribute's name; NULL has MATCHER_NONE. */
@@ -85,7 +82,7 @@ static int matcher_add_source(struct matcher_build *build, const struct lifecycl
 
 		source->choices[i].take = choice->take;
 		if (choice->text != NULL)
-			source->choices[i].text = matcher_static(choice->text);
+			source->choices[i].text = span_text_of(choice->text);
 		if (matcher_slot(build, choice->pointer, MATCHER_VALUE_MAX,
 			    &source->choices[i].slot) != 0)
 			return -1;
@@ -204,7 +201,7 @@ static int matcher_number_methods(struct matcher_build *build)
 
 static struct matcher_method *matcher_enter(struct matcher_build *build, const char *text)
 {
-	struct span_text name = matcher_static(text);
+	struct span_text name = span_text_of(text);
 	struct matcher_method *method =
 		&build->matcher->methods[methods_find(build->methods, name)];
 
@@ -248,7 +245,7 @@ static int matcher_add_methods(struct matcher_build *build)
 		return matcher_no_memory(build);
 	for (i = 0; i < lifecycle->operation_count; i++)
 		matcher_enter(build, lifecycle->operations[i].method)->operation =
-			matcher_static(lifecycle->operations[i].operation);
+			span_text_of(lifecycle->operations[i].operation);
 	for (i = 0; i < lifecycle->rule_count; i++)
 		matcher_enter_rule(build, i);
 	return 0;
@@ -354,8 +351,8 @@ static struct span_text matcher_word(const struct envelope *envelope, int slot)
 	const struct envelope_value *value = envelope_value(envelope, slot);
 
 	if (value->type == JSON_TRUE || value->type == JSON_FALSE)
-		return matcher_static(value->type == JSON_TRUE ? "true" : "false");
-	return (struct span_text){.bytes = value->text, .size = value->size};
+		return span_text_of(value->type == JSON_TRUE ? "true" : "false");
+	return excerpt_of(value);
 }
 
 bool matcher_holds(const struct matcher_rule *rule, const struct envelope *envelope)
@@ -380,11 +377,11 @@ struct span_text matcher_text(const struct envelope *envelope, int slot)
 	const struct envelope_value *value;
 
 	if (slot < 0)
-		return (struct span_text){.bytes = "", .size = 0};
+		return span_text_of("");
 	value = envelope_value(envelope, slot);
 	if ((value->type != JSON_STRING && value->type != JSON_NUMBER) || value->cut)
-		return (struct span_text){.bytes = "", .size = 0};
-	return (struct span_text){.bytes = value->text, .size = value->size};
+		return span_text_of("");
+	return excerpt_of(value);
 }
 
 bool matcher_key(const struct matcher_rule *rule, const struct envelope *envelope, struct key *key)
@@ -447,7 +444,7 @@ static bool matcher_take_value(const struct matcher_choice *choice,
 	*value = (struct matcher_value){
 		.type = SPAN_VALUE_STRING,
 		.cut = from->cut,
-		.text = {.bytes = from->text, .size = from->size},
+		.text = excerpt_of(from),
 	};
 	switch (from->type) {
 	case JSON_STRING:

@@ -67,7 +67,7 @@ static int methods_grow(struct methods *methods)
 
 int methods_add(struct methods *methods, const char *name)
 {
-	struct span_text text = {.bytes = name, .size = strlen(name)};
+	struct span_text text = span_text_of(name);
 	unsigned number = methods_find(methods, text);
 	uint64_t hash;
 

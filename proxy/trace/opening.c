@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "proxy/trace/excerpt.h"
 #include "proxy/trace/work_common.h"
 
 /* What all openings have in common. */
@@ -248,8 +249,8 @@ static void opening_call(
 	if (work_recall_call(action->work, rule->row->span, call, key) != NULL)
 		return;
 	opening.identity.method = action->method;
-	opening.identity.method_name = action_value(envelope, ENVELOPE_METHOD);
-	opening.identity.request_id = action_value(envelope, ENVELOPE_ID);
+	opening.identity.method_name = excerpt_slot(envelope, ENVELOPE_METHOD);
+	opening.identity.request_id = excerpt_slot(envelope, ENVELOPE_ID);
 	opening.identity.call = call;
 	work_make_room(action->work, action->message->now_ns);
 	opening.parent = work_find_parent(action->work, rule->row->span, key);

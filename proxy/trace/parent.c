@@ -50,10 +50,7 @@ static void parent_take_environment(struct parent *parent, const struct parents 
 	parent->present = true;
 	parent->traceparent = parents->environment;
 	if (parents->environment_tracestate != NULL)
-		parent->tracestate = (struct span_text){
-			.bytes = parents->environment_tracestate,
-			.size = strlen(parents->environment_tracestate),
-		};
+		parent->tracestate = span_text_of(parents->environment_tracestate);
 }
 
 /* ---- the carrier's ---- */

@@ -12,6 +12,7 @@
 #include "proxy/trace/bytes.h"
 #include "proxy/trace/capture.h"
 #include "proxy/trace/common.h"
+#include "proxy/trace/excerpt.h"
 #include "proxy/trace/request.h"
 
 #define RECORD_NAME_MAX    512
@@ -36,12 +37,12 @@ void record_take_name(struct record_settings *settings, const char *template)
 {
 	const char *mark = strstr(template, RECORD_METHOD_MARK);
 
-	settings->name_before = attributes_text(template);
+	settings->name_before = span_text_of(template);
 	settings->name_has_method = mark != NULL;
 	if (mark == NULL)
 		return;
 	settings->name_before.size = (size_t)(mark - template);
-	settings->name_after = attributes_text(mark + strlen(RECORD_METHOD_MARK));
+	settings->name_after = span_text_of(mark + strlen(RECORD_METHOD_MARK));
 }
 
 /* Adds a part of a name behind what there is, as far as there is room. Returns the new size. */
@@ -158,28 +159,27 @@ static const struct span_shared *record_put_captured(const struct common *common
 static void record_put_failure(struct span *span, struct attributes *attributes,
 	const struct attributes_names *names, enum tracer_end end, const struct envelope *reply)
 {
-	const struct envelope_value *code, *message;
+	const struct envelope_value *code;
 
 	if (end == TRACER_ANSWERED)
 		return;
 	span->status = SPAN_STATUS_ERROR;
 	if (end != TRACER_ERROR) {
-		span->status_message = attributes_text(record_ends[end].message);
+		span->status_message = span_text_of(record_ends[end].message);
 		attributes_put_named(attributes, names, ATTRIBUTES_ERROR_TYPE,
-			attributes_text(record_ends[end].reason));
+			span_text_of(record_ends[end].reason));
 		return;
 	}
 	code = envelope_value(reply, ENVELOPE_ERROR_CODE);
-	message = envelope_value(reply, ENVELOPE_ERROR_MESSAGE);
-	span->status_message = (struct span_text){.bytes = message->text, .size = message->size};
+	span->status_message = excerpt_slot(reply, ENVELOPE_ERROR_MESSAGE);
 	if (code->type == JSON_NUMBER || code->type == JSON_STRING) {
-		struct span_text text = {.bytes = code->text, .size = code->size};
+		struct span_text text = excerpt_of(code);
 
 		attributes_put_named(attributes, names, ATTRIBUTES_STATUS_CODE, text);
 		attributes_put_named(attributes, names, ATTRIBUTES_ERROR_TYPE, text);
 	} else {
 		attributes_put_named(
-			attributes, names, ATTRIBUTES_ERROR_TYPE, attributes_text("_OTHER"));
+			attributes, names, ATTRIBUTES_ERROR_TYPE, span_text_of("_OTHER"));
 	}
 }
 
@@ -193,8 +193,8 @@ static void record_put_version(const struct record_settings *settings, const str
 		return;
 	version = envelope_value(reply, settings->slot_jsonrpc);
 	if (version->type == JSON_STRING)
-		attributes_put_named(attributes, names, ATTRIBUTES_PROTOCOL_VERSION,
-			(struct span_text){.bytes = version->text, .size = version->size});
+		attributes_put_named(
+			attributes, names, ATTRIBUTES_PROTOCOL_VERSION, excerpt_of(version));
 }
 
 void record_request(const struct record_settings *settings, const struct common *common,
@@ -223,8 +223,8 @@ void record_request(const struct record_settings *settings, const struct common 
 	record_put_version(settings, reply, &attributes);
 	span.shared = record_put_captured(common, request, reply, &attributes);
 	record_put_failure(&span, &attributes, names, end, reply);
-	attributes_put_named(&attributes, names, ATTRIBUTES_END_REASON,
-		attributes_text(record_ends[end].reason));
+	attributes_put_named(
+		&attributes, names, ATTRIBUTES_END_REASON, span_text_of(record_ends[end].reason));
 	span.attributes = attributes.list;
 	span.attribute_count = attributes.count;
 	exporter_submit(settings->exporter, &span);

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "proxy/trace/bytes.h"
+#include "proxy/trace/excerpt.h"
 
 _Static_assert(sizeof(struct request) <= REQUEST_SIZE_USUAL / 2, "there is room for usual texts");
 
@@ -40,15 +40,6 @@ static struct request *request_take(struct request_pool *pool, size_t size)
 	return (struct request *)entry;
 }
 
-static struct span_text request_pack(char **at, struct span_text text)
-{
-	struct span_text packed = {.bytes = *at, .size = text.size};
-
-	bytes_copy(*at, text.bytes, text.size);
-	*at += text.size;
-	return packed;
-}
-
 static size_t request_size(const struct request_texts *texts)
 {
 	size_t size = sizeof(struct request) + texts->value_count * sizeof *texts->values;
@@ -73,13 +64,13 @@ struct request *request_new(struct request_pool *pool, const struct request_text
 	request->value_count = texts->value_count;
 	at = (char *)(request->values + texts->value_count);
 	request->entry.key = at;
-	request->entry.key_size = (uint16_t)request_pack(&at, texts->key).size;
-	request->method = request_pack(&at, texts->method);
-	request->id = request_pack(&at, texts->id);
-	request->tracestate = request_pack(&at, texts->tracestate);
+	request->entry.key_size = (uint16_t)excerpt_pack(&at, texts->key).size;
+	request->method = excerpt_pack(&at, texts->method);
+	request->id = excerpt_pack(&at, texts->id);
+	request->tracestate = excerpt_pack(&at, texts->tracestate);
 	for (i = 0; i < texts->value_count; i++) {
 		request->values[i].capture = texts->values[i].capture;
-		request->values[i].text = request_pack(&at, texts->values[i].text);
+		request->values[i].text = excerpt_pack(&at, texts->values[i].text);
 	}
 	return request;
 }

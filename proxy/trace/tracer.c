@@ -13,6 +13,7 @@
 #include "proxy/trace/capture.h"
 #include "proxy/trace/claims.h"
 #include "proxy/trace/common.h"
+#include "proxy/trace/excerpt.h"
 #include "proxy/trace/follower.h"
 #include "proxy/trace/inflight.h"
 #include "proxy/trace/methods.h"
@@ -80,13 +81,6 @@ static size_t tracer_format(struct tracer *tracer, const struct traceparent *tra
 	return carrier_format(tracer->carrier, &context, TRACER_FLAGS_FORWARDED);
 }
 
-static struct span_text tracer_value(const struct envelope *envelope, enum envelope_slot slot)
-{
-	const struct envelope_value *value = envelope_value(envelope, slot);
-
-	return (struct span_text){.bytes = value->text, .size = value->size};
-}
-
 /* What the rules say about the messages of that method. */
 static const struct matcher_method *tracer_rules(const struct tracer *tracer, unsigned number)
 {
@@ -97,7 +91,7 @@ static const struct matcher_method *tracer_rules(const struct tracer *tracer, un
 static void tracer_promise_another(
 	struct tracer *tracer, struct promise *promise, const struct envelope *envelope)
 {
-	unsigned number = methods_find(&tracer->methods, tracer_value(envelope, ENVELOPE_METHOD));
+	unsigned number = methods_find(&tracer->methods, excerpt_slot(envelope, ENVELOPE_METHOD));
 
 	if (!claims_promises(&tracer->work, tracer_rules(tracer, number)))
 		return;
@@ -200,13 +194,11 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 {
 	struct tracer *tracer = connection->tracer;
 	const struct promise *promise = tracer_take_promise(connection, envelope, now_ns);
-	const struct envelope_value *method = envelope_value(envelope, ENVELOPE_METHOD);
-	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
 	struct request_value values[PROFILE_CAPTURES_MAX];
 	struct request_texts texts = {
 		.key = key,
-		.method = {.bytes = method->text, .size = method->size},
-		.id = {.bytes = id->text, .size = id->size},
+		.method = excerpt_slot(envelope, ENVELOPE_METHOD),
+		.id = excerpt_slot(envelope, ENVELOPE_ID),
 		.tracestate = promise->parent.tracestate,
 		.values = values,
 	};

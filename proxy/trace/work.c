@@ -215,8 +215,8 @@ struct emitter_end work_make_end(enum work_reason reason, uint64_t now_ns)
 
 	if (error != NULL) {
 		end.status = SPAN_STATUS_ERROR;
-		end.message = (struct span_text){.bytes = error, .size = strlen(error)};
-		end.type = (struct span_text){.bytes = end.reason, .size = strlen(end.reason)};
+		end.message = span_text_of(error);
+		end.type = span_text_of(end.reason);
 	}
 	return end;
 }
@@ -327,7 +327,7 @@ static void work_set_defaults(struct work *work, struct live *live)
 	for (i = 0; i < live->row->default_count; i++) {
 		struct matcher_value value = {
 			.type = SPAN_VALUE_STRING,
-			.text = attributes_text(live->row->defaults[i].value),
+			.text = span_text_of(live->row->defaults[i].value),
 		};
 
 		live_set(live, &work->common->counters.room, attributes[i], &value);

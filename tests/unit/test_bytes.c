@@ -52,11 +52,36 @@ START_TEST(test_equal)
 }
 END_TEST
 
+/* Every byte, the size and the seed have a say in the hash. */
+START_TEST(test_hash)
+{
+	char text[SIZE_MAX_TESTED];
+	size_t size = (size_t)_i, i;
+	uint64_t hash;
+	uint8_t *one;
+
+	text_make(text, sizeof text);
+	one = unit_guard_copy(text, size);
+	hash = bytes_hash(7, (const char *)one, size);
+	ck_assert_uint_eq(bytes_hash(7, text, size), hash);
+	ck_assert_uint_ne(bytes_hash(8, text, size), hash);
+	if (size > 0)
+		ck_assert_uint_ne(bytes_hash(7, text, size - 1), hash);
+	for (i = 0; i < size; i++) {
+		one[i] ^= 0x80;
+		ck_assert_uint_ne(bytes_hash(7, (const char *)one, size), hash);
+		one[i] ^= 0x80;
+	}
+	unit_guard_free(one, size);
+}
+END_TEST
+
 /* What is not there is not looked at. */
 START_TEST(test_nothing)
 {
 	bytes_copy(NULL, NULL, 0);
 	ck_assert(bytes_equal(NULL, NULL, 0));
+	ck_assert_uint_eq(bytes_hash(7, NULL, 0), bytes_hash(7, "", 0));
 }
 END_TEST
 
@@ -66,6 +91,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, test_copy, 0, SIZE_MAX_TESTED + 1);
 	tcase_add_loop_test(tc, test_equal, 0, SIZE_MAX_TESTED + 1);
+	tcase_add_loop_test(tc, test_hash, 0, SIZE_MAX_TESTED + 1);
 	tcase_add_test(tc, test_nothing);
 	return unit_run("bytes", tc);
 }
