@@ -31,6 +31,8 @@ class Span:
         self.status = span.get("status", {}).get("code", 0)
         self.message = span.get("status", {}).get("message")
         self.attributes = attributes_of(span.get("attributes", []))
+        self.events = span.get("events", [])
+        self.links = span.get("links", [])
         self.resource = resource
         self.scope = scope
 
