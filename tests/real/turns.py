@@ -628,9 +628,11 @@ def client_closed(server):
     exports=False,
 )
 def proxy_stopped(server):
-    """sidespan is told to stop in the middle of a turn; codex lives on."""
+    """sidespan is told to stop in the middle of a turn, twice, so that it waits for nobody."""
     client = connect(server)
     hold(client, client.start_thread())
+    server.sidespan.process.send_signal(signal.SIGTERM)
+    server.sidespan.wait_log("connections to end")
     server.sidespan.end()
     client.wait_end()
     server.lab.model.release()
