@@ -1,7 +1,6 @@
 #ifndef CONFIG_READER_H
 #define CONFIG_READER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "config/file.h"

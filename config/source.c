@@ -6,7 +6,6 @@
 #include "config/source.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "config/lifecycle.h"
 

@@ -6,7 +6,6 @@
 #include "exporter/otlp.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>

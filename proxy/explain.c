@@ -10,7 +10,6 @@
  */
 #include "proxy/explain.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>

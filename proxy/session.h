@@ -33,7 +33,7 @@ struct session_route {
 	const char *listen_path; /* the only target of upgrades that is served; NULL: any */
 };
 
-/* Why a session was closed; session_close_text() has the words. */
+/* Why a session was closed; session_reasons has the words. */
 enum session_reason {
 	SESSION_ENDED, /* both sides said all they had to say */
 	SESSION_CLIENT_GONE,

@@ -6,8 +6,6 @@
  */
 #include "proxy/message/pointers.h"
 
-#include <assert.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "proxy/message/pointers_tree.h"

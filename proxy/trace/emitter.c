@@ -2,7 +2,6 @@
 #include "proxy/trace/emitter.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "exporter/exporter.h"

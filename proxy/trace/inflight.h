@@ -1,7 +1,6 @@
 #ifndef PROXY_TRACE_INFLIGHT_H
 #define PROXY_TRACE_INFLIGHT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "exporter/span.h"
-#include "proxy/message/envelope.h"
 #include "proxy/trace/inflight.h"
 
 struct capture_set;

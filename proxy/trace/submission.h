@@ -30,7 +30,6 @@ struct submission_value {
 struct submission {
 	TAILQ_ENTRY(submission) link; /* while it claims */
 	enum submission_state state;
-	bool answered;   /* its request is no more */
 	bool dispatched; /* has a dispatch span, when it is taken up */
 	const struct matcher_method *method;
 	const struct matcher_rule *claim; /* of a span to come; NULL: none, or no more */

@@ -4,7 +4,6 @@
  */
 #include "proxy/trace/work.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* The table of waiting requests, against a list that is searched from end to end. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
