@@ -24,6 +24,7 @@
 #include "exporter/batch.h"
 #include "exporter/console.h"
 #include "exporter/delivery.h"
+#include "exporter/forest.h"
 #include "exporter/otlp.h"
 #include "exporter/queue.h"
 #include "exporter/report.h"
@@ -49,7 +50,7 @@ struct exporter {
 	struct delivery *delivery; /* owned; EXPORTER_OTLP */
 	struct text trees;         /* EXPORTER_CONSOLE */
 	int console_fd;
-	struct console_style console_style;
+	struct forest_style forest_style;
 	uint64_t dropped_queue_told;
 
 	/* shared, under the mutex */
@@ -203,7 +204,7 @@ static enum retry_verdict exporter_print(struct exporter *exporter, const struct
 	struct text *trees = &exporter->trees;
 
 	text_rewind(trees, 0);
-	if (console_format(trees, &batch->body, batch->span_count, exporter->console_style) != 0)
+	if (forest_format(trees, &batch->body, batch->span_count, exporter->forest_style) != 0)
 		return RETRY_NO_MEMORY;
 	return verdicts[screen_write(exporter->console_fd, trees->bytes, trees->size,
 		exporter_console_left_ms, exporter)];
@@ -341,7 +342,7 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 		goto no_memory;
 	report_init(&exporter->report, config);
 	exporter->console_fd = config->console_fd;
-	exporter->console_style = (struct console_style){
+	exporter->forest_style = (struct forest_style){
 		.color = config->console_color,
 		.numbered = config->console_numbered,
 	};

@@ -9,6 +9,7 @@
 
 #include "exporter/console.h"
 #include "exporter/escape.h"
+#include "exporter/forest.h"
 #include "exporter/otlp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
@@ -98,7 +99,7 @@ static void fuzz_console(const struct span *span)
 	text_init(&trees, SIZE_MAX / 2);
 	console_append_span(&records, span);
 	console_append_span(&records, span);
-	fuzz_check(console_format(&trees, &records, 2, (struct console_style){0}) == 0);
+	fuzz_check(forest_format(&trees, &records, 2, (struct forest_style){0}) == 0);
 	fuzz_check(fuzz_is_utf8((const uint8_t *)trees.bytes, trees.size));
 	fuzz_check(memchr(trees.bytes, '\x1b', trees.size) == NULL);
 	text_done(&records);

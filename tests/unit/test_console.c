@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "exporter/console.h"
+#include "exporter/forest.h"
 #include "exporter/text.h"
 #include "tests/unit/unit.h"
 
@@ -12,9 +13,9 @@
 #define TRACE_1 "trace 01000000000000000000000000000000\n"
 #define TRACE_2 "trace 02000000000000000000000000000000\n"
 
-static const struct console_style plain = {.color = false};
-static const struct console_style colored = {.color = true};
-static const struct console_style numbered = {.numbered = true};
+static const struct forest_style plain = {.color = false};
+static const struct forest_style colored = {.color = true};
+static const struct forest_style numbered = {.numbered = true};
 
 /* One span in short: parent 0 is none; the name ends the list. */
 struct brief {
@@ -37,12 +38,12 @@ static struct span span_from(const struct brief *brief)
 }
 
 static void trees_are(
-	const struct text *records, size_t count, struct console_style style, const char *expected)
+	const struct text *records, size_t count, struct forest_style style, const char *expected)
 {
 	struct text trees;
 
 	text_init(&trees, SIZE_MAX / 2);
-	ck_assert_int_eq(console_format(&trees, records, count, style), 0);
+	ck_assert_int_eq(forest_format(&trees, records, count, style), 0);
 	TEXT_APPEND(&trees, "\0");
 	ck_assert_str_eq(trees.bytes, expected);
 	text_done(&trees);
@@ -260,7 +261,7 @@ START_TEST(test_deep_chain)
 		span.end_unix_ns = i + 1;
 		console_append_span(&records, &span);
 	}
-	ck_assert_int_eq(console_format(&trees, &records, count, plain), 0);
+	ck_assert_int_eq(forest_format(&trees, &records, count, plain), 0);
 	ck_assert_uint_lt(trees.size, count * 150);
 	text_done(&records);
 	text_done(&trees);
@@ -277,7 +278,7 @@ START_TEST(test_no_memory)
 	for (n = 0; result != 0; n++) {
 		text_init(&trees, SIZE_MAX / 2);
 		unit_alloc_fail_after(n);
-		result = console_format(&trees, &records, 2, plain);
+		result = forest_format(&trees, &records, 2, plain);
 		unit_alloc_fail_never();
 		ck_assert_int_eq(result != 0, unit_alloc_failed());
 		text_done(&trees);
