@@ -17,10 +17,10 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "exporter/escape.h"
 #include "exporter/exporter.h"
-#include "exporter/text.h"
+#include "proxy/asked.h"
 #include "proxy/message/splice.h"
+#include "proxy/page.h"
 #include "proxy/recording.h"
 #include "proxy/telemetry.h"
 #include "proxy/trace/inflight.h"
@@ -28,36 +28,21 @@
 #include "w3c/ids.h"
 
 #define EXPLAIN_SECOND_NS 1000000000ull
-#define EXPLAIN_EPOCH_NS  (3600 * EXPLAIN_SECOND_NS) /* our clock when that of a recording is 0 */
-
-enum {
-	EXPLAIN_TEXT_MAX = 65536,
-	EXPLAIN_NAME_MAX = 100, /* characters shown of a method or an id */
-	EXPLAIN_NOTE_MAX = 1000,
-};
-
-/* A request that was seen, so that its answer can be named. */
-struct explain_asked {
-	struct inflight_entry entry; /* first: the table hands back pointers to it */
-	size_t method_size;
-	char bytes[]; /* the key, then the method */
-};
 
 struct explain_connection {
-	struct inflight_entry entry;     /* first, as above; its key is name */
+	struct inflight_entry entry;     /* first: the table hands back pointers to it */
 	struct tracer_connection *trace; /* owned; NULL: it is over */
-	struct inflight asked[2];        /* by enum recording_side: who asked */
+	struct asked asked[2];           /* by enum recording_side: who asked */
 	bool has_name;
-	bool own_backend; /* a server that serves nobody else, as a wrapped one */
-	bool ended[2];    /* by enum recording_side */
-	char name[RECORDING_NAME_MAX + 1];
+	bool own_backend;                  /* a server that serves nobody else, as a wrapped one */
+	bool ended[2];                     /* by enum recording_side */
+	char name[RECORDING_NAME_MAX + 1]; /* the entry's key */
 	char transport[RECORDING_NAME_MAX + 1];
 };
 
 struct explain {
 	const struct config *config; /* borrowed, as is what comes before recording */
 	const char *name;            /* of the recording, for messages */
-	FILE *out;
 	char *error;
 	size_t error_size;
 	struct recording *recording; /* owned, as are all below */
@@ -65,7 +50,7 @@ struct explain {
 	struct tracer *tracer;
 	struct splice *splice;
 	struct inflight connections; /* all that there were, by name */
-	struct text text;            /* the line being written */
+	struct page page;
 	struct ids ids;
 
 	/* what is going on */
@@ -74,89 +59,14 @@ struct explain {
 	uint64_t now_ns;                       /* our clock */
 	uint64_t ticked_ns;                    /* up to here seconds have been ticked off */
 	unsigned ticks;
-	const char *moment; /* the heading of what happens between messages */
-	bool headed;        /* the heading is written */
-	bool noted;         /* a rule had something to do */
-	size_t envelopes;   /* in this message */
-	bool failed;        /* a text found no memory */
+	bool noted;       /* a rule had something to do */
+	size_t envelopes; /* in this message */
 
 	struct tracer_counters told; /* as they were when they were last looked at */
 	uint64_t messages, not_json, without_rule;
 };
 
-/* ---- writing ---- */
-
-static void explain_append(struct explain *explain, const char *text)
-{
-	text_append(&explain->text, text, strlen(text));
-}
-
-static void explain_end_line(struct explain *explain)
-{
-	struct text *text = &explain->text;
-
-	TEXT_APPEND(text, "\n");
-	explain->failed |= text->error != TEXT_OK;
-	if (text->size > 0)
-		(void)fwrite(text->bytes, 1, text->size, explain->out); /* see explain_finish() */
-	text_rewind(text, 0);
-}
-
-/* The clock of the recording, in seconds: to the millisecond if that says it all. */
-static void explain_append_time(struct explain *explain)
-{
-	unsigned long long us = (explain->now_ns - EXPLAIN_EPOCH_NS + 500) / 1000;
-	char time[48];
-
-	if (us % 1000 == 0)
-		(void)snprintf(time, sizeof time, "%llu.%03llu", us / 1000000, us % 1000000 / 1000);
-	else
-		(void)snprintf(time, sizeof time, "%llu.%06llu", us / 1000000, us % 1000000);
-	explain_append(explain, time);
-}
-
-/* The beginning of a line about what was recorded. */
-static void explain_begin_heading(struct explain *explain)
-{
-	char number[32];
-
-	(void)snprintf(number, sizeof number, "%4llu  ", explain->line.number); /* fits */
-	explain_append(explain, number);
-	explain_append_time(explain);
-	explain_append(explain, explain->line.side == RECORDING_CLIENT ? "  c2s" : "  s2c");
-	if (explain->connection->has_name) {
-		TEXT_APPEND(&explain->text, " ");
-		escape_append_shown(&explain->text, explain->connection->name,
-			strlen(explain->connection->name), EXPLAIN_NAME_MAX);
-	}
-	TEXT_APPEND(&explain->text, "  ");
-	explain->headed = true;
-}
-
-/* The whole line about a message that has no envelope, or about none. */
-static void explain_write_heading(struct explain *explain, const char *what)
-{
-	if (explain->connection != NULL) {
-		explain_begin_heading(explain);
-	} else {
-		TEXT_APPEND(&explain->text, "   -  ");
-		explain_append_time(explain);
-		TEXT_APPEND(&explain->text, "  ");
-	}
-	explain_append(explain, what);
-	explain_end_line(explain);
-	explain->headed = true;
-}
-
-/* A line below the heading; a heading that waited for a reason is written now. */
-static void explain_write_note(struct explain *explain, const char *note)
-{
-	if (!explain->headed)
-		explain_write_heading(explain, explain->moment);
-	TEXT_APPEND(&explain->text, "      ");
-	escape_append_shown(&explain->text, note, strlen(note), EXPLAIN_NOTE_MAX);
-	explain_end_line(explain);
-}
+/* ---- what the tracer has to say ---- */
 
 /* The engine tells what a rule does. */
 static void explain_on_note(void *arg, const char *text)
@@ -164,7 +74,7 @@ static void explain_on_note(void *arg, const char *text)
 	struct explain *explain = arg;
 
 	explain->noted = true;
-	explain_write_note(explain, text);
+	page_write_note(&explain->page, text);
 }
 
 /* What was counted since the last look. */
@@ -200,129 +110,8 @@ static void explain_write_findings(struct explain *explain)
 	for (i = 0; i < sizeof explain_findings / sizeof explain_findings[0]; i++)
 		if (explain_counter(counters, explain_findings[i].counter) !=
 			explain_counter(&explain->told, explain_findings[i].counter))
-			explain_write_note(explain, explain_findings[i].text);
+			page_write_note(&explain->page, explain_findings[i].text);
 	explain->told = *counters;
-}
-
-/* ---- what a message is ---- */
-
-static void explain_free_asked(struct inflight *asked, struct explain_asked *one)
-{
-	inflight_remove(asked, &one->entry);
-	free(one);
-}
-
-static struct inflight_entry *explain_find(
-	const struct inflight *inflight, const char *key, size_t size)
-{
-	return inflight_find(inflight, key, size, inflight_hash(inflight, key, size));
-}
-
-static int explain_add(
-	struct inflight *inflight, struct inflight_entry *entry, char *key, size_t size)
-{
-	entry->key = key;
-	entry->key_size = (uint16_t)size;
-	entry->hash = inflight_hash(inflight, key, size);
-	return inflight_add(inflight, entry);
-}
-
-static struct explain_asked *explain_find_asked(
-	struct inflight *asked, const struct envelope *envelope)
-{
-	char key[ENVELOPE_KEY_MAX];
-	size_t size = envelope_id_key(envelope, key);
-
-	return size == 0 ? NULL : (struct explain_asked *)explain_find(asked, key, size);
-}
-
-/* Without memory the answer will be one to nothing known. */
-static void explain_remember_asked(struct inflight *asked, const struct envelope *envelope)
-{
-	const struct envelope_value *method = envelope_value(envelope, ENVELOPE_METHOD);
-	struct explain_asked *same = explain_find_asked(asked, envelope), *one;
-	char key[ENVELOPE_KEY_MAX];
-	size_t size = envelope_id_key(envelope, key);
-
-	if (same != NULL)
-		explain_free_asked(asked, same);
-	else if (asked->count >= EXPLAIN_ASKED_MAX)
-		explain_free_asked(asked, (struct explain_asked *)asked->oldest);
-	one = calloc(1, sizeof *one + size + method->size);
-	if (one == NULL)
-		return;
-	memcpy(one->bytes, key, size);
-	memcpy(one->bytes + size, method->text, method->size);
-	one->method_size = method->size;
-	if (explain_add(asked, &one->entry, one->bytes, size) != 0)
-		free(one);
-}
-
-static void explain_append_id(struct explain *explain, const struct envelope *envelope)
-{
-	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
-	bool quoted = id->type == JSON_STRING;
-
-	TEXT_APPEND(&explain->text, "  id=");
-	if (quoted)
-		TEXT_APPEND(&explain->text, "\"");
-	escape_append_shown(&explain->text, id->text, id->size, EXPLAIN_NAME_MAX);
-	if (quoted)
-		TEXT_APPEND(&explain->text, "\"");
-}
-
-/* An answer is named by the method of what it answers, which is forgotten then. */
-static void explain_append_answered(struct explain *explain, const struct envelope *envelope)
-{
-	struct inflight *asked = &explain->connection->asked[!explain->line.side];
-	struct explain_asked *one = explain_find_asked(asked, envelope);
-
-	if (one == NULL) {
-		TEXT_APPEND(&explain->text, "nothing known");
-		return;
-	}
-	escape_append_shown(&explain->text, one->bytes + one->entry.key_size, one->method_size,
-		EXPLAIN_NAME_MAX);
-	explain_free_asked(asked, one);
-}
-
-static void explain_append_method(struct explain *explain, const struct envelope *envelope)
-{
-	const struct envelope_value *method = envelope_value(envelope, ENVELOPE_METHOD);
-
-	if (method->type == JSON_STRING)
-		escape_append_shown(&explain->text, method->text, method->size, EXPLAIN_NAME_MAX);
-	else
-		TEXT_APPEND(&explain->text, "not JSON-RPC");
-}
-
-static void explain_write_envelope(struct explain *explain, const struct envelope *envelope)
-{
-	if (explain->headed)
-		return;
-	explain_begin_heading(explain);
-	switch (envelope_kind(envelope)) {
-	case ENVELOPE_REQUEST:
-		explain_append_method(explain, envelope);
-		explain_append_id(explain, envelope);
-		explain_remember_asked(&explain->connection->asked[explain->line.side], envelope);
-		break;
-	case ENVELOPE_NOTIFICATION:
-	case ENVELOPE_OTHER:
-		explain_append_method(explain, envelope);
-		break;
-	case ENVELOPE_RESULT_REPLY:
-		TEXT_APPEND(&explain->text, "answer to ");
-		explain_append_answered(explain, envelope);
-		explain_append_id(explain, envelope);
-		break;
-	case ENVELOPE_ERROR_REPLY:
-		TEXT_APPEND(&explain->text, "error answer to ");
-		explain_append_answered(explain, envelope);
-		explain_append_id(explain, envelope);
-		break;
-	}
-	explain_end_line(explain);
 }
 
 /* ---- messages, as a pump carries them ---- */
@@ -331,7 +120,7 @@ static size_t explain_on_carrier(void *arg, const struct envelope *envelope, con
 {
 	struct explain *explain = arg;
 
-	explain_write_envelope(explain, envelope);
+	page_write_envelope(&explain->page, envelope, explain->connection->asked);
 	if (explain->line.side == RECORDING_BACKEND)
 		return tracer_server_carrier(
 			explain->connection->trace, envelope, explain->now_ns, text);
@@ -343,13 +132,13 @@ static void explain_on_envelope(void *arg, const struct envelope *envelope)
 	struct explain *explain = arg;
 	struct tracer_connection *trace = explain->connection->trace;
 
-	explain_write_envelope(explain, envelope);
+	page_write_envelope(&explain->page, envelope, explain->connection->asked);
 	if (explain->line.side == RECORDING_CLIENT)
 		tracer_client_message(trace, envelope, explain->now_ns, explain->now_ns);
 	else
 		tracer_backend_message(trace, envelope, explain->now_ns);
 	explain_write_findings(explain);
-	explain->headed = false; /* another one may follow, in a batch */
+	explain->page.headed = false; /* another one may follow, in a batch */
 	explain->envelopes++;
 }
 
@@ -384,13 +173,13 @@ static void explain_write_troubles(struct explain *explain, unsigned troubles)
 {
 	size_t i;
 
-	if (explain->envelopes == 0 && !explain->headed)
-		explain_write_heading(
-			explain, troubles != 0 ? "nothing that can be read" : "not JSON-RPC");
-	explain->headed = true;
+	if (explain->envelopes == 0 && !explain->page.headed)
+		page_write_heading(&explain->page,
+			troubles != 0 ? "nothing that can be read" : "not JSON-RPC");
+	explain->page.headed = true;
 	for (i = 0; i < sizeof explain_troubles / sizeof explain_troubles[0]; i++)
 		if ((troubles & explain_troubles[i].trouble) != 0)
-			explain_write_note(explain, explain_troubles[i].text);
+			page_write_note(&explain->page, explain_troubles[i].text);
 }
 
 static void explain_message(struct explain *explain)
@@ -402,7 +191,7 @@ static void explain_message(struct explain *explain)
 	explain->noted = false;
 	explain->envelopes = 0;
 	if (explain->line.size == 0) {
-		explain_write_heading(explain, "a blank line");
+		page_write_heading(&explain->page, "a blank line");
 		return;
 	}
 	if (mode == SPLICE_INJECT && explain->line.side == RECORDING_CLIENT)
@@ -436,8 +225,7 @@ static void explain_tick(struct explain *explain, uint64_t now_ns)
 static void explain_advance(struct explain *explain, uint64_t now_ns)
 {
 	explain->connection = NULL;
-	explain->headed = false;
-	explain->moment = "time passes";
+	page_turn_to_moment(&explain->page, "time passes");
 	if (explain->ticked_ns == 0) /* the first line: nothing was before it */
 		explain->ticked_ns = now_ns - now_ns % EXPLAIN_SECOND_NS;
 	while (now_ns - explain->ticked_ns >= EXPLAIN_SECOND_NS) {
@@ -445,11 +233,10 @@ static void explain_advance(struct explain *explain, uint64_t now_ns)
 			explain->ticked_ns += EXPLAIN_SECOND_NS;
 		else
 			explain->ticked_ns = now_ns - now_ns % EXPLAIN_SECOND_NS;
-		explain->headed = false;
+		explain->page.headed = false;
 		explain_tick(explain, explain->ticked_ns);
 	}
 	explain->now_ns = now_ns;
-	explain->headed = false;
 }
 
 /* ---- connections, as sessions open and end them ---- */
@@ -459,12 +246,8 @@ static void explain_free_connection(struct explain *explain, struct explain_conn
 	size_t side;
 
 	inflight_remove(&explain->connections, &connection->entry);
-	for (side = 0; side < 2; side++) {
-		while (connection->asked[side].oldest != NULL)
-			explain_free_asked(&connection->asked[side],
-				(struct explain_asked *)connection->asked[side].oldest);
-		inflight_done(&connection->asked[side]);
-	}
+	for (side = 0; side < 2; side++)
+		asked_done(&connection->asked[side]);
 	tracer_connection_free(connection->trace, TRACER_SHUTDOWN, explain->now_ns);
 	free(connection);
 }
@@ -492,9 +275,18 @@ static struct explain_connection *explain_new_connection(struct explain *explain
 	if (connection->transport[0] == '\0')
 		(void)snprintf(connection->transport, sizeof connection->transport, "%s",
 			connection->own_backend ? "stdio" : "websocket"); /* fits */
-	inflight_init(&connection->asked[RECORDING_CLIENT], explain_seed(explain));
-	inflight_init(&connection->asked[RECORDING_BACKEND], explain_seed(explain));
+	asked_init(&connection->asked[RECORDING_CLIENT], explain_seed(explain));
+	asked_init(&connection->asked[RECORDING_BACKEND], explain_seed(explain));
 	return connection;
+}
+
+static int explain_add(
+	struct inflight *inflight, struct inflight_entry *entry, char *key, size_t size)
+{
+	entry->key = key;
+	entry->key_size = (uint16_t)size;
+	entry->hash = inflight_hash(inflight, key, size);
+	return inflight_add(inflight, entry);
 }
 
 static struct explain_connection *explain_open(struct explain *explain)
@@ -519,7 +311,7 @@ static void explain_end(struct explain *explain)
 	struct explain_connection *connection = explain->connection;
 	bool over = connection->ended[RECORDING_BACKEND] || !connection->own_backend;
 
-	explain_write_heading(explain,
+	page_write_heading(&explain->page,
 		explain->line.side == RECORDING_CLIENT ? "the client ends" : "the backend ends");
 	if (!over)
 		return;
@@ -539,6 +331,12 @@ static enum explain_outcome explain_fail(
 	(void)snprintf(explain->error, explain->error_size, "%s:%llu: %s", explain->name,
 		explain->line.number, what); /* may be cut */
 	return outcome;
+}
+
+static struct inflight_entry *explain_find(
+	const struct inflight *inflight, const char *key, size_t size)
+{
+	return inflight_find(inflight, key, size, inflight_hash(inflight, key, size));
 }
 
 /* Finds or opens the connection of the line, which may say what it says: else the reason. */
@@ -567,12 +365,14 @@ static enum explain_outcome explain_line(struct explain *explain)
 {
 	const char *wrong;
 
-	explain_advance(explain, explain->line.time_ns + EXPLAIN_EPOCH_NS);
+	explain_advance(explain, explain->line.time_ns + PAGE_EPOCH_NS);
 	wrong = explain_find_connection(explain);
 	if (wrong != NULL)
 		return explain_fail(explain, EXPLAIN_WRONG, wrong);
 	if (explain->connection == NULL)
 		return explain_fail(explain, EXPLAIN_FAILED, "out of memory");
+	page_turn_to_line(&explain->page, &explain->line,
+		explain->connection->has_name ? explain->connection->name : NULL);
 	if (explain->line.is_end)
 		explain_end(explain);
 	else
@@ -614,8 +414,7 @@ static void explain_end_connections(struct explain *explain)
 static void explain_end_recording(struct explain *explain)
 {
 	explain->connection = NULL;
-	explain->headed = false;
-	explain->moment = "the recording ends";
+	page_turn_to_moment(&explain->page, "the recording ends");
 	explain_end_connections(explain);
 	tracer_end(explain->tracer, explain->now_ns);
 	explain_write_findings(explain);
@@ -626,8 +425,8 @@ static int explain_write_trees(struct explain *explain, struct exporter_counters
 {
 	exporter_counters_read(explain->exporter, at);
 	if (at->created > 0)
-		(void)fputc('\n', explain->out); /* a failure shows at the end */
-	if (fflush(explain->out) != 0 ||
+		(void)fputc('\n', explain->page.out); /* a failure shows at the end */
+	if (fflush(explain->page.out) != 0 ||
 		exporter_start(explain->exporter, explain->error, explain->error_size) != 0)
 		return -1;
 	exporter_stop(explain->exporter, INT64_MAX / 2); /* as long as it takes to be read */
@@ -644,10 +443,11 @@ static enum explain_outcome explain_finish(struct explain *explain)
 		"not all was written: memory is short, or standard output takes no more");
 	if (explain_write_trees(explain, &at) != 0)
 		return EXPLAIN_FAILED;
-	(void)fprintf(explain->out, "\nmessages=%llu spans=%llu not_json=%llu without_rule=%llu\n",
+	(void)fprintf(explain->page.out,
+		"\nmessages=%llu spans=%llu not_json=%llu without_rule=%llu\n",
 		(unsigned long long)explain->messages, (unsigned long long)at.created,
 		(unsigned long long)explain->not_json, (unsigned long long)explain->without_rule);
-	return fflush(explain->out) == 0 && !ferror(explain->out) && !explain->failed
+	return fflush(explain->page.out) == 0 && !ferror(explain->page.out) && !explain->page.failed
 		       ? EXPLAIN_DONE
 		       : EXPLAIN_FAILED;
 }
@@ -656,11 +456,10 @@ static int explain_init(struct explain *explain, FILE *file)
 {
 	const struct config *config = explain->config;
 
-	text_init(&explain->text, EXPLAIN_TEXT_MAX);
 	ids_init(&explain->ids);
 	inflight_init(&explain->connections, explain_seed(explain));
 	explain->exporter =
-		telemetry_trees_new(fileno(explain->out), explain->error, explain->error_size);
+		telemetry_trees_new(fileno(explain->page.out), explain->error, explain->error_size);
 	if (explain->exporter == NULL)
 		return -1;
 	/* no TRACEPARENT: it is about us, not about what was recorded */
@@ -685,7 +484,7 @@ static void explain_done(struct explain *explain)
 	splice_free(explain->splice);
 	tracer_free(explain->tracer);
 	exporter_free(explain->exporter);
-	text_done(&explain->text);
+	page_done(&explain->page);
 }
 
 enum explain_outcome explain_recording(const struct config *config, FILE *file, const char *name,
@@ -695,12 +494,12 @@ enum explain_outcome explain_recording(const struct config *config, FILE *file, 
 	struct explain explain = {
 		.config = config,
 		.name = name,
-		.out = out,
 		.error = error,
 		.error_size = error_size,
-		.now_ns = EXPLAIN_EPOCH_NS,
+		.now_ns = PAGE_EPOCH_NS,
 	};
 
+	page_init(&explain.page, out, &explain.now_ns);
 	if (explain_init(&explain, file) == 0)
 		outcome = explain_lines(&explain);
 	if (outcome == EXPLAIN_DONE)

@@ -15,7 +15,6 @@
  * its own, which may go on when the client has ended; the others share one, and are over then.
  */
 #define EXPLAIN_CONNECTIONS_MAX 1000
-#define EXPLAIN_ASKED_MAX       65536 /* requests without an answer, of each side of a connection */
 #define EXPLAIN_TICKS_MAX       100000 /* seconds that pass one by one; then gaps are leapt over */
 
 struct config;
