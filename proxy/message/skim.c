@@ -10,7 +10,6 @@
  */
 #include "proxy/message/skim.h"
 
-
 #include "proxy/message/envelope_fill.h"
 #include "proxy/message/skim_block.h"
 #include "proxy/message/skim_tables.h"

@@ -22,9 +22,9 @@ struct work_counters {
 	uint64_t dispatched; /* dispatch spans */
 	uint64_t announced;
 	uint64_t expired, evicted;
-	uint64_t claims_evicted; /* CLAIMS_MAX was reached */
-	uint64_t keyless;        /* messages that matched a rule but had no usable key */
-	uint64_t parentless;     /* spans not opened: their parent was not open */
+	uint64_t claims_evicted;  /* CLAIMS_MAX was reached */
+	uint64_t keyless;         /* messages that matched a rule but had no usable key */
+	uint64_t parentless;      /* spans not opened: their parent was not open */
 	uint64_t aliases_dropped; /* LIVE_ALIASES_MAX was reached */
 	uint64_t no_memory;
 	struct live_room room;
