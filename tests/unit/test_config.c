@@ -524,8 +524,8 @@ START_TEST(test_config_check)
 		"exporter                 none  (flag --exporter)\n",
 		("service.name             codex-app-server  (profile built-in "
 		 "profiles/codex.json:6)\n"),
-		"\nprofile codex: 7 captures, 1 constants, 24 lifecycle rules\n"
-		"command codex app-server\n",
+		("\nprofile codex: 7 captures, 1 constants, 24 lifecycle rules\n"
+		 "command codex app-server\n"),
 	};
 	char line[256];
 	struct config_case load;

@@ -31,10 +31,10 @@ static const char *const client_messages[] = {
 	"{'id':N,'method':'thread/compact/start','params':{'threadId':'T'}}",
 	"{'id':N,'method':'thread/shellCommand','params':{'threadId':'T'}}",
 	"{'id':N,'method':'turn/interrupt','params':{'threadId':'T','turnId':'U'}}",
-	"{'id':N,'method':'thread/resume','params':{'threadId':'T'},'trace':{'traceparent':"
-	"'" CONVERSATION_CLIENT("01") "'}}",
-	"{'id':N,'method':'turn/start','params':{'threadId':'T'},'trace':{'traceparent':"
-	"'" CONVERSATION_CLIENT("00") "'}}",
+	("{'id':N,'method':'thread/resume','params':{'threadId':'T'},'trace':{'traceparent':"
+	 "'" CONVERSATION_CLIENT("01") "'}}"),
+	("{'id':N,'method':'turn/start','params':{'threadId':'T'},'trace':{'traceparent':"
+	 "'" CONVERSATION_CLIENT("00") "'}}"),
 	"{'id':N,'result':{'decision':'accept'}}",
 	"{'id':N,'error':{'code':1,'message':'no'}}",
 	"{'method':'initialized'}",
@@ -52,10 +52,10 @@ static const char *const backend_messages[] = {
 	"{'method':'turn/completed','params':{'threadId':'T','turn':{'id':'U','status':'failed'}}}",
 	"{'method':'turn/completed','params':{'threadId':'T','turn':{'id':'U'}}}",
 	"{'method':'thread/status/changed','params':{'threadId':'T','status':{'type':'idle'}}}",
-	"{'method':'item/started','params':{'threadId':'T','turnId':'U','item':{'id':'I',"
-	"'type':'reasoning'}}}",
-	"{'method':'item/started','params':{'threadId':'T','turnId':'U','item':{'id':'I',"
-	"'type':'commandExecution','command':'ls'}}}",
+	("{'method':'item/started','params':{'threadId':'T','turnId':'U','item':{'id':'I',"
+	 "'type':'reasoning'}}}"),
+	("{'method':'item/started','params':{'threadId':'T','turnId':'U','item':{'id':'I',"
+	 "'type':'commandExecution','command':'ls'}}}"),
 	"{'method':'item/completed','params':{'threadId':'T','turnId':'U','item':{'id':'I'}}}",
 	"{'method':'item/agentMessage/delta','params':{'threadId':'T','turnId':'U','delta':'x'}}",
 	"{'method':'error','params':{'threadId':'T','turnId':'U','willRetry':true}}",
