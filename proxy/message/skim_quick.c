@@ -134,6 +134,7 @@ static inline void skim_quick_enter(
 		envelope_enter(skim->envelope, node, type);
 }
 
+/* One function, although long: as skim_slow() is, and for its reasons. */
 /* NOLINTNEXTLINE(readability-function-size) */
 __attribute__((hot)) enum skim_event skim_quick(
 	struct skim *skim, const uint8_t **at, const uint8_t *end)
