@@ -185,7 +185,7 @@ static void action_each(struct action *action, const struct matcher_rule *rule,
 	while (entry != NULL) {
 		live = entry->live;
 		entry = registry_next(entry);
-		if (memcmp(live->key, key.bytes, key_size(&key)) == 0) /* it is the longer one */
+		if (live_key_begins(live, &key))
 			act(action, rule, live);
 	}
 }

@@ -136,6 +136,16 @@ static inline struct span_text live_key(const struct live *live)
 	};
 }
 
+/* Whether that is the span's key or the first parts of it. */
+static inline bool live_key_begins(const struct live *live, const struct key *key)
+{
+	size_t size = key_size(key);
+
+	return key->count == 0 ||
+	       (key->count <= live->key_count && live->key_ends[key->count - 1] == size &&
+		       memcmp(live->key, key->bytes, size) == 0);
+}
+
 struct live_identity {
 	uint8_t type;
 	const struct lifecycle_span *row;
