@@ -78,7 +78,7 @@ static struct live *action_find(struct action *action, const struct matcher_rule
 	if (rule->row->action == LIFECYCLE_ANNOTATE)
 		work_watch(live, connection); /* may be told of a span at rest as well */
 	else
-		work_touch(live, connection);
+		work_touch(action->work, live, connection);
 	return work_leads(live, connection) ? live : NULL;
 }
 
@@ -115,7 +115,7 @@ static void action_close(struct action *action, const struct matcher_rule *rule,
 	struct matcher_value message, type;
 	struct emitter_end end = action_told_end(action, rule, &message, &type);
 
-	work_touch(live, connection);
+	work_touch(action->work, live, connection);
 	if (live->told == NULL) {
 		work_note(action->work, rule, live, " closed");
 		work_set(action->work, live, rule, action->message->envelope);
@@ -210,7 +210,7 @@ static void action_lapse(struct action *action, const struct matcher_rule *rule,
 {
 	if (live->lapse_ns != 0)
 		return;
-	live->lapse_ns = action->message->now_ns;
+	work_lapse(action->work, live, action->message->now_ns);
 	work_note(action->work, rule, live, " may be over");
 }
 
@@ -222,7 +222,7 @@ static void action_wake(struct action *action, const struct matcher_rule *rule, 
 {
 	if (live->lapse_ns == 0)
 		return;
-	live->lapse_ns = 0;
+	work_wake(action->work, live);
 	work_note(action->work, rule, live, " goes on");
 }
 

@@ -35,6 +35,7 @@ struct live;
 
 struct registry_entry {
 	struct registry_entry *next; /* in its bucket */
+	struct registry_entry **at;  /* what points to it there */
 	struct live *live;           /* borrowed */
 	uint64_t hash;
 	const char *bytes; /* borrowed from the live span */

@@ -75,9 +75,10 @@ static void opening_link_last(const struct work *work, struct live *live, const 
 /* One that is at rest in the same group was over when this one began. */
 static void opening_end_lapsed(struct work *work, size_t type, const struct key *key)
 {
-	struct registry_entry *entry =
-		registry_find(&work->registry, REGISTRY_GROUP, type, key_first(key));
+	struct registry_entry *entry = NULL;
 
+	if (work->lapsed_count > 0) /* there may be thousands in the group */
+		entry = registry_find(&work->registry, REGISTRY_GROUP, type, key_first(key));
 	while (entry != NULL) {
 		struct live *live = entry->live;
 
@@ -114,7 +115,7 @@ static bool opening_known(
 	struct live *live = registry_find_key(&work->registry, rule->row->span, key, key->count);
 
 	if (live != NULL) {
-		work_touch(live, connection);
+		work_touch(work, live, connection);
 		work_note(work, rule, live, " is open already");
 		if (work_leads(live, connection) || action->submission != NULL)
 			work_set(work, live, rule, action->message->envelope);
@@ -147,7 +148,7 @@ static bool opening_is_alias(struct action *action, const struct matcher_rule *r
 
 	if (live == NULL)
 		return false;
-	work_touch(live, action->message->connection);
+	work_touch(action->work, live, action->message->connection);
 	opening_add_alias(action->work, rule, live, key);
 	return true;
 }
@@ -219,7 +220,7 @@ static void opening_nested(
 	struct live *parent = work_find_parent(action->work, rule->row->span, key);
 
 	if (parent != NULL) {
-		work_touch(parent, action->message->connection);
+		work_touch(action->work, parent, action->message->connection);
 		if (opening_known_nested(action->work, rule, key))
 			return;
 		work_make_room(action->work, action->message->now_ns);
@@ -243,7 +244,7 @@ static void opening_call(
 
 	same = registry_find(&action->work->registry, REGISTRY_CALL, rule->row->span, call);
 	if (same != NULL) {
-		work_touch(same->live, action->message->connection);
+		work_touch(action->work, same->live, action->message->connection);
 		return;
 	}
 	if (work_recall_call(action->work, rule->row->span, call, key) != NULL)
@@ -255,7 +256,7 @@ static void opening_call(
 	work_make_room(action->work, action->message->now_ns);
 	opening.parent = work_find_parent(action->work, rule->row->span, key);
 	if (opening.parent != NULL)
-		work_touch(opening.parent, action->message->connection);
+		work_touch(action->work, opening.parent, action->message->connection);
 	opening_finish(action, rule, &opening, action->context);
 }
 

@@ -1,6 +1,7 @@
 /*
- * Chained hashing: the entries are part of the spans, a bucket is a list of them. The table doubles
- * when it has as many entries as buckets; should there be no memory for that, lists get longer.
+ * Chained hashing: the entries are part of the spans, a bucket is a list of them, from which each
+ * takes itself out: thousands may be of one group, and so in one bucket. The table doubles when it
+ * has as many entries as buckets; should there be no memory for that, lists get longer.
  */
 #include "proxy/trace/registry.h"
 
@@ -43,6 +44,16 @@ static struct registry_entry **registry_bucket(const struct registry *registry, 
 	return &registry->buckets[hash & (registry->capacity - 1)];
 }
 
+/* Puts an entry before those in the bucket. */
+static void registry_link(struct registry_entry **bucket, struct registry_entry *entry)
+{
+	entry->next = *bucket;
+	entry->at = bucket;
+	if (entry->next != NULL)
+		entry->next->at = &entry->next;
+	*bucket = entry;
+}
+
 /* A list in the opposite order. */
 static struct registry_entry *registry_turn(struct registry_entry *list)
 {
@@ -62,11 +73,8 @@ static void registry_refill(struct registry *registry, struct registry_entry *li
 	struct registry_entry *entry;
 
 	while ((entry = list) != NULL) {
-		struct registry_entry **bucket = registry_bucket(registry, entry->hash);
-
 		list = entry->next;
-		entry->next = *bucket;
-		*bucket = entry;
+		registry_link(registry_bucket(registry, entry->hash), entry);
 	}
 }
 
@@ -95,10 +103,8 @@ static void registry_insert(struct registry *registry, struct registry_entry *en
 	struct live *live, enum registry_role role, struct span_text bytes)
 {
 	uint64_t hash = registry_hash(registry, role, live->type, bytes);
-	struct registry_entry **bucket = registry_bucket(registry, hash);
 
 	*entry = (struct registry_entry){
-		.next = *bucket,
 		.live = live,
 		.hash = hash,
 		.bytes = bytes.bytes,
@@ -106,7 +112,7 @@ static void registry_insert(struct registry *registry, struct registry_entry *en
 		.role = (uint8_t)role,
 		.type = live->type,
 	};
-	*bucket = entry;
+	registry_link(registry_bucket(registry, hash), entry);
 	registry->entry_count++;
 }
 
@@ -149,13 +155,11 @@ int registry_alias(struct registry *registry, struct live *live, const struct ke
 
 static void registry_delete(struct registry *registry, struct registry_entry *entry)
 {
-	struct registry_entry **at;
-
 	if (entry->live == NULL)
 		return; /* never entered */
-	for (at = registry_bucket(registry, entry->hash); *at != entry; at = &(*at)->next)
-		assert(*at != NULL);
-	*at = entry->next;
+	*entry->at = entry->next;
+	if (entry->next != NULL)
+		entry->next->at = entry->at;
 	entry->live = NULL;
 	registry->entry_count--;
 }

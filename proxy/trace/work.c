@@ -184,6 +184,7 @@ static void work_end_leaf(struct work *work, struct live *live, const struct emi
 	emitter_live(work->common, live, end);
 	work_remember(work, live);
 	registry_remove(&work->registry, live);
+	work->lapsed_count -= live->lapse_ns != 0;
 	if (work->recent[live->type] == live)
 		work->recent[live->type] = NULL;
 	if (live->parent != NULL)
@@ -375,9 +376,21 @@ void work_watch(struct live *live, uint64_t connection)
 		live_watch(top, connection);
 }
 
-void work_touch(struct live *live, uint64_t connection)
+void work_lapse(struct work *work, struct live *live, uint64_t now_ns)
 {
-	work_top(live)->lapse_ns = 0;
+	work->lapsed_count += live->lapse_ns == 0;
+	live->lapse_ns = now_ns;
+}
+
+void work_wake(struct work *work, struct live *live)
+{
+	work->lapsed_count -= live->lapse_ns != 0;
+	live->lapse_ns = 0;
+}
+
+void work_touch(struct work *work, struct live *live, uint64_t connection)
+{
+	work_wake(work, work_top(live));
 	work_watch(live, connection);
 }
 

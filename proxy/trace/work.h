@@ -22,6 +22,7 @@ struct work {
 	struct history closed;                    /* of spans at the top */
 	struct history closed_nested;             /* of those below and of requests of the server */
 	struct live *recent[LIFECYCLE_SPANS_MAX]; /* looked up last, by type; or NULL */
+	size_t lapsed_count;                      /* spans that are at rest */
 };
 
 /* Why a span ended: sidespan.end_reason. */
@@ -96,7 +97,11 @@ void work_set(struct work *work, struct live *live, const struct matcher_rule *r
 void work_watch(struct live *live, uint64_t connection);
 
 /* Somebody talks of a span: it is not at rest, and the connection sees it. */
-void work_touch(struct live *live, uint64_t connection);
+void work_touch(struct work *work, struct live *live, uint64_t connection);
+
+/* A sign of rest, and that it is none. */
+void work_lapse(struct work *work, struct live *live, uint64_t now_ns);
+void work_wake(struct work *work, struct live *live);
 
 /*
  * Only one connection is listened to about what goes on in a span: that which opened it, and when
