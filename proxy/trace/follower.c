@@ -208,14 +208,14 @@ static void follower_unfollow(struct follower *follower, uint64_t connection)
 	}
 }
 
-void follower_connection_gone(
-	struct follower *follower, uint64_t connection, bool backend_lost, uint64_t now_ns)
+void follower_connection_gone(struct follower *follower, uint64_t connection, bool last,
+	bool backend_lost, uint64_t now_ns)
 {
 	struct live *live, *next;
 
 	follower_unfollow(follower, connection);
 	for (live = TAILQ_FIRST(&follower->work.registry.ages); live != NULL; live = next) {
-		bool unseen = live_unwatch(live, connection);
+		bool unseen = live_unwatch(live, connection, last);
 
 		next = follower_next(live);                  /* the first of all is at the top */
 		if (live->told != NULL && live->leader == 0) /* no more will be said of it */

@@ -65,11 +65,11 @@ bool follower_server_context(struct follower *follower, const struct action_mess
 void follower_client_reply(struct follower *follower, const struct action_message *message);
 
 /*
- * A connection is no more. backend_lost: it was the backend that ended it; spans that nobody sees
- * any more end then.
+ * A connection is no more. last: there is no other. backend_lost: it was the backend that ended it;
+ * spans that nobody sees any more end then.
  */
-void follower_connection_gone(
-	struct follower *follower, uint64_t connection, bool backend_lost, uint64_t now_ns);
+void follower_connection_gone(struct follower *follower, uint64_t connection, bool last,
+	bool backend_lost, uint64_t now_ns);
 
 /* Ends all that is open for that reason. */
 void follower_end_all(struct follower *follower, enum work_reason reason, uint64_t now_ns);

@@ -258,16 +258,16 @@ void live_watch(struct live *live, uint64_t connection)
 		live->crowded = true;
 }
 
-bool live_unwatch(struct live *live, uint64_t connection)
+bool live_unwatch(struct live *live, uint64_t connection, bool last)
 {
 	size_t i;
 
 	for (i = 0; i < live->watcher_count; i++)
 		if (live->watchers[i] == connection) {
 			live->watchers[i] = live->watchers[--live->watcher_count];
-			return live->watcher_count == 0 && !live->crowded;
+			return live->watcher_count == 0 && (!live->crowded || last);
 		}
-	return false;
+	return live->crowded && last;
 }
 
 const char *live_describe(const struct live *live, char *text, size_t size)

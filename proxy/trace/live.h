@@ -177,8 +177,8 @@ void live_count(struct live *live, const struct matcher_rule *rule, const struct
 /* Notes that the connection sees this span's messages. */
 void live_watch(struct live *live, uint64_t connection);
 
-/* The connection sees no more: whether it was the last that did. */
-bool live_unwatch(struct live *live, uint64_t connection);
+/* The connection sees no more, and last: no other is left. Whether nobody sees the span now. */
+bool live_unwatch(struct live *live, uint64_t connection, bool last);
 
 /* The key as texts, for people: "thread-1/turn-1". */
 const char *live_describe(const struct live *live, char *text, size_t size);

@@ -45,14 +45,16 @@ struct tracer {
 	uint64_t inflight_max_age_ns;
 	uint64_t wall_offset_ns; /* unix time = monotonic time + this */
 	uint64_t next_connection;
+	size_t sharing_count; /* connections that share the backend and have not ended */
 	struct tracer_counters counters;
 	char carrier[CARRIER_TEXT_MAX];
 };
 
 struct tracer_connection {
-	struct tracer *tracer;     /* borrowed */
-	struct common *common;     /* owned */
-	bool own_backend;          /* a server process serves this connection alone */
+	struct tracer *tracer; /* borrowed */
+	struct common *common; /* owned */
+	bool own_backend;      /* a server process serves this connection alone */
+	bool ended;
 	uint64_t number;           /* never 0 */
 	struct follower *follower; /* the tracer's; owned if own_backend; NULL: nothing to follow */
 	struct inflight inflight;
@@ -414,6 +416,7 @@ struct tracer_connection *tracer_connection_new(
 		return NULL;
 	}
 	connection->number = ++tracer->next_connection;
+	tracer->sharing_count += !own_backend;
 	connection->follower =
 		own_backend && tracer->follows ? follower_new(&tracer->work) : tracer->follower;
 	return connection;
@@ -449,13 +452,17 @@ void tracer_connection_end(
 	while (connection->inflight.oldest != NULL)
 		tracer_end_request(connection, (struct request *)connection->inflight.oldest,
 			reason, NULL, now_ns);
+	if (!connection->ended && !connection->own_backend)
+		connection->tracer->sharing_count--;
+	connection->ended = true;
 	if (connection->follower == NULL)
 		return;
 	if (connection->own_backend)
 		follower_end_all(connection->follower, tracer_reason(reason), now_ns);
 	else
 		follower_connection_gone(connection->follower, connection->number,
-			reason == TRACER_BACKEND_EXITED, now_ns);
+			connection->tracer->sharing_count == 0, reason == TRACER_BACKEND_EXITED,
+			now_ns);
 }
 
 void tracer_connection_free(

@@ -327,15 +327,15 @@ START_TEST(test_live_watchers)
 	struct live_room room = {.bytes = 0};
 	struct live *live = live_make();
 
-	ck_assert(!live_unwatch(live, 7));
+	ck_assert(!live_unwatch(live, 7, false));
 	live_watch(live, 1);
 	live_watch(live, 2);
 	live_watch(live, 1);
 	ck_assert_uint_eq(live->watcher_count, 2);
-	ck_assert(!live_unwatch(live, 7));
-	ck_assert(!live_unwatch(live, 2));
-	ck_assert(live_unwatch(live, 1));
-	ck_assert(!live_unwatch(live, 1));
+	ck_assert(!live_unwatch(live, 7, false));
+	ck_assert(!live_unwatch(live, 2, false));
+	ck_assert(live_unwatch(live, 1, false));
+	ck_assert(!live_unwatch(live, 1, false));
 	live_end(live, &room);
 }
 END_TEST
@@ -354,12 +354,45 @@ START_TEST(test_live_watchers_max)
 	live_watch(live, LIVE_WATCHERS_MAX + 1);
 	ck_assert(live->crowded);
 	for (i = 1; i <= LIVE_WATCHERS_MAX; i++)
-		ck_assert(!live_unwatch(live, i)); /* there may be more */
+		ck_assert(!live_unwatch(live, i, false)); /* there may be more */
+	ck_assert(!live_unwatch(live, LIVE_WATCHERS_MAX + 2, false));
+	ck_assert(live_unwatch(live, LIVE_WATCHERS_MAX + 1, true));
 	live_end(live, &room);
 }
 END_TEST
 
 /* --- names, memory --- */
+
+/* Compared with the span's key, "t/u". */
+static const struct {
+	const char *parts[3];
+	bool begins;
+} live_keys[] = {
+	{{NULL}, true},
+	{{"t"}, true},
+	{{"t", "u"}, true},
+	{{"t", "u", "v"}, false},
+	{{"u"}, false},
+	{{"t", "t"}, false},
+	{{"tu"}, false},
+	{{"t", "this part alone is longer than the whole key of the span, far longer than that"},
+		false},
+};
+
+START_TEST(test_live_key_begins)
+{
+	struct live_room room = {.bytes = 0};
+	struct live *live = live_make();
+	struct key key = {.count = 0};
+	size_t i;
+
+	for (i = 0; i < 3 && live_keys[_i].parts[i] != NULL; i++)
+		ck_assert(key_add(&key, (struct span_text){live_keys[_i].parts[i],
+						strlen(live_keys[_i].parts[i])}));
+	ck_assert_int_eq(live_key_begins(live, &key), live_keys[_i].begins);
+	live_end(live, &room);
+}
+END_TEST
 
 START_TEST(test_live_describe)
 {
@@ -436,6 +469,7 @@ int main(void)
 	tcase_add_test(tc, test_live_streams);
 	tcase_add_test(tc, test_live_watchers);
 	tcase_add_test(tc, test_live_watchers_max);
+	tcase_add_loop_test(tc, test_live_key_begins, 0, COUNT(live_keys));
 	tcase_add_test(tc, test_live_describe);
 	tcase_add_test(tc, test_live_no_memory);
 	return unit_run("live", tc);
