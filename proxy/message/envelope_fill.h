@@ -49,14 +49,19 @@ static inline void envelope_begin(struct envelope *envelope)
 void envelope_put(struct envelope *envelope, const struct pointers_node *node, enum json_type type,
 	const uint8_t *bytes, size_t size);
 
-/* The same, but the bytes are borrowed until the envelope ends or envelope_keep(). */
+/*
+ * The same, but the bytes are borrowed until the envelope ends or envelope_keep(). Of some texts
+ * only the length is wanted: nothing of them is kept.
+ */
 static inline void envelope_lend(struct envelope *envelope, const struct pointers_node *node,
 	enum json_type type, const uint8_t *bytes, size_t size)
 {
-	size_t texts_size = envelope->texts_size + size;
+	bool cut = size > node->bytes_max;
+	size_t size_kept = cut ? 0 : size;
+	size_t texts_size = envelope->texts_size + size_kept;
 	struct envelope_value *value;
 
-	if (size > node->bytes_max || texts_size > ENVELOPE_ARENA_MAX) {
+	if ((cut && node->bytes_max > 0) || texts_size > ENVELOPE_ARENA_MAX) {
 		envelope_put(envelope, node, type, bytes, size);
 		return;
 	}
@@ -64,9 +69,10 @@ static inline void envelope_lend(struct envelope *envelope, const struct pointer
 	envelope->lent = true;
 	value = envelope_make(envelope, node);
 	value->type = type; /* one by one: that takes fewer stores than a literal */
-	value->cut = false;
+	value->cut = cut;
 	value->text = (const char *)bytes;
-	value->size = value->length = size;
+	value->size = size_kept;
+	value->length = size;
 }
 
 /* The message's bytes go away before the envelope ends: copies what they lent. */

@@ -100,30 +100,24 @@ static int pointers_reserve(struct pointers *pointers, const struct pointers_pat
 	return 0;
 }
 
-/* The first bytes of a key as pointers_child_quick() has them, without what follows in a message.
- */
-static uint64_t pointers_first(const void *key, size_t size)
-{
-	uint8_t word[sizeof(uint64_t)] = {'"'};
-
-	memcpy(word, key, size < sizeof(word) ? size : sizeof(word));
-	return pointers_word(word, 0);
-}
-
-/* The bytes of a token in the form in which pointers_child_quick() compares them. */
+/* The bytes of a token in the form in which pointers_begins() compares them. */
 static void pointers_set_token(
 	struct pointers *pointers, struct pointers_node *node, const uint8_t *token, uint32_t size)
 {
-	size_t word = size < sizeof(node->mask) ? size : sizeof(node->mask);
+	size_t begin = size < POINTERS_SHORT ? size : POINTERS_SHORT;
 
 	node->token = pointers->tokens_used;
 	node->token_size = size;
-	node->last_at = (uint16_t)(size - word); /* < POINTERS_TOKEN_MAX */
-	memset(&node->mask, 0xff, word);
-	memcpy(&node->first, token, word);
-	memcpy(&node->last, token + node->last_at, word);
+	memset(&node->mask, 0xff, begin);
+	memcpy(&node->first, token, begin);
 	memcpy(pointers->tokens + pointers->tokens_used, token, size); /* pointers_reserve() */
 	pointers->tokens_used += size;
+}
+
+/* The bucket of a key as pointers_child_quick() has it, without what follows in a message. */
+static size_t pointers_key_bucket(const uint8_t *key, size_t size)
+{
+	return pointers_bucket(size > 0 ? key[0] : '"', size);
 }
 
 static uint16_t pointers_add_node(
@@ -138,9 +132,9 @@ static uint16_t pointers_add_node(
 	*node = (struct pointers_node){.parent = parent, .slot = -1};
 	memset(node->others, 0xff, sizeof(node->others));
 	pointers_set_token(pointers, node, token, size);
-	head = &above->heads[pointers_bucket(pointers_first(token, size), size)];
+	head = &above->heads[pointers_key_bucket(token, size)];
 	node->next = *head;
-	*head = number;
+	*head = (uint16_t)(number - parent);
 	above->children++;
 	if (above->index_end < index_end)
 		above->index_end = index_end;
@@ -250,29 +244,18 @@ size_t pointers_count(const struct pointers *pointers)
 	return pointers->slots_count;
 }
 
-const struct pointers_node *pointers_child_after(const struct pointers *pointers,
-	const struct pointers_node *node, const uint8_t *key, size_t size)
-{
-	uint64_t first = pointers_word(key, 0);
-	uint16_t next;
-
-	for (next = node->next; next != POINTERS_NONE; next = node->next) {
-		node = &pointers->nodes[next];
-		if (pointers_token_is(pointers, node, key, size, first))
-			return node;
-	}
-	return NULL;
-}
-
 const struct pointers_node *pointers_child(const struct pointers *pointers,
 	const struct pointers_node *node, const void *key, size_t size)
 {
-	uint64_t first;
+	uint16_t next = node->heads[pointers_key_bucket(key, size)];
+	uint8_t begin[POINTERS_SHORT] = {0};
 
-	if (size >= sizeof(first))
-		return pointers_child_quick(pointers, node, key, size);
-	first = pointers_first(key, size);
-	return pointers_child_quick(pointers, node, (const uint8_t *)&first, size);
+	memcpy(begin, key, size < sizeof(begin) ? size : sizeof(begin));
+	for (; next != 0; next = node[next].next)
+		if (pointers_begins(node + next, pointers_words(begin), size) &&
+			memcmp(pointers->tokens + node[next].token, key, size) == 0)
+			return node + next;
+	return NULL;
 }
 
 const struct pointers_node *pointers_element(

@@ -17,19 +17,24 @@
 #define POINTERS_ROOT      1
 #define POINTERS_TOKEN_MAX 255
 #define POINTERS_BUCKETS   32
+#define POINTERS_WORDS     2
+#define POINTERS_SHORT     16 /* bytes of a token that are compared as words */
+
+/* A key, or a token: its first bytes, as many as there are and as fit. */
+struct pointers_words {
+	uint64_t words[POINTERS_WORDS];
+};
 
 struct pointers_node {
-	/* The decoded token, for comparing words: its first 8 bytes and its last 8. */
-	uint64_t first, last;
-	uint64_t mask; /* of the bytes that it has, at most 8 */
+	struct pointers_words first; /* of the decoded token */
+	struct pointers_words mask;  /* of the bytes that it has there */
 	uint32_t token_size;
-	uint16_t last_at; /* where its last 8 bytes begin; 0 if it has no more */
-	uint16_t next;    /* next node in the parent's bucket */
-	size_t token;     /* where the whole of it stands in pointers->tokens */
+	uint16_t next;     /* in the parent's bucket, as how many nodes after the parent; 0: none */
+	uint16_t children; /* how many */
+	size_t token;      /* where the whole of it stands in pointers->tokens */
 	uint16_t parent;
 	int16_t slot;                     /* -1: only a way to others */
-	uint16_t children;                /* how many */
-	uint16_t heads[POINTERS_BUCKETS]; /* first child of each bucket */
+	uint16_t heads[POINTERS_BUCKETS]; /* first of each bucket, like next */
 	uint32_t index_end; /* no element from this index on is wanted, if the value is an array */
 	size_t bytes_max;   /* of a slot: how much of its text is wanted */
 	/* Sets of slots: its own, if it is one, and all that are neither here nor below. */
@@ -46,56 +51,45 @@ struct pointers {
 	uint16_t slot_nodes[POINTERS_SLOTS_MAX];
 };
 
-static inline uint64_t pointers_word(const void *bytes, size_t at)
+static inline struct pointers_words pointers_words(const void *bytes)
 {
-	uint64_t word;
+	struct pointers_words words;
 
-	memcpy(&word, (const uint8_t *)bytes + at, sizeof(word));
-	return word;
+	memcpy(&words, bytes, sizeof(words));
+	return words;
 }
 
 /* Most keys of a message are not wanted, and fall into an empty bucket. */
-static inline size_t pointers_bucket(uint64_t first, size_t size)
+static inline size_t pointers_bucket(uint8_t first, size_t size)
 {
-	uint8_t bytes[sizeof(first)];
-
-	memcpy(bytes, &first, sizeof(first));
-	return (bytes[0] + size) % POINTERS_BUCKETS;
+	return (first + size) % POINTERS_BUCKETS;
 }
 
-/* Whether the node's token is this key; 8 bytes at key may be looked at, the first are these. */
-static inline bool pointers_token_is(const struct pointers *pointers,
-	const struct pointers_node *node, const uint8_t *key, size_t size, uint64_t first)
+/* Whether the node's token is a key of that size, or begins like it, as far as words go. */
+static inline bool pointers_begins(
+	const struct pointers_node *node, struct pointers_words key, size_t size)
 {
-	return size == node->token_size && (first & node->mask) == node->first &&
-	       (pointers_word(key, node->last_at) & node->mask) == node->last &&
-	       (size <= 2 * sizeof(uint64_t) ||
-		       memcmp(pointers->tokens + node->token, key, size) == 0);
+	return size == node->token_size &&
+	       (((key.words[0] & node->mask.words[0]) ^ node->first.words[0]) |
+		       ((key.words[1] & node->mask.words[1]) ^ node->first.words[1])) == 0;
 }
-
-/* The node under a key among those that follow node in its bucket; NULL when it is not there. */
-const struct pointers_node *pointers_child_after(const struct pointers *pointers,
-	const struct pointers_node *node, const uint8_t *key, size_t size);
 
 /*
- * The child of node under a decoded key, NULL when there is none. Eight bytes at key may be looked
- * at, however short it is; an empty one is followed by a quote.
+ * The child of node under a decoded key of at most POINTERS_SHORT bytes, NULL when there is none.
+ * As many bytes at key may be looked at, however short it is; an empty one is followed by a quote.
  */
-static inline const struct pointers_node *pointers_child_quick(const struct pointers *pointers,
+static inline const struct pointers_node *pointers_child_quick(
 	const struct pointers_node *node, const uint8_t *key, size_t size)
 {
-	uint64_t first = pointers_word(key, 0);
-	uint16_t child = node->heads[pointers_bucket(first, size)];
-	const struct pointers_node *candidate = &pointers->nodes[child];
+	uint16_t next = node->heads[pointers_bucket(key[0], size)];
 
-	if (child == POINTERS_NONE)
-		return NULL;
-	if (pointers_token_is(pointers, candidate, key, size, first))
-		return candidate;
-	return pointers_child_after(pointers, candidate, key, size);
+	for (; next != 0; next = node[next].next)
+		if (pointers_begins(node + next, pointers_words(key), size))
+			return node + next;
+	return NULL;
 }
 
-/* The same for a key that stands anywhere: nothing is looked at beyond its end. */
+/* The same for a key of any size, and nothing is looked at beyond its end. */
 const struct pointers_node *pointers_child(const struct pointers *pointers,
 	const struct pointers_node *node, const void *key, size_t size);
 

@@ -105,7 +105,7 @@ void skim_begin(struct skim *skim, enum skim_mode mode)
 	skim->stop_at_carriers = false;
 	skim->stop_at_members = false;
 	skim->state = SKIM_VALUE;
-	skim->after = SKIM_DONE;
+	skim->after[0] = SKIM_DONE;
 	skim->escape = 0;
 	skim->next = NULL;
 	skim->capture = NULL;
@@ -311,12 +311,12 @@ static enum skim_event skim_slow(
 		p++;
 		skim->next = NULL;
 		if (skim_close(skim)) {
-			state = skim->after;
+			state = skim_after(skim);
 			event = SKIM_ENVELOPE_END;
 			goto out;
 		}
 	after_value:
-		state = skim->after;
+		state = skim_after(skim);
 		if (skim->depth == skim->carrier_depth) {
 			skim->carrier_depth = SKIM_NO_DEPTH;
 			event = SKIM_CARRIER_END;

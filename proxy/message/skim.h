@@ -45,7 +45,6 @@ struct skim {
 	bool stop_at_members;  /* set by splice */
 
 	uint8_t state;                       /* enum skim_state */
-	uint8_t after;                       /* the state after a value */
 	uint8_t escape;                      /* bytes of an escape still to come: see skim_text.c */
 	uint8_t number;                      /* enum skim_number_state */
 	uint8_t hard;                        /* of the current string or number: see skim_text.h */
@@ -63,7 +62,7 @@ struct skim {
 	uint32_t carrier_depth;   /* the depth of a carrier whose value is being read */
 	struct skim_level *level; /* that of live_depth */
 	struct skim_level levels[1 + POINTERS_DEPTH_MAX]; /* [1] is that of the envelope */
-	uint64_t objects[SPLICE_DEPTH_MAX / 64 + 1];      /* bit of each depth: object or array */
+	uint8_t after[1 + SPLICE_DEPTH_MAX];              /* the state after a value, by depth */
 
 	/* A key that came in pieces, or with escapes. */
 	struct unescape key_text;

@@ -25,7 +25,8 @@ static inline uint64_t skim_block_stops(const uint8_t *bytes)
 	__m128i block = _mm_loadu_si128((const __m128i *)(const void *)bytes);
 	/* Flipping bit 1 brings the quote (0x22) to 0x20, next to the control characters. */
 	__m128i flipped = _mm_xor_si128(block, _mm_set1_epi8(2));
-	__m128i low = _mm_cmpeq_epi8(_mm_min_epu8(flipped, _mm_set1_epi8(0x20)), flipped);
+	/* The highest bit is left in what was at most 0x20. */
+	__m128i low = _mm_subs_epu8(_mm_set1_epi8((char)0xa0), flipped);
 	__m128i backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
 
 	return (uint32_t)_mm_movemask_epi8(_mm_or_si128(low, backslash));

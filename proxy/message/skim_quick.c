@@ -15,6 +15,12 @@
 /* Keeps what is usual in one line of code without jumps. */
 #define SKIM_USUALLY(condition) __builtin_expect((condition), 1)
 
+/* Bytes from which a key and the first one of its value can be read without a look at the end. */
+#define SKIM_QUICK_KEY ((ptrdiff_t)sizeof(struct pointers_words) + 4)
+
+/* Those of a text that are looked at one by one after the first. */
+#define SKIM_QUICK_BLOCKS (32 / SKIM_BLOCK)
+
 static inline const uint8_t *skim_quick_blank(const uint8_t *p, const uint8_t *last)
 {
 	while (p < last && (skim_class[*p] & SKIM_IS_BLANK) != 0)
@@ -71,52 +77,42 @@ __attribute__((noinline)) static void skim_quick_unescape(struct skim *skim,
 	envelope_text_end(skim->envelope, node, JSON_STRING);
 }
 
-/* What skim_quick_key() is for a key that is long, or near the end. */
-__attribute__((noinline)) static const uint8_t *skim_quick_key_last(
-	const uint8_t *text, const uint8_t *end)
-{
-	const uint8_t *text_end = skim_text_far(text, end);
-
-	if (end - text_end < 2 || end - text < (ptrdiff_t)sizeof(uint64_t))
-		return NULL;
-	return memcmp(text_end, "\":", 2) == 0 ? text_end : NULL;
-}
-
-/*
- * The first stop from text on, or end. Most are in the first block, those of ids in one of the
- * next.
- */
+/* The first stop from text on, or end. Most are in the first block, those of ids in the third. */
 static inline const uint8_t *skim_quick_text(const uint8_t *text, const uint8_t *end)
 {
-	const uint8_t *const last_block = end - SKIM_BLOCK;
+	const ptrdiff_t left = end - text;
 	uint64_t stops;
 	int i;
 
-	if (text > last_block)
+	if (left < SKIM_BLOCK)
 		return skim_text_far(text, end);
 	stops = skim_block_stops(text);
-	for (i = 0; stops == 0; i++) {
+	if (stops != 0)
+		return text + skim_block_first(stops);
+	if (left < (1 + SKIM_QUICK_BLOCKS) * SKIM_BLOCK)
+		return skim_text_far(text, end);
+	for (i = 0; i < SKIM_QUICK_BLOCKS; i++) {
 		text += SKIM_BLOCK;
-		if (i == SKIM_BLOCKS || text > last_block)
-			return skim_text_far(text, end);
 		stops = skim_block_stops(text);
+		if (stops != 0)
+			return text + skim_block_first(stops);
 	}
-	return text + skim_block_first(stops);
+	return skim_text_far(text, end);
 }
 
-/* The end of the key at text, so that : and a byte more follow; NULL when it is a long or hard one.
- */
-static inline const uint8_t *skim_quick_key(const uint8_t *text, const uint8_t *end)
+/* The end of a key that is long, or near the end; NULL when it is none that can be taken here. */
+__attribute__((noinline)) static const uint8_t *skim_quick_key(
+	const uint8_t *text, const uint8_t *end)
 {
-	uint64_t stops;
+	text = skim_text_far(text, end);
+	return end - text >= 2 && memcmp(text, "\":", 2) == 0 ? text : NULL;
+}
 
-	if (!SKIM_USUALLY(end - text >= SKIM_BLOCK + 2))
-		return skim_quick_key_last(text, end);
-	stops = skim_block_stops(text);
-	if (!SKIM_USUALLY(stops != 0))
-		return skim_quick_key_last(text, end);
-	text += skim_block_first(stops);
-	return memcmp(text, "\":", 2) == 0 ? text : NULL;
+/* The node of such a key. */
+__attribute__((noinline)) static const struct pointers_node *skim_quick_child(
+	const struct skim *skim, const uint8_t *text, const uint8_t *text_end)
+{
+	return pointers_child(skim->pointers, skim->level->node, text, (size_t)(text_end - text));
 }
 
 /* A string or number stands between text and text_end. */
@@ -142,6 +138,7 @@ __attribute__((hot)) enum skim_event skim_quick(
 	const uint8_t *const last = end - 1;
 	const struct pointers_node *here = skim_here(skim), *next = skim->next;
 	const uint8_t *p = *at, *text, *text_end;
+	uint64_t stops;
 	enum skim_state now = skim->state;
 	enum skim_event event = SKIM_MORE;
 
@@ -157,15 +154,32 @@ __attribute__((hot)) enum skim_event skim_quick(
 		goto element_first;
 	goto out;
 after_value:
-	if (!SKIM_USUALLY(skim->after == SKIM_AFTER_MEMBER))
+	if (!SKIM_USUALLY(skim_after(skim) == SKIM_AFTER_MEMBER))
 		goto after_other;
 after_member:
 	now = SKIM_AFTER_MEMBER;
+	text = p + 2;
+	if (!SKIM_USUALLY(end - text >= SKIM_QUICK_KEY))
+		goto after_member_last;
+	if (!SKIM_USUALLY(memcmp(p, ",\"", 2) == 0))
+		goto after_member_last;
+key:
+	stops = skim_block_stops(text);
+	if (!SKIM_USUALLY(stops != 0))
+		goto key_last;
+	text_end = text + skim_block_first(stops);
+	if (!SKIM_USUALLY(memcmp(text_end, "\":", 2) == 0))
+		goto out;
+	if (SKIM_USUALLY(here != NULL))
+		next = pointers_child_quick(here, text, (size_t)(text_end - text));
+	if (next == skim->carrier)
+		goto carrier;
+	p = text_end + 2;
+	now = SKIM_VALUE;
+	goto value_first;
+after_member_last:
 	if (p >= last)
 		goto last_byte;
-	text = p + 2;
-	if (SKIM_USUALLY(memcmp(p, ",\"", 2) == 0))
-		goto key;
 	if (*p == '}')
 		goto close;
 	if (*p != ',')
@@ -173,20 +187,23 @@ after_member:
 	text = skim_quick_blank(p + 1, last);
 	if (*text++ != '"')
 		goto out;
-key:
+key_any:
+	if (end - text >= SKIM_QUICK_KEY)
+		goto key;
+key_last:
 	text_end = skim_quick_key(text, end);
 	if (text_end == NULL)
 		goto out;
-	if (SKIM_USUALLY(here != NULL)) {
-		next = pointers_child_quick(skim->pointers, here, text, (size_t)(text_end - text));
-		if (next == skim->carrier)
-			goto carrier;
-	}
+	if (here != NULL)
+		next = skim_quick_child(skim, text, text_end);
+	if (next == skim->carrier)
+		goto carrier;
 	p = text_end + 2;
 	now = SKIM_VALUE;
 value:
 	if (p >= last)
 		goto out;
+value_first:
 	if (SKIM_USUALLY(*p == '"')) {
 		text = p + 1;
 		text_end = skim_quick_text(text, end);
@@ -240,7 +257,7 @@ key_first:
 		goto out;
 	text = p + 1;
 	if (*p == '"')
-		goto key;
+		goto key_any;
 	if (*p == '}')
 		goto close;
 	goto out;
@@ -267,14 +284,14 @@ close:
 	p++;
 	next = NULL;
 	if (skim_close(skim)) {
-		now = skim->after;
+		now = skim_after(skim);
 		event = SKIM_ENVELOPE_END;
 		goto out;
 	}
 	here = skim_here(skim);
 	goto after_value;
 after_other:
-	now = skim->after;
+	now = skim_after(skim);
 	if (now == SKIM_DONE)
 		goto out;
 after_element:

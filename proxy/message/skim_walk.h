@@ -38,6 +38,12 @@ static inline const struct pointers_node *skim_here(const struct skim *skim)
 	return skim->depth == skim->live_depth ? skim->level->node : NULL;
 }
 
+/* What follows a value that has just ended. */
+static inline enum skim_state skim_after(const struct skim *skim)
+{
+	return skim->after[skim->depth];
+}
+
 /* The object or array that just began is live; its level is that of its depth in the envelope. */
 static inline void skim_go_down(struct skim *skim, const struct pointers_node *node)
 {
@@ -52,8 +58,7 @@ static inline const struct pointers_node *skim_open_object(
 {
 	uint32_t depth = ++skim->depth; /* <= SPLICE_DEPTH_MAX */
 
-	skim->objects[depth / 64] |= UINT64_C(1) << (depth % 64);
-	skim->after = SKIM_AFTER_MEMBER;
+	skim->after[depth] = SKIM_AFTER_MEMBER;
 	if (depth == skim->envelope_depth) {
 		envelope_begin(skim->envelope);
 		skim->level = skim->levels;
@@ -71,8 +76,7 @@ static inline const struct pointers_node *skim_open_array(
 {
 	uint32_t depth = ++skim->depth; /* <= SPLICE_DEPTH_MAX */
 
-	skim->objects[depth / 64] &= ~(UINT64_C(1) << (depth % 64));
-	skim->after = SKIM_AFTER_ELEMENT;
+	skim->after[depth] = SKIM_AFTER_ELEMENT;
 	if (depth == 1 && skim->envelope_depth == 1)
 		skim->envelope_depth = 2; /* a batch */
 	if (node == NULL || node->index_end == 0)
@@ -103,21 +107,15 @@ static inline const struct pointers_node *skim_element_next(struct skim *skim)
 static inline bool skim_close(struct skim *skim)
 {
 	uint32_t depth = skim->depth--;
-	bool envelope = false;
 
-	if (depth == skim->live_depth) {
-		envelope = depth == skim->envelope_depth;
-		skim->live_depth = envelope ? 0 : depth - 1;
-		skim->level--;
-	}
-	depth--;
-	if (depth == 0)
-		skim->after = SKIM_DONE;
-	else if ((skim->objects[depth / 64] >> (depth % 64) & 1) != 0)
-		skim->after = SKIM_AFTER_MEMBER;
-	else
-		skim->after = SKIM_AFTER_ELEMENT;
-	return envelope;
+	if (depth != skim->live_depth)
+		return false;
+	skim->level--;
+	skim->live_depth = depth - 1;
+	if (depth != skim->envelope_depth)
+		return false;
+	skim->live_depth = 0;
+	return true;
 }
 
 #endif

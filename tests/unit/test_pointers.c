@@ -71,7 +71,8 @@ static int find_child(const char *key)
 	unit_guard_free(copy, size);
 	memset(padded, '"', sizeof(padded));
 	memcpy(padded, key, size);
-	ck_assert_ptr_eq(pointers_child_quick(find_pointers, find_node, padded, size), child);
+	if (size <= POINTERS_SHORT)
+		ck_assert_ptr_eq(pointers_child_quick(find_node, padded, size), child);
 	return child == NULL ? -2 : child->slot;
 }
 
