@@ -88,34 +88,34 @@ void follower_server_request(struct follower *follower, const struct action_mess
 	action_run(&action, LIFECYCLE_ON_SERVER_REQUEST);
 }
 
-/* The open request of the server, of any type, that has the id of the message. */
+/* The open request of the server with that id that the connection has got. */
 static struct live *follower_find_call(
-	const struct follower *follower, const struct action_message *message)
+	const struct follower *follower, size_t type, struct span_text call, uint64_t connection)
+{
+	struct registry_entry *entry =
+		registry_find(&follower->work.registry, REGISTRY_CALL, type, call);
+
+	while (entry != NULL && !live_is_watched(entry->live, connection))
+		entry = registry_next(entry);
+	return entry == NULL ? NULL : entry->live;
+}
+
+void follower_client_reply(struct follower *follower, const struct action_message *message)
 {
 	char bytes[ENVELOPE_KEY_MAX];
 	struct span_text call = {.bytes = bytes, .size = envelope_id_key(message->envelope, bytes)};
 	size_t type;
 
 	for (type = 0; type < follower->work.common->matcher.lifecycle->span_count; type++) {
-		struct registry_entry *entry =
-			registry_find(&follower->work.registry, REGISTRY_CALL, type, call);
+		struct live *live = follower_find_call(follower, type, call, message->connection);
+		struct action action;
 
-		if (entry != NULL)
-			return entry->live;
+		if (live == NULL)
+			continue;
+		action = follower_action(follower, message, live->method);
+		action.call = live;
+		action_run(&action, LIFECYCLE_ON_CLIENT_REPLY);
 	}
-	return NULL;
-}
-
-void follower_client_reply(struct follower *follower, const struct action_message *message)
-{
-	struct live *call = follower_find_call(follower, message);
-	struct action action;
-
-	if (call == NULL)
-		return;
-	action = follower_action(follower, message, call->method);
-	action.call = call;
-	action_run(&action, LIFECYCLE_ON_CLIENT_REPLY);
 }
 
 /* The first rule that opens a span for such a request, or NULL. */
@@ -134,54 +134,50 @@ static const struct matcher_rule *follower_call_rule(const struct action *action
 	return NULL;
 }
 
-/* The context of a request of the server that is no longer open; NULL: it is not known. */
-static const struct traceparent *follower_closed_call(const struct work *work,
-	const struct matcher_rule *rule, const struct action_message *message,
-	const struct key *key)
+/* What a request of the server that is open, or was, carries; false: it is not known. */
+static bool follower_known_call(const struct work *work, size_t type, struct span_text call,
+	const struct key *key, struct follower_told *told)
 {
-	char bytes[ENVELOPE_KEY_MAX];
-	struct span_text call = {.bytes = bytes, .size = envelope_id_key(message->envelope, bytes)};
+	const struct live *same = work_find_call(work, type, call, key);
+	const struct traceparent *closed;
 
-	return work_recall_call(work, rule->row->span, call, key);
+	if (same != NULL) {
+		told->context = same->context;
+		told->tracestate = same->tracestate;
+		return true;
+	}
+	closed = work_recall_call(work, type, call, key);
+	if (closed != NULL)
+		told->context = *closed;
+	return closed != NULL;
 }
 
-/* The context of a span that is open, or of one below it if such spans are wanted. */
-static bool follower_context(const struct work *work, const struct live *live, bool below,
-	struct traceparent *context, struct span_text *tracestate)
-{
-	if (live != NULL)
-		*tracestate = live->tracestate;
-	if (below)
-		*context = work_new_context(work, live != NULL ? &live->context : NULL);
-	else if (live != NULL)
-		*context = live->context;
-	return below || live != NULL;
-}
-
-bool follower_server_context(struct follower *follower, const struct action_message *message,
-	struct traceparent *context, struct span_text *tracestate)
+bool follower_server_context(
+	struct follower *follower, const struct action_message *message, struct follower_told *told)
 {
 	struct work *work = &follower->work;
 	struct action action = follower_look_up(follower, message);
 	const struct matcher_rule *rule = follower_call_rule(&action);
-	struct live *same = follower_find_call(follower, message);
-	const struct traceparent *closed;
+	char bytes[ENVELOPE_KEY_MAX];
+	struct span_text call = {.bytes = bytes, .size = envelope_id_key(message->envelope, bytes)};
+	const struct live *parent;
 	struct key key;
 
-	*tracestate = span_text_of("");
-	if (same != NULL)
-		return follower_context(work, same, false, context, tracestate);
+	*told = (struct follower_told){.tracestate = span_text_of("")};
 	if (rule == NULL)
 		return false;
 	(void)action_take_key(&action, rule, &key); /* as far as it goes */
-	closed = follower_closed_call(work, rule, message, &key);
-	if (closed != NULL) {
-		*context = *closed;
+	if (follower_known_call(work, rule->row->span, call, &key, told))
 		return true;
-	}
-	return follower_context(work, work_find_parent(work, rule->row->span, &key),
-		work->common->switches[work_row(work, rule->row->span)->switched], context,
-		tracestate);
+	parent = work_find_parent(work, rule->row->span, &key);
+	if (parent != NULL)
+		told->tracestate = parent->tracestate;
+	told->made = work->common->switches[work_row(work, rule->row->span)->switched];
+	if (told->made)
+		told->context = work_new_context(work, parent != NULL ? &parent->context : NULL);
+	else if (parent != NULL)
+		told->context = parent->context;
+	return told->made || parent != NULL;
 }
 
 /* ---- what ends without being told ---- */

@@ -54,12 +54,16 @@ void follower_notification(struct follower *follower, const struct action_messag
 void follower_server_request(struct follower *follower, const struct action_message *message,
 	const struct traceparent *context);
 
-/*
- * The context that such a request, about to be forwarded to the client, is to carry: that of the
- * span which follower_server_request() will open. False: none.
- */
+/* What a request of the server, about to be forwarded to the client, is to carry. */
+struct follower_told {
+	struct traceparent context;
+	struct span_text tracestate; /* borrowed from an open span */
+	bool made; /* for the span that follower_server_request() will open; else one has it */
+};
+
+/* False: it is to carry nothing. */
 bool follower_server_context(struct follower *follower, const struct action_message *message,
-	struct traceparent *context, struct span_text *tracestate);
+	struct follower_told *told);
 
 /* The client's answer to one. */
 void follower_client_reply(struct follower *follower, const struct action_message *message);

@@ -270,6 +270,16 @@ bool live_unwatch(struct live *live, uint64_t connection, bool last)
 	return live->crowded && last;
 }
 
+bool live_is_watched(const struct live *live, uint64_t connection)
+{
+	size_t i;
+
+	for (i = 0; i < live->watcher_count; i++)
+		if (live->watchers[i] == connection)
+			return true;
+	return live->crowded;
+}
+
 const char *live_describe(const struct live *live, char *text, size_t size)
 {
 	size_t used = 0, i;

@@ -180,6 +180,9 @@ void live_watch(struct live *live, uint64_t connection);
 /* The connection sees no more, and last: no other is left. Whether nobody sees the span now. */
 bool live_unwatch(struct live *live, uint64_t connection, bool last);
 
+/* Whether the connection is one of those that see it. */
+bool live_is_watched(const struct live *live, uint64_t connection);
+
 /* The key as texts, for people: "thread-1/turn-1". */
 const char *live_describe(const struct live *live, char *text, size_t size);
 

@@ -194,7 +194,8 @@ static void opening_finish(struct action *action, const struct matcher_rule *rul
 	opening->context = told != NULL ? *told
 					: work_new_context(action->work,
 						  parent != NULL ? &parent->context : NULL);
-	if (parent != NULL) {
+	if (parent != NULL && memcmp(opening->context.trace_id, parent->context.trace_id,
+				      TRACE_ID_SIZE) == 0) { /* or told before it was known */
 		work_set_above(opening, &parent->context);
 		opening->identity.tracestate = parent->tracestate;
 	}
@@ -238,13 +239,14 @@ static void opening_call(
 {
 	const struct envelope *envelope = action->message->envelope;
 	struct work_opening opening = opening_make(action, rule, key);
-	struct registry_entry *same;
+	struct live *same;
 	char bytes[ENVELOPE_KEY_MAX];
 	struct span_text call = {.bytes = bytes, .size = envelope_id_key(envelope, bytes)};
 
-	same = registry_find(&action->work->registry, REGISTRY_CALL, rule->row->span, call);
-	if (same != NULL) {
-		work_touch(action->work, same->live, action->message->connection);
+	same = work_find_call(action->work, rule->row->span, call, key);
+	if (same != NULL && same->key_count == key->count) {
+		work_touch(action->work, same, action->message->connection);
+		live_watch(same, action->message->connection); /* it may answer */
 		return;
 	}
 	if (work_recall_call(action->work, rule->row->span, call, key) != NULL)
@@ -258,6 +260,7 @@ static void opening_call(
 	if (opening.parent != NULL)
 		work_touch(action->work, opening.parent, action->message->connection);
 	opening_finish(action, rule, &opening, action->context);
+	action->context = NULL; /* one span takes it */
 }
 
 void opening_run(struct action *action, const struct matcher_rule *rule)

@@ -59,8 +59,7 @@ struct tracer_connection {
 	struct follower *follower; /* the tracer's; owned if own_backend; NULL: nothing to follow */
 	struct inflight inflight;
 	struct promise promise; /* what tracer_carrier() told the server of the present request */
-	bool told_client;       /* what tracer_server_carrier() told the client: */
-	struct traceparent told;
+	struct follower_told told; /* what tracer_server_carrier() told the client */
 };
 
 /* ---- the carrier of a request ---- */
@@ -332,24 +331,22 @@ size_t tracer_server_carrier(struct tracer_connection *connection, const struct 
 	uint64_t now_ns, const char **text)
 {
 	struct action_message message = {connection->number, envelope, now_ns};
-	struct span_text tracestate;
+	struct follower_told *told = &connection->told;
 
-	connection->told_client = false;
+	told->made = false;
 	if (connection->follower == NULL || envelope_kind(envelope) != ENVELOPE_REQUEST ||
-		!follower_server_context(
-			connection->follower, &message, &connection->told, &tracestate))
+		!follower_server_context(connection->follower, &message, told))
 		return 0;
-	connection->told_client = true;
-	return tracer_format(connection->tracer, &connection->told, tracestate, text);
+	return tracer_format(connection->tracer, &told->context, told->tracestate, text);
 }
 
 /* A notification or a request of the server: what the rules make of it. */
 static void tracer_backend_call(
 	struct tracer_connection *connection, const struct action_message *message)
 {
-	const struct traceparent *told = connection->told_client ? &connection->told : NULL;
+	const struct traceparent *told = connection->told.made ? &connection->told.context : NULL;
 
-	connection->told_client = false;
+	connection->told.made = false;
 	if (connection->follower == NULL)
 		return;
 	if (envelope_kind(message->envelope) == ENVELOPE_NOTIFICATION)

@@ -401,6 +401,16 @@ bool work_leads(struct live *live, uint64_t connection)
 	return live->leader == connection;
 }
 
+struct live *work_find_call(
+	const struct work *work, size_t type, struct span_text call, const struct key *key)
+{
+	struct registry_entry *entry = registry_find(&work->registry, REGISTRY_CALL, type, call);
+
+	while (entry != NULL && !live_key_begins(entry->live, key))
+		entry = registry_next(entry);
+	return entry == NULL ? NULL : entry->live;
+}
+
 struct live *work_find_parent(const struct work *work, size_t type, const struct key *key)
 {
 	const struct matcher_parents *parents = &work->common->matcher.parents[type];

@@ -109,6 +109,13 @@ void work_wake(struct work *work, struct live *live);
  */
 bool work_leads(struct live *live, uint64_t connection);
 
+/*
+ * The open request of the server with that id whose key begins with what is known of it: a copy for
+ * another connection has the same, another server's request with that id has not. NULL: none.
+ */
+struct live *work_find_call(
+	const struct work *work, size_t type, struct span_text call, const struct key *key);
+
 /* The open span under which one of that type and key belongs, or NULL. */
 struct live *work_find_parent(const struct work *work, size_t type, const struct key *key);
 

@@ -361,6 +361,23 @@ START_TEST(test_live_watchers_max)
 }
 END_TEST
 
+START_TEST(test_live_is_watched)
+{
+	struct live_room room = {.bytes = 0};
+	struct live *live = live_make();
+	uint64_t i;
+
+	ck_assert(!live_is_watched(live, 1));
+	for (i = 1; i <= LIVE_WATCHERS_MAX; i++)
+		live_watch(live, i);
+	ck_assert(live_is_watched(live, 1) && live_is_watched(live, LIVE_WATCHERS_MAX));
+	ck_assert(!live_is_watched(live, LIVE_WATCHERS_MAX + 1));
+	live_watch(live, LIVE_WATCHERS_MAX + 1);
+	ck_assert(live_is_watched(live, LIVE_WATCHERS_MAX + 1));
+	live_end(live, &room);
+}
+END_TEST
+
 /* --- names, memory --- */
 
 /* Compared with the span's key, "t/u". */
@@ -469,6 +486,7 @@ int main(void)
 	tcase_add_test(tc, test_live_streams);
 	tcase_add_test(tc, test_live_watchers);
 	tcase_add_test(tc, test_live_watchers_max);
+	tcase_add_test(tc, test_live_is_watched);
 	tcase_add_loop_test(tc, test_live_key_begins, 0, COUNT(live_keys));
 	tcase_add_test(tc, test_live_describe);
 	tcase_add_test(tc, test_live_no_memory);
