@@ -223,6 +223,19 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	return request;
 }
 
+/* Of several values of an attribute the last counts, as in the span of the request. */
+static void tracer_put_value(struct attributes *attributes, const char *key, struct span_text text)
+{
+	size_t i;
+
+	for (i = 0; i < attributes->count; i++)
+		if (attributes->list[i].key == key) { /* names are kept once */
+			attributes->list[i].value.string = text;
+			return;
+		}
+	attributes_put(attributes, key, text);
+}
+
 /* A request that submits work: it is followed until it is known what has become of it. */
 static void tracer_submit(struct tracer_connection *connection, struct request *request,
 	const struct envelope *envelope, uint64_t now_ns)
@@ -240,12 +253,11 @@ static void tracer_submit(struct tracer_connection *connection, struct request *
 	size_t i;
 
 	attributes.count = 0;
-	for (i = 0; i < request->value_count; i++) {
-		const struct capture *capture = &list->rows[request->values[i].capture];
-
-		attributes_put(&attributes, tracer->captures.attributes[capture->attribute],
+	for (i = 0; i < request->value_count; i++)
+		tracer_put_value(&attributes,
+			tracer->captures
+				.attributes[list->rows[request->values[i].capture].attribute],
 			request->values[i].text);
-	}
 	submission.attributes = attributes.list;
 	submission.attribute_count = attributes.count;
 	request->submission = follower_request(connection->follower, &submission, envelope,
