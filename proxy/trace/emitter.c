@@ -140,9 +140,12 @@ static struct span_text emitter_placeholder(
 	return span_text_of("");
 }
 
-/* Writes out a title of the profile, which is well-formed. */
-static void emitter_name_fill(
-	struct emitter_name *name, const char *title, const struct attributes *list)
+/*
+ * Writes out a title of the profile, which is well-formed; other, if there is nothing where all of
+ * its placeholders stand: a span must have a name.
+ */
+static void emitter_name_fill(struct emitter_name *name, const char *title,
+	const struct attributes *list, const char *other)
 {
 	name->size = 0;
 	while (*title != '\0') {
@@ -157,6 +160,8 @@ static void emitter_name_fill(
 		emitter_name_add(name, emitter_placeholder(list, title, key));
 		title += key + (title[key] == '}');
 	}
+	if (name->size == 0)
+		emitter_name_add(name, span_text_of(other));
 }
 
 /* ---- events ---- */
@@ -222,7 +227,7 @@ void emitter_live(
 		return;
 	memcpy(span.parent_span_id, live->parent_span_id, SPAN_ID_SIZE);
 	emitter_put_live(common, &list, live);
-	emitter_name_fill(&name, live->row->title, &list);
+	emitter_name_fill(&name, live->row->title, &list, live->row->name);
 	span.name = (struct span_text){.bytes = name.text, .size = name.size};
 	if (end->type.size > 0)
 		emitter_put_text(&list, "error.type", end->type);
@@ -252,7 +257,7 @@ void emitter_announce(const struct work_common *common, const struct live *live)
 	memcpy(span.parent_span_id, live->context.span_id, SPAN_ID_SIZE);
 	ids_span_id(common->ids, span.context.span_id);
 	emitter_put_live(common, &list, live);
-	emitter_name_fill(&name, live->row->announce, &list);
+	emitter_name_fill(&name, live->row->announce, &list, live->row->name);
 	span.name = (struct span_text){.bytes = name.text, .size = name.size};
 	span.attributes = list.list;
 	span.attribute_count = list.count;
@@ -288,7 +293,7 @@ static void emitter_name_dispatch(const struct work_common *common, struct emitt
 	struct attributes operation = {.count = 0};
 
 	attributes_put(&operation, "operation", submission->method->operation);
-	emitter_name_fill(name, common->matcher.lifecycle->dispatch_name, &operation);
+	emitter_name_fill(name, common->matcher.lifecycle->dispatch_name, &operation, "dispatch");
 }
 
 void emitter_dispatch(const struct work_common *common, const struct submission *submission,
