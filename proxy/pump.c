@@ -100,6 +100,32 @@ static const struct splice_hooks pump_hooks = {
 
 /* ---- messages ---- */
 
+/* Looks at a message that is all there and goes on as it is. */
+static void pump_watch(struct pump *pump, const struct codec_chunk *chunk)
+{
+	struct loop *loop = pump->session->loop;
+	struct splice *splice = loop_splice_get(loop);
+	unsigned troubles;
+
+	if (splice == NULL) {
+		loop->counters.messages_no_memory++;
+		return;
+	}
+	troubles = splice_watch(splice, &pump_hooks, pump, chunk->bytes, chunk->size);
+	if (troubles != 0)
+		session_troubles(pump->session, pump, troubles);
+	loop_splice_put(loop, splice);
+}
+
+/* The same, and sends it; its end is in what lies in the input, too. */
+static void pump_pass(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
+{
+	pump->message_start_ns = pump->session->loop->now_ns;
+	if (chunk->frame.text && chunk->size > 0 && pump->session->trace != NULL)
+		pump_watch(pump, chunk);
+	sink_pass(sink, chunk->wire, chunk->wire_size);
+}
+
 static enum splice_mode pump_splice_mode(const struct pump *pump)
 {
 	const struct session *session = pump->session;
@@ -163,12 +189,20 @@ static void pump_message_end(struct pump *pump)
 /* Writes a piece in the frame that it came in. */
 static void pump_mirror(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
 {
+	const struct codec_ops *ops = pump->encoder.ops;
+
 	if (pump->framing == PUMP_DROPPED)
 		return;
 	pump->framing = PUMP_MIRRORED;
+	if (pump->verbatim && chunk->wire != NULL) {
+		sink_pass(sink, chunk->wire, chunk->wire_size);
+		return;
+	}
 	if (chunk->frame_first)
-		pump->encoder.ops->begin(&pump->encoder, sink, &chunk->frame);
-	pump->encoder.ops->data(&pump->encoder, sink, chunk->bytes, chunk->size);
+		ops->begin(&pump->encoder, sink, &chunk->frame);
+	ops->data(&pump->encoder, sink, chunk->bytes, chunk->size);
+	if (chunk->last)
+		ops->end(&pump->encoder, sink, true);
 }
 
 /* Writes what the splice has let go as one frame. */
@@ -219,6 +253,13 @@ static void pump_edit(struct pump *pump, struct sink *sink, const struct codec_c
 		pump_mirror_rest(pump, sink);
 }
 
+static void pump_reframe(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
+{
+	pump_edit(pump, sink, chunk);
+	if (chunk->last)
+		pump->encoder.ops->end(&pump->encoder, sink, true);
+}
+
 /* Lines may be any bytes, text frames only UTF-8 (RFC 6455, 5.6): a line that is not ends it all.
  */
 static bool pump_is_text(struct pump *pump, const struct codec_chunk *chunk)
@@ -230,37 +271,24 @@ static bool pump_is_text(struct pump *pump, const struct codec_chunk *chunk)
 	return !pump->not_text;
 }
 
-/* Whether the message is to be written just as it lies in the input; its end is in there, too. */
-static bool pump_passes(const struct pump *pump, const struct codec_chunk *chunk)
-{
-	return pump->verbatim && chunk->wire != NULL && chunk->first && chunk->last &&
-	       pump->framing != PUMP_DROPPED &&
-	       (pump->splice == NULL || pump->mode == SPLICE_WATCH);
-}
-
 static void pump_data(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
 {
-	bool passes;
-
+	if (pump->verbatim && chunk->wire != NULL && chunk->first && chunk->last) {
+		pump_pass(pump, sink, chunk);
+		return;
+	}
 	if (chunk->first)
 		pump_message_begin(pump, chunk);
 	if (pump->must_hold && !pump_is_text(pump, chunk))
 		return; /* pump_decode() sees it */
 	if (pump->splice != NULL)
 		splice_feed(pump->splice, chunk->bytes, chunk->size, chunk->last);
-	passes = pump_passes(pump, chunk);
-	if (passes)
-		sink_pass(sink, chunk->wire, chunk->wire_size);
-	else if (pump->splice == NULL || pump->framing == PUMP_MIRRORED ||
-		 pump->mode == SPLICE_WATCH)
+	if (pump->splice == NULL || pump->framing == PUMP_MIRRORED || pump->mode == SPLICE_WATCH)
 		pump_mirror(pump, sink, chunk);
 	else
-		pump_edit(pump, sink, chunk);
-	if (!chunk->last)
-		return;
-	if (!passes && pump->framing != PUMP_DROPPED)
-		pump->encoder.ops->end(&pump->encoder, sink, true);
-	pump_message_end(pump);
+		pump_reframe(pump, sink, chunk);
+	if (chunk->last)
+		pump_message_end(pump);
 }
 
 /* ---- control frames ---- */
@@ -508,9 +536,9 @@ void pump_open(struct pump *pump, const struct codec_ops *from, const struct cod
 		&pump->session->loop->ids, from != to);
 	pump->injects = config->propagation_inject[0] == '/' &&
 			(from_client || config->propagation_inject_server_requests);
-	pump->verbatim = from == to;
 	pump->must_hold = to->length_first && !from->length_first;
 	pump->mode = pump_splice_mode(pump);
+	pump->verbatim = from == to && pump->mode == SPLICE_WATCH;
 	pump->state = PUMP_FLOWING;
 }
 

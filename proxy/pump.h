@@ -44,7 +44,7 @@ struct pump {
 	bool closing;       /* a close frame was passed on: nothing follows it */
 	bool write_failed;  /* the destination is gone; what still comes is thrown away */
 	bool injects;       /* requests get our carrier */
-	bool verbatim;      /* both sides speak alike: a frame may go out as it came */
+	bool verbatim;      /* both sides speak alike, and nothing is changed on the way */
 	bool must_hold;     /* a short message must be whole before its frame can be announced */
 	bool not_text;      /* a line came that cannot become a text frame */
 	uint8_t utf8_state; /* of a line that becomes a text frame */

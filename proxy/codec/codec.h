@@ -48,8 +48,8 @@ struct codec_chunk {
 	struct codec_frame frame; /* valid for every chunk: the frame that the piece belongs to */
 	uint8_t opcode;           /* CODEC_CONTROL only: 8 close, 9 ping, 10 pong */
 	/*
-	 * CODEC_DATA: a whole frame as it stands in the input, all that makes it a frame included.
-	 * NULL when it is in pieces or was masked.
+	 * CODEC_DATA: the piece as it stands in the input, with what begins and ends its frame.
+	 * NULL when it was masked, or the frame's header is not there before it.
 	 */
 	const uint8_t *wire;
 	size_t wire_size;

@@ -254,15 +254,13 @@ static enum codec_result websocket_payload_next(struct codec_decoder *decoder, u
 	chunk->first = frame->first && done == 0;
 	chunk->last = frame->last && decoder->frame_left == good;
 	chunk->frame = *frame;
-	chunk->wire = NULL;
+	chunk->wire = frame->masked ? NULL : done == 0 ? head : *bytes;
 	decoder->frame_left -= good;
 	decoder->offset += good;
 	*bytes += good;
 	*size -= good;
-	if (head != NULL && decoder->frame_left == 0 && !frame->masked) {
-		chunk->wire = head;
-		chunk->wire_size = (size_t)(*bytes - head);
-	}
+	if (chunk->wire != NULL)
+		chunk->wire_size = (size_t)(*bytes - chunk->wire);
 	if (decoder->frame_left == 0) {
 		decoder->state = WEBSOCKET_HEAD;
 		decoder->in_message = !frame->last;

@@ -62,9 +62,9 @@ struct splice {
 	char *member; /* owned; ,"trace": */
 	size_t member_size;
 
-	enum splice_mode mode;
 	const struct splice_hooks *hooks; /* borrowed until the next message */
 	void *arg;
+	enum splice_mode mode;
 	enum splice_phase phase;
 	unsigned troubles;
 	bool changed;  /* the output differs from the input */
@@ -72,13 +72,13 @@ struct splice {
 	bool checked;  /* SPLICE_HOLDING: the whole message is known to be JSON */
 
 	/* The current envelope. */
-	size_t brace; /* its closing one */
+	bool carrier_written; /* SPLICE_INJECT: ours is in the output */
+	bool carrier_open;    /* marks[marks_count] is a carrier whose value is being read */
+	bool dropping;        /* its value is left out as it comes */
 	enum splice_fate fate;
-	bool carrier_written;      /* SPLICE_INJECT: ours is in the output */
-	bool carrier_open;         /* marks[marks_count] is a carrier whose value is being read */
-	bool dropping;             /* its value is left out as it comes */
-	struct splice_mark *marks; /* owned */
 	size_t marks_count, marks_size;
+	struct splice_mark *marks; /* owned */
+	size_t brace;              /* its closing one */
 };
 
 /* No carrier waits; from here on the envelope has this fate. */
@@ -500,12 +500,12 @@ void splice_free(struct splice *splice)
 	free(splice);
 }
 
-void splice_begin(
+static inline void splice_set_up(
 	struct splice *splice, enum splice_mode mode, const struct splice_hooks *hooks, void *arg)
 {
-	splice->mode = mode;
 	splice->hooks = hooks;
 	splice->arg = arg;
+	splice->mode = mode;
 	splice->phase = mode == SPLICE_WATCH ? SPLICE_WATCHING : SPLICE_HOLDING;
 	splice->troubles = 0;
 	splice->changed = false;
@@ -515,8 +515,14 @@ void splice_begin(
 	splice->envelope.large = false;
 	splice->envelope.no_memory = false;
 	skim_begin(&splice->skim, mode == SPLICE_WATCH ? SKIM_WATCH : SKIM_STOP);
-	window_begin(&splice->window);
 	splice_begin_envelope(splice);
+}
+
+void splice_begin(
+	struct splice *splice, enum splice_mode mode, const struct splice_hooks *hooks, void *arg)
+{
+	splice_set_up(splice, mode, hooks, arg);
+	window_begin(&splice->window);
 }
 
 /* Takes bytes that may have to be held, or edited. */
@@ -531,6 +537,23 @@ static void splice_take(struct splice *splice, const uint8_t *bytes, size_t size
 		splice_read_held(splice);
 }
 
+/* The last byte is read: a value that is not complete will not be. */
+static inline void splice_finish(struct splice *splice)
+{
+	if (splice->phase != SPLICE_PASSING && !skim_finish(&splice->skim))
+		splice_fail(splice, SPLICE_NOT_JSON);
+}
+
+unsigned splice_watch(struct splice *splice, const struct splice_hooks *hooks, void *arg,
+	const uint8_t *bytes, size_t size)
+{
+	splice_set_up(splice, SPLICE_WATCH, hooks, arg);
+	splice->complete = true;
+	splice_read(splice, bytes, size);
+	splice_finish(splice);
+	return splice_troubles(splice);
+}
+
 void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool last)
 {
 	bool watch = splice->mode == SPLICE_WATCH;
@@ -543,9 +566,9 @@ void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool 
 		splice_read(splice, bytes, size);
 	else
 		splice_take(splice, bytes, size);
-	if (last && splice->phase != SPLICE_PASSING && !skim_finish(&splice->skim))
-		splice_fail(splice, SPLICE_NOT_JSON);
-	if (!last)
+	if (last)
+		splice_finish(splice);
+	else
 		envelope_keep(&splice->envelope);
 	if (watch)
 		window_pass(&splice->window, bytes, size);

@@ -86,6 +86,13 @@ void splice_begin(
 void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool last);
 
 /*
+ * The same for a whole message in SPLICE_WATCH, which its owner sends on as it lies: there are no
+ * pieces. Returns splice_troubles().
+ */
+unsigned splice_watch(struct splice *splice, const struct splice_hooks *hooks, void *arg,
+	const uint8_t *bytes, size_t size);
+
+/*
  * The message will not be completed (end of stream): gives out what is held, as it came, as new
  * pieces. No hook is called.
  */

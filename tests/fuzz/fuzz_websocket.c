@@ -55,7 +55,7 @@ static void fuzz_flush(struct sink *sink, void *arg)
 
 /* Passes on what a decoder gives, frame by frame as a proxy does, up to an error; some as it is. */
 static void fuzz_relay(
-	struct record *output, enum codec_role role, const uint8_t *bytes, size_t size)
+	struct record *output, enum codec_role role, const uint8_t *bytes, size_t size, size_t step)
 {
 	static uint8_t window[SINK_SIZE_MIN];
 	struct sink sink = {
@@ -66,6 +66,7 @@ static void fuzz_relay(
 	struct ids ids;
 	uint8_t *copy = malloc(size + 1), *at = copy;
 	enum codec_result result;
+	size_t left = step < size ? step : size;
 
 	if (copy == NULL)
 		abort();
@@ -75,9 +76,15 @@ static void fuzz_relay(
 	codec_decoder_init(&decoder, &codec_websocket, role);
 	codec_encoder_init(&encoder, &codec_websocket, role, &ids, false);
 	for (;;) {
-		result = codec_websocket.next(&decoder, &at, &size, &chunk);
-		if (result == CODEC_MORE || result == CODEC_BAD)
+		result = codec_websocket.next(&decoder, &at, &left, &chunk);
+		if (result == CODEC_BAD || (result == CODEC_MORE && at == copy + size))
 			break;
+		if (result == CODEC_MORE) {
+			fuzz_flush(&sink, output); /* its bytes are gone by then */
+			left = (size_t)(copy + size - at);
+			left = step < left ? step : left;
+			continue;
+		}
 		if (result == CODEC_CONTROL) {
 			codec_websocket.control(
 				&encoder, &sink, chunk.opcode, chunk.bytes, chunk.size);
@@ -112,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	if (!record_equal(&whole, &pieces))
 		abort();
 
-	fuzz_relay(&relayed, role, bytes + 1, size - 1);
+	fuzz_relay(&relayed, role, bytes + 1, size - 1, bytes[0] & 2 ? size : bytes[0] + 1u);
 	if (!fuzz_feed(&again, role, relayed.bytes, relayed.size, 0))
 		abort();
 	if (again.size > whole.size || (good && again.size != whole.size))

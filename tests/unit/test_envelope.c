@@ -68,6 +68,15 @@ static void envelope_read(
 	} while (at < size);
 }
 
+static void envelope_watch(struct envelope_check *check, const char *json, size_t size)
+{
+	uint8_t *copy = unit_guard_copy(json, size);
+
+	check->calls = 0;
+	(void)splice_watch(splice, &envelope_hooks, check, copy, size);
+	unit_guard_free(copy, size);
+}
+
 static void envelope_check_cuts(void (*check)(const struct envelope *envelope, const void *row),
 	const void *row, const char *json)
 {
@@ -79,6 +88,9 @@ static void envelope_check_cuts(void (*check)(const struct envelope *envelope, c
 		ck_assert_int_eq(c.calls, 1);
 		ck_assert_uint_eq(splice_troubles(splice), 0);
 	}
+	envelope_watch(&c, json, size);
+	ck_assert_int_eq(c.calls, 1);
+	ck_assert_uint_eq(splice_troubles(splice), 0);
 	envelope_read(&c, json, size, 1, 1);
 	ck_assert_int_eq(c.calls, 1);
 }

@@ -595,6 +595,46 @@ static uint8_t *test_payload(size_t size)
 	return bytes;
 }
 
+/* What is given out as it stands in the input is the input, but where a header was cut. */
+static void test_wire_cut(const struct test_stream *stream, size_t cut)
+{
+	struct codec_decoder decoder;
+	struct codec_chunk chunk;
+	enum codec_result result;
+	uint8_t *copy = unit_guard_copy(stream->bytes, stream->size), *bytes = copy;
+	size_t left = cut, sent = 0;
+
+	codec_decoder_init(&decoder, &codec_websocket, CODEC_FROM_SERVER);
+	do {
+		result = codec_websocket.next(&decoder, &bytes, &left, &chunk);
+		ck_assert_int_ne(result, CODEC_BAD);
+		if (result == CODEC_MORE)
+			left = stream->size - (size_t)(bytes - copy);
+		if (result == CODEC_DATA && chunk.wire != NULL)
+			ck_assert(chunk.wire == copy + sent &&
+				  chunk.wire_size == decoder.offset - sent);
+		else if (result == CODEC_DATA)
+			ck_assert(chunk.frame_first && sent < cut &&
+				  cut <= decoder.offset - chunk.size);
+		if (result != CODEC_MORE)
+			sent = decoder.offset;
+	} while (sent < stream->size);
+	unit_guard_free(copy, stream->size);
+}
+
+START_TEST(test_wire)
+{
+	static const struct test_frame frames[TEST_FRAMES_MAX] = {
+		F(0x01, "some"), F(0x89, "ping"), F(0x80, TEST_125 TEST_125), F(0x82, "x")};
+	struct test_stream stream;
+	size_t cut;
+
+	test_stream_build(&stream, CODEC_FROM_SERVER, frames);
+	for (cut = 0; cut <= stream.size; cut++)
+		test_wire_cut(&stream, cut);
+}
+END_TEST
+
 static const size_t test_sizes[] = {0, 1, 125, 126, 127, 4095, 65535, 65536, TEST_LARGE};
 #define TEST_SIZES (sizeof test_sizes / sizeof *test_sizes)
 
@@ -771,6 +811,7 @@ int main(void)
 	tcase_add_test(tc, test_close_codes);
 	tcase_add_loop_test(tc, test_error_offsets, 0, sizeof test_offsets / sizeof *test_offsets);
 	tcase_add_loop_test(tc, test_one_chunk, 0, 2);
+	tcase_add_test(tc, test_wire);
 	tcase_add_test(tc, test_end_of_stream);
 	tcase_add_test(tc, test_huge_frame);
 	tcase_add_loop_test(tc, test_round_trip, 0, 8 * TEST_SIZES);
