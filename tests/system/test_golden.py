@@ -434,24 +434,20 @@ def test_fact(shown, holds):
 # ---- the spans of recordings ----
 
 
-def has_explain():
-    said = subprocess.run([BINARY, "--help"], capture_output=True, text=True, timeout=60)
-    return "--explain" in said.stdout
-
-
-explains = pytest.mark.skipif(not has_explain(), reason="this build has no --explain")
+# The tests' own variables are no options.
+ENVIRONMENT = {name: value for name, value in os.environ.items()
+               if not name.startswith(("SIDESPAN", "OTEL_"))}
 
 
 def explain(path):
     """What --explain says; of odd carriers it warns."""
     run = subprocess.run([BINARY, "--explain", "--profile", "codex", path], capture_output=True,
-                         text=True, timeout=120)
+                         text=True, timeout=120, env=ENVIRONMENT)
     odd = [line for line in run.stderr.splitlines() if not line.startswith("sidespan: warn: ")]
     assert run.returncode == 0 and odd == [], run.stderr
     return run.stdout
 
 
-@explains
 def test_golden(recording):
     said = explain_once(recording.path)
     path = recording.path.removesuffix(".jsonl") + ".txt"
@@ -470,7 +466,6 @@ def forest(recording):
     return Forest(explain_once(recording.path))
 
 
-@explains
 def test_each_parent_is_there(forest):
     """Or was the client's, whose id is shown."""
     assert forest.spans
@@ -478,7 +473,6 @@ def test_each_parent_is_there(forest):
     assert [span.name for span in forest.spans if "what is missing" in span.links] == []
 
 
-@explains
 def test_requests_have_spans(recording, forest):
     """But for those whose id is none, and with ids that are used twice."""
     if recording.scenario in ("protocol", "trace-field"):
@@ -490,7 +484,6 @@ def test_requests_have_spans(recording, forest):
     assert spans == asked
 
 
-@explains
 def test_work_hangs_together(forest):
     """Dispatch under its request; a turn under dispatch, a turn or nothing; items under turns."""
     above = {"app_server.dispatch": {"app_server.request"},
@@ -505,7 +498,6 @@ def test_work_hangs_together(forest):
 STATUSES = {"completed": "ok", "failed": "error", "interrupted": "unset"}
 
 
-@explains
 def test_each_turn_has_one_span(recording, forest):
     spans = {(span.attributes["thread.id"], span.attributes["turn.id"]): span
              for span in forest.named("app_server.turn")}
@@ -524,7 +516,6 @@ ITEMS = {"agentMessage", "reasoning", "commandExecution", "fileChange", "dynamic
          "collabAgentToolCall", "contextCompaction"}
 
 
-@explains
 def test_each_item_has_one_span(recording, forest):
     """Of those which are worth one."""
     items = {(line.params["threadId"], line.params["turnId"], line.params["item"]["id"])
@@ -534,7 +525,6 @@ def test_each_item_has_one_span(recording, forest):
     assert spans == Counter(items)
 
 
-@explains
 def test_each_demand_has_one_span(recording, forest):
     """However many subscribers are asked."""
     asked = {(line.id, line.method) for line in recording.requests(direction="s2c")}
@@ -546,7 +536,6 @@ def test_each_demand_has_one_span(recording, forest):
 # ---- the spans of every order ----
 
 
-@explains
 @pytest.mark.parametrize("make", TALKS, ids=[make.__name__ for make in TALKS])
 def test_order_makes_no_difference(make, tmp_path):
     talk, outline = make()
