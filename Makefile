@@ -163,12 +163,10 @@ PYTEST = $(PLACES) $(PYTHON) -m pytest -q $(PYTEST_ARGS)
 PYTEST_asan := SIDESPAN_TEST_PATIENCE=40
 PYTEST_tsan := SIDESPAN_TEST_PATIENCE=40
 
-# pytest says 5 when there is no test.
 .PHONY: system
 system: $(SYSTEM)
-	@test ! -d tests/system || $(PYTEST_$(VARIANT)) $(PYTEST) tests/system || test $$? -eq 5 || \
-		{ echo '== those that failed, once more, alone:'; \
-		$(PYTEST_$(VARIANT)) $(PYTEST) --last-failed tests/system; }
+	@$(PYTEST_$(VARIANT)) $(PLACES) PYTHON='$(PYTHON)' CACHE=$(B)/pytest \
+		tests/system/run $(PYTEST_ARGS)
 
 .PHONY: programs
 programs: $(UNIT) $(REPLAY) $(SYSTEM)
