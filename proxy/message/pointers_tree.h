@@ -17,12 +17,11 @@
 #define POINTERS_ROOT      1
 #define POINTERS_TOKEN_MAX 255
 #define POINTERS_BUCKETS   32
-#define POINTERS_WORDS     2
 #define POINTERS_SHORT     16 /* bytes of a token that are compared as words */
 
 /* A key, or a token: its first bytes, as many as there are and as fit. */
 struct pointers_words {
-	uint64_t words[POINTERS_WORDS];
+	uint64_t low, high;
 };
 
 struct pointers_node {
@@ -70,8 +69,8 @@ static inline bool pointers_begins(
 	const struct pointers_node *node, struct pointers_words key, size_t size)
 {
 	return size == node->token_size &&
-	       (((key.words[0] & node->mask.words[0]) ^ node->first.words[0]) |
-		       ((key.words[1] & node->mask.words[1]) ^ node->first.words[1])) == 0;
+	       (((key.low & node->mask.low) ^ node->first.low) |
+		       ((key.high & node->mask.high) ^ node->first.high)) == 0;
 }
 
 /*

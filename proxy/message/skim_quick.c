@@ -18,6 +18,9 @@
 /* Bytes from which a key and the first one of its value can be read without a look at the end. */
 #define SKIM_QUICK_KEY ((ptrdiff_t)sizeof(struct pointers_words) + 4)
 
+/* The same with what comes before it. */
+#define SKIM_QUICK_MEMBER (SKIM_QUICK_KEY + 2)
+
 /* Those of a text that are looked at one by one after the first. */
 #define SKIM_QUICK_BLOCKS (32 / SKIM_BLOCK)
 
@@ -77,19 +80,16 @@ __attribute__((noinline)) static void skim_quick_unescape(struct skim *skim,
 	envelope_text_end(skim->envelope, node, JSON_STRING);
 }
 
-/* The first stop from text on, or end. Most are in the first block, those of ids in the third. */
+/*
+ * The first stop from text on, or end, for a text whose first block has none. Of those that end in
+ * the third one there are many: ids.
+ */
 static inline const uint8_t *skim_quick_text(const uint8_t *text, const uint8_t *end)
 {
-	const ptrdiff_t left = end - text;
 	uint64_t stops;
 	int i;
 
-	if (left < SKIM_BLOCK)
-		return skim_text_far(text, end);
-	stops = skim_block_stops(text);
-	if (stops != 0)
-		return text + skim_block_first(stops);
-	if (left < (1 + SKIM_QUICK_BLOCKS) * SKIM_BLOCK)
+	if (end - text < (1 + SKIM_QUICK_BLOCKS) * SKIM_BLOCK)
 		return skim_text_far(text, end);
 	for (i = 0; i < SKIM_QUICK_BLOCKS; i++) {
 		text += SKIM_BLOCK;
@@ -135,12 +135,14 @@ static inline void skim_quick_enter(
 __attribute__((hot)) enum skim_event skim_quick(
 	struct skim *skim, const uint8_t **at, const uint8_t *end)
 {
-	const uint8_t *const last = end - 1;
+	const uint8_t *const last = end - 1, *const last_block = end - SKIM_BLOCK;
+	const uint8_t *const last_member =
+		end - *at < SKIM_QUICK_MEMBER ? NULL : end - SKIM_QUICK_MEMBER;
 	const struct pointers_node *here = skim_here(skim), *next = skim->next;
 	const uint8_t *p = *at, *text, *text_end;
-	uint64_t stops;
-	enum skim_state now = skim->state;
 	enum skim_event event = SKIM_MORE;
+	enum skim_state now = skim->state;
+	uint64_t stops;
 
 	if (now == SKIM_VALUE && next != skim->carrier)
 		goto value;
@@ -157,12 +159,10 @@ after_value:
 	if (!SKIM_USUALLY(skim_after(skim) == SKIM_AFTER_MEMBER))
 		goto after_other;
 after_member:
-	now = SKIM_AFTER_MEMBER;
 	text = p + 2;
-	if (!SKIM_USUALLY(end - text >= SKIM_QUICK_KEY))
+	if (!SKIM_USUALLY(p <= last_member) || !SKIM_USUALLY(memcmp(p, ",\"", 2) == 0))
 		goto after_member_last;
-	if (!SKIM_USUALLY(memcmp(p, ",\"", 2) == 0))
-		goto after_member_last;
+	now = SKIM_AFTER_MEMBER;
 key:
 	stops = skim_block_stops(text);
 	if (!SKIM_USUALLY(stops != 0))
@@ -176,8 +176,9 @@ key:
 		goto carrier;
 	p = text_end + 2;
 	now = SKIM_VALUE;
-	goto value_first;
+	goto value_begin;
 after_member_last:
+	now = SKIM_AFTER_MEMBER;
 	if (p >= last)
 		goto last_byte;
 	if (*p == '}')
@@ -203,12 +204,17 @@ key_last:
 value:
 	if (p >= last)
 		goto out;
-value_first:
+value_begin:
 	if (SKIM_USUALLY(*p == '"')) {
 		text = p + 1;
-		text_end = skim_quick_text(text, end);
-		if (text_end == end)
-			goto out;
+		stops = SKIM_USUALLY(text <= last_block) ? skim_block_stops(text) : 0;
+		if (stops != 0) {
+			text_end = text + skim_block_first(stops);
+		} else {
+			text_end = skim_quick_text(text, end);
+			if (text_end == end)
+				goto out;
+		}
 		if (!SKIM_USUALLY(*text_end == '"'))
 			goto escaped;
 		skim_quick_take(skim, next, JSON_STRING, text, text_end);
@@ -251,8 +257,8 @@ object:
 	here = skim_open_object(skim, next);
 	next = NULL;
 	p++;
-	now = SKIM_KEY_FIRST;
 key_first:
+	now = SKIM_KEY_FIRST;
 	if (p >= last)
 		goto out;
 	text = p + 1;
@@ -268,16 +274,12 @@ array:
 	here = skim_open_array(skim, next);
 	next = here == NULL ? NULL : skim_element(skim);
 	p++;
-	now = SKIM_ELEMENT_FIRST;
 element_first:
+	now = SKIM_ELEMENT_FIRST;
 	if (p >= last)
 		goto out;
-	if (*p == ']')
-		goto close;
-	goto value;
-last_byte:
-	if (p == end || *p != '}')
-		goto out;
+	if (*p != ']')
+		goto value;
 close:
 	if (skim->depth - 1 == skim->carrier_depth)
 		goto out;
@@ -290,6 +292,10 @@ close:
 	}
 	here = skim_here(skim);
 	goto after_value;
+last_byte:
+	if (p == end || *p != '}')
+		goto out;
+	goto close;
 after_other:
 	now = skim_after(skim);
 	if (now == SKIM_DONE)
@@ -309,6 +315,7 @@ after_element:
 	goto value;
 carrier:
 	next = NULL;
+	goto out;
 out:
 	skim->next = next;
 	skim->state = (uint8_t)now;
