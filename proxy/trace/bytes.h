@@ -54,9 +54,12 @@ static inline bool bytes_blocks_equal(struct bytes_block a, struct bytes_block b
 /* Whether both have the same bytes. */
 static inline bool bytes_equal(const char *a, const char *b, size_t size)
 {
-	if (size > 16)
+	if (size > BYTES_SHORT)
 		return memcmp(a, b, size) == 0;
-	return bytes_blocks_equal(bytes_block(a, size), bytes_block(b, size));
+	if (size <= 16)
+		return bytes_blocks_equal(bytes_block(a, size), bytes_block(b, size));
+	return bytes_blocks_equal(bytes_block(a, 16), bytes_block(b, 16)) &&
+	       bytes_blocks_equal(bytes_block(a + size - 16, 16), bytes_block(b + size - 16, 16));
 }
 
 static inline void bytes_copy(char *to, const char *from, size_t size)

@@ -27,7 +27,7 @@ static uint64_t methods_hash(struct span_text name)
 {
 	struct bytes_block ends = bytes_block(name.bytes, name.size);
 
-	return bytes_mix(bytes_mix(name.size, ends.words[0]), ends.words[1]);
+	return bytes_mix(ends.words[0] + name.size, ends.words[1] << 32 | ends.words[1] >> 32);
 }
 
 /* The slot that has the name, or the free one where it would be. */
@@ -37,11 +37,15 @@ static inline struct methods_slot *methods_slot(
 	size_t mask = methods->capacity - 1;
 	size_t at = hash & mask;
 
-	while (methods->slots[at].number != METHODS_OTHER &&
-		(methods->slots[at].hash != hash || methods->slots[at].name.size != name.size ||
-			!bytes_equal(methods->slots[at].name.bytes, name.bytes, name.size)))
+	struct methods_slot *slot = &methods->slots[at];
+
+	while ((slot->hash != hash || slot->name.size != name.size ||
+		       !bytes_equal(slot->name.bytes, name.bytes, name.size)) &&
+		slot->number != METHODS_OTHER) {
 		at = (at + 1) & mask;
-	return &methods->slots[at];
+		slot = &methods->slots[at];
+	}
+	return slot;
 }
 
 static int methods_grow(struct methods *methods)
