@@ -323,6 +323,23 @@ static void fuzz_check(
 	yajl_tree_free(after);
 }
 
+/* The short way says the same. */
+static void fuzz_watch(
+	struct splice *splice, const struct fuzz_run *whole, const struct fuzz_buffer *input)
+{
+	static struct fuzz_run watched;
+	uint8_t *copy = malloc(input->used + 1);
+
+	if (copy == NULL)
+		abort();
+	memcpy(copy, input->bytes, input->used);
+	watched.calls.used = 0;
+	watched.troubles = splice_watch(splice, &fuzz_hooks, &watched, copy, input->used);
+	if (watched.troubles != whole->troubles || !fuzz_same(&watched.calls, &whole->calls))
+		abort();
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -348,5 +365,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 			!fuzz_same(&cut.calls, &whole.calls))
 			abort();
 	}
+	if (mode == SPLICE_WATCH)
+		fuzz_watch(splice, &whole, &input);
 	return 0;
 }
