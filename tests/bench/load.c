@@ -373,7 +373,7 @@ static void peer_message(struct load *load, struct peer *peer, const uint8_t *fo
 	}
 	if (size != found_size || memcmp(load->message, found, size))
 		peer_fail_differs(peer, load->message, size, found, found_size);
-	load->turns += last && pending->request.stream > 1;
+	load->turns += last && !pending->initialize && pending->request.stream > 1;
 	if (last)
 		peer_replied(load, peer, pending, first_ns, now_ns);
 }
