@@ -160,6 +160,7 @@ after_value:
 		goto after_other;
 after_member:
 	text = p + 2;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): last_member is not NULL here */
 	if (!SKIM_USUALLY(p <= last_member) || !SKIM_USUALLY(memcmp(p, ",\"", 2) == 0))
 		goto after_member_last;
 	now = SKIM_AFTER_MEMBER;
