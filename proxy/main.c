@@ -14,6 +14,9 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "config/config.h"
 #include "exporter/exporter.h"
@@ -328,6 +331,14 @@ static int main_start_failed(int failure)
 	return failure == CHILD_NOT_EXECUTABLE ? MAIN_EXIT_NOT_EXECUTABLE : MAIN_EXIT_FAILURE;
 }
 
+/* The settings' files have been read and are gone: their memory need not stay with us. */
+static void main_give_back(void)
+{
+#ifdef __GLIBC__
+	(void)malloc_trim(0); /* whether there was any does not matter */
+#endif
+}
+
 /* Opens what there is to serve. 0, or -1 with program->status set. */
 static int main_start(struct program *program, char *error, size_t error_size)
 {
@@ -348,6 +359,7 @@ static int main_start(struct program *program, char *error, size_t error_size)
 		return -1;
 	program->status = EXIT_SUCCESS;
 	program->started = true;
+	main_give_back();
 	return 0;
 }
 
