@@ -43,11 +43,11 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wol
 	-Wwrite-strings -Wpointer-arith -Wcast-qual -Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough \
 	-Wdouble-promotion -Wnull-dereference -Wconversion -Wno-sign-conversion -Wswitch-enum
 
-CFLAGS_release := -O3 -D_FORTIFY_SOURCE=2 $(LTO:%=% -ffat-lto-objects)
+CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2 $(LTO:%=% -ffat-lto-objects)
 CFLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
 CFLAGS_fuzz    := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
-LTO_release    := -O3 $(LTO)
+LTO_release    := -O2 $(LTO)
 LDFLAGS_release := -fno-lto
 LDFLAGS_asan   := -fsanitize=address,undefined
 LDFLAGS_tsan   := -fsanitize=thread
