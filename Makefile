@@ -60,7 +60,8 @@ COMPILE  := $(CC) -std=c11 -g -I. $(DEFINES) $(WARNINGS) -fstack-protector-stron
 LINK     := $(CC) -pie -Wl,-z,relro,-z,now -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) $(LDLIBS)
 
-SOURCES  := $(wildcard w3c/*.c config/*.c exporter/*.c proxy/*.c proxy/*/*.c)
+SOURCES  := $(wildcard w3c/*.c config/*.c config/*/*.c exporter/*.c exporter/*/*.c proxy/*.c proxy/*/*.c \
+	proxy/*/*/*.c)
 OBJECTS  := $(SOURCES:%.c=$(B)/%.o) $(B)/gen/embedded.o
 MODULES  := $(filter-out $(B)/proxy/main.o,$(OBJECTS))
 EMBEDDED := $(sort $(wildcard config/environments/*.json config/profiles/*.json))
@@ -73,7 +74,8 @@ BENCH    := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 SYSTEM   := $(B)/sidespan $(DEMO) $(BENCH)
 
 C_FILES  := $(SOURCES) $(wildcard tests/*/*.c)
-H_FILES  := $(wildcard w3c/*.h config/*.h exporter/*.h proxy/*.h proxy/*/*.h tests/*/*.h)
+H_FILES  := $(wildcard w3c/*.h config/*.h config/*/*.h exporter/*.h exporter/*/*.h proxy/*.h proxy/*/*.h \
+	proxy/*/*/*.h tests/*/*.h)
 
 # The unit tests' own versions of these stand between the modules and the C library.
 WRAP     := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup

@@ -14,7 +14,7 @@
 #include "config/flags.h"
 #include "config/help.h"
 #include "config/options.h"
-#include "config/rules.h"
+#include "config/consistency.h"
 #include "config/settings.h"
 #include "config/value.h"
 
@@ -196,7 +196,7 @@ static enum config_outcome config_load_all(
 	if (config_apply_files(settings, flags) != 0 || env_load_otel(settings) != 0 ||
 		env_load_sidespan(settings) != 0 || config_copy_command(settings, flags) != 0 ||
 		config_load_profile(settings) != 0 ||
-		rules_apply(settings, flags->check || flags->explain) != 0 ||
+		consistency_apply(settings, flags->check || flags->explain) != 0 ||
 		config_prepare_explain(settings, flags) != 0 || config_make_otlp_url(settings) != 0)
 		return CONFIG_WRONG;
 	if (!flags->check)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "config/profile.h"
+#include "config/profile/profile.h"
 #include "config/url.h"
 #include "config/words.h"
 

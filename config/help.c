@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "config/flags.h"
-#include "config/lifecycle.h"
+#include "config/profile/lifecycle.h"
 #include "config/settings.h"
 #include "config/value.h"
 

@@ -22,13 +22,13 @@
 #include <time.h>
 
 #include "exporter/batch.h"
-#include "exporter/console.h"
-#include "exporter/delivery.h"
-#include "exporter/forest.h"
-#include "exporter/otlp.h"
+#include "exporter/console/console.h"
+#include "exporter/otlp/delivery.h"
+#include "exporter/console/forest.h"
+#include "exporter/otlp/otlp.h"
 #include "exporter/queue.h"
 #include "exporter/report.h"
-#include "exporter/screen.h"
+#include "exporter/console/screen.h"
 #include "exporter/verify.h"
 
 /* So many emptied batches are kept with their memory; fresh pages cost more than the encoding. */

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "exporter/sender.h"
+#include "exporter/otlp/sender.h"
 
 /*
  * What to do with a batch after one attempt to deliver it (OTLP 1.x, "Failures"; OpenTelemetry

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "exporter/console.h"
-#include "exporter/otlp.h"
+#include "exporter/console/console.h"
+#include "exporter/otlp/otlp.h"
 
 struct span_shared *span_shared_new(const struct span_attribute *attributes, size_t count)
 {

@@ -23,7 +23,7 @@
 #include "proxy/address.h"
 #include "proxy/codec/codec.h"
 #include "proxy/endpoint/child.h"
-#include "proxy/explain.h"
+#include "proxy/explain/explain.h"
 #include "proxy/listener.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"

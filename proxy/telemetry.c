@@ -14,7 +14,7 @@
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/trace/tracer.h"
-#include "proxy/trace/work_common.h"
+#include "proxy/trace/follow/work_common.h"
 
 #define TELEMETRY_SCOPE      "sidespan"
 #define TELEMETRY_SCHEMA_URL "https://opentelemetry.io/schemas/1.44.0"

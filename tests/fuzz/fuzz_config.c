@@ -11,7 +11,7 @@
 #include "config/config.h"
 #include "config/file.h"
 #include "config/map.h"
-#include "config/rules.h"
+#include "config/consistency.h"
 #include "config/settings.h"
 #include "config/value.h"
 
@@ -65,7 +65,7 @@ static void fuzz_settings(
 	result = settings_apply(&settings, file, object, source);
 	if (result == 0) {
 		fuzz_print(config);
-		result = rules_apply(&settings, true);
+		result = consistency_apply(&settings, true);
 	}
 	fuzz_require((result == 0) == (error[0] == '\0'));
 	fuzz_require(strpbrk(error, "\r\n\033") == NULL);

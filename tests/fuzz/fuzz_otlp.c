@@ -7,10 +7,10 @@
 
 #include <yajl/yajl_parse.h>
 
-#include "exporter/console.h"
+#include "exporter/console/console.h"
 #include "exporter/escape.h"
-#include "exporter/forest.h"
-#include "exporter/otlp.h"
+#include "exporter/console/forest.h"
+#include "exporter/otlp/otlp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/recording.h"
+#include "proxy/explain/recording.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "exporter/reply.h"
+#include "exporter/otlp/reply.h"
 #include "exporter/retry.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOOD = {
     "w3c/ids.h": "#include <stddef.h>\n",
     "exporter/span.h": '#include "w3c/ids.h"\n',
-    "exporter/sender.c": '#include "exporter/span.h"\n\n#include <curl/curl.h>\n',
+    "exporter/otlp/sender.c": '#include "exporter/span.h"\n\n#include <curl/curl.h>\n',
     "proxy/codec/codec.h": '#include "w3c/ids.h"\n',
     "proxy/message/envelope.h": "#include <stdint.h>\n",
     "proxy/message/skim.h": '#include "proxy/message/envelope.h"\n',

@@ -9,7 +9,7 @@
 
 #include "exporter/exporter.h"
 #include "proxy/trace/tracer.h"
-#include "proxy/trace/work_common.h"
+#include "proxy/trace/follow/work_common.h"
 #include "tests/unit/config_case.h"
 #include "tests/unit/envelope_case.h"
 #include "tests/unit/unit.h"

@@ -1,5 +1,5 @@
 /* Texts of every size up to well above the short ones, each next to unreadable memory. */
-#include "proxy/trace/bytes.h"
+#include "proxy/trace/names/bytes.h"
 #include "tests/unit/unit.h"
 
 enum { SIZE_MAX_TESTED = 3 * BYTES_SHORT };

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy/trace/capture.h"
-#include "proxy/trace/methods.h"
+#include "proxy/trace/requests/capture.h"
+#include "proxy/trace/names/methods.h"
 #include "tests/unit/envelope_case.h"
 #include "tests/unit/unit.h"
 

@@ -1,5 +1,5 @@
 /* Requests that claim spans, by profiles of this test's own: what codex does not do. */
-#include "proxy/trace/claims.h"
+#include "proxy/trace/follow/claims.h"
 
 #include <string.h>
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "exporter/console.h"
-#include "exporter/forest.h"
+#include "exporter/console/console.h"
+#include "exporter/console/forest.h"
 #include "exporter/text.h"
 #include "tests/unit/unit.h"
 

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "config/config.h"
-#include "proxy/asked.h"
-#include "proxy/explain.h"
+#include "proxy/explain/asked.h"
+#include "proxy/explain/explain.h"
 #include "tests/unit/config_case.h"
 #include "tests/unit/unit.h"
 

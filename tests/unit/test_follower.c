@@ -2,7 +2,7 @@
  * Conversations with codex app-server and the spans that must come of them: each row tells one
  * thing that its turns do. What must hold of any conversation is checked after each.
  */
-#include "proxy/trace/follower.h"
+#include "proxy/trace/follow/follower.h"
 
 #include <string.h>
 

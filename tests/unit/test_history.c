@@ -1,5 +1,5 @@
 /* What was closed not long ago: known for a while, by its hash alone. */
-#include "proxy/trace/history.h"
+#include "proxy/trace/follow/history.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Lifecycles of profiles: the codex one in full, every form, every mistake, no memory. */
-#include "config/lifecycle.h"
+#include "config/profile/lifecycle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "config/catalog.h"
 #include "config/file.h"
-#include "config/profile.h"
+#include "config/profile/profile.h"
 #include "tests/unit/unit.h"
 
 static char *const lifecycle_environment[] = {NULL};

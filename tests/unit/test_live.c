@@ -1,11 +1,11 @@
 /* What is learnt about an open span: values, events, streams, who looks; every limit of it. */
-#include "proxy/trace/live.h"
+#include "proxy/trace/follow/live.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/trace/emitter.h"
+#include "proxy/trace/follow/emitter.h"
 #include "tests/unit/envelope_case.h"
 #include "tests/unit/unit.h"
 

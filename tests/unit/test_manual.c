@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "config/file.h"
-#include "config/lifecycle.h"
-#include "config/profile.h"
-#include "config/reader.h"
-#include "proxy/explain.h"
+#include "config/profile/lifecycle.h"
+#include "config/profile/profile.h"
+#include "config/profile/reader.h"
+#include "proxy/explain/explain.h"
 #include "tests/unit/config_case.h"
 #include "tests/unit/unit.h"
 

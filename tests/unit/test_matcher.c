@@ -1,12 +1,12 @@
 /* Rules made ready, and what they find in messages. */
-#include "proxy/trace/matcher.h"
+#include "proxy/trace/follow/matcher.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/file.h"
-#include "config/profile.h"
+#include "config/profile/profile.h"
 #include "tests/unit/envelope_case.h"
 #include "tests/unit/unit.h"
 

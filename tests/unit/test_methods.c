@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy/trace/methods.h"
+#include "proxy/trace/names/methods.h"
 #include "tests/unit/unit.h"
 
 enum { NAMES = 300, NAME_SIZE = 400 };

@@ -11,7 +11,7 @@
 #include <yajl/yajl_tree.h>
 
 #include "exporter/escape.h"
-#include "exporter/otlp.h"
+#include "exporter/otlp/otlp.h"
 #include "exporter/shared.h"
 #include "tests/unit/unit.h"
 

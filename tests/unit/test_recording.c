@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/recording.h"
+#include "proxy/explain/recording.h"
 #include "tests/unit/unit.h"
 
 #define BLOCK 65536 /* what is read at once */

@@ -1,5 +1,5 @@
 /* The table of open spans: all ways to find one, against a list that is searched end to end. */
-#include "proxy/trace/registry.h"
+#include "proxy/trace/follow/registry.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "exporter/reply.h"
+#include "exporter/otlp/reply.h"
 #include "tests/unit/unit.h"
 
 static const struct {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/trace/request.h"
+#include "proxy/trace/requests/request.h"
 #include "tests/unit/unit.h"
 
 enum { VALUES_MAX = 64 };

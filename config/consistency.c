@@ -1,0 +1,212 @@
+/*
+ * Rules between options: one function each, in a table, so that each can be read and tested alone.
+ * The message names what was set where, and what would be right.
+ */
+#include "config/consistency.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/settings.h"
+#include "config/value.h"
+
+#define CONSISTENCY_NAME_SIZE 320
+
+typedef int consistency_rule(struct settings *settings, struct config *config);
+
+static void consistency_parse_url(struct url *url, const char *text)
+{
+	const char *reason;
+	int result = 0;
+
+	if (text != NULL)
+		result = url_parse(url, text, &reason);
+	assert(result == 0); /* its text was checked when it was set */
+	(void)result;
+}
+
+static int consistency_fail(struct settings *settings, enum option_index index, const char *what)
+{
+	char name[CONSISTENCY_NAME_SIZE];
+
+	settings_name(settings, index, name, sizeof name);
+	return settings_fail(settings, "%s: %s", name, what);
+}
+
+static int consistency_fail_value(
+	struct settings *settings, enum option_index index, const char *value, const char *what)
+{
+	char name[CONSISTENCY_NAME_SIZE];
+	char quote[VALUE_QUOTE_SIZE];
+
+	settings_name(settings, index, name, sizeof name);
+	return settings_fail(settings, "%s: %s: %s", name, value_quote(quote, value), what);
+}
+
+static int consistency_one_server(struct settings *settings, struct config *config)
+{
+	if (config->upstream == NULL || config->command == NULL)
+		return 0;
+	return consistency_fail(settings, OPTION_AT_upstream,
+		"there is also a command behind --; must be only one of the two, it is the server");
+}
+
+static int consistency_some_server(struct settings *settings, struct config *config)
+{
+	if (config->upstream != NULL || config->command != NULL)
+		return 0;
+	return settings_fail(settings, "command line: nothing to stand in front of; must be "
+				       "\"sidespan [OPTIONS] -- COMMAND "
+				       "[ARG...]\" to wrap a server, or \"sidespan [OPTIONS] "
+				       "[--listen URL] --upstream URL\"; "
+				       "see --help");
+}
+
+static int consistency_remote(struct settings *settings, struct config *config)
+{
+	if (url_is_local(&config->listen_url) || config->allow_remote)
+		return 0;
+	return consistency_fail_value(settings, OPTION_AT_listen, config->listen,
+		"other machines could use the server through it, and sidespan asks nobody who they "
+		"are; "
+		"must be a loopback address such as 127.0.0.1, or stand with --allow-remote");
+}
+
+static int consistency_upstream_port(struct settings *settings, struct config *config)
+{
+	const struct url *url = &config->upstream_url;
+
+	if ((url->scheme != URL_WS && url->scheme != URL_TCP) || url->port != 0)
+		return 0;
+	return consistency_fail_value(settings, OPTION_AT_upstream, config->upstream,
+		"port 0 is only for listening; must be a port from 1 to 65535");
+}
+
+/* The request target is the client's own, and passed on as it is. */
+static int consistency_paths(struct settings *settings, struct config *config)
+{
+	const char *path = config->upstream_url.path;
+
+	if (config->upstream_url.scheme == URL_WS && path[0] != '\0' && strcmp(path, "/") != 0 &&
+		url_is_websocket(&config->listen_url))
+		return consistency_fail_value(settings, OPTION_AT_upstream, config->upstream,
+			"the path that a WebSocket client asks for is passed on; "
+			"must be without one, ws://HOST:PORT");
+	return 0;
+}
+
+static int consistency_loop(struct settings *settings, struct config *config)
+{
+	if (!url_equals(&config->listen_url, &config->upstream_url))
+		return 0;
+	return consistency_fail_value(settings, OPTION_AT_upstream, config->upstream,
+		"the same as listen; must be the address of the server");
+}
+
+/* A batch that does not fit the queue: an error in what was written for us, else made to fit. */
+static int consistency_batch(struct settings *settings, struct config *config)
+{
+	enum config_source batch = settings_source(settings, OPTION_AT_batch_spans_max);
+	enum config_source queue = settings_source(settings, OPTION_AT_batch_queue_max);
+	char name[CONSISTENCY_NAME_SIZE];
+
+	if (config->batch_spans_max <= config->batch_queue_max)
+		return 0;
+	if (batch != CONFIG_BUILT_IN && batch != CONFIG_OTEL && queue != CONFIG_OTEL) {
+		settings_name(settings, OPTION_AT_batch_spans_max, name, sizeof name);
+		return settings_fail(settings,
+			"%s: \"%lld\": must be at most batch.queue_max, %lld", name,
+			(long long)config->batch_spans_max, (long long)config->batch_queue_max);
+	}
+	if (batch != CONFIG_BUILT_IN)
+		settings_warn(settings,
+			"batch.spans_max: %lld: must be at most batch.queue_max, %lld, which is "
+			"used",
+			(long long)config->batch_spans_max, (long long)config->batch_queue_max);
+	config->batch_spans_max = config->batch_queue_max;
+	return 0;
+}
+
+static int consistency_retry(struct settings *settings, struct config *config)
+{
+	char name[CONSISTENCY_NAME_SIZE];
+
+	if (config->retry_initial_ms <= config->retry_max_ms)
+		return 0;
+	settings_name(settings,
+		settings_source(settings, OPTION_AT_retry_initial_ms) == CONFIG_BUILT_IN
+			? OPTION_AT_retry_max_ms
+			: OPTION_AT_retry_initial_ms,
+		name, sizeof name);
+	return settings_fail(settings,
+		"%s: retry.initial is %lldms and retry.max %lldms; must be at most retry.max", name,
+		(long long)config->retry_initial_ms, (long long)config->retry_max_ms);
+}
+
+static int consistency_strip(struct settings *settings, struct config *config)
+{
+	if (!config->propagation_strip || strcmp(config->propagation_inject, "none") == 0)
+		return 0;
+	return consistency_fail(settings, OPTION_AT_propagation_strip,
+		"what is injected replaces what came; must stand with propagation.inject none");
+}
+
+/* Where OTEL_PROPAGATORS has switched all of it off, the rest need not be. */
+static int consistency_server_requests(struct settings *settings, struct config *config)
+{
+	if (!config->propagation_inject_server_requests ||
+		strcmp(config->propagation_inject, "none") != 0 ||
+		settings_source(settings, OPTION_AT_propagation_inject) == CONFIG_OTEL)
+		return 0;
+	return consistency_fail(settings, OPTION_AT_propagation_inject_server_requests,
+		"propagation.inject is none; must stand with the member to write into");
+}
+
+/* A general endpoint from the command line is not undone by a file's endpoint for traces. */
+static int consistency_endpoint(struct settings *settings, struct config *config)
+{
+	if (settings_source(settings, OPTION_AT_otlp_endpoint) <=
+		settings_source(settings, OPTION_AT_otlp_traces_endpoint))
+		return 0;
+	free(config->otlp_traces_endpoint);
+	config->otlp_traces_endpoint = NULL;
+	return 0;
+}
+
+static int consistency_query(struct settings *settings, struct config *config)
+{
+	if (config->otlp_traces_endpoint != NULL || strchr(config->otlp_endpoint, '?') == NULL)
+		return 0;
+	return consistency_fail_value(settings, OPTION_AT_otlp_endpoint, config->otlp_endpoint,
+		"a path is appended to it; must be without a query, which otlp.traces_endpoint may "
+		"have");
+}
+
+static consistency_rule *const rules[] = {
+	consistency_one_server,
+	consistency_remote,
+	consistency_upstream_port,
+	consistency_paths,
+	consistency_loop,
+	consistency_batch,
+	consistency_retry,
+	consistency_strip,
+	consistency_server_requests,
+	consistency_endpoint,
+	consistency_query,
+};
+
+int consistency_apply(struct settings *settings, bool only_check)
+{
+	struct config *config = settings->config;
+	size_t i;
+
+	consistency_parse_url(&config->listen_url, config->listen);
+	consistency_parse_url(&config->upstream_url, config->upstream);
+	for (i = 0; i < sizeof rules / sizeof *rules; i++)
+		if (rules[i](settings, config) != 0)
+			return -1;
+	return only_check ? 0 : consistency_some_server(settings, config);
+}

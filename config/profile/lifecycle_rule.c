@@ -1,0 +1,426 @@
+/*
+ * Rules of lifecycles: first each member by itself, then what must hold between the members of one
+ * rule and with the span it names. What depends on what a rule does is in two tables.
+ */
+#include "config/profile/lifecycle_rule.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/file.h"
+#include "config/profile/lifecycle.h"
+#include "config/profile/operand.h"
+#include "config/value.h"
+
+#define LIFECYCLE_RULE_WORDS_SIZE 128
+
+static const char *const lifecycle_rule_ons[] = {
+	[LIFECYCLE_ON_REQUEST] = "request",
+	[LIFECYCLE_ON_REPLY] = "reply",
+	[LIFECYCLE_ON_NOTIFICATION] = "notification",
+	[LIFECYCLE_ON_SERVER_REQUEST] = "server_request",
+	[LIFECYCLE_ON_CLIENT_REPLY] = "client_reply",
+	NULL,
+};
+
+static const char *const lifecycle_rule_dos[] = {
+	[LIFECYCLE_CLAIM] = "claim",
+	[LIFECYCLE_OPEN] = "open",
+	[LIFECYCLE_CLOSE] = "close",
+	[LIFECYCLE_LAPSE] = "lapse",
+	[LIFECYCLE_WAKE] = "wake",
+	[LIFECYCLE_ANNOTATE] = "annotate",
+	[LIFECYCLE_EVENT] = "event",
+	[LIFECYCLE_COUNT] = "count",
+	NULL,
+};
+
+#define LIFECYCLE_BIT(constant) (1u << LIFECYCLE_##constant)
+#define LIFECYCLE_RULE_OTHERS                                                                      \
+	(LIFECYCLE_BIT(OPEN) | LIFECYCLE_BIT(CLOSE) | LIFECYCLE_BIT(LAPSE) | LIFECYCLE_BIT(WAKE) | \
+		LIFECYCLE_BIT(ANNOTATE) | LIFECYCLE_BIT(EVENT) | LIFECYCLE_BIT(COUNT))
+
+/* What each message may do. */
+static const unsigned lifecycle_rule_may_do[] = {
+	[LIFECYCLE_ON_REQUEST] = LIFECYCLE_BIT(CLAIM),
+	[LIFECYCLE_ON_REPLY] = LIFECYCLE_RULE_OTHERS,
+	[LIFECYCLE_ON_NOTIFICATION] = LIFECYCLE_RULE_OTHERS,
+	[LIFECYCLE_ON_SERVER_REQUEST] = LIFECYCLE_RULE_OTHERS,
+	[LIFECYCLE_ON_CLIENT_REPLY] = LIFECYCLE_BIT(CLOSE),
+};
+
+/* Members that only some actions take, and the actions that need them. */
+static const struct {
+	const char *member;
+	unsigned takes;
+	unsigned needs;
+} lifecycle_rule_uses[] = {
+	{"root", LIFECYCLE_BIT(OPEN), 0},
+	{"request_id", LIFECYCLE_BIT(CLOSE), 0},
+	{"event", LIFECYCLE_BIT(EVENT), LIFECYCLE_BIT(EVENT)},
+	{"until", LIFECYCLE_BIT(CLAIM), 0},
+	{"joins", LIFECYCLE_BIT(CLAIM), 0},
+	{"alias", LIFECYCLE_BIT(CLAIM), 0},
+	{"set",
+		LIFECYCLE_BIT(CLAIM) | LIFECYCLE_BIT(OPEN) | LIFECYCLE_BIT(CLOSE) |
+			LIFECYCLE_BIT(ANNOTATE) | LIFECYCLE_BIT(EVENT),
+		LIFECYCLE_BIT(ANNOTATE)},
+	{"status", LIFECYCLE_BIT(CLOSE), 0},
+	{"count", LIFECYCLE_BIT(COUNT), 0},
+	{"bytes", LIFECYCLE_BIT(COUNT), 0},
+	{"of", LIFECYCLE_BIT(COUNT), 0},
+	{"first", LIFECYCLE_BIT(COUNT), 0},
+};
+
+static int lifecycle_rule_take_on(struct reader *reader, const struct file_node *node, void *target)
+{
+	int place = reader_find_word(reader, node, lifecycle_rule_ons);
+
+	if (place < 0)
+		return -1;
+	*(enum lifecycle_on *)target = (enum lifecycle_on)place;
+	return 0;
+}
+
+static int lifecycle_rule_take_do(struct reader *reader, const struct file_node *node, void *target)
+{
+	int place = reader_find_word(reader, node, lifecycle_rule_dos);
+
+	if (place < 0)
+		return -1;
+	*(enum lifecycle_do *)target = (enum lifecycle_do)place;
+	return 0;
+}
+
+static int lifecycle_rule_take_until(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	static const char *const words[] = {"reply", "open", NULL};
+	int place = reader_find_word(reader, node, words);
+
+	*(bool *)target = place == 1;
+	return place < 0 ? -1 : 0;
+}
+
+static int lifecycle_rule_take_methods(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_rule *rule = target;
+
+	return reader_take_texts(
+		reader, node, &rule->methods, &rule->method_count, LIFECYCLE_METHODS_MAX);
+}
+
+static int lifecycle_rule_take_when(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_rule *rule = target;
+
+	rule->conditions = reader_new_items(reader, node, FILE_OBJECT, LIFECYCLE_CONDITIONS_MAX,
+		sizeof *rule->conditions, &rule->condition_count);
+	if (rule->conditions == NULL)
+		return -1;
+	return reader_take_items(
+		reader, node, operand_take_condition, rule->conditions, sizeof *rule->conditions);
+}
+
+static int lifecycle_rule_take_key(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_rule *rule = target;
+
+	rule->key = reader_new_items(
+		reader, node, FILE_ARRAY, LIFECYCLE_KEY_MAX, sizeof *rule->key, &rule->key_count);
+	if (rule->key == NULL)
+		return -1;
+	return reader_take_items(reader, node, reader_take_pointer, rule->key, sizeof *rule->key);
+}
+
+static int lifecycle_rule_take_set(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_rule *rule = target;
+
+	rule->settings = reader_new_items(reader, node, FILE_OBJECT, LIFECYCLE_SETTINGS_MAX,
+		sizeof *rule->settings, &rule->setting_count);
+	if (rule->settings == NULL)
+		return -1;
+	return reader_take_items(
+		reader, node, operand_take_setting, rule->settings, sizeof *rule->settings);
+}
+
+/* The span is looked up when all are known. */
+static int lifecycle_rule_expect_text(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	(void)target;
+	return reader_expect(reader, node, FILE_STRING);
+}
+
+static const struct reader_member lifecycle_rule_members[] = {
+	{"name", reader_take_text, offsetof(struct lifecycle_rule, name)},
+	{"on", lifecycle_rule_take_on, offsetof(struct lifecycle_rule, on)},
+	{"methods", lifecycle_rule_take_methods, 0},
+	{"when", lifecycle_rule_take_when, 0},
+	{"do", lifecycle_rule_take_do, offsetof(struct lifecycle_rule, action)},
+	{"span", lifecycle_rule_expect_text, 0},
+	{"key", lifecycle_rule_take_key, 0},
+	{"root", reader_take_pointer, offsetof(struct lifecycle_rule, root)},
+	{"request_id", reader_take_pointer, offsetof(struct lifecycle_rule, request_id)},
+	{"event", reader_take_text, offsetof(struct lifecycle_rule, event)},
+	{"until", lifecycle_rule_take_until, offsetof(struct lifecycle_rule, until_open)},
+	{"joins", reader_take_bool, offsetof(struct lifecycle_rule, joins)},
+	{"alias", reader_take_bool, offsetof(struct lifecycle_rule, alias)},
+	{"set", lifecycle_rule_take_set, 0},
+	{"status", operand_take_status, offsetof(struct lifecycle_rule, status)},
+	{"count", reader_take_text, offsetof(struct lifecycle_rule, stream.count)},
+	{"bytes", reader_take_text, offsetof(struct lifecycle_rule, stream.bytes)},
+	{"of", reader_take_pointer, offsetof(struct lifecycle_rule, stream.of)},
+	{"first", reader_take_text, offsetof(struct lifecycle_rule, stream.first)},
+	{NULL, NULL, 0},
+};
+
+/* Counted from 1. */
+static size_t lifecycle_rule_place(const struct file_node *node)
+{
+	const struct file_node *other;
+	size_t place = 1;
+
+	for (other = node->parent->child; other != node; other = other->next)
+		place++;
+	return place;
+}
+
+/* Writes "a, b": the words of the bits. */
+static void lifecycle_rule_list(unsigned bits, const char *const *words, char *text, size_t size)
+{
+	size_t used = 0;
+	size_t i;
+
+	text[0] = '\0';
+	for (i = 0; words[i] != NULL && used < size; i++)
+		if ((bits & 1u << i) != 0)
+			used += (size_t)snprintf(
+				text + used, size - used, "%s%s", used == 0 ? "" : ", ", words[i]);
+}
+
+static int lifecycle_rule_check_needs(struct reader *reader, const struct file_node *node)
+{
+	if (file_member(node, "on") != NULL && file_member(node, "do") != NULL &&
+		file_member(node, "span") != NULL)
+		return 0;
+	return reader_fail(reader, node, "must have on, do and span");
+}
+
+static int lifecycle_rule_check_do(
+	struct reader *reader, const struct file_node *node, const struct lifecycle_rule *rule)
+{
+	char right[LIFECYCLE_RULE_WORDS_SIZE];
+
+	if ((lifecycle_rule_may_do[rule->on] & 1u << rule->action) != 0)
+		return 0;
+	lifecycle_rule_list(
+		lifecycle_rule_may_do[rule->on], lifecycle_rule_dos, right, sizeof right);
+	return reader_fail(reader, file_member(node, "do"), "\"%s\": on %s, must be %s",
+		lifecycle_rule_dos[rule->action], lifecycle_rule_ons[rule->on], right);
+}
+
+/* The members that other actions take are not there, and what this one needs is. */
+static int lifecycle_rule_check_uses(
+	struct reader *reader, const struct file_node *node, const struct lifecycle_rule *rule)
+{
+	const unsigned bit = 1u << rule->action;
+	const struct file_node *member;
+	char right[LIFECYCLE_RULE_WORDS_SIZE];
+	size_t i;
+
+	for (i = 0; i < sizeof lifecycle_rule_uses / sizeof *lifecycle_rule_uses; i++) {
+		member = file_member(node, lifecycle_rule_uses[i].member);
+		if (member == NULL && (lifecycle_rule_uses[i].needs & bit) != 0)
+			return reader_fail(reader, node, "must have %s, as it is to %s",
+				lifecycle_rule_uses[i].member, lifecycle_rule_dos[rule->action]);
+		if (member == NULL || (lifecycle_rule_uses[i].takes & bit) != 0)
+			continue;
+		lifecycle_rule_list(
+			lifecycle_rule_uses[i].takes, lifecycle_rule_dos, right, sizeof right);
+		return reader_fail(reader, member,
+			"must not stand with \"do\": \"%s\", only with %s",
+			lifecycle_rule_dos[rule->action], right);
+	}
+	return 0;
+}
+
+/* Looks up the span by its name. */
+static int lifecycle_rule_find_span(struct reader *reader, const struct file_node *node,
+	struct lifecycle_rule *rule, const struct lifecycle *lifecycle)
+{
+	const char *name = file_member(node, "span")->text;
+	char quote[VALUE_QUOTE_SIZE];
+
+	for (rule->span = 0; rule->span < lifecycle->span_count; rule->span++)
+		if (strcmp(lifecycle->spans[rule->span].name, name) == 0)
+			return 0;
+	return reader_fail(reader, file_member(node, "span"),
+		"%s: must be one that stands in spans", value_quote(quote, name));
+}
+
+/* How many parts of a span's key the rule must have at least. */
+static size_t lifecycle_rule_parts_min(
+	const struct lifecycle_rule *rule, const struct lifecycle_span *span)
+{
+	if (rule->request_id != NULL)
+		return 0;
+	switch (rule->action) {
+	case LIFECYCLE_OPEN:
+		return rule->on == LIFECYCLE_ON_REPLY ? 0 : span->key_count;
+	case LIFECYCLE_ANNOTATE:
+	case LIFECYCLE_EVENT:
+	case LIFECYCLE_COUNT:
+		return span->key_count;
+	case LIFECYCLE_CLAIM:
+	case LIFECYCLE_CLOSE:
+	case LIFECYCLE_LAPSE:
+	case LIFECYCLE_WAKE:
+		break;
+	}
+	return span->key_count > 0;
+}
+
+static int lifecycle_rule_check_key(struct reader *reader, const struct file_node *node,
+	const struct lifecycle_rule *rule, const struct lifecycle_span *span)
+{
+	const struct file_node *key = file_member(node, "key");
+	size_t least = lifecycle_rule_parts_min(rule, span);
+
+	if (rule->on == LIFECYCLE_ON_CLIENT_REPLY)
+		return key == NULL ? 0
+				   : reader_fail(reader, key,
+					     "must not stand with client_reply, which closes the "
+					     "span of "
+					     "the request that it answers");
+	if (rule->key_count >= least && rule->key_count <= span->key_count)
+		return 0;
+	return reader_fail(reader, key == NULL ? node : key,
+		"%shas %zu pointer%s; must have %s%zu, as the key of span \"%s\"",
+		key == NULL ? "the key " : "", rule->key_count, rule->key_count == 1 ? "" : "s",
+		least < span->key_count ? "1 to " : "", span->key_count, span->name);
+}
+
+static int lifecycle_rule_check_stream(
+	struct reader *reader, const struct file_node *node, const struct lifecycle_rule *rule)
+{
+	const struct lifecycle_stream *stream = &rule->stream;
+
+	if (rule->action != LIFECYCLE_COUNT)
+		return 0;
+	if (stream->count == NULL && stream->bytes == NULL && stream->first == NULL)
+		return reader_fail(
+			reader, node, "must have count, bytes or first, as it is to count");
+	if ((stream->bytes == NULL) != (stream->of == NULL))
+		return reader_fail(reader, file_member(node, stream->of == NULL ? "bytes" : "of"),
+			"must stand with %s", stream->of == NULL ? "of" : "bytes");
+	return 0;
+}
+
+/* An event has little room, and nothing that a sum could be added to. */
+static int lifecycle_rule_check_event(
+	struct reader *reader, const struct file_node *node, const struct lifecycle_rule *rule)
+{
+	size_t i;
+
+	if (rule->action != LIFECYCLE_EVENT)
+		return 0;
+	if (rule->setting_count > LIFECYCLE_EVENT_SETTINGS_MAX)
+		return reader_fail(reader, file_member(node, "set"),
+			"has %zu members; must have, in an event, 1 to %d", rule->setting_count,
+			LIFECYCLE_EVENT_SETTINGS_MAX);
+	for (i = 0; i < rule->setting_count; i++)
+		if (operand_sums(&rule->settings[i].source))
+			return reader_fail(reader, file_member(node, "set"),
+				"\"%s\" must not take a sum, an event has nothing to add to",
+				rule->settings[i].attribute);
+	return 0;
+}
+
+static int lifecycle_rule_check_others(
+	struct reader *reader, const struct file_node *node, const struct lifecycle_rule *rule)
+{
+	if (rule->on == LIFECYCLE_ON_CLIENT_REPLY && rule->request_id != NULL)
+		return reader_fail(reader, file_member(node, "request_id"),
+			"must not stand with client_reply, which is an answer to it");
+	if (rule->on == LIFECYCLE_ON_CLIENT_REPLY && rule->status.pointer != NULL)
+		return reader_fail(reader, file_member(node, "status"),
+			"must not stand with client_reply, which is a result or an error");
+	if (lifecycle_rule_check_stream(reader, node, rule) != 0)
+		return -1;
+	return lifecycle_rule_check_event(reader, node, rule);
+}
+
+/* Its place stands for the name of a rule that has none. */
+static int lifecycle_rule_name(
+	struct reader *reader, const struct file_node *node, struct lifecycle_rule *rule)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof name, "rule %zu", lifecycle_rule_place(node));
+	rule->name = strdup(name);
+	return rule->name == NULL ? reader_fail_memory(reader, node) : 0;
+}
+
+void lifecycle_rule_enter(struct reader *reader, const struct file_node *node)
+{
+	const struct file_node *name = node->type == FILE_OBJECT ? file_member(node, "name") : NULL;
+	char quote[VALUE_QUOTE_SIZE];
+
+	if (name != NULL && name->type == FILE_STRING)
+		reader_enter(reader, node, "rule %s: ", value_quote(quote, name->text));
+	else
+		reader_enter(reader, node, "rule %zu: ", lifecycle_rule_place(node));
+}
+
+int lifecycle_rule_take(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_rule *rule = target;
+
+	lifecycle_rule_enter(reader, node);
+	if (reader_take_members(reader, node, lifecycle_rule_members, rule) != 0)
+		return -1;
+	return rule->name == NULL ? lifecycle_rule_name(reader, node, rule) : 0;
+}
+
+int lifecycle_rule_check(struct reader *reader, const struct file_node *node,
+	struct lifecycle_rule *rule, const struct lifecycle *lifecycle)
+{
+	lifecycle_rule_enter(reader, node);
+	if (lifecycle_rule_check_needs(reader, node) != 0 ||
+		lifecycle_rule_check_do(reader, node, rule) != 0 ||
+		lifecycle_rule_check_uses(reader, node, rule) != 0 ||
+		lifecycle_rule_find_span(reader, node, rule, lifecycle) != 0)
+		return -1;
+	if (lifecycle_rule_check_key(reader, node, rule, &lifecycle->spans[rule->span]) != 0)
+		return -1;
+	return lifecycle_rule_check_others(reader, node, rule);
+}
+
+void lifecycle_rule_done(struct lifecycle_rule *rule)
+{
+	size_t i;
+
+	for (i = 0; i < rule->condition_count; i++)
+		operand_done_condition(&rule->conditions[i]);
+	for (i = 0; i < rule->setting_count; i++)
+		operand_done_setting(&rule->settings[i]);
+	reader_free_texts(rule->methods, rule->method_count);
+	reader_free_texts(rule->key, rule->key_count);
+	operand_done_status(&rule->status);
+	free(rule->conditions);
+	free(rule->settings);
+	free(rule->name);
+	free(rule->root);
+	free(rule->request_id);
+	free(rule->event);
+	free(rule->stream.count);
+	free(rule->stream.bytes);
+	free(rule->stream.of);
+	free(rule->stream.first);
+}

@@ -1,0 +1,204 @@
+/*
+ * Profiles: from the tree of a file to the rows that the tracer follows, member by member. Whatever
+ * fails, what was taken so far hangs in the profile, which is then freed.
+ */
+#include "config/profile/profile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/file.h"
+#include "config/profile/lifecycle.h"
+#include "config/profile/reader.h"
+
+static int profile_take_from(struct reader *reader, const struct file_node *node, void *target)
+{
+	static const char *const words[] = {
+		[PROFILE_FROM_REQUEST] = "request", [PROFILE_FROM_REPLY] = "reply", NULL};
+	int place = reader_find_word(reader, node, words);
+
+	if (place < 0)
+		return -1;
+	*(enum profile_from *)target = (enum profile_from)place;
+	return 0;
+}
+
+static int profile_take_keep(struct reader *reader, const struct file_node *node, void *target)
+{
+	static const char *const words[] = {
+		[PROFILE_KEEP_SPAN] = "span", [PROFILE_KEEP_CONNECTION] = "connection", NULL};
+	int place = reader_find_word(reader, node, words);
+
+	if (place < 0)
+		return -1;
+	*(enum profile_keep *)target = (enum profile_keep)place;
+	return 0;
+}
+
+static int profile_take_methods(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct profile_capture *capture = target;
+
+	return reader_take_texts(
+		reader, node, &capture->methods, &capture->method_count, PROFILE_METHODS_MAX);
+}
+
+static const struct reader_member profile_capture_members[] = {
+	{"from", profile_take_from, offsetof(struct profile_capture, from)},
+	{"keep", profile_take_keep, offsetof(struct profile_capture, keep)},
+	{"pointer", reader_take_pointer, offsetof(struct profile_capture, pointer)},
+	{"attribute", reader_take_text, offsetof(struct profile_capture, attribute)},
+	{"methods", profile_take_methods, 0},
+	{"if_ok", reader_take_bool, offsetof(struct profile_capture, if_ok)},
+	{NULL, NULL, 0},
+};
+
+static int profile_take_capture(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct profile_capture *capture = target;
+
+	if (reader_take_members(reader, node, profile_capture_members, capture) != 0)
+		return -1;
+	if (file_member(node, "from") == NULL || capture->pointer == NULL ||
+		capture->attribute == NULL)
+		return reader_fail(reader, node, "a capture must have from, pointer and attribute");
+	if (capture->if_ok && capture->keep != PROFILE_KEEP_CONNECTION)
+		return reader_fail(reader, file_member(node, "if_ok"),
+			"must stand with \"keep\": \"connection\"");
+	return 0;
+}
+
+static int profile_take_captures(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct profile *profile = target;
+
+	profile->captures = reader_new_items(reader, node, FILE_ARRAY, PROFILE_CAPTURES_MAX,
+		sizeof *profile->captures, &profile->capture_count);
+	if (profile->captures == NULL)
+		return -1;
+	return reader_take_items(
+		reader, node, profile_take_capture, profile->captures, sizeof *profile->captures);
+}
+
+static int profile_take_constant(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct profile_constant *constant = target;
+
+	if (reader_take_key(reader, node, &constant->attribute) != 0)
+		return -1;
+	return reader_take_text(reader, node, &constant->value);
+}
+
+static int profile_take_constants(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct profile *profile = target;
+
+	profile->constants = reader_new_items(reader, node, FILE_OBJECT, PROFILE_CONSTANTS_MAX,
+		sizeof *profile->constants, &profile->constant_count);
+	if (profile->constants == NULL)
+		return -1;
+	return reader_take_items(reader, node, profile_take_constant, profile->constants,
+		sizeof *profile->constants);
+}
+
+static int profile_take_match(struct reader *reader, const struct file_node *node, void *target)
+{
+	static const struct reader_member members[] = {
+		{"command", reader_take_text, offsetof(struct profile, match_command)},
+		{"argument", reader_take_text, offsetof(struct profile, match_argument)},
+		{NULL, NULL, 0},
+	};
+
+	if (reader_take_members(reader, node, members, target) != 0)
+		return -1;
+	if (((struct profile *)target)->match_command == NULL)
+		return reader_fail(reader, node, "must have a command");
+	return 0;
+}
+
+/* Settings are the config's business; here only their kind is looked at. */
+static int profile_take_settings(struct reader *reader, const struct file_node *node, void *target)
+{
+	(void)target;
+	return reader_expect(reader, node, FILE_OBJECT);
+}
+
+static int profile_take_lifecycle(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct profile *profile = target;
+
+	profile->lifecycle = lifecycle_new(reader, node);
+	return profile->lifecycle == NULL ? -1 : 0;
+}
+
+static const struct reader_member profile_members[] = {
+	{"name", reader_take_text, offsetof(struct profile, name)},
+	{"match", profile_take_match, 0},
+	{"settings", profile_take_settings, 0},
+	{"constants", profile_take_constants, 0},
+	{"captures", profile_take_captures, 0},
+	{"lifecycle", profile_take_lifecycle, 0},
+	{NULL, NULL, 0},
+};
+
+struct profile *profile_new(const struct file *file, char *error, size_t error_size)
+{
+	struct reader reader = {.file_name = file->name, .error = error, .error_size = error_size};
+	struct profile *profile = calloc(1, sizeof *profile);
+
+	if (profile == NULL) {
+		(void)snprintf(error, error_size, "%s: out of memory", file->name);
+		return NULL;
+	}
+	if (reader_take_members(&reader, file->root, profile_members, profile) == 0) {
+		if (profile->name != NULL)
+			return profile;
+		(void)snprintf(error, error_size, "%s:%d: \"name\": missing; must be a string",
+			file->name, file->root->line);
+	}
+	profile_free(profile);
+	return NULL;
+}
+
+bool profile_matches(const struct profile *profile, char *const *command)
+{
+	const char *base;
+
+	if (profile->match_command == NULL || command == NULL)
+		return false;
+	base = strrchr(command[0], '/');
+	base = base == NULL ? command[0] : base + 1;
+	if (strcmp(base, profile->match_command) != 0)
+		return false;
+	if (profile->match_argument == NULL)
+		return true;
+	for (command++; *command != NULL; command++)
+		if (strcmp(*command, profile->match_argument) == 0)
+			return true;
+	return false;
+}
+
+void profile_free(struct profile *profile)
+{
+	size_t i;
+
+	if (profile == NULL)
+		return;
+	for (i = 0; i < profile->capture_count; i++) {
+		reader_free_texts(profile->captures[i].methods, profile->captures[i].method_count);
+		free(profile->captures[i].pointer);
+		free(profile->captures[i].attribute);
+	}
+	for (i = 0; i < profile->constant_count; i++) {
+		free(profile->constants[i].attribute);
+		free(profile->constants[i].value);
+	}
+	lifecycle_free(profile->lifecycle);
+	free(profile->captures);
+	free(profile->constants);
+	free(profile->match_command);
+	free(profile->match_argument);
+	free(profile->name);
+	free(profile);
+}

@@ -1,0 +1,87 @@
+#ifndef CONFIG_PROFILE_PROFILE_H
+#define CONFIG_PROFILE_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct file;
+struct lifecycle;
+
+/*
+ * A profile says what kind of server stands behind the proxy: settings that differ from the
+ * built-in ones, constant attributes, and captures (JSON pointer -> attribute). Profiles are JSON
+ * (profiles/NAME.json, compiled in; or a file of the user's) and hold no code:
+ *
+ *	{
+ *		"name": "codex",
+ *		"match": {"command": "codex", "argument": "app-server"},
+ *		"settings": {"service.name": "codex-app-server"},
+ *		"constants": {"app_server.api_version": "v2"},
+ *		"captures": [
+ *			{"from": "request", "methods": ["initialize"], "if_ok": true,
+ *				"pointer": "/params/clientInfo/name",
+ *				"attribute": "app_server.client_name", "keep": "connection"}
+ *		],
+ *		"lifecycle": {...}
+ *	}
+ *
+ * Only "name" is required. In a capture, "methods" left out means all, "keep" is span, "if_ok" is
+ * false. Settings are applied to the config, stronger than the built-in values and weaker than
+ * everything else. The lifecycle is described in lifecycle.h. Any other member is an error with
+ * file and line. sidespan-profile(5) is the description for users.
+ */
+enum profile_from {
+	PROFILE_FROM_REQUEST, /* the pointer is looked up in the client's request */
+	PROFILE_FROM_REPLY,   /* ... in the answer to it */
+};
+
+enum profile_keep {
+	PROFILE_KEEP_SPAN,       /* on that request's span */
+	PROFILE_KEEP_CONNECTION, /* and on all later spans of the connection; the first value stays
+				  */
+};
+
+#define PROFILE_CAPTURES_MAX  64
+#define PROFILE_CONSTANTS_MAX 32
+#define PROFILE_METHODS_MAX   64
+
+/* Captures are applied in order: a later one with a value replaces the same attribute. */
+struct profile_capture {
+	enum profile_from from;
+	enum profile_keep keep;
+	char *pointer;   /* JSON pointer into the message */
+	char *attribute; /* name of the attribute */
+	char **methods;  /* only for these methods; NULL: for all */
+	size_t method_count;
+	bool if_ok; /* PROFILE_KEEP_CONNECTION: only once the request was answered with a result */
+};
+
+struct profile_constant {
+	char *attribute;
+	char *value;
+};
+
+struct profile {
+	char *name;
+	char *match_command;  /* base name of the command it is for; NULL: never chosen by auto */
+	char *match_argument; /* and one of its arguments; NULL: any */
+	struct profile_capture *captures;
+	size_t capture_count;
+	struct profile_constant *constants;
+	size_t constant_count;
+	struct lifecycle *lifecycle; /* owned; NULL: none */
+};
+
+/*
+ * Makes a profile from a parsed file, whose settings it leaves alone. The caller frees; NULL with
+ * one line in error: file, line, member, what would be right.
+ */
+struct profile *profile_new(const struct file *file, char *error, size_t error_size);
+
+/* Whether auto takes this profile for the command. */
+bool profile_matches(const struct profile *profile, char *const *command);
+
+/* NULL and half-built profiles are fine. */
+void profile_free(struct profile *profile);
+
+#endif

@@ -1,0 +1,370 @@
+/*
+ * One POST after the other over one kept connection, by libcurl; no other file knows it. A request
+ * runs in the multi interface, so that sender_wake() and left_ms() can end it at any moment.
+ * Redirects are answers like others. What can fail becomes a sender_result; nothing of a header or
+ * of the URL's user part is ever in an error text.
+ */
+#include "exporter/otlp/sender.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <curl/curl.h>
+
+#include "exporter/exporter.h"
+
+/* How often left_ms() is asked at least. */
+static const int64_t sender_look_ms = 1000;
+/* An answer's memory is kept for the next up to this. */
+static const size_t sender_keep_bytes = 65536;
+
+struct sender {
+	CURLM *multi;               /* owned */
+	CURL *easy;                 /* owned; in multi during a request only */
+	struct curl_slist *plain;   /* owned; request headers */
+	struct curl_slist *gzipped; /* owned; the same with Content-Encoding */
+	bool curl_is_up;
+	size_t response_bytes_max;
+	bool response_is_too_large;
+	int64_t (*left_ms)(void *arg);
+	void *arg; /* borrowed from the caller of sender_new() */
+	struct sender_answer answer;
+	char error[CURL_ERROR_SIZE];
+};
+
+/* What a failed request means; codes not listed are SENDER_UNREACHABLE: trying again is harmless.
+ */
+static const struct {
+	CURLcode code;
+	enum sender_result result;
+} sender_results[] = {
+	{CURLE_OK, SENDER_ANSWERED},
+	{CURLE_OUT_OF_MEMORY, SENDER_NO_MEMORY},
+	{CURLE_UNSUPPORTED_PROTOCOL, SENDER_UNUSABLE},
+	{CURLE_URL_MALFORMAT, SENDER_UNUSABLE},
+	{CURLE_WEIRD_SERVER_REPLY, SENDER_UNUSABLE},
+	{CURLE_SSL_CERTPROBLEM, SENDER_UNUSABLE},
+	{CURLE_SSL_CACERT_BADFILE, SENDER_UNUSABLE},
+	{CURLE_PEER_FAILED_VERIFICATION, SENDER_UNUSABLE},
+	{CURLE_SSL_ISSUER_ERROR, SENDER_UNUSABLE},
+	{CURLE_SSL_CIPHER, SENDER_UNUSABLE},
+	{CURLE_SSL_ENGINE_NOTFOUND, SENDER_UNUSABLE},
+	{CURLE_BAD_CONTENT_ENCODING, SENDER_UNUSABLE},
+	{CURLE_BAD_FUNCTION_ARGUMENT, SENDER_UNUSABLE},
+};
+
+static enum sender_result sender_judge(CURLcode code)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof sender_results / sizeof *sender_results; i++)
+		if (sender_results[i].code == code)
+			return sender_results[i].result;
+	return SENDER_UNREACHABLE;
+}
+
+/* CURLOPT_WRITEFUNCTION: the body, already decompressed. */
+static size_t sender_on_body(char *bytes, size_t one, size_t size, void *arg)
+{
+	struct sender *sender = arg;
+	struct text *body = &sender->answer.body;
+
+	(void)one; /* is always 1 */
+	if (size > sender->response_bytes_max - body->size) {
+		sender->response_is_too_large = true;
+		return 0;
+	}
+	text_append(body, bytes, size);
+	return body->error == TEXT_OK ? size : 0;
+}
+
+static bool sender_is_blank(char byte)
+{
+	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+/* CURLOPT_HEADERFUNCTION: one line of the head. */
+static size_t sender_on_header(char *line, size_t one, size_t size, void *arg)
+{
+	static const char name[] = "retry-after:";
+	struct sender *sender = arg;
+	size_t start = sizeof name - 1, end = size;
+
+	(void)one; /* is always 1 */
+	if (size >= 5 && memcmp(line, "HTTP/", 5) == 0)
+		sender->answer.retry_after[0] = '\0'; /* what came before was an interim answer */
+	if (size < start || strncasecmp(line, name, start) != 0)
+		return size;
+	while (start < end && sender_is_blank(line[start]))
+		start++;
+	while (end > start && sender_is_blank(line[end - 1]))
+		end--;
+	if (end - start >= sizeof sender->answer.retry_after)
+		return size;
+	memcpy(sender->answer.retry_after, line + start, end - start);
+	sender->answer.retry_after[end - start] = '\0';
+	return size;
+}
+
+static int sender_header_add(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(*list, line);
+
+	if (longer == NULL)
+		return -1;
+	*list = longer;
+	return 0;
+}
+
+static int sender_header_add_pair(struct curl_slist **list, const struct exporter_header *header)
+{
+	/* libcurl wants a header without a value to end in a semicolon */
+	bool empty = header->value[0] == '\0';
+	size_t size = strlen(header->name) + strlen(header->value) + 3;
+	char *line = malloc(size);
+	int result = -1;
+
+	if (line == NULL)
+		return -1;
+	(void)snprintf(line, size, "%s%s%s", header->name, empty ? ";" : ": ", header->value);
+	result = sender_header_add(list, line);
+	free(line);
+	return result;
+}
+
+static int sender_headers_build(
+	struct curl_slist **list, const struct exporter_config *config, bool gzipped)
+{
+	size_t i;
+
+	if (sender_header_add(list, "Content-Type: application/json") != 0 ||
+		sender_header_add(list, "Expect:") != 0)
+		return -1;
+	if (gzipped && sender_header_add(list, "Content-Encoding: gzip") != 0)
+		return -1;
+	for (i = 0; i < config->header_count; i++)
+		if (sender_header_add_pair(list, &config->headers[i]) != 0)
+			return -1;
+	return 0;
+}
+
+#define SENDER_SET(sender, option, value) curl_easy_setopt((sender)->easy, (option), (value))
+
+static CURLcode sender_restrict_protocols(struct sender *sender)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+	return SENDER_SET(sender, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	return SENDER_SET(sender, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
+/* Without it, giving up on a slow name server would wait for that name server. */
+static CURLcode sender_quit_quickly(struct sender *sender)
+{
+#if LIBCURL_VERSION_NUM >= 0x075700
+	return SENDER_SET(sender, CURLOPT_QUICK_EXIT, 1L);
+#else
+	(void)sender;
+	return CURLE_OK;
+#endif
+}
+
+/* Only when given: NULL would take away libcurl's own default. */
+static CURLcode sender_set_authority(struct sender *sender, const char *certificate)
+{
+	return certificate == NULL ? CURLE_OK : SENDER_SET(sender, CURLOPT_CAINFO, certificate);
+}
+
+static bool sender_set_connection(struct sender *sender, const struct exporter_config *config)
+{
+	return SENDER_SET(sender, CURLOPT_URL, config->endpoint) == CURLE_OK &&
+	       sender_restrict_protocols(sender) == CURLE_OK &&
+	       sender_quit_quickly(sender) == CURLE_OK &&
+	       SENDER_SET(sender, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       SENDER_SET(sender, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+	       SENDER_SET(sender, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK &&
+	       sender_set_authority(sender, config->certificate) == CURLE_OK &&
+	       SENDER_SET(sender, CURLOPT_SSLKEY, config->client_key) == CURLE_OK &&
+	       SENDER_SET(sender, CURLOPT_SSLCERT, config->client_certificate) == CURLE_OK;
+}
+
+static bool sender_set_request(struct sender *sender, const struct exporter_config *config)
+{
+	return SENDER_SET(sender, CURLOPT_POST, 1L) == CURLE_OK &&
+	       SENDER_SET(sender, CURLOPT_USERAGENT, config->user_agent) == CURLE_OK &&
+	       SENDER_SET(sender, CURLOPT_ACCEPT_ENCODING, "gzip") == CURLE_OK &&
+	       SENDER_SET(sender, CURLOPT_ERRORBUFFER, sender->error) == CURLE_OK &&
+	       SENDER_SET(sender, CURLOPT_WRITEFUNCTION, sender_on_body) == CURLE_OK &&
+	       SENDER_SET(sender, CURLOPT_WRITEDATA, sender) == CURLE_OK &&
+	       SENDER_SET(sender, CURLOPT_HEADERFUNCTION, sender_on_header) == CURLE_OK &&
+	       SENDER_SET(sender, CURLOPT_HEADERDATA, sender) == CURLE_OK;
+}
+
+static int sender_setup(struct sender *sender, const struct exporter_config *config)
+{
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return -1;
+	sender->curl_is_up = true;
+	sender->easy = curl_easy_init();
+	sender->multi = curl_multi_init();
+	if (sender->easy == NULL || sender->multi == NULL)
+		return -1;
+	if (sender_headers_build(&sender->plain, config, false) != 0 ||
+		sender_headers_build(&sender->gzipped, config, true) != 0)
+		return -1;
+	if (!sender_set_connection(sender, config) || !sender_set_request(sender, config))
+		return -1;
+	return 0;
+}
+
+struct sender *sender_new(const struct exporter_config *config, int64_t (*left_ms)(void *arg),
+	void *arg, char *error, size_t error_size)
+{
+	struct sender *sender = calloc(1, sizeof *sender);
+
+	if (sender == NULL)
+		goto fail;
+	sender->left_ms = left_ms;
+	sender->arg = arg;
+	sender->response_bytes_max = config->response_bytes_max;
+	text_init(&sender->answer.body, config->response_bytes_max);
+	if (sender_setup(sender, config) == 0)
+		return sender;
+fail:
+	(void)snprintf(error, error_size, "cannot set up the HTTP client"); /* may be cut */
+	sender_free(sender);
+	return NULL;
+}
+
+void sender_free(struct sender *sender)
+{
+	if (sender == NULL)
+		return;
+	curl_easy_cleanup(sender->easy);
+	if (sender->multi != NULL)
+		(void)curl_multi_cleanup(sender->multi); /* nothing is in it */
+	curl_slist_free_all(sender->plain);
+	curl_slist_free_all(sender->gzipped);
+	text_done(&sender->answer.body);
+	if (sender->curl_is_up)
+		curl_global_cleanup();
+	free(sender);
+}
+
+static void sender_answer_reset(struct sender *sender)
+{
+	struct sender_answer *answer = &sender->answer;
+
+	text_rewind(&answer->body, 0);
+	if (answer->body.capacity > sender_keep_bytes)
+		text_done(&answer->body);
+	answer->status = 0;
+	answer->retry_after[0] = '\0';
+	answer->error[0] = '\0';
+	sender->response_is_too_large = false;
+	sender->error[0] = '\0';
+}
+
+static CURLcode sender_load(struct sender *sender, const char *body, size_t size, bool gzipped)
+{
+	CURLcode code = SENDER_SET(sender, CURLOPT_POSTFIELDS, body);
+
+	if (code == CURLE_OK)
+		code = SENDER_SET(sender, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
+	if (code == CURLE_OK)
+		code = SENDER_SET(
+			sender, CURLOPT_HTTPHEADER, gzipped ? sender->gzipped : sender->plain);
+	return code;
+}
+
+/* Whether the request is through; *code says how. */
+static bool sender_is_done(struct sender *sender, CURLcode *code)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(sender->multi, &left)) != NULL) {
+		if (message->msg == CURLMSG_DONE) {
+			*code = message->data.result;
+			return true;
+		}
+	}
+	return false;
+}
+
+static CURLcode sender_drive(struct sender *sender)
+{
+	CURLcode code;
+	int64_t left_ms;
+	int running;
+
+	for (;;) {
+		if (curl_multi_perform(sender->multi, &running) != CURLM_OK)
+			return CURLE_OUT_OF_MEMORY;
+		if (sender_is_done(sender, &code))
+			return code;
+		left_ms = sender->left_ms(sender->arg);
+		if (left_ms <= 0)
+			return CURLE_OPERATION_TIMEDOUT;
+		if (left_ms > sender_look_ms)
+			left_ms = sender_look_ms;
+		if (curl_multi_poll(sender->multi, NULL, 0, (int)left_ms, NULL) != CURLM_OK)
+			return CURLE_OUT_OF_MEMORY;
+	}
+}
+
+static CURLcode sender_perform(struct sender *sender)
+{
+	CURLcode code;
+
+	if (curl_multi_add_handle(sender->multi, sender->easy) != CURLM_OK)
+		return CURLE_OUT_OF_MEMORY;
+	code = sender_drive(sender);
+	(void)curl_multi_remove_handle(sender->multi, sender->easy); /* it is in there */
+	return code;
+}
+
+static void sender_answer_fill(struct sender *sender, CURLcode code)
+{
+	struct sender_answer *answer = &sender->answer;
+	const char *text = sender->error[0] != '\0' ? sender->error : curl_easy_strerror(code);
+	long status = 0;
+
+	answer->result = sender_judge(code);
+	if (code == CURLE_OPERATION_TIMEDOUT && sender->left_ms(sender->arg) <= 0)
+		answer->result = SENDER_TIMED_OUT;
+	if (sender->response_is_too_large) {
+		answer->result = SENDER_TOO_LARGE;
+		text = "the answer is longer than response_bytes_max";
+	} else if (answer->body.error != TEXT_OK) {
+		answer->result = SENDER_NO_MEMORY;
+	}
+	if (answer->result == SENDER_ANSWERED) {
+		(void)curl_easy_getinfo(sender->easy, CURLINFO_RESPONSE_CODE, &status);
+		answer->status = (int)status;
+	} else {
+		(void)snprintf(answer->error, sizeof answer->error, "%s", text); /* may be cut */
+	}
+}
+
+const struct sender_answer *sender_post(
+	struct sender *sender, const char *body, size_t size, bool gzipped)
+{
+	CURLcode code;
+
+	sender_answer_reset(sender);
+	code = sender_load(sender, body, size, gzipped);
+	if (code == CURLE_OK)
+		code = sender_perform(sender);
+	sender_answer_fill(sender, code);
+	return &sender->answer;
+}
+
+void sender_wake(struct sender *sender)
+{
+	(void)curl_multi_wakeup(sender->multi); /* sender_look_ms will do otherwise */
+}

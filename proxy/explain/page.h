@@ -1,0 +1,54 @@
+#ifndef PROXY_EXPLAIN_PAGE_H
+#define PROXY_EXPLAIN_PAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "exporter/text.h"
+#include "proxy/explain/asked.h"
+#include "proxy/explain/recording.h"
+
+struct envelope;
+
+/*
+ * What --explain writes about messages: a heading for each, or for a moment between them, and notes
+ * below it. The heading of a moment is written when the first note comes, or not at all.
+ */
+#define PAGE_EPOCH_NS (3600 * 1000000000ull) /* the clock when that of a recording is 0 */
+
+struct page {
+	FILE *out;              /* borrowed */
+	const uint64_t *now_ns; /* borrowed: the clock */
+	struct text text;       /* the line being written */
+	bool failed;            /* a text found no memory */
+	bool headed;            /* the heading is written */
+	const char *moment;     /* static; the heading of what happens between messages */
+
+	/* of the line of the recording */
+	unsigned long long number;
+	enum recording_side side;
+	const char *connection; /* borrowed; NULL: it has no name */
+};
+
+/* out and now_ns are borrowed for life. A failure of out is left in it: ferror(). */
+void page_init(struct page *page, FILE *out, const uint64_t *now_ns);
+void page_done(struct page *page);
+
+/* What follows is about that line of the recording; connection is its name, or NULL, borrowed. */
+void page_turn_to_line(
+	struct page *page, const struct recording_line *line, const char *connection);
+
+/* What follows is about no line, but that moment (static text). */
+void page_turn_to_moment(struct page *page, const char *moment);
+
+/* The heading of a message: what it is. asked: by enum recording_side, who asked. */
+void page_write_envelope(struct page *page, const struct envelope *envelope, struct asked asked[2]);
+
+/* The heading of a line that has no envelope, in words. */
+void page_write_heading(struct page *page, const char *what);
+
+/* A line below the heading. */
+void page_write_note(struct page *page, const char *note);
+
+#endif

@@ -1,0 +1,44 @@
+#ifndef PROXY_TRACE_FOLLOW_ACTION_H
+#define PROXY_TRACE_FOLLOW_ACTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/profile/lifecycle.h"
+#include "proxy/message/envelope.h"
+#include "proxy/trace/follow/claims.h"
+#include "proxy/trace/follow/matcher.h"
+#include "proxy/trace/follow/work.h"
+
+/*
+ * What the rules do. For a message an action is filled in and run: each rule that looks at such
+ * messages and whose conditions hold acts in the order of the profile.
+ */
+struct action_message {
+	uint64_t connection; /* that it came on; never 0 */
+	const struct envelope *envelope;
+	uint64_t now_ns;
+};
+
+struct action {
+	struct work *work;
+	struct claims *claims;
+	const struct action_message *message;
+	const struct matcher_method *method;
+	struct submission *submission; /* of the request that it answers, or NULL */
+	struct live *about; /* held; the last span that such an answer started or found, or NULL */
+	const struct traceparent *context; /* of a request of the server: what the client is told */
+	struct live *call;                 /* that an answer of the client is for, or NULL */
+};
+
+void action_run(struct action *action, enum lifecycle_on on);
+
+/* The answer has started or found that span, which other rules may end. */
+void action_find_about(struct action *action, struct live *live);
+
+/*
+ * The key that a rule takes from the message, as far as it is there. False: that is not all of it.
+ */
+bool action_take_key(const struct action *action, const struct matcher_rule *rule, struct key *key);
+
+#endif

@@ -1,0 +1,84 @@
+#ifndef PROXY_TRACE_FOLLOW_FOLLOWER_H
+#define PROXY_TRACE_FOLLOW_FOLLOWER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proxy/trace/follow/action.h"
+#include "proxy/trace/follow/work_common.h"
+
+/*
+ * Follows the work of one backend by the rules of the profile: from the messages on all of its
+ * connections it learns which spans, longer than a request and its answer, begin, change and end.
+ * It never fails towards the conversation: what cannot be followed is counted.
+ */
+#define FOLLOWER_CLAIM_NS (60 * 1000000000ull) /* how long a claim outlives its answer */
+
+struct follower;
+
+/* NULL when out of memory. common is borrowed for life. */
+struct follower *follower_new(struct work_common *common);
+
+/* Ends all that is open for that reason. NULL is allowed. */
+void follower_free(struct follower *follower, enum work_reason reason, uint64_t now_ns);
+
+/*
+ * A request that submits work is on its way. promise: the id that its carrier named, NULL: its own.
+ * NULL: it submits none, or there is no memory. The caller owes exactly one follower_answered() or
+ * follower_unanswered() for what is returned, before the follower is freed.
+ */
+struct submission *follower_request(struct follower *follower,
+	const struct submission_request *request, const struct envelope *envelope,
+	const uint8_t *promise);
+
+/*
+ * The answer has come: an error, or a result, which may start what was asked for. submission: NULL
+ * if there is none. If the promise was not kept by another span, the request's takes its id: it is
+ * put into context.
+ */
+void follower_answered(struct follower *follower, const struct matcher_method *method,
+	struct submission *submission, const struct action_message *message, bool ok,
+	struct traceparent *context);
+
+/* No answer will come. NULL is allowed. */
+void follower_unanswered(
+	struct follower *follower, struct submission *submission, struct traceparent *context);
+
+/* A notification of the server. */
+void follower_notification(struct follower *follower, const struct action_message *message);
+
+/*
+ * A request of the server. context: what its carrier told the client, which the span takes for its
+ * own; NULL: it was told nothing.
+ */
+void follower_server_request(struct follower *follower, const struct action_message *message,
+	const struct traceparent *context);
+
+/* What a request of the server, about to be forwarded to the client, is to carry. */
+struct follower_told {
+	struct traceparent context;
+	struct span_text tracestate; /* borrowed from an open span */
+	bool made; /* for the span that follower_server_request() will open; else one has it */
+};
+
+/* False: it is to carry nothing. */
+bool follower_server_context(struct follower *follower, const struct action_message *message,
+	struct follower_told *told);
+
+/* The client's answer to one. */
+void follower_client_reply(struct follower *follower, const struct action_message *message);
+
+/*
+ * A connection is no more. last: there is no other. backend_lost: it was the backend that ended it;
+ * spans that nobody sees any more end then.
+ */
+void follower_connection_gone(struct follower *follower, uint64_t connection, bool last,
+	bool backend_lost, uint64_t now_ns);
+
+/* Ends all that is open for that reason. */
+void follower_end_all(struct follower *follower, enum work_reason reason, uint64_t now_ns);
+
+/* Once per second or so: tells of long spans, ends what has waited too long. */
+void follower_tick(struct follower *follower, uint64_t now_ns);
+
+#endif

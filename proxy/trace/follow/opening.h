@@ -1,0 +1,9 @@
+#ifndef PROXY_TRACE_FOLLOW_OPENING_H
+#define PROXY_TRACE_FOLLOW_OPENING_H
+
+#include "proxy/trace/follow/action.h"
+
+/* Acts for a rule that opens a span: unless it is open, or was closed, or is not wanted. */
+void opening_run(struct action *action, const struct matcher_rule *rule);
+
+#endif

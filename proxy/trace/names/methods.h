@@ -1,0 +1,40 @@
+#ifndef PROXY_TRACE_NAMES_METHODS_H
+#define PROXY_TRACE_NAMES_METHODS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "exporter/span.h"
+
+/*
+ * The methods that a profile names, each with a number: what is to be done for a message is looked
+ * up once, by its method's number, instead of comparing it with each rule's methods. Filled at the
+ * start, then only read.
+ */
+#define METHODS_OTHER 0 /* the number of all methods that were not added */
+
+struct methods_slot {
+	uint64_t hash;
+	struct span_text name; /* borrowed */
+	unsigned number;       /* METHODS_OTHER: the slot is free */
+};
+
+struct methods {
+	struct methods_slot *slots; /* owned; capacity is a power of two */
+	size_t capacity;
+	unsigned count;
+};
+
+void methods_init(struct methods *methods);
+void methods_done(struct methods *methods);
+
+/*
+ * The number of that method, from 1 on without gaps; new ones are added, their names borrowed for
+ * life. -1 when out of memory.
+ */
+int methods_add(struct methods *methods, const char *name);
+
+/* The number of that method, METHODS_OTHER when it was not added. */
+unsigned methods_find(const struct methods *methods, struct span_text name);
+
+#endif

@@ -1,9 +1,0 @@
-#ifndef PROXY_TRACE_OPENING_H
-#define PROXY_TRACE_OPENING_H
-
-#include "proxy/trace/action.h"
-
-/* Acts for a rule that opens a span: unless it is open, or was closed, or is not wanted. */
-void opening_run(struct action *action, const struct matcher_rule *rule);
-
-#endif

@@ -1,0 +1,187 @@
+/* Captures: from rows of a profile to values of a message; see capture.h. */
+#include "proxy/trace/requests/capture.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/trace/names/cut.h"
+#include "proxy/trace/names/excerpt.h"
+#include "proxy/trace/names/methods.h"
+
+_Static_assert(METHODS_OTHER == 0, "captures_find() falls back to the first set");
+
+static int captures_attribute(struct captures *captures, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < captures->attribute_count; i++)
+		if (strcmp(captures->attributes[i], name) == 0)
+			return (int)i;
+	if (captures->attribute_count == CAPTURE_ATTRIBUTES_MAX)
+		return -1;
+	captures->attributes[captures->attribute_count++] = name;
+	span_key_init(&captures->rendered[i], name);
+	return (int)i;
+}
+
+/* A row of the profile without its methods. */
+static int capture_make(struct capture *capture, struct captures *captures,
+	const struct profile_capture *rule, struct pointers *pointers, char *error,
+	size_t error_size)
+{
+	int attribute = captures_attribute(captures, rule->attribute);
+
+	if (attribute < 0) {
+		(void)snprintf(error, error_size, "attribute %s: a profile has at most %d",
+			rule->attribute, CAPTURE_ATTRIBUTES_MAX);
+		return -1;
+	}
+	*capture = (struct capture){
+		.slot = pointers_add(pointers, rule->pointer, CAPTURE_VALUE_MAX),
+		.attribute = (uint8_t)attribute,
+	};
+	if (capture->slot < 0) {
+		(void)snprintf(error, error_size,
+			"%s: not a JSON pointer, over %d levels deep, or one of over %d",
+			rule->pointer, POINTERS_DEPTH_MAX, POINTERS_SLOTS_MAX);
+		return -1;
+	}
+	if (rule->keep == PROFILE_KEEP_CONNECTION)
+		capture->keep = rule->if_ok ? CAPTURE_KEEP_OK : CAPTURE_KEEP_SEEN;
+	return 0;
+}
+
+/* Makes room for one more row. */
+static int capture_list_grow(struct capture_list *list)
+{
+	struct capture *rows;
+
+	if ((list->count & (list->count - 1)) != 0)
+		return 0; /* there is room up to the next power of two */
+	rows = realloc(list->rows, (list->count > 0 ? 2 * list->count : 1) * sizeof *rows);
+	if (rows == NULL)
+		return -1;
+	list->rows = rows;
+	return 0;
+}
+
+static int capture_list_add(struct capture_list *list, const struct capture *capture)
+{
+	if (capture_list_grow(list) != 0)
+		return -1;
+	list->rows[list->count++] = *capture;
+	list->keeps |= capture->keep != CAPTURE_KEEP_NOT;
+	return 0;
+}
+
+/* Whether the row applies to that method; the names are compared now and never again. */
+static bool capture_applies(
+	const struct profile_capture *rule, const struct methods *methods, size_t method)
+{
+	size_t i;
+
+	for (i = 0; i < rule->method_count; i++)
+		if (methods_find(methods, span_text_of(rule->methods[i])) == method)
+			return true;
+	return rule->method_count == 0;
+}
+
+static int captures_add(struct captures *captures, const struct profile_capture *rule, char *room,
+	const struct methods *methods, struct pointers *pointers, char *error, size_t error_size)
+{
+	struct capture capture;
+	size_t i;
+
+	if (capture_make(&capture, captures, rule, pointers, error, error_size) != 0)
+		return -1;
+	capture.room = room;
+	for (i = 0; i < captures->set_count; i++)
+		if (capture_applies(rule, methods, i) &&
+			capture_list_add(&captures->sets[i].from[rule->from], &capture) != 0) {
+			(void)snprintf(error, error_size, "out of memory");
+			return -1;
+		}
+	return 0;
+}
+
+static int captures_number_methods(const struct profile *profile, struct methods *methods)
+{
+	size_t i, j;
+
+	for (i = 0; i < profile->capture_count; i++)
+		for (j = 0; j < profile->captures[i].method_count; j++)
+			if (methods_add(methods, profile->captures[i].methods[j]) < 0)
+				return -1;
+	return 0;
+}
+
+int captures_init(struct captures *captures, const struct profile *profile, struct methods *methods,
+	struct pointers *pointers, char *error, size_t error_size)
+{
+	size_t i;
+
+	assert(profile->capture_count <= PROFILE_CAPTURES_MAX);
+	*captures = (struct captures){.attribute_count = 0};
+	captures->rooms = calloc(profile->capture_count + 1, sizeof *captures->rooms);
+	if (captures_number_methods(profile, methods) == 0)
+		captures->sets = calloc((size_t)methods->count + 1, sizeof *captures->sets);
+	if (captures->sets == NULL || captures->rooms == NULL) {
+		(void)snprintf(error, error_size, "out of memory");
+		return -1;
+	}
+	captures->set_count = (size_t)methods->count + 1;
+	for (i = 0; i < profile->capture_count; i++)
+		if (captures_add(captures, &profile->captures[i], captures->rooms[i], methods,
+			    pointers, error, error_size) != 0)
+			return -1;
+	return 0;
+}
+
+void captures_done(struct captures *captures)
+{
+	size_t i, j;
+
+	for (i = 0; i < captures->set_count; i++)
+		for (j = 0; j <= PROFILE_FROM_REPLY; j++)
+			free(captures->sets[i].from[j].rows);
+	free(captures->sets);
+	free(captures->rooms);
+	*captures = (struct captures){.attribute_count = 0};
+}
+
+/* The beginning of a value that was cut, with the mark of such. */
+static struct span_text capture_mark(const struct capture *capture, struct span_text text)
+{
+	size_t kept = cut_size(text, CAPTURE_VALUE_MAX);
+
+	memcpy(capture->room, text.bytes, kept);
+	memcpy(capture->room + kept, CUT_MARK, CUT_MARK_SIZE);
+	return (struct span_text){.bytes = capture->room, .size = kept + CUT_MARK_SIZE};
+}
+
+bool capture_take_value(
+	const struct capture *capture, const struct envelope_value *value, struct span_text *text)
+{
+	switch (value->type) {
+	case JSON_STRING:
+	case JSON_NUMBER:
+		*text = excerpt_of(value);
+		if (value->cut)
+			*text = capture_mark(capture, *text);
+		return true;
+	case JSON_TRUE:
+		*text = span_text_of("true");
+		return true;
+	case JSON_FALSE:
+		*text = span_text_of("false");
+		return true;
+	case JSON_ABSENT:
+	case JSON_NULL:
+	case JSON_ARRAY:
+	case JSON_OBJECT:
+		break;
+	}
+	return false;
+}

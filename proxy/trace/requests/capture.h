@@ -1,0 +1,88 @@
+#ifndef PROXY_TRACE_REQUESTS_CAPTURE_H
+#define PROXY_TRACE_REQUESTS_CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/profile/profile.h"
+#include "exporter/span.h"
+#include "proxy/message/envelope.h"
+
+struct methods;
+
+/*
+ * A profile's captures, made ready: every JSON pointer is a slot of the envelope, every attribute
+ * name an index, every method a number with the captures that apply to it, so that looking at a
+ * message compares no texts.
+ */
+#define CAPTURE_ATTRIBUTES_MAX 32
+#define CAPTURE_VALUE_MAX      256 /* bytes kept of one value, with the mark of one that is cut */
+
+/* When a connection begins to remember a value, beyond its request. */
+enum capture_keep {
+	CAPTURE_KEEP_NOT,
+	CAPTURE_KEEP_SEEN, /* as soon as it was seen */
+	CAPTURE_KEEP_OK,   /* once the request was answered with a result */
+};
+
+struct capture {
+	int slot;
+	char *room; /* CAPTURE_VALUE_MAX bytes for a value that was cut; owned by the captures */
+	uint8_t attribute;
+	enum capture_keep keep;
+};
+
+/* Captures from one kind of message, in the order of the profile. */
+struct capture_list {
+	struct capture *rows; /* owned by the captures */
+	size_t count;
+	bool keeps; /* one of them is remembered by the connection */
+};
+
+/* All that apply to requests of one method, and to their answers. */
+struct capture_set {
+	struct capture_list from[PROFILE_FROM_REPLY + 1]; /* by enum profile_from */
+};
+
+struct captures {
+	struct capture_set *sets; /* owned; by the method's number, METHODS_OTHER among them */
+	size_t set_count;
+	char (*rooms)[CAPTURE_VALUE_MAX];                 /* owned; of each row of the profile */
+	const char *attributes[CAPTURE_ATTRIBUTES_MAX];   /* names, borrowed from the profile */
+	struct span_key rendered[CAPTURE_ATTRIBUTES_MAX]; /* of each name */
+	size_t attribute_count;
+};
+
+/*
+ * Adds the profile's methods to methods and its pointers to pointers. The profile is borrowed for
+ * life. 0, or -1 with a text in error; captures_done() is needed after either.
+ */
+int captures_init(struct captures *captures, const struct profile *profile, struct methods *methods,
+	struct pointers *pointers, char *error, size_t error_size);
+void captures_done(struct captures *captures);
+
+/* What applies to the method of that number; methods may have got more since captures_init(). */
+static inline const struct capture_set *captures_find(
+	const struct captures *captures, unsigned method)
+{
+	return &captures->sets[method < captures->set_count ? method : 0];
+}
+
+/* For capture_take(): the same for a value that is there. */
+bool capture_take_value(
+	const struct capture *capture, const struct envelope_value *value, struct span_text *text);
+
+/*
+ * The value in the capture's slot: true and *text when it is a string, a number or a boolean. The
+ * text is borrowed from the envelope or, if it was cut, from the captures until the next one is.
+ */
+static inline bool capture_take(
+	const struct capture *capture, const struct envelope *envelope, struct span_text *text)
+{
+	const struct envelope_value *value = envelope_value(envelope, capture->slot);
+
+	return value->type != JSON_ABSENT && capture_take_value(capture, value, text);
+}
+
+#endif

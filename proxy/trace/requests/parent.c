@@ -1,0 +1,172 @@
+/*
+ * The parent of a request. The W3C texts are judged by w3c/carrier; what
+ * is here is where they stand in a message, and what counts when they do not.
+ */
+#include "proxy/trace/requests/parent.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the environment's ---- */
+
+static int parents_keep_state(struct parents *parents, const struct trace_context *context)
+{
+	if (context->tracestate == NULL)
+		return 0;
+	parents->environment_tracestate = strndup(context->tracestate, context->tracestate_size);
+	return parents->environment_tracestate != NULL ? 0 : -1;
+}
+
+int parents_init(
+	struct parents *parents, bool extracts, const char *traceparent, const char *tracestate)
+{
+	struct trace_context context;
+	enum carrier_verdict verdict;
+
+	*parents = (struct parents){.extracts = extracts};
+	if (traceparent == NULL || traceparent[0] == '\0')
+		return 0; /* an empty variable is as good as none */
+	verdict = carrier_extract(&context, traceparent, strlen(traceparent), tracestate,
+		tracestate != NULL ? strlen(tracestate) : 0);
+	if (verdict == CARRIER_INVALID)
+		log_line(LOG_WARN, "ignoring the invalid TRACEPARENT of the environment");
+	if (verdict != CARRIER_VALID && verdict != CARRIER_VALID_NO_STATE)
+		return 0;
+	parents->has_environment = true;
+	parents->environment = context.traceparent;
+	return verdict == CARRIER_VALID ? parents_keep_state(parents, &context) : 0;
+}
+
+void parents_done(struct parents *parents)
+{
+	free(parents->environment_tracestate);
+	parents->environment_tracestate = NULL;
+}
+
+static void parent_take_environment(struct parent *parent, const struct parents *parents)
+{
+	if (!parents->has_environment)
+		return;
+	parent->present = true;
+	parent->traceparent = parents->environment;
+	if (parents->environment_tracestate != NULL)
+		parent->tracestate = span_text_of(parents->environment_tracestate);
+}
+
+/* ---- the carrier's ---- */
+
+/* Whether the carrier can have members: it is an object or, as codex also takes it, an array. */
+static bool parent_has_members(enum json_type carrier)
+{
+	return carrier == JSON_OBJECT || carrier == JSON_ARRAY;
+}
+
+static const struct envelope_value *parent_traceparent(
+	const struct envelope *envelope, enum json_type carrier)
+{
+	return envelope_value(
+		envelope, carrier == JSON_ARRAY ? ENVELOPE_TRACEPARENT_POS : ENVELOPE_TRACEPARENT);
+}
+
+static const struct envelope_value *parent_tracestate(
+	const struct envelope *envelope, enum json_type carrier)
+{
+	return envelope_value(
+		envelope, carrier == JSON_ARRAY ? ENVELOPE_TRACESTATE_POS : ENVELOPE_TRACESTATE);
+}
+
+/* Whether these two are what most carriers have: a traceparent of the usual size alone. */
+static bool parent_is_plain(
+	const struct envelope_value *traceparent, const struct envelope_value *tracestate)
+{
+	return traceparent->type == JSON_STRING && traceparent->size == TRACEPARENT_SIZE &&
+	       tracestate->type <= JSON_NULL;
+}
+
+static enum carrier_verdict parent_judge(struct trace_context *context,
+	const struct envelope_value *traceparent, const struct envelope_value *tracestate)
+{
+	bool state_usable = tracestate->type == JSON_STRING && !tracestate->cut;
+	enum carrier_verdict verdict;
+
+	if (traceparent->type == JSON_ABSENT || traceparent->type == JSON_NULL)
+		return CARRIER_ABSENT;
+	if (traceparent->type != JSON_STRING)
+		return CARRIER_INVALID;
+	verdict = carrier_extract(context, traceparent->text, traceparent->size,
+		state_usable ? tracestate->text : NULL, tracestate->size);
+	if (verdict == CARRIER_VALID && !state_usable && tracestate->type > JSON_NULL)
+		verdict = CARRIER_VALID_NO_STATE;
+	return verdict;
+}
+
+/* The verdict on the carrier and, when it is valid, the parent. */
+static void parent_take_carrier(struct parent *parent, const struct envelope *envelope)
+{
+	const struct envelope_value *traceparent, *tracestate;
+	struct trace_context context;
+
+	parent->carrier = envelope_value(envelope, ENVELOPE_CARRIER)->type;
+	parent->verdict = parent->carrier <= JSON_NULL ? CARRIER_ABSENT : CARRIER_INVALID;
+	if (!parent_has_members(parent->carrier))
+		return;
+	traceparent = parent_traceparent(envelope, parent->carrier);
+	tracestate = parent_tracestate(envelope, parent->carrier);
+	parent->plain = parent_is_plain(traceparent, tracestate);
+	if (parent->plain)
+		memcpy(parent->said, traceparent->text, sizeof parent->said);
+	parent->verdict = parent_judge(&context, traceparent, tracestate);
+	if (parent->verdict != CARRIER_VALID && parent->verdict != CARRIER_VALID_NO_STATE)
+		return;
+	parent->present = true;
+	parent->traceparent = context.traceparent;
+	if (parent->verdict == CARRIER_VALID && context.tracestate != NULL)
+		parent->tracestate = (struct span_text){
+			.bytes = context.tracestate,
+			.size = context.tracestate_size,
+		};
+}
+
+void parent_find(
+	struct parent *parent, const struct parents *parents, const struct envelope *envelope)
+{
+	parent->verdict = CARRIER_ABSENT;
+	parent->present = false;
+	parent->tracestate = (struct span_text){.size = 0};
+	parent->carrier = JSON_ABSENT;
+	if (!parents->extracts)
+		return;
+	parent_take_carrier(parent, envelope);
+	if (parent->verdict == CARRIER_ABSENT)
+		parent_take_environment(parent, parents);
+}
+
+bool parent_is_said(const struct parent *parent, const struct envelope *envelope)
+{
+	enum json_type carrier = envelope_value(envelope, ENVELOPE_CARRIER)->type;
+	const struct envelope_value *traceparent;
+
+	if (carrier != parent->carrier || !parent_has_members(carrier))
+		return carrier == parent->carrier;
+	traceparent = parent_traceparent(envelope, carrier);
+	return parent->plain &&
+	       parent_is_plain(traceparent, parent_tracestate(envelope, carrier)) &&
+	       memcmp(traceparent->text, parent->said, sizeof parent->said) == 0;
+}
+
+void parent_warn_invalid(struct parents *parents, const struct envelope *envelope, uint64_t now_ns)
+{
+	const struct envelope_value *method = envelope_value(envelope, ENVELOPE_METHOD);
+	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
+	char method_text[128], id_text[128];
+	uint64_t held_back;
+
+	if (!log_limit_pass(&parents->invalid_limit, now_ns, &held_back))
+		return;
+	log_line(LOG_WARN,
+		"ignoring the invalid trace carrier of request %s, id %s: a new trace begins "
+		"(%llu more not logged)",
+		log_escape(method_text, sizeof method_text, method->text, method->size),
+		log_escape(id_text, sizeof id_text, id->text, id->size),
+		(unsigned long long)held_back);
+}

@@ -1,0 +1,231 @@
+/*
+ * From a request in flight to its span. Which values of a message become attributes stands in the
+ * profile's captures; the names of all others stand here, in attributes.c and in common.c. What the
+ * exporter makes of the span is counted there; nothing else can fail.
+ */
+#include "proxy/trace/requests/record.h"
+
+#include <string.h>
+
+#include "exporter/exporter.h"
+#include "proxy/trace/names/attributes.h"
+#include "proxy/trace/names/bytes.h"
+#include "proxy/trace/requests/capture.h"
+#include "proxy/trace/requests/common.h"
+#include "proxy/trace/names/excerpt.h"
+#include "proxy/trace/requests/request.h"
+
+#define RECORD_NAME_MAX    512
+#define RECORD_METHOD_MARK "{method}"
+
+/* What each end means: sidespan.end_reason, and for a request without an answer its status. */
+static const struct {
+	const char *reason;
+	const char *message; /* NULL: there was an answer */
+} record_ends[] = {
+	[TRACER_ANSWERED] = {"answered", NULL},
+	[TRACER_ERROR] = {"error", NULL},
+	[TRACER_CONNECTION_CLOSED] = {"connection_closed", "no answer: the connection was closed"},
+	[TRACER_BACKEND_EXITED] = {"backend_exited", "no answer: the backend ended"},
+	[TRACER_EXPIRED] = {"expired", "no answer within inflight.max_age"},
+	[TRACER_EVICTED] = {"evicted", "no answer yet when inflight.max was reached"},
+	[TRACER_ID_REUSED] = {"id_reused", "no answer yet when the id was used again"},
+	[TRACER_SHUTDOWN] = {"shutdown", "no answer yet at shutdown"},
+};
+
+void record_take_name(struct record_settings *settings, const char *template)
+{
+	const char *mark = strstr(template, RECORD_METHOD_MARK);
+
+	settings->name_before = span_text_of(template);
+	settings->name_has_method = mark != NULL;
+	if (mark == NULL)
+		return;
+	settings->name_before.size = (size_t)(mark - template);
+	settings->name_after = span_text_of(mark + strlen(RECORD_METHOD_MARK));
+}
+
+/* Adds a part of a name behind what there is, as far as there is room. Returns the new size. */
+static size_t record_put_name(char *text, size_t used, struct span_text part)
+{
+	size_t room = RECORD_NAME_MAX - used, size = part.size < room ? part.size : room;
+
+	bytes_copy(text + used, part.bytes, size);
+	return used + size;
+}
+
+/* The name from span.name and the method, in text (RECORD_NAME_MAX bytes). */
+static struct span_text record_name(
+	const struct record_settings *settings, struct span_text method, char *text)
+{
+	size_t size;
+
+	if (!settings->name_has_method)
+		return settings->name_before;
+	size = record_put_name(text, 0, settings->name_before);
+	size = record_put_name(text, size, method);
+	if (settings->name_after.size > 0)
+		size = record_put_name(text, size, settings->name_after);
+	return (struct span_text){.bytes = text, .size = size};
+}
+
+/* ---- captured values ---- */
+
+struct record_values {
+	uint32_t present; /* bits of the attributes that have a value */
+	struct span_text list[CAPTURE_ATTRIBUTES_MAX]; /* by attribute; else undefined */
+};
+
+/* The lowest of some attributes, which is taken out of them. */
+static unsigned record_next(uint32_t *attributes)
+{
+	unsigned next = (unsigned)__builtin_ctz(*attributes);
+
+	*attributes &= *attributes - 1;
+	return next;
+}
+
+/* Values of the request, then of the answer, which is the better witness; one per attribute. */
+static void record_find_values(
+	const struct request *request, const struct envelope *reply, struct record_values *values)
+{
+	const struct capture_list *from_request = &request->captures->from[PROFILE_FROM_REQUEST];
+	const struct capture_list *from_reply = &request->captures->from[PROFILE_FROM_REPLY];
+	unsigned attribute;
+	size_t i;
+
+	values->present = 0;
+	for (i = 0; i < request->value_count; i++) {
+		attribute = from_request->rows[request->values[i].capture].attribute;
+		values->list[attribute] = request->values[i].text;
+		values->present |= UINT32_C(1) << attribute;
+	}
+	for (i = 0; reply != NULL && i < from_reply->count; i++) {
+		attribute = from_reply->rows[i].attribute;
+		if (capture_take(&from_reply->rows[i], reply, &values->list[attribute]))
+			values->present |= UINT32_C(1) << attribute;
+	}
+}
+
+/* Whether one of the values is another than the connection remembers. */
+static bool record_values_differ(const struct record_values *values, const struct common *common)
+{
+	uint32_t both = values->present & common->kept;
+
+	while (both != 0) {
+		unsigned attribute = record_next(&both);
+		struct span_text value = values->list[attribute];
+		struct span_text kept = common_value(common, attribute);
+
+		if (value.size != kept.size || !bytes_equal(value.bytes, kept.bytes, value.size))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Puts the captured values. They come on top of the rendering that the connection's spans share,
+ * which is left out (and NULL returned) when this request says something else than it.
+ */
+static const struct span_shared *record_put_captured(const struct common *common,
+	const struct request *request, const struct envelope *reply, struct attributes *attributes)
+{
+	const struct captures *captures = common->settings->captures;
+	const struct span_shared *shared = common->shared;
+	struct record_values values;
+	uint32_t wanted;
+
+	record_find_values(request, reply, &values);
+	wanted = values.present & ~common->kept;
+	if (record_values_differ(&values, common)) {
+		wanted = values.present | common->kept;
+		shared = NULL;
+		common_put(common, attributes);
+	}
+	while (wanted != 0) {
+		unsigned attribute = record_next(&wanted);
+		bool own = (values.present >> attribute & 1) != 0;
+
+		attributes_put_rendered(attributes, captures->attributes[attribute],
+			&captures->rendered[attribute],
+			own ? values.list[attribute] : common_value(common, attribute));
+	}
+	return shared;
+}
+
+/* ---- the rest ---- */
+
+/* What an error answer says, or why there was none: status, status message, error attributes. */
+static void record_put_failure(struct span *span, struct attributes *attributes,
+	const struct attributes_names *names, enum tracer_end end, const struct envelope *reply)
+{
+	const struct envelope_value *code;
+
+	if (end == TRACER_ANSWERED)
+		return;
+	span->status = SPAN_STATUS_ERROR;
+	if (end != TRACER_ERROR) {
+		span->status_message = span_text_of(record_ends[end].message);
+		attributes_put_named(attributes, names, ATTRIBUTES_ERROR_TYPE,
+			span_text_of(record_ends[end].reason));
+		return;
+	}
+	code = envelope_value(reply, ENVELOPE_ERROR_CODE);
+	span->status_message = excerpt_slot(reply, ENVELOPE_ERROR_MESSAGE);
+	if (code->type == JSON_NUMBER || code->type == JSON_STRING) {
+		struct span_text text = excerpt_of(code);
+
+		attributes_put_named(attributes, names, ATTRIBUTES_STATUS_CODE, text);
+		attributes_put_named(attributes, names, ATTRIBUTES_ERROR_TYPE, text);
+	} else {
+		attributes_put_named(
+			attributes, names, ATTRIBUTES_ERROR_TYPE, span_text_of("_OTHER"));
+	}
+}
+
+static void record_put_version(const struct record_settings *settings, const struct envelope *reply,
+	struct attributes *attributes)
+{
+	const struct attributes_names *names = &settings->common->names;
+	const struct envelope_value *version;
+
+	if (reply == NULL || names->texts[ATTRIBUTES_PROTOCOL_VERSION][1] == NULL)
+		return;
+	version = envelope_value(reply, settings->slot_jsonrpc);
+	if (version->type == JSON_STRING)
+		attributes_put_named(
+			attributes, names, ATTRIBUTES_PROTOCOL_VERSION, excerpt_of(version));
+}
+
+void record_request(const struct record_settings *settings, const struct common *common,
+	const struct request *request, enum tracer_end end, const struct envelope *reply,
+	uint64_t duration_ns)
+{
+	const struct attributes_names *names = &settings->common->names;
+	struct attributes attributes;
+	char name[RECORD_NAME_MAX];
+	struct span span = {
+		.context = request->context,
+		.has_parent = request->has_parent,
+		.parent_is_remote = true,
+		.tracestate = request->tracestate,
+		.name = record_name(settings, request->method, name),
+		.kind = SPAN_KIND_SERVER,
+		.start_unix_ns = request->start_unix_ns,
+		.end_unix_ns = request->start_unix_ns + duration_ns,
+		.status = SPAN_STATUS_UNSET,
+	};
+
+	attributes.count = 0;
+	memcpy(span.parent_span_id, request->parent_span_id, SPAN_ID_SIZE);
+	attributes_put_named(&attributes, names, ATTRIBUTES_METHOD, request->method);
+	attributes_put_named(&attributes, names, ATTRIBUTES_REQUEST_ID, request->id);
+	record_put_version(settings, reply, &attributes);
+	span.shared = record_put_captured(common, request, reply, &attributes);
+	record_put_failure(&span, &attributes, names, end, reply);
+	attributes_put_named(
+		&attributes, names, ATTRIBUTES_END_REASON, span_text_of(record_ends[end].reason));
+	span.attributes = attributes.list;
+	span.attribute_count = attributes.count;
+	exporter_submit(settings->exporter, &span);
+}

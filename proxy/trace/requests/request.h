@@ -1,0 +1,75 @@
+#ifndef PROXY_TRACE_REQUESTS_REQUEST_H
+#define PROXY_TRACE_REQUESTS_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "exporter/span.h"
+#include "proxy/trace/requests/inflight.h"
+
+struct capture_set;
+struct submission;
+
+/*
+ * One request of a client from its first byte to its span: everything the span will say that is
+ * known when the request is forwarded, in a single piece of memory.
+ */
+struct request_value {
+	uint8_t capture; /* index into the captures from requests */
+	struct span_text text;
+};
+
+struct request {
+	struct inflight_entry entry; /* first: the table hands back pointers to it */
+	struct traceparent context;
+	uint8_t parent_span_id[SPAN_ID_SIZE];
+	bool has_parent;
+	bool recorded; /* sampled, and there is somewhere to send the span */
+	bool large;    /* has more memory than those that are used again */
+	uint64_t start_unix_ns;
+	unsigned method_number;             /* see methods.h */
+	const struct capture_set *captures; /* of its method; borrowed from the tracer */
+	struct submission *submission;      /* owned; NULL: it submits no work */
+	struct span_text method;
+	struct span_text id;
+	struct span_text tracestate;
+	size_t value_count;
+	struct request_value *values; /* inside this piece of memory, as all texts are */
+};
+
+/* What a request is known by: texts, borrowed, of which it keeps copies. */
+struct request_texts {
+	struct span_text key;
+	struct span_text method;
+	struct span_text id;
+	struct span_text tracestate;
+	const struct request_value *values;
+	size_t value_count;
+};
+
+/*
+ * Requests come and go at the speed of messages: so many of the usual size are kept when they are
+ * freed, for the next ones.
+ */
+#define REQUEST_SIZE_USUAL 512
+#define REQUEST_SPARES_MAX 64
+
+struct request_pool {
+	struct inflight_entry *spares; /* owned; linked by older */
+	size_t spare_count;
+};
+
+void request_pool_init(struct request_pool *pool);
+
+/* Frees what is spare, not the requests that are in use. */
+void request_pool_done(struct request_pool *pool);
+
+/*
+ * NULL when out of memory. The caller fills in context, parent, times and captures, and frees with
+ * request_free().
+ */
+struct request *request_new(struct request_pool *pool, const struct request_texts *texts);
+void request_free(struct request_pool *pool, struct request *request);
+
+#endif
