@@ -37,7 +37,9 @@ PYTHON ?= $(shell python3 -c 'import pytest' 2>/dev/null && echo python3 || echo
 LTO := $(if $(findstring clang,$(CC)),,-flto=auto)
 
 PACKAGES := libevent_core yajl libcurl zlib libcrypto
-PKGFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null || echo missing)
+# Part of the sandbox, where it is there.
+SECCOMP  := $(shell pkg-config --exists libseccomp && echo libseccomp)
+PKGFLAGS := $(SECCOMP:%=-DSIDESPAN_SECCOMP) $(shell pkg-config --cflags $(PACKAGES) $(SECCOMP) 2>/dev/null || echo missing)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wwrite-strings -Wpointer-arith -Wcast-qual -Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough \
@@ -58,7 +60,7 @@ DEFINES  := -D_GNU_SOURCE -DSIDESPAN_VERSION='"$(VERSION)"' \
 COMPILE  := $(CC) -std=c11 -g -I. $(DEFINES) $(WARNINGS) -fstack-protector-strong -fPIE -fno-plt -pthread \
 	$(CFLAGS_$(VARIANT)) $(PKGFLAGS) $(CPPFLAGS) $(CFLAGS)
 LINK     := $(CC) -pie -Wl,-z,relro,-z,now -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
-LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) $(LDLIBS)
+LIBS     := $(shell pkg-config --libs $(PACKAGES) $(SECCOMP) 2>/dev/null) $(LDLIBS)
 
 SOURCES  := $(wildcard w3c/*.c config/*.c config/*/*.c exporter/*.c exporter/*/*.c proxy/*.c proxy/*/*.c \
 	proxy/*/*/*.c)

@@ -27,6 +27,7 @@
 #include "proxy/listener.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
+#include "proxy/sandbox.h"
 #include "proxy/session.h"
 #include "proxy/telemetry.h"
 #include "proxy/trace/tracer.h"
@@ -339,6 +340,26 @@ static void main_give_back(void)
 #endif
 }
 
+/* A command would inherit all of it; what there was to open is open. */
+static void main_enter_sandbox(const struct program *program)
+{
+	const struct url *listen = &program->config->listen_url;
+	char directory[URL_PATH_MAX + 1], text[64];
+	const char *directories[1] = {directory};
+	const char *slash = strrchr(listen->path, '/');
+	bool is_path = listen->scheme == URL_UNIX || listen->scheme == URL_WS_UNIX;
+
+	if (!program->config->sandbox || program->config->command != NULL)
+		return;
+	if (slash == NULL)
+		(void)snprintf(directory, sizeof directory, ".");
+	else
+		(void)snprintf(directory, sizeof directory, "%.*s", (int)(slash - listen->path + 1),
+			listen->path); /* fits: it is a part */
+	log_line(LOG_DEBUG, "sandbox: %s",
+		sandbox_text(sandbox_enter(directories, is_path), text, sizeof text));
+}
+
 /* Opens what there is to serve. 0, or -1 with program->status set. */
 static int main_start(struct program *program, char *error, size_t error_size)
 {
@@ -355,6 +376,7 @@ static int main_start(struct program *program, char *error, size_t error_size)
 		program->status = main_start_failed(failure); /* it has been logged */
 		return -1;
 	}
+	main_enter_sandbox(program); /* before there is a second thread */
 	if (main_start_exporter(program, error, error_size) != 0)
 		return -1;
 	program->status = EXIT_SUCCESS;
