@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "proxy/codec/handshake.h"
 #include "proxy/codec/http.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
@@ -35,10 +36,10 @@ struct upgrade_head {
 
 struct upgrade {
 	enum upgrade_phase phase;
-	enum http_upgrade wanted; /* by the client */
+	enum handshake wanted; /* by the client */
 	struct upgrade_head request;
 	struct upgrade_head reply;
-	char key[HTTP_WEBSOCKET_KEY_SIZE]; /* of a request of our own */
+	char key[HANDSHAKE_KEY_SIZE]; /* of a request of our own */
 };
 
 /* Never passed on: negotiated between neighbours, and we take part in none of it. */
@@ -188,19 +189,19 @@ static void upgrade_welcome(struct session *session)
 {
 	const struct upgrade_head *sent = &session->upgrade->request;
 	struct http_head *request = &session->loop->head;
-	char accept[HTTP_WEBSOCKET_ACCEPT_SIZE];
+	char accept[HANDSHAKE_ACCEPT_SIZE];
 	char text[UPGRADE_ANSWER_MAX];
 	const struct http_field *key;
 	int size;
 
 	(void)http_request_parse(request, sent->bytes, sent->used); /* it was complete before */
 	key = http_field_find(request, "Sec-WebSocket-Key");
-	assert(key != NULL); /* HTTP_UPGRADE_OK */
-	http_websocket_accept(accept, key->value.bytes, key->value.size);
+	assert(key != NULL); /* HANDSHAKE_OK */
+	handshake_accept(accept, key->value.bytes, key->value.size);
 	size = snprintf(text, sizeof text,
 		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		"Sec-WebSocket-Accept: %.*s\r\n\r\n",
-		HTTP_WEBSOCKET_ACCEPT_SIZE, accept);
+		HANDSHAKE_ACCEPT_SIZE, accept);
 	assert(size > 0 && (size_t)size < sizeof text); /* fixed texts */
 	if (endpoint_write(&session->client, text, (size_t)size) != 0)
 		session_close(session, SESSION_CLIENT_GONE);
@@ -215,7 +216,7 @@ static int upgrade_forward_request(struct session *session)
 {
 	struct upgrade *upgrade = session->upgrade;
 	struct loop *loop = session->loop;
-	bool plain = upgrade->wanted == HTTP_UPGRADE_NONE;
+	bool plain = upgrade->wanted == HANDSHAKE_NONE;
 	size_t size;
 
 	if (http_request_parse(&loop->head, upgrade->request.bytes, upgrade->request.used) !=
@@ -238,11 +239,11 @@ static int upgrade_send_request(struct session *session)
 	int size;
 
 	ids_random(&session->loop->ids, random, sizeof random);
-	http_websocket_key(upgrade->key, random);
+	handshake_key(upgrade->key, random);
 	size = snprintf(text, LOOP_WRITE_SIZE,
 		"GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		"Sec-WebSocket-Key: %.*s\r\nSec-WebSocket-Version: 13\r\n\r\n",
-		route->upstream_path, route->upstream_host, HTTP_WEBSOCKET_KEY_SIZE, upgrade->key);
+		route->upstream_path, route->upstream_host, HANDSHAKE_KEY_SIZE, upgrade->key);
 	if (size < 0 || size >= LOOP_WRITE_SIZE)
 		return -1;
 	return endpoint_write(&session->backend, text, (size_t)size);
@@ -275,7 +276,7 @@ void upgrade_connected(struct session *session)
 		return;
 	}
 	upgrade->phase = UPGRADE_REPLY;
-	if (upgrade->wanted == HTTP_UPGRADE_NONE && !own)
+	if (upgrade->wanted == HANDSHAKE_NONE && !own)
 		upgrade_start_tunnel(session);
 	else
 		endpoint_resume(&session->backend);
@@ -353,8 +354,8 @@ static const char *upgrade_check_relayed(const struct session *session)
 		return "out of memory";
 	(void)http_request_parse(request, sent->bytes, sent->used); /* it was complete before */
 	key = http_field_find(request, "Sec-WebSocket-Key");
-	assert(key != NULL); /* HTTP_UPGRADE_OK */
-	wrong = http_upgrade_reply_check(
+	assert(key != NULL); /* HANDSHAKE_OK */
+	wrong = handshake_check_reply(
 		&session->loop->head, key->value.bytes, key->value.size, request);
 	free(request);
 	return wrong;
@@ -365,8 +366,8 @@ static const char *upgrade_check_reply(const struct session *session)
 	const struct upgrade *upgrade = session->upgrade;
 
 	if (session->route->client_codec != &codec_websocket)
-		return http_upgrade_reply_check(
-			&session->loop->head, upgrade->key, HTTP_WEBSOCKET_KEY_SIZE, NULL);
+		return handshake_check_reply(
+			&session->loop->head, upgrade->key, HANDSHAKE_KEY_SIZE, NULL);
 	return upgrade_check_relayed(session);
 }
 
@@ -455,7 +456,7 @@ static bool upgrade_target_served(const struct session *session)
 /* A request that goes nowhere: a broken handshake, or no HTTP server behind us to ask. */
 static void upgrade_decline(struct session *session)
 {
-	if (session->upgrade->wanted == HTTP_UPGRADE_BAD)
+	if (session->upgrade->wanted == HANDSHAKE_BAD)
 		upgrade_answer(session, session->loop->head.bad_status,
 			session->loop->head.bad_reason, SESSION_HANDSHAKE_FAILED);
 	else
@@ -468,13 +469,13 @@ static void upgrade_got_request(struct session *session)
 	struct upgrade *upgrade = session->upgrade;
 
 	upgrade->request.size = session->loop->head.size;
-	upgrade->wanted = http_upgrade_check(&session->loop->head);
-	if (upgrade->wanted == HTTP_UPGRADE_OK && !upgrade_target_served(session)) {
+	upgrade->wanted = handshake_check(&session->loop->head);
+	if (upgrade->wanted == HANDSHAKE_OK && !upgrade_target_served(session)) {
 		upgrade_answer(session, 404, "no WebSocket at this path", SESSION_HANDSHAKE_FAILED);
 		return;
 	}
-	if (upgrade->wanted == HTTP_UPGRADE_BAD ||
-		(upgrade->wanted == HTTP_UPGRADE_NONE &&
+	if (upgrade->wanted == HANDSHAKE_BAD ||
+		(upgrade->wanted == HANDSHAKE_NONE &&
 			session->route->backend_codec != &codec_websocket))
 		upgrade_decline(session);
 	else
@@ -517,7 +518,7 @@ static void upgrade_read_request(struct session *session)
  */
 static void upgrade_early(struct session *session)
 {
-	if (session->upgrade->wanted == HTTP_UPGRADE_OK && endpoint_at_end(&session->client))
+	if (session->upgrade->wanted == HANDSHAKE_OK && endpoint_at_end(&session->client))
 		session_close(session, SESSION_CLIENT_GONE);
 	else
 		endpoint_pause(&session->client);

@@ -1,5 +1,5 @@
 /*
- * HTTP/1.x heads and the opening handshake of WebSocket.
+ * HTTP/1.x heads.
  *
  * A head is looked at in two steps: is its blank line there, and if so, each line in turn. Strict
  * where two readers of one head could disagree (RFC 9112: folded lines, white space before a colon,
@@ -10,14 +10,8 @@
 #include "proxy/codec/http.h"
 
 #include <assert.h>
-#include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <string.h>
 #include <strings.h>
-
-#define HTTP_WEBSOCKET_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, 1.3 */
-
-#define HTTP_TEXT(literal) ((struct http_text){(literal), sizeof(literal) - 1})
 
 enum http_kind { HTTP_REQUEST, HTTP_RESPONSE };
 
@@ -75,12 +69,12 @@ static bool http_text_has_control(struct http_text text)
 	return false;
 }
 
-static bool http_text_is(struct http_text text, struct http_text other)
+bool http_text_is(struct http_text text, struct http_text other)
 {
 	return text.size == other.size && strncasecmp(text.bytes, other.bytes, text.size) == 0;
 }
 
-static bool http_text_is_exactly(struct http_text text, struct http_text other)
+bool http_text_is_exactly(struct http_text text, struct http_text other)
 {
 	return text.size == other.size && memcmp(text.bytes, other.bytes, text.size) == 0;
 }
@@ -313,7 +307,7 @@ const struct http_field *http_field_find(const struct http_head *head, const cha
 	return NULL;
 }
 
-static size_t http_field_count(const struct http_head *head, const char *name)
+size_t http_field_count(const struct http_head *head, const char *name)
 {
 	struct http_text wanted = {name, strlen(name)};
 	size_t count = 0, i;
@@ -359,124 +353,9 @@ bool http_field_has_token(const struct http_head *head, const char *name, const 
 	return http_fields_have(head, name, (struct http_text){token, strlen(token)}, http_text_is);
 }
 
-/* ---- WebSocket ---- */
-
-/* Base64 of 16 bytes: 22 digits and two pads. */
-static bool http_websocket_key_valid(struct http_text key)
+bool http_field_has_exactly(const struct http_head *head, const char *name, struct http_text token)
 {
-	size_t i;
-
-	if (key.size != HTTP_WEBSOCKET_KEY_SIZE || memcmp(key.bytes + 22, "==", 2) != 0)
-		return false;
-	for (i = 0; i < 22; i++)
-		if (!http_is_alphanumeric(key.bytes[i]) && key.bytes[i] != '+' &&
-			key.bytes[i] != '/')
-			return false;
-	return true;
-}
-
-static bool http_has_body(const struct http_head *request)
-{
-	const struct http_field *length = http_field_find(request, "Content-Length");
-
-	return http_field_find(request, "Transfer-Encoding") != NULL ||
-	       (length != NULL && !http_text_is(length->value, HTTP_TEXT("0")));
-}
-
-static enum http_upgrade http_upgrade_fail(
-	struct http_head *request, unsigned status, const char *reason)
-{
-	(void)http_fail(request, status, reason);
-	return HTTP_UPGRADE_BAD;
-}
-
-enum http_upgrade http_upgrade_check(struct http_head *request)
-{
-	const struct http_field *version = http_field_find(request, "Sec-WebSocket-Version");
-	const struct http_field *key = http_field_find(request, "Sec-WebSocket-Key");
-
-	if (!http_field_has_token(request, "Upgrade", "websocket"))
-		return HTTP_UPGRADE_NONE;
-	if (!http_text_is_exactly(request->method, HTTP_TEXT("GET")))
-		return http_upgrade_fail(request, 400, "WebSocket handshake is not a GET");
-	if (request->version_minor < 1)
-		return http_upgrade_fail(request, 400, "WebSocket handshake in HTTP/1.0");
-	if (http_field_count(request, "Host") != 1)
-		return http_upgrade_fail(request, 400, "not one Host field");
-	if (!http_field_has_token(request, "Connection", "upgrade"))
-		return http_upgrade_fail(request, 400, "Connection field without upgrade");
-	if (http_field_count(request, "Sec-WebSocket-Version") != 1 ||
-		!http_text_is_exactly(version->value, HTTP_TEXT("13")))
-		return http_upgrade_fail(request, 426, "Sec-WebSocket-Version is not 13");
-	if (http_field_count(request, "Sec-WebSocket-Key") != 1 ||
-		!http_websocket_key_valid(key->value))
-		return http_upgrade_fail(request, 400, "bad Sec-WebSocket-Key");
-	if (http_has_body(request))
-		return http_upgrade_fail(request, 400, "WebSocket handshake with a body");
-	return HTTP_UPGRADE_OK;
-}
-
-void http_websocket_accept(
-	char accept[HTTP_WEBSOCKET_ACCEPT_SIZE], const char *key, size_t key_size)
-{
-	struct http_text guid = HTTP_TEXT(HTTP_WEBSOCKET_GUID);
-	uint8_t text[HTTP_WEBSOCKET_KEY_SIZE + sizeof HTTP_WEBSOCKET_GUID];
-	uint8_t digest[SHA_DIGEST_LENGTH];
-	uint8_t encoded[HTTP_WEBSOCKET_ACCEPT_SIZE + 1]; /* terminated by EVP_EncodeBlock */
-
-	assert(key_size == HTTP_WEBSOCKET_KEY_SIZE);
-	memcpy(text, key, key_size);
-	memcpy(text + key_size, guid.bytes, guid.size);
-	SHA1(text, key_size + guid.size, digest);
-	(void)EVP_EncodeBlock(encoded, digest, sizeof digest); /* cannot fail: size is fixed */
-	memcpy(accept, encoded, HTTP_WEBSOCKET_ACCEPT_SIZE);
-}
-
-void http_websocket_key(char key[HTTP_WEBSOCKET_KEY_SIZE], const uint8_t random[16])
-{
-	uint8_t encoded[HTTP_WEBSOCKET_KEY_SIZE + 1]; /* terminated by EVP_EncodeBlock */
-
-	(void)EVP_EncodeBlock(encoded, random, 16); /* cannot fail: size is fixed */
-	memcpy(key, encoded, HTTP_WEBSOCKET_KEY_SIZE);
-}
-
-/* Subprotocol names are compared as they are (RFC 6455, 4.1). */
-static const char *http_subprotocol_check(
-	const struct http_head *reply, const struct http_head *offered)
-{
-	const struct http_field *chosen = http_field_find(reply, "Sec-WebSocket-Protocol");
-
-	if (chosen == NULL)
-		return NULL;
-	if (http_field_count(reply, "Sec-WebSocket-Protocol") != 1)
-		return "more than one Sec-WebSocket-Protocol";
-	if (offered == NULL || chosen->value.size == 0 ||
-		!http_fields_have(
-			offered, "Sec-WebSocket-Protocol", chosen->value, http_text_is_exactly))
-		return "subprotocol that was not offered";
-	return NULL;
-}
-
-const char *http_upgrade_reply_check(const struct http_head *reply, const char *key,
-	size_t key_size, const struct http_head *offered)
-{
-	const struct http_field *upgrade = http_field_find(reply, "Upgrade");
-	const struct http_field *accept = http_field_find(reply, "Sec-WebSocket-Accept");
-	char expected[HTTP_WEBSOCKET_ACCEPT_SIZE];
-
-	if (reply->status != 101)
-		return "status is not 101";
-	if (upgrade == NULL || !http_text_is(upgrade->value, HTTP_TEXT("websocket")))
-		return "Upgrade is not websocket";
-	if (!http_field_has_token(reply, "Connection", "upgrade"))
-		return "Connection field without upgrade";
-	http_websocket_accept(expected, key, key_size);
-	if (http_field_count(reply, "Sec-WebSocket-Accept") != 1 ||
-		!http_text_is_exactly(accept->value, (struct http_text){expected, sizeof expected}))
-		return "wrong Sec-WebSocket-Accept";
-	if (http_field_find(reply, "Sec-WebSocket-Extensions") != NULL)
-		return "extension that was not offered";
-	return http_subprotocol_check(reply, offered);
+	return http_fields_have(head, name, token, http_text_is_exactly);
 }
 
 /* ---- writing ---- */

@@ -6,8 +6,7 @@
 #include <stdint.h>
 
 /*
- * HTTP/1.1 message heads (RFC 9112) and the opening handshake of WebSocket (RFC 6455, section 4).
- * Pure: text in, text out. Bodies are not touched here.
+ * HTTP/1.1 message heads (RFC 9112). Pure: text in, text out. Bodies are not touched here.
  */
 #define HTTP_FIELDS_MAX 512
 
@@ -17,6 +16,9 @@ struct http_text {
 	const char *bytes; /* borrowed from the parsed head */
 	size_t size;
 };
+
+/* Of a string literal. */
+#define HTTP_TEXT(literal) ((struct http_text){(literal), sizeof(literal) - 1})
 
 struct http_field {
 	struct http_text name;
@@ -47,35 +49,18 @@ enum http_result http_response_parse(struct http_head *head, const char *bytes, 
 /* First field of that name (case-insensitive), or NULL. */
 const struct http_field *http_field_find(const struct http_head *head, const char *name);
 
-/* Whether any field of that name has token among its comma-separated values (case-insensitive). */
-bool http_field_has_token(const struct http_head *head, const char *name, const char *token);
-
-/* ---- WebSocket opening handshake ---- */
-
-#define HTTP_WEBSOCKET_KEY_SIZE    24 /* base64 of 16 bytes */
-#define HTTP_WEBSOCKET_ACCEPT_SIZE 28 /* base64 of a SHA-1 */
-
-enum http_upgrade {
-	HTTP_UPGRADE_NONE, /* an ordinary request */
-	HTTP_UPGRADE_OK,   /* a complete WebSocket handshake (RFC 6455, 4.2.1) */
-	HTTP_UPGRADE_BAD,  /* wants WebSocket, wrongly: head->bad_status 400 or 426, bad_reason */
-};
-
-enum http_upgrade http_upgrade_check(struct http_head *request);
-
-/* RFC 6455, 4.2.2 step 5.4. key_size is HTTP_WEBSOCKET_KEY_SIZE. No terminator. */
-void http_websocket_accept(
-	char accept[HTTP_WEBSOCKET_ACCEPT_SIZE], const char *key, size_t key_size);
-/* Base64 of 16 random bytes. No terminator. */
-void http_websocket_key(char key[HTTP_WEBSOCKET_KEY_SIZE], const uint8_t random[16]);
+size_t http_field_count(const struct http_head *head, const char *name);
 
 /*
- * Checks a backend's 101 against the request that it answers (RFC 6455, 4.1, last list): Upgrade,
- * Connection, the accept value for key, no extension, a subprotocol only if it was offered
- * (offered: the request head, or NULL for none). Returns NULL, or what is wrong as a static text.
+ * Whether any field of that name has token among its comma-separated values: in any case, or, for
+ * names that are compared as they are, exactly.
  */
-const char *http_upgrade_reply_check(const struct http_head *reply, const char *key,
-	size_t key_size, const struct http_head *offered);
+bool http_field_has_token(const struct http_head *head, const char *name, const char *token);
+bool http_field_has_exactly(const struct http_head *head, const char *name, struct http_text token);
+
+/* Whether two texts are the same, in any case or exactly. */
+bool http_text_is(struct http_text text, struct http_text other);
+bool http_text_is_exactly(struct http_text text, struct http_text other);
 
 /*
  * Copies a head to text (size bytes of room) without the fields whose names are in drop (a

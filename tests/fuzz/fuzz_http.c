@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/codec/handshake.h"
 #include "proxy/codec/http.h"
 
 #define FUZZ_KEY "dGhlIHNhbXBsZSBub25jZQ=="
@@ -94,9 +95,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	if (result == HTTP_DONE) {
 		fuzz_copy(&head, request);
 		if (request)
-			(void)http_upgrade_check(&head);
+			(void)handshake_check(&head);
 		else
-			(void)http_upgrade_reply_check(&head, FUZZ_KEY, strlen(FUZZ_KEY), &head);
+			(void)handshake_check_reply(&head, FUZZ_KEY, strlen(FUZZ_KEY), &head);
 	}
 	free(copy);
 	return 0;

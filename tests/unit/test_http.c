@@ -1,13 +1,10 @@
-/* Heads good and bad, at every length of what has come so far; the WebSocket handshake, both ways.
- */
+/* Heads good and bad, at every length of what has come so far. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "proxy/codec/http.h"
 #include "tests/unit/unit.h"
-
-#define TEST_KEY "dGhlIHNhbXBsZSBub25jZQ=="
 
 static struct http_head test_head;
 
@@ -263,151 +260,6 @@ START_TEST(test_field_tokens)
 }
 END_TEST
 
-/* ---- handshake ---- */
-
-#define TEST_HOST    "Host: a\r\n"
-#define TEST_UPGRADE "Upgrade: websocket\r\n"
-#define TEST_CONNECT "Connection: Upgrade\r\n"
-#define TEST_VERSION "Sec-WebSocket-Version: 13\r\n"
-#define TEST_KEYED   "Sec-WebSocket-Key: " TEST_KEY "\r\n"
-#define TEST_GET     "GET / HTTP/1.1\r\n"
-#define TEST_ALL     TEST_HOST TEST_UPGRADE TEST_CONNECT TEST_VERSION TEST_KEYED
-
-static const struct {
-	const char *head;
-	enum http_upgrade upgrade;
-	unsigned status;
-	const char *reason;
-} test_upgrades[] = {
-	{TEST_GET TEST_ALL, HTTP_UPGRADE_OK, 0, NULL},
-	{TEST_GET TEST_HOST TEST_KEYED TEST_VERSION
-		"upgrade: h2c, WebSocket\r\nconnection: keep-alive, UPGRADE\r\n",
-		HTTP_UPGRADE_OK, 0, NULL},
-	{TEST_GET TEST_ALL "Content-Length: 0\r\n", HTTP_UPGRADE_OK, 0, NULL},
-	{TEST_GET TEST_HOST, HTTP_UPGRADE_NONE, 0, NULL},
-	{TEST_GET TEST_HOST TEST_CONNECT TEST_VERSION TEST_KEYED, HTTP_UPGRADE_NONE, 0, NULL},
-	{TEST_GET TEST_HOST TEST_CONNECT "Upgrade: h2c\r\n", HTTP_UPGRADE_NONE, 0, NULL},
-	{"POST / HTTP/1.1\r\n" TEST_ALL, HTTP_UPGRADE_BAD, 400, "WebSocket handshake is not a GET"},
-	{"get / HTTP/1.1\r\n" TEST_ALL, HTTP_UPGRADE_BAD, 400, "WebSocket handshake is not a GET"},
-	{"GET / HTTP/1.0\r\n" TEST_ALL, HTTP_UPGRADE_BAD, 400, "WebSocket handshake in HTTP/1.0"},
-	{TEST_GET TEST_UPGRADE TEST_CONNECT TEST_VERSION TEST_KEYED, HTTP_UPGRADE_BAD, 400,
-		"not one Host field"},
-	{TEST_GET TEST_ALL TEST_HOST, HTTP_UPGRADE_BAD, 400, "not one Host field"},
-	{TEST_GET TEST_HOST TEST_UPGRADE TEST_VERSION TEST_KEYED, HTTP_UPGRADE_BAD, 400,
-		"Connection field without upgrade"},
-	{TEST_GET TEST_HOST TEST_UPGRADE TEST_CONNECT TEST_KEYED "Sec-WebSocket-Version: 8\r\n",
-		HTTP_UPGRADE_BAD, 426, "Sec-WebSocket-Version is not 13"},
-	{TEST_GET TEST_HOST TEST_UPGRADE TEST_CONNECT TEST_KEYED, HTTP_UPGRADE_BAD, 426,
-		"Sec-WebSocket-Version is not 13"},
-	{TEST_GET TEST_ALL TEST_VERSION, HTTP_UPGRADE_BAD, 426, "Sec-WebSocket-Version is not 13"},
-	{TEST_GET TEST_HOST TEST_UPGRADE TEST_CONNECT TEST_VERSION, HTTP_UPGRADE_BAD, 400,
-		"bad Sec-WebSocket-Key"},
-	{TEST_GET TEST_ALL TEST_KEYED, HTTP_UPGRADE_BAD, 400, "bad Sec-WebSocket-Key"},
-#define TEST_WITH_KEY(key)                                                                         \
-	TEST_GET TEST_HOST TEST_UPGRADE TEST_CONNECT TEST_VERSION "Sec-WebSocket-Key: " key "\r\n"
-	{TEST_WITH_KEY("+/hlIHNhbXBsZSBub25jZQ=="), HTTP_UPGRADE_OK, 0, NULL},
-	{TEST_WITH_KEY(""), HTTP_UPGRADE_BAD, 400, "bad Sec-WebSocket-Key"},
-	{TEST_WITH_KEY("dGhlIHNhbXBsZSBub25jZQ="), HTTP_UPGRADE_BAD, 400, "bad Sec-WebSocket-Key"},
-	{TEST_WITH_KEY("dGhlIHNhbXBsZSBub25jZQAA"), HTTP_UPGRADE_BAD, 400, "bad Sec-WebSocket-Key"},
-	{TEST_WITH_KEY("dGhlIHNhbXBsZSBub25jZQA="), HTTP_UPGRADE_BAD, 400, "bad Sec-WebSocket-Key"},
-	{TEST_WITH_KEY("dGhlIHNhbXBsZSBub25jZ*=="), HTTP_UPGRADE_BAD, 400, "bad Sec-WebSocket-Key"},
-	{TEST_WITH_KEY("dGhl-HNhbXBsZSBub25jZQ=="), HTTP_UPGRADE_BAD, 400, "bad Sec-WebSocket-Key"},
-	{TEST_WITH_KEY("dGhlIHNhbXBsZSBub25jZQ==AAAA"), HTTP_UPGRADE_BAD, 400,
-		"bad Sec-WebSocket-Key"},
-	{TEST_GET TEST_ALL "Content-Length: 5\r\n", HTTP_UPGRADE_BAD, 400,
-		"WebSocket handshake with a body"},
-	{TEST_GET TEST_ALL "Transfer-Encoding: chunked\r\n", HTTP_UPGRADE_BAD, 400,
-		"WebSocket handshake with a body"},
-};
-
-static void test_parse(struct http_head *head, bool request, char text[1024], const char *lines)
-{
-	int size = snprintf(text, 1024, "%s\r\n", lines);
-
-	ck_assert_int_lt(size, 1024);
-	ck_assert_int_eq(request ? http_request_parse(head, text, (size_t)size)
-				 : http_response_parse(head, text, (size_t)size),
-		HTTP_DONE);
-}
-
-START_TEST(test_upgrade)
-{
-	char text[1024];
-
-	test_parse(&test_head, true, text, test_upgrades[_i].head);
-	ck_assert_int_eq(http_upgrade_check(&test_head), test_upgrades[_i].upgrade);
-	ck_assert_uint_eq(test_head.bad_status, test_upgrades[_i].status);
-	ck_assert_pstr_eq(test_head.bad_reason, test_upgrades[_i].reason);
-}
-END_TEST
-
-/* RFC 6455, 1.3. */
-START_TEST(test_rfc_example)
-{
-	char key[HTTP_WEBSOCKET_KEY_SIZE], accept[HTTP_WEBSOCKET_ACCEPT_SIZE];
-
-	http_websocket_key(key, (const uint8_t *)"the sample nonce");
-	ck_assert_mem_eq(key, TEST_KEY, sizeof key);
-	http_websocket_accept(accept, key, sizeof key);
-	ck_assert_mem_eq(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", sizeof accept);
-}
-END_TEST
-
-#define TEST_101     "HTTP/1.1 101 Switching Protocols\r\n"
-#define TEST_ACCEPT  "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
-#define TEST_REPLIED TEST_101 TEST_UPGRADE TEST_CONNECT TEST_ACCEPT
-#define TEST_OFFER                                                                                 \
-	TEST_GET TEST_ALL "Sec-WebSocket-Protocol: v1, v2\r\nSec-WebSocket-Protocol: v3\r\n"
-
-static const struct {
-	const char *reply, *offered, *fault;
-} test_replies[] = {
-	{TEST_REPLIED, NULL, NULL},
-	{TEST_REPLIED, TEST_OFFER, NULL},
-	{TEST_101 "UPGRADE: WebSocket\r\nconnection: a, upgrade\r\n" TEST_ACCEPT, NULL, NULL},
-	{"HTTP/1.1 200 OK\r\n" TEST_UPGRADE TEST_CONNECT TEST_ACCEPT, NULL, "status is not 101"},
-	{TEST_101 TEST_CONNECT TEST_ACCEPT, NULL, "Upgrade is not websocket"},
-	{TEST_101 "Upgrade: h2c\r\n" TEST_CONNECT TEST_ACCEPT, NULL, "Upgrade is not websocket"},
-	{TEST_101 TEST_UPGRADE TEST_ACCEPT, NULL, "Connection field without upgrade"},
-	{TEST_101 TEST_UPGRADE "Connection: close\r\n" TEST_ACCEPT, NULL,
-		"Connection field without upgrade"},
-	{TEST_101 TEST_UPGRADE TEST_CONNECT, NULL, "wrong Sec-WebSocket-Accept"},
-	{TEST_101 TEST_UPGRADE TEST_CONNECT
-		"Sec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
-		NULL, "wrong Sec-WebSocket-Accept"},
-	{TEST_101 TEST_UPGRADE TEST_CONNECT "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZ\r\n", NULL,
-		"wrong Sec-WebSocket-Accept"},
-	{TEST_REPLIED TEST_ACCEPT, NULL, "wrong Sec-WebSocket-Accept"},
-	{TEST_REPLIED "Sec-WebSocket-Extensions: permessage-deflate\r\n", NULL,
-		"extension that was not offered"},
-	{TEST_REPLIED "Sec-WebSocket-Protocol: v1\r\n", TEST_OFFER, NULL},
-	{TEST_REPLIED "Sec-WebSocket-Protocol: v3\r\n", TEST_OFFER, NULL},
-	{TEST_REPLIED "Sec-WebSocket-Protocol: v1\r\n", NULL, "subprotocol that was not offered"},
-	{TEST_REPLIED "Sec-WebSocket-Protocol: v1\r\n", TEST_GET TEST_ALL,
-		"subprotocol that was not offered"},
-	{TEST_REPLIED "Sec-WebSocket-Protocol: V1\r\n", TEST_OFFER,
-		"subprotocol that was not offered"},
-	{TEST_REPLIED "Sec-WebSocket-Protocol:\r\n", TEST_OFFER,
-		"subprotocol that was not offered"},
-	{TEST_REPLIED "Sec-WebSocket-Protocol: v1\r\nSec-WebSocket-Protocol: v2\r\n", TEST_OFFER,
-		"more than one Sec-WebSocket-Protocol"},
-};
-
-START_TEST(test_upgrade_reply)
-{
-	static struct http_head offered;
-	char reply_text[1024], offered_text[1024];
-	bool offers = test_replies[_i].offered != NULL;
-
-	test_parse(&test_head, false, reply_text, test_replies[_i].reply);
-	if (offers)
-		test_parse(&offered, true, offered_text, test_replies[_i].offered);
-	ck_assert_pstr_eq(http_upgrade_reply_check(&test_head, TEST_KEY, HTTP_WEBSOCKET_KEY_SIZE,
-				  offers ? &offered : NULL),
-		test_replies[_i].fault);
-}
-END_TEST
-
 /* ---- copies ---- */
 
 START_TEST(test_copy)
@@ -450,9 +302,6 @@ int main(void)
 	tcase_add_test(tc, test_too_many_fields);
 	tcase_add_loop_test(tc, test_response, 0, TEST_COUNT(test_responses));
 	tcase_add_loop_test(tc, test_field_tokens, 0, TEST_COUNT(test_tokens));
-	tcase_add_loop_test(tc, test_upgrade, 0, TEST_COUNT(test_upgrades));
-	tcase_add_test(tc, test_rfc_example);
-	tcase_add_loop_test(tc, test_upgrade_reply, 0, TEST_COUNT(test_replies));
 	tcase_add_test(tc, test_copy);
 	return unit_run("http", tc);
 }

@@ -1,0 +1,134 @@
+/*
+ * The opening handshake of WebSocket, both ends of it. Looks at heads that were parsed before;
+ * nothing is allocated, and only a head's fields are borrowed.
+ */
+#include "proxy/codec/handshake.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <string.h>
+
+#include "proxy/codec/http.h"
+
+#define HANDSHAKE_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, 1.3 */
+
+static bool handshake_is_alphanumeric(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* Base64 of 16 bytes: 22 digits and two pads. */
+static bool handshake_key_valid(struct http_text key)
+{
+	size_t i;
+
+	if (key.size != HANDSHAKE_KEY_SIZE || memcmp(key.bytes + 22, "==", 2) != 0)
+		return false;
+	for (i = 0; i < 22; i++)
+		if (!handshake_is_alphanumeric(key.bytes[i]) && key.bytes[i] != '+' &&
+			key.bytes[i] != '/')
+			return false;
+	return true;
+}
+
+static bool handshake_has_body(const struct http_head *request)
+{
+	const struct http_field *length = http_field_find(request, "Content-Length");
+
+	return http_field_find(request, "Transfer-Encoding") != NULL ||
+	       (length != NULL && !http_text_is(length->value, HTTP_TEXT("0")));
+}
+
+static enum handshake handshake_fail(struct http_head *request, unsigned status, const char *reason)
+{
+	request->bad_status = status;
+	request->bad_reason = reason;
+	return HANDSHAKE_BAD;
+}
+
+enum handshake handshake_check(struct http_head *request)
+{
+	const struct http_field *version = http_field_find(request, "Sec-WebSocket-Version");
+	const struct http_field *key = http_field_find(request, "Sec-WebSocket-Key");
+
+	if (!http_field_has_token(request, "Upgrade", "websocket"))
+		return HANDSHAKE_NONE;
+	if (!http_text_is_exactly(request->method, HTTP_TEXT("GET")))
+		return handshake_fail(request, 400, "WebSocket handshake is not a GET");
+	if (request->version_minor < 1)
+		return handshake_fail(request, 400, "WebSocket handshake in HTTP/1.0");
+	if (http_field_count(request, "Host") != 1)
+		return handshake_fail(request, 400, "not one Host field");
+	if (!http_field_has_token(request, "Connection", "upgrade"))
+		return handshake_fail(request, 400, "Connection field without upgrade");
+	if (http_field_count(request, "Sec-WebSocket-Version") != 1 ||
+		!http_text_is_exactly(version->value, HTTP_TEXT("13")))
+		return handshake_fail(request, 426, "Sec-WebSocket-Version is not 13");
+	if (http_field_count(request, "Sec-WebSocket-Key") != 1 || !handshake_key_valid(key->value))
+		return handshake_fail(request, 400, "bad Sec-WebSocket-Key");
+	if (handshake_has_body(request))
+		return handshake_fail(request, 400, "WebSocket handshake with a body");
+	return HANDSHAKE_OK;
+}
+
+void handshake_accept(char accept[HANDSHAKE_ACCEPT_SIZE], const char *key, size_t key_size)
+{
+	struct http_text guid = HTTP_TEXT(HANDSHAKE_GUID);
+	uint8_t text[HANDSHAKE_KEY_SIZE + sizeof HANDSHAKE_GUID];
+	uint8_t digest[SHA_DIGEST_LENGTH];
+	uint8_t encoded[HANDSHAKE_ACCEPT_SIZE + 1]; /* terminated by EVP_EncodeBlock */
+
+	assert(key_size == HANDSHAKE_KEY_SIZE);
+	memcpy(text, key, key_size);
+	memcpy(text + key_size, guid.bytes, guid.size);
+	SHA1(text, key_size + guid.size, digest);
+	(void)EVP_EncodeBlock(encoded, digest, sizeof digest); /* cannot fail: size is fixed */
+	memcpy(accept, encoded, HANDSHAKE_ACCEPT_SIZE);
+}
+
+void handshake_key(char key[HANDSHAKE_KEY_SIZE], const uint8_t random[16])
+{
+	uint8_t encoded[HANDSHAKE_KEY_SIZE + 1]; /* terminated by EVP_EncodeBlock */
+
+	(void)EVP_EncodeBlock(encoded, random, 16); /* cannot fail: size is fixed */
+	memcpy(key, encoded, HANDSHAKE_KEY_SIZE);
+}
+
+/* Subprotocol names are compared as they are (RFC 6455, 4.1). */
+static const char *handshake_check_subprotocol(
+	const struct http_head *reply, const struct http_head *offered)
+{
+	const struct http_field *chosen = http_field_find(reply, "Sec-WebSocket-Protocol");
+
+	if (chosen == NULL)
+		return NULL;
+	if (http_field_count(reply, "Sec-WebSocket-Protocol") != 1)
+		return "more than one Sec-WebSocket-Protocol";
+	if (offered == NULL || chosen->value.size == 0 ||
+		!http_field_has_exactly(offered, "Sec-WebSocket-Protocol", chosen->value))
+		return "subprotocol that was not offered";
+	return NULL;
+}
+
+const char *handshake_check_reply(const struct http_head *reply, const char *key, size_t key_size,
+	const struct http_head *offered)
+{
+	const struct http_field *upgrade = http_field_find(reply, "Upgrade");
+	const struct http_field *accept = http_field_find(reply, "Sec-WebSocket-Accept");
+	char expected[HANDSHAKE_ACCEPT_SIZE];
+
+	if (reply->status != 101)
+		return "status is not 101";
+	if (upgrade == NULL || !http_text_is(upgrade->value, HTTP_TEXT("websocket")))
+		return "Upgrade is not websocket";
+	if (!http_field_has_token(reply, "Connection", "upgrade"))
+		return "Connection field without upgrade";
+	handshake_accept(expected, key, key_size);
+	if (http_field_count(reply, "Sec-WebSocket-Accept") != 1 ||
+		!http_text_is_exactly(accept->value, (struct http_text){expected, sizeof expected}))
+		return "wrong Sec-WebSocket-Accept";
+	if (http_field_find(reply, "Sec-WebSocket-Extensions") != NULL)
+		return "extension that was not offered";
+	return handshake_check_subprotocol(reply, offered);
+}
