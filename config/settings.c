@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/url.h"
 #include "config/value.h"
 
 #define SETTINGS_WHERE_SIZE 512
@@ -190,11 +191,24 @@ static enum settings_result settings_accept(struct settings *settings, const str
 	return result;
 }
 
+/* How a message shows a value that was refused. */
+static const char *settings_show(
+	const struct option *option, const char *text, char quote[VALUE_QUOTE_SIZE])
+{
+	char shown[2 * VALUE_QUOTE_SIZE]; /* clipped later than a quote is */
+
+	if ((option->flags & OPTION_SECRET) != 0)
+		return "***";
+	if (option->type != OPTION_TYPE_URL && option->type != OPTION_TYPE_ADDRESS)
+		return value_quote(quote, text);
+	url_show(shown, sizeof shown, text); /* also where the scheme is missing */
+	return value_quote(quote, shown);
+}
+
 enum settings_result settings_set(struct settings *settings, const struct option *option,
 	const char *text, enum config_source source, const char *where)
 {
 	char quote[VALUE_QUOTE_SIZE];
-	const char *shown = "***";
 	const char *reason;
 	struct value value;
 
@@ -206,9 +220,8 @@ enum settings_result settings_set(struct settings *settings, const struct option
 	case VALUE_WRONG:
 		break;
 	}
-	if ((option->flags & OPTION_SECRET) == 0)
-		shown = value_quote(quote, text);
-	return settings_refuse(settings, option, shown, source, where, reason);
+	return settings_refuse(
+		settings, option, settings_show(option, text, quote), source, where, reason);
 }
 
 /* Why node must not become one more pair of the map; NULL when it may. */

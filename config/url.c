@@ -234,6 +234,39 @@ int url_check_http(const char *text, const char **reason)
 	return 0;
 }
 
+/* The size of "SCHEME://" at the start, 0 when there is none (RFC 3986, section 3.1). */
+static size_t url_scheme_size(const char *text)
+{
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-";
+	size_t size = strspn(text, allowed);
+
+	return strncmp(text + size, "://", 3) == 0 ? size + 3 : 0;
+}
+
+static bool url_is_good(const char *text)
+{
+	const char *reason;
+	struct url url;
+
+	return url_check_http(text, &reason) == 0 || url_parse(&url, text, &reason) == 0;
+}
+
+void url_show(char *shown, size_t size, const char *text)
+{
+	const char *host = strrchr(text, '@');
+	size_t scheme_size = url_scheme_size(text);
+	const char *rest = text + scheme_size;
+	bool secret = host != NULL && !url_is_good(text);
+	size_t rest_size;
+
+	if (secret)
+		rest = host;
+	rest_size = strcspn(rest, "?");
+	(void)snprintf(shown, size, "%.*s%s%.*s%s", (int)scheme_size, text, secret ? "***" : "",
+		(int)rest_size, rest, rest[rest_size] == '?' ? "?***" : "");
+}
+
 char *url_join_http(const char *text, const char *more)
 {
 	const char *rest = url_skip_http(text);

@@ -2,6 +2,7 @@
 #define CONFIG_URL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -47,6 +48,13 @@ bool url_equals(const struct url *one, const struct url *other);
  * fragment. Returns 0, or -1 with *reason as above.
  */
 int url_check_http(const char *text, const char **reason);
+
+/*
+ * Copies text, a URL or what was meant to be one, for people to read: what may be secret is ***.
+ * That is what follows a ? and, unless text is a good URL, which has none, all that may be user and
+ * password: from the scheme, or the beginning, to the last @. Clipped to size.
+ */
+void url_show(char *shown, size_t size, const char *text);
 
 /*
  * Joins an http URL that url_check_http() accepts with more path ("v1/traces"), with exactly one

@@ -388,9 +388,12 @@ void value_print(const struct option *option, const struct config *config, char 
 	case OPTION_TYPE_ENUM:
 		(void)snprintf(text, size, "%s", option->words[*(const int *)field]);
 		break;
-	case OPTION_TYPE_TEXT:
 	case OPTION_TYPE_ADDRESS:
 	case OPTION_TYPE_URL:
+		string = *(char *const *)field;
+		url_show(text, size, string == NULL ? "-" : string);
+		break;
+	case OPTION_TYPE_TEXT:
 	case OPTION_TYPE_FILE:
 	case OPTION_TYPE_MEMBER:
 		string = *(char *const *)field;
@@ -405,8 +408,13 @@ void value_print(const struct option *option, const struct config *config, char 
 const char *value_quote(char text[VALUE_QUOTE_SIZE], const char *given)
 {
 	static const char more[] = "...\"";
+	char shown[2 * VALUE_QUOTE_SIZE]; /* what is clipped here will be clipped there */
 	size_t used = 0;
 
+	if (strstr(given, "://") != NULL) {
+		url_show(shown, sizeof shown, given);
+		given = shown;
+	}
 	text[used++] = '"';
 	for (; *given != '\0' && used + sizeof more < VALUE_QUOTE_SIZE; given++)
 		text[used++] = (unsigned char)*given < ' ' || *given == 0x7f ? '?' : *given;

@@ -42,7 +42,7 @@ void value_store(struct value *value, const struct option *option, struct config
 void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE]);
 
 /*
- * The field's value as it would be written, clipped to size; the values of a secret as "***", "-"
+ * The field's value as it would be written, clipped to size; what is or may be secret as "***", "-"
  * when unset.
  */
 void value_print(const struct option *option, const struct config *config, char *text, size_t size);
@@ -50,7 +50,10 @@ void value_print(const struct option *option, const struct config *config, char 
 /* A number of the option's type with the largest unit that keeps it exact: 300000 -> "5m". */
 void value_print_number(enum option_type type, int64_t number, char *text, size_t size);
 
-/* Writes given in double quotes, without what could break a line, clipped. Returns text. */
+/*
+ * Writes given in double quotes, without what could break a line or, in a URL, be secret, clipped.
+ * Returns text.
+ */
 const char *value_quote(char text[VALUE_QUOTE_SIZE], const char *given);
 
 #endif

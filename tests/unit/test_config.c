@@ -229,7 +229,7 @@ static const struct {
 	{"{\"propagation\": {\"inject\": \"/trace\", \"strip\": true}}",
 		"%s:1: propagation.strip: what is injected replaces what came; must stand with "
 		"propagation.inject none"},
-	{"{\"otlp.endpoint\": \"http://x?k=v\"}", "%s:1: otlp.endpoint: \"http://x?k=v\": a path "
+	{"{\"otlp.endpoint\": \"http://x?k=v\"}", "%s:1: otlp.endpoint: \"http://x?***\": a path "
 						  "is appended to it; must be without a "
 						  "query, which otlp.traces_endpoint may have"},
 	{"{\"profile\": \"mcp\"}", "%s:1: profile: \"mcp\": no such profile; must be auto, one of "
@@ -253,6 +253,51 @@ START_TEST(test_config_file)
 	ck_assert_str_eq(load.warnings, "");
 	config_case_done(&load);
 	config_case_unlink(file);
+}
+END_TEST
+
+/* A URL that is refused, wherever it came from, and one that is not. */
+static const struct {
+	const char *flags[4];
+	const char *variable;
+	const char *said; /* in the error, the warnings or on the output */
+} config_secrets[] = {
+	{{"--otlp-endpoint=http://u:geheim@h:1/p"}, NULL,
+		"--otlp-endpoint: \"http://***@h:1/p\": credentials belong into otlp.headers; "},
+	{{"--otlp-endpoint", "u:geheim@h:1"}, NULL, "--otlp-endpoint: \"***@h:1\": the scheme "},
+	{{"--otlp-traces-endpoint", "http://u:ge/heim@h"}, NULL, "endpoint: \"http://***@h\": "},
+	{{"--otlp-endpoint", "http://h/?geheim#x"}, NULL, "endpoint: \"http://h/?***\": "},
+	{{"--listen=ws://u:geheim@127.0.0.1:1"}, NULL, "--listen: \"ws://***@127.0.0.1:1\": "},
+	{{"--upstream", "tcp://u:geheim@h:1"}, NULL, "--upstream: \"tcp://***@h:1\": "},
+	{{"--upstream=wss://u:geheim@h:1"}, NULL, "--upstream: \"wss://***@h:1\": TLS "},
+	{{"--upstream", "u:geheim@h:1"}, NULL, "--upstream: \"***@h:1\": the scheme "},
+	{{"http://u:geheim@h"}, NULL, "command line: \"http://***@h\": not an option; "},
+	{{"--service-name", "a", "http://u:geheim@h?geheim"}, NULL, "\"http://***@h?***\": "},
+	{{"--log-level=http://u:geheim@h"}, NULL, "--log-level: \"http://***@h\": must be "},
+	{{NULL}, "SIDESPAN_OTLP_ENDPOINT=ftp://u:geheim@h", "\"ftp://***@h\": the scheme "},
+	{{NULL}, "SIDESPAN_UPSTREAM=ws://u:geheim@h:1/p", "\"ws://***@h:1/p\": the port "},
+	{{"--check"}, "OTEL_EXPORTER_OTLP_ENDPOINT=u:geheim@h", "ENDPOINT: \"***@h\": "},
+	{{"--check"}, "OTEL_TRACES_EXPORTER=http://u:geheim@h", "\"http://***@h\": must be "},
+	{{"--check"}, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://h/p?geheim",
+		"\notlp.traces_endpoint     http://h/p?***  (variable "},
+	{{"--check", "--upstream=ws://h:1/p?geheim"}, NULL,
+		"\nupstream                 ws://h:1/p?***  (flag "},
+};
+
+START_TEST(test_config_url_secrets)
+{
+	const char *variables[] = {config_secrets[_i].variable, NULL};
+	const char *flags[5] = {NULL};
+	struct config_case load;
+	char said[32768];
+
+	memcpy(flags, config_secrets[_i].flags, sizeof config_secrets[_i].flags);
+	config_case_load(&load, flags, variables);
+	snprintf(said, sizeof said, "%s%s%s", load.error, load.warnings, load.out);
+	ck_assert_msg(strstr(said, config_secrets[_i].said) != NULL, "%s", said);
+	ck_assert_ptr_null(strstr(said, "geheim"));
+	ck_assert_ptr_null(strstr(said, "heim@"));
+	config_case_done(&load);
 }
 END_TEST
 
@@ -693,6 +738,8 @@ int main(void)
 	tcase_add_test(tc, test_config_lifecycle);
 	tcase_add_test(tc, test_config_files_in_order);
 	tcase_add_loop_test(tc, test_config_file, 0, sizeof config_files / sizeof *config_files);
+	tcase_add_loop_test(
+		tc, test_config_url_secrets, 0, sizeof config_secrets / sizeof *config_secrets);
 	tcase_add_loop_test(tc, test_config_flags, 0, sizeof config_flags / sizeof *config_flags);
 	tcase_add_test(tc, test_config_command_and_urls);
 	tcase_add_test(tc, test_config_profile_file);

@@ -221,6 +221,52 @@ START_TEST(test_url_http)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	const char *shown;
+} url_shown[] = {
+	{"", ""},
+	{"http://h:1/p", "http://h:1/p"},
+	{"http://h/a@b", "http://h/a@b"},
+	{"https://h/p?token=geheim", "https://h/p?***"},
+	{"https://h?mail=a@geheim", "https://h?***"},
+	{"ws://h:1/p?token=geheim", "ws://h:1/p?***"},
+	{"unix:///run/a@b", "unix:///run/a@b"},
+	{"http://user:geheim@h:1/p", "http://***@h:1/p"},
+	{"http://geheim@h", "http://***@h"},
+	{"http://user:ge@heim@h", "http://***@h"},
+	{"http://user:ge/heim@h", "http://***@h"},
+	{"http://user:ge?heim@h?geheim", "http://***@h?***"},
+	{"http://user:ge#heim@h", "http://***@h"},
+	{"http://user:ge heim@h", "http://***@h"},
+	{"ws://user:geheim@h:1", "ws://***@h:1"},
+	{"tcp://user:geheim@h:1", "tcp://***@h:1"},
+	{"ftp://user:geheim@h", "ftp://***@h"},
+	{"user:geheim@h:4318", "***@h:4318"},
+	{"http:/user:geheim@h", "***@h"},
+	{"http//user:geheim@h", "***@h"},
+	{"user:ge://heim@h", "***@h"},
+	{"user@ge://heim@h", "***@h"},
+	{"@", "***@"},
+};
+
+START_TEST(test_url_shown)
+{
+	const char *text = url_shown[_i].text;
+	size_t size = strlen(url_shown[_i].shown) + 1;
+	char zeros[64] = "";
+	char *shown;
+
+	for (; size > 0; size--) {
+		shown = (char *)unit_guard_copy(zeros, size);
+		url_show(shown, size, text);
+		ck_assert_uint_eq(strlen(shown), size - 1);
+		ck_assert_int_eq(strncmp(shown, url_shown[_i].shown, size - 1), 0);
+		unit_guard_free((uint8_t *)shown, size);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("url");
@@ -232,5 +278,6 @@ int main(void)
 		sizeof url_good / sizeof *url_good + sizeof url_bad / sizeof *url_bad);
 	tcase_add_test(tc, test_url_equals);
 	tcase_add_loop_test(tc, test_url_http, 0, sizeof url_http / sizeof *url_http);
+	tcase_add_loop_test(tc, test_url_shown, 0, sizeof url_shown / sizeof *url_shown);
 	return unit_run("url", tc);
 }
