@@ -8,6 +8,7 @@
 #   make asan       all tests with the address and undefined behaviour sanitizers
 #   make tsan       all tests with the thread sanitizer
 #   make fuzz       every fuzz target, FUZZ_SECONDS (10) each
+#   make mutants    edit MUTANTS (200) random lines, by SEED (1), and see which edits no test notices
 #   make tidy       gcc, clang, clang-format, clang-tidy and cppcheck have nothing to say
 #   make layers     every include goes where the architecture allows it
 #   make format     let clang-format have its way
@@ -16,7 +17,7 @@
 #   make clean      remove build/
 #
 # PREFIX, DESTDIR, CC, CLANG, CPPFLAGS, CFLAGS, LDFLAGS, LDLIBS and PYTHON may be given. FUZZ_TARGETS,
-# BENCH_ARGS and PYTEST_ARGS choose a part.
+# BENCH_ARGS, PYTEST_ARGS and MUTANTS_ARGS choose a part.
 
 VERSION       := 0.1.0
 CODEX_VERSION := 0.169.0
@@ -218,6 +219,14 @@ fuzz-run: $(FUZZ_TARGETS:%=$(B)/tests/fuzz/fuzz_%)
 		then echo "$$f: $$(sed -n 's/^stat::number_of_executed_units: //p' $(B)/$$f.log) inputs"; \
 		else tail -n 60 $(B)/$$f.log; exit 1; fi; \
 	done
+
+MUTANTS ?= 200
+SEED    ?= 1
+
+.PHONY: mutants
+mutants:
+	@tests/deps build test
+	@python3 tests/mutate.py --count $(MUTANTS) --seed $(SEED) $(MUTANTS_ARGS)
 
 # Showing
 
