@@ -81,7 +81,7 @@ H_FILES  := $(wildcard w3c/*.h config/*.h config/*/*.h exporter/*.h exporter/*/*
 	proxy/*/*/*.h tests/*/*.h)
 
 # The unit tests' own versions of these stand between the modules and the C library.
-WRAP     := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup
+WRAP     := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup,--wrap=strndup
 
 # Starts a make that says only what is wrong, with a job per CPU unless this one was told how many.
 PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))

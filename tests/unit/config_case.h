@@ -63,7 +63,7 @@ static inline void config_case_load(
 static inline void config_case_done(struct config_case *load)
 {
 	config_free(load->config);
-	free(load->out);
+	unit_free_foreign(load->out);
 }
 
 /* Writes text to a new file and returns its name, which the caller unlinks and frees. */

@@ -653,7 +653,7 @@ int main(void)
 {
 	TCase *tc = tcase_create("envelope");
 
-	tcase_add_checked_fixture(tc, envelope_setup, envelope_teardown);
+	unit_fixture(envelope_setup, envelope_teardown);
 	tcase_add_loop_test(tc, test_kinds, 0, (int)KIND_ROWS);
 	tcase_add_loop_test(tc, test_values, 0, (int)VALUE_ROWS);
 	tcase_add_loop_test(tc, test_lengths, 0, (int)LENGTH_ROWS);

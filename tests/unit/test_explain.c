@@ -53,7 +53,7 @@ static struct config *config_from(const char *const *flags)
 
 	config_case_load(&load, flags, none);
 	ck_assert_int_eq(load.outcome, CONFIG_RUN);
-	free(load.out);
+	unit_free_foreign(load.out);
 	return load.config;
 }
 

@@ -326,7 +326,7 @@ int main(void)
 {
 	TCase *tc = tcase_create("skim");
 
-	tcase_add_checked_fixture(tc, skim_setup, skim_teardown);
+	unit_fixture(skim_setup, skim_teardown);
 	tcase_add_loop_test(tc, test_rows, 0, (int)SKIM_ROWS);
 	tcase_add_loop_test(tc, test_rows_inside, 0, (int)SKIM_ROWS);
 	tcase_add_test(tc, test_every_byte_in_strings);

@@ -1,7 +1,9 @@
-/* Helpers of the unit tests: running a suite, failing allocations, guard pages, files. */
+/* Helpers of the unit tests: running a suite, failing and counted allocations, guard pages, files.
+ */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +14,17 @@
 /* Atomic, since a module's own threads allocate, too. */
 static atomic_long unit_alloc_left = -1;
 static atomic_int unit_alloc_refused;
+static atomic_long unit_alloc_live;
+static long unit_alloc_live_before; /* the test */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);
+void __real_free(void *old);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
+void __wrap_free(void *old);
 char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t size);
 
@@ -35,20 +41,36 @@ static int unit_alloc_refuse(void)
 	return 1;
 }
 
-/* The linker sends the modules' allocations here (--wrap); those of libraries stay as they are. */
+static void *unit_alloc_count(void *made)
+{
+	if (made != NULL)
+		atomic_fetch_add(&unit_alloc_live, 1);
+	return made;
+}
+
+/* The linker sends the modules' allocations here (--wrap), libevent is told to come here, too. */
 void *__wrap_malloc(size_t size)
 {
-	return unit_alloc_refuse() ? NULL : __real_malloc(size);
+	return unit_alloc_refuse() ? NULL : unit_alloc_count(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-	return unit_alloc_refuse() ? NULL : __real_calloc(count, size);
+	return unit_alloc_refuse() ? NULL : unit_alloc_count(__real_calloc(count, size));
 }
 
 void *__wrap_realloc(void *old, size_t size)
 {
-	return unit_alloc_refuse() ? NULL : __real_realloc(old, size);
+	void *made = unit_alloc_refuse() ? NULL : __real_realloc(old, size);
+
+	return old == NULL ? unit_alloc_count(made) : made;
+}
+
+void __wrap_free(void *old)
+{
+	if (old != NULL)
+		atomic_fetch_sub(&unit_alloc_live, 1);
+	__real_free(old);
 }
 
 char *__wrap_strndup(const char *text, size_t size)
@@ -82,6 +104,11 @@ void unit_alloc_fail_never(void)
 int unit_alloc_failed(void)
 {
 	return atomic_load(&unit_alloc_refused);
+}
+
+void unit_free_foreign(void *made)
+{
+	__real_free(made);
 }
 
 static size_t unit_guard_span(size_t size, size_t page)
@@ -131,13 +158,41 @@ char *unit_read_file(const char *path, size_t *size)
 	return text;
 }
 
+static void (*unit_setup)(void), (*unit_teardown)(void);
+
+void unit_fixture(void (*setup)(void), void (*teardown)(void))
+{
+	unit_setup = setup;
+	unit_teardown = teardown;
+}
+
+static void unit_begin(void)
+{
+	unit_alloc_live_before = atomic_load(&unit_alloc_live);
+	if (unit_setup != NULL)
+		unit_setup();
+}
+
+/* Whatever a test and its modules have allocated, they have freed. */
+static void unit_end(void)
+{
+	long live;
+
+	if (unit_teardown != NULL)
+		unit_teardown();
+	live = atomic_load(&unit_alloc_live) - unit_alloc_live_before;
+	ck_assert_msg(live == 0, "%ld allocations were not freed", live);
+}
+
 int unit_run(const char *name, TCase *tc)
 {
 	Suite *suite = suite_create(name);
 	SRunner *runner;
 	int failed;
 
+	event_set_mem_functions(__wrap_malloc, __wrap_realloc, __wrap_free);
 	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, unit_begin, unit_end);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -17,6 +17,12 @@
  */
 int unit_run(const char *name, TCase *tc);
 
+/* Before unit_run(): what goes around each test, which also must leave no allocation behind. */
+void unit_fixture(void (*setup)(void), void (*teardown)(void));
+
+/* Frees what the C library has allocated, which is not counted: open_memstream()'s text. */
+void unit_free_foreign(void *made);
+
 /* The next n allocations succeed, all later ones fail, until unit_alloc_fail_never(). */
 void unit_alloc_fail_after(long n);
 void unit_alloc_fail_never(void);
