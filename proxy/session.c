@@ -412,7 +412,7 @@ void session_open(struct session *session, uint8_t *client_bytes, size_t client_
 	session->opened = true;
 	if (loop->tracing) {
 		session->trace = tracer_connection_new(
-			loop->tracer, route->transport, route->command != NULL);
+			loop->tracer, session->number, route->transport, route->command != NULL);
 		if (session->trace == NULL)
 			log_line(LOG_WARN, "connection %llu: out of memory: not traced",
 				session->number);

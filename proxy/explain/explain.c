@@ -295,8 +295,8 @@ static struct explain_connection *explain_open(struct explain *explain)
 
 	if (connection == NULL)
 		return NULL;
-	connection->trace = tracer_connection_new(
-		explain->tracer, connection->transport, connection->own_backend);
+	connection->trace = tracer_connection_new(explain->tracer, explain->connections.count,
+		connection->transport, connection->own_backend);
 	if (connection->trace != NULL && explain_add(&explain->connections, &connection->entry,
 						 connection->name, strlen(connection->name)) == 0)
 		return connection;

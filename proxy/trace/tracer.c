@@ -44,8 +44,7 @@ struct tracer {
 	size_t inflight_max;
 	uint64_t inflight_max_age_ns;
 	uint64_t wall_offset_ns; /* unix time = monotonic time + this */
-	uint64_t next_connection;
-	size_t sharing_count; /* connections that share the backend and have not ended */
+	size_t sharing_count;    /* connections that share the backend and have not ended */
 	struct tracer_counters counters;
 	char carrier[CARRIER_TEXT_MAX];
 };
@@ -55,7 +54,7 @@ struct tracer_connection {
 	struct common *common; /* owned */
 	bool own_backend;      /* a server process serves this connection alone */
 	bool ended;
-	uint64_t number;           /* never 0 */
+	uint64_t number;           /* one more than it is called: never 0 */
 	struct follower *follower; /* the tracer's; owned if own_backend; NULL: nothing to follow */
 	struct inflight inflight;
 	struct promise promise; /* what tracer_carrier() told the server of the present request */
@@ -408,7 +407,7 @@ size_t tracer_connection_waiting(const struct tracer_connection *connection)
 /* ---- connections ---- */
 
 struct tracer_connection *tracer_connection_new(
-	struct tracer *tracer, const char *transport, bool own_backend)
+	struct tracer *tracer, uint64_t number, const char *transport, bool own_backend)
 {
 	struct tracer_connection *connection = calloc(1, sizeof *connection);
 	uint64_t seed;
@@ -419,12 +418,12 @@ struct tracer_connection *tracer_connection_new(
 	connection->own_backend = own_backend;
 	ids_random(&tracer->ids, (uint8_t *)&seed, sizeof seed);
 	inflight_init(&connection->inflight, seed);
-	connection->common = common_new(&tracer->common, transport, tracer->next_connection);
+	connection->common = common_new(&tracer->common, transport, number);
 	if (connection->common == NULL) {
 		free(connection);
 		return NULL;
 	}
-	connection->number = ++tracer->next_connection;
+	connection->number = number + 1;
 	tracer->sharing_count += !own_backend;
 	connection->follower =
 		own_backend && tracer->follows ? follower_new(&tracer->work) : tracer->follower;

@@ -79,11 +79,12 @@ void tracer_watch(struct tracer *tracer, void (*note)(void *arg, const char *tex
 void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns);
 
 /*
- * transport: rpc.transport, static text. own_backend: a server process serves this connection
- * alone, as a command does; not so a server that listens. NULL when out of memory.
+ * number: what the connection is called, in the log too; no other one has it. transport:
+ * rpc.transport, static text. own_backend: a server process serves this connection alone, as a
+ * command does; not so a server that listens. NULL when out of memory.
  */
 struct tracer_connection *tracer_connection_new(
-	struct tracer *tracer, const char *transport, bool own_backend);
+	struct tracer *tracer, uint64_t number, const char *transport, bool own_backend);
 
 /* A message of the client begins: what was made for an earlier one that broke is forgotten. */
 void tracer_request_begins(struct tracer_connection *connection);

@@ -7,7 +7,9 @@ import time
 import pytest
 
 from lib.carrier import carrier_of, check_injected, members, pairs, text_of
-from lib.lab import KINDS
+from lib.lab import KINDS, Link, address_of
+from lib.peer import read_head
+from lib.stream import connect
 from lib.wait import Background, until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -106,6 +108,22 @@ def test_connections_are_told_apart(link):
     assert "app_server.client_name" not in other.attributes
     assert other.attributes["app_server.connection_id"] != \
         link.collector.span("initialize").attributes["app_server.connection_id"]
+
+
+def test_number_of_a_connection_is_that_of_the_log(lab):
+    """Connections that never open have numbers, too."""
+    collector, backend = lab.collector(), lab.backend("tcp")
+    program = lab.sidespan("--listen=ws://127.0.0.1:0", "--upstream=" + backend.url,
+                           collector=collector)
+    for _ in range(3):
+        stream = lab.keep(connect(address_of(program.url())))
+        stream.write(b"NOT HTTP\r\n\r\n")
+        assert read_head(stream).status == 400
+    link = Link(lab, program, "ws", backend, collector)
+    link.call(request(1, "first"), reply(1))
+    opened = program.wait_line(r"connection (\d+): open")[1]
+    assert opened == "3"
+    assert collector.span("first").attributes["app_server.connection_id"] == opened
 
 
 @pytest.mark.parametrize("spelt,shown", [

@@ -301,7 +301,8 @@ static inline struct tracer_connection *conversation_connection(
 	struct tracer_connection **connection = &talk->connections[number];
 
 	if (*connection == NULL)
-		*connection = tracer_connection_new(talk->tracer, "stdio", talk->own_backends);
+		*connection =
+			tracer_connection_new(talk->tracer, number, "stdio", talk->own_backends);
 	return *connection;
 }
 

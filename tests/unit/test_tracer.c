@@ -186,7 +186,7 @@ static void setup_open(struct setup *setup, const char *const *flags, const char
 	ck_assert_msg(setup->tracer != NULL, "%s", setup->error);
 	tracer_clock(setup->tracer, setup->now_ns, WALL_NS);
 	envelope_case_init(&setup->reader, tracer_pointers(setup->tracer));
-	setup->connection = tracer_connection_new(setup->tracer, "stdio", true);
+	setup->connection = tracer_connection_new(setup->tracer, 0, "stdio", true);
 	ck_assert_ptr_nonnull(setup->connection);
 }
 
@@ -605,7 +605,7 @@ START_TEST(test_no_exporter)
 	ck_assert_ptr_nonnull(setup.tracer);
 	envelope_case_done(&setup.reader);
 	envelope_case_init(&setup.reader, tracer_pointers(setup.tracer));
-	setup.connection = tracer_connection_new(setup.tracer, "tcp", true);
+	setup.connection = tracer_connection_new(setup.tracer, 0, "tcp", true);
 	setup_client(&setup, CARRIER("{\"traceparent\":\"" SAMPLED "\"}"));
 	text_has(setup.carrier, TRACE);
 	setup_backend(&setup, reply_1);
@@ -823,7 +823,7 @@ START_TEST(test_order_and_connections)
 	struct tracer_connection *other;
 
 	setup_open(&setup, NULL, NULL, NULL);
-	other = tracer_connection_new(setup.tracer, "websocket", true);
+	other = tracer_connection_new(setup.tracer, 7, "websocket", true);
 	ck_assert_ptr_nonnull(other);
 	setup_client(&setup, request_1);
 	setup_client(&setup, "{\"id\":2,\"method\":\"n\"}");
@@ -840,7 +840,7 @@ START_TEST(test_order_and_connections)
 	text_has(setup.exporter.spans[1].attributes,
 		"app_server.connection_id=0 rpc.method=m rpc.request_id=1 ");
 	text_has(setup.exporter.spans[2].attributes,
-		"rpc.transport=websocket app_server.connection_id=1 rpc.method=o ");
+		"rpc.transport=websocket app_server.connection_id=7 rpc.method=o ");
 	tracer_connection_free(other, TRACER_SHUTDOWN, setup.now_ns);
 	tracer_connection_free(NULL, TRACER_SHUTDOWN, setup.now_ns);
 	setup_close(&setup);
@@ -1494,7 +1494,7 @@ START_TEST(test_no_memory_connection)
 			messages[i] = envelope_case_read(&readers[i], texts[i]);
 		}
 		unit_alloc_fail_after(++n);
-		setup.connection = tracer_connection_new(setup.tracer, "stdio", true);
+		setup.connection = tracer_connection_new(setup.tracer, 0, "stdio", true);
 		if (setup.connection != NULL)
 			converse(&setup, messages);
 		unit_alloc_fail_never();
