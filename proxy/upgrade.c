@@ -31,7 +31,7 @@ struct upgrade_head {
 	char *bytes; /* owned; what has been read of this side, the head and what follows it */
 	size_t used;
 	size_t room;
-	size_t size; /* of the head, once it is complete */
+	struct http_scan scan;
 };
 
 struct upgrade {
@@ -92,8 +92,8 @@ static int upgrade_head_read(
 
 static uint8_t *upgrade_head_rest(struct upgrade_head *head, size_t *size)
 {
-	*size = head->used - head->size;
-	return (uint8_t *)head->bytes + head->size;
+	*size = head->used - head->scan.size;
+	return (uint8_t *)head->bytes + head->scan.size;
 }
 
 /* ---- answers of our own ---- */
@@ -176,9 +176,9 @@ static void upgrade_open(struct session *session)
 	uint8_t *client_rest = NULL, *backend_rest = NULL;
 
 	session->upgrade = NULL;
-	if (upgrade->request.size > 0)
+	if (upgrade->request.scan.size > 0)
 		client_rest = upgrade_head_rest(&upgrade->request, &client_size);
-	if (upgrade->reply.size > 0)
+	if (upgrade->reply.scan.size > 0)
 		backend_rest = upgrade_head_rest(&upgrade->reply, &backend_size);
 	session_open(session, client_rest, client_size, backend_rest, backend_size);
 	upgrade_free(upgrade);
@@ -187,14 +187,15 @@ static void upgrade_open(struct session *session)
 /* We are the WebSocket server, since the backend speaks something else: accepts the client. */
 static void upgrade_welcome(struct session *session)
 {
-	const struct upgrade_head *sent = &session->upgrade->request;
+	struct upgrade_head *sent = &session->upgrade->request;
 	struct http_head *request = &session->loop->head;
 	char accept[HANDSHAKE_ACCEPT_SIZE];
 	char text[UPGRADE_ANSWER_MAX];
 	const struct http_field *key;
 	int size;
 
-	(void)http_request_parse(request, sent->bytes, sent->used); /* it was complete before */
+	(void)http_request_parse(
+		request, &sent->scan, sent->bytes, sent->used); /* it was complete before */
 	key = http_field_find(request, "Sec-WebSocket-Key");
 	assert(key != NULL); /* HANDSHAKE_OK */
 	handshake_accept(accept, key->value.bytes, key->value.size);
@@ -219,8 +220,8 @@ static int upgrade_forward_request(struct session *session)
 	bool plain = upgrade->wanted == HANDSHAKE_NONE;
 	size_t size;
 
-	if (http_request_parse(&loop->head, upgrade->request.bytes, upgrade->request.used) !=
-		HTTP_DONE)
+	if (http_request_parse(&loop->head, &upgrade->request.scan, upgrade->request.bytes,
+		    upgrade->request.used) != HTTP_DONE)
 		return -1; /* it was complete before */
 	size = http_head_copy((char *)loop->write_bytes, LOOP_WRITE_SIZE, &loop->head,
 		plain ? upgrade_dropped_plain : upgrade_dropped,
@@ -315,7 +316,7 @@ static void upgrade_relay_refusal(struct session *session)
 		session->number, session->loop->head.status);
 	if (size > left)
 		size = (size_t)left;
-	if (endpoint_write(&session->client, upgrade->reply.bytes, upgrade->reply.size) != 0 ||
+	if (endpoint_write(&session->client, upgrade->reply.bytes, upgrade->reply.scan.size) != 0 ||
 		endpoint_write(&session->client, rest, size) != 0) {
 		session_close(session, SESSION_CLIENT_GONE);
 		return;
@@ -333,26 +334,27 @@ static void upgrade_relay_interim(struct session *session)
 	struct upgrade_head *reply = &session->upgrade->reply;
 
 	if (session->route->client_codec == &codec_websocket &&
-		endpoint_write(&session->client, reply->bytes, reply->size) != 0) {
+		endpoint_write(&session->client, reply->bytes, reply->scan.size) != 0) {
 		session_close(session, SESSION_CLIENT_GONE);
 		return;
 	}
-	memmove(reply->bytes, reply->bytes + reply->size, reply->used - reply->size);
-	reply->used -= reply->size;
-	reply->size = 0;
+	memmove(reply->bytes, reply->bytes + reply->scan.size, reply->used - reply->scan.size);
+	reply->used -= reply->scan.size;
+	reply->scan = (struct http_scan){0};
 }
 
 /* Checks the reply in loop->head against the client's request, parsed into memory of its own. */
 static const char *upgrade_check_relayed(const struct session *session)
 {
-	const struct upgrade_head *sent = &session->upgrade->request;
+	struct upgrade_head *sent = &session->upgrade->request;
 	struct http_head *request = malloc(sizeof *request);
 	const struct http_field *key;
 	const char *wrong;
 
 	if (request == NULL)
 		return "out of memory";
-	(void)http_request_parse(request, sent->bytes, sent->used); /* it was complete before */
+	(void)http_request_parse(
+		request, &sent->scan, sent->bytes, sent->used); /* it was complete before */
 	key = http_field_find(request, "Sec-WebSocket-Key");
 	assert(key != NULL); /* HANDSHAKE_OK */
 	wrong = handshake_check_reply(
@@ -378,7 +380,6 @@ static void upgrade_got_reply(struct session *session)
 	bool to_client = session->route->client_codec == &codec_websocket;
 	const char *wrong;
 
-	upgrade->reply.size = head->size;
 	if (head->status < 200 && head->status != 101) {
 		upgrade_relay_interim(session);
 		return;
@@ -395,8 +396,8 @@ static void upgrade_got_reply(struct session *session)
 		upgrade_unreachable(session, "the backend's handshake is not valid");
 		return;
 	}
-	if (to_client &&
-		endpoint_write(&session->client, upgrade->reply.bytes, upgrade->reply.size) != 0)
+	if (to_client && endpoint_write(&session->client, upgrade->reply.bytes,
+				 upgrade->reply.scan.size) != 0)
 		session_close(session, SESSION_CLIENT_GONE);
 	else
 		upgrade_open(session);
@@ -417,8 +418,8 @@ static void upgrade_read_reply(struct session *session)
 	}
 	do { /* interim replies may stand in front of the final one */
 		before = upgrade->reply.used;
-		switch (http_response_parse(
-			&session->loop->head, upgrade->reply.bytes, upgrade->reply.used)) {
+		switch (http_response_parse(&session->loop->head, &upgrade->reply.scan,
+			upgrade->reply.bytes, upgrade->reply.used)) {
 		case HTTP_MORE:
 			return;
 		case HTTP_BAD:
@@ -468,7 +469,6 @@ static void upgrade_got_request(struct session *session)
 {
 	struct upgrade *upgrade = session->upgrade;
 
-	upgrade->request.size = session->loop->head.size;
 	upgrade->wanted = handshake_check(&session->loop->head);
 	if (upgrade->wanted == HANDSHAKE_OK && !upgrade_target_served(session)) {
 		upgrade_answer(session, 404, "no WebSocket at this path", SESSION_HANDSHAKE_FAILED);
@@ -498,8 +498,8 @@ static void upgrade_read_request(struct session *session)
 			session, 431, "the request head is too large", SESSION_HANDSHAKE_FAILED);
 		return;
 	}
-	switch (http_request_parse(
-		&session->loop->head, upgrade->request.bytes, upgrade->request.used)) {
+	switch (http_request_parse(&session->loop->head, &upgrade->request.scan,
+		upgrade->request.bytes, upgrade->request.used)) {
 	case HTTP_MORE:
 		break;
 	case HTTP_BAD:

@@ -1,11 +1,13 @@
 /*
  * HTTP/1.x heads.
  *
- * A head is looked at in two steps: is its blank line there, and if so, each line in turn. Strict
+ * A head is looked at in two steps: is its blank line there, and if so, each line in turn. The
+ * first step goes on where it ended, or a head that comes byte by byte would cost the square of its
+ * size. Strict
  * where two readers of one head could disagree (RFC 9112: folded lines, white space before a colon,
  * control characters, a lone CR), which would let a message pass as something else behind us; lines
  * may end with a bare LF, as section 2.2 allows. While the head is incomplete only its first bytes
- * are checked, so that what is no HTTP at all is refused at once.
+ * are checked.
  */
 #include "proxy/codec/http.h"
 
@@ -96,17 +98,6 @@ static struct http_text http_line_content(struct http_text line)
 	if (line.size > 0 && line.bytes[line.size - 1] == '\r')
 		line.size--;
 	return line;
-}
-
-/* Where the head begins: empty lines before a request are passed over (RFC 9112, 2.2). */
-static size_t http_head_begin(const char *bytes, size_t size)
-{
-	size_t i = 0;
-
-	while (i < size &&
-		(bytes[i] == '\n' || (bytes[i] == '\r' && i + 1 < size && bytes[i + 1] == '\n')))
-		i++;
-	return i;
 }
 
 /* Where the head ends, blank line included; 0 when that has not come. */
@@ -228,25 +219,6 @@ static enum http_result http_field_parse(
 	return HTTP_DONE;
 }
 
-/* What can be said of a head before its blank line has come. */
-static enum http_result http_begin_check(
-	struct http_head *head, enum http_kind kind, const char *bytes, size_t size)
-{
-	struct http_text version = HTTP_TEXT("HTTP/1.");
-	size_t method;
-
-	if (kind == HTTP_RESPONSE) {
-		if (memcmp(bytes, version.bytes, size < version.size ? size : version.size) != 0)
-			return http_fail(head, 502, "bad HTTP version");
-		return HTTP_MORE;
-	}
-	method = http_token_size(bytes, size);
-	if (method < size && (method == 0 || bytes[method] != ' ') &&
-		!(bytes[0] == '\r' && size == 1))
-		return http_fail(head, 400, "bad method");
-	return HTTP_MORE;
-}
-
 static enum http_result http_lines_parse(
 	struct http_head *head, enum http_kind kind, const char *bytes, size_t size)
 {
@@ -267,33 +239,91 @@ static enum http_result http_lines_parse(
 	return result;
 }
 
-static enum http_result http_head_parse(
-	struct http_head *head, enum http_kind kind, const char *bytes, size_t size)
+/* ---- what has come so far ---- */
+
+/*
+ * Looks at the first bytes, so that what is no HTTP at all is refused at once: HTTP_DONE when they
+ * are good. Empty lines before a request are passed over (RFC 9112, 2.2).
+ */
+static enum http_result http_scan_begin(struct http_head *head, struct http_scan *scan,
+	enum http_kind kind, const char *bytes, size_t size)
 {
-	size_t begin = kind == HTTP_REQUEST ? http_head_begin(bytes, size) : 0;
-	size_t end = http_head_end(bytes + begin, size - begin);
+	struct http_text version = HTTP_TEXT("HTTP/1.");
+	size_t at = scan->seen;
+
+	if (kind == HTTP_RESPONSE) {
+		if (memcmp(bytes, version.bytes, size < version.size ? size : version.size) != 0)
+			return http_fail(head, 502, "bad HTTP version");
+		return size < version.size ? HTTP_MORE : HTTP_DONE;
+	}
+	if (at == scan->begin) {
+		while (at < size && (bytes[at] == '\n' || (bytes[at] == '\r' && at + 1 < size &&
+								  bytes[at + 1] == '\n')))
+			at++;
+		scan->begin = scan->seen = at;
+		if (at == size || (bytes[at] == '\r' && at + 1 == size))
+			return HTTP_MORE;
+	}
+	at += http_token_size(bytes + at, size - at);
+	scan->seen = at;
+	if (at == size)
+		return HTTP_MORE;
+	if (at == scan->begin || bytes[at] != ' ')
+		return http_fail(head, 400, "bad method");
+	return HTTP_DONE;
+}
+
+/* HTTP_DONE when the blank line is there. */
+static enum http_result http_scan(struct http_head *head, struct http_scan *scan,
+	enum http_kind kind, const char *bytes, size_t size)
+{
+	enum http_result result;
+	size_t from, end;
+
+	if (scan->size > 0)
+		return HTTP_DONE; /* parsed before */
+	if (!scan->begun) {
+		result = http_scan_begin(head, scan, kind, bytes, size);
+		if (result != HTTP_DONE)
+			return result;
+		scan->begun = true;
+	}
+	/* of a blank line's three bytes the first two may have come before */
+	from = scan->seen >= scan->begin + 2 ? scan->seen - 2 : scan->begin;
+	end = http_head_end(bytes + from, size - from);
+	scan->seen = size;
+	scan->size = end > 0 ? from + end : 0;
+	return end > 0 ? HTTP_DONE : HTTP_MORE;
+}
+
+static enum http_result http_head_parse(struct http_head *head, struct http_scan *scan,
+	enum http_kind kind, const char *bytes, size_t size)
+{
+	enum http_result result;
 
 	/* Not the whole head: it is 24 KiB of fields. */
 	head->method = head->target = head->start_line = (struct http_text){bytes, 0};
 	head->status = head->version_minor = head->bad_status = 0;
 	head->field_count = 0;
 	head->bad_reason = NULL;
-	head->size = begin + end;
-	if (begin == size)
-		return HTTP_MORE;
-	if (end == 0)
-		return http_begin_check(head, kind, bytes + begin, size - begin);
-	return http_lines_parse(head, kind, bytes + begin, end);
+	assert(scan->seen <= size);
+	result = http_scan(head, scan, kind, bytes, size);
+	head->size = scan->size;
+	if (result != HTTP_DONE)
+		return result;
+	return http_lines_parse(head, kind, bytes + scan->begin, head->size - scan->begin);
 }
 
-enum http_result http_request_parse(struct http_head *head, const char *bytes, size_t size)
+enum http_result http_request_parse(
+	struct http_head *head, struct http_scan *scan, const char *bytes, size_t size)
 {
-	return http_head_parse(head, HTTP_REQUEST, bytes, size);
+	return http_head_parse(head, scan, HTTP_REQUEST, bytes, size);
 }
 
-enum http_result http_response_parse(struct http_head *head, const char *bytes, size_t size)
+enum http_result http_response_parse(
+	struct http_head *head, struct http_scan *scan, const char *bytes, size_t size)
 {
-	return http_head_parse(head, HTTP_RESPONSE, bytes, size);
+	return http_head_parse(head, scan, HTTP_RESPONSE, bytes, size);
 }
 
 const struct http_field *http_field_find(const struct http_head *head, const char *name)

@@ -40,11 +40,25 @@ struct http_head {
 };
 
 /*
- * Parses the head at bytes[0..size). HTTP_MORE while the blank line has not come and what is there
- * may be HTTP; head then holds nothing. Every call begins anew. Texts in head point into bytes.
+ * How far a head has been looked at: zeroed before its first byte, and kept until its last. A head
+ * that comes in pieces costs no more than one that comes whole.
  */
-enum http_result http_request_parse(struct http_head *head, const char *bytes, size_t size);
-enum http_result http_response_parse(struct http_head *head, const char *bytes, size_t size);
+struct http_scan {
+	size_t begin; /* of the start line */
+	size_t seen;  /* bytes that need no second look */
+	bool begun;   /* the first word is there, and good */
+	size_t size;  /* of the head, once its blank line is there */
+};
+
+/*
+ * Parses the head at bytes[0..size), which begins with what was there at the call before. HTTP_MORE
+ * while the blank line has not come and what is there may be HTTP; head then holds nothing. Texts
+ * in head point into bytes.
+ */
+enum http_result http_request_parse(
+	struct http_head *head, struct http_scan *scan, const char *bytes, size_t size);
+enum http_result http_response_parse(
+	struct http_head *head, struct http_scan *scan, const char *bytes, size_t size);
 
 /* First field of that name (case-insensitive), or NULL. */
 const struct http_field *http_field_find(const struct http_head *head, const char *name);

@@ -1,6 +1,6 @@
 /*
- * A head is the same with more bytes behind it, nothing shorter than it is one, and a copy of it
- * parses to the same fields. The first byte says request or response.
+ * A head is the same with more bytes behind it and in pieces, nothing shorter than it is one, and a
+ * copy of it parses to the same fields. The first byte says request or response.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,11 +24,13 @@ static void fuzz_check(bool right)
 static enum http_result fuzz_parse(
 	struct http_head *head, bool request, const char *bytes, size_t size, char **copy)
 {
+	struct http_scan scan = {0};
+
 	*copy = malloc(size > 0 ? size : 1);
 	fuzz_check(*copy != NULL);
 	memcpy(*copy, bytes, size);
-	return request ? http_request_parse(head, *copy, size)
-		       : http_response_parse(head, *copy, size);
+	return request ? http_request_parse(head, &scan, *copy, size)
+		       : http_response_parse(head, &scan, *copy, size);
 }
 
 static bool fuzz_text_equal(struct http_text text, struct http_text other)
@@ -68,6 +70,24 @@ static void fuzz_copy(const struct http_head *head, bool request)
 	free(text);
 }
 
+/* Byte by byte, with a memory of what was seen: at each length what a look at all of it says. */
+static void fuzz_grow(bool request, const char *bytes, size_t size)
+{
+	static struct http_head grown, anew;
+	struct http_scan scan = {0};
+	enum http_result result = HTTP_MORE;
+	char *copy;
+	size_t cut;
+
+	for (cut = 0; cut <= size && result == HTTP_MORE; cut++) {
+		result = request ? http_request_parse(&grown, &scan, bytes, cut)
+				 : http_response_parse(&grown, &scan, bytes, cut);
+		fuzz_check(fuzz_parse(&anew, request, bytes, cut, &copy) == result);
+		fuzz_check(grown.size == anew.size && grown.bad_status == anew.bad_status);
+		free(copy);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static struct http_head head, prefix;
@@ -81,6 +101,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		return 0;
 	request = bytes[0] & 1;
 	size--;
+	if (size <= 512)
+		fuzz_grow(request, text, size);
 	result = fuzz_parse(&head, request, text, size, &copy);
 	for (cut = 0; cut < size; cut += 1 + cut / 16) {
 		shorter = fuzz_parse(&prefix, request, text, cut, &prefix_copy);

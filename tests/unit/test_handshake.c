@@ -68,11 +68,12 @@ static const struct {
 
 static void test_parse(struct http_head *head, bool request, char text[1024], const char *lines)
 {
+	struct http_scan scan = {0};
 	int size = snprintf(text, 1024, "%s\r\n", lines);
 
 	ck_assert_int_lt(size, 1024);
-	ck_assert_int_eq(request ? http_request_parse(head, text, (size_t)size)
-				 : http_response_parse(head, text, (size_t)size),
+	ck_assert_int_eq(request ? http_request_parse(head, &scan, text, (size_t)size)
+				 : http_response_parse(head, &scan, text, (size_t)size),
 		HTTP_DONE);
 }
 

@@ -2,6 +2,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "proxy/codec/http.h"
 #include "tests/unit/unit.h"
@@ -11,6 +13,47 @@ static struct http_head test_head;
 static bool test_text_is(struct http_text text, const char *expected)
 {
 	return text.size == strlen(expected) && memcmp(text.bytes, expected, text.size) == 0;
+}
+
+/* Anew: all of it is looked at. */
+static enum http_result test_parse(bool request, const char *bytes, size_t size)
+{
+	struct http_scan scan = {0};
+
+	return request ? http_request_parse(&test_head, &scan, bytes, size)
+		       : http_response_parse(&test_head, &scan, bytes, size);
+}
+
+/* In two pieces, cut anywhere, and byte by byte: the same as in one, also in what is wrong. */
+static void test_parse_pieces(bool request, const char *bytes, size_t size)
+{
+	enum http_result whole, result = HTTP_MORE;
+	struct http_scan scan = {0};
+	unsigned status;
+	size_t cut, end;
+
+	whole = test_parse(request, bytes, size);
+	status = test_head.bad_status;
+	end = test_head.size;
+	for (cut = 0; cut <= size; cut++) {
+		struct http_scan halves = {0};
+
+		(void)(request ? http_request_parse(&test_head, &halves, bytes, cut)
+			       : http_response_parse(&test_head, &halves, bytes, cut));
+		if (test_head.bad_reason != NULL)
+			continue; /* nobody goes on behind that */
+		result = request ? http_request_parse(&test_head, &halves, bytes, size)
+				 : http_response_parse(&test_head, &halves, bytes, size);
+		ck_assert_int_eq(result, whole);
+		ck_assert_uint_eq(test_head.bad_status, status);
+		ck_assert_uint_eq(test_head.size, end);
+	}
+	for (cut = 0, result = HTTP_MORE; cut <= size && result == HTTP_MORE; cut++) {
+		result = request ? http_request_parse(&test_head, &scan, bytes, cut)
+				 : http_response_parse(&test_head, &scan, bytes, cut);
+		ck_assert_int_eq(result, test_parse(request, bytes, cut));
+	}
+	ck_assert_int_eq(result, whole);
 }
 
 /* ---- heads ---- */
@@ -59,11 +102,11 @@ START_TEST(test_request)
 
 	for (cut = 0; cut < size; cut++) {
 		copy = unit_guard_copy(test_requests[_i].bytes, cut);
-		ck_assert_int_eq(http_request_parse(&test_head, (char *)copy, cut), HTTP_MORE);
+		ck_assert_int_eq(test_parse(true, (char *)copy, cut), HTTP_MORE);
 		unit_guard_free(copy, cut);
 	}
 	copy = unit_guard_copy(test_requests[_i].bytes, size);
-	ck_assert_int_eq(http_request_parse(&test_head, (char *)copy, size), HTTP_DONE);
+	ck_assert_int_eq(test_parse(true, (char *)copy, size), HTTP_DONE);
 	ck_assert_uint_eq(test_head.size, size);
 	ck_assert(test_text_is(test_head.method, test_requests[_i].method));
 	ck_assert(test_text_is(test_head.target, test_requests[_i].target));
@@ -72,11 +115,12 @@ START_TEST(test_request)
 	test_fields(fields);
 	ck_assert_str_eq(fields, test_requests[_i].fields);
 	unit_guard_free(copy, size);
+	test_parse_pieces(true, test_requests[_i].bytes, size);
 
 	/* what follows the head is not part of it */
 	memcpy(more, test_requests[_i].bytes, size);
 	memcpy(more + size, "\r\nx: y\r\n\r\n", 10);
-	ck_assert_int_eq(http_request_parse(&test_head, more, size + 10), HTTP_DONE);
+	ck_assert_int_eq(test_parse(true, more, size + 10), HTTP_DONE);
 	ck_assert_uint_eq(test_head.size, size);
 	test_fields(fields);
 	ck_assert_str_eq(fields, test_requests[_i].fields);
@@ -139,7 +183,7 @@ START_TEST(test_bad_request)
 
 	for (cut = 0; cut <= size; cut++) {
 		copy = unit_guard_copy(test_bad_requests[_i].bytes, cut);
-		result = http_request_parse(&test_head, (char *)copy, cut);
+		result = test_parse(true, (char *)copy, cut);
 		if (cut == size)
 			ck_assert_int_eq(result, HTTP_BAD);
 		ck_assert_int_ne(result, HTTP_DONE);
@@ -149,6 +193,7 @@ START_TEST(test_bad_request)
 		}
 		unit_guard_free(copy, cut);
 	}
+	test_parse_pieces(true, test_bad_requests[_i].bytes, size);
 }
 END_TEST
 
@@ -161,11 +206,11 @@ START_TEST(test_too_many_fields)
 	for (i = 0; i < HTTP_FIELDS_MAX; i++)
 		size += (size_t)sprintf(bytes + size, "x-%zu: %zu\r\n", i, i * i);
 	strcpy(bytes + size, "\r\n");
-	ck_assert_int_eq(http_request_parse(&test_head, bytes, size + 2), HTTP_DONE);
+	ck_assert_int_eq(test_parse(true, bytes, size + 2), HTTP_DONE);
 	ck_assert_uint_eq(test_head.field_count, HTTP_FIELDS_MAX);
 	ck_assert(test_text_is(http_field_find(&test_head, "X-511")->value, "261121"));
 	strcpy(bytes + size, "y: 1\r\n\r\n");
-	ck_assert_int_eq(http_request_parse(&test_head, bytes, size + 8), HTTP_BAD);
+	ck_assert_int_eq(test_parse(true, bytes, size + 8), HTTP_BAD);
 	ck_assert_uint_eq(test_head.bad_status, 431);
 	ck_assert_str_eq(test_head.bad_reason, "too many fields");
 }
@@ -207,7 +252,7 @@ START_TEST(test_response)
 
 	for (cut = 0; cut <= size; cut++) {
 		copy = unit_guard_copy(test_responses[_i].bytes, cut);
-		result = http_response_parse(&test_head, (char *)copy, cut);
+		result = test_parse(false, (char *)copy, cut);
 		if (cut == size)
 			ck_assert_int_eq(result, test_responses[_i].result);
 		else
@@ -224,6 +269,50 @@ START_TEST(test_response)
 		}
 		unit_guard_free(copy, cut);
 	}
+	test_parse_pieces(false, test_responses[_i].bytes, size);
+}
+END_TEST
+
+/* What of a head comes again and again, so that it grows without an end in sight. */
+static const struct {
+	bool request;
+	const char *begin, *again;
+} test_endless[] = {
+	{true, "", "G"},
+	{true, "", "\r\n"},
+	{true, "", "\n"},
+	{true, "GET /", "x"},
+	{true, "GET / HTTP/1.1\r\n", "a: b\r\n"},
+	{true, "GET / HTTP/1.1\r\n", "\ra"},
+	{false, "HTTP/1.1 200 ", "OK"},
+	{false, "HTTP/1.1 200 OK\r\n", "a: b\r\n"},
+};
+
+/* Nothing is looked at twice: the pages behind which the head has come are taken away. */
+START_TEST(test_pieces_are_seen_once)
+{
+	const char *begin = test_endless[_i].begin, *again = test_endless[_i].again;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), room = 16 * page;
+	size_t size, taken = 0;
+	struct http_scan scan = {0};
+	enum http_result result;
+	char *bytes = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne(bytes, MAP_FAILED);
+	memcpy(bytes, begin, strlen(begin));
+	for (size = strlen(begin); size < room; size++)
+		bytes[size] = again[(size - strlen(begin)) % strlen(again)];
+	for (size = 0; size <= room; size++) {
+		result = test_endless[_i].request
+				 ? http_request_parse(&test_head, &scan, bytes, size)
+				 : http_response_parse(&test_head, &scan, bytes, size);
+		ck_assert_int_eq(result, HTTP_MORE);
+		if (size >= taken + page + 2) { /* of a blank line, two bytes may be there */
+			ck_assert_int_eq(mprotect(bytes + taken, page, PROT_NONE), 0);
+			taken += page;
+		}
+	}
+	ck_assert_int_eq(munmap(bytes, room), 0);
 }
 END_TEST
 
@@ -250,7 +339,7 @@ START_TEST(test_field_tokens)
 		"GET / HTTP/1.1\r\nOther: x\r\nConnection: keep-alive,\t Upgrade\r\n"
 		"Empty:\r\nCommas: ,,a ,\r\nconnection:close\r\n\r\n";
 
-	ck_assert_int_eq(http_request_parse(&test_head, text, sizeof text - 1), HTTP_DONE);
+	ck_assert_int_eq(test_parse(true, text, sizeof text - 1), HTTP_DONE);
 	ck_assert_int_eq(
 		http_field_has_token(&test_head, test_tokens[_i].name, test_tokens[_i].token),
 		test_tokens[_i].has);
@@ -277,7 +366,7 @@ START_TEST(test_copy)
 	size_t size;
 	char copy[256];
 
-	ck_assert_int_eq(http_request_parse(&test_head, text, sizeof text - 1), HTTP_DONE);
+	ck_assert_int_eq(test_parse(true, text, sizeof text - 1), HTTP_DONE);
 	for (size = 0; size < sizeof expected - 1; size++) {
 		memset(copy, '#', sizeof copy);
 		ck_assert_uint_eq(
@@ -301,6 +390,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_bad_request, 0, TEST_COUNT(test_bad_requests));
 	tcase_add_test(tc, test_too_many_fields);
 	tcase_add_loop_test(tc, test_response, 0, TEST_COUNT(test_responses));
+	tcase_add_loop_test(tc, test_pieces_are_seen_once, 0, TEST_COUNT(test_endless));
 	tcase_add_loop_test(tc, test_field_tokens, 0, TEST_COUNT(test_tokens));
 	tcase_add_test(tc, test_copy);
 	return unit_run("http", tc);
