@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "proxy/codec/http.h"
+#include "proxy/codec/http_body.h"
 
 #define HANDSHAKE_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, 1.3 */
 
@@ -32,14 +33,6 @@ static bool handshake_key_valid(struct http_text key)
 	return true;
 }
 
-static bool handshake_has_body(const struct http_head *request)
-{
-	const struct http_field *length = http_field_find(request, "Content-Length");
-
-	return http_field_find(request, "Transfer-Encoding") != NULL ||
-	       (length != NULL && !http_text_is(length->value, HTTP_TEXT("0")));
-}
-
 static enum handshake handshake_fail(struct http_head *request, unsigned status, const char *reason)
 {
 	request->bad_status = status;
@@ -49,6 +42,7 @@ static enum handshake handshake_fail(struct http_head *request, unsigned status,
 
 enum handshake handshake_check(struct http_head *request)
 {
+	struct http_body body;
 	const struct http_field *version = http_field_find(request, "Sec-WebSocket-Version");
 	const struct http_field *key = http_field_find(request, "Sec-WebSocket-Key");
 
@@ -67,7 +61,7 @@ enum handshake handshake_check(struct http_head *request)
 		return handshake_fail(request, 426, "Sec-WebSocket-Version is not 13");
 	if (http_field_count(request, "Sec-WebSocket-Key") != 1 || !handshake_key_valid(key->value))
 		return handshake_fail(request, 400, "bad Sec-WebSocket-Key");
-	if (handshake_has_body(request))
+	if (http_body_of_request(&body, request) != HTTP_DONE || body.state != HTTP_BODY_DONE)
 		return handshake_fail(request, 400, "WebSocket handshake with a body");
 	return HANDSHAKE_OK;
 }

@@ -347,45 +347,51 @@ size_t http_field_count(const struct http_head *head, const char *name)
 	return count;
 }
 
-/* Whether token is among the comma-separated values of list. */
-static bool http_list_has(struct http_text list, struct http_text token,
-	bool (*is)(struct http_text text, struct http_text other))
+bool http_list_next(const struct http_head *head, const char *name, struct http_cursor *at,
+	struct http_text *item)
 {
+	struct http_text wanted = {name, strlen(name)};
 	const char *comma;
 	size_t size;
 
-	do {
-		comma = memchr(list.bytes, ',', list.size);
-		size = comma != NULL ? (size_t)(comma - list.bytes) : list.size;
-		if (is(http_trim(list.bytes, size), token))
+	for (;;) {
+		while (at->rest.size == 0) {
+			if (at->field == head->field_count)
+				return false;
+			if (http_text_is(head->fields[at->field].name, wanted))
+				at->rest = head->fields[at->field].value;
+			at->field++;
+		}
+		comma = memchr(at->rest.bytes, ',', at->rest.size);
+		size = comma != NULL ? (size_t)(comma - at->rest.bytes) : at->rest.size;
+		*item = http_trim(at->rest.bytes, size);
+		size += comma != NULL;
+		at->rest = (struct http_text){at->rest.bytes + size, at->rest.size - size};
+		if (item->size > 0)
 			return true;
-		if (comma != NULL)
-			list = (struct http_text){comma + 1, list.size - size - 1};
-	} while (comma != NULL);
-	return false;
-}
-
-static bool http_fields_have(const struct http_head *head, const char *name, struct http_text token,
-	bool (*is)(struct http_text text, struct http_text other))
-{
-	struct http_text wanted = {name, strlen(name)};
-	size_t i;
-
-	for (i = 0; i < head->field_count; i++)
-		if (http_text_is(head->fields[i].name, wanted) &&
-			http_list_has(head->fields[i].value, token, is))
-			return true;
-	return false;
+	}
 }
 
 bool http_field_has_token(const struct http_head *head, const char *name, const char *token)
 {
-	return http_fields_have(head, name, (struct http_text){token, strlen(token)}, http_text_is);
+	struct http_text wanted = {token, strlen(token)}, item;
+	struct http_cursor at = {0};
+
+	while (http_list_next(head, name, &at, &item))
+		if (http_text_is(item, wanted))
+			return true;
+	return false;
 }
 
 bool http_field_has_exactly(const struct http_head *head, const char *name, struct http_text token)
 {
-	return http_fields_have(head, name, token, http_text_is_exactly);
+	struct http_cursor at = {0};
+	struct http_text item;
+
+	while (http_list_next(head, name, &at, &item))
+		if (http_text_is_exactly(item, token))
+			return true;
+	return false;
 }
 
 /* ---- writing ---- */

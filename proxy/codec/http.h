@@ -65,6 +65,16 @@ const struct http_field *http_field_find(const struct http_head *head, const cha
 
 size_t http_field_count(const struct http_head *head, const char *name);
 
+/* A place in the comma-separated values of all fields of one name; zeroed before the first. */
+struct http_cursor {
+	size_t field;          /* the next to be looked at */
+	struct http_text rest; /* of the one before */
+};
+
+/* The next value that is not empty. False: there is none. */
+bool http_list_next(const struct http_head *head, const char *name, struct http_cursor *at,
+	struct http_text *item);
+
 /*
  * Whether any field of that name has token among its comma-separated values: in any case, or, for
  * names that are compared as they are, exactly.

@@ -1,6 +1,7 @@
 /*
  * A head is the same with more bytes behind it and in pieces, nothing shorter than it is one, and a
- * copy of it parses to the same fields. The first byte says request or response.
+ * copy of it parses to the same fields. A body ends where it ends in pieces, too. The first byte
+ * says request or response, or chunks.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,6 +10,7 @@
 
 #include "proxy/codec/handshake.h"
 #include "proxy/codec/http.h"
+#include "proxy/codec/http_body.h"
 
 #define FUZZ_KEY "dGhlIHNhbXBsZSBub25jZQ=="
 
@@ -88,6 +90,53 @@ static void fuzz_grow(bool request, const char *bytes, size_t size)
 	}
 }
 
+/* A chunked body in pieces of step bytes: how many of its bytes are its own. */
+static size_t fuzz_take(struct http_body *body, const char *bytes, size_t size, size_t step)
+{
+	size_t taken = 0, piece, now;
+
+	*body = (struct http_body){.state = HTTP_BODY_CHUNKED};
+	while (taken < size) {
+		piece = size - taken < step ? size - taken : step;
+		now = http_body_take(body, bytes + taken, piece);
+		fuzz_check(now <= piece);
+		taken += now;
+		if (now == piece)
+			continue;
+		fuzz_check(body->state == HTTP_BODY_DONE || body->state == HTTP_BODY_BAD);
+		fuzz_check(http_body_take(body, bytes + taken, size - taken) == 0);
+		break;
+	}
+	return taken;
+}
+
+static void fuzz_chunks(const char *bytes, size_t size)
+{
+	struct http_body body, pieces;
+	size_t taken = fuzz_take(&body, bytes, size, size), step;
+
+	for (step = 1; step < size; step += 1 + step / 2) {
+		fuzz_check(fuzz_take(&pieces, bytes, size, step) == taken);
+		fuzz_check(pieces.state == body.state);
+	}
+}
+
+/* A request whose body ends is one that nobody reads in another way. */
+static void fuzz_body(struct http_head *head, bool request)
+{
+	struct http_body body;
+	enum http_result result = request ? http_body_of_request(&body, head)
+					  : http_body_of_response(&body, head, false);
+
+	fuzz_check(result == HTTP_DONE || (result == HTTP_BAD && head->bad_reason != NULL));
+	if (!request || result != HTTP_DONE)
+		return;
+	fuzz_check(http_field_count(head, "Content-Length") <= 1);
+	fuzz_check((http_field_find(head, "Transfer-Encoding") != NULL) ==
+		   (body.state == HTTP_BODY_CHUNKED));
+	fuzz_check(body.state != HTTP_BODY_TO_END);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static struct http_head head, prefix;
@@ -101,6 +150,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		return 0;
 	request = bytes[0] & 1;
 	size--;
+	if (bytes[0] & 2) {
+		fuzz_chunks(text, size);
+		return 0;
+	}
 	if (size <= 512)
 		fuzz_grow(request, text, size);
 	result = fuzz_parse(&head, request, text, size, &copy);
@@ -116,6 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	}
 	if (result == HTTP_DONE) {
 		fuzz_copy(&head, request);
+		fuzz_body(&head, request);
 		if (request)
 			(void)handshake_check(&head);
 		else

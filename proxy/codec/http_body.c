@@ -1,0 +1,242 @@
+/*
+ * Ends of bodies. A request must leave no doubt: one Content-Length of digits, or chunked as its
+ * last coding, never both, since a request hidden in a body would pass unseen. An answer is taken
+ * as RFC 9112 says, up to the end of the connection where nothing else is known: no other answer
+ * follows it. Chunks are read byte by byte but for their data; their lines end with CR LF, nothing
+ * less, as readers differ about the rest.
+ */
+#include "proxy/codec/http_body.h"
+
+#include <assert.h>
+
+/* What of a chunked body comes next. */
+enum http_chunk {
+	HTTP_CHUNK_BEGIN,      /* the first digit of a size */
+	HTTP_CHUNK_SIZE,       /* its next digit, or what ends it */
+	HTTP_CHUNK_EXTENSION,  /* the rest of its line */
+	HTTP_CHUNK_SIZE_LF,    /* the line's end */
+	HTTP_CHUNK_DATA,       /* left bytes */
+	HTTP_CHUNK_DATA_CR,    /* the end behind the data */
+	HTTP_CHUNK_DATA_LF,    /* its second byte */
+	HTTP_CHUNK_LINE,       /* the first byte of a trailer's line, or of the empty line */
+	HTTP_CHUNK_TRAILER,    /* the rest of a trailer's line */
+	HTTP_CHUNK_TRAILER_LF, /* its end */
+	HTTP_CHUNK_LAST_LF,    /* the end of it all */
+};
+
+/* ---- what a head says ---- */
+
+static enum http_result http_body_fail(struct http_head *head, unsigned status, const char *reason)
+{
+	head->bad_status = status;
+	head->bad_reason = reason;
+	return HTTP_BAD;
+}
+
+/* Digits alone (RFC 9110, 8.6). */
+static bool http_body_size(struct http_text text, uint64_t *size)
+{
+	size_t i;
+
+	*size = 0;
+	for (i = 0; i < text.size; i++) {
+		if (text.bytes[i] < '0' || text.bytes[i] > '9' || *size > INT64_MAX / 10 - 1)
+			return false;
+		*size = *size * 10 + (uint64_t)(text.bytes[i] - '0');
+	}
+	return text.size > 0;
+}
+
+/* Whether chunked is the last coding, and stands nowhere else. */
+static bool http_body_is_chunked(const struct http_head *head)
+{
+	struct http_cursor at = {0};
+	struct http_text coding;
+	bool chunked = false;
+
+	while (http_list_next(head, "Transfer-Encoding", &at, &coding)) {
+		if (chunked)
+			return false;
+		chunked = http_text_is(coding, HTTP_TEXT("chunked"));
+	}
+	return chunked;
+}
+
+enum http_result http_body_of_request(struct http_body *body, struct http_head *head)
+{
+	const struct http_field *length = http_field_find(head, "Content-Length");
+
+	*body = (struct http_body){.state = HTTP_BODY_DONE};
+	if (http_field_find(head, "Transfer-Encoding") != NULL) {
+		if (length != NULL)
+			return http_body_fail(
+				head, 400, "both Transfer-Encoding and Content-Length");
+		if (head->version_minor < 1)
+			return http_body_fail(head, 400, "Transfer-Encoding in HTTP/1.0");
+		if (!http_body_is_chunked(head))
+			return http_body_fail(
+				head, 400, "Transfer-Encoding does not end with chunked");
+		body->state = HTTP_BODY_CHUNKED;
+		return HTTP_DONE;
+	}
+	if (length == NULL)
+		return HTTP_DONE;
+	if (http_field_count(head, "Content-Length") != 1 ||
+		!http_body_size(length->value, &body->left))
+		return http_body_fail(head, 400, "bad Content-Length");
+	body->state = body->left > 0 ? HTTP_BODY_SIZED : HTTP_BODY_DONE;
+	return HTTP_DONE;
+}
+
+/* An answer's Content-Length may be repeated, as long as it says the same. */
+static bool http_body_repeated_size(const struct http_head *head, uint64_t *size)
+{
+	struct http_cursor at = {0};
+	struct http_text item;
+	uint64_t again;
+
+	if (!http_list_next(head, "Content-Length", &at, &item) || !http_body_size(item, size))
+		return false;
+	while (http_list_next(head, "Content-Length", &at, &item))
+		if (!http_body_size(item, &again) || again != *size)
+			return false;
+	return true;
+}
+
+enum http_result http_body_of_response(struct http_body *body, struct http_head *head, bool to_head)
+{
+	*body = (struct http_body){.state = HTTP_BODY_DONE};
+	if (to_head || head->status < 200 || head->status == 204 || head->status == 304)
+		return HTTP_DONE;
+	body->state = HTTP_BODY_TO_END;
+	if (http_field_find(head, "Transfer-Encoding") != NULL) {
+		if (head->version_minor >= 1 && http_body_is_chunked(head))
+			body->state = HTTP_BODY_CHUNKED;
+		return HTTP_DONE;
+	}
+	if (http_field_find(head, "Content-Length") == NULL)
+		return HTTP_DONE;
+	if (!http_body_repeated_size(head, &body->left))
+		return http_body_fail(head, 502, "bad Content-Length");
+	body->state = body->left > 0 ? HTTP_BODY_SIZED : HTTP_BODY_DONE;
+	return HTTP_DONE;
+}
+
+/* ---- what passes ---- */
+
+static int http_body_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool http_body_is_text(char c)
+{
+	return c == '\t' || ((unsigned char)c >= ' ' && c != 0x7f);
+}
+
+/* Adds a digit to the size. False: it is none, or the size is over all bounds. */
+static bool http_body_add_digit(struct http_body *body, char c)
+{
+	int digit = http_body_digit(c);
+
+	if (digit < 0 || body->left > INT64_MAX >> 4)
+		return false;
+	body->left = body->left << 4 | (uint64_t)digit;
+	return true;
+}
+
+/* One byte of a chunked body that is not its data. False: it may not stand there. */
+static bool http_body_step(struct http_body *body, char c)
+{
+	switch ((enum http_chunk)body->chunk) {
+	case HTTP_CHUNK_BEGIN:
+		body->left = 0;
+		body->chunk = HTTP_CHUNK_SIZE;
+		return http_body_add_digit(body, c);
+	case HTTP_CHUNK_SIZE:
+		if (c == '\r')
+			body->chunk = HTTP_CHUNK_SIZE_LF;
+		else if (c == ';' || c == ' ' || c == '\t')
+			body->chunk = HTTP_CHUNK_EXTENSION;
+		else
+			return http_body_add_digit(body, c);
+		return true;
+	case HTTP_CHUNK_EXTENSION:
+		if (c == '\r')
+			body->chunk = HTTP_CHUNK_SIZE_LF;
+		return c == '\r' || http_body_is_text(c);
+	case HTTP_CHUNK_SIZE_LF:
+		body->chunk = body->left > 0 ? HTTP_CHUNK_DATA : HTTP_CHUNK_LINE;
+		return c == '\n';
+	case HTTP_CHUNK_DATA_CR:
+		body->chunk = HTTP_CHUNK_DATA_LF;
+		return c == '\r';
+	case HTTP_CHUNK_DATA_LF:
+		body->chunk = HTTP_CHUNK_BEGIN;
+		return c == '\n';
+	case HTTP_CHUNK_LINE:
+		body->chunk = c == '\r' ? HTTP_CHUNK_LAST_LF : HTTP_CHUNK_TRAILER;
+		return c == '\r' || http_body_is_text(c);
+	case HTTP_CHUNK_TRAILER:
+		if (c == '\r')
+			body->chunk = HTTP_CHUNK_TRAILER_LF;
+		return c == '\r' || http_body_is_text(c);
+	case HTTP_CHUNK_TRAILER_LF:
+		body->chunk = HTTP_CHUNK_LINE;
+		return c == '\n';
+	case HTTP_CHUNK_LAST_LF:
+		if (c == '\n')
+			body->state = HTTP_BODY_DONE;
+		return c == '\n';
+	case HTTP_CHUNK_DATA:
+		break;
+	}
+	assert(false); /* http_body_take_chunks() takes the data */
+	return false;
+}
+
+static size_t http_body_take_chunks(struct http_body *body, const char *bytes, size_t size)
+{
+	size_t taken = 0, data;
+
+	while (taken < size && body->state == HTTP_BODY_CHUNKED) {
+		if (body->chunk != HTTP_CHUNK_DATA) {
+			if (!http_body_step(body, bytes[taken])) {
+				body->state = HTTP_BODY_BAD;
+				break;
+			}
+			taken++;
+			continue;
+		}
+		data = size - taken < body->left ? size - taken : (size_t)body->left;
+		taken += data;
+		body->left -= data;
+		if (body->left == 0)
+			body->chunk = HTTP_CHUNK_DATA_CR;
+	}
+	return taken;
+}
+
+size_t http_body_take(struct http_body *body, const char *bytes, size_t size)
+{
+	switch (body->state) {
+	case HTTP_BODY_SIZED:
+		if (size > body->left)
+			size = (size_t)body->left;
+		body->left -= size;
+		if (body->left == 0)
+			body->state = HTTP_BODY_DONE;
+		return size;
+	case HTTP_BODY_CHUNKED:
+		return http_body_take_chunks(body, bytes, size);
+	case HTTP_BODY_TO_END:
+		return size;
+	case HTTP_BODY_DONE:
+	case HTTP_BODY_BAD:
+		break;
+	}
+	return 0;
+}
