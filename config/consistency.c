@@ -175,15 +175,6 @@ static int consistency_endpoint(struct settings *settings, struct config *config
 	return 0;
 }
 
-static int consistency_query(struct settings *settings, struct config *config)
-{
-	if (config->otlp_traces_endpoint != NULL || strchr(config->otlp_endpoint, '?') == NULL)
-		return 0;
-	return consistency_fail_value(settings, OPTION_AT_otlp_endpoint, config->otlp_endpoint,
-		"a path is appended to it; must be without a query, which otlp.traces_endpoint may "
-		"have");
-}
-
 static consistency_rule *const rules[] = {
 	consistency_one_server,
 	consistency_remote,
@@ -195,7 +186,6 @@ static consistency_rule *const rules[] = {
 	consistency_strip,
 	consistency_server_requests,
 	consistency_endpoint,
-	consistency_query,
 };
 
 int consistency_apply(struct settings *settings, bool only_check)

@@ -7,10 +7,12 @@
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "config/settings.h"
+#include "config/url.h"
 #include "config/value.h"
 
 const char *env_find(char *const *environment, const char *name, size_t size)
@@ -128,6 +130,35 @@ static const char *env_semconv(const char *list)
 	return env_list_has(list, "rpc") ? "rpc" : NULL;
 }
 
+/*
+ * An endpoint is used as far as it can be ("Endpoint URLs for OTLP/HTTP": parts other than scheme,
+ * host, port and path may be ignored).
+ */
+static enum settings_result env_apply_url(struct settings *settings, const struct option *option,
+	const char *text, const char *variable)
+{
+	char *bare = url_bare_http(text);
+	enum settings_result result;
+	char quote[VALUE_QUOTE_SIZE];
+	const char *reason;
+
+	if (bare == NULL) {
+		(void)settings_fail(settings, "out of memory");
+		return SETTINGS_WRONG;
+	}
+	if (strcmp(bare, text) == 0 || url_check_http(bare, &reason) != 0) {
+		result = settings_set(settings, option, text, CONFIG_OTEL, variable);
+	} else {
+		settings_warn(settings,
+			"%s: %s: user, password and fragment are ignored, the rest is used; "
+			"credentials belong into OTEL_EXPORTER_OTLP_HEADERS",
+			variable, value_quote(quote, text));
+		result = settings_set(settings, option, bare, CONFIG_OTEL, variable);
+	}
+	free(bare);
+	return result;
+}
+
 static enum settings_result env_apply_otel(
 	struct settings *settings, const struct option *option, const char *variable)
 {
@@ -150,6 +181,8 @@ static enum settings_result env_apply_otel(
 			value_quote(quote, text));
 		text = "false";
 	}
+	if (option->type == OPTION_TYPE_URL)
+		return env_apply_url(settings, option, text, variable);
 	return settings_set(settings, option, text, CONFIG_OTEL, variable);
 }
 

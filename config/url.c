@@ -234,6 +234,23 @@ int url_check_http(const char *text, const char **reason)
 	return 0;
 }
 
+char *url_bare_http(const char *text)
+{
+	const char *rest = url_skip_http(text);
+	const char *host = rest;
+	char *bare = strndup(text, strcspn(text, "#"));
+	size_t i;
+
+	if (bare == NULL || rest == NULL)
+		return bare;
+	for (i = 0; rest[i] != '\0' && strchr("/?#", rest[i]) == NULL; i++)
+		if (rest[i] == '@')
+			host = rest + i + 1;
+	i = (size_t)(rest - text);
+	memmove(bare + i, bare + (host - text), strlen(bare) - (size_t)(host - text) + 1);
+	return bare;
+}
+
 /* The size of "SCHEME://" at the start, 0 when there is none (RFC 3986, section 3.1). */
 static size_t url_scheme_size(const char *text)
 {

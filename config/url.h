@@ -50,6 +50,12 @@ bool url_equals(const struct url *one, const struct url *other);
 int url_check_http(const char *text, const char **reason);
 
 /*
+ * A copy of an http URL without user, password and fragment, which are never sent. The caller
+ * frees; NULL when memory is out.
+ */
+char *url_bare_http(const char *text);
+
+/*
  * Copies text, a URL or what was meant to be one, for people to read: what may be secret is ***.
  * That is what follows a ? and, unless text is a good URL, which has none, all that may be user and
  * password: from the scheme, or the beginning, to the last @. Clipped to size.

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config/url.h"
@@ -146,8 +147,12 @@ static enum value_verdict value_parse_url(
 static enum value_verdict value_parse_file(
 	struct value *value, const struct option *option, const char *text, const char **reason)
 {
-	if (access(text, R_OK) != 0)
+	struct stat found;
+
+	if (access(text, R_OK) != 0 || stat(text, &found) != 0)
 		return value_wrong(reason, strerror(errno));
+	if (S_ISDIR(found.st_mode))
+		return value_wrong(reason, strerror(EISDIR));
 	return value_parse_text(value, option, text, reason);
 }
 

@@ -229,9 +229,12 @@ static const struct {
 	{"{\"propagation\": {\"inject\": \"/trace\", \"strip\": true}}",
 		"%s:1: propagation.strip: what is injected replaces what came; must stand with "
 		"propagation.inject none"},
-	{"{\"otlp.endpoint\": \"http://x?k=v\"}", "%s:1: otlp.endpoint: \"http://x?***\": a path "
-						  "is appended to it; must be without a "
-						  "query, which otlp.traces_endpoint may have"},
+	{"{\"otlp.endpoint\": \"http://x?k=v\"}", NULL},
+	{"{\"otlp.client_key\": \"/\"}", "%s:1: otlp.client_key: \"/\": Is a directory; must be "
+					 "the name of a file that can be read"},
+	{"{\"propagation\": {\"inject\": \"none\", \"inject_server_requests\": true}}",
+		"%s:1: propagation.inject_server_requests: propagation.inject is none; must stand "
+		"with the member to write into"},
 	{"{\"profile\": \"mcp\"}", "%s:1: profile: \"mcp\": no such profile; must be auto, one of "
 				   "codex, generic, or a file: "
 				   "a name with a / or ending in .json"},
@@ -459,6 +462,17 @@ static const struct {
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://t"}, "http://c/v1/traces"},
 	{{"--otlp-traces-endpoint", "http://t", "--", "s"},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://c"}, "http://t/"},
+	{{"--otlp-endpoint", "http://c/base?k=v", "--", "s"}, {NULL},
+		"http://c/base/v1/traces?k=v"},
+	{{"--", "s"}, {"OTEL_EXPORTER_OTLP_ENDPOINT=http://c:1?k=v&l=/"},
+		"http://c:1/v1/traces?k=v&l=/"},
+	{{"--", "s"}, {"OTEL_EXPORTER_OTLP_ENDPOINT=http://c/?"}, "http://c/v1/traces?"},
+	{{"--", "s"}, {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://c?k=v"}, "http://c/?k=v"},
+	/* what cannot be used is left out, not all of it */
+	{{"--", "s"}, {"OTEL_EXPORTER_OTLP_ENDPOINT=http://u:p@c:1/b?k=v#f"},
+		"http://c:1/b/v1/traces?k=v"},
+	{{"--", "s"}, {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://u:p@c:1/b?k=@v#f"},
+		"http://c:1/b?k=@v"},
 };
 
 START_TEST(test_config_otlp_url)
@@ -701,7 +715,7 @@ START_TEST(test_config_memory)
 		"--", "codex", "app-server"};
 	char variables[][64] = {"OTEL_RESOURCE_ATTRIBUTES=service.name=n,a=z", "X=y",
 		"OTEL_EXPORTER_OTLP_HEADERS=e=f", "SIDESPAN_LISTEN=ws://localhost:0",
-		"OTEL_PROPAGATORS=none"};
+		"OTEL_PROPAGATORS=none", "OTEL_EXPORTER_OTLP_ENDPOINT=http://u@h"};
 	char *argv[16] = {NULL}, *environment[8] = {NULL};
 	int refused;
 	long n = 0;
@@ -710,7 +724,7 @@ START_TEST(test_config_memory)
 	for (i = 0; i < 10; i++)
 		argv[i] = text[i];
 	argv[2] = file;
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < 6; i++)
 		environment[i] = variables[i];
 	do
 		config_load_once(argv, 10, environment, &refused, n++);

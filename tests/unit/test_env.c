@@ -62,6 +62,26 @@ static const struct {
 	{OPTION_AT_otlp_endpoint, {"OTEL_EXPORTER_OTLP_ENDPOINT=c:1"}, "http://localhost:4318",
 		"OTEL_EXPORTER_OTLP_ENDPOINT: \"c:1\": the scheme is not http:// or https://; must "
 		"be "},
+	{OPTION_AT_otlp_endpoint, {"OTEL_EXPORTER_OTLP_ENDPOINT=http://c:1/x?k=v"},
+		"http://c:1/x?***", NULL},
+	{OPTION_AT_otlp_endpoint, {"OTEL_EXPORTER_OTLP_ENDPOINT=http://u:geheim@c:1/x#y"},
+		"http://c:1/x",
+		"OTEL_EXPORTER_OTLP_ENDPOINT: \"http://***@c:1/x#y\": user, password and fragment "
+		"are ignored, the rest is used; credentials belong into "
+		"OTEL_EXPORTER_OTLP_HEADERS\n"},
+	{OPTION_AT_otlp_endpoint, {"OTEL_EXPORTER_OTLP_ENDPOINT=http://c/#"}, "http://c/",
+		"OTEL_EXPORTER_OTLP_ENDPOINT: \"http://c/#\": user, password and fragment "},
+	{OPTION_AT_otlp_endpoint, {"OTEL_EXPORTER_OTLP_ENDPOINT=http://u:geheim@:1"},
+		"http://localhost:4318",
+		"OTEL_EXPORTER_OTLP_ENDPOINT: \"http://***@:1\": credentials belong into "
+		"otlp.headers; must be "},
+	{OPTION_AT_otlp_endpoint, {"OTEL_EXPORTER_OTLP_ENDPOINT=grpc://c:4317#x"},
+		"http://localhost:4318",
+		"OTEL_EXPORTER_OTLP_ENDPOINT: \"grpc://c:4317#x\": the scheme is not http:// or "
+		"https://; must be "},
+	{OPTION_AT_otlp_endpoint, {"OTEL_EXPORTER_OTLP_ENDPOINT=http://c:port/"},
+		"http://localhost:4318",
+		"OTEL_EXPORTER_OTLP_ENDPOINT: \"http://c:port/\": the port is not a number "},
 	{OPTION_AT_otlp_traces_endpoint, {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="}, "-", NULL},
 	{OPTION_AT_otlp_traces_endpoint,
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://t",
@@ -127,6 +147,9 @@ static const struct {
 		{"OTEL_EXPORTER_OTLP_CLIENT_KEY=/dev/null",
 			"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=/dev/null"},
 		"/dev/null", NULL},
+	{OPTION_AT_otlp_client_key, {"OTEL_EXPORTER_OTLP_CLIENT_KEY=/"}, "-",
+		"OTEL_EXPORTER_OTLP_CLIENT_KEY: \"/\": Is a directory; must be the name of a file "
+		"that can be read; ignored\n"},
 	{OPTION_AT_otlp_client_key, {"OTEL_EXPORTER_OTLP_CLIENT_KEY=/nowhere/x"}, "-",
 		"OTEL_EXPORTER_OTLP_CLIENT_KEY: \"/nowhere/x\": "},
 	{OPTION_AT_otlp_client_key,

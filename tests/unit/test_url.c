@@ -223,6 +223,39 @@ END_TEST
 
 static const struct {
 	const char *text;
+	const char *bare;
+} url_bare[] = {
+	{"http://h:1/p?q", "http://h:1/p?q"},
+	{"https://u:p@h:1/p?q#f", "https://h:1/p?q"},
+	{"http://u@v@h", "http://h"},
+	{"http://u@", "http://"},
+	{"http://h/@p?@q", "http://h/@p?@q"},
+	{"http://h?a@b", "http://h?a@b"},
+	{"http://h#u@f", "http://h"},
+	{"http://h#", "http://h"},
+	{"http://", "http://"},
+	{"ftp://u:p@h#f", "ftp://u:p@h"},
+	{"", ""},
+};
+
+START_TEST(test_url_bare)
+{
+	size_t size = strlen(url_bare[_i].text) + 1;
+	char *text = (char *)unit_guard_copy(url_bare[_i].text, size);
+	char *bare = url_bare_http(text);
+
+	ck_assert_str_eq(bare, url_bare[_i].bare);
+	free(bare);
+	unit_alloc_fail_after(0);
+	bare = url_bare_http(text);
+	unit_alloc_fail_never();
+	ck_assert_ptr_null(bare);
+	unit_guard_free((uint8_t *)text, size);
+}
+END_TEST
+
+static const struct {
+	const char *text;
 	const char *shown;
 } url_shown[] = {
 	{"", ""},
@@ -278,6 +311,7 @@ int main(void)
 		sizeof url_good / sizeof *url_good + sizeof url_bad / sizeof *url_bad);
 	tcase_add_test(tc, test_url_equals);
 	tcase_add_loop_test(tc, test_url_http, 0, sizeof url_http / sizeof *url_http);
+	tcase_add_loop_test(tc, test_url_bare, 0, sizeof url_bare / sizeof *url_bare);
 	tcase_add_loop_test(tc, test_url_shown, 0, sizeof url_shown / sizeof *url_shown);
 	return unit_run("url", tc);
 }
