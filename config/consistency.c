@@ -1,6 +1,7 @@
 /*
  * Rules between options: one function each, in a table, so that each can be read and tested alone.
- * The message names what was set where, and what would be right.
+ * The message names what was set where, and what would be right. What a lenient source has set is
+ * not worth ending for: the built-in value, or the nearest that fits, takes its place.
  */
 #include "config/consistency.h"
 
@@ -21,35 +22,43 @@ static void consistency_parse_url(struct url *url, const char *text)
 	const char *reason;
 	int result = 0;
 
+	memset(url, 0, sizeof *url);
 	if (text != NULL)
 		result = url_parse(url, text, &reason);
 	assert(result == 0); /* its text was checked when it was set */
 	(void)result;
 }
 
-static int consistency_fail(struct settings *settings, enum option_index index, const char *what)
+static void consistency_parse_urls(struct config *config)
 {
-	char name[CONSISTENCY_NAME_SIZE];
-
-	settings_name(settings, index, name, sizeof name);
-	return settings_fail(settings, "%s: %s", name, what);
+	consistency_parse_url(&config->listen_url, config->listen);
+	consistency_parse_url(&config->upstream_url, config->upstream);
 }
 
-static int consistency_fail_value(
+/* Refuses what an option was given, of which value is shown unless it is NULL. 0 when it is mended.
+ */
+static int consistency_refuse(
 	struct settings *settings, enum option_index index, const char *value, const char *what)
 {
 	char name[CONSISTENCY_NAME_SIZE];
 	char quote[VALUE_QUOTE_SIZE];
 
 	settings_name(settings, index, name, sizeof name);
-	return settings_fail(settings, "%s: %s: %s", name, value_quote(quote, value), what);
+	if (settings_refuse(settings, settings_source(settings, index), "%s: %s%s%s", name,
+		    value == NULL ? "" : value_quote(quote, value), value == NULL ? "" : ": ",
+		    what) == SETTINGS_WRONG)
+		return -1;
+	if (settings_reset(settings, index) != 0)
+		return -1;
+	consistency_parse_urls(settings->config);
+	return 0;
 }
 
 static int consistency_one_server(struct settings *settings, struct config *config)
 {
 	if (config->upstream == NULL || config->command == NULL)
 		return 0;
-	return consistency_fail(settings, OPTION_AT_upstream,
+	return consistency_refuse(settings, OPTION_AT_upstream, NULL,
 		"there is also a command behind --; must be only one of the two, it is the server");
 }
 
@@ -68,7 +77,7 @@ static int consistency_remote(struct settings *settings, struct config *config)
 {
 	if (url_is_local(&config->listen_url) || config->allow_remote)
 		return 0;
-	return consistency_fail_value(settings, OPTION_AT_listen, config->listen,
+	return consistency_refuse(settings, OPTION_AT_listen, config->listen,
 		"other machines could use the server through it, and sidespan asks nobody who they "
 		"are; "
 		"must be a loopback address such as 127.0.0.1, or stand with --allow-remote");
@@ -80,7 +89,7 @@ static int consistency_upstream_port(struct settings *settings, struct config *c
 
 	if ((url->scheme != URL_WS && url->scheme != URL_TCP) || url->port != 0)
 		return 0;
-	return consistency_fail_value(settings, OPTION_AT_upstream, config->upstream,
+	return consistency_refuse(settings, OPTION_AT_upstream, config->upstream,
 		"port 0 is only for listening; must be a port from 1 to 65535");
 }
 
@@ -91,7 +100,7 @@ static int consistency_paths(struct settings *settings, struct config *config)
 
 	if (config->upstream_url.scheme == URL_WS && path[0] != '\0' && strcmp(path, "/") != 0 &&
 		url_is_websocket(&config->listen_url))
-		return consistency_fail_value(settings, OPTION_AT_upstream, config->upstream,
+		return consistency_refuse(settings, OPTION_AT_upstream, config->upstream,
 			"the path that a WebSocket client asks for is passed on; "
 			"must be without one, ws://HOST:PORT");
 	return 0;
@@ -101,29 +110,35 @@ static int consistency_loop(struct settings *settings, struct config *config)
 {
 	if (!url_equals(&config->listen_url, &config->upstream_url))
 		return 0;
-	return consistency_fail_value(settings, OPTION_AT_upstream, config->upstream,
+	return consistency_refuse(settings, OPTION_AT_upstream, config->upstream,
 		"the same as listen; must be the address of the server");
+}
+
+/* Whether one of two options that do not go together is from a lenient source. */
+static bool consistency_is_lenient(
+	const struct settings *settings, enum option_index one, enum option_index other)
+{
+	return settings_is_lenient(settings_source(settings, one)) ||
+	       settings_is_lenient(settings_source(settings, other));
 }
 
 /* A batch that does not fit the queue: an error in what was written for us, else made to fit. */
 static int consistency_batch(struct settings *settings, struct config *config)
 {
-	enum config_source batch = settings_source(settings, OPTION_AT_batch_spans_max);
-	enum config_source queue = settings_source(settings, OPTION_AT_batch_queue_max);
+	bool given = settings_source(settings, OPTION_AT_batch_spans_max) != CONFIG_BUILT_IN;
 	char name[CONSISTENCY_NAME_SIZE];
 
 	if (config->batch_spans_max <= config->batch_queue_max)
 		return 0;
-	if (batch != CONFIG_BUILT_IN && batch != CONFIG_OTEL && queue != CONFIG_OTEL) {
-		settings_name(settings, OPTION_AT_batch_spans_max, name, sizeof name);
+	settings_name(settings, OPTION_AT_batch_spans_max, name, sizeof name);
+	if (given && !consistency_is_lenient(
+			     settings, OPTION_AT_batch_spans_max, OPTION_AT_batch_queue_max))
 		return settings_fail(settings,
 			"%s: \"%lld\": must be at most batch.queue_max, %lld", name,
 			(long long)config->batch_spans_max, (long long)config->batch_queue_max);
-	}
-	if (batch != CONFIG_BUILT_IN)
+	if (given)
 		settings_warn(settings,
-			"batch.spans_max: %lld: must be at most batch.queue_max, %lld, which is "
-			"used",
+			"%s: \"%lld\": must be at most batch.queue_max, %lld, which is used", name,
 			(long long)config->batch_spans_max, (long long)config->batch_queue_max);
 	config->batch_spans_max = config->batch_queue_max;
 	return 0;
@@ -140,27 +155,37 @@ static int consistency_retry(struct settings *settings, struct config *config)
 			? OPTION_AT_retry_max_ms
 			: OPTION_AT_retry_initial_ms,
 		name, sizeof name);
-	return settings_fail(settings,
-		"%s: retry.initial is %lldms and retry.max %lldms; must be at most retry.max", name,
-		(long long)config->retry_initial_ms, (long long)config->retry_max_ms);
+	if (!consistency_is_lenient(settings, OPTION_AT_retry_initial_ms, OPTION_AT_retry_max_ms))
+		return settings_fail(settings,
+			"%s: retry.initial is %lldms and retry.max %lldms; must be at most "
+			"retry.max",
+			name, (long long)config->retry_initial_ms, (long long)config->retry_max_ms);
+	settings_warn(settings,
+		"%s: retry.initial is %lldms and retry.max %lldms; must be at most retry.max, "
+		"which is used for both",
+		name, (long long)config->retry_initial_ms, (long long)config->retry_max_ms);
+	config->retry_initial_ms = config->retry_max_ms;
+	return 0;
 }
 
 static int consistency_strip(struct settings *settings, struct config *config)
 {
 	if (!config->propagation_strip || strcmp(config->propagation_inject, "none") == 0)
 		return 0;
-	return consistency_fail(settings, OPTION_AT_propagation_strip,
+	return consistency_refuse(settings, OPTION_AT_propagation_strip, NULL,
 		"what is injected replaces what came; must stand with propagation.inject none");
 }
 
-/* Where OTEL_PROPAGATORS has switched all of it off, the rest need not be. */
+/* Where OTEL_PROPAGATORS or something stronger has switched all of it off, the rest need not be. */
 static int consistency_server_requests(struct settings *settings, struct config *config)
 {
+	enum config_source off = settings_source(settings, OPTION_AT_propagation_inject);
+
 	if (!config->propagation_inject_server_requests ||
-		strcmp(config->propagation_inject, "none") != 0 ||
-		settings_source(settings, OPTION_AT_propagation_inject) == CONFIG_OTEL)
+		strcmp(config->propagation_inject, "none") != 0 || off == CONFIG_OTEL ||
+		off > settings_source(settings, OPTION_AT_propagation_inject_server_requests))
 		return 0;
-	return consistency_fail(settings, OPTION_AT_propagation_inject_server_requests,
+	return consistency_refuse(settings, OPTION_AT_propagation_inject_server_requests, NULL,
 		"propagation.inject is none; must stand with the member to write into");
 }
 
@@ -193,8 +218,7 @@ int consistency_apply(struct settings *settings, bool only_check)
 	struct config *config = settings->config;
 	size_t i;
 
-	consistency_parse_url(&config->listen_url, config->listen);
-	consistency_parse_url(&config->upstream_url, config->upstream);
+	consistency_parse_urls(config);
 	for (i = 0; i < sizeof rules / sizeof *rules; i++)
 		if (rules[i](settings, config) != 0)
 			return -1;

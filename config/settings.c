@@ -39,28 +39,60 @@ void settings_warn(struct settings *settings, const char *format, ...)
 	settings->warn(settings->warn_arg, line);
 }
 
+bool settings_is_lenient(enum config_source source)
+{
+	return source == CONFIG_OTEL || source == CONFIG_PROFILE;
+}
+
+enum settings_result settings_refuse(
+	struct settings *settings, enum config_source source, const char *format, ...)
+{
+	char line[CONFIG_ERROR_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(line, sizeof line, format, arguments); /* clipped is fine */
+	va_end(arguments);
+	if (settings_is_lenient(source)) {
+		settings_warn(settings, "%s; ignored", line);
+		return SETTINGS_IGNORED;
+	}
+	(void)settings_fail(settings, "%s", line);
+	return SETTINGS_WRONG;
+}
+
+int settings_reset(struct settings *settings, enum option_index index)
+{
+	const struct option *option = option_at(index);
+	struct settings_origin *origin = &settings->origins[index];
+	enum value_verdict verdict = VALUE_OK;
+	struct value value = {0}; /* what a text or a map has that is not set */
+	const char *reason;
+
+	if (option->text != NULL)
+		verdict = value_parse(&value, option, option->text, CONFIG_BUILT_IN, &reason);
+	assert(verdict != VALUE_WRONG);
+	if (verdict == VALUE_NO_MEMORY)
+		return settings_fail(settings, "out of memory");
+	value_store(&value, option, settings->config);
+	free(origin->where);
+	origin->where = NULL;
+	origin->source = CONFIG_BUILT_IN;
+	return 0;
+}
+
 int settings_init(struct settings *settings, struct config *config, char *const *environment,
 	char error[CONFIG_ERROR_SIZE])
 {
-	const char *reason;
-	struct value value;
-	enum value_verdict verdict;
 	size_t i;
 
 	memset(settings, 0, sizeof *settings);
 	settings->config = config;
 	settings->environment = environment;
 	settings->error = error;
-	for (i = 0; i < OPTION_COUNT; i++) {
-		if (option_at(i)->text == NULL)
-			continue;
-		verdict = value_parse(
-			&value, option_at(i), option_at(i)->text, CONFIG_BUILT_IN, &reason);
-		assert(verdict != VALUE_WRONG);
-		if (verdict == VALUE_NO_MEMORY)
-			return settings_fail(settings, "out of memory");
-		value_store(&value, option_at(i), config);
-	}
+	for (i = 0; i < OPTION_COUNT; i++)
+		if (settings_reset(settings, (enum option_index)i) != 0)
+			return -1;
 	return 0;
 }
 
@@ -93,23 +125,17 @@ void settings_name(
 									  : "");
 }
 
-/* Tells that what option was given is no good: an error, but from CONFIG_OTEL only a warning. */
-static enum settings_result settings_refuse(struct settings *settings, const struct option *option,
-	const char *shown, enum config_source source, const char *where, const char *reason)
+/* Refuses what option was given, and tells what would be right. */
+static enum settings_result settings_refuse_value(struct settings *settings,
+	const struct option *option, const char *shown, enum config_source source,
+	const char *where, const char *reason)
 {
 	char right[VALUE_DESCRIBE_SIZE];
-	char line[CONFIG_ERROR_SIZE];
 
 	value_describe(option, right);
-	(void)snprintf(line, sizeof line, "%s%s%s: %s: %s%smust be %s", where,
+	return settings_refuse(settings, source, "%s%s%s: %s: %s%smust be %s", where,
 		settings_is_file(source) ? ": " : "", settings_is_file(source) ? option->name : "",
 		shown, reason == NULL ? "" : reason, reason == NULL ? "" : "; ", right);
-	if (source == CONFIG_OTEL) {
-		settings_warn(settings, "%s; ignored", line);
-		return SETTINGS_IGNORED;
-	}
-	(void)settings_fail(settings, "%s", line);
-	return SETTINGS_WRONG;
 }
 
 static enum settings_result settings_no_memory(struct settings *settings)
@@ -165,11 +191,10 @@ static enum settings_result settings_move_name(struct settings *settings, struct
 	if (name == NULL)
 		return SETTINGS_TAKEN;
 	if (source != CONFIG_OTEL) {
-		(void)settings_fail(settings,
+		result = settings_refuse(settings, source,
 			"%s: resource.attributes: service.name has an option of its own, "
 			"service.name",
 			where);
-		result = SETTINGS_WRONG;
 	} else if (*name != '\0' && settings_source(settings, OPTION_AT_service_name) < source) {
 		result = settings_set(settings, option, name, source, where);
 	}
@@ -220,7 +245,7 @@ enum settings_result settings_set(struct settings *settings, const struct option
 	case VALUE_WRONG:
 		break;
 	}
-	return settings_refuse(
+	return settings_refuse_value(
 		settings, option, settings_show(option, text, quote), source, where, reason);
 }
 
@@ -251,10 +276,9 @@ static enum settings_result settings_set_object(struct settings *settings,
 		reason = settings_check_pair(option, &value.map, node);
 		if (reason != NULL) {
 			value_free(&value);
-			(void)settings_fail(settings,
+			return settings_refuse(settings, source,
 				"%s:%d: %s: %s: %s; must be an object {NAME: VALUE}", file->name,
 				node->line, option->name, value_quote(quote, node->key), reason);
-			return SETTINGS_WRONG;
 		}
 		if (map_set(&value.map, option->map_kind, node->key, node->text, source) != 0) {
 			value_free(&value);
@@ -284,16 +308,14 @@ static enum settings_result settings_apply_node(struct settings *settings, const
 	char where[SETTINGS_WHERE_SIZE];
 
 	(void)snprintf(where, sizeof where, "%s:%d", file->name, node->line);
-	if (origin->file_last == settings->files_count) {
-		(void)settings_fail(settings,
+	if (origin->file_last == settings->files_count)
+		return settings_refuse(settings, source,
 			"%s: %s: is set twice; it must stand once, line %d has it", where,
 			option->name, origin->line_last);
-		return SETTINGS_WRONG;
-	}
 	origin->file_last = settings->files_count;
 	origin->line_last = node->line;
 	if (!settings_type_fits(option->type, node->type))
-		return settings_refuse(
+		return settings_refuse_value(
 			settings, option, file_type_name(node->type), source, where, NULL);
 	if (node->type == FILE_OBJECT)
 		return settings_set_object(settings, option, file, node, source, where);
@@ -321,21 +343,24 @@ static int settings_join(
 	return 0;
 }
 
-static int settings_fail_unknown(struct settings *settings, const struct file *file,
-	const struct file_node *node, const char *name)
+static enum settings_result settings_refuse_unknown(struct settings *settings,
+	const struct file *file, const struct file_node *node, const char *name,
+	enum config_source source)
 {
 	char quote[VALUE_QUOTE_SIZE];
 	const struct option *nearest = option_nearest(name, option_plain_name);
 
 	if (option_is_group(name))
-		return settings_fail(settings,
+		return settings_refuse(settings, source,
 			"%s:%d: %s: %s: must be an object of options, %s.NAME", file->name,
 			node->line, name, file_type_name(node->type), name);
 	if (nearest != NULL)
-		return settings_fail(settings, "%s:%d: %s: no such option; did you mean %s?",
-			file->name, node->line, value_quote(quote, name), nearest->name);
-	return settings_fail(settings, "%s:%d: %s: no such option; must be one that --help lists",
-		file->name, node->line, value_quote(quote, name));
+		return settings_refuse(settings, source,
+			"%s:%d: %s: no such option; did you mean %s?", file->name, node->line,
+			value_quote(quote, name), nearest->name);
+	return settings_refuse(settings, source,
+		"%s:%d: %s: no such option; must be one that --help lists", file->name, node->line,
+		value_quote(quote, name));
 }
 
 /* The node behind node in reading order that is not below it; NULL at the end of object. */
@@ -360,21 +385,25 @@ int settings_apply(struct settings *settings, const struct file *file,
 	const struct file_node *object, enum config_source source)
 {
 	const struct file_node *node = object->child;
+	enum settings_result result;
 	const struct option *option;
 	char name[OPTION_NAME_SIZE];
+	bool fits;
 
 	settings->files_count++;
 	while (node != NULL) {
-		if (settings_join(object, node, name) != 0)
-			return settings_fail_unknown(settings, file, node, node->key);
-		option = option_by_name(name);
-		if (settings_is_group(option, node, name)) {
+		fits = settings_join(object, node, name) == 0;
+		option = fits ? option_by_name(name) : NULL;
+		if (fits && settings_is_group(option, node, name)) {
 			node = node->child != NULL ? node->child : settings_skip(object, node);
 			continue;
 		}
 		if (option == NULL)
-			return settings_fail_unknown(settings, file, node, name);
-		if (settings_apply_node(settings, file, option, node, source) == SETTINGS_WRONG)
+			result = settings_refuse_unknown(
+				settings, file, node, fits ? name : node->key, source);
+		else
+			result = settings_apply_node(settings, file, option, node, source);
+		if (result == SETTINGS_WRONG)
 			return -1;
 		node = settings_skip(object, node);
 	}

@@ -1,6 +1,7 @@
 #ifndef CONFIG_SETTINGS_H
 #define CONFIG_SETTINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "config/config.h"
@@ -31,7 +32,7 @@ struct settings {
 
 enum settings_result {
 	SETTINGS_TAKEN,   /* understood; in force unless something stronger is there */
-	SETTINGS_IGNORED, /* an OTEL_* value that was warned about */
+	SETTINGS_IGNORED, /* a value from a lenient source that was warned about */
 	SETTINGS_WRONG,   /* settings->error is set */
 };
 
@@ -42,8 +43,14 @@ int settings_init(struct settings *settings, struct config *config, char *const 
 void settings_done(struct settings *settings);
 
 /*
- * Gives option the value text. where is "FILE:LINE", the variable or the flag, for messages. From
- * CONFIG_OTEL, a value that is no good is warned about and ignored.
+ * Whether mistakes of that source must not stop the program: variables of OpenTelemetry are shared
+ * with other programs, and a profile may be written for another version of this one.
+ */
+bool settings_is_lenient(enum config_source source);
+
+/*
+ * Gives option the value text. where is "FILE:LINE", the variable or the flag, for messages. From a
+ * lenient source, a value that is no good is warned about and ignored.
  */
 enum settings_result settings_set(struct settings *settings, const struct option *option,
 	const char *text, enum config_source source, const char *where);
@@ -51,7 +58,13 @@ enum settings_result settings_set(struct settings *settings, const struct option
 /* The strongest source that has given the option a value. */
 enum config_source settings_source(const struct settings *settings, enum option_index index);
 
-/* Applies the options in object, which belongs to file. 0, or -1 with the error set. */
+/* Puts the built-in value in force again. 0 or -1. */
+int settings_reset(struct settings *settings, enum option_index index);
+
+/*
+ * Applies the options in object, which belongs to file. 0, or -1 with the error set; from a lenient
+ * source only memory can be wrong.
+ */
 int settings_apply(struct settings *settings, const struct file *file,
 	const struct file_node *object, enum config_source source);
 
@@ -60,6 +73,10 @@ int settings_fail(struct settings *settings, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void settings_warn(struct settings *settings, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Sets the error; from a lenient source it is a warning, which says that the value is ignored. */
+enum settings_result settings_refuse(struct settings *settings, enum config_source source,
+	const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* How a message names an option that has a value: its flag, its variable, or FILE:LINE: NAME. */
 void settings_name(

@@ -190,6 +190,53 @@ def test_wrong_variables_of_opentelemetry_are_warned_about(lab, env, option, val
     assert re.search(rf"^{re.escape(option)}\s+{re.escape(value)} ", text, re.M), text
 
 
+MISTAKES = {
+    "OTEL_BSP_EXPORT_TIMEOUT": "-1", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "200",
+    "OTEL_BSP_MAX_QUEUE_SIZE": "100",  # too small for the batch, of which it is said "OTEL_EXPORTER_OTLP_CERTIFICATE": "/no/such.pem",
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "/", "OTEL_EXPORTER_OTLP_COMPRESSION": "zstd",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TIMEOUT": "1s",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://u:hunter2@h:port/p?q#f",
+    "OTEL_LOG_LEVEL": "loud", "OTEL_PROPAGATORS": "no", "OTEL_RESOURCE_ATTRIBUTES": "a",
+    "OTEL_SERVICE_NAME": "x" * 300, "OTEL_TRACES_EXPORTER": "zipkin",
+    "OTEL_TRACES_SAMPLER_ARG": "all",
+}
+
+
+def test_no_variable_of_opentelemetry_ends_the_program(lab):
+    """All mistakes at once: a warning for each, and spans where the one good variable says."""
+    link = lab.link("stdio", collector=lab.collector(), args=["--batch-delay=10ms"],
+                    env={**MISTAKES, "OTEL_TRACES_SAMPLER": "traceidratio"})
+    link.call({"id": 1, "method": "m"}, {"id": 1, "result": {}})
+    link.collector.wait_spans(1)
+    link.finish()
+    warnings = link.sidespan.log("warn")
+    for name in MISTAKES:
+        mentions = [line for line in warnings if line.startswith(name + ": ")]
+        assert len(mentions) == (0 if name.endswith("_QUEUE_SIZE") else 1), (name, warnings)
+    assert b"hunter2" not in link.sidespan.stderr
+
+
+@pytest.mark.parametrize("exporter", ["otlp", "none"])
+def test_query_of_the_endpoint_stays_behind_the_path(lab, exporter):
+    collector = lab.collector()
+    link = lab.link("stdio", args=["--batch-delay=10ms", f"--exporter={exporter}"],
+                    env={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url + "/x?token=1"})
+    link.call({"id": 1, "method": "m"}, {"id": 1, "result": {}})
+    if exporter == "otlp":
+        assert collector.wait_requests(1)[0].path == "/x/v1/traces?token=1"
+    assert link.finish() == 0 and link.sidespan.log("warn") == []
+
+
+@pytest.mark.parametrize("flag,env", [
+    ("--otlp-endpoint=http://u:hunter2@h/", {}), (None, {"SIDESPAN_OTLP_ENDPOINT": "h:4317"}),
+    ("--otlp-endpoint=http://h/#f", {}), (None, {"SIDESPAN_OTLP_CERTIFICATE": "/no/such.pem"}),
+    ("--batch-queue-max=9 --batch-spans-max=10", {}), ("--exporter=zipkin", {}),
+])
+def test_the_same_from_a_flag_or_a_variable_of_ours_is_an_error(lab, flag, env):
+    line = wrong(lab, *(flag or "").split(), *LISTEN, env=env)
+    assert "hunter2" not in line and "must be" in line
+
+
 def test_empty_variables_are_unset(lab):
     env = {"SIDESPAN_LOG_LEVEL": "", "OTEL_SERVICE_NAME": "", "OTEL_SDK_DISABLED": "",
            "OTEL_TRACES_SAMPLER": "", "SIDESPAN_ENV": ""}

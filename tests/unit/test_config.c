@@ -424,24 +424,132 @@ START_TEST(test_config_profile_file)
 {
 	char *profile =
 		config_case_file("{\"name\": \"mine\", \"settings\": {\"span.name\": \"x\"}}");
-	char *wrong =
-		config_case_file("{\"name\": \"mine\", \"settings\": {\n\"span.nam\": \"x\"}}");
 	const char *flags[] = {"--profile", profile, "--", "codex", "app-server", NULL};
-	char error[CONFIG_ERROR_SIZE];
 	struct config_case load;
 
 	config_case_load(&load, flags, config_no_variables);
 	ck_assert_str_eq(load.config->profile->name, "mine");
 	ck_assert_str_eq(load.config->span_name, "x");
 	config_case_done(&load);
-	flags[1] = wrong;
+	config_case_unlink(profile);
+}
+END_TEST
+
+/* What a profile sets, alone or against the rest, and what is said of it; the program runs. */
+static const struct {
+	const char *settings;
+	const char *flags[3];
+	const char *warnings; /* %s stands for the file */
+	enum option_index index;
+	const char *value;
+} config_profiles[] = {
+	{"\"span.nam\": \"x\", \"service.name\": \"s\"", {NULL},
+		"%s:2: \"span.nam\": no such option; did you mean span.name?; ignored\n",
+		OPTION_AT_service_name, "s"},
+	{"\"otlp\": 1, \"service.name\": \"s\"", {NULL},
+		"%s:2: otlp: a number: must be an object of options, otlp.NAME; ignored\n",
+		OPTION_AT_service_name, "s"},
+	{"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\": {\"b\": 1}, "
+	 "\"service.name\": \"s\"",
+		{NULL},
+		"%s:2: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\": "
+		"no such option; must be one that --help lists; ignored\n",
+		OPTION_AT_service_name, "s"},
+	{"\"batch.delay\": \"soon\"", {NULL},
+		"%s:2: batch.delay: \"soon\": must be a time from 0ms to 2147483647ms (units ms, "
+		"s, "
+		"m, h; without one ms); ignored\n",
+		OPTION_AT_batch_delay_ms, "5s"},
+	{"\"batch.delay\": \"7s\", \"batch\": {\"delay\": \"8s\"}", {NULL},
+		"%s:2: batch.delay: is set twice; it must stand once, line 2 has it; ignored\n",
+		OPTION_AT_batch_delay_ms, "7s"},
+	{"\"exporter\": [1]", {NULL},
+		"%s:2: exporter: a list: must be one of otlp, console, none; ignored\n",
+		OPTION_AT_exporter, "otlp"},
+	{"\"otlp.headers\": {\"a\": \"1\", \"b c\": \"geheim\"}", {NULL},
+		"%s:2: otlp.headers: \"b c\": a name is not one of an HTTP header; must be an "
+		"object {NAME: VALUE}; ignored\n",
+		OPTION_AT_otlp_headers, "-"},
+	{"\"resource.attributes\": {\"service.name\": \"x\"}", {NULL},
+		"%s:2: resource.attributes: service.name has an option of its own, service.name; "
+		"ignored\n",
+		OPTION_AT_resource_attributes, "-"},
+	{"\"otlp.certificate\": \"/nowhere/x\"", {NULL},
+		"%s:2: otlp.certificate: \"/nowhere/x\": No such file or directory; must be the "
+		"name of a file that can be read; ignored\n",
+		OPTION_AT_otlp_certificate, "-"},
+	{"\"otlp.endpoint\": \"http://u:geheim@h/\"", {NULL},
+		"%s:2: otlp.endpoint: \"http://***@h/\": credentials belong into otlp.headers; "
+		"must "
+		"be http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]; ignored\n",
+		OPTION_AT_otlp_endpoint, "http://localhost:4318"},
+	/* pairs */
+	{"\"batch.queue_max\": 100", {"--batch-spans-max=200"},
+		"--batch-spans-max: \"200\": must be at most batch.queue_max, 100, which is used\n",
+		OPTION_AT_batch_spans_max, "100"},
+	{"\"batch.spans_max\": 200", {"--batch-queue-max=100"},
+		"%s:2: batch.spans_max: \"200\": must be at most batch.queue_max, 100, which is "
+		"used\n",
+		OPTION_AT_batch_spans_max, "100"},
+	{"\"retry.initial\": \"9s\"", {NULL},
+		"%s:2: retry.initial: retry.initial is 9000ms and retry.max 5000ms; must be at "
+		"most retry.max, which is used for both\n",
+		OPTION_AT_retry_initial_ms, "5s"},
+	{"\"retry.max\": \"2s\"", {"--retry-initial=3s"},
+		"--retry-initial: retry.initial is 3000ms and retry.max 2000ms; must be at most "
+		"retry.max, which is used for both\n",
+		OPTION_AT_retry_initial_ms, "2s"},
+	{"\"propagation\": {\"inject\": \"/trace\", \"strip\": true}", {NULL},
+		"%s:2: propagation.strip: what is injected replaces what came; must stand with "
+		"propagation.inject none; ignored\n",
+		OPTION_AT_propagation_strip, "false"},
+	{"\"propagation\": {\"inject_server_requests\": true}", {NULL},
+		"%s:2: propagation.inject_server_requests: propagation.inject is none; must stand "
+		"with the member to write into; ignored\n",
+		OPTION_AT_propagation_inject_server_requests, "false"},
+	{"\"propagation\": {\"inject\": \"/trace\", \"inject_server_requests\": true}",
+		{"--propagation-inject=none"}, "", OPTION_AT_propagation_inject, "none"},
+	/* where to: without it, the standard input and output of the command */
+	{"\"upstream\": \"tcp://127.0.0.1:1\"", {NULL},
+		"%s:2: upstream: there is also a command behind --; must be only one of the two, "
+		"it is the server; ignored\n",
+		OPTION_AT_upstream, "-"},
+	{"\"listen\": \"tcp://0.0.0.0:1\"", {NULL},
+		"%s:2: listen: \"tcp://0.0.0.0:1\": other machines could use the server through "
+		"it, "
+		"and sidespan asks nobody who they are; must be a loopback address such as "
+		"127.0.0.1, or stand with --allow-remote; ignored\n",
+		OPTION_AT_listen, "-"},
+};
+
+START_TEST(test_config_profile_mistakes)
+{
+	const char *flags[8] = {"--profile"};
+	char text[512], expected[1024], value[128];
+	const char *warnings = config_profiles[_i].warnings;
+	struct config_case load;
+	char *profile;
+	int n = 2, i;
+
+	snprintf(text, sizeof text, "{\"name\": \"mine\", \"settings\": {\n%s}}",
+		config_profiles[_i].settings);
+	profile = config_case_file(text);
+	flags[1] = profile;
+	for (i = 0; config_profiles[_i].flags[i] != NULL; i++)
+		flags[n++] = config_profiles[_i].flags[i];
+	flags[n++] = "--";
+	flags[n] = "server";
 	config_case_load(&load, flags, config_no_variables);
-	snprintf(error, sizeof error, "%s:2: \"span.nam\": no such option; did you mean span.name?",
-		wrong);
-	ck_assert_str_eq(load.error, error);
+	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+	snprintf(expected, sizeof expected, "%s%s", strncmp(warnings, "%s", 2) == 0 ? profile : "",
+		strncmp(warnings, "%s", 2) == 0 ? warnings + 2 : warnings);
+	ck_assert_str_eq(load.warnings, expected);
+	value_print(option_at(config_profiles[_i].index), load.config, value, sizeof value);
+	ck_assert_str_eq(value, config_profiles[_i].value);
+	ck_assert_int_eq(load.config->listen_url.scheme, URL_NONE);
+	ck_assert_int_eq(load.config->upstream_url.scheme, URL_NONE);
 	config_case_done(&load);
 	config_case_unlink(profile);
-	config_case_unlink(wrong);
 }
 END_TEST
 
@@ -757,6 +865,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_config_flags, 0, sizeof config_flags / sizeof *config_flags);
 	tcase_add_test(tc, test_config_command_and_urls);
 	tcase_add_test(tc, test_config_profile_file);
+	tcase_add_loop_test(tc, test_config_profile_mistakes, 0,
+		sizeof config_profiles / sizeof *config_profiles);
 	tcase_add_loop_test(tc, test_config_otlp_url, 0, sizeof config_urls / sizeof *config_urls);
 	tcase_add_loop_test(tc, test_config_environment, 0,
 		sizeof config_environments / sizeof *config_environments);

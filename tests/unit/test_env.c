@@ -184,7 +184,8 @@ static const struct {
 	{OPTION_AT_batch_spans_max, {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE=0"}, "512",
 		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE: \"0\": too small; must be "},
 	{OPTION_AT_batch_spans_max, {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE=4096"}, "2048",
-		"batch.spans_max: 4096: must be at most batch.queue_max, 2048, which is used"},
+		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE: \"4096\": must be at most batch.queue_max, 2048, "
+		"which is used"},
 	{OPTION_AT_batch_spans_max, {"OTEL_BSP_MAX_QUEUE_SIZE=100"}, "100", NULL},
 
 	{OPTION_AT_sampler, {"OTEL_TRACES_SAMPLER="}, "parentbased_always_on", NULL},
