@@ -13,8 +13,8 @@
 #include "exporter/exporter.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
-#include "proxy/trace/tracer.h"
 #include "proxy/trace/follow/work_common.h"
+#include "proxy/trace/tracer.h"
 
 #define TELEMETRY_SCOPE      "sidespan"
 #define TELEMETRY_SCHEMA_URL "https://opentelemetry.io/schemas/1.44.0"

@@ -10,19 +10,19 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "proxy/trace/requests/capture.h"
 #include "proxy/trace/follow/claims.h"
-#include "proxy/trace/requests/common.h"
-#include "proxy/trace/names/excerpt.h"
 #include "proxy/trace/follow/follower.h"
-#include "proxy/trace/requests/inflight.h"
+#include "proxy/trace/follow/work_common.h"
 #include "proxy/trace/names/methods.h"
+#include "proxy/trace/names/sampler.h"
+#include "proxy/trace/names/text.h"
+#include "proxy/trace/requests/capture.h"
+#include "proxy/trace/requests/common.h"
+#include "proxy/trace/requests/inflight.h"
 #include "proxy/trace/requests/parent.h"
 #include "proxy/trace/requests/promise.h"
 #include "proxy/trace/requests/record.h"
 #include "proxy/trace/requests/request.h"
-#include "proxy/trace/names/sampler.h"
-#include "proxy/trace/follow/work_common.h"
 #include "w3c/ids.h"
 
 #define TRACER_CLOCK_JUMP_NS   100000000ull
@@ -91,7 +91,7 @@ static const struct matcher_method *tracer_rules(const struct tracer *tracer, un
 static void tracer_promise_another(
 	struct tracer *tracer, struct promise *promise, const struct envelope *envelope)
 {
-	unsigned number = methods_find(&tracer->methods, excerpt_slot(envelope, ENVELOPE_METHOD));
+	unsigned number = methods_find(&tracer->methods, text_in_slot(envelope, ENVELOPE_METHOD));
 
 	if (!claims_promises(&tracer->work, tracer_rules(tracer, number)))
 		return;
@@ -197,8 +197,8 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	struct request_value values[PROFILE_CAPTURES_MAX];
 	struct request_texts texts = {
 		.key = key,
-		.method = excerpt_slot(envelope, ENVELOPE_METHOD),
-		.id = excerpt_slot(envelope, ENVELOPE_ID),
+		.method = text_in_slot(envelope, ENVELOPE_METHOD),
+		.id = text_in_slot(envelope, ENVELOPE_ID),
 		.tracestate = promise->parent.tracestate,
 		.values = values,
 	};

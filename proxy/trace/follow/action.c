@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-#include "proxy/trace/names/excerpt.h"
 #include "proxy/trace/follow/opening.h"
 #include "proxy/trace/follow/work_common.h"
+#include "proxy/trace/names/text.h"
 
 /* ---- finding what a rule is about ---- */
 
@@ -138,8 +138,8 @@ static void action_close_call(struct action *action, const struct matcher_rule *
 
 	if (refused) {
 		end.status = SPAN_STATUS_ERROR;
-		end.message = excerpt_slot(envelope, ENVELOPE_ERROR_MESSAGE);
-		end.type = excerpt_slot(envelope, ENVELOPE_ERROR_CODE);
+		end.message = text_in_slot(envelope, ENVELOPE_ERROR_MESSAGE);
+		end.type = text_in_slot(envelope, ENVELOPE_ERROR_CODE);
 	}
 	work_note(action->work, rule, action->call, " answered");
 	work_set(action->work, action->call, rule, envelope);

@@ -3,9 +3,9 @@
 
 #include <stdint.h>
 
-#include "proxy/trace/follow/work_common.h"
 #include "proxy/trace/follow/live.h"
 #include "proxy/trace/follow/submission.h"
+#include "proxy/trace/follow/work_common.h"
 
 /*
  * From what a follower knows to spans of the exporter. Spans of traces that are not recorded are

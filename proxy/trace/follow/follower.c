@@ -9,7 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "proxy/trace/names/excerpt.h"
+#include "proxy/trace/names/text.h"
 
 struct follower {
 	struct work work;
@@ -32,7 +32,7 @@ static struct action follower_look_up(
 {
 	const struct work_common *common = follower->work.common;
 	unsigned number =
-		methods_find(common->methods, excerpt_slot(message->envelope, ENVELOPE_METHOD));
+		methods_find(common->methods, text_in_slot(message->envelope, ENVELOPE_METHOD));
 
 	return follower_action(follower, message, matcher_method(&common->matcher, number));
 }

@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proxy/trace/names/cut.h"
-#include "proxy/trace/names/excerpt.h"
+#include "proxy/trace/names/text.h"
 
 #define LIVE_GROW 8 /* values or events at once */
 
@@ -32,11 +31,11 @@ struct live *live_new(const struct live_identity *identity)
 	LIST_INIT(&live->children);
 	memcpy(live->key_ends, identity->key->ends, sizeof live->key_ends);
 	live->key = at = (char *)(live + 1);
-	(void)excerpt_pack(&at, key_whole(identity->key));
-	live->method_name = excerpt_pack(&at, identity->method_name);
-	live->request_id = excerpt_pack(&at, identity->request_id);
-	live->tracestate = excerpt_pack(&at, identity->tracestate);
-	call = excerpt_pack(&at, identity->call);
+	(void)text_pack(&at, key_whole(identity->key));
+	live->method_name = text_pack(&at, identity->method_name);
+	live->request_id = text_pack(&at, identity->request_id);
+	live->tracestate = text_pack(&at, identity->tracestate);
+	call = text_pack(&at, identity->call);
 	live->by_call = (struct registry_entry){.bytes = call.bytes, .size = (uint16_t)call.size};
 	return live;
 }
@@ -81,8 +80,8 @@ static int live_copy(
 	struct live_value *to, struct live_room *room, const struct matcher_value *value)
 {
 	bool cut = value->cut || value->text.size > MATCHER_VALUE_MAX;
-	size_t kept = cut ? cut_size(value->text, MATCHER_VALUE_MAX) : value->text.size;
-	size_t size = kept + (cut ? CUT_MARK_SIZE : 0);
+	size_t kept = cut ? text_cut_size(value->text, MATCHER_VALUE_MAX) : value->text.size;
+	size_t size = kept + (cut ? TEXT_CUT_MARK_SIZE : 0);
 
 	if (size > LIVE_BYTES_MAX - room->bytes)
 		return -1;
@@ -91,7 +90,7 @@ static int live_copy(
 		return -1;
 	memcpy(to->is.text, value->text.bytes, kept);
 	if (cut)
-		memcpy(to->is.text + kept, CUT_MARK, CUT_MARK_SIZE);
+		memcpy(to->is.text + kept, TEXT_CUT_MARK, TEXT_CUT_MARK_SIZE);
 	to->size = (uint16_t)size;
 	room->bytes += size;
 	return 0;

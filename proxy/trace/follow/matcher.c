@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/trace/names/excerpt.h"
+#include "proxy/trace/names/text.h"
 
 struct matcher_build {
 	struct matcher *matcher;
@@ -352,7 +352,7 @@ static struct span_text matcher_word(const struct envelope *envelope, int slot)
 
 	if (value->type == JSON_TRUE || value->type == JSON_FALSE)
 		return span_text_of(value->type == JSON_TRUE ? "true" : "false");
-	return excerpt_of(value);
+	return text_of_value(value);
 }
 
 bool matcher_holds(const struct matcher_rule *rule, const struct envelope *envelope)
@@ -381,7 +381,7 @@ struct span_text matcher_text(const struct envelope *envelope, int slot)
 	value = envelope_value(envelope, slot);
 	if ((value->type != JSON_STRING && value->type != JSON_NUMBER) || value->cut)
 		return span_text_of("");
-	return excerpt_of(value);
+	return text_of_value(value);
 }
 
 bool matcher_key(const struct matcher_rule *rule, const struct envelope *envelope, struct key *key)
@@ -444,7 +444,7 @@ static bool matcher_take_value(const struct matcher_choice *choice,
 	*value = (struct matcher_value){
 		.type = SPAN_VALUE_STRING,
 		.cut = from->cut,
-		.text = excerpt_of(from),
+		.text = text_of_value(from),
 	};
 	switch (from->type) {
 	case JSON_STRING:

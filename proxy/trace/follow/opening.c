@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#include "proxy/trace/names/excerpt.h"
 #include "proxy/trace/follow/work_common.h"
+#include "proxy/trace/names/text.h"
 
 /* What all openings have in common. */
 static struct work_opening opening_make(
@@ -252,8 +252,8 @@ static void opening_call(
 	if (work_recall_call(action->work, rule->row->span, call, key) != NULL)
 		return;
 	opening.identity.method = action->method;
-	opening.identity.method_name = excerpt_slot(envelope, ENVELOPE_METHOD);
-	opening.identity.request_id = excerpt_slot(envelope, ENVELOPE_ID);
+	opening.identity.method_name = text_in_slot(envelope, ENVELOPE_METHOD);
+	opening.identity.request_id = text_in_slot(envelope, ENVELOPE_ID);
 	opening.identity.call = call;
 	work_make_room(action->work, action->message->now_ns);
 	opening.parent = work_find_parent(action->work, rule->row->span, key);

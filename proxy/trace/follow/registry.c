@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/trace/names/bytes.h"
+#include "proxy/trace/names/text.h"
 
 #define REGISTRY_CAPACITY_MIN 16
 
@@ -30,7 +30,7 @@ void registry_done(struct registry *registry)
 uint64_t registry_hash(const struct registry *registry, enum registry_role role, size_t type,
 	struct span_text bytes)
 {
-	return bytes_hash(
+	return text_hash(
 		registry->seed + role * LIFECYCLE_SPANS_MAX + type, bytes.bytes, bytes.size);
 }
 

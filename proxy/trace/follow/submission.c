@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/trace/names/excerpt.h"
+#include "proxy/trace/names/text.h"
 
 struct submission *submission_new(const struct submission_request *request,
 	const struct submission_value *values, size_t value_count)
@@ -33,15 +33,15 @@ struct submission *submission_new(const struct submission_request *request,
 	submission->attributes = (struct span_attribute *)(submission->values + value_count);
 	submission->attribute_count = request->attribute_count;
 	at = (char *)(submission->attributes + request->attribute_count);
-	submission->tracestate = excerpt_pack(&at, request->tracestate);
+	submission->tracestate = text_pack(&at, request->tracestate);
 	for (i = 0; i < value_count; i++) {
 		submission->values[i] = values[i];
-		submission->values[i].value.text = excerpt_pack(&at, values[i].value.text);
+		submission->values[i].value.text = text_pack(&at, values[i].value.text);
 	}
 	for (i = 0; i < request->attribute_count; i++) {
 		submission->attributes[i] = request->attributes[i];
 		submission->attributes[i].value.string =
-			excerpt_pack(&at, request->attributes[i].value.string);
+			text_pack(&at, request->attributes[i].value.string);
 	}
 	return submission;
 }

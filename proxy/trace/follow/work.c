@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/trace/names/bytes.h"
-#include "proxy/trace/names/sampler.h"
 #include "proxy/trace/follow/work_common.h"
+#include "proxy/trace/names/sampler.h"
+#include "proxy/trace/names/text.h"
 #include "w3c/ids.h"
 
 #define WORK_NOTE_MAX 1024
@@ -129,7 +129,7 @@ struct traceparent work_new_context(const struct work *work, const struct tracep
 /* The id of a request of the server may be used again for another key. */
 static uint64_t work_hash_call(const struct work *work, uint64_t call_hash, struct span_text key)
 {
-	return bytes_mix(call_hash, bytes_hash(work->registry.seed, key.bytes, key.size));
+	return text_mix(call_hash, text_hash(work->registry.seed, key.bytes, key.size));
 }
 
 /* Under its key and those that it had as well, under its group and its id. */

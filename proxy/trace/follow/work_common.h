@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 #include "config/config.h"
-#include "proxy/trace/names/attributes.h"
 #include "proxy/trace/follow/live.h"
 #include "proxy/trace/follow/matcher.h"
+#include "proxy/trace/names/attributes.h"
 
 /*
  * What all followers of a tracer have in common: the rules, the options, where spans go, counters.

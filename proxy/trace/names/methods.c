@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "proxy/trace/names/bytes.h"
+#include "proxy/trace/names/text.h"
 
 #define METHODS_CAPACITY_MIN 16
 
@@ -25,9 +25,9 @@ void methods_done(struct methods *methods)
 
 static uint64_t methods_hash(struct span_text name)
 {
-	struct bytes_block ends = bytes_block(name.bytes, name.size);
+	struct text_block ends = text_block(name.bytes, name.size);
 
-	return bytes_mix(ends.words[0] + name.size, ends.words[1] << 32 | ends.words[1] >> 32);
+	return text_mix(ends.words[0] + name.size, ends.words[1] << 32 | ends.words[1] >> 32);
 }
 
 /* The slot that has the name, or the free one where it would be. */
@@ -40,7 +40,7 @@ static inline struct methods_slot *methods_slot(
 	struct methods_slot *slot = &methods->slots[at];
 
 	while ((slot->hash != hash || slot->name.size != name.size ||
-		       !bytes_equal(slot->name.bytes, name.bytes, name.size)) &&
+		       !text_equal(slot->name.bytes, name.bytes, name.size)) &&
 		slot->number != METHODS_OTHER) {
 		at = (at + 1) & mask;
 		slot = &methods->slots[at];

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/trace/names/cut.h"
-#include "proxy/trace/names/excerpt.h"
 #include "proxy/trace/names/methods.h"
+#include "proxy/trace/names/text.h"
 
 _Static_assert(METHODS_OTHER == 0, "captures_find() falls back to the first set");
 
@@ -154,11 +153,11 @@ void captures_done(struct captures *captures)
 /* The beginning of a value that was cut, with the mark of such. */
 static struct span_text capture_mark(const struct capture *capture, struct span_text text)
 {
-	size_t kept = cut_size(text, CAPTURE_VALUE_MAX);
+	size_t kept = text_cut_size(text, CAPTURE_VALUE_MAX);
 
 	memcpy(capture->room, text.bytes, kept);
-	memcpy(capture->room + kept, CUT_MARK, CUT_MARK_SIZE);
-	return (struct span_text){.bytes = capture->room, .size = kept + CUT_MARK_SIZE};
+	memcpy(capture->room + kept, TEXT_CUT_MARK, TEXT_CUT_MARK_SIZE);
+	return (struct span_text){.bytes = capture->room, .size = kept + TEXT_CUT_MARK_SIZE};
 }
 
 bool capture_take_value(
@@ -167,7 +166,7 @@ bool capture_take_value(
 	switch (value->type) {
 	case JSON_STRING:
 	case JSON_NUMBER:
-		*text = excerpt_of(value);
+		*text = text_of_value(value);
 		if (value->cut)
 			*text = capture_mark(capture, *text);
 		return true;

@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "proxy/trace/names/bytes.h"
+#include "proxy/trace/names/text.h"
 
 #define INFLIGHT_CAPACITY_MIN 8
 
@@ -35,7 +35,7 @@ static size_t inflight_next(const struct inflight *inflight, size_t slot)
 
 uint64_t inflight_hash(const struct inflight *inflight, const char *key, size_t key_size)
 {
-	return bytes_hash(inflight->seed, key, key_size);
+	return text_hash(inflight->seed, key, key_size);
 }
 
 struct inflight_entry *inflight_find(
@@ -49,7 +49,7 @@ struct inflight_entry *inflight_find(
 	slot = inflight_home(inflight, hash);
 	for (; (entry = inflight->slots[slot]) != NULL; slot = inflight_next(inflight, slot))
 		if (entry->hash == hash && entry->key_size == key_size &&
-			bytes_equal(entry->key, key, key_size))
+			text_equal(entry->key, key, key_size))
 			return entry;
 	return NULL;
 }

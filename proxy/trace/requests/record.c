@@ -9,10 +9,9 @@
 
 #include "exporter/exporter.h"
 #include "proxy/trace/names/attributes.h"
-#include "proxy/trace/names/bytes.h"
+#include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/capture.h"
 #include "proxy/trace/requests/common.h"
-#include "proxy/trace/names/excerpt.h"
 #include "proxy/trace/requests/request.h"
 
 #define RECORD_NAME_MAX    512
@@ -50,7 +49,7 @@ static size_t record_put_name(char *text, size_t used, struct span_text part)
 {
 	size_t room = RECORD_NAME_MAX - used, size = part.size < room ? part.size : room;
 
-	bytes_copy(text + used, part.bytes, size);
+	text_copy(text + used, part.bytes, size);
 	return used + size;
 }
 
@@ -117,7 +116,7 @@ static bool record_values_differ(const struct record_values *values, const struc
 		struct span_text value = values->list[attribute];
 		struct span_text kept = common_value(common, attribute);
 
-		if (value.size != kept.size || !bytes_equal(value.bytes, kept.bytes, value.size))
+		if (value.size != kept.size || !text_equal(value.bytes, kept.bytes, value.size))
 			return true;
 	}
 	return false;
@@ -171,9 +170,9 @@ static void record_put_failure(struct span *span, struct attributes *attributes,
 		return;
 	}
 	code = envelope_value(reply, ENVELOPE_ERROR_CODE);
-	span->status_message = excerpt_slot(reply, ENVELOPE_ERROR_MESSAGE);
+	span->status_message = text_in_slot(reply, ENVELOPE_ERROR_MESSAGE);
 	if (code->type == JSON_NUMBER || code->type == JSON_STRING) {
-		struct span_text text = excerpt_of(code);
+		struct span_text text = text_of_value(code);
 
 		attributes_put_named(attributes, names, ATTRIBUTES_STATUS_CODE, text);
 		attributes_put_named(attributes, names, ATTRIBUTES_ERROR_TYPE, text);
@@ -194,7 +193,7 @@ static void record_put_version(const struct record_settings *settings, const str
 	version = envelope_value(reply, settings->slot_jsonrpc);
 	if (version->type == JSON_STRING)
 		attributes_put_named(
-			attributes, names, ATTRIBUTES_PROTOCOL_VERSION, excerpt_of(version));
+			attributes, names, ATTRIBUTES_PROTOCOL_VERSION, text_of_value(version));
 }
 
 void record_request(const struct record_settings *settings, const struct common *common,

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "proxy/trace/names/excerpt.h"
+#include "proxy/trace/names/text.h"
 
 _Static_assert(sizeof(struct request) <= REQUEST_SIZE_USUAL / 2, "there is room for usual texts");
 
@@ -64,13 +64,13 @@ struct request *request_new(struct request_pool *pool, const struct request_text
 	request->value_count = texts->value_count;
 	at = (char *)(request->values + texts->value_count);
 	request->entry.key = at;
-	request->entry.key_size = (uint16_t)excerpt_pack(&at, texts->key).size;
-	request->method = excerpt_pack(&at, texts->method);
-	request->id = excerpt_pack(&at, texts->id);
-	request->tracestate = excerpt_pack(&at, texts->tracestate);
+	request->entry.key_size = (uint16_t)text_pack(&at, texts->key).size;
+	request->method = text_pack(&at, texts->method);
+	request->id = text_pack(&at, texts->id);
+	request->tracestate = text_pack(&at, texts->tracestate);
 	for (i = 0; i < texts->value_count; i++) {
 		request->values[i].capture = texts->values[i].capture;
-		request->values[i].text = excerpt_pack(&at, texts->values[i].text);
+		request->values[i].text = text_pack(&at, texts->values[i].text);
 	}
 	return request;
 }

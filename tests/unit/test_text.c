@@ -1,8 +1,8 @@
 /* Texts of every size up to well above the short ones, each next to unreadable memory. */
-#include "proxy/trace/names/bytes.h"
+#include "proxy/trace/names/text.h"
 #include "tests/unit/unit.h"
 
-enum { SIZE_MAX_TESTED = 3 * BYTES_SHORT };
+enum { SIZE_MAX_TESTED = 3 * TEXT_SHORT };
 
 static void text_make(char *text, size_t size)
 {
@@ -21,7 +21,7 @@ START_TEST(test_copy)
 	text_make(text, sizeof text);
 	from = unit_guard_copy(text, size);
 	memset(to, '-', sizeof to);
-	bytes_copy(to, (const char *)from, size);
+	text_copy(to, (const char *)from, size);
 	ck_assert_mem_eq(to, text, size);
 	ck_assert_int_eq(to[size], '-'); /* and nothing behind it */
 	unit_guard_free(from, size);
@@ -38,13 +38,13 @@ START_TEST(test_equal)
 	text_make(text, sizeof text);
 	one = unit_guard_copy(text, size);
 	other = unit_guard_copy(text, size);
-	ck_assert(bytes_equal((const char *)one, (const char *)other, size));
+	ck_assert(text_equal((const char *)one, (const char *)other, size));
 	for (i = 0; i < size; i++) {
 		other[i] ^= 0x80;
-		ck_assert(!bytes_equal((const char *)one, (const char *)other, size));
+		ck_assert(!text_equal((const char *)one, (const char *)other, size));
 		if (size <= 16)
-			ck_assert(!bytes_blocks_equal(bytes_block((const char *)one, size),
-				bytes_block((const char *)other, size)));
+			ck_assert(!text_blocks_equal(text_block((const char *)one, size),
+				text_block((const char *)other, size)));
 		other[i] ^= 0x80;
 	}
 	unit_guard_free(one, size);
@@ -62,14 +62,14 @@ START_TEST(test_hash)
 
 	text_make(text, sizeof text);
 	one = unit_guard_copy(text, size);
-	hash = bytes_hash(7, (const char *)one, size);
-	ck_assert_uint_eq(bytes_hash(7, text, size), hash);
-	ck_assert_uint_ne(bytes_hash(8, text, size), hash);
+	hash = text_hash(7, (const char *)one, size);
+	ck_assert_uint_eq(text_hash(7, text, size), hash);
+	ck_assert_uint_ne(text_hash(8, text, size), hash);
 	if (size > 0)
-		ck_assert_uint_ne(bytes_hash(7, text, size - 1), hash);
+		ck_assert_uint_ne(text_hash(7, text, size - 1), hash);
 	for (i = 0; i < size; i++) {
 		one[i] ^= 0x80;
-		ck_assert_uint_ne(bytes_hash(7, (const char *)one, size), hash);
+		ck_assert_uint_ne(text_hash(7, (const char *)one, size), hash);
 		one[i] ^= 0x80;
 	}
 	unit_guard_free(one, size);
@@ -79,9 +79,9 @@ END_TEST
 /* What is not there is not looked at. */
 START_TEST(test_nothing)
 {
-	bytes_copy(NULL, NULL, 0);
-	ck_assert(bytes_equal(NULL, NULL, 0));
-	ck_assert_uint_eq(bytes_hash(7, NULL, 0), bytes_hash(7, "", 0));
+	text_copy(NULL, NULL, 0);
+	ck_assert(text_equal(NULL, NULL, 0));
+	ck_assert_uint_eq(text_hash(7, NULL, 0), text_hash(7, "", 0));
 }
 END_TEST
 
