@@ -13,7 +13,7 @@
 #include "exporter/exporter.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
-#include "proxy/trace/follow/work_common.h"
+#include "proxy/trace/follow/emit.h"
 #include "proxy/trace/tracer.h"
 
 #define TELEMETRY_SCOPE      "sidespan"
@@ -243,7 +243,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 {
 	const struct loop_counters *seen = &loop->counters;
 	const struct tracer_counters *traced = tracer_counters(loop->tracer);
-	const struct work_counters *work = tracer_work_counters(loop->tracer);
+	const struct follow_counters *followed = tracer_follow_counters(loop->tracer);
 	const struct telemetry_row rows[] = {
 		{"connections", seen->sessions},
 		{"connections_refused", seen->sessions_refused},
@@ -265,18 +265,18 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"expired", traced->expired},
 		{"evicted", traced->evicted},
 		{"requests_no_memory", traced->no_memory},
-		{"followed", work->opened},
-		{"dispatched", work->dispatched},
-		{"announced", work->announced},
-		{"followed_expired", work->expired},
-		{"followed_evicted", work->evicted},
-		{"followed_no_memory", work->no_memory},
-		{"claims_evicted", work->claims_evicted},
-		{"keys_missing", work->keyless},
-		{"parents_missing", work->parentless},
-		{"aliases_dropped", work->aliases_dropped},
-		{"values_dropped", work->room.values_dropped},
-		{"events_dropped", work->room.events_dropped},
+		{"followed", followed->opened},
+		{"dispatched", followed->dispatched},
+		{"announced", followed->announced},
+		{"followed_expired", followed->expired},
+		{"followed_evicted", followed->evicted},
+		{"followed_no_memory", followed->no_memory},
+		{"claims_evicted", followed->claims_evicted},
+		{"keys_missing", followed->keyless},
+		{"parents_missing", followed->parentless},
+		{"aliases_dropped", followed->aliases_dropped},
+		{"values_dropped", followed->budget.values_dropped},
+		{"events_dropped", followed->budget.events_dropped},
 		{"posts", at->requests},
 		{"retries", at->retries},
 	};

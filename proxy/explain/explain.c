@@ -18,8 +18,8 @@
 
 #include "config/config.h"
 #include "exporter/exporter.h"
-#include "proxy/explain/asked.h"
-#include "proxy/explain/page.h"
+#include "proxy/explain/listing.h"
+#include "proxy/explain/pending.h"
 #include "proxy/explain/recording.h"
 #include "proxy/message/splice.h"
 #include "proxy/telemetry.h"
@@ -32,7 +32,7 @@
 struct explain_connection {
 	struct inflight_entry entry;     /* first: the table hands back pointers to it */
 	struct tracer_connection *trace; /* owned; NULL: it is over */
-	struct asked asked[2];           /* by enum recording_side: who asked */
+	struct pending pending[2];       /* by enum recording_side: who asked */
 	bool has_name;
 	bool own_backend;                  /* a server that serves nobody else, as a wrapped one */
 	bool ended[2];                     /* by enum recording_side */
@@ -50,7 +50,7 @@ struct explain {
 	struct tracer *tracer;
 	struct splice *splice;
 	struct inflight connections; /* all that there were, by name */
-	struct page page;
+	struct listing listing;
 	struct ids ids;
 
 	/* what is going on */
@@ -74,7 +74,7 @@ static void explain_on_note(void *arg, const char *text)
 	struct explain *explain = arg;
 
 	explain->noted = true;
-	page_write_note(&explain->page, text);
+	listing_write_note(&explain->listing, text);
 }
 
 /* What was counted since the last look. */
@@ -110,7 +110,7 @@ static void explain_write_findings(struct explain *explain)
 	for (i = 0; i < sizeof explain_findings / sizeof explain_findings[0]; i++)
 		if (explain_counter(counters, explain_findings[i].counter) !=
 			explain_counter(&explain->told, explain_findings[i].counter))
-			page_write_note(&explain->page, explain_findings[i].text);
+			listing_write_note(&explain->listing, explain_findings[i].text);
 	explain->told = *counters;
 }
 
@@ -120,7 +120,7 @@ static size_t explain_on_carrier(void *arg, const struct envelope *envelope, con
 {
 	struct explain *explain = arg;
 
-	page_write_envelope(&explain->page, envelope, explain->connection->asked);
+	listing_write_envelope(&explain->listing, envelope, explain->connection->pending);
 	if (explain->line.side == RECORDING_BACKEND)
 		return tracer_server_carrier(
 			explain->connection->trace, envelope, explain->now_ns, text);
@@ -132,13 +132,13 @@ static void explain_on_envelope(void *arg, const struct envelope *envelope)
 	struct explain *explain = arg;
 	struct tracer_connection *trace = explain->connection->trace;
 
-	page_write_envelope(&explain->page, envelope, explain->connection->asked);
+	listing_write_envelope(&explain->listing, envelope, explain->connection->pending);
 	if (explain->line.side == RECORDING_CLIENT)
 		tracer_client_message(trace, envelope, explain->now_ns, explain->now_ns);
 	else
 		tracer_backend_message(trace, envelope, explain->now_ns);
 	explain_write_findings(explain);
-	explain->page.headed = false; /* another one may follow, in a batch */
+	explain->listing.headed = false; /* another one may follow, in a batch */
 	explain->envelopes++;
 }
 
@@ -173,13 +173,13 @@ static void explain_write_troubles(struct explain *explain, unsigned troubles)
 {
 	size_t i;
 
-	if (explain->envelopes == 0 && !explain->page.headed)
-		page_write_heading(&explain->page,
+	if (explain->envelopes == 0 && !explain->listing.headed)
+		listing_write_heading(&explain->listing,
 			troubles != 0 ? "nothing that can be read" : "not JSON-RPC");
-	explain->page.headed = true;
+	explain->listing.headed = true;
 	for (i = 0; i < sizeof explain_troubles / sizeof explain_troubles[0]; i++)
 		if ((troubles & explain_troubles[i].trouble) != 0)
-			page_write_note(&explain->page, explain_troubles[i].text);
+			listing_write_note(&explain->listing, explain_troubles[i].text);
 }
 
 static void explain_message(struct explain *explain)
@@ -191,7 +191,7 @@ static void explain_message(struct explain *explain)
 	explain->noted = false;
 	explain->envelopes = 0;
 	if (explain->line.size == 0) {
-		page_write_heading(&explain->page, "a blank line");
+		listing_write_heading(&explain->listing, "a blank line");
 		return;
 	}
 	if (mode == SPLICE_INJECT && explain->line.side == RECORDING_CLIENT)
@@ -225,7 +225,7 @@ static void explain_tick(struct explain *explain, uint64_t now_ns)
 static void explain_advance(struct explain *explain, uint64_t now_ns)
 {
 	explain->connection = NULL;
-	page_turn_to_moment(&explain->page, "time passes");
+	listing_turn_to_moment(&explain->listing, "time passes");
 	if (explain->ticked_ns == 0) /* the first line: nothing was before it */
 		explain->ticked_ns = now_ns - now_ns % EXPLAIN_SECOND_NS;
 	while (now_ns - explain->ticked_ns >= EXPLAIN_SECOND_NS) {
@@ -233,7 +233,7 @@ static void explain_advance(struct explain *explain, uint64_t now_ns)
 			explain->ticked_ns += EXPLAIN_SECOND_NS;
 		else
 			explain->ticked_ns = now_ns - now_ns % EXPLAIN_SECOND_NS;
-		explain->page.headed = false;
+		explain->listing.headed = false;
 		explain_tick(explain, explain->ticked_ns);
 	}
 	explain->now_ns = now_ns;
@@ -247,7 +247,7 @@ static void explain_free_connection(struct explain *explain, struct explain_conn
 
 	inflight_remove(&explain->connections, &connection->entry);
 	for (side = 0; side < 2; side++)
-		asked_done(&connection->asked[side]);
+		pending_done(&connection->pending[side]);
 	tracer_connection_free(connection->trace, TRACER_SHUTDOWN, explain->now_ns);
 	free(connection);
 }
@@ -275,8 +275,8 @@ static struct explain_connection *explain_new_connection(struct explain *explain
 	if (connection->transport[0] == '\0')
 		(void)snprintf(connection->transport, sizeof connection->transport, "%s",
 			connection->own_backend ? "stdio" : "websocket"); /* fits */
-	asked_init(&connection->asked[RECORDING_CLIENT], explain_seed(explain));
-	asked_init(&connection->asked[RECORDING_BACKEND], explain_seed(explain));
+	pending_init(&connection->pending[RECORDING_CLIENT], explain_seed(explain));
+	pending_init(&connection->pending[RECORDING_BACKEND], explain_seed(explain));
 	return connection;
 }
 
@@ -311,7 +311,7 @@ static void explain_end(struct explain *explain)
 	struct explain_connection *connection = explain->connection;
 	bool over = connection->ended[RECORDING_BACKEND] || !connection->own_backend;
 
-	page_write_heading(&explain->page,
+	listing_write_heading(&explain->listing,
 		explain->line.side == RECORDING_CLIENT ? "the client ends" : "the backend ends");
 	if (!over)
 		return;
@@ -365,13 +365,13 @@ static enum explain_outcome explain_line(struct explain *explain)
 {
 	const char *wrong;
 
-	explain_advance(explain, explain->line.time_ns + PAGE_EPOCH_NS);
+	explain_advance(explain, explain->line.time_ns + LISTING_EPOCH_NS);
 	wrong = explain_find_connection(explain);
 	if (wrong != NULL)
 		return explain_fail(explain, EXPLAIN_WRONG, wrong);
 	if (explain->connection == NULL)
 		return explain_fail(explain, EXPLAIN_FAILED, "out of memory");
-	page_turn_to_line(&explain->page, &explain->line,
+	listing_turn_to_line(&explain->listing, &explain->line,
 		explain->connection->has_name ? explain->connection->name : NULL);
 	if (explain->line.is_end)
 		explain_end(explain);
@@ -414,7 +414,7 @@ static void explain_end_connections(struct explain *explain)
 static void explain_end_recording(struct explain *explain)
 {
 	explain->connection = NULL;
-	page_turn_to_moment(&explain->page, "the recording ends");
+	listing_turn_to_moment(&explain->listing, "the recording ends");
 	explain_end_connections(explain);
 	tracer_end(explain->tracer, explain->now_ns);
 	explain_write_findings(explain);
@@ -425,8 +425,8 @@ static int explain_write_trees(struct explain *explain, struct exporter_counters
 {
 	exporter_counters_read(explain->exporter, at);
 	if (at->created > 0)
-		(void)fputc('\n', explain->page.out); /* a failure shows at the end */
-	if (fflush(explain->page.out) != 0 ||
+		(void)fputc('\n', explain->listing.out); /* a failure shows at the end */
+	if (fflush(explain->listing.out) != 0 ||
 		exporter_start(explain->exporter, explain->error, explain->error_size) != 0)
 		return -1;
 	exporter_stop(explain->exporter, INT64_MAX / 2); /* as long as it takes to be read */
@@ -443,11 +443,12 @@ static enum explain_outcome explain_finish(struct explain *explain)
 		"not all was written: memory is short, or standard output takes no more");
 	if (explain_write_trees(explain, &at) != 0)
 		return EXPLAIN_FAILED;
-	(void)fprintf(explain->page.out,
+	(void)fprintf(explain->listing.out,
 		"\nmessages=%llu spans=%llu not_json=%llu without_rule=%llu\n",
 		(unsigned long long)explain->messages, (unsigned long long)at.created,
 		(unsigned long long)explain->not_json, (unsigned long long)explain->without_rule);
-	return fflush(explain->page.out) == 0 && !ferror(explain->page.out) && !explain->page.failed
+	return fflush(explain->listing.out) == 0 && !ferror(explain->listing.out) &&
+			       !explain->listing.failed
 		       ? EXPLAIN_DONE
 		       : EXPLAIN_FAILED;
 }
@@ -458,8 +459,8 @@ static int explain_init(struct explain *explain, FILE *file)
 
 	ids_init(&explain->ids);
 	inflight_init(&explain->connections, explain_seed(explain));
-	explain->exporter =
-		telemetry_trees_new(fileno(explain->page.out), explain->error, explain->error_size);
+	explain->exporter = telemetry_trees_new(
+		fileno(explain->listing.out), explain->error, explain->error_size);
 	if (explain->exporter == NULL)
 		return -1;
 	/* no TRACEPARENT: it is about us, not about what was recorded */
@@ -484,7 +485,7 @@ static void explain_done(struct explain *explain)
 	splice_free(explain->splice);
 	tracer_free(explain->tracer);
 	exporter_free(explain->exporter);
-	page_done(&explain->page);
+	listing_done(&explain->listing);
 }
 
 enum explain_outcome explain_recording(const struct config *config, FILE *file, const char *name,
@@ -496,10 +497,10 @@ enum explain_outcome explain_recording(const struct config *config, FILE *file, 
 		.name = name,
 		.error = error,
 		.error_size = error_size,
-		.now_ns = PAGE_EPOCH_NS,
+		.now_ns = LISTING_EPOCH_NS,
 	};
 
-	page_init(&explain.page, out, &explain.now_ns);
+	listing_init(&explain.listing, out, &explain.now_ns);
 	if (explain_init(&explain, file) == 0)
 		outcome = explain_lines(&explain);
 	if (outcome == EXPLAIN_DONE)

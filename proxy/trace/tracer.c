@@ -1,7 +1,7 @@
 /*
  * What happens to messages. For every request of a client: its parent is found, a context is made
  * and its carrier handed to the pump, the request is kept in flight; the answer, or the lack of
- * one, turns it into a span (record.c). What cannot be kept is counted.
+ * one, turns it into a span (request_span.c). What cannot be kept is counted.
  */
 #include "proxy/trace/tracer.h"
 
@@ -11,18 +11,16 @@
 
 #include "config/config.h"
 #include "proxy/trace/follow/claims.h"
+#include "proxy/trace/follow/emit.h"
 #include "proxy/trace/follow/follower.h"
-#include "proxy/trace/follow/work_common.h"
 #include "proxy/trace/names/methods.h"
-#include "proxy/trace/names/sampler.h"
 #include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/capture.h"
-#include "proxy/trace/requests/common.h"
+#include "proxy/trace/requests/connection_attributes.h"
 #include "proxy/trace/requests/inflight.h"
 #include "proxy/trace/requests/parent.h"
-#include "proxy/trace/requests/promise.h"
-#include "proxy/trace/requests/record.h"
 #include "proxy/trace/requests/request.h"
+#include "proxy/trace/requests/request_span.h"
 #include "w3c/ids.h"
 
 #define TRACER_CLOCK_JUMP_NS   100000000ull
@@ -32,13 +30,13 @@ struct tracer {
 	struct pointers *pointers; /* owned */
 	struct methods methods;
 	struct captures captures;
-	struct common_settings common;
-	struct record_settings record;
+	struct attribute_settings attribute_settings;
+	struct request_span_settings request_spans;
 	struct parents parents;
 	struct sampler sampler;
 	struct ids ids;
 	struct request_pool requests;
-	struct work_common work;
+	struct follow_setup setup;
 	bool follows;              /* the rules of a lifecycle */
 	struct follower *follower; /* owned; of the backend that connections share, or NULL */
 	size_t inflight_max;
@@ -50,22 +48,22 @@ struct tracer {
 };
 
 struct tracer_connection {
-	struct tracer *tracer; /* borrowed */
-	struct common *common; /* owned */
-	bool own_backend;      /* a server process serves this connection alone */
+	struct tracer *tracer;                    /* borrowed */
+	struct connection_attributes *attributes; /* owned */
+	bool own_backend; /* a server process serves this connection alone */
 	bool ended;
 	uint64_t number;           /* one more than it is called: never 0 */
 	struct follower *follower; /* the tracer's; owned if own_backend; NULL: nothing to follow */
 	struct inflight inflight;
-	struct promise promise; /* what tracer_carrier() told the server of the present request */
-	struct follower_told told; /* what tracer_server_carrier() told the client */
+	struct forwarded forwarded; /* what tracer_carrier() told the server of this request */
+	struct follower_told told;  /* what tracer_server_carrier() told the client */
 };
 
 /* ---- the carrier of a request ---- */
 
 void tracer_request_begins(struct tracer_connection *connection)
 {
-	connection->promise.made = false;
+	connection->forwarded.made = false;
 }
 
 static size_t tracer_format(struct tracer *tracer, const struct traceparent *traceparent,
@@ -84,38 +82,38 @@ static size_t tracer_format(struct tracer *tracer, const struct traceparent *tra
 /* What the rules say about the messages of that method. */
 static const struct matcher_method *tracer_rules(const struct tracer *tracer, unsigned number)
 {
-	return matcher_method(&tracer->work.matcher, number);
+	return matcher_method(&tracer->setup.matcher, number);
 }
 
 /* A request that submits work is forwarded in the name of the span that is to come of it. */
 static void tracer_promise_another(
-	struct tracer *tracer, struct promise *promise, const struct envelope *envelope)
+	struct tracer *tracer, struct forwarded *forwarded, const struct envelope *envelope)
 {
 	unsigned number = methods_find(&tracer->methods, text_in_slot(envelope, ENVELOPE_METHOD));
 
-	if (!claims_promises(&tracer->work, tracer_rules(tracer, number)))
+	if (!claims_promises(&tracer->setup, tracer_rules(tracer, number)))
 		return;
-	promise->for_another = true;
-	ids_span_id(&tracer->ids, promise->another);
+	forwarded->for_another = true;
+	ids_span_id(&tracer->ids, forwarded->another);
 }
 
 size_t tracer_carrier(
 	struct tracer_connection *connection, const struct envelope *envelope, const char **text)
 {
 	struct tracer *tracer = connection->tracer;
-	struct promise *promise = &connection->promise;
+	struct forwarded *forwarded = &connection->forwarded;
 	struct traceparent told;
 
-	promise->made = false;
+	forwarded->made = false;
 	if (envelope_kind(envelope) != ENVELOPE_REQUEST)
 		return 0;
-	promise_make(promise, &tracer->parents, &tracer->sampler, &tracer->ids, envelope);
+	forwarded_make(forwarded, &tracer->parents, &tracer->sampler, &tracer->ids, envelope);
 	if (connection->follower != NULL)
-		tracer_promise_another(tracer, promise, envelope);
-	told = promise->context;
-	if (promise->for_another)
-		memcpy(told.span_id, promise->another, SPAN_ID_SIZE);
-	return tracer_format(tracer, &told, promise->parent.tracestate, text);
+		tracer_promise_another(tracer, forwarded, envelope);
+	told = forwarded->context;
+	if (forwarded->for_another)
+		memcpy(told.span_id, forwarded->another, SPAN_ID_SIZE);
+	return tracer_format(tracer, &told, forwarded->parent.tracestate, text);
 }
 
 /* ---- requests ---- */
@@ -127,11 +125,11 @@ static void tracer_end_request(struct tracer_connection *connection, struct requ
 	struct tracer *tracer = connection->tracer;
 
 	inflight_remove(&connection->inflight, &request->entry);
-	if (request->submission != NULL)
-		follower_unanswered(connection->follower, request->submission, &request->context);
+	if (request->claim != NULL)
+		follower_unanswered(connection->follower, request->claim, &request->context);
 	if (request->recorded)
-		record_request(&tracer->record, connection->common, request, end, reply,
-			now_ns - request->entry.start_ns);
+		request_span_emit(&tracer->request_spans, connection->attributes, request, end,
+			reply, now_ns - request->entry.start_ns);
 	request_free(&tracer->requests, request);
 }
 
@@ -167,39 +165,40 @@ static void tracer_make_room(
 	}
 }
 
-/* Keeps the promise, or makes it now that the message is complete; counts what was wrong with it.
+/* Keeps the forwarded, or makes it now that the message is complete; counts what was wrong with it.
  */
-static const struct promise *tracer_take_promise(
+static const struct forwarded *tracer_take_promise(
 	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns)
 {
 	struct tracer *tracer = connection->tracer;
-	struct promise *promise = &connection->promise;
+	struct forwarded *forwarded = &connection->forwarded;
 
-	if (promise->made)
-		promise_keep(promise, &tracer->parents, envelope);
+	if (forwarded->made)
+		forwarded_keep(forwarded, &tracer->parents, envelope);
 	else
-		promise_make(promise, &tracer->parents, &tracer->sampler, &tracer->ids, envelope);
-	promise->made = false;
-	if (promise->parent.verdict == CARRIER_INVALID) {
+		forwarded_make(
+			forwarded, &tracer->parents, &tracer->sampler, &tracer->ids, envelope);
+	forwarded->made = false;
+	if (forwarded->parent.verdict == CARRIER_INVALID) {
 		tracer->counters.carriers_invalid++;
 		parent_warn_invalid(&tracer->parents, envelope, now_ns);
 	}
-	if (promise->parent.verdict == CARRIER_VALID_NO_STATE)
+	if (forwarded->parent.verdict == CARRIER_VALID_NO_STATE)
 		tracer->counters.tracestates_dropped++;
-	return promise;
+	return forwarded;
 }
 
 static struct request *tracer_make_request(struct tracer_connection *connection,
 	const struct envelope *envelope, struct span_text key, uint64_t start_ns, uint64_t now_ns)
 {
 	struct tracer *tracer = connection->tracer;
-	const struct promise *promise = tracer_take_promise(connection, envelope, now_ns);
+	const struct forwarded *forwarded = tracer_take_promise(connection, envelope, now_ns);
 	struct request_value values[PROFILE_CAPTURES_MAX];
 	struct request_texts texts = {
 		.key = key,
 		.method = text_in_slot(envelope, ENVELOPE_METHOD),
 		.id = text_in_slot(envelope, ENVELOPE_ID),
-		.tracestate = promise->parent.tracestate,
+		.tracestate = forwarded->parent.tracestate,
 		.values = values,
 	};
 	unsigned number = methods_find(&tracer->methods, texts.method);
@@ -212,10 +211,10 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 		return NULL;
 	request->method_number = number;
 	request->captures = captures;
-	request->context = promise->context;
-	request->has_parent = promise->parent.present;
-	memcpy(request->parent_span_id, promise->parent.traceparent.span_id, SPAN_ID_SIZE);
-	request->recorded = tracer->record.exporter != NULL &&
+	request->context = forwarded->context;
+	request->has_parent = forwarded->parent.present;
+	memcpy(request->parent_span_id, forwarded->parent.traceparent.span_id, SPAN_ID_SIZE);
+	request->recorded = tracer->request_spans.exporter != NULL &&
 			    (request->context.flags & TRACE_FLAG_SAMPLED) != 0;
 	request->entry.start_ns = start_ns;
 	request->start_unix_ns = start_ns + tracer->wall_offset_ns;
@@ -240,9 +239,9 @@ static void tracer_submit(struct tracer_connection *connection, struct request *
 	const struct envelope *envelope, uint64_t now_ns)
 {
 	struct tracer *tracer = connection->tracer;
-	const struct promise *promise = &connection->promise;
+	const struct forwarded *forwarded = &connection->forwarded;
 	const struct capture_list *list = &request->captures->from[PROFILE_FROM_REQUEST];
-	struct submission_request submission = {
+	struct claim_request claim = {
 		.method = tracer_rules(tracer, request->method_number),
 		.context = request->context,
 		.tracestate = request->tracestate,
@@ -257,10 +256,10 @@ static void tracer_submit(struct tracer_connection *connection, struct request *
 			tracer->captures
 				.attributes[list->rows[request->values[i].capture].attribute],
 			request->values[i].text);
-	submission.attributes = attributes.list;
-	submission.attribute_count = attributes.count;
-	request->submission = follower_request(connection->follower, &submission, envelope,
-		promise->for_another ? promise->another : NULL);
+	claim.attributes = attributes.list;
+	claim.attribute_count = attributes.count;
+	request->claim = follower_request(connection->follower, &claim, envelope,
+		forwarded->for_another ? forwarded->another : NULL);
 }
 
 /* Its answer: what the rules make of it. */
@@ -269,12 +268,12 @@ static void tracer_follow_reply(struct tracer_connection *connection, struct req
 {
 	const struct matcher_method *method =
 		tracer_rules(connection->tracer, request->method_number);
-	struct submission *submission = request->submission;
+	struct claim *claim = request->claim;
 
-	if (submission == NULL && !matcher_looks(method, LIFECYCLE_ON_REPLY))
+	if (claim == NULL && !matcher_looks(method, LIFECYCLE_ON_REPLY))
 		return;
-	request->submission = NULL;
-	follower_answered(connection->follower, method, submission, message, ok, &request->context);
+	request->claim = NULL;
+	follower_answered(connection->follower, method, claim, message, ok, &request->context);
 }
 
 /* A call with an id that no answer could be matched to. */
@@ -287,7 +286,7 @@ static bool tracer_has_unusable_id(const struct envelope *envelope)
 /* No other span will come of it, for want of memory or because its method is another by now. */
 static void tracer_keep_promise(const struct tracer_connection *connection, struct request *request)
 {
-	memcpy(request->context.span_id, connection->promise.another, SPAN_ID_SIZE);
+	memcpy(request->context.span_id, connection->forwarded.another, SPAN_ID_SIZE);
 }
 
 /* The client may have answered a request of the server. */
@@ -312,7 +311,7 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 
 	if (envelope_kind(envelope) != ENVELOPE_REQUEST) {
 		tracer->counters.ids_unusable += tracer_has_unusable_id(envelope);
-		connection->promise.made = false;
+		connection->forwarded.made = false;
 		tracer_client_answer(connection, envelope, now_ns);
 		return;
 	}
@@ -330,11 +329,11 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 		return;
 	}
 	tracer->counters.requests++;
-	common_remember_request(connection->common, request, CAPTURE_KEEP_SEEN);
+	connection_attributes_remember_request(connection->attributes, request, CAPTURE_KEEP_SEEN);
 	if (connection->follower != NULL &&
 		matcher_submits(tracer_rules(tracer, request->method_number)))
 		tracer_submit(connection, request, envelope, now_ns);
-	if (connection->promise.for_another && request->submission == NULL)
+	if (connection->forwarded.for_another && request->claim == NULL)
 		tracer_keep_promise(connection, request);
 }
 
@@ -379,8 +378,10 @@ static void tracer_backend_reply(
 		return;
 	}
 	if (ok)
-		common_remember_request(connection->common, request, CAPTURE_KEEP_OK);
-	common_remember_reply(connection->common, request, message->envelope, ok);
+		connection_attributes_remember_request(
+			connection->attributes, request, CAPTURE_KEEP_OK);
+	connection_attributes_remember_reply(
+		connection->attributes, request, message->envelope, ok);
 	if (connection->follower != NULL)
 		tracer_follow_reply(connection, request, message, ok);
 	tracer_end_request(connection, request, ok ? TRACER_ANSWERED : TRACER_ERROR,
@@ -418,15 +419,16 @@ struct tracer_connection *tracer_connection_new(
 	connection->own_backend = own_backend;
 	ids_random(&tracer->ids, (uint8_t *)&seed, sizeof seed);
 	inflight_init(&connection->inflight, seed);
-	connection->common = common_new(&tracer->common, transport, number);
-	if (connection->common == NULL) {
+	connection->attributes =
+		connection_attributes_new(&tracer->attribute_settings, transport, number);
+	if (connection->attributes == NULL) {
 		free(connection);
 		return NULL;
 	}
 	connection->number = number + 1;
 	tracer->sharing_count += !own_backend;
 	connection->follower =
-		own_backend && tracer->follows ? follower_new(&tracer->work) : tracer->follower;
+		own_backend && tracer->follows ? follower_new(&tracer->setup) : tracer->follower;
 	return connection;
 }
 
@@ -447,11 +449,11 @@ void tracer_connection_expire(struct tracer_connection *connection, uint64_t now
 }
 
 /* What the end of its requests means for the work that goes on. */
-static enum work_reason tracer_reason(enum tracer_end end)
+static enum end_reason tracer_reason(enum tracer_end end)
 {
 	if (end == TRACER_BACKEND_EXITED)
-		return WORK_BACKEND_EXITED;
-	return end == TRACER_SHUTDOWN ? WORK_SHUTDOWN : WORK_CONNECTION_CLOSED;
+		return END_BACKEND_EXITED;
+	return end == TRACER_SHUTDOWN ? END_SHUTDOWN : END_CONNECTION_CLOSED;
 }
 
 void tracer_connection_end(
@@ -482,7 +484,7 @@ void tracer_connection_free(
 	inflight_done(&connection->inflight);
 	if (connection->own_backend)
 		follower_free(connection->follower, tracer_reason(reason), now_ns);
-	common_free(connection->common);
+	connection_attributes_free(connection->attributes);
 	free(connection);
 }
 
@@ -498,15 +500,15 @@ const struct tracer_counters *tracer_counters(const struct tracer *tracer)
 	return &tracer->counters;
 }
 
-const struct work_counters *tracer_work_counters(const struct tracer *tracer)
+const struct follow_counters *tracer_follow_counters(const struct tracer *tracer)
 {
-	return &tracer->work.counters;
+	return &tracer->setup.counters;
 }
 
 void tracer_watch(struct tracer *tracer, void (*note)(void *arg, const char *text), void *note_arg)
 {
-	tracer->work.note = note;
-	tracer->work.note_arg = note_arg;
+	tracer->setup.note = note;
+	tracer->setup.note_arg = note_arg;
 }
 
 void tracer_tick(struct tracer *tracer, uint64_t now_ns)
@@ -517,7 +519,7 @@ void tracer_tick(struct tracer *tracer, uint64_t now_ns)
 
 void tracer_end(struct tracer *tracer, uint64_t now_ns)
 {
-	follower_free(tracer->follower, WORK_SHUTDOWN, now_ns);
+	follower_free(tracer->follower, END_SHUTDOWN, now_ns);
 	tracer->follower = NULL;
 }
 
@@ -539,14 +541,15 @@ const char *tracer_carrier_name(const struct config *config)
 static void tracer_take_settings(
 	struct tracer *tracer, const struct config *config, struct exporter *exporter)
 {
-	tracer->common.profile = config->profile;
-	tracer->common.captures = &tracer->captures;
-	tracer->common.rpc_service =
+	tracer->attribute_settings.profile = config->profile;
+	tracer->attribute_settings.captures = &tracer->captures;
+	tracer->attribute_settings.rpc_service =
 		config->rpc_service != NULL ? config->rpc_service : config->service_name;
-	attributes_choose_names(&tracer->common.names, (enum config_semconv)config->semconv);
-	tracer->record.exporter = exporter;
-	tracer->record.common = &tracer->common;
-	record_take_name(&tracer->record, config->span_name);
+	attributes_choose_names(
+		&tracer->attribute_settings.names, (enum config_semconv)config->semconv);
+	tracer->request_spans.exporter = exporter;
+	tracer->request_spans.attributes = &tracer->attribute_settings;
+	request_span_take_name(&tracer->request_spans, config->span_name);
 	sampler_init(&tracer->sampler, (enum config_sampler)config->sampler, config->sampler_arg);
 	tracer->inflight_max = (size_t)config->inflight_max;
 	tracer->inflight_max_age_ns = (uint64_t)config->inflight_max_age_ms * 1000000;
@@ -555,24 +558,24 @@ static void tracer_take_settings(
 static void tracer_take_lifecycle(
 	struct tracer *tracer, const struct config *config, struct exporter *exporter)
 {
-	struct work_common *work = &tracer->work;
+	struct follow_setup *setup = &tracer->setup;
 
-	work->exporter = exporter;
-	work->ids = &tracer->ids;
-	work->sampler = &tracer->sampler;
-	work->wall_offset_ns = &tracer->wall_offset_ns;
-	work->names = &tracer->common.names;
-	work->methods = &tracer->methods;
-	work->dispatch = (enum config_dispatch)config->lifecycle_dispatch;
-	work->switches[LIFECYCLE_ALWAYS] = true;
-	work->switches[LIFECYCLE_ITEMS] = config->lifecycle_items;
-	work->switches[LIFECYCLE_APPROVALS] = config->lifecycle_approvals;
-	work->events = config->lifecycle_events;
-	work->streams = config->lifecycle_deltas;
-	work->announce_after_ns = (uint64_t)config->lifecycle_announce_after_ms * 1000000;
-	work->max_age_ns = (uint64_t)config->lifecycle_max_age_ms * 1000000;
-	work->grace_ns = (uint64_t)config->lifecycle_grace_ms * 1000000;
-	work->spans_max = (size_t)config->lifecycle_spans_max;
+	setup->exporter = exporter;
+	setup->ids = &tracer->ids;
+	setup->sampler = &tracer->sampler;
+	setup->wall_offset_ns = &tracer->wall_offset_ns;
+	setup->names = &tracer->attribute_settings.names;
+	setup->methods = &tracer->methods;
+	setup->dispatch = (enum config_dispatch)config->lifecycle_dispatch;
+	setup->switches[LIFECYCLE_ALWAYS] = true;
+	setup->switches[LIFECYCLE_ITEMS] = config->lifecycle_items;
+	setup->switches[LIFECYCLE_APPROVALS] = config->lifecycle_approvals;
+	setup->events = config->lifecycle_events;
+	setup->streams = config->lifecycle_deltas;
+	setup->announce_after_ns = (uint64_t)config->lifecycle_announce_after_ms * 1000000;
+	setup->max_age_ns = (uint64_t)config->lifecycle_max_age_ms * 1000000;
+	setup->grace_ns = (uint64_t)config->lifecycle_grace_ms * 1000000;
+	setup->spans_max = (size_t)config->lifecycle_spans_max;
 }
 
 /* The rules of the profile's lifecycle, unless a server traces that itself. */
@@ -581,11 +584,11 @@ static int tracer_follow(
 {
 	if (config->profile->lifecycle == NULL || config->lifecycle == CONFIG_LIFECYCLE_OFF)
 		return 0;
-	if (matcher_init(&tracer->work.matcher, config->profile->lifecycle, &tracer->methods,
+	if (matcher_init(&tracer->setup.matcher, config->profile->lifecycle, &tracer->methods,
 		    tracer->pointers, error, error_size) != 0)
 		return -1;
 	tracer->follows = true;
-	tracer->follower = follower_new(&tracer->work);
+	tracer->follower = follower_new(&tracer->setup);
 	return tracer->follower != NULL ? 0 : -1;
 }
 
@@ -606,8 +609,8 @@ struct tracer *tracer_new(const struct config *config, struct exporter *exporter
 	tracer->pointers = envelope_pointers_new(tracer_carrier_name(config));
 	if (tracer->pointers == NULL)
 		goto fail;
-	tracer->record.slot_jsonrpc = pointers_add(tracer->pointers, "/jsonrpc", 8);
-	if (tracer->record.slot_jsonrpc < 0 ||
+	tracer->request_spans.slot_jsonrpc = pointers_add(tracer->pointers, "/jsonrpc", 8);
+	if (tracer->request_spans.slot_jsonrpc < 0 ||
 		parents_init(&tracer->parents, config->propagation_extract, environment_traceparent,
 			environment_tracestate) != 0)
 		goto fail;
@@ -626,9 +629,9 @@ void tracer_free(struct tracer *tracer)
 {
 	if (tracer == NULL)
 		return;
-	follower_free(tracer->follower, WORK_SHUTDOWN, 0);
-	if (tracer->work.matcher.lifecycle != NULL)
-		matcher_done(&tracer->work.matcher);
+	follower_free(tracer->follower, END_SHUTDOWN, 0);
+	if (tracer->setup.matcher.lifecycle != NULL)
+		matcher_done(&tracer->setup.matcher);
 	request_pool_done(&tracer->requests);
 	captures_done(&tracer->captures);
 	methods_done(&tracer->methods);

@@ -16,7 +16,7 @@ struct config;
 struct exporter;
 struct tracer;
 struct tracer_connection;
-struct work_counters;
+struct follow_counters;
 
 /* How a request span ended: sidespan.end_reason. */
 enum tracer_end {
@@ -131,6 +131,6 @@ void tracer_connection_free(
 const struct tracer_counters *tracer_counters(const struct tracer *tracer);
 
 /* What the rules of the lifecycle have counted. */
-const struct work_counters *tracer_work_counters(const struct tracer *tracer);
+const struct follow_counters *tracer_follow_counters(const struct tracer *tracer);
 
 #endif

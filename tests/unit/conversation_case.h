@@ -9,7 +9,7 @@
 
 #include "exporter/exporter.h"
 #include "proxy/trace/tracer.h"
-#include "proxy/trace/follow/work_common.h"
+#include "proxy/trace/follow/emit.h"
 #include "tests/unit/config_case.h"
 #include "tests/unit/envelope_case.h"
 #include "tests/unit/unit.h"
@@ -275,7 +275,7 @@ static inline void conversation_shut_down(struct conversation *talk)
 		conversation_leave(talk, i, TRACER_SHUTDOWN);
 	tracer_end(talk->tracer, talk->now_ns);
 	talk->no_memory = tracer_counters(talk->tracer)->no_memory +
-			  tracer_work_counters(talk->tracer)->no_memory;
+			  tracer_follow_counters(talk->tracer)->no_memory;
 }
 
 static inline void conversation_end(struct conversation *talk)
@@ -290,9 +290,9 @@ static inline void conversation_unload(void)
 	config_case_done(&conversation_only.load);
 }
 
-static inline const struct work_counters *conversation_counters(const struct conversation *talk)
+static inline const struct follow_counters *conversation_counters(const struct conversation *talk)
 {
-	return tracer_work_counters(talk->tracer);
+	return tracer_follow_counters(talk->tracer);
 }
 
 static inline struct tracer_connection *conversation_connection(
@@ -479,11 +479,11 @@ static inline size_t conversation_count(const struct conversation *talk, const c
  */
 static inline void conversation_check(const struct conversation *talk)
 {
-	const struct work_counters *counters = conversation_counters(talk);
+	const struct follow_counters *counters = conversation_counters(talk);
 	const struct exporter *exporter = talk->exporter;
 	size_t i;
 
-	MUST(counters->room.bytes == 0, "%zu bytes are left", counters->room.bytes);
+	MUST(counters->budget.bytes == 0, "%zu bytes are left", counters->budget.bytes);
 	for (i = 0; i < exporter->count; i++)
 		conversation_check_span(exporter, &exporter->spans[i]);
 	for (i = 0; i < talk->told_count; i++)
@@ -496,7 +496,7 @@ static inline void conversation_check(const struct conversation *talk)
 /* The same where all that happens is recorded. */
 static inline void conversation_check_all(const struct conversation *talk)
 {
-	const struct work_counters *counters = conversation_counters(talk);
+	const struct follow_counters *counters = conversation_counters(talk);
 	size_t requests = conversation_count(talk, "app_server.request ");
 	size_t dispatched = conversation_count(talk, "app_server.dispatch ");
 

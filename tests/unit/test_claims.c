@@ -207,7 +207,7 @@ START_TEST(test_claims_max)
 {
 	static const char rules[] = CLAIM("do", ",'until':'open'") "," OPEN_LATER;
 	struct conversation *said = claims_begin(DISPATCH, rules);
-	const struct work_counters *counters = conversation_counters(said);
+	const struct follow_counters *counters = conversation_counters(said);
 	char line[128];
 	int i;
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
-#include "proxy/explain/asked.h"
+#include "proxy/explain/pending.h"
 #include "proxy/explain/explain.h"
 #include "tests/unit/config_case.h"
 #include "tests/unit/unit.h"
@@ -385,11 +385,11 @@ END_TEST
 START_TEST(test_too_many_asked)
 {
 	struct config *config = config_of("generic");
-	char *recording = malloc(128 * (ASKED_MAX + 3));
+	char *recording = malloc(128 * (PENDING_MAX + 3));
 	struct explained explained;
 	size_t used = 0, i;
 
-	for (i = 0; i <= ASKED_MAX; i++)
+	for (i = 0; i <= PENDING_MAX; i++)
 		used += (size_t)sprintf(recording + used,
 			"{\"dir\":\"s2c\",\"raw\":\"{\\\"id\\\":%zu,\\\"method\\\":\\\"m\\\"}\"}\n",
 			i);

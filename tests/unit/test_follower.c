@@ -1180,7 +1180,8 @@ START_TEST(test_spans_max)
 }
 END_TEST
 
-/* Beyond LIVE_WATCHERS_MAX nobody knows who else looks: the end of the others is not the last. */
+/* Beyond OPEN_SPAN_WATCHERS_MAX nobody knows who else looks: the end of the others is not the last.
+ */
 START_TEST(test_watchers_max)
 {
 	struct conversation *said;

@@ -1,7 +1,7 @@
 /* The samplers: what each decides for a root and under parents of both kinds. */
 #include <stdio.h>
 
-#include "proxy/trace/names/sampler.h"
+#include "proxy/trace/requests/parent.h"
 #include "tests/unit/unit.h"
 
 enum { PARENT_NONE = -1 };

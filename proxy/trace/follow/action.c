@@ -6,8 +6,8 @@
 
 #include <string.h>
 
+#include "proxy/trace/follow/emit.h"
 #include "proxy/trace/follow/opening.h"
-#include "proxy/trace/follow/work_common.h"
 #include "proxy/trace/names/text.h"
 
 /* ---- finding what a rule is about ---- */
@@ -15,31 +15,31 @@
 bool action_take_key(const struct action *action, const struct matcher_rule *rule, struct key *key)
 {
 	const struct lifecycle_rule *row = rule->row;
-	size_t missing = work_row(action->work, row->span)->key_count - row->key_count;
+	size_t missing = open_spans_row(action->spans, row->span)->key_count - row->key_count;
 	size_t i;
 
 	key->count = 0;
-	if (row->action == LIFECYCLE_OPEN && action->submission != NULL) {
-		if (action->submission->group.count < missing)
+	if (row->action == LIFECYCLE_OPEN && action->claim != NULL) {
+		if (action->claim->group.count < missing)
 			return false;
 		for (i = 0; i < missing; i++)
-			(void)key_add(key, key_part(&action->submission->group, i)); /* it fits */
+			(void)key_add(key, key_part(&action->claim->group, i)); /* it fits */
 	}
 	return matcher_key(rule, action->message->envelope, key);
 }
 
 /* Whether the message has just that span's key: then it need not be put together. */
 static bool action_is_about(
-	const struct action *action, const struct matcher_rule *rule, const struct live *live)
+	const struct action *action, const struct matcher_rule *rule, const struct open_span *span)
 {
 	size_t i;
 
-	if (live == NULL || rule->row->key_count != live->key_count)
+	if (span == NULL || rule->row->key_count != span->key_count)
 		return false;
-	for (i = 0; i < live->key_count; i++) {
+	for (i = 0; i < span->key_count; i++) {
 		const struct envelope_value *value =
 			envelope_value(action->message->envelope, rule->key[i]);
-		struct span_text part = live_key_part(live, i);
+		struct span_text part = open_span_key_part(span, i);
 
 		if (value->cut || value->size != part.size ||
 			memcmp(value->text, part.bytes, part.size) != 0)
@@ -49,56 +49,56 @@ static bool action_is_about(
 }
 
 /* The open span with the rule's key; most messages are about that of the message before. */
-static struct live *action_look_up(struct action *action, const struct matcher_rule *rule)
+static struct open_span *action_look_up(struct action *action, const struct matcher_rule *rule)
 {
-	struct live **recent = &action->work->recent[rule->row->span];
-	struct live *live;
+	struct open_span **recent = &action->spans->recent[rule->row->span];
+	struct open_span *span;
 	struct key key;
 
 	if (action_is_about(action, rule, *recent))
 		return *recent;
 	if (!action_take_key(action, rule, &key)) {
-		action->work->common->counters.keyless++;
+		action->spans->setup->counters.keyless++;
 		return NULL;
 	}
-	live = registry_find_key(&action->work->registry, rule->row->span, &key, key.count);
-	if (live != NULL)
-		*recent = live;
-	return live;
+	span = span_index_find_key(&action->spans->by_key, rule->row->span, &key, key.count);
+	if (span != NULL)
+		*recent = span;
+	return span;
 }
 
 /* The span that the rule is about, if it is open and the connection is to be listened to. */
-static struct live *action_find(struct action *action, const struct matcher_rule *rule)
+static struct open_span *action_find(struct action *action, const struct matcher_rule *rule)
 {
 	uint64_t connection = action->message->connection;
-	struct live *live = action_look_up(action, rule);
+	struct open_span *span = action_look_up(action, rule);
 
-	if (live == NULL)
+	if (span == NULL)
 		return NULL;
 	if (rule->row->action == LIFECYCLE_ANNOTATE)
-		work_watch(live, connection); /* may be told of a span at rest as well */
+		open_spans_watch(span, connection); /* may be told of a span at rest as well */
 	else
-		work_touch(action->work, live, connection);
-	return work_leads(live, connection) ? live : NULL;
+		open_spans_touch(action->spans, span, connection);
+	return open_spans_leads(span, connection) ? span : NULL;
 }
 
-void action_find_about(struct action *action, struct live *live)
+void action_find_about(struct action *action, struct open_span *span)
 {
-	if (action->submission == NULL)
+	if (action->claim == NULL)
 		return; /* no answer: nobody asks */
-	work_release(action->work, action->about);
-	action->about = live;
-	work_hold(live);
+	open_spans_release(action->spans, action->about);
+	action->about = span;
+	open_spans_hold(span);
 }
 
 /* ---- rules that close ---- */
 
 /* The end that the message tells of. */
-static struct emitter_end action_told_end(const struct action *action,
-	const struct matcher_rule *rule, struct matcher_value *message, struct matcher_value *type)
+static struct span_end action_told_end(const struct action *action, const struct matcher_rule *rule,
+	struct matcher_value *message, struct matcher_value *type)
 {
 	const struct envelope *envelope = action->message->envelope;
-	struct emitter_end end = work_make_end(WORK_CLOSED, action->message->now_ns);
+	struct span_end end = open_spans_make_end(END_CLOSED, action->message->now_ns);
 
 	end.status = matcher_status(rule, envelope);
 	if (end.status != SPAN_STATUS_ERROR)
@@ -109,23 +109,24 @@ static struct emitter_end action_told_end(const struct action *action,
 	return end;
 }
 
-static void action_close(struct action *action, const struct matcher_rule *rule, struct live *live)
+static void action_close(
+	struct action *action, const struct matcher_rule *rule, struct open_span *span)
 {
 	uint64_t connection = action->message->connection;
 	struct matcher_value message, type;
-	struct emitter_end end = action_told_end(action, rule, &message, &type);
+	struct span_end end = action_told_end(action, rule, &message, &type);
 
-	work_touch(action->work, live, connection);
-	if (live->told == NULL) {
-		work_note(action->work, rule, live, " closed");
-		work_set(action->work, live, rule, action->message->envelope);
+	open_spans_touch(action->spans, span, connection);
+	if (span->known_end == NULL) {
+		open_spans_note(action->spans, rule, span, " closed");
+		open_spans_set(action->spans, span, rule, action->message->envelope);
 	}
-	if (work_leads(live, connection) && live->told != NULL)
-		work_give_up(action->work, live, WORK_CLOSED, action->message->now_ns);
-	else if (work_leads(live, connection) || live->parent != NULL)
-		work_end(action->work, live, &end, WORK_PARENT_ENDED);
-	else if (live->told == NULL)
-		work_tell_end(action->work, live, &end);
+	if (open_spans_leads(span, connection) && span->known_end != NULL)
+		open_spans_give_up(action->spans, span, END_CLOSED, action->message->now_ns);
+	else if (open_spans_leads(span, connection) || span->parent != NULL)
+		open_spans_end(action->spans, span, &end, END_PARENT_ENDED);
+	else if (span->known_end == NULL)
+		open_spans_learn_end(action->spans, span, &end);
 }
 
 /* The client's answer closes the request of the server. */
@@ -133,97 +134,100 @@ static void action_close_call(struct action *action, const struct matcher_rule *
 {
 	const struct envelope *envelope = action->message->envelope;
 	bool refused = envelope_kind(envelope) == ENVELOPE_ERROR_REPLY;
-	struct emitter_end end =
-		work_make_end(refused ? WORK_REFUSED : WORK_ANSWERED, action->message->now_ns);
+	struct span_end end =
+		open_spans_make_end(refused ? END_REFUSED : END_ANSWERED, action->message->now_ns);
 
 	if (refused) {
 		end.status = SPAN_STATUS_ERROR;
 		end.message = text_in_slot(envelope, ENVELOPE_ERROR_MESSAGE);
 		end.type = text_in_slot(envelope, ENVELOPE_ERROR_CODE);
 	}
-	work_note(action->work, rule, action->call, " answered");
-	work_set(action->work, action->call, rule, envelope);
-	work_end(action->work, action->call, &end, WORK_PARENT_ENDED);
+	open_spans_note(action->spans, rule, action->call, " answered");
+	open_spans_set(action->spans, action->call, rule, envelope);
+	open_spans_end(action->spans, action->call, &end, END_PARENT_ENDED);
 	action->call = NULL;
 }
 
 /* Looks a request of the server up by the id in the message. */
-static struct live *action_find_call(const struct action *action, const struct matcher_rule *rule)
+static struct open_span *action_find_call(
+	const struct action *action, const struct matcher_rule *rule)
 {
 	char bytes[ENVELOPE_KEY_MAX];
 	struct span_text call = {.bytes = bytes};
-	struct registry_entry *entry;
+	struct span_index_entry *entry;
 
 	call.size = envelope_value_key(
 		envelope_value(action->message->envelope, rule->request_id), bytes);
 	if (call.size == 0)
 		return NULL;
-	entry = registry_find(&action->work->registry, REGISTRY_CALL, rule->row->span, call);
-	return entry == NULL ? NULL : entry->live;
+	entry = span_index_find(&action->spans->by_key, SPAN_INDEX_CALL, rule->row->span, call);
+	return entry == NULL ? NULL : entry->span;
 }
 
 /* Calls act for every open span that the rule's key, or the first part of it, fits. */
 static void action_each(struct action *action, const struct matcher_rule *rule,
-	void (*act)(struct action *action, const struct matcher_rule *rule, struct live *live))
+	void (*act)(struct action *action, const struct matcher_rule *rule, struct open_span *span))
 {
 	size_t type = rule->row->span;
-	struct registry_entry *entry;
-	struct live *live;
+	struct span_index_entry *entry;
+	struct open_span *span;
 	struct key key;
 
 	if (!action_take_key(action, rule, &key)) {
-		action->work->common->counters.keyless++;
+		action->spans->setup->counters.keyless++;
 		return;
 	}
-	if (key.count == work_row(action->work, type)->key_count) {
-		live = registry_find_key(&action->work->registry, type, &key, key.count);
-		if (live != NULL)
-			act(action, rule, live);
+	if (key.count == open_spans_row(action->spans, type)->key_count) {
+		span = span_index_find_key(&action->spans->by_key, type, &key, key.count);
+		if (span != NULL)
+			act(action, rule, span);
 		return;
 	}
-	entry = registry_find(&action->work->registry, REGISTRY_GROUP, type, key_first(&key));
+	entry = span_index_find(&action->spans->by_key, SPAN_INDEX_GROUP, type, key_first(&key));
 	while (entry != NULL) {
-		live = entry->live;
-		entry = registry_next(entry);
-		if (live_key_begins(live, &key))
-			act(action, rule, live);
+		span = entry->span;
+		entry = span_index_next(entry);
+		if (open_span_key_begins(span, &key))
+			act(action, rule, span);
 	}
 }
 
 static void action_do_close(struct action *action, const struct matcher_rule *rule)
 {
-	struct live *live;
+	struct open_span *span;
 
 	if (rule->row->on == LIFECYCLE_ON_CLIENT_REPLY) {
 		if (action->call != NULL && action->call->type == rule->row->span)
 			action_close_call(action, rule);
 	} else if (rule->request_id >= 0) {
-		live = action_find_call(action, rule);
-		if (live != NULL)
-			action_close(action, rule, live);
+		span = action_find_call(action, rule);
+		if (span != NULL)
+			action_close(action, rule, span);
 	} else {
 		action_each(action, rule, action_close);
 	}
 }
 
-static void action_lapse(struct action *action, const struct matcher_rule *rule, struct live *live)
+static void action_lapse(
+	struct action *action, const struct matcher_rule *rule, struct open_span *span)
 {
-	if (live->lapse_ns != 0)
+	if (span->lapse_ns != 0)
 		return;
-	work_lapse(action->work, live, action->message->now_ns);
-	work_note(action->work, rule, live, " may be over");
+	open_spans_lapse(action->spans, span, action->message->now_ns);
+	open_spans_note(action->spans, rule, span, " may be over");
 }
 
 /*
  * A connection may lag behind, and what it tells of rest be about the span before: what it tells
  * next is that another has begun.
  */
-static void action_wake(struct action *action, const struct matcher_rule *rule, struct live *live)
+static void action_wake(
+	struct action *action, const struct matcher_rule *rule, struct open_span *span)
 {
-	if (live->lapse_ns == 0)
+	if (span->lapse_ns == 0)
 		return;
-	work_wake(action->work, live);
-	work_note(action->work, rule, live, " goes on");
+	open_spans_wake(action->spans, span);
+	open_spans_note(action->spans, rule, span, " goes on");
 }
 
 /* ---- the other rules ---- */
@@ -240,32 +244,32 @@ static void action_do_wake(struct action *action, const struct matcher_rule *rul
 
 static void action_do_annotate(struct action *action, const struct matcher_rule *rule)
 {
-	struct live *live = action_find(action, rule);
+	struct open_span *span = action_find(action, rule);
 
-	if (live != NULL)
-		work_set(action->work, live, rule, action->message->envelope);
+	if (span != NULL)
+		open_spans_set(action->spans, span, rule, action->message->envelope);
 }
 
 static void action_do_event(struct action *action, const struct matcher_rule *rule)
 {
-	struct live *live = action->work->common->events ? action_find(action, rule) : NULL;
+	struct open_span *span = action->spans->setup->events ? action_find(action, rule) : NULL;
 
-	if (live == NULL)
+	if (span == NULL)
 		return;
-	work_note(action->work, rule, live, " event \"%s\"", rule->row->event);
-	live_happen(live, &action->work->common->counters.room, rule, action->message->envelope,
-		action->message->now_ns);
+	open_spans_note(action->spans, rule, span, " event \"%s\"", rule->row->event);
+	open_span_happen(span, &action->spans->setup->counters.budget, rule,
+		action->message->envelope, action->message->now_ns);
 }
 
 static void action_do_count(struct action *action, const struct matcher_rule *rule)
 {
-	struct live *live = action->work->common->streams ? action_find(action, rule) : NULL;
+	struct open_span *span = action->spans->setup->streams ? action_find(action, rule) : NULL;
 
-	if (live == NULL)
+	if (span == NULL)
 		return;
-	if (work_is_noted(action->work))
-		work_note(action->work, rule, live, " counted");
-	live_count(live, rule, action->message->envelope, action->message->now_ns);
+	if (open_spans_is_noted(action->spans))
+		open_spans_note(action->spans, rule, span, " counted");
+	open_span_count(span, rule, action->message->envelope, action->message->now_ns);
 }
 
 static void action_do_nothing(struct action *action, const struct matcher_rule *rule)
@@ -291,7 +295,7 @@ void action_run(struct action *action, enum lifecycle_on on)
 
 	for (; left != 0; left &= left - 1) {
 		const struct matcher_rule *rule =
-			&action->work->common->matcher.rules[__builtin_ctzll(left)];
+			&action->spans->setup->matcher.rules[__builtin_ctzll(left)];
 
 		if (rule->row->condition_count == 0 ||
 			matcher_holds(rule, action->message->envelope))

@@ -8,7 +8,7 @@
 #include "proxy/message/envelope.h"
 #include "proxy/trace/follow/claims.h"
 #include "proxy/trace/follow/matcher.h"
-#include "proxy/trace/follow/work.h"
+#include "proxy/trace/follow/open_spans.h"
 
 /*
  * What the rules do. For a message an action is filled in and run: each rule that looks at such
@@ -21,20 +21,21 @@ struct action_message {
 };
 
 struct action {
-	struct work *work;
+	struct open_spans *spans;
 	struct claims *claims;
 	const struct action_message *message;
 	const struct matcher_method *method;
-	struct submission *submission; /* of the request that it answers, or NULL */
-	struct live *about; /* held; the last span that such an answer started or found, or NULL */
+	struct claim *claim; /* of the request that it answers, or NULL */
+	struct open_span
+		*about; /* held; the last span that such an answer started or found, or NULL */
 	const struct traceparent *context; /* of a request of the server: what the client is told */
-	struct live *call;                 /* that an answer of the client is for, or NULL */
+	struct open_span *call;            /* that an answer of the client is for, or NULL */
 };
 
 void action_run(struct action *action, enum lifecycle_on on);
 
 /* The answer has started or found that span, which other rules may end. */
-void action_find_about(struct action *action, struct live *live);
+void action_find_about(struct action *action, struct open_span *span);
 
 /*
  * The key that a rule takes from the message, as far as it is there. False: that is not all of it.

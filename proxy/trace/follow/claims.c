@@ -8,117 +8,160 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/trace/follow/emitter.h"
-#include "proxy/trace/follow/work_common.h"
+#include "proxy/trace/follow/emit.h"
+#include "proxy/trace/names/text.h"
 #include "w3c/ids.h"
 
-static void claims_take_off(struct claims *claims, struct submission *submission)
+/* ---- one claim: a single piece of memory, the struct, its arrays, then all texts in a row ---- */
+
+struct claim *claim_new(
+	const struct claim_request *request, const struct claim_value *values, size_t value_count)
 {
-	if (submission->claim == NULL)
+	size_t size = sizeof(struct claim) + value_count * sizeof *values +
+		      request->attribute_count * sizeof *request->attributes +
+		      request->tracestate.size;
+	struct claim *claim;
+	char *at;
+	size_t i;
+
+	for (i = 0; i < value_count; i++)
+		size += values[i].value.text.size;
+	for (i = 0; i < request->attribute_count; i++)
+		size += request->attributes[i].value.string.size;
+	claim = malloc(size);
+	if (claim == NULL)
+		return NULL;
+	memset(claim, 0, offsetof(struct claim, group));
+	claim->group.count = 0;
+	claim->method = request->method;
+	claim->request = request->context;
+	claim->forwarded_ns = request->now_ns;
+	claim->values = (struct claim_value *)(claim + 1);
+	claim->value_count = value_count;
+	claim->attributes = (struct span_attribute *)(claim->values + value_count);
+	claim->attribute_count = request->attribute_count;
+	at = (char *)(claim->attributes + request->attribute_count);
+	claim->tracestate = text_pack(&at, request->tracestate);
+	for (i = 0; i < value_count; i++) {
+		claim->values[i] = values[i];
+		claim->values[i].value.text = text_pack(&at, values[i].value.text);
+	}
+	for (i = 0; i < request->attribute_count; i++) {
+		claim->attributes[i] = request->attributes[i];
+		claim->attributes[i].value.string =
+			text_pack(&at, request->attributes[i].value.string);
+	}
+	return claim;
+}
+
+/* ---- all of a server ---- */
+
+static void claims_take_off(struct claims *claims, struct claim *claim)
+{
+	if (claim->rule == NULL)
 		return;
-	TAILQ_REMOVE(&claims->list, submission, link);
+	TAILQ_REMOVE(&claims->list, claim, link);
 	claims->count--;
-	submission->claim = NULL;
+	claim->rule = NULL;
 }
 
 /* Emits the dispatch span; the promised id is its own when no other span has kept the promise. */
-static void claims_dispatch(struct claims *claims, struct submission *submission,
-	bool keeps_promise, const struct live *about)
+static void claims_dispatch(struct claims *claims, struct claim *claim, bool keeps_promise,
+	const struct open_span *about)
 {
-	const uint8_t *id =
-		keeps_promise && submission->promised ? submission->promise : submission->dispatch;
+	const uint8_t *id = keeps_promise && claim->promised ? claim->promise : claim->dispatch;
 
-	if (!submission->dispatched)
+	if (!claim->dispatched)
 		return;
-	claims->work->common->counters.dispatched++;
-	work_note(claims->work, NULL, NULL, "dispatched: %.*s",
-		(int)submission->method->operation.size, submission->method->operation.bytes);
-	emitter_dispatch(claims->work->common, submission, id, about);
+	claims->spans->setup->counters.dispatched++;
+	open_spans_note(claims->spans, NULL, NULL, "dispatched: %.*s",
+		(int)claim->method->operation.size, claim->method->operation.bytes);
+	emit_dispatch(claims->spans->setup, claim, id, about);
 }
 
 /* Nothing is going to be started by it any more. */
-static void claims_drop(struct claims *claims, struct submission *submission)
+static void claims_drop(struct claims *claims, struct claim *claim)
 {
-	claims_take_off(claims, submission);
-	if (submission->state != SUBMISSION_TAKEN)
+	claims_take_off(claims, claim);
+	if (claim->state != CLAIM_TAKEN)
 		return; /* its answer will tell */
-	claims_dispatch(claims, submission, true, NULL);
-	free(submission);
+	claims_dispatch(claims, claim, true, NULL);
+	free(claim);
 }
 
-struct submission *claims_find(const struct claims *claims, size_t type, const struct key *key)
+struct claim *claims_find(const struct claims *claims, size_t type, const struct key *key)
 {
-	struct submission *submission;
+	struct claim *claim;
 
-	TAILQ_FOREACH(submission, &claims->list, link)
+	TAILQ_FOREACH(claim, &claims->list, link)
 	{
-		const struct key *group = &submission->group;
+		const struct key *group = &claim->group;
 
-		if (submission->claim->row->span == type && group->count <= key->count &&
+		if (claim->rule->row->span == type && group->count <= key->count &&
 			key_size(group) == key->ends[group->count - 1] &&
 			memcmp(group->bytes, key->bytes, key_size(group)) == 0)
-			return submission;
+			return claim;
 	}
 	return NULL;
 }
 
-struct live *claims_start(
-	struct claims *claims, struct submission *submission, struct work_opening *opening)
+struct open_span *claims_start(
+	struct claims *claims, struct claim *claim, struct span_opening *opening)
 {
-	bool first = submission->state != SUBMISSION_STARTED;
-	struct live *live;
+	bool first = claim->state != CLAIM_STARTED;
+	struct open_span *span;
 	size_t i;
 
-	opening->context = work_new_context(claims->work, &submission->request);
-	if (first && submission->promised)
-		memcpy(opening->context.span_id, submission->promise, SPAN_ID_SIZE);
-	work_set_above(opening, &submission->request);
-	if (submission->dispatched)
-		memcpy(opening->above, submission->dispatch, SPAN_ID_SIZE);
-	opening->identity.tracestate = submission->tracestate;
-	live = work_open(claims->work, opening);
-	if (live == NULL)
+	opening->context = open_spans_new_context(claims->spans, &claim->request);
+	if (first && claim->promised)
+		memcpy(opening->context.span_id, claim->promise, SPAN_ID_SIZE);
+	open_spans_set_above(opening, &claim->request);
+	if (claim->dispatched)
+		memcpy(opening->above, claim->dispatch, SPAN_ID_SIZE);
+	opening->identity.tracestate = claim->tracestate;
+	span = open_spans_open(claims->spans, opening);
+	if (span == NULL)
 		return NULL;
-	for (i = 0; i < submission->value_count; i++)
-		live_set(live, &claims->work->common->counters.room,
-			submission->values[i].attribute, &submission->values[i].value);
-	if (first && submission->state == SUBMISSION_PENDING)
-		submission->taken_ns = opening->now_ns;
+	for (i = 0; i < claim->value_count; i++)
+		open_span_set(span, &claims->spans->setup->counters.budget,
+			claim->values[i].attribute, &claim->values[i].value);
+	if (first && claim->state == CLAIM_PENDING)
+		claim->taken_ns = opening->now_ns;
 	if (first)
-		claims_dispatch(claims, submission, false, live);
-	claims_take_off(claims, submission);
-	if (submission->state == SUBMISSION_TAKEN)
-		free(submission);
+		claims_dispatch(claims, claim, false, span);
+	claims_take_off(claims, claim);
+	if (claim->state == CLAIM_TAKEN)
+		free(claim);
 	else
-		submission->state = SUBMISSION_STARTED;
-	return live;
+		claim->state = CLAIM_STARTED;
+	return span;
 }
 
 /* ---- requests of the client ---- */
 
-static bool claims_dispatches(const struct work_common *common, const struct matcher_method *method)
+static bool claims_dispatches(const struct follow_setup *setup, const struct matcher_method *method)
 {
-	return method->operation.size > 0 && common->matcher.lifecycle->dispatch_name != NULL &&
-	       (common->dispatch == CONFIG_DISPATCH_ALL ||
-		       (common->dispatch == CONFIG_DISPATCH_TURNS && method->claims));
+	return method->operation.size > 0 && setup->matcher.lifecycle->dispatch_name != NULL &&
+	       (setup->dispatch == CONFIG_DISPATCH_ALL ||
+		       (setup->dispatch == CONFIG_DISPATCH_TURNS && method->claims));
 }
 
-bool claims_promises(const struct work_common *common, const struct matcher_method *method)
+bool claims_promises(const struct follow_setup *setup, const struct matcher_method *method)
 {
-	return claims_dispatches(common, method) || (method->claims && !method->claims_late);
+	return claims_dispatches(setup, method) || (method->claims && !method->claims_late);
 }
 
 /* The rule by which the request claims a span, if it has the key; and the values for that span. */
 static const struct matcher_rule *claims_take(const struct claims *claims,
 	const struct matcher_method *method, const struct envelope *envelope, struct key *group,
-	struct submission_value *values, size_t *value_count)
+	struct claim_value *values, size_t *value_count)
 {
 	uint64_t left = method->rules[LIFECYCLE_ON_REQUEST];
 	size_t i;
 
 	for (; left != 0; left &= left - 1) {
 		const struct matcher_rule *rule =
-			&claims->work->common->matcher.rules[__builtin_ctzll(left)];
+			&claims->spans->setup->matcher.rules[__builtin_ctzll(left)];
 
 		group->count = 0;
 		if (!matcher_holds(rule, envelope) || !matcher_key(rule, envelope, group))
@@ -132,118 +175,115 @@ static const struct matcher_rule *claims_take(const struct claims *claims,
 	return NULL;
 }
 
-static void claims_add(struct claims *claims, struct submission *submission,
-	const struct matcher_rule *rule, const struct key *group)
+static void claims_add(struct claims *claims, struct claim *claim, const struct matcher_rule *rule,
+	const struct key *group)
 {
 	if (claims->count == CLAIMS_MAX) {
-		claims->work->common->counters.claims_evicted++;
+		claims->spans->setup->counters.claims_evicted++;
 		claims_drop(claims, TAILQ_FIRST(&claims->list));
 	}
-	submission->claim = rule;
-	submission->group = *group;
-	TAILQ_INSERT_TAIL(&claims->list, submission, link);
+	claim->rule = rule;
+	claim->group = *group;
+	TAILQ_INSERT_TAIL(&claims->list, claim, link);
 	claims->count++;
-	work_note(claims->work, rule, NULL, "claims the next %s of %.*s",
-		work_row(claims->work, rule->row->span)->name, (int)key_part(group, 0).size,
+	open_spans_note(claims->spans, rule, NULL, "claims the next %s of %.*s",
+		open_spans_row(claims->spans, rule->row->span)->name, (int)key_part(group, 0).size,
 		key_part(group, 0).bytes);
 }
 
-struct submission *claims_request(struct claims *claims, const struct submission_request *request,
+struct claim *claims_request(struct claims *claims, const struct claim_request *request,
 	const struct envelope *envelope, const uint8_t *promise)
 {
-	struct submission_value values[LIFECYCLE_SETTINGS_MAX];
+	struct claim_value values[LIFECYCLE_SETTINGS_MAX];
 	const struct matcher_rule *rule;
-	struct submission *submission;
+	struct claim *claim;
 	size_t value_count = 0;
 	struct key group;
 
 	if (!matcher_submits(request->method))
 		return NULL;
 	rule = claims_take(claims, request->method, envelope, &group, values, &value_count);
-	submission = submission_new(request, values, value_count);
-	if (submission == NULL) {
-		claims->work->common->counters.no_memory++;
+	claim = claim_new(request, values, value_count);
+	if (claim == NULL) {
+		claims->spans->setup->counters.no_memory++;
 		return NULL;
 	}
-	submission->dispatched = claims_dispatches(claims->work->common, request->method);
-	ids_span_id(claims->work->common->ids, submission->dispatch);
-	submission->promised = promise != NULL;
+	claim->dispatched = claims_dispatches(claims->spans->setup, request->method);
+	ids_span_id(claims->spans->setup->ids, claim->dispatch);
+	claim->promised = promise != NULL;
 	if (promise != NULL)
-		memcpy(submission->promise, promise, SPAN_ID_SIZE);
+		memcpy(claim->promise, promise, SPAN_ID_SIZE);
 	if (rule != NULL)
-		claims_add(claims, submission, rule, &group);
-	return submission;
+		claims_add(claims, claim, rule, &group);
+	return claim;
 }
 
-void claims_unanswered(
-	struct claims *claims, struct submission *submission, struct traceparent *context)
+void claims_unanswered(struct claims *claims, struct claim *claim, struct traceparent *context)
 {
-	if (submission == NULL)
+	if (claim == NULL)
 		return;
-	claims_take_off(claims, submission);
-	if (submission->state == SUBMISSION_PENDING && submission->promised)
-		memcpy(context->span_id, submission->promise, SPAN_ID_SIZE);
-	free(submission);
+	claims_take_off(claims, claim);
+	if (claim->state == CLAIM_PENDING && claim->promised)
+		memcpy(context->span_id, claim->promise, SPAN_ID_SIZE);
+	free(claim);
 }
 
 /* The newest open span of those that the claim is about, unless its end is known. */
-static struct live *claims_open_span(
-	const struct claims *claims, const struct submission *submission)
+static struct open_span *claims_open_span(const struct claims *claims, const struct claim *claim)
 {
-	struct registry_entry *entry = registry_find(&claims->work->registry, REGISTRY_GROUP,
-		submission->claim->row->span, key_first(&submission->group));
+	struct span_index_entry *entry = span_index_find(&claims->spans->by_key, SPAN_INDEX_GROUP,
+		claim->rule->row->span, key_first(&claim->group));
 
-	while (entry != NULL && entry->live->told != NULL)
-		entry = registry_next(entry);
-	return entry == NULL ? NULL : entry->live;
+	while (entry != NULL && entry->span->known_end != NULL)
+		entry = span_index_next(entry);
+	return entry == NULL ? NULL : entry->span;
 }
 
 /* An answer that started nothing: the claim waits on, or the work joins what is going on. */
-static void claims_settle_pending(struct claims *claims, struct submission *submission,
-	struct live *about, struct traceparent *context)
+static void claims_settle_pending(struct claims *claims, struct claim *claim,
+	struct open_span *about, struct traceparent *context)
 {
-	const struct matcher_rule *claim = submission->claim;
+	const struct matcher_rule *rule = claim->rule;
 
-	if (about == NULL && claim != NULL && claim->row->joins)
-		about = claims_open_span(claims, submission);
-	if (about == NULL && claim != NULL && claim->row->until_open) {
-		submission->state = SUBMISSION_TAKEN;
+	if (about == NULL && rule != NULL && rule->row->joins)
+		about = claims_open_span(claims, claim);
+	if (about == NULL && rule != NULL && rule->row->until_open) {
+		claim->state = CLAIM_TAKEN;
 		return;
 	}
-	claims_take_off(claims, submission);
-	if (submission->dispatched)
-		claims_dispatch(claims, submission, true, about);
-	else if (submission->promised)
-		memcpy(context->span_id, submission->promise, SPAN_ID_SIZE);
-	free(submission);
+	claims_take_off(claims, claim);
+	if (claim->dispatched)
+		claims_dispatch(claims, claim, true, about);
+	else if (claim->promised)
+		memcpy(context->span_id, claim->promise, SPAN_ID_SIZE);
+	free(claim);
 }
 
-void claims_settle(struct claims *claims, struct submission *submission, struct live *about,
+void claims_settle(struct claims *claims, struct claim *claim, struct open_span *about,
 	struct traceparent *context, uint64_t now_ns)
 {
-	if (submission->state == SUBMISSION_PENDING) {
-		submission->taken_ns = now_ns;
-		claims_settle_pending(claims, submission, about, context);
+	if (claim->state == CLAIM_PENDING) {
+		claim->taken_ns = now_ns;
+		claims_settle_pending(claims, claim, about, context);
 		return;
 	}
-	claims_take_off(claims, submission);
-	free(submission);
+	claims_take_off(claims, claim);
+	free(claim);
 }
 
 void claims_expire(struct claims *claims, uint64_t now_ns, uint64_t age_ns)
 {
-	struct submission *submission, *next;
+	struct claim *claim, *next;
 
-	for (submission = TAILQ_FIRST(&claims->list); submission != NULL; submission = next) {
-		next = TAILQ_NEXT(submission, link);
-		if (submission->state == SUBMISSION_TAKEN &&
-			now_ns - submission->taken_ns >= age_ns)
-			claims_drop(claims, submission);
+	for (claim = TAILQ_FIRST(&claims->list); claim != NULL; claim = next) {
+		next = TAILQ_NEXT(claim, link);
+		if (claim->state == CLAIM_TAKEN && now_ns - claim->taken_ns >= age_ns)
+			claims_drop(claims, claim);
 	}
 }
 
-void claims_init(struct claims *claims, struct work *work)
+void claims_init(struct claims *claims, struct open_spans *spans)
 {
-	*claims = (struct claims){.work = work};
+	*claims = (struct claims){.spans = spans};
 	TAILQ_INIT(&claims->list);
 }

@@ -4,9 +4,64 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
-#include "proxy/trace/follow/submission.h"
-#include "proxy/trace/follow/work.h"
+#include "exporter/span.h"
+#include "proxy/trace/follow/matcher.h"
+#include "proxy/trace/follow/open_spans.h"
+
+/*
+ * A request that submits work, from its forwarding until it is known what has become of it. The
+ * carrier that was forwarded names a span that is still to come: the one that the request starts,
+ * if it starts one, else its dispatch span, else (it was refused) the request's own. So no span of
+ * the server hangs under one that does not exist.
+ */
+enum claim_state {
+	CLAIM_PENDING, /* not answered, nothing has been started by it */
+	CLAIM_STARTED, /* not answered, but what it asked for has started */
+	CLAIM_TAKEN,   /* answered; what it asked for is still to start */
+};
+
+struct claim_value {
+	uint8_t attribute;
+	struct matcher_value value;
+};
+
+struct claim {
+	TAILQ_ENTRY(claim) link; /* while it claims */
+	enum claim_state state;
+	bool dispatched; /* has a dispatch span, when it is taken up */
+	const struct matcher_method *method;
+	const struct matcher_rule *rule; /* of a span to come; NULL: none, or no more */
+	struct traceparent request;      /* the request's span */
+	bool promised;                   /* the carrier forwarded was not the request's own: */
+	uint8_t promise[SPAN_ID_SIZE];   /* but this span's */
+	uint8_t dispatch[SPAN_ID_SIZE];  /* the dispatch span's, if the promise is kept otherwise */
+	uint64_t forwarded_ns;
+	uint64_t taken_ns;
+	struct key group; /* the first parts of the key of the span that it claims */
+	/* Inside this piece of memory, as all texts are. */
+	struct span_text tracestate;
+	struct span_attribute *attributes; /* of the dispatch span */
+	size_t attribute_count;
+	struct claim_value *values; /* of the span that it claims */
+	size_t value_count;
+};
+
+TAILQ_HEAD(claim_list, claim);
+
+struct claim_request {
+	const struct matcher_method *method;
+	struct traceparent context;
+	struct span_text tracestate;
+	const struct span_attribute *attributes; /* texts; keys are borrowed for life */
+	size_t attribute_count;
+	uint64_t now_ns;
+};
+
+/* Copies all of it. NULL when out of memory. */
+struct claim *claim_new(
+	const struct claim_request *request, const struct claim_value *values, size_t value_count);
 
 /*
  * The requests of the clients of one backend that submit work, from their forwarding until it is
@@ -15,48 +70,47 @@
 #define CLAIMS_MAX 1024
 
 struct claims {
-	struct work *work;           /* borrowed */
-	struct submission_list list; /* those that claim a span, oldest first */
+	struct open_spans *spans; /* borrowed */
+	struct claim_list list;   /* those that claim a span, oldest first */
 	size_t count;
 };
 
 /* work is borrowed for life. */
-void claims_init(struct claims *claims, struct work *work);
+void claims_init(struct claims *claims, struct open_spans *spans);
 
 /*
  * Whether the carrier of a request of that method must name a span that is still to come. One that
  * may never come is not promised, unless a dispatch span can take its place.
  */
-bool claims_promises(const struct work_common *common, const struct matcher_method *method);
+bool claims_promises(const struct follow_setup *setup, const struct matcher_method *method);
 
 /*
  * A request is on its way. promise: the id that its carrier named, NULL: its own. NULL: it submits
  * no work, or there is no memory. The caller owes exactly one claims_settle() or
  * claims_unanswered() for what is returned.
  */
-struct submission *claims_request(struct claims *claims, const struct submission_request *request,
+struct claim *claims_request(struct claims *claims, const struct claim_request *request,
 	const struct envelope *envelope, const uint8_t *promise);
 
 /* The oldest claim on a span with that key, or NULL. */
-struct submission *claims_find(const struct claims *claims, size_t type, const struct key *key);
+struct claim *claims_find(const struct claims *claims, size_t type, const struct key *key);
 
 /*
  * The span that was asked for starts: opens it with the promised id and the values of the claim,
- * and emits the dispatch span. NULL when out of memory. A submission that was answered is freed.
+ * and emits the dispatch span. NULL when out of memory. A claim that was answered is freed.
  */
-struct live *claims_start(
-	struct claims *claims, struct submission *submission, struct work_opening *opening);
+struct open_span *claims_start(
+	struct claims *claims, struct claim *claim, struct span_opening *opening);
 
 /*
  * A result has come. about: the span that it started or found, or NULL. If no other span has kept
  * the promise, the request's takes its id: it is put into context.
  */
-void claims_settle(struct claims *claims, struct submission *submission, struct live *about,
+void claims_settle(struct claims *claims, struct claim *claim, struct open_span *about,
 	struct traceparent *context, uint64_t now_ns);
 
 /* An error, or no answer will come. NULL is allowed. */
-void claims_unanswered(
-	struct claims *claims, struct submission *submission, struct traceparent *context);
+void claims_unanswered(struct claims *claims, struct claim *claim, struct traceparent *context);
 
 /* Drops claims whose answer came age_ns ago or earlier. */
 void claims_expire(struct claims *claims, uint64_t now_ns, uint64_t age_ns);

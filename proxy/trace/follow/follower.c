@@ -1,8 +1,8 @@
 /*
- * From messages to actions. What is open is in the work, requests that submit some in the claims;
- * all connections of one backend share both, so that copies change nothing: the first opener and
- * the first closer win. Spans end by rule, with their parent, with what carried their messages, by
- * age or for want of room.
+ * From messages to actions. What is open is in the open spans, requests that submit some in the
+ * claims; all connections of one backend share both, so that copies change nothing: the first
+ * opener and the first closer win. Spans end by rule, with their parent, with what carried their
+ * messages, by age or for want of room.
  */
 #include "proxy/trace/follow/follower.h"
 
@@ -12,7 +12,7 @@
 #include "proxy/trace/names/text.h"
 
 struct follower {
-	struct work work;
+	struct open_spans spans;
 	struct claims claims;
 };
 
@@ -20,7 +20,7 @@ static struct action follower_action(struct follower *follower,
 	const struct action_message *message, const struct matcher_method *method)
 {
 	return (struct action){
-		.work = &follower->work,
+		.spans = &follower->spans,
 		.claims = &follower->claims,
 		.message = message,
 		.method = method,
@@ -30,44 +30,42 @@ static struct action follower_action(struct follower *follower,
 static struct action follower_look_up(
 	struct follower *follower, const struct action_message *message)
 {
-	const struct work_common *common = follower->work.common;
+	const struct follow_setup *setup = follower->spans.setup;
 	unsigned number =
-		methods_find(common->methods, text_in_slot(message->envelope, ENVELOPE_METHOD));
+		methods_find(setup->methods, text_in_slot(message->envelope, ENVELOPE_METHOD));
 
-	return follower_action(follower, message, matcher_method(&common->matcher, number));
+	return follower_action(follower, message, matcher_method(&setup->matcher, number));
 }
 
 /* ---- requests of the client ---- */
 
-struct submission *follower_request(struct follower *follower,
-	const struct submission_request *request, const struct envelope *envelope,
-	const uint8_t *promise)
+struct claim *follower_request(struct follower *follower, const struct claim_request *request,
+	const struct envelope *envelope, const uint8_t *promise)
 {
 	return claims_request(&follower->claims, request, envelope, promise);
 }
 
 void follower_answered(struct follower *follower, const struct matcher_method *method,
-	struct submission *submission, const struct action_message *message, bool ok,
+	struct claim *claim, const struct action_message *message, bool ok,
 	struct traceparent *context)
 {
 	struct action action = follower_action(follower, message, method);
 
 	if (!ok) {
-		claims_unanswered(&follower->claims, submission, context);
+		claims_unanswered(&follower->claims, claim, context);
 		return;
 	}
-	action.submission = submission;
+	action.claim = claim;
 	action_run(&action, LIFECYCLE_ON_REPLY);
-	if (submission != NULL)
-		claims_settle(
-			&follower->claims, submission, action.about, context, message->now_ns);
-	work_release(&follower->work, action.about);
+	if (claim != NULL)
+		claims_settle(&follower->claims, claim, action.about, context, message->now_ns);
+	open_spans_release(&follower->spans, action.about);
 }
 
 void follower_unanswered(
-	struct follower *follower, struct submission *submission, struct traceparent *context)
+	struct follower *follower, struct claim *claim, struct traceparent *context)
 {
-	claims_unanswered(&follower->claims, submission, context);
+	claims_unanswered(&follower->claims, claim, context);
 }
 
 /* ---- messages of the server, answers to it ---- */
@@ -89,15 +87,15 @@ void follower_server_request(struct follower *follower, const struct action_mess
 }
 
 /* The open request of the server with that id that the connection has got. */
-static struct live *follower_find_call(
+static struct open_span *follower_find_call(
 	const struct follower *follower, size_t type, struct span_text call, uint64_t connection)
 {
-	struct registry_entry *entry =
-		registry_find(&follower->work.registry, REGISTRY_CALL, type, call);
+	struct span_index_entry *entry =
+		span_index_find(&follower->spans.by_key, SPAN_INDEX_CALL, type, call);
 
-	while (entry != NULL && !live_is_watched(entry->live, connection))
-		entry = registry_next(entry);
-	return entry == NULL ? NULL : entry->live;
+	while (entry != NULL && !open_span_is_watched(entry->span, connection))
+		entry = span_index_next(entry);
+	return entry == NULL ? NULL : entry->span;
 }
 
 void follower_client_reply(struct follower *follower, const struct action_message *message)
@@ -106,14 +104,15 @@ void follower_client_reply(struct follower *follower, const struct action_messag
 	struct span_text call = {.bytes = bytes, .size = envelope_id_key(message->envelope, bytes)};
 	size_t type;
 
-	for (type = 0; type < follower->work.common->matcher.lifecycle->span_count; type++) {
-		struct live *live = follower_find_call(follower, type, call, message->connection);
+	for (type = 0; type < follower->spans.setup->matcher.lifecycle->span_count; type++) {
+		struct open_span *span =
+			follower_find_call(follower, type, call, message->connection);
 		struct action action;
 
-		if (live == NULL)
+		if (span == NULL)
 			continue;
-		action = follower_action(follower, message, live->method);
-		action.call = live;
+		action = follower_action(follower, message, span->method);
+		action.call = span;
 		action_run(&action, LIFECYCLE_ON_CLIENT_REPLY);
 	}
 }
@@ -125,7 +124,7 @@ static const struct matcher_rule *follower_call_rule(const struct action *action
 
 	for (; left != 0; left &= left - 1) {
 		const struct matcher_rule *rule =
-			&action->work->common->matcher.rules[__builtin_ctzll(left)];
+			&action->spans->setup->matcher.rules[__builtin_ctzll(left)];
 
 		if (rule->row->action == LIFECYCLE_OPEN &&
 			matcher_holds(rule, action->message->envelope))
@@ -135,10 +134,10 @@ static const struct matcher_rule *follower_call_rule(const struct action *action
 }
 
 /* What a request of the server that is open, or was, carries; false: it is not known. */
-static bool follower_known_call(const struct work *work, size_t type, struct span_text call,
+static bool follower_known_call(const struct open_spans *spans, size_t type, struct span_text call,
 	const struct key *key, struct follower_told *told)
 {
-	const struct live *same = work_find_call(work, type, call, key);
+	const struct open_span *same = open_spans_find_call(spans, type, call, key);
 	const struct traceparent *closed;
 
 	if (same != NULL) {
@@ -146,7 +145,7 @@ static bool follower_known_call(const struct work *work, size_t type, struct spa
 		told->tracestate = same->tracestate;
 		return true;
 	}
-	closed = work_recall_call(work, type, call, key);
+	closed = open_spans_recall_call(spans, type, call, key);
 	if (closed != NULL)
 		told->context = *closed;
 	return closed != NULL;
@@ -155,26 +154,27 @@ static bool follower_known_call(const struct work *work, size_t type, struct spa
 bool follower_server_context(
 	struct follower *follower, const struct action_message *message, struct follower_told *told)
 {
-	struct work *work = &follower->work;
+	struct open_spans *spans = &follower->spans;
 	struct action action = follower_look_up(follower, message);
 	const struct matcher_rule *rule = follower_call_rule(&action);
 	char bytes[ENVELOPE_KEY_MAX];
 	struct span_text call = {.bytes = bytes, .size = envelope_id_key(message->envelope, bytes)};
-	const struct live *parent;
+	const struct open_span *parent;
 	struct key key;
 
 	*told = (struct follower_told){.tracestate = span_text_of("")};
 	if (rule == NULL)
 		return false;
 	(void)action_take_key(&action, rule, &key); /* as far as it goes */
-	if (follower_known_call(work, rule->row->span, call, &key, told))
+	if (follower_known_call(spans, rule->row->span, call, &key, told))
 		return true;
-	parent = work_find_parent(work, rule->row->span, &key);
+	parent = open_spans_find_parent(spans, rule->row->span, &key);
 	if (parent != NULL)
 		told->tracestate = parent->tracestate;
-	told->made = work->common->switches[work_row(work, rule->row->span)->switched];
+	told->made = spans->setup->switches[open_spans_row(spans, rule->row->span)->switched];
 	if (told->made)
-		told->context = work_new_context(work, parent != NULL ? &parent->context : NULL);
+		told->context =
+			open_spans_new_context(spans, parent != NULL ? &parent->context : NULL);
 	else if (parent != NULL)
 		told->context = parent->context;
 	return told->made || parent != NULL;
@@ -183,9 +183,9 @@ bool follower_server_context(
 /* ---- what ends without being told ---- */
 
 /* The next span at the top, which does not end when this one does. */
-static struct live *follower_next(const struct live *live)
+static struct open_span *follower_next(const struct open_span *span)
 {
-	struct live *next = TAILQ_NEXT(live, age);
+	struct open_span *next = TAILQ_NEXT(span, age);
 
 	while (next != NULL && next->parent != NULL)
 		next = TAILQ_NEXT(next, age);
@@ -195,100 +195,100 @@ static struct live *follower_next(const struct live *live)
 /* For the spans that are followed on that connection another one is to be found. */
 static void follower_unfollow(struct follower *follower, uint64_t connection)
 {
-	struct live *live;
+	struct open_span *span;
 
-	TAILQ_FOREACH(live, &follower->work.registry.ages, age)
+	TAILQ_FOREACH(span, &follower->spans.by_key.ages, age)
 	{
-		if (live->leader == connection)
-			live->leader = 0;
+		if (span->leader == connection)
+			span->leader = 0;
 	}
 }
 
 void follower_connection_gone(struct follower *follower, uint64_t connection, bool last,
 	bool backend_lost, uint64_t now_ns)
 {
-	struct live *live, *next;
+	struct open_span *span, *next;
 
 	follower_unfollow(follower, connection);
-	for (live = TAILQ_FIRST(&follower->work.registry.ages); live != NULL; live = next) {
-		bool unseen = live_unwatch(live, connection, last);
+	for (span = TAILQ_FIRST(&follower->spans.by_key.ages); span != NULL; span = next) {
+		bool unseen = open_span_unwatch(span, connection, last);
 
-		next = follower_next(live);                  /* the first of all is at the top */
-		if (live->told != NULL && live->leader == 0) /* no more will be said of it */
-			work_give_up(&follower->work, live, WORK_CLOSED, now_ns);
+		next = follower_next(span); /* the first of all is at the top */
+		if (span->known_end != NULL && span->leader == 0) /* no more will be said of it */
+			open_spans_give_up(&follower->spans, span, END_CLOSED, now_ns);
 		else if (!unseen)
 			continue;
 		else if (backend_lost)
-			work_give_up(&follower->work, live, WORK_BACKEND_EXITED, now_ns);
-		else if (live->by_call.size > 0) /* nobody is left to answer; others go on */
-			work_give_up(&follower->work, live, WORK_CONNECTION_CLOSED, now_ns);
+			open_spans_give_up(&follower->spans, span, END_BACKEND_EXITED, now_ns);
+		else if (span->by_call.size > 0) /* nobody is left to answer; others go on */
+			open_spans_give_up(&follower->spans, span, END_CONNECTION_CLOSED, now_ns);
 	}
 }
 
-void follower_end_all(struct follower *follower, enum work_reason reason, uint64_t now_ns)
+void follower_end_all(struct follower *follower, enum end_reason reason, uint64_t now_ns)
 {
-	struct live *live;
+	struct open_span *span;
 
-	while ((live = TAILQ_FIRST(&follower->work.registry.ages)) != NULL)
-		work_give_up(&follower->work, live, reason, now_ns);
+	while ((span = TAILQ_FIRST(&follower->spans.by_key.ages)) != NULL)
+		open_spans_give_up(&follower->spans, span, reason, now_ns);
 	claims_expire(&follower->claims, now_ns, 0);
 }
 
-static void follower_announce(struct follower *follower, struct live *live)
+static void follower_announce(struct follower *follower, struct open_span *span)
 {
-	live->announced = true;
-	follower->work.common->counters.announced++;
-	work_note(&follower->work, NULL, live, " announced");
-	emitter_announce(follower->work.common, live);
+	span->announced = true;
+	follower->spans.setup->counters.announced++;
+	open_spans_note(&follower->spans, NULL, span, " announced");
+	emit_announce(follower->spans.setup, span);
 }
 
-static void follower_tick_live(struct follower *follower, struct live *live, uint64_t now_ns)
+static void follower_tick_live(struct follower *follower, struct open_span *span, uint64_t now_ns)
 {
-	struct work_common *common = follower->work.common;
-	uint64_t age_ns = now_ns - live->start_ns;
+	struct follow_setup *setup = follower->spans.setup;
+	uint64_t age_ns = now_ns - span->start_ns;
 
-	if (live->told != NULL && now_ns - live->told->now_ns >= common->grace_ns)
-		work_give_up(&follower->work, live, WORK_CLOSED, now_ns);
-	else if (live->lapse_ns != 0 && now_ns - live->lapse_ns >= common->grace_ns)
-		work_give_up(&follower->work, live, WORK_IDLE, live->lapse_ns);
-	else if (age_ns >= common->max_age_ns) {
-		common->counters.expired++;
-		work_give_up(&follower->work, live, WORK_EXPIRED, now_ns);
-	} else if (!live->announced && live->row->announce != NULL &&
-		   common->announce_after_ns > 0 && age_ns >= common->announce_after_ns)
-		follower_announce(follower, live);
+	if (span->known_end != NULL && now_ns - span->known_end->now_ns >= setup->grace_ns)
+		open_spans_give_up(&follower->spans, span, END_CLOSED, now_ns);
+	else if (span->lapse_ns != 0 && now_ns - span->lapse_ns >= setup->grace_ns)
+		open_spans_give_up(&follower->spans, span, END_IDLE, span->lapse_ns);
+	else if (age_ns >= setup->max_age_ns) {
+		setup->counters.expired++;
+		open_spans_give_up(&follower->spans, span, END_EXPIRED, now_ns);
+	} else if (!span->announced && span->row->announce != NULL &&
+		   setup->announce_after_ns > 0 && age_ns >= setup->announce_after_ns)
+		follower_announce(follower, span);
 }
 
 void follower_tick(struct follower *follower, uint64_t now_ns)
 {
-	struct live *live, *next;
+	struct open_span *span, *next;
 
-	for (live = TAILQ_FIRST(&follower->work.registry.ages); live != NULL; live = next) {
-		next = follower_next(live);
-		follower_tick_live(follower, live, now_ns);
+	for (span = TAILQ_FIRST(&follower->spans.by_key.ages); span != NULL; span = next) {
+		next = follower_next(span);
+		follower_tick_live(follower, span, now_ns);
 	}
 	claims_expire(&follower->claims, now_ns, FOLLOWER_CLAIM_NS);
 }
 
 /* ---- the follower ---- */
 
-struct follower *follower_new(struct work_common *common)
+struct follower *follower_new(struct follow_setup *setup)
 {
 	struct follower *follower = malloc(sizeof *follower);
 
 	if (follower == NULL)
 		return NULL;
-	work_init(&follower->work, common);
-	claims_init(&follower->claims, &follower->work);
+	open_spans_init(&follower->spans, setup);
+	claims_init(&follower->claims, &follower->spans);
 	return follower;
 }
 
-void follower_free(struct follower *follower, enum work_reason reason, uint64_t now_ns)
+void follower_free(struct follower *follower, enum end_reason reason, uint64_t now_ns)
 {
 	if (follower == NULL)
 		return;
 	follower_end_all(follower, reason, now_ns);
 	assert(follower->claims.count == 0);
-	work_done(&follower->work);
+	open_spans_done(&follower->spans);
 	free(follower);
 }

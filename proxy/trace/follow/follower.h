@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "proxy/trace/follow/action.h"
-#include "proxy/trace/follow/work_common.h"
+#include "proxy/trace/follow/emit.h"
 
 /*
  * Follows the work of one backend by the rules of the profile: from the messages on all of its
@@ -16,33 +16,32 @@
 
 struct follower;
 
-/* NULL when out of memory. common is borrowed for life. */
-struct follower *follower_new(struct work_common *common);
+/* NULL when out of memory. setup is borrowed for life. */
+struct follower *follower_new(struct follow_setup *setup);
 
 /* Ends all that is open for that reason. NULL is allowed. */
-void follower_free(struct follower *follower, enum work_reason reason, uint64_t now_ns);
+void follower_free(struct follower *follower, enum end_reason reason, uint64_t now_ns);
 
 /*
  * A request that submits work is on its way. promise: the id that its carrier named, NULL: its own.
  * NULL: it submits none, or there is no memory. The caller owes exactly one follower_answered() or
  * follower_unanswered() for what is returned, before the follower is freed.
  */
-struct submission *follower_request(struct follower *follower,
-	const struct submission_request *request, const struct envelope *envelope,
-	const uint8_t *promise);
+struct claim *follower_request(struct follower *follower, const struct claim_request *request,
+	const struct envelope *envelope, const uint8_t *promise);
 
 /*
- * The answer has come: an error, or a result, which may start what was asked for. submission: NULL
+ * The answer has come: an error, or a result, which may start what was asked for. claim: NULL
  * if there is none. If the promise was not kept by another span, the request's takes its id: it is
  * put into context.
  */
 void follower_answered(struct follower *follower, const struct matcher_method *method,
-	struct submission *submission, const struct action_message *message, bool ok,
+	struct claim *claim, const struct action_message *message, bool ok,
 	struct traceparent *context);
 
 /* No answer will come. NULL is allowed. */
 void follower_unanswered(
-	struct follower *follower, struct submission *submission, struct traceparent *context);
+	struct follower *follower, struct claim *claim, struct traceparent *context);
 
 /* A notification of the server. */
 void follower_notification(struct follower *follower, const struct action_message *message);
@@ -76,7 +75,7 @@ void follower_connection_gone(struct follower *follower, uint64_t connection, bo
 	bool backend_lost, uint64_t now_ns);
 
 /* Ends all that is open for that reason. */
-void follower_end_all(struct follower *follower, enum work_reason reason, uint64_t now_ns);
+void follower_end_all(struct follower *follower, enum end_reason reason, uint64_t now_ns);
 
 /* Once per second or so: tells of long spans, ends what has waited too long. */
 void follower_tick(struct follower *follower, uint64_t now_ns);

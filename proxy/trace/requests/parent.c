@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "w3c/ids.h"
+#include "w3c/sampling.h"
+
 /* ---- the environment's ---- */
 
 static int parents_keep_state(struct parents *parents, const struct trace_context *context)
@@ -169,4 +172,87 @@ void parent_warn_invalid(struct parents *parents, const struct envelope *envelop
 		log_escape(method_text, sizeof method_text, method->text, method->size),
 		log_escape(id_text, sizeof id_text, id->text, id->size),
 		(unsigned long long)held_back);
+}
+
+/* ---- sampling: pure, from the trace id and the parent's flags alone ---- */
+
+void sampler_init(struct sampler *sampler, enum config_sampler kind, double ratio)
+{
+	sampler->kind = kind;
+	sampler->threshold = sampling_threshold(ratio);
+}
+
+bool sampler_decide(const struct sampler *sampler, const uint8_t trace_id[TRACE_ID_SIZE],
+	const uint8_t *parent_flags)
+{
+	static const struct tracestate none;
+	bool follow_parent = sampler->kind >= CONFIG_SAMPLER_PARENT_ALWAYS_ON;
+
+	if (follow_parent && parent_flags != NULL)
+		return (*parent_flags & TRACE_FLAG_SAMPLED) != 0;
+	switch (sampler->kind) {
+	case CONFIG_SAMPLER_ALWAYS_ON:
+	case CONFIG_SAMPLER_PARENT_ALWAYS_ON:
+		return true;
+	case CONFIG_SAMPLER_RATIO:
+	case CONFIG_SAMPLER_PARENT_RATIO:
+		return sampling_randomness(&none, trace_id) >= sampler->threshold;
+	case CONFIG_SAMPLER_ALWAYS_OFF:
+	case CONFIG_SAMPLER_PARENT_ALWAYS_OFF:
+		break;
+	}
+	return false;
+}
+
+/* ---- what the server is told ---- */
+
+/* The context of a new span under parent, or of a new trace. */
+static void forwarded_make_context(struct traceparent *context, const struct parent *parent,
+	const struct sampler *sampler, struct ids *ids)
+{
+	const uint8_t *parent_flags = NULL;
+
+	if (parent->present) {
+		memcpy(context->trace_id, parent->traceparent.trace_id, TRACE_ID_SIZE);
+		parent_flags = &parent->traceparent.flags;
+		context->flags = *parent_flags & TRACE_FLAG_RANDOM;
+	} else {
+		ids_trace_id(ids, context->trace_id);
+		context->flags = TRACE_FLAG_RANDOM;
+	}
+	ids_span_id(ids, context->span_id);
+	if (sampler_decide(sampler, context->trace_id, parent_flags))
+		context->flags |= TRACE_FLAG_SAMPLED;
+}
+
+void forwarded_make(struct forwarded *forwarded, const struct parents *parents,
+	const struct sampler *sampler, struct ids *ids, const struct envelope *envelope)
+{
+	parent_find(&forwarded->parent, parents, envelope);
+	forwarded_make_context(&forwarded->context, &forwarded->parent, sampler, ids);
+	forwarded->for_another = false;
+	forwarded->made = true;
+}
+
+/* The carrier is another one, or can no longer be told to be the same. */
+static void forwarded_judge_again(
+	struct forwarded *forwarded, const struct parents *parents, const struct envelope *envelope)
+{
+	struct parent *promised = &forwarded->parent;
+	struct parent found;
+
+	parent_find(&found, parents, envelope);
+	promised->verdict = found.verdict;
+	promised->tracestate = found.tracestate;
+	if (promised->present != found.present ||
+		(found.present && memcmp(&promised->traceparent, &found.traceparent,
+					  sizeof found.traceparent) != 0))
+		promised->tracestate.size = 0; /* what was promised is gone */
+}
+
+void forwarded_keep(
+	struct forwarded *forwarded, const struct parents *parents, const struct envelope *envelope)
+{
+	if (!parent_is_said(&forwarded->parent, envelope))
+		forwarded_judge_again(forwarded, parents, envelope);
 }

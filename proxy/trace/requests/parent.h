@@ -4,10 +4,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/config.h"
 #include "exporter/span.h"
 #include "proxy/log.h"
 #include "proxy/message/envelope.h"
 #include "w3c/carrier.h"
+#include "w3c/traceparent.h"
 
 /* Where a request's parent comes from: its carrier, else the environment, else nowhere. */
 struct parents {
@@ -49,5 +51,49 @@ bool parent_is_said(const struct parent *parent, const struct envelope *envelope
 
 /* Says, now and then, that a request's carrier is invalid. */
 void parent_warn_invalid(struct parents *parents, const struct envelope *envelope, uint64_t now_ns);
+
+/*
+ * The samplers of the OpenTelemetry specification (trace/sdk.md, "Built-in samplers").
+ */
+struct sampler {
+	enum config_sampler kind;
+	uint64_t threshold; /* of the ratio samplers */
+};
+
+void sampler_init(struct sampler *sampler, enum config_sampler kind, double ratio);
+
+/*
+ * Whether a span of that trace is recorded. parent_flags: the flags of the parent, or NULL for a
+ * root. The ratio keeps a trace when the low 56 bits of its id reach a threshold ("Probability
+ * sampling": R >= T), so that a higher ratio keeps all that a lower one keeps.
+ */
+bool sampler_decide(const struct sampler *sampler, const uint8_t trace_id[TRACE_ID_SIZE],
+	const uint8_t *parent_flags);
+
+struct ids;
+
+/*
+ * What the server is told of a request before the request is known to its end: the parent and the
+ * context of its span. Whatever the rest of the message says, the span is then as it was told.
+ */
+struct forwarded {
+	bool made;
+	struct parent parent;
+	struct traceparent context;
+	/* The carrier names not the request's own span, but one that is to come of it. */
+	bool for_another;
+	uint8_t another[SPAN_ID_SIZE];
+};
+
+/* Finds the request's parent and makes its context. */
+void forwarded_make(struct forwarded *forwarded, const struct parents *parents,
+	const struct sampler *sampler, struct ids *ids, const struct envelope *envelope);
+
+/*
+ * The request, promised in the same envelope, is complete. Should another carrier have turned up
+ * since, the verdict is on the latter, but the parent is still the one that was told.
+ */
+void forwarded_keep(struct forwarded *forwarded, const struct parents *parents,
+	const struct envelope *envelope);
 
 #endif

@@ -59,7 +59,7 @@ struct request *request_new(struct request_pool *pool, const struct request_text
 
 	if (request == NULL)
 		return NULL;
-	request->submission = NULL;
+	request->claim = NULL;
 	request->values = (struct request_value *)(request + 1);
 	request->value_count = texts->value_count;
 	at = (char *)(request->values + texts->value_count);

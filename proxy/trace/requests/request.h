@@ -9,7 +9,7 @@
 #include "proxy/trace/requests/inflight.h"
 
 struct capture_set;
-struct submission;
+struct claim;
 
 /*
  * One request of a client from its first byte to its span: everything the span will say that is
@@ -30,7 +30,7 @@ struct request {
 	uint64_t start_unix_ns;
 	unsigned method_number;             /* see methods.h */
 	const struct capture_set *captures; /* of its method; borrowed from the tracer */
-	struct submission *submission;      /* owned; NULL: it submits no work */
+	struct claim *claim;                /* owned; NULL: it submits no work */
 	struct span_text method;
 	struct span_text id;
 	struct span_text tracestate;

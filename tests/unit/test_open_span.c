@@ -1,52 +1,52 @@
 /* What is learnt about an open span: values, events, streams, who looks; every limit of it. */
-#include "proxy/trace/follow/live.h"
+#include "proxy/trace/follow/open_span.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/trace/follow/emitter.h"
+#include "proxy/trace/follow/emit.h"
 #include "tests/unit/envelope_case.h"
 #include "tests/unit/unit.h"
 
 #define MARK "\xe2\x80\xa6"
 
-static struct live *live_make(void)
+static struct open_span *open_span_make(void)
 {
 	static const struct lifecycle_span row = {.name = (char *)(uintptr_t) "row"};
 	static struct key key;
-	struct live_identity identity = {.row = &row, .key = &key};
-	struct live *live;
+	struct open_span_identity identity = {.row = &row, .key = &key};
+	struct open_span *live;
 
 	key.count = 0;
 	ck_assert(key_add(&key, (struct span_text){"t", 1}));
 	ck_assert(key_add(&key, (struct span_text){"u", 1}));
-	live = live_new(&identity);
+	live = open_span_new(&identity);
 	ck_assert_ptr_nonnull(live);
 	return live;
 }
 
-static struct matcher_value live_text(const char *text)
+static struct matcher_value open_span_text(const char *text)
 {
 	return (struct matcher_value){
 		.type = SPAN_VALUE_STRING, .text = {.bytes = text, .size = strlen(text)}};
 }
 
-static struct matcher_value live_number(int64_t integer, bool sum)
+static struct matcher_value open_span_number(int64_t integer, bool sum)
 {
 	return (struct matcher_value){.type = SPAN_VALUE_INT, .integer = integer, .sum = sum};
 }
 
-static void live_put(
-	struct live *live, struct live_room *room, uint8_t attribute, struct matcher_value value)
+static void open_span_put(struct open_span *live, struct open_span_budget *room, uint8_t attribute,
+	struct matcher_value value)
 {
-	live_set(live, room, attribute, &value);
+	open_span_set(live, room, attribute, &value);
 }
 
 /* Nothing is left behind. */
-static void live_end(struct live *live, struct live_room *room)
+static void open_span_end(struct open_span *live, struct open_span_budget *room)
 {
-	live_free(live, room);
+	open_span_free(live, room);
 	ck_assert_uint_eq(room->bytes, 0);
 }
 
@@ -54,24 +54,25 @@ static void live_end(struct live *live, struct live_room *room)
 
 START_TEST(test_live_values)
 {
-	struct live_room room = {.bytes = 0};
-	struct live *live = live_make();
+	struct open_span_budget room = {.bytes = 0};
+	struct open_span *live = open_span_make();
 
-	live_put(live, &room, 1, live_text("one"));
-	live_put(live, &room, 2, live_number(5, false));
-	live_put(live, &room, 3, (struct matcher_value){.type = SPAN_VALUE_BOOL, .boolean = true});
+	open_span_put(live, &room, 1, open_span_text("one"));
+	open_span_put(live, &room, 2, open_span_number(5, false));
+	open_span_put(
+		live, &room, 3, (struct matcher_value){.type = SPAN_VALUE_BOOL, .boolean = true});
 	ck_assert_uint_eq(live->value_count, 3);
 	ck_assert_uint_eq(room.bytes, 3);
-	live_put(live, &room, 1, live_text("other"));
+	open_span_put(live, &room, 1, open_span_text("other"));
 	ck_assert_uint_eq(room.bytes, 5);
 	ck_assert_mem_eq(live->values[0].is.text, "other", 5);
-	live_put(live, &room, 1, live_number(7, false)); /* of another type */
+	open_span_put(live, &room, 1, open_span_number(7, false)); /* of another type */
 	ck_assert_uint_eq(room.bytes, 0);
 	ck_assert_int_eq(live->values[0].is.integer, 7);
 	ck_assert_int_eq(live->values[1].is.integer, 5);
 	ck_assert_int_eq(live->values[2].is.integer, 1);
 	ck_assert_uint_eq(live->value_count, 3);
-	live_end(live, &room);
+	open_span_end(live, &room);
 }
 END_TEST
 
@@ -87,38 +88,38 @@ static const struct {
 
 START_TEST(test_live_sum)
 {
-	struct live_room room = {.bytes = 0};
-	struct live *live = live_make();
+	struct open_span_budget room = {.bytes = 0};
+	struct open_span *live = open_span_make();
 
-	live_put(live, &room, 1, live_number(sums[_i].first, true));
-	live_put(live, &room, 1, live_number(sums[_i].second, true));
+	open_span_put(live, &room, 1, open_span_number(sums[_i].first, true));
+	open_span_put(live, &room, 1, open_span_number(sums[_i].second, true));
 	ck_assert_int_eq(live->values[0].is.integer, sums[_i].sum);
-	live_put(live, &room, 1, live_text("text"));
-	live_put(live, &room, 1, live_number(3, true)); /* nothing to be added to */
+	open_span_put(live, &room, 1, open_span_text("text"));
+	open_span_put(live, &room, 1, open_span_number(3, true)); /* nothing to be added to */
 	ck_assert_int_eq(live->values[0].is.integer, 3);
-	live_put(live, &room, 1, live_number(4, false));
+	open_span_put(live, &room, 1, open_span_number(4, false));
 	ck_assert_int_eq(live->values[0].is.integer, 4);
-	live_end(live, &room);
+	open_span_end(live, &room);
 }
 END_TEST
 
 START_TEST(test_live_values_max)
 {
-	struct live_room room = {.bytes = 0};
-	struct live *live = live_make();
+	struct open_span_budget room = {.bytes = 0};
+	struct open_span *live = open_span_make();
 	int i;
 
-	for (i = 0; i < LIVE_VALUES_MAX; i++)
-		live_put(live, &room, (uint8_t)i, live_text("x"));
+	for (i = 0; i < OPEN_SPAN_VALUES_MAX; i++)
+		open_span_put(live, &room, (uint8_t)i, open_span_text("x"));
 	ck_assert_uint_eq(room.values_dropped, 0);
-	live_put(live, &room, LIVE_VALUES_MAX, live_text("x"));
-	live_put(live, &room, LIVE_VALUES_MAX, live_number(1, true));
+	open_span_put(live, &room, OPEN_SPAN_VALUES_MAX, open_span_text("x"));
+	open_span_put(live, &room, OPEN_SPAN_VALUES_MAX, open_span_number(1, true));
 	ck_assert_uint_eq(room.values_dropped, 2);
-	ck_assert_uint_eq(live->value_count, LIVE_VALUES_MAX);
-	live_put(live, &room, 3, live_text("yy")); /* those that are there can change */
+	ck_assert_uint_eq(live->value_count, OPEN_SPAN_VALUES_MAX);
+	open_span_put(live, &room, 3, open_span_text("yy")); /* those that are there can change */
 	ck_assert_uint_eq(live->values[3].size, 2);
 	ck_assert_uint_eq(room.values_dropped, 2);
-	live_end(live, &room);
+	open_span_end(live, &room);
 }
 END_TEST
 
@@ -150,39 +151,39 @@ static const struct {
 START_TEST(test_live_text)
 {
 	static char text[10001], kept[512];
-	struct live_room room = {.bytes = 0};
-	struct live *live = live_make();
+	struct open_span_budget room = {.bytes = 0};
+	struct open_span *live = open_span_make();
 	struct matcher_value value;
 
 	memset(text, 'x', texts[_i].size);
 	strcpy(text + texts[_i].size, texts[_i].end);
 	memset(kept, 'x', texts[_i].kept);
 	strcpy(kept + texts[_i].kept, texts[_i].kept_end);
-	value = live_text(text);
+	value = open_span_text(text);
 	value.cut = texts[_i].cut;
-	live_put(live, &room, 1, value);
+	open_span_put(live, &room, 1, value);
 	ck_assert_uint_eq(live->values[0].size, strlen(kept));
 	ck_assert_uint_le(live->values[0].size, MATCHER_VALUE_MAX);
 	ck_assert_mem_eq(live->values[0].is.text, kept, strlen(kept));
 	ck_assert_uint_eq(room.bytes, strlen(kept));
-	live_end(live, &room);
+	open_span_end(live, &room);
 }
 END_TEST
 
 /* --- events --- */
 
 /* A rule with so many settings, each of the value of /v; and a message that has it. */
-struct live_case {
+struct open_span_case {
 	struct lifecycle_rule row;
 	struct matcher_rule rule;
-	struct matcher_setting settings[LIVE_EVENT_VALUES_MAX + 1];
+	struct matcher_setting settings[OPEN_SPAN_EVENT_VALUES_MAX + 1];
 	struct matcher_choice choice;
 	struct pointers *pointers;
 	struct envelope_case reader;
 	const struct envelope *envelope;
 };
 
-static void live_case_init(struct live_case *told, size_t setting_count)
+static void open_span_case_init(struct open_span_case *told, size_t setting_count)
 {
 	size_t i;
 
@@ -202,7 +203,7 @@ static void live_case_init(struct live_case *told, size_t setting_count)
 	told->envelope = envelope_case_read(&told->reader, "{\"v\":\"abcde\"}");
 }
 
-static void live_case_done(struct live_case *told)
+static void open_span_case_done(struct open_span_case *told)
 {
 	envelope_case_done(&told->reader);
 	pointers_free(told->pointers);
@@ -210,83 +211,87 @@ static void live_case_done(struct live_case *told)
 
 START_TEST(test_live_events)
 {
-	struct live_room room = {.bytes = 0};
-	struct live *live = live_make();
-	struct live_case told;
+	struct open_span_budget room = {.bytes = 0};
+	struct open_span *live = open_span_make();
+	struct open_span_case told;
 	int i;
 
-	live_case_init(&told, 2);
-	for (i = 0; i < LIVE_EVENTS_MAX + 3; i++)
-		live_happen(live, &room, &told.rule, told.envelope, (uint64_t)i);
-	ck_assert_uint_eq(live->event_count, LIVE_EVENTS_MAX);
+	open_span_case_init(&told, 2);
+	for (i = 0; i < OPEN_SPAN_EVENTS_MAX + 3; i++)
+		open_span_happen(live, &room, &told.rule, told.envelope, (uint64_t)i);
+	ck_assert_uint_eq(live->event_count, OPEN_SPAN_EVENTS_MAX);
 	ck_assert_uint_eq(live->events_dropped, 3);
 	ck_assert_uint_eq(room.events_dropped, 3);
 	ck_assert_uint_eq(room.values_dropped, 0);
-	for (i = 0; i < LIVE_EVENTS_MAX; i++) {
+	for (i = 0; i < OPEN_SPAN_EVENTS_MAX; i++) {
 		ck_assert_str_eq(live->events[i].name, "event");
 		ck_assert_uint_eq(live->events[i].time_ns, (uint64_t)i);
 		ck_assert_uint_eq(live->events[i].value_count, 2);
 		ck_assert_mem_eq(live->events[i].values[1].is.text, "abcde", 5);
 	}
-	ck_assert_uint_eq(room.bytes, LIVE_EVENTS_MAX * (sizeof(struct live_event) + 10));
-	live_end(live, &room);
-	live_case_done(&told);
+	ck_assert_uint_eq(room.bytes, OPEN_SPAN_EVENTS_MAX * (sizeof(struct open_span_event) + 10));
+	open_span_end(live, &room);
+	open_span_case_done(&told);
 }
 END_TEST
 
 START_TEST(test_live_event_values_max)
 {
-	struct live_room room = {.bytes = 0};
-	struct live *live = live_make();
-	struct live_case told;
+	struct open_span_budget room = {.bytes = 0};
+	struct open_span *live = open_span_make();
+	struct open_span_case told;
 
-	live_case_init(&told, LIVE_EVENT_VALUES_MAX + 1);
-	live_happen(live, &room, &told.rule, told.envelope, 1);
-	ck_assert_uint_eq(live->events[0].value_count, LIVE_EVENT_VALUES_MAX);
+	open_span_case_init(&told, OPEN_SPAN_EVENT_VALUES_MAX + 1);
+	open_span_happen(live, &room, &told.rule, told.envelope, 1);
+	ck_assert_uint_eq(live->events[0].value_count, OPEN_SPAN_EVENT_VALUES_MAX);
 	ck_assert_uint_eq(room.values_dropped, 1);
-	live_end(live, &room);
-	live_case_done(&told);
+	open_span_end(live, &room);
+	open_span_case_done(&told);
 }
 END_TEST
 
-/* --- LIVE_BYTES_MAX --- */
+/* --- OPEN_SPAN_BYTES_MAX --- */
 
 /* Spans of 32 values of 256 bytes, until there is no more room for any of them. */
 START_TEST(test_live_bytes_max)
 {
-	enum { EACH = LIVE_VALUES_MAX * MATCHER_VALUE_MAX, LIVES = LIVE_BYTES_MAX / EACH + 1 };
-	static struct live *lives[LIVES];
+	enum {
+		EACH = OPEN_SPAN_VALUES_MAX * MATCHER_VALUE_MAX,
+		LIVES = OPEN_SPAN_BYTES_MAX / EACH + 1
+	};
+	static struct open_span *lives[LIVES];
 	char text[MATCHER_VALUE_MAX + 1];
-	struct live_room room = {.bytes = 0};
-	struct live_case told;
+	struct open_span_budget room = {.bytes = 0};
+	struct open_span_case told;
 	int i, j;
 
 	memset(text, 'x', MATCHER_VALUE_MAX);
 	text[MATCHER_VALUE_MAX] = '\0';
-	live_case_init(&told, 1);
+	open_span_case_init(&told, 1);
 	for (i = 0; i < LIVES; i++) {
 		ck_assert_uint_eq(room.values_dropped, 0);
-		lives[i] = live_make();
-		for (j = 0; j < LIVE_VALUES_MAX; j++)
-			live_put(lives[i], &room, (uint8_t)j, live_text(text));
+		lives[i] = open_span_make();
+		for (j = 0; j < OPEN_SPAN_VALUES_MAX; j++)
+			open_span_put(lives[i], &room, (uint8_t)j, open_span_text(text));
 	}
-	ck_assert_uint_eq(room.bytes, LIVE_BYTES_MAX);
-	ck_assert_uint_eq(room.values_dropped, LIVE_VALUES_MAX); /* all of the last */
+	ck_assert_uint_eq(room.bytes, OPEN_SPAN_BYTES_MAX);
+	ck_assert_uint_eq(room.values_dropped, OPEN_SPAN_VALUES_MAX); /* all of the last */
 	ck_assert_uint_eq(lives[LIVES - 1]->value_count, 0);
-	live_happen(lives[LIVES - 1], &room, &told.rule, told.envelope, 1);
+	open_span_happen(lives[LIVES - 1], &room, &told.rule, told.envelope, 1);
 	ck_assert_uint_eq(room.events_dropped, 1);
-	live_put(lives[LIVES - 1], &room, 1, live_number(1, false)); /* takes no room */
+	open_span_put(lives[LIVES - 1], &room, 1, open_span_number(1, false)); /* takes no room */
 	ck_assert_uint_eq(lives[LIVES - 1]->value_count, 1);
-	live_put(lives[0], &room, 0, live_text("less")); /* no room while the old one is there */
+	open_span_put(lives[0], &room, 0,
+		open_span_text("less")); /* no room while the old one is there */
 	ck_assert_uint_eq(lives[0]->values[0].size, MATCHER_VALUE_MAX);
-	live_free(lives[1], &room);
-	live_happen(lives[0], &room, &told.rule, told.envelope, 1);
+	open_span_free(lives[1], &room);
+	open_span_happen(lives[0], &room, &told.rule, told.envelope, 1);
 	ck_assert_uint_eq(lives[0]->event_count, 1);
 	for (i = 0; i < LIVES; i++)
 		if (i != 1)
-			live_free(lives[i], &room);
+			open_span_free(lives[i], &room);
 	ck_assert_uint_eq(room.bytes, 0);
-	live_case_done(&told);
+	open_span_case_done(&told);
 }
 END_TEST
 
@@ -294,18 +299,19 @@ END_TEST
 
 START_TEST(test_live_streams)
 {
-	struct live *live = live_make();
-	struct live_room room = {.bytes = 0};
-	struct live_case told[LIVE_STREAMS_MAX + 1];
+	struct open_span *live = open_span_make();
+	struct open_span_budget room = {.bytes = 0};
+	struct open_span_case told[OPEN_SPAN_STREAMS_MAX + 1];
 	int i;
 
-	for (i = 0; i <= LIVE_STREAMS_MAX; i++)
-		live_case_init(&told[i], 0);
+	for (i = 0; i <= OPEN_SPAN_STREAMS_MAX; i++)
+		open_span_case_init(&told[i], 0);
 	told[1].rule.of = -1;
 	unit_alloc_fail_after(0);
 	for (i = 0; i < 100; i++)
-		live_count(live, &told[i % 2].rule, told[i % 2].envelope, 10 + (uint64_t)i);
-	live_count(live, &told[LIVE_STREAMS_MAX].rule, told[LIVE_STREAMS_MAX].envelope, 200);
+		open_span_count(live, &told[i % 2].rule, told[i % 2].envelope, 10 + (uint64_t)i);
+	open_span_count(
+		live, &told[OPEN_SPAN_STREAMS_MAX].rule, told[OPEN_SPAN_STREAMS_MAX].envelope, 200);
 	unit_alloc_fail_never();
 	ck_assert(!unit_alloc_failed());
 	ck_assert_uint_eq(live->streams[0].count, 50);
@@ -314,9 +320,9 @@ START_TEST(test_live_streams)
 	ck_assert_uint_eq(live->streams[1].count, 50);
 	ck_assert_uint_eq(live->streams[1].bytes, 0);
 	ck_assert_uint_eq(live->streams[1].first_ns, 11);
-	for (i = 0; i <= LIVE_STREAMS_MAX; i++)
-		live_case_done(&told[i]);
-	live_end(live, &room);
+	for (i = 0; i <= OPEN_SPAN_STREAMS_MAX; i++)
+		open_span_case_done(&told[i]);
+	open_span_end(live, &room);
 }
 END_TEST
 
@@ -324,57 +330,58 @@ END_TEST
 
 START_TEST(test_live_watchers)
 {
-	struct live_room room = {.bytes = 0};
-	struct live *live = live_make();
+	struct open_span_budget room = {.bytes = 0};
+	struct open_span *live = open_span_make();
 
-	ck_assert(!live_unwatch(live, 7, false));
-	live_watch(live, 1);
-	live_watch(live, 2);
-	live_watch(live, 1);
+	ck_assert(!open_span_unwatch(live, 7, false));
+	open_span_watch(live, 1);
+	open_span_watch(live, 2);
+	open_span_watch(live, 1);
 	ck_assert_uint_eq(live->watcher_count, 2);
-	ck_assert(!live_unwatch(live, 7, false));
-	ck_assert(!live_unwatch(live, 2, false));
-	ck_assert(live_unwatch(live, 1, false));
-	ck_assert(!live_unwatch(live, 1, false));
-	live_end(live, &room);
+	ck_assert(!open_span_unwatch(live, 7, false));
+	ck_assert(!open_span_unwatch(live, 2, false));
+	ck_assert(open_span_unwatch(live, 1, false));
+	ck_assert(!open_span_unwatch(live, 1, false));
+	open_span_end(live, &room);
 }
 END_TEST
 
 START_TEST(test_live_watchers_max)
 {
-	struct live_room room = {.bytes = 0};
-	struct live *live = live_make();
+	struct open_span_budget room = {.bytes = 0};
+	struct open_span *live = open_span_make();
 	uint64_t i;
 
-	for (i = 1; i <= LIVE_WATCHERS_MAX; i++)
-		live_watch(live, i);
+	for (i = 1; i <= OPEN_SPAN_WATCHERS_MAX; i++)
+		open_span_watch(live, i);
 	ck_assert(!live->crowded);
-	live_watch(live, 1);
+	open_span_watch(live, 1);
 	ck_assert(!live->crowded);
-	live_watch(live, LIVE_WATCHERS_MAX + 1);
+	open_span_watch(live, OPEN_SPAN_WATCHERS_MAX + 1);
 	ck_assert(live->crowded);
-	for (i = 1; i <= LIVE_WATCHERS_MAX; i++)
-		ck_assert(!live_unwatch(live, i, false)); /* there may be more */
-	ck_assert(!live_unwatch(live, LIVE_WATCHERS_MAX + 2, false));
-	ck_assert(live_unwatch(live, LIVE_WATCHERS_MAX + 1, true));
-	live_end(live, &room);
+	for (i = 1; i <= OPEN_SPAN_WATCHERS_MAX; i++)
+		ck_assert(!open_span_unwatch(live, i, false)); /* there may be more */
+	ck_assert(!open_span_unwatch(live, OPEN_SPAN_WATCHERS_MAX + 2, false));
+	ck_assert(open_span_unwatch(live, OPEN_SPAN_WATCHERS_MAX + 1, true));
+	open_span_end(live, &room);
 }
 END_TEST
 
 START_TEST(test_live_is_watched)
 {
-	struct live_room room = {.bytes = 0};
-	struct live *live = live_make();
+	struct open_span_budget room = {.bytes = 0};
+	struct open_span *live = open_span_make();
 	uint64_t i;
 
-	ck_assert(!live_is_watched(live, 1));
-	for (i = 1; i <= LIVE_WATCHERS_MAX; i++)
-		live_watch(live, i);
-	ck_assert(live_is_watched(live, 1) && live_is_watched(live, LIVE_WATCHERS_MAX));
-	ck_assert(!live_is_watched(live, LIVE_WATCHERS_MAX + 1));
-	live_watch(live, LIVE_WATCHERS_MAX + 1);
-	ck_assert(live_is_watched(live, LIVE_WATCHERS_MAX + 1));
-	live_end(live, &room);
+	ck_assert(!open_span_is_watched(live, 1));
+	for (i = 1; i <= OPEN_SPAN_WATCHERS_MAX; i++)
+		open_span_watch(live, i);
+	ck_assert(open_span_is_watched(live, 1) &&
+		  open_span_is_watched(live, OPEN_SPAN_WATCHERS_MAX));
+	ck_assert(!open_span_is_watched(live, OPEN_SPAN_WATCHERS_MAX + 1));
+	open_span_watch(live, OPEN_SPAN_WATCHERS_MAX + 1);
+	ck_assert(open_span_is_watched(live, OPEN_SPAN_WATCHERS_MAX + 1));
+	open_span_end(live, &room);
 }
 END_TEST
 
@@ -384,7 +391,7 @@ END_TEST
 static const struct {
 	const char *parts[3];
 	bool begins;
-} live_keys[] = {
+} open_span_keys[] = {
 	{{NULL}, true},
 	{{"t"}, true},
 	{{"t", "u"}, true},
@@ -398,75 +405,75 @@ static const struct {
 
 START_TEST(test_live_key_begins)
 {
-	struct live_room room = {.bytes = 0};
-	struct live *live = live_make();
+	struct open_span_budget room = {.bytes = 0};
+	struct open_span *live = open_span_make();
 	struct key key = {.count = 0};
 	size_t i;
 
-	for (i = 0; i < 3 && live_keys[_i].parts[i] != NULL; i++)
-		ck_assert(key_add(&key, (struct span_text){live_keys[_i].parts[i],
-						strlen(live_keys[_i].parts[i])}));
-	ck_assert_int_eq(live_key_begins(live, &key), live_keys[_i].begins);
-	live_end(live, &room);
+	for (i = 0; i < 3 && open_span_keys[_i].parts[i] != NULL; i++)
+		ck_assert(key_add(&key, (struct span_text){open_span_keys[_i].parts[i],
+						strlen(open_span_keys[_i].parts[i])}));
+	ck_assert_int_eq(open_span_key_begins(live, &key), open_span_keys[_i].begins);
+	open_span_end(live, &room);
 }
 END_TEST
 
 START_TEST(test_live_describe)
 {
-	struct live_room room = {.bytes = 0};
-	struct live *live = live_make();
+	struct open_span_budget room = {.bytes = 0};
+	struct open_span *live = open_span_make();
 	char text[16];
 
-	ck_assert_str_eq(live_describe(live, text, sizeof text), "t/u");
-	ck_assert_str_eq(live_describe(live, text, 3), "t/");
-	ck_assert_str_eq(live_describe(live, text, 1), "");
-	live_end(live, &room);
+	ck_assert_str_eq(open_span_describe(live, text, sizeof text), "t/u");
+	ck_assert_str_eq(open_span_describe(live, text, 3), "t/");
+	ck_assert_str_eq(open_span_describe(live, text, 1), "");
+	open_span_end(live, &room);
 }
 END_TEST
 
 /* Every allocation is refused once: what is there stays, what is not is counted. */
 START_TEST(test_live_no_memory)
 {
-	struct live_room room = {.bytes = 0};
-	struct live *live;
-	struct live_case told;
-	struct live_identity identity = {.row = NULL};
+	struct open_span_budget room = {.bytes = 0};
+	struct open_span *live;
+	struct open_span_case told;
+	struct open_span_identity identity = {.row = NULL};
 	struct key key = {.count = 0};
 	int i;
 
 	identity.key = &key;
 	unit_alloc_fail_after(0);
-	live = live_new(&identity);
+	live = open_span_new(&identity);
 	unit_alloc_fail_never();
 	ck_assert_ptr_null(live);
-	live = live_make();
-	live_case_init(&told, 1);
+	live = open_span_make();
+	open_span_case_init(&told, 1);
 	for (i = 0; i < 2; i++) { /* the array, the text */
 		unit_alloc_fail_after(i);
-		live_put(live, &room, 1, live_text("x"));
+		open_span_put(live, &room, 1, open_span_text("x"));
 		unit_alloc_fail_never();
 		ck_assert_uint_eq(live->value_count, 0);
 		ck_assert_uint_eq(room.values_dropped, (uint64_t)i + 1);
 	}
-	live_put(live, &room, 1, live_text("x"));
+	open_span_put(live, &room, 1, open_span_text("x"));
 	unit_alloc_fail_after(0);
-	live_put(live, &room, 1, live_text("yy"));
-	live_put(live, &room, 2, live_number(1, false)); /* there is room in the array */
+	open_span_put(live, &room, 1, open_span_text("yy"));
+	open_span_put(live, &room, 2, open_span_number(1, false)); /* there is room in the array */
 	unit_alloc_fail_never();
 	ck_assert_uint_eq(live->values[0].size, 1);
 	ck_assert_uint_eq(live->value_count, 2);
 	unit_alloc_fail_after(0);
-	live_happen(live, &room, &told.rule, told.envelope, 1);
+	open_span_happen(live, &room, &told.rule, told.envelope, 1);
 	unit_alloc_fail_never();
 	ck_assert_uint_eq(live->events_dropped, 1);
 	unit_alloc_fail_after(1);
-	live_happen(live, &room, &told.rule, told.envelope, 1);
+	open_span_happen(live, &room, &told.rule, told.envelope, 1);
 	unit_alloc_fail_never();
 	ck_assert_uint_eq(live->event_count, 1);
 	ck_assert_uint_eq(live->events[0].value_count, 0);
 	ck_assert_uint_eq(room.values_dropped, 4);
-	live_end(live, &room);
-	live_case_done(&told);
+	open_span_end(live, &room);
+	open_span_case_done(&told);
 }
 END_TEST
 
@@ -487,7 +494,7 @@ int main(void)
 	tcase_add_test(tc, test_live_watchers);
 	tcase_add_test(tc, test_live_watchers_max);
 	tcase_add_test(tc, test_live_is_watched);
-	tcase_add_loop_test(tc, test_live_key_begins, 0, COUNT(live_keys));
+	tcase_add_loop_test(tc, test_live_key_begins, 0, COUNT(open_span_keys));
 	tcase_add_test(tc, test_live_describe);
 	tcase_add_test(tc, test_live_no_memory);
 	return unit_run("live", tc);

@@ -1,9 +1,10 @@
 /*
  * From a request in flight to its span. Which values of a message become attributes stands in the
- * profile's captures; the names of all others stand here, in attributes.c and in common.c. What the
- * exporter makes of the span is counted there; nothing else can fail.
+ * profile's captures; the names of all others stand here, in attributes.c and in
+ * connection_attributes.c. What the exporter makes of the span is counted there; nothing else can
+ * fail.
  */
-#include "proxy/trace/requests/record.h"
+#include "proxy/trace/requests/request_span.h"
 
 #include <string.h>
 
@@ -11,17 +12,17 @@
 #include "proxy/trace/names/attributes.h"
 #include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/capture.h"
-#include "proxy/trace/requests/common.h"
+#include "proxy/trace/requests/connection_attributes.h"
 #include "proxy/trace/requests/request.h"
 
-#define RECORD_NAME_MAX    512
-#define RECORD_METHOD_MARK "{method}"
+#define REQUEST_SPAN_NAME_MAX    512
+#define REQUEST_SPAN_METHOD_MARK "{method}"
 
 /* What each end means: sidespan.end_reason, and for a request without an answer its status. */
 static const struct {
 	const char *reason;
 	const char *message; /* NULL: there was an answer */
-} record_ends[] = {
+} request_span_ends[] = {
 	[TRACER_ANSWERED] = {"answered", NULL},
 	[TRACER_ERROR] = {"error", NULL},
 	[TRACER_CONNECTION_CLOSED] = {"connection_closed", "no answer: the connection was closed"},
@@ -32,51 +33,51 @@ static const struct {
 	[TRACER_SHUTDOWN] = {"shutdown", "no answer yet at shutdown"},
 };
 
-void record_take_name(struct record_settings *settings, const char *template)
+void request_span_take_name(struct request_span_settings *settings, const char *template)
 {
-	const char *mark = strstr(template, RECORD_METHOD_MARK);
+	const char *mark = strstr(template, REQUEST_SPAN_METHOD_MARK);
 
 	settings->name_before = span_text_of(template);
 	settings->name_has_method = mark != NULL;
 	if (mark == NULL)
 		return;
 	settings->name_before.size = (size_t)(mark - template);
-	settings->name_after = span_text_of(mark + strlen(RECORD_METHOD_MARK));
+	settings->name_after = span_text_of(mark + strlen(REQUEST_SPAN_METHOD_MARK));
 }
 
 /* Adds a part of a name behind what there is, as far as there is room. Returns the new size. */
-static size_t record_put_name(char *text, size_t used, struct span_text part)
+static size_t request_span_put_name(char *text, size_t used, struct span_text part)
 {
-	size_t room = RECORD_NAME_MAX - used, size = part.size < room ? part.size : room;
+	size_t room = REQUEST_SPAN_NAME_MAX - used, size = part.size < room ? part.size : room;
 
 	text_copy(text + used, part.bytes, size);
 	return used + size;
 }
 
-/* The name from span.name and the method, in text (RECORD_NAME_MAX bytes). */
-static struct span_text record_name(
-	const struct record_settings *settings, struct span_text method, char *text)
+/* The name from span.name and the method, in text (REQUEST_SPAN_NAME_MAX bytes). */
+static struct span_text request_span_name(
+	const struct request_span_settings *settings, struct span_text method, char *text)
 {
 	size_t size;
 
 	if (!settings->name_has_method)
 		return settings->name_before;
-	size = record_put_name(text, 0, settings->name_before);
-	size = record_put_name(text, size, method);
+	size = request_span_put_name(text, 0, settings->name_before);
+	size = request_span_put_name(text, size, method);
 	if (settings->name_after.size > 0)
-		size = record_put_name(text, size, settings->name_after);
+		size = request_span_put_name(text, size, settings->name_after);
 	return (struct span_text){.bytes = text, .size = size};
 }
 
 /* ---- captured values ---- */
 
-struct record_values {
+struct request_span_values {
 	uint32_t present; /* bits of the attributes that have a value */
 	struct span_text list[CAPTURE_ATTRIBUTES_MAX]; /* by attribute; else undefined */
 };
 
 /* The lowest of some attributes, which is taken out of them. */
-static unsigned record_next(uint32_t *attributes)
+static unsigned request_span_next(uint32_t *attributes)
 {
 	unsigned next = (unsigned)__builtin_ctz(*attributes);
 
@@ -85,8 +86,8 @@ static unsigned record_next(uint32_t *attributes)
 }
 
 /* Values of the request, then of the answer, which is the better witness; one per attribute. */
-static void record_find_values(
-	const struct request *request, const struct envelope *reply, struct record_values *values)
+static void request_span_find_values(const struct request *request, const struct envelope *reply,
+	struct request_span_values *values)
 {
 	const struct capture_list *from_request = &request->captures->from[PROFILE_FROM_REQUEST];
 	const struct capture_list *from_reply = &request->captures->from[PROFILE_FROM_REPLY];
@@ -107,14 +108,15 @@ static void record_find_values(
 }
 
 /* Whether one of the values is another than the connection remembers. */
-static bool record_values_differ(const struct record_values *values, const struct common *common)
+static bool request_span_values_differ(
+	const struct request_span_values *values, const struct connection_attributes *connection)
 {
-	uint32_t both = values->present & common->kept;
+	uint32_t both = values->present & connection->kept;
 
 	while (both != 0) {
-		unsigned attribute = record_next(&both);
+		unsigned attribute = request_span_next(&both);
 		struct span_text value = values->list[attribute];
-		struct span_text kept = common_value(common, attribute);
+		struct span_text kept = connection_attributes_value(connection, attribute);
 
 		if (value.size != kept.size || !text_equal(value.bytes, kept.bytes, value.size))
 			return true;
@@ -126,28 +128,30 @@ static bool record_values_differ(const struct record_values *values, const struc
  * Puts the captured values. They come on top of the rendering that the connection's spans share,
  * which is left out (and NULL returned) when this request says something else than it.
  */
-static const struct span_shared *record_put_captured(const struct common *common,
-	const struct request *request, const struct envelope *reply, struct attributes *attributes)
+static const struct span_shared *request_span_put_captured(
+	const struct connection_attributes *connection, const struct request *request,
+	const struct envelope *reply, struct attributes *attributes)
 {
-	const struct captures *captures = common->settings->captures;
-	const struct span_shared *shared = common->shared;
-	struct record_values values;
+	const struct captures *captures = connection->settings->captures;
+	const struct span_shared *shared = connection->shared;
+	struct request_span_values values;
 	uint32_t wanted;
 
-	record_find_values(request, reply, &values);
-	wanted = values.present & ~common->kept;
-	if (record_values_differ(&values, common)) {
-		wanted = values.present | common->kept;
+	request_span_find_values(request, reply, &values);
+	wanted = values.present & ~connection->kept;
+	if (request_span_values_differ(&values, connection)) {
+		wanted = values.present | connection->kept;
 		shared = NULL;
-		common_put(common, attributes);
+		connection_attributes_put(connection, attributes);
 	}
 	while (wanted != 0) {
-		unsigned attribute = record_next(&wanted);
+		unsigned attribute = request_span_next(&wanted);
 		bool own = (values.present >> attribute & 1) != 0;
 
 		attributes_put_rendered(attributes, captures->attributes[attribute],
 			&captures->rendered[attribute],
-			own ? values.list[attribute] : common_value(common, attribute));
+			own ? values.list[attribute]
+			    : connection_attributes_value(connection, attribute));
 	}
 	return shared;
 }
@@ -155,7 +159,7 @@ static const struct span_shared *record_put_captured(const struct common *common
 /* ---- the rest ---- */
 
 /* What an error answer says, or why there was none: status, status message, error attributes. */
-static void record_put_failure(struct span *span, struct attributes *attributes,
+static void request_span_put_failure(struct span *span, struct attributes *attributes,
 	const struct attributes_names *names, enum tracer_end end, const struct envelope *reply)
 {
 	const struct envelope_value *code;
@@ -164,9 +168,9 @@ static void record_put_failure(struct span *span, struct attributes *attributes,
 		return;
 	span->status = SPAN_STATUS_ERROR;
 	if (end != TRACER_ERROR) {
-		span->status_message = span_text_of(record_ends[end].message);
+		span->status_message = span_text_of(request_span_ends[end].message);
 		attributes_put_named(attributes, names, ATTRIBUTES_ERROR_TYPE,
-			span_text_of(record_ends[end].reason));
+			span_text_of(request_span_ends[end].reason));
 		return;
 	}
 	code = envelope_value(reply, ENVELOPE_ERROR_CODE);
@@ -182,10 +186,10 @@ static void record_put_failure(struct span *span, struct attributes *attributes,
 	}
 }
 
-static void record_put_version(const struct record_settings *settings, const struct envelope *reply,
-	struct attributes *attributes)
+static void request_span_put_version(const struct request_span_settings *settings,
+	const struct envelope *reply, struct attributes *attributes)
 {
-	const struct attributes_names *names = &settings->common->names;
+	const struct attributes_names *names = &settings->attributes->names;
 	const struct envelope_value *version;
 
 	if (reply == NULL || names->texts[ATTRIBUTES_PROTOCOL_VERSION][1] == NULL)
@@ -196,19 +200,19 @@ static void record_put_version(const struct record_settings *settings, const str
 			attributes, names, ATTRIBUTES_PROTOCOL_VERSION, text_of_value(version));
 }
 
-void record_request(const struct record_settings *settings, const struct common *common,
-	const struct request *request, enum tracer_end end, const struct envelope *reply,
-	uint64_t duration_ns)
+void request_span_emit(const struct request_span_settings *settings,
+	const struct connection_attributes *connection, const struct request *request,
+	enum tracer_end end, const struct envelope *reply, uint64_t duration_ns)
 {
-	const struct attributes_names *names = &settings->common->names;
+	const struct attributes_names *names = &settings->attributes->names;
 	struct attributes attributes;
-	char name[RECORD_NAME_MAX];
+	char name[REQUEST_SPAN_NAME_MAX];
 	struct span span = {
 		.context = request->context,
 		.has_parent = request->has_parent,
 		.parent_is_remote = true,
 		.tracestate = request->tracestate,
-		.name = record_name(settings, request->method, name),
+		.name = request_span_name(settings, request->method, name),
 		.kind = SPAN_KIND_SERVER,
 		.start_unix_ns = request->start_unix_ns,
 		.end_unix_ns = request->start_unix_ns + duration_ns,
@@ -219,11 +223,11 @@ void record_request(const struct record_settings *settings, const struct common 
 	memcpy(span.parent_span_id, request->parent_span_id, SPAN_ID_SIZE);
 	attributes_put_named(&attributes, names, ATTRIBUTES_METHOD, request->method);
 	attributes_put_named(&attributes, names, ATTRIBUTES_REQUEST_ID, request->id);
-	record_put_version(settings, reply, &attributes);
-	span.shared = record_put_captured(common, request, reply, &attributes);
-	record_put_failure(&span, &attributes, names, end, reply);
-	attributes_put_named(
-		&attributes, names, ATTRIBUTES_END_REASON, span_text_of(record_ends[end].reason));
+	request_span_put_version(settings, reply, &attributes);
+	span.shared = request_span_put_captured(connection, request, reply, &attributes);
+	request_span_put_failure(&span, &attributes, names, end, reply);
+	attributes_put_named(&attributes, names, ATTRIBUTES_END_REASON,
+		span_text_of(request_span_ends[end].reason));
 	span.attributes = attributes.list;
 	span.attribute_count = attributes.count;
 	exporter_submit(settings->exporter, &span);

@@ -1,12 +1,12 @@
-#ifndef PROXY_EXPLAIN_PAGE_H
-#define PROXY_EXPLAIN_PAGE_H
+#ifndef PROXY_EXPLAIN_LISTING_H
+#define PROXY_EXPLAIN_LISTING_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include "exporter/text.h"
-#include "proxy/explain/asked.h"
+#include "proxy/explain/pending.h"
 #include "proxy/explain/recording.h"
 
 struct envelope;
@@ -15,9 +15,9 @@ struct envelope;
  * What --explain writes about messages: a heading for each, or for a moment between them, and notes
  * below it. The heading of a moment is written when the first note comes, or not at all.
  */
-#define PAGE_EPOCH_NS (3600 * 1000000000ull) /* the clock when that of a recording is 0 */
+#define LISTING_EPOCH_NS (3600 * 1000000000ull) /* the clock when that of a recording is 0 */
 
-struct page {
+struct listing {
 	FILE *out;              /* borrowed */
 	const uint64_t *now_ns; /* borrowed: the clock */
 	struct text text;       /* the line being written */
@@ -32,23 +32,24 @@ struct page {
 };
 
 /* out and now_ns are borrowed for life. A failure of out is left in it: ferror(). */
-void page_init(struct page *page, FILE *out, const uint64_t *now_ns);
-void page_done(struct page *page);
+void listing_init(struct listing *listing, FILE *out, const uint64_t *now_ns);
+void listing_done(struct listing *listing);
 
 /* What follows is about that line of the recording; connection is its name, or NULL, borrowed. */
-void page_turn_to_line(
-	struct page *page, const struct recording_line *line, const char *connection);
+void listing_turn_to_line(
+	struct listing *listing, const struct recording_line *line, const char *connection);
 
 /* What follows is about no line, but that moment (static text). */
-void page_turn_to_moment(struct page *page, const char *moment);
+void listing_turn_to_moment(struct listing *listing, const char *moment);
 
 /* The heading of a message: what it is. asked: by enum recording_side, who asked. */
-void page_write_envelope(struct page *page, const struct envelope *envelope, struct asked asked[2]);
+void listing_write_envelope(
+	struct listing *listing, const struct envelope *envelope, struct pending pending[2]);
 
 /* The heading of a line that has no envelope, in words. */
-void page_write_heading(struct page *page, const char *what);
+void listing_write_heading(struct listing *listing, const char *what);
 
 /* A line below the heading. */
-void page_write_note(struct page *page, const char *note);
+void listing_write_note(struct listing *listing, const char *note);
 
 #endif

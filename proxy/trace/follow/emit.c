@@ -1,0 +1,333 @@
+/* Spans from open spans and claims: lists of attributes on the stack, then the exporter. */
+#include "proxy/trace/follow/emit.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "exporter/exporter.h"
+#include "proxy/trace/follow/claims.h"
+#include "w3c/ids.h"
+
+#define EMIT_NAME_MAX 512
+
+static const struct span_attribute *emit_find(const struct attributes *list, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (strcmp(list->list[i].key, key) == 0)
+			return &list->list[i];
+	return NULL;
+}
+
+/* Adds an attribute, or puts it in the place of the one of that name: none is there twice. */
+static void emit_put(struct attributes *list, const struct span_attribute *attribute)
+{
+	const struct span_attribute *same = emit_find(list, attribute->key);
+	size_t at = same != NULL ? (size_t)(same - list->list) : list->count;
+
+	assert(at < ATTRIBUTES_MAX);
+	list->list[at] = *attribute;
+	list->count += same == NULL;
+}
+
+static void emit_put_text(struct attributes *list, const char *key, struct span_text text)
+{
+	emit_put(list, &(struct span_attribute){
+			       .key = key, .type = SPAN_VALUE_STRING, .value.string = text});
+}
+
+static void emit_integer(struct attributes *list, const char *key, uint64_t integer)
+{
+	emit_put(list,
+		&(struct span_attribute){
+			.key = key, .type = SPAN_VALUE_INT, .value.integer = (int64_t)integer});
+}
+
+/* ---- attributes of an open span ---- */
+
+static struct span_attribute emit_value(
+	const struct follow_setup *setup, const struct open_span_value *value)
+{
+	struct span_attribute attribute = {
+		.key = setup->matcher.attributes[value->attribute],
+		.type = (enum span_value_type)value->type,
+	};
+
+	if (value->type == SPAN_VALUE_STRING)
+		attribute.value.string =
+			(struct span_text){.bytes = value->is.text, .size = value->size};
+	else if (value->type == SPAN_VALUE_INT)
+		attribute.value.integer = value->is.integer;
+	else
+		attribute.value.boolean = value->is.integer != 0;
+	return attribute;
+}
+
+static void emit_put_stream(const struct follow_setup *setup, struct attributes *list,
+	const struct open_span *span, const struct open_span_stream *stream)
+{
+	const char *const *names = setup->matcher.attributes;
+	const struct matcher_rule *rule = stream->rule;
+
+	if (rule == NULL)
+		return;
+	if (rule->count != MATCHER_NONE)
+		emit_integer(list, names[rule->count], stream->count);
+	if (rule->bytes != MATCHER_NONE)
+		emit_integer(list, names[rule->bytes], stream->bytes);
+	if (rule->first != MATCHER_NONE)
+		emit_integer(
+			list, names[rule->first], (stream->first_ns - span->start_ns) / 1000000);
+}
+
+/* A request of the server: which one it was. */
+static void emit_put_call(
+	const struct follow_setup *setup, struct attributes *list, const struct open_span *span)
+{
+
+	if (span->by_call.size == 0)
+		return;
+	attributes_put_named(list, setup->names, ATTRIBUTES_METHOD, span->method_name);
+	attributes_put_named(list, setup->names, ATTRIBUTES_REQUEST_ID, span->request_id);
+}
+
+static void emit_put_span(
+	const struct follow_setup *setup, struct attributes *list, const struct open_span *span)
+{
+	const uint8_t *keys = setup->matcher.key_attributes[span->type];
+	size_t i;
+
+	list->count = 0; /* the list itself is not worth clearing */
+	for (i = 0; i < span->key_count; i++)
+		attributes_put(
+			list, setup->matcher.attributes[keys[i]], open_span_key_part(span, i));
+	emit_put_call(setup, list, span);
+	for (i = 0; i < span->value_count; i++) {
+		struct span_attribute value = emit_value(setup, &span->values[i]);
+
+		emit_put(list, &value); /* a rule has the better word on a part of the key */
+	}
+	for (i = 0; i < OPEN_SPAN_STREAMS_MAX; i++)
+		emit_put_stream(setup, list, span, &span->streams[i]);
+}
+
+/* ---- names ---- */
+
+struct emit_name {
+	char text[EMIT_NAME_MAX];
+	size_t size;
+};
+
+static void emit_name_add(struct emit_name *name, struct span_text text)
+{
+	size_t size = text.size;
+
+	if (size > sizeof name->text - name->size)
+		size = sizeof name->text - name->size;
+	memcpy(name->text + name->size, text.bytes, size);
+	name->size += size;
+}
+
+/* What {KEY} stands for in a name; nothing, if there is no such attribute or it is no text. */
+static struct span_text emit_placeholder(
+	const struct attributes *list, const char *key, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (strncmp(list->list[i].key, key, size) == 0 && list->list[i].key[size] == '\0' &&
+			list->list[i].type == SPAN_VALUE_STRING)
+			return list->list[i].value.string;
+	return span_text_of("");
+}
+
+/*
+ * Writes out a title of the profile, which is well-formed; other, if there is nothing where all of
+ * its placeholders stand: a span must have a name.
+ */
+static void emit_name_fill(
+	struct emit_name *name, const char *title, const struct attributes *list, const char *other)
+{
+	name->size = 0;
+	while (*title != '\0') {
+		size_t plain = strcspn(title, "{"), key;
+
+		emit_name_add(name, (struct span_text){.bytes = title, .size = plain});
+		title += plain;
+		if (*title == '\0')
+			break;
+		title++;
+		key = strcspn(title, "}");
+		emit_name_add(name, emit_placeholder(list, title, key));
+		title += key + (title[key] == '}');
+	}
+	if (name->size == 0)
+		emit_name_add(name, span_text_of(other));
+}
+
+/* ---- events ---- */
+
+struct emit_events {
+	struct span_event list[OPEN_SPAN_EVENTS_MAX];
+	struct span_attribute values[OPEN_SPAN_EVENTS_MAX][OPEN_SPAN_EVENT_VALUES_MAX];
+};
+
+/* A connection that lags may have told of an event after another one told of the end. */
+static void emit_put_events(const struct follow_setup *setup, struct emit_events *events,
+	const struct open_span *span, uint64_t end_ns)
+{
+	size_t i, j;
+
+	for (i = 0; i < span->event_count; i++) {
+		const struct open_span_event *event = &span->events[i];
+
+		for (j = 0; j < event->value_count; j++)
+			events->values[i][j] = emit_value(setup, &event->values[j]);
+		events->list[i] = (struct span_event){
+			.name = event->name,
+			.time_unix_ns = (event->time_ns < end_ns ? event->time_ns : end_ns) +
+					*setup->wall_offset_ns,
+			.attributes = events->values[i],
+			.attribute_count = event->value_count,
+		};
+	}
+}
+
+/* ---- spans ---- */
+
+static const enum span_kind emit_kinds[] = {
+	[LIFECYCLE_INTERNAL] = SPAN_KIND_INTERNAL,
+	[LIFECYCLE_CLIENT] = SPAN_KIND_CLIENT,
+	[LIFECYCLE_SERVER] = SPAN_KIND_SERVER,
+};
+
+void emit_span(
+	const struct follow_setup *setup, const struct open_span *span, const struct span_end *end)
+{
+	uint64_t end_ns = end->now_ns > span->start_ns ? end->now_ns : span->start_ns;
+	struct attributes list;
+	struct emit_events events;
+	struct emit_name name;
+	struct span made = {
+		.context = span->context,
+		.has_parent = span->has_parent,
+		.tracestate = span->tracestate,
+		.kind = emit_kinds[span->row->kind],
+		.start_unix_ns = span->start_ns + *setup->wall_offset_ns,
+		.end_unix_ns = end_ns + *setup->wall_offset_ns,
+		.events = events.list,
+		.event_count = span->event_count,
+		.dropped_event_count = span->events_dropped,
+		.links = &span->link,
+		.link_count = span->linked,
+		.status = end->status,
+		.status_message = end->message,
+	};
+
+	if (!span->recorded)
+		return;
+	memcpy(made.parent_span_id, span->parent_span_id, SPAN_ID_SIZE);
+	emit_put_span(setup, &list, span);
+	emit_name_fill(&name, span->row->title, &list, span->row->name);
+	made.name = (struct span_text){.bytes = name.text, .size = name.size};
+	if (end->type.size > 0)
+		emit_put_text(&list, "error.type", end->type);
+	if (end->reason != NULL)
+		emit_put_text(&list, "sidespan.end_reason", span_text_of(end->reason));
+	emit_put_events(setup, &events, span, end_ns);
+	made.attributes = list.list;
+	made.attribute_count = list.count;
+	exporter_submit(setup->exporter, &made);
+}
+
+void emit_announce(const struct follow_setup *setup, const struct open_span *span)
+{
+	struct attributes list;
+	struct emit_name name;
+	struct span made = {
+		.context = span->context,
+		.has_parent = true,
+		.tracestate = span->tracestate,
+		.kind = SPAN_KIND_INTERNAL,
+		.start_unix_ns = span->start_ns + *setup->wall_offset_ns,
+		.end_unix_ns = span->start_ns + *setup->wall_offset_ns,
+	};
+
+	if (!span->recorded)
+		return;
+	memcpy(made.parent_span_id, span->context.span_id, SPAN_ID_SIZE);
+	ids_span_id(setup->ids, made.context.span_id);
+	emit_put_span(setup, &list, span);
+	emit_name_fill(&name, span->row->announce, &list, span->row->name);
+	made.name = (struct span_text){.bytes = name.text, .size = name.size};
+	made.attributes = list.list;
+	made.attribute_count = list.count;
+	exporter_submit(setup->exporter, &made);
+}
+
+static void emit_put_submission(const struct follow_setup *setup, struct attributes *list,
+	const struct claim *claim, const struct open_span *about)
+{
+	const char *operation = setup->matcher.lifecycle->dispatch_attribute;
+	const uint8_t *keys;
+	size_t i;
+
+	list->count = 0;
+	if (operation != NULL)
+		attributes_put(list, operation, claim->method->operation);
+	attributes_put_named(list, setup->names, ATTRIBUTES_METHOD, claim->method->name);
+	for (i = 0; i < claim->attribute_count; i++)
+		emit_put(list, &claim->attributes[i]); /* the last one counts */
+	if (about == NULL)
+		return;
+	keys = setup->matcher.key_attributes[about->type];
+	for (i = 0; i < about->key_count; i++)
+		if (emit_find(list, setup->matcher.attributes[keys[i]]) == NULL)
+			attributes_put(list, setup->matcher.attributes[keys[i]],
+				open_span_key_part(about, i));
+}
+
+/* The dispatch's title has one placeholder, {operation}. */
+static void emit_name_dispatch(
+	const struct follow_setup *setup, struct emit_name *name, const struct claim *claim)
+{
+	struct attributes operation = {.count = 0};
+
+	attributes_put(&operation, "operation", claim->method->operation);
+	emit_name_fill(name, setup->matcher.lifecycle->dispatch_name, &operation, "dispatch");
+}
+
+void emit_dispatch(const struct follow_setup *setup, const struct claim *claim,
+	const uint8_t span_id[SPAN_ID_SIZE], const struct open_span *about)
+{
+	struct attributes list;
+	struct emit_name name;
+	struct span_link link;
+	bool joined = about != NULL && memcmp(about->parent_span_id, span_id, SPAN_ID_SIZE) != 0;
+	struct span made = {
+		.context = claim->request,
+		.has_parent = true,
+		.tracestate = claim->tracestate,
+		.kind = SPAN_KIND_INTERNAL,
+		.start_unix_ns = claim->forwarded_ns + *setup->wall_offset_ns,
+		.end_unix_ns = claim->taken_ns + *setup->wall_offset_ns,
+		.links = &link,
+		.link_count = joined,
+	};
+
+	if (setup->exporter == NULL || (claim->request.flags & TRACE_FLAG_SAMPLED) == 0)
+		return;
+	if (joined) {
+		memcpy(link.trace_id, about->context.trace_id, TRACE_ID_SIZE);
+		memcpy(link.span_id, about->context.span_id, SPAN_ID_SIZE);
+	}
+	memcpy(made.parent_span_id, claim->request.span_id, SPAN_ID_SIZE);
+	memcpy(made.context.span_id, span_id, SPAN_ID_SIZE);
+	emit_put_submission(setup, &list, claim, about);
+	emit_name_dispatch(setup, &name, claim);
+	made.name = (struct span_text){.bytes = name.text, .size = name.size};
+	made.attributes = list.list;
+	made.attribute_count = list.count;
+	exporter_submit(setup->exporter, &made);
+}

@@ -1,0 +1,188 @@
+#ifndef PROXY_TRACE_FOLLOW_OPEN_SPAN_H
+#define PROXY_TRACE_FOLLOW_OPEN_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "exporter/span.h"
+#include "proxy/trace/follow/matcher.h"
+
+/*
+ * A span that follows rules, while it is open: what it is known by, its place among others, and
+ * what has been learnt about it so far.
+ */
+#define OPEN_SPAN_VALUES_MAX       32
+#define OPEN_SPAN_EVENTS_MAX       32
+#define OPEN_SPAN_EVENT_VALUES_MAX 4
+#define OPEN_SPAN_STREAMS_MAX      2
+#define OPEN_SPAN_ALIASES_MAX      4
+#define OPEN_SPAN_WATCHERS_MAX     8
+#define OPEN_SPAN_BYTES_MAX        (64u << 20) /* of all values and events of all spans of a follower */
+
+/* By what a span is found. */
+enum span_index_role {
+	SPAN_INDEX_KEY,   /* its whole key */
+	SPAN_INDEX_ALIAS, /* another key of the same size */
+	SPAN_INDEX_GROUP, /* the key's first part: many spans may have it */
+	SPAN_INDEX_ID,    /* the key's last part: the same */
+	SPAN_INDEX_CALL,  /* the id of the server's request that it is */
+};
+
+struct open_span;
+
+struct span_index_entry {
+	struct span_index_entry *next; /* in its bucket */
+	struct span_index_entry **at;  /* what points to it there */
+	struct open_span *span;        /* borrowed */
+	uint64_t hash;
+	const char *bytes; /* borrowed from the open span */
+	uint16_t size;
+	uint8_t role, type;
+};
+
+struct open_span_alias {
+	struct span_index_entry entry;
+	char bytes[];
+};
+
+struct open_span_value {
+	uint8_t attribute;
+	uint8_t type; /* enum span_value_type; no doubles */
+	uint16_t size;
+	union {
+		int64_t integer; /* of a boolean too */
+		char *text;      /* owned */
+	} is;
+};
+
+struct open_span_event {
+	const char *name; /* borrowed from the profile */
+	uint64_t time_ns;
+	uint8_t value_count;
+	struct open_span_value values[OPEN_SPAN_EVENT_VALUES_MAX];
+};
+
+/* The end of a span that is told by another connection than the one that is listened to. */
+struct open_span_known_end {
+	uint64_t now_ns;
+	enum span_status status;
+	const char *reason;             /* static */
+	struct span_text message, type; /* inside this piece of memory */
+};
+
+struct open_span_stream {
+	const struct matcher_rule *rule; /* NULL: unused */
+	uint64_t count, bytes, first_ns;
+};
+
+/* What all spans together may keep, and what was refused for want of it. */
+struct open_span_budget {
+	size_t bytes;
+	uint64_t values_dropped, events_dropped;
+};
+
+struct open_span {
+	TAILQ_ENTRY(open_span) age;
+	LIST_ENTRY(open_span) sibling;
+	LIST_HEAD(, open_span) children;
+	struct open_span *parent;         /* borrowed; NULL: at the top */
+	const struct lifecycle_span *row; /* borrowed from the profile */
+	uint8_t type;
+	bool recorded, announced, has_parent, linked, crowded;
+	bool held, ended; /* its memory is kept beyond its end: see open_spans_hold() */
+	struct traceparent context;
+	uint8_t parent_span_id[SPAN_ID_SIZE];
+	struct span_link link;
+	uint64_t start_ns;
+	uint64_t lapse_ns;                     /* a sign of rest was seen then; 0: none */
+	struct open_span_known_end *known_end; /* owned; NULL: its end is not known yet */
+	uint64_t leader; /* the connection that is listened to; 0: the next one */
+	uint64_t watchers[OPEN_SPAN_WATCHERS_MAX];
+	size_t watcher_count;                /* crowded: and there are more */
+	const struct matcher_method *method; /* of the server's request that it is, or NULL */
+	struct span_text method_name, request_id, tracestate; /* inside this piece of memory */
+	struct span_index_entry by_key, by_group, by_id, by_call;
+	struct open_span_alias *aliases[OPEN_SPAN_ALIASES_MAX]; /* owned */
+	size_t alias_count;
+	size_t key_count;
+	uint16_t key_ends[LIFECYCLE_KEY_MAX];
+	char *key;                      /* bytes, inside this piece of memory */
+	struct open_span_value *values; /* owned */
+	size_t value_count;
+	struct open_span_event *events; /* owned */
+	size_t event_count;
+	uint32_t events_dropped;
+	struct open_span_stream streams[OPEN_SPAN_STREAMS_MAX];
+};
+
+/* A part of the key with its size in front; its text alone; the whole key. */
+static inline struct span_text open_span_key_piece(const struct open_span *span, size_t part)
+{
+	return key_piece_of(span->key, span->key_ends, part);
+}
+
+static inline struct span_text open_span_key_part(const struct open_span *span, size_t part)
+{
+	return key_part_of(span->key, span->key_ends, part);
+}
+
+static inline struct span_text open_span_key(const struct open_span *span)
+{
+	return (struct span_text){
+		.bytes = span->key,
+		.size = span->key_count > 0 ? span->key_ends[span->key_count - 1] : 0,
+	};
+}
+
+/* Whether that is the span's key or the first parts of it. */
+static inline bool open_span_key_begins(const struct open_span *span, const struct key *key)
+{
+	size_t size = key_size(key);
+
+	return key->count == 0 ||
+	       (key->count <= span->key_count && span->key_ends[key->count - 1] == size &&
+		       memcmp(span->key, key->bytes, size) == 0);
+}
+
+struct open_span_identity {
+	uint8_t type;
+	const struct lifecycle_span *row;
+	const struct key *key;
+	const struct matcher_method *method; /* these four only for a request of the server */
+	struct span_text method_name, request_id, call;
+	struct span_text tracestate;
+};
+
+/* All texts are copied. NULL when out of memory. */
+struct open_span *open_span_new(const struct open_span_identity *identity);
+
+/* The span must be in no table or list any more. */
+void open_span_free(struct open_span *span, struct open_span_budget *budget);
+
+/* Sets, replaces or adds up a value, or counts it as dropped. */
+void open_span_set(struct open_span *span, struct open_span_budget *budget, uint8_t attribute,
+	const struct matcher_value *value);
+
+/* Adds an event with the values of the rule's settings. */
+void open_span_happen(struct open_span *span, struct open_span_budget *budget,
+	const struct matcher_rule *rule, const struct envelope *envelope, uint64_t now_ns);
+
+/* Counts a piece of a stream. */
+void open_span_count(struct open_span *span, const struct matcher_rule *rule,
+	const struct envelope *envelope, uint64_t now_ns);
+
+/* Notes that the connection sees this span's messages. */
+void open_span_watch(struct open_span *span, uint64_t connection);
+
+/* The connection sees no more, and last: no other is left. Whether nobody sees the span now. */
+bool open_span_unwatch(struct open_span *span, uint64_t connection, bool last);
+
+/* Whether the connection is one of those that see it. */
+bool open_span_is_watched(const struct open_span *span, uint64_t connection);
+
+/* The key as texts, for people: "thread-1/turn-1". */
+const char *open_span_describe(const struct open_span *span, char *text, size_t size);
+
+#endif

@@ -1,0 +1,444 @@
+/*
+ * Opening and ending spans. All ends go through open_spans_end(), which emits and frees; a span
+ * that was closed is remembered under everything that a late copy of a message could open it by.
+ */
+#include "proxy/trace/follow/open_spans.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/trace/follow/emit.h"
+#include "proxy/trace/names/text.h"
+#include "proxy/trace/requests/parent.h"
+#include "w3c/ids.h"
+
+#define OPEN_SPANS_NOTE_MAX 1024
+
+/* What is said of each end. */
+static const struct {
+	const char *reason;
+	const char *error; /* the server died: the status is an error with this message */
+} end_reasons[] = {
+	[END_CLOSED] = {"closed", NULL},
+	[END_ANSWERED] = {"answered", NULL},
+	[END_REFUSED] = {"error", NULL},
+	[END_IDLE] = {"idle", NULL},
+	[END_PARENT_ENDED] = {"parent_ended", NULL},
+	[END_CONNECTION_CLOSED] = {"connection_closed", NULL},
+	[END_BACKEND_EXITED] = {"backend_exited", "the backend ended"},
+	[END_EXPIRED] = {"expired", NULL},
+	[END_EVICTED] = {"evicted", NULL},
+	[END_SHUTDOWN] = {"shutdown", NULL},
+};
+
+void open_spans_init(struct open_spans *spans, struct follow_setup *setup)
+{
+	uint64_t seed;
+
+	*spans = (struct open_spans){.setup = setup};
+	ids_random(setup->ids, (uint8_t *)&seed, sizeof seed);
+	span_index_init(&spans->by_key, seed);
+}
+
+void open_spans_done(struct open_spans *spans)
+{
+	span_index_done(&spans->by_key);
+	closed_spans_done(&spans->closed);
+	closed_spans_done(&spans->closed_nested);
+}
+
+/* ---- notes ---- */
+
+void open_spans_note(const struct open_spans *spans, const struct matcher_rule *rule,
+	const struct open_span *span, const char *format, ...)
+{
+	const struct follow_setup *setup = spans->setup;
+	char what[OPEN_SPANS_NOTE_MAX / 2], key[OPEN_SPANS_NOTE_MAX / 4], line[OPEN_SPANS_NOTE_MAX];
+	va_list arguments;
+
+	if (setup->note == NULL)
+		return;
+	va_start(arguments, format);
+	(void)vsnprintf(what, sizeof what, format, arguments); /* clipped is fine */
+	va_end(arguments);
+	(void)snprintf(line, sizeof line, "%s%s%s%s%s%s", rule == NULL ? "" : rule->row->name,
+		rule == NULL ? "" : ": ", span == NULL ? "" : span->row->name,
+		span == NULL ? "" : " ",
+		span == NULL ? "" : open_span_describe(span, key, sizeof key), what);
+	setup->note(setup->note_arg, line);
+}
+
+/* Tells of a value that was set. */
+static void open_spans_note_value(const struct open_spans *spans, const struct matcher_rule *rule,
+	uint8_t attribute, const struct matcher_value *value)
+{
+	const char *name = spans->setup->matcher.attributes[attribute];
+
+	if (spans->setup->note == NULL)
+		return;
+	if (value->type == SPAN_VALUE_INT)
+		open_spans_note(spans, rule, NULL, "%s %s %lld", name, value->sum ? "+=" : "=",
+			(long long)value->integer);
+	else if (value->type == SPAN_VALUE_BOOL)
+		open_spans_note(
+			spans, rule, NULL, "%s = %s", name, value->boolean ? "true" : "false");
+	else
+		open_spans_note(spans, rule, NULL, "%s = \"%.*s\"", name, (int)value->text.size,
+			value->text.bytes);
+}
+
+/* ---- small things ---- */
+
+const struct lifecycle_span *open_spans_row(const struct open_spans *spans, size_t type)
+{
+	return &spans->setup->matcher.lifecycle->spans[type];
+}
+
+bool open_spans_is_top(const struct open_spans *spans, size_t type)
+{
+	return spans->setup->matcher.parents[type].count == 0;
+}
+
+static struct open_span *open_spans_top(struct open_span *span)
+{
+	while (span->parent != NULL)
+		span = span->parent; /* as deep as there are types */
+	return span;
+}
+
+struct traceparent open_spans_new_context(
+	const struct open_spans *spans, const struct traceparent *parent)
+{
+	struct follow_setup *setup = spans->setup;
+	struct traceparent context;
+
+	if (parent != NULL)
+		context = *parent;
+	else {
+		ids_trace_id(setup->ids, context.trace_id);
+		context.flags = TRACE_FLAG_RANDOM;
+		if (sampler_decide(setup->sampler, context.trace_id, NULL))
+			context.flags |= TRACE_FLAG_SAMPLED;
+	}
+	ids_span_id(setup->ids, context.span_id);
+	return context;
+}
+
+/* ---- the memory of spans that were closed ---- */
+
+/* The id of a request of the server may be used again for another key. */
+static uint64_t open_spans_hash_call(
+	const struct open_spans *spans, uint64_t call_hash, struct span_text key)
+{
+	return text_mix(call_hash, text_hash(spans->by_key.seed, key.bytes, key.size));
+}
+
+/* Under its key and those that it had as well, under its group and its id. */
+static void open_spans_remember_top(struct open_spans *spans, const struct open_span *span)
+{
+	size_t i;
+
+	closed_spans_remember(&spans->closed, span->by_key.hash, &span->context);
+	closed_spans_remember(&spans->closed, span->by_id.hash, &span->context);
+	closed_spans_remember(&spans->closed, span->by_group.hash, &span->context);
+	for (i = 0; i < span->alias_count; i++) {
+		const struct span_index_entry *alias = &span->aliases[i]->entry;
+		struct span_text key = {.bytes = alias->bytes, .size = alias->size};
+
+		closed_spans_remember(&spans->closed,
+			span_index_hash(&spans->by_key, SPAN_INDEX_KEY, span->type, key),
+			&span->context);
+	}
+}
+
+static void open_spans_remember(struct open_spans *spans, const struct open_span *span)
+{
+	if (span->by_call.size > 0)
+		closed_spans_remember(&spans->closed_nested,
+			open_spans_hash_call(spans, span->by_call.hash, open_span_key(span)),
+			&span->context);
+	else if (open_spans_is_top(spans, span->type))
+		open_spans_remember_top(spans, span);
+	else
+		closed_spans_remember(&spans->closed_nested, span->by_key.hash, &span->context);
+}
+
+const struct traceparent *open_spans_recall(const struct open_spans *spans,
+	enum span_index_role role, size_t type, struct span_text text)
+{
+	return closed_spans_recall(
+		open_spans_is_top(spans, type) ? &spans->closed : &spans->closed_nested,
+		span_index_hash(&spans->by_key, role, type, text));
+}
+
+const struct traceparent *open_spans_recall_call(
+	const struct open_spans *spans, size_t type, struct span_text call, const struct key *key)
+{
+	uint64_t hash = span_index_hash(&spans->by_key, SPAN_INDEX_CALL, type, call);
+
+	return closed_spans_recall(
+		&spans->closed_nested, open_spans_hash_call(spans, hash, key_whole(key)));
+}
+
+/* ---- ends ---- */
+
+/* Emits a span without children, takes it out of everything and frees it. */
+static void open_spans_end_leaf(
+	struct open_spans *spans, struct open_span *span, const struct span_end *end)
+{
+	emit_span(spans->setup, span, end);
+	open_spans_remember(spans, span);
+	span_index_remove(&spans->by_key, span);
+	spans->lapsed_count -= span->lapse_ns != 0;
+	if (spans->recent[span->type] == span)
+		spans->recent[span->type] = NULL;
+	if (span->parent != NULL)
+		LIST_REMOVE(span, sibling);
+	span->ended = true;
+	if (!span->held)
+		open_span_free(span, &spans->setup->counters.budget);
+}
+
+void open_spans_hold(struct open_span *span)
+{
+	span->held = true;
+}
+
+void open_spans_release(struct open_spans *spans, struct open_span *span)
+{
+	if (span == NULL)
+		return;
+	span->held = false;
+	if (span->ended)
+		open_span_free(span, &spans->setup->counters.budget);
+}
+
+struct span_end open_spans_make_end(enum end_reason reason, uint64_t now_ns)
+{
+	struct span_end end = {.reason = end_reasons[reason].reason, .now_ns = now_ns};
+	const char *error = end_reasons[reason].error;
+
+	if (error != NULL) {
+		end.status = SPAN_STATUS_ERROR;
+		end.message = span_text_of(error);
+		end.type = span_text_of(end.reason);
+	}
+	return end;
+}
+
+void open_spans_end(struct open_spans *spans, struct open_span *span, const struct span_end *end,
+	enum end_reason below)
+{
+	struct span_end below_end = open_spans_make_end(below, end->now_ns);
+
+	while (!LIST_EMPTY(&span->children)) {
+		struct open_span *leaf = LIST_FIRST(&span->children);
+
+		while (!LIST_EMPTY(&leaf->children))
+			leaf = LIST_FIRST(&leaf->children);
+		open_spans_note(spans, NULL, leaf, " ended: %s", below_end.reason);
+		open_spans_end_leaf(spans, leaf, &below_end);
+	}
+	open_spans_end_leaf(spans, span, end);
+}
+
+void open_spans_learn_end(
+	struct open_spans *spans, struct open_span *span, const struct span_end *end)
+{
+	struct open_span_known_end *told =
+		malloc(sizeof *told + end->message.size + end->type.size);
+	char *texts;
+
+	if (told == NULL) {
+		open_spans_end(spans, span, end, END_PARENT_ENDED);
+		return;
+	}
+	texts = (char *)(told + 1);
+	*told = (struct open_span_known_end){
+		.now_ns = end->now_ns,
+		.status = end->status,
+		.reason = end->reason,
+		.message = {.bytes = texts, .size = end->message.size},
+		.type = {.bytes = texts + end->message.size, .size = end->type.size},
+	};
+	if (end->message.size > 0)
+		memcpy(texts, end->message.bytes, end->message.size);
+	if (end->type.size > 0)
+		memcpy(texts + end->message.size, end->type.bytes, end->type.size);
+	span->known_end = told;
+}
+
+/* The end that another connection has told. */
+static struct span_end open_spans_known_end(const struct open_span_known_end *told)
+{
+	return (struct span_end){
+		.status = told->status,
+		.message = told->message,
+		.type = told->type,
+		.reason = told->reason,
+		.now_ns = told->now_ns,
+	};
+}
+
+void open_spans_give_up(
+	struct open_spans *spans, struct open_span *span, enum end_reason reason, uint64_t now_ns)
+{
+	struct span_end end;
+
+	if (span->lapse_ns != 0) { /* it was over before */
+		reason = END_IDLE;
+		now_ns = span->lapse_ns;
+	}
+	end = span->known_end != NULL ? open_spans_known_end(span->known_end)
+				      : open_spans_make_end(reason, now_ns);
+	if (span->known_end != NULL || reason == END_IDLE || reason == END_EVICTED)
+		reason = END_PARENT_ENDED; /* of what is below */
+	open_spans_note(spans, NULL, span, " ended: %s", end.reason);
+	open_spans_end(spans, span, &end, reason);
+}
+
+/* ---- opening ---- */
+
+void open_spans_set_above(struct span_opening *opening, const struct traceparent *above)
+{
+	opening->has_above = true;
+	memcpy(opening->above, above->span_id, SPAN_ID_SIZE);
+}
+
+void open_spans_make_room(struct open_spans *spans, uint64_t now_ns)
+{
+	while (spans->by_key.open_span_count >= spans->setup->spans_max) {
+		spans->setup->counters.evicted++;
+		open_spans_give_up(spans, TAILQ_FIRST(&spans->by_key.ages), END_EVICTED, now_ns);
+	}
+}
+
+static void open_spans_place(
+	struct open_spans *spans, struct open_span *span, const struct span_opening *opening)
+{
+	span->context = opening->context;
+	span->has_parent = opening->has_above;
+	memcpy(span->parent_span_id, opening->above, SPAN_ID_SIZE);
+	span->recorded =
+		spans->setup->exporter != NULL && (span->context.flags & TRACE_FLAG_SAMPLED) != 0;
+	span->start_ns = opening->now_ns;
+	span->leader = opening->connection;
+	open_span_watch(span, opening->connection);
+	span->parent = opening->parent;
+	if (span->parent != NULL)
+		LIST_INSERT_HEAD(&span->parent->children, span, sibling);
+}
+
+static void open_spans_set_defaults(struct open_spans *spans, struct open_span *span)
+{
+	const uint8_t *attributes = spans->setup->matcher.default_attributes[span->type];
+	size_t i;
+
+	for (i = 0; i < span->row->default_count; i++) {
+		struct matcher_value value = {
+			.type = SPAN_VALUE_STRING,
+			.text = span_text_of(span->row->defaults[i].value),
+		};
+
+		open_span_set(span, &spans->setup->counters.budget, attributes[i], &value);
+	}
+}
+
+struct open_span *open_spans_open(struct open_spans *spans, const struct span_opening *opening)
+{
+	const struct open_span_identity *identity = &opening->identity;
+	bool grouped = open_spans_is_top(spans, identity->type) && identity->call.size == 0;
+	struct open_span *span = open_span_new(identity);
+
+	if (span == NULL || span_index_add(&spans->by_key, span, grouped) != 0) {
+		spans->setup->counters.no_memory++;
+		if (span != NULL)
+			open_span_free(span, &spans->setup->counters.budget);
+		return NULL;
+	}
+	open_spans_place(spans, span, opening);
+	open_spans_set_defaults(spans, span);
+	spans->setup->counters.opened++;
+	return span;
+}
+
+void open_spans_set(struct open_spans *spans, struct open_span *span,
+	const struct matcher_rule *rule, const struct envelope *envelope)
+{
+	struct matcher_value value;
+	size_t i;
+
+	for (i = 0; i < rule->row->setting_count; i++)
+		if (matcher_take(&rule->settings[i].source, envelope, &value)) {
+			open_spans_note_value(spans, rule, rule->settings[i].attribute, &value);
+			open_span_set(span, &spans->setup->counters.budget,
+				rule->settings[i].attribute, &value);
+		}
+}
+
+void open_spans_watch(struct open_span *span, uint64_t connection)
+{
+	struct open_span *top = open_spans_top(span);
+
+	if (top->leader == 0)
+		top->leader = connection;
+	if (top->watchers[0] != connection || top->watcher_count == 0)
+		open_span_watch(top, connection);
+}
+
+void open_spans_lapse(struct open_spans *spans, struct open_span *span, uint64_t now_ns)
+{
+	spans->lapsed_count += span->lapse_ns == 0;
+	span->lapse_ns = now_ns;
+}
+
+void open_spans_wake(struct open_spans *spans, struct open_span *span)
+{
+	spans->lapsed_count -= span->lapse_ns != 0;
+	span->lapse_ns = 0;
+}
+
+void open_spans_touch(struct open_spans *spans, struct open_span *span, uint64_t connection)
+{
+	open_spans_wake(spans, open_spans_top(span));
+	open_spans_watch(span, connection);
+}
+
+bool open_spans_leads(struct open_span *span, uint64_t connection)
+{
+	if (span->leader == 0)
+		span->leader = connection;
+	return span->leader == connection;
+}
+
+struct open_span *open_spans_find_call(
+	const struct open_spans *spans, size_t type, struct span_text call, const struct key *key)
+{
+	struct span_index_entry *entry =
+		span_index_find(&spans->by_key, SPAN_INDEX_CALL, type, call);
+
+	while (entry != NULL && !open_span_key_begins(entry->span, key))
+		entry = span_index_next(entry);
+	return entry == NULL ? NULL : entry->span;
+}
+
+struct open_span *open_spans_find_parent(
+	const struct open_spans *spans, size_t type, const struct key *key)
+{
+	const struct matcher_parents *parents = &spans->setup->matcher.parents[type];
+	size_t i;
+
+	for (i = 0; i < parents->count; i++) {
+		size_t parts = open_spans_row(spans, parents->types[i])->key_count;
+		struct open_span *span =
+			parts <= key->count
+				? span_index_find_key(&spans->by_key, parents->types[i], key, parts)
+				: NULL;
+
+		if (span != NULL)
+			return span;
+	}
+	return NULL;
+}

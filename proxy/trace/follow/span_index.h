@@ -1,0 +1,84 @@
+#ifndef PROXY_TRACE_FOLLOW_SPAN_INDEX_H
+#define PROXY_TRACE_FOLLOW_SPAN_INDEX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/trace/follow/open_span.h"
+#include "w3c/traceparent.h"
+
+/*
+ * The open spans of one backend: a hash table over everything by which one is found, and the spans
+ * in the order in which they were opened. It starts without memory. The spans are the caller's.
+ */
+TAILQ_HEAD(open_span_list, open_span);
+
+struct span_index {
+	struct span_index_entry **buckets; /* owned; capacity is a power of two */
+	size_t capacity;
+	size_t entry_count;
+	size_t open_span_count;
+	uint64_t seed;
+	struct open_span_list ages; /* oldest first */
+};
+
+/* seed: random, so that a peer cannot choose keys that collide. */
+void span_index_init(struct span_index *by_key, uint64_t seed);
+
+/* Frees the table; there must be no spans in it. */
+void span_index_done(struct span_index *by_key);
+
+/*
+ * Adds a span under its key or, if it is a request of the server, that one's id; grouped: under the
+ * first and the last part of the key too. 0, or -1 when there is no memory: then it is not in it.
+ */
+int span_index_add(struct span_index *by_key, struct open_span *span, bool grouped);
+
+/* Adds one more key for a span. 0, or -1: no memory, or it has OPEN_SPAN_ALIASES_MAX. */
+int span_index_alias(struct span_index *by_key, struct open_span *span, const struct key *key);
+
+/* Takes a span out with all its entries. */
+void span_index_remove(struct span_index *by_key, struct open_span *span);
+
+/* What entries are hashed by. */
+uint64_t span_index_hash(const struct span_index *by_key, enum span_index_role role, size_t type,
+	struct span_text bytes);
+
+/* The first entry, or NULL; those that were added last come first. */
+struct span_index_entry *span_index_find(const struct span_index *by_key, enum span_index_role role,
+	size_t type, struct span_text bytes);
+
+/* The next one of the same role, type and bytes, or NULL. */
+struct span_index_entry *span_index_next(const struct span_index_entry *entry);
+
+/* The span with that key, or that has it as another one; NULL. */
+struct open_span *span_index_find_key(
+	const struct span_index *by_key, size_t type, const struct key *key, size_t parts);
+
+/*
+ * Spans that were closed not long ago: so that a late copy of their first message opens none again,
+ * and so that others can still be hung under them or linked to them. Of the last CLOSED_SPANS_SETS
+ * * CLOSED_SPANS_WAYS records about all are remembered. Starts without memory.
+ */
+#define CLOSED_SPANS_SETS 256
+#define CLOSED_SPANS_WAYS 4
+
+struct closed_span {
+	uint64_t hash; /* 0: none */
+	struct traceparent context;
+};
+
+struct closed_spans {
+	struct closed_span (*sets)[CLOSED_SPANS_WAYS]; /* owned; in each the latest come first */
+};
+
+void closed_spans_done(struct closed_spans *closed);
+
+/* hash: of what the span is found by. A new record takes the place of the same hash's. */
+void closed_spans_remember(
+	struct closed_spans *closed, uint64_t hash, const struct traceparent *context);
+
+/* NULL when not known; else valid until the next call of closed_spans_remember(). */
+const struct traceparent *closed_spans_recall(const struct closed_spans *closed, uint64_t hash);
+
+#endif

@@ -1,0 +1,33 @@
+#ifndef PROXY_TRACE_REQUESTS_REQUEST_SPAN_H
+#define PROXY_TRACE_REQUESTS_REQUEST_SPAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "exporter/span.h"
+#include "proxy/trace/tracer.h"
+
+struct connection_attributes;
+struct attribute_settings;
+struct exporter;
+struct request;
+
+/* A request and its answer, or why there is none, as a span. */
+struct request_span_settings {
+	struct exporter *exporter;                   /* borrowed; may be NULL */
+	const struct attribute_settings *attributes; /* borrowed from the tracer */
+	int slot_jsonrpc;                            /* of /jsonrpc */
+	/* Parts of span.name around {method}; borrowed from the config. */
+	struct span_text name_before, name_after;
+	bool name_has_method;
+};
+
+/* Takes span.name apart, which is borrowed for life. */
+void request_span_take_name(struct request_span_settings *settings, const char *template);
+
+/* Sends the span of a request that ended after duration_ns; reply is NULL when there is none. */
+void request_span_emit(const struct request_span_settings *settings,
+	const struct connection_attributes *connection, const struct request *request,
+	enum tracer_end end, const struct envelope *reply, uint64_t duration_ns);
+
+#endif
