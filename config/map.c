@@ -1,6 +1,8 @@
 /*
  * Maps of names to values, and the list syntax they have in variables and flags: that of W3C
- * Baggage without properties, as OpenTelemetry uses it. A text is taken whole or not at all.
+ * Baggage without properties, as OpenTelemetry uses it. A text is taken whole or not at all, but
+ * for headers in a variable of OpenTelemetry: one that is bad does not make the collector refuse
+ * all.
  */
 #include "config/map.h"
 
@@ -241,20 +243,26 @@ static enum map_verdict map_parse_pair(struct config_map *map, enum map_kind kin
 enum map_verdict map_parse(struct config_map *map, enum map_kind kind, const char *text,
 	enum config_source source, const char **reason)
 {
+	bool one_by_one = kind == MAP_HEADERS && source == CONFIG_OTEL;
 	enum map_verdict verdict = MAP_OK;
 	char *copy = strdup(text);
 	char *rest = copy;
 	char *pair;
 
 	memset(map, 0, sizeof *map);
+	*reason = NULL;
 	if (copy == NULL)
 		return MAP_NO_MEMORY;
 	while (verdict == MAP_OK && (pair = strsep(&rest, ",")) != NULL) {
 		pair = map_trim(pair);
 		if (*pair != '\0')
 			verdict = map_parse_pair(map, kind, pair, source, reason);
+		if (verdict == MAP_WRONG && one_by_one)
+			verdict = MAP_OK;
 	}
 	free(copy);
+	if (verdict == MAP_OK && *reason != NULL && map->count == 0)
+		verdict = MAP_WRONG; /* no good one was among them */
 	if (verdict != MAP_OK)
 		map_free(map);
 	return verdict;

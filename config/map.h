@@ -32,7 +32,8 @@ enum map_verdict map_check(
 
 /*
  * Parses NAME=VALUE,NAME=VALUE with percent-encoded values (and names, for attributes). Anything
- * wrong discards it all. On MAP_OK the map is the caller's.
+ * wrong discards it all; but headers from CONFIG_OTEL are taken one by one, and then *reason, else
+ * NULL, says on MAP_OK why some were not. On MAP_OK the map is the caller's.
  */
 enum map_verdict map_parse(struct config_map *map, enum map_kind kind, const char *text,
 	enum config_source source, const char **reason);

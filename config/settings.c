@@ -239,6 +239,9 @@ enum settings_result settings_set(struct settings *settings, const struct option
 
 	switch (value_parse(&value, option, text, source, &reason)) {
 	case VALUE_OK:
+		if (reason != NULL)
+			settings_warn(settings, "%s: %s: %s; the others are taken", where,
+				settings_show(option, text, quote), reason);
 		return settings_accept(settings, option, &value, source, where);
 	case VALUE_NO_MEMORY:
 		return settings_no_memory(settings);

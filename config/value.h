@@ -25,7 +25,7 @@ struct value {
 #define VALUE_DESCRIBE_SIZE 256
 
 enum value_verdict {
-	VALUE_OK,
+	VALUE_OK,        /* *reason says why a part was not taken, or is NULL */
 	VALUE_WRONG,     /* *reason says why, or is NULL when the description says it all */
 	VALUE_NO_MEMORY, /* nothing was taken */
 };

@@ -101,6 +101,19 @@ static const struct {
 		{"OTEL_EXPORTER_OTLP_TRACES_HEADERS=t=%0a", "OTEL_EXPORTER_OTLP_HEADERS=g=1"},
 		"g=***", "OTEL_EXPORTER_OTLP_TRACES_HEADERS: ***: it has a control character"},
 
+	/* one that is bad leaves the others */
+	{OPTION_AT_otlp_headers, {"OTEL_EXPORTER_OTLP_HEADERS=a=1,geheim,b=2"}, "a=***,b=***",
+		"OTEL_EXPORTER_OTLP_HEADERS: ***: a pair has no =; the others are taken\n"},
+	{OPTION_AT_otlp_headers, {"OTEL_EXPORTER_OTLP_HEADERS=a=%0ageheim,b=2"}, "b=***",
+		"OTEL_EXPORTER_OTLP_HEADERS: ***: it has a control character"},
+	{OPTION_AT_otlp_headers, {"OTEL_EXPORTER_OTLP_HEADERS=a=gehe\nim,b=2"}, "b=***",
+		"OTEL_EXPORTER_OTLP_HEADERS: ***: it has a control character"},
+	{OPTION_AT_otlp_headers, {"OTEL_EXPORTER_OTLP_HEADERS=a=1,b=%zz,c d=3,content-length=4"},
+		"a=***", "OTEL_EXPORTER_OTLP_HEADERS: ***: a header has a name that sidespan "},
+	{OPTION_AT_otlp_headers,
+		{"OTEL_EXPORTER_OTLP_TRACES_HEADERS=geheim,t=1", "OTEL_EXPORTER_OTLP_HEADERS=g=1"},
+		"t=***", "OTEL_EXPORTER_OTLP_TRACES_HEADERS: ***: a pair has no =; "},
+
 	{OPTION_AT_otlp_timeout_ms, {"OTEL_EXPORTER_OTLP_TIMEOUT="}, "10s", NULL},
 	{OPTION_AT_otlp_timeout_ms, {"OTEL_EXPORTER_OTLP_TIMEOUT=250"}, "250ms", NULL},
 	{OPTION_AT_otlp_timeout_ms, {"OTEL_EXPORTER_OTLP_TIMEOUT=0"}, "0ms", NULL},
