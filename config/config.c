@@ -74,6 +74,16 @@ static int config_copy_command(struct settings *settings, const struct flags *fl
 	return 0;
 }
 
+static int config_copy_variable(struct settings *settings, const char *name, char **copy)
+{
+	const char *value = env_value(settings->environment, name);
+
+	if (value == NULL)
+		return 0;
+	*copy = strdup(value);
+	return *copy != NULL ? 0 : settings_fail(settings, "out of memory");
+}
+
 /* A recording is for looking at: all of it, unless a sampler is asked for. */
 static int config_prepare_explain(struct settings *settings, const struct flags *flags)
 {
@@ -185,6 +195,8 @@ static int config_make_otlp_url(struct settings *settings)
 static enum config_outcome config_load_all(
 	struct settings *settings, struct flags *flags, int argc, char **argv, FILE *out)
 {
+	struct config *config = settings->config;
+
 	switch (flags_parse(flags, settings, argc, argv, out)) {
 	case FLAGS_RUN:
 		break;
@@ -195,13 +207,15 @@ static enum config_outcome config_load_all(
 	}
 	if (config_apply_files(settings, flags) != 0 || env_load_otel(settings) != 0 ||
 		env_load_sidespan(settings) != 0 || config_copy_command(settings, flags) != 0 ||
+		config_copy_variable(settings, "TRACEPARENT", &config->traceparent) != 0 ||
+		config_copy_variable(settings, "TRACESTATE", &config->tracestate) != 0 ||
 		config_load_profile(settings) != 0 ||
 		consistency_apply(settings, flags->check || flags->explain) != 0 ||
 		config_prepare_explain(settings, flags) != 0 || config_make_otlp_url(settings) != 0)
 		return CONFIG_WRONG;
 	if (!flags->check)
 		return CONFIG_RUN;
-	help_print_check(out, settings, settings->config);
+	help_print_check(out, settings, config);
 	return CONFIG_DONE;
 }
 
@@ -213,20 +227,20 @@ enum config_outcome config_load(struct config **config, int argc, char **argv, c
 	struct flags flags = {0};
 	enum config_outcome outcome = CONFIG_WRONG;
 	struct config *loading = calloc(1, sizeof *loading);
+	char **trimmed = env_trim(environment);
 
 	*config = NULL;
 	error[0] = '\0';
-	if (loading == NULL) {
+	if (loading == NULL || trimmed == NULL) {
 		(void)snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
-		return CONFIG_WRONG;
-	}
-	if (settings_init(&settings, loading, environment, error) == 0) {
+	} else if (settings_init(&settings, loading, trimmed, error) == 0) {
 		settings.warn = warn;
 		settings.warn_arg = arg;
 		outcome = config_load_all(&settings, &flags, argc, argv, out);
 	}
 	flags_done(&flags);
 	settings_done(&settings);
+	free(trimmed);
 	if (outcome == CONFIG_RUN)
 		*config = loading;
 	else
@@ -253,6 +267,8 @@ void config_free(struct config *config)
 	free(config->command);
 	profile_free(config->profile);
 	free(config->otlp_url);
+	free(config->traceparent);
+	free(config->tracestate);
 	free(config->explain);
 	free(config);
 }

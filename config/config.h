@@ -63,7 +63,9 @@ struct config {
 	char *explain;           /* --explain: the recording, "-" for standard input; else NULL */
 	char **command;          /* what stands after --, NULL-terminated; NULL without */
 	int command_count;
-	char *otlp_url; /* see config_otlp_url() */
+	char *otlp_url;    /* see config_otlp_url() */
+	char *traceparent; /* of the environment: the parent of what brings none; NULL: unset */
+	char *tracestate;
 };
 
 enum config_outcome {

@@ -15,6 +15,42 @@
 #include "config/url.h"
 #include "config/value.h"
 
+static bool env_is_blank(char byte)
+{
+	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+char **env_trim(char *const *environment)
+{
+	size_t count, start, end, room = 0;
+	char **trimmed;
+	char *to;
+
+	for (count = 0; environment[count] != NULL; count++)
+		room += strlen(environment[count]) + 1;
+	trimmed = malloc((count + 1) * sizeof *trimmed + room);
+	if (trimmed == NULL)
+		return NULL;
+	to = (char *)(trimmed + count + 1);
+	trimmed[count] = NULL;
+	while (count-- > 0) {
+		start = strcspn(environment[count], "=");
+		start += environment[count][start] == '=';
+		memcpy(to, environment[count], start);
+		trimmed[count] = to;
+		to += start;
+		end = strlen(environment[count]);
+		while (start < end && env_is_blank(environment[count][start]))
+			start++;
+		while (end > start && env_is_blank(environment[count][end - 1]))
+			end--;
+		memcpy(to, environment[count] + start, end - start);
+		to[end - start] = '\0';
+		to += end - start + 1;
+	}
+	return trimmed;
+}
+
 const char *env_find(char *const *environment, const char *name, size_t size)
 {
 	for (; *environment != NULL; environment++)
@@ -165,8 +201,12 @@ static enum settings_result env_apply_otel(
 	const char *text = env_value(settings->environment, variable);
 	char quote[VALUE_QUOTE_SIZE];
 
-	if (text != NULL && option_index(option) == OPTION_AT_semconv)
+	if (text != NULL && option_index(option) == OPTION_AT_semconv) {
+		if (strpbrk(text, "\r\n") != NULL)
+			settings_warn(settings, "%s: %s: it has a line break; must be a list",
+				variable, value_quote(quote, text));
 		text = env_semconv(text);
+	}
 	if (text == NULL)
 		return SETTINGS_IGNORED;
 	if (!env_is_plain(option, text)) {

@@ -279,16 +279,15 @@ static int main_start_exporter(struct program *program, char *error, size_t erro
 
 static int main_make_telemetry(struct program *program, char *error, size_t error_size)
 {
-	const char *traceparent = getenv("TRACEPARENT");
-	const char *tracestate = getenv("TRACESTATE");
+	const struct config *config = program->config;
 
-	if (!program->config->disabled && program->config->exporter != CONFIG_EXPORTER_NONE) {
-		program->exporter = telemetry_exporter_new(program->config, error, error_size);
+	if (!config->disabled && config->exporter != CONFIG_EXPORTER_NONE) {
+		program->exporter = telemetry_exporter_new(config, error, error_size);
 		if (program->exporter == NULL)
 			return -1;
 	}
-	program->tracer = tracer_new(
-		program->config, program->exporter, traceparent, tracestate, error, error_size);
+	program->tracer = tracer_new(config, program->exporter, config->traceparent,
+		config->tracestate, error, error_size);
 	return program->tracer != NULL ? 0 : -1;
 }
 

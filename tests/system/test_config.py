@@ -237,6 +237,27 @@ def test_the_same_from_a_flag_or_a_variable_of_ours_is_an_error(lab, flag, env):
     assert "hunter2" not in line and "must be" in line
 
 
+def test_line_ends_around_values_are_none_of_them(lab):
+    """Variables as they come out of files: for us, for the collector, for the spans."""
+    collector = lab.collector()
+    parent = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    link = lab.link("stdio", args=["--batch-delay=10ms"], env={
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f" {collector.url}/x\r\n",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer abc,bad,x-team=blue\n",
+        "OTEL_TRACES_EXPORTER": "otlp\n", "SIDESPAN_SERVICE_NAME": "\tmine\n",
+        "TRACEPARENT": parent + "\n", "TRACESTATE": "\na=1\n"})
+    link.call({"id": 1, "method": "m"}, {"id": 1, "result": {}})
+    span = collector.wait_spans(1)[0]
+    request = collector.requests[0]
+    assert request.path == "/x/v1/traces" and request.headers["x-team"] == "blue"
+    assert request.headers["authorization"] == "Bearer abc"
+    assert span.resource["service.name"] == "mine" and span.trace_id == "a" * 32
+    assert span.trace_state == "a=1"
+    link.finish()
+    assert link.sidespan.log("warn") == ["OTEL_EXPORTER_OTLP_HEADERS: ***: a pair has no =; "
+                                         "the others are taken"]
+
+
 def test_empty_variables_are_unset(lab):
     env = {"SIDESPAN_LOG_LEVEL": "", "OTEL_SERVICE_NAME": "", "OTEL_SDK_DISABLED": "",
            "OTEL_TRACES_SAMPLER": "", "SIDESPAN_ENV": ""}

@@ -823,8 +823,8 @@ START_TEST(test_config_memory)
 		"--", "codex", "app-server"};
 	char variables[][64] = {"OTEL_RESOURCE_ATTRIBUTES=service.name=n,a=z", "X=y",
 		"OTEL_EXPORTER_OTLP_HEADERS=e=f", "SIDESPAN_LISTEN=ws://localhost:0",
-		"OTEL_PROPAGATORS=none", "OTEL_EXPORTER_OTLP_ENDPOINT=http://u@h"};
-	char *argv[16] = {NULL}, *environment[8] = {NULL};
+		"OTEL_PROPAGATORS=none", "OTEL_EXPORTER_OTLP_ENDPOINT=http://u@h", "TRACEPARENT=x", "TRACESTATE=y"};
+	char *argv[16] = {NULL}, *environment[9] = {NULL};
 	int refused;
 	long n = 0;
 	int i;
@@ -832,7 +832,7 @@ START_TEST(test_config_memory)
 	for (i = 0; i < 10; i++)
 		argv[i] = text[i];
 	argv[2] = file;
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 8; i++)
 		environment[i] = variables[i];
 	do
 		config_load_once(argv, 10, environment, &refused, n++);

@@ -226,6 +226,9 @@ static const struct {
 	{OPTION_AT_semconv, {"OTEL_SEMCONV_STABILITY_OPT_IN=http, rpc/dup ,rpc"}, "rpc/dup", NULL},
 	{OPTION_AT_semconv, {"OTEL_SEMCONV_STABILITY_OPT_IN=http/dup,database"}, "legacy", NULL},
 	{OPTION_AT_semconv, {"OTEL_SEMCONV_STABILITY_OPT_IN=rpcs"}, "legacy", NULL},
+	{OPTION_AT_semconv, {"OTEL_SEMCONV_STABILITY_OPT_IN=rpc\nhttp"}, "legacy",
+		"OTEL_SEMCONV_STABILITY_OPT_IN: \"rpc?http\": it has a line break; must be a "
+		"list\n"},
 
 	{OPTION_AT_propagation_extract, {"OTEL_PROPAGATORS="}, "true", NULL},
 	{OPTION_AT_propagation_extract, {"OTEL_PROPAGATORS=baggage, TraceContext"}, "true", NULL},
@@ -280,6 +283,90 @@ START_TEST(test_env_otel)
 				      strchr(load.warnings, '\n')[1] == '\0',
 			"%s", load.warnings);
 	config_case_done(&load);
+}
+END_TEST
+
+#define BLANKS " \t\r\n"
+
+/* Blanks and line ends around a value are none of it; nothing is said of them. */
+START_TEST(test_env_trimmed)
+{
+	static const char *const variables[] = {"OTEL_SDK_DISABLED=" BLANKS "true" BLANKS,
+		"OTEL_SERVICE_NAME=\n a b\r\n", "OTEL_RESOURCE_ATTRIBUTES=x=y , z=w\n",
+		"OTEL_TRACES_EXPORTER=none\n", "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:1/x\r\n",
+		"OTEL_EXPORTER_OTLP_HEADERS=a=Bearer%20geheim \n", "OTEL_BSP_SCHEDULE_DELAY= 100\n",
+		"OTEL_TRACES_SAMPLER=traceidratio\n", "OTEL_TRACES_SAMPLER_ARG=0.5\n",
+		"OTEL_SEMCONV_STABILITY_OPT_IN=http,rpc\n", "OTEL_PROPAGATORS=none\n",
+		"OTEL_EXPORTER_OTLP_PROTOCOL=http/json\n", "OTEL_CONFIG_FILE=\n",
+		"OTEL_LOG_LEVEL= \t", "SIDESPAN_ENV=staging\n",
+		"SIDESPAN_INFLIGHT_MAX=" BLANKS "9" BLANKS, "SIDESPAN_NOTHING=\n",
+		"TRACEPARENT=\n00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n",
+		"TRACESTATE=\ta=1 \r\n", NULL};
+	static const struct {
+		enum option_index index;
+		const char *value;
+	} rows[] = {{OPTION_AT_disabled, "true"}, {OPTION_AT_service_name, "a b"},
+		{OPTION_AT_resource_attributes, "deployment.environment.name=staging,x=y,z=w"},
+		{OPTION_AT_exporter, "none"}, {OPTION_AT_otlp_endpoint, "http://c:1/x"},
+		{OPTION_AT_batch_delay_ms, "100ms"}, {OPTION_AT_sampler, "traceidratio"},
+		{OPTION_AT_sampler_arg, "0.5"}, {OPTION_AT_semconv, "rpc"},
+		{OPTION_AT_propagation_extract, "false"}, {OPTION_AT_inflight_max, "9"}};
+	struct config_case load;
+	char value[256];
+	size_t i;
+
+	config_case_load(&load, env_command, variables);
+	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+	ck_assert_str_eq(load.warnings, "");
+	for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+		value_print(option_at(rows[i].index), load.config, value, sizeof value);
+		ck_assert_str_eq(value, rows[i].value);
+	}
+	ck_assert_str_eq(load.config->otlp_headers.pairs[0].value, "Bearer geheim");
+	ck_assert_str_eq(load.config->traceparent,
+		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+	ck_assert_str_eq(load.config->tracestate, "a=1");
+	config_case_done(&load);
+	config_case_load(&load, env_command, variables + sizeof variables / sizeof *variables - 1);
+	ck_assert_ptr_null(load.config->traceparent);
+	ck_assert_ptr_null(load.config->tracestate);
+	config_case_done(&load);
+}
+END_TEST
+
+static char *const env_untrimmed[] = {(char[]){"A=\n b\nc \r"}, (char[]){"B"}, (char[]){"C="},
+	(char[]){"D=\n"}, (char[]){" E =x=\t"}, (char[]){""}, NULL};
+
+/* What is within stays; entries without a = are no variables. */
+START_TEST(test_env_trim)
+{
+	static const char *const expected[] = {"A=b\nc", "B", "C=", "D=", " E =x=", ""};
+	char **trimmed = env_trim(env_untrimmed);
+	size_t i;
+
+	for (i = 0; i < sizeof expected / sizeof *expected; i++)
+		ck_assert_str_eq(trimmed[i], expected[i]);
+	ck_assert_ptr_null(trimmed[i]);
+	free(trimmed);
+	trimmed = env_trim(env_untrimmed + i);
+	ck_assert_ptr_null(trimmed[0]);
+	free(trimmed);
+}
+END_TEST
+
+/* Secrets get into files as references to variables. */
+START_TEST(test_env_trimmed_in_files)
+{
+	char *file = config_case_file("{\"otlp.headers\": {\"a\": \"Bearer ${TOKEN}\"}}");
+	const char *flags[] = {"--config", file, "--", "server", NULL};
+	static const char *const variables[] = {"TOKEN=geheim\n", NULL};
+	struct config_case load;
+
+	config_case_load(&load, flags, variables);
+	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+	ck_assert_str_eq(load.config->otlp_headers.pairs[0].value, "Bearer geheim");
+	config_case_done(&load);
+	config_case_unlink(file);
 }
 END_TEST
 
@@ -363,6 +450,10 @@ static const struct {
 	{"SIDESPAN_ENV=nowhere", "environment \"nowhere\": no such environment; must be one of "
 				 "development, production, "
 				 "staging"},
+	{"SIDESPAN_SERVICE_NAME=a\nb",
+		"SIDESPAN_SERVICE_NAME: \"a?b\": it has a control character or is not UTF-8; "},
+	{"SIDESPAN_OTLP_HEADERS=a=1\nb=2", "SIDESPAN_OTLP_HEADERS: ***: it has a control "},
+	{"SIDESPAN_OTLP_HEADERS=a=1,geheim", "SIDESPAN_OTLP_HEADERS: ***: a pair has no =; "},
 	{"SIDESPAN_DISABLED=yes", "SIDESPAN_DISABLED: \"yes\": must be true or false"},
 	{"SIDESPAN_RESOURCE_ATTRIBUTES=service.name=x",
 		"SIDESPAN_RESOURCE_ATTRIBUTES: resource.attributes: service.name has an option of "
@@ -391,6 +482,9 @@ int main(void)
 	TCase *tc = tcase_create("env");
 
 	tcase_add_loop_test(tc, test_env_otel, 0, sizeof env_rows / sizeof *env_rows);
+	tcase_add_test(tc, test_env_trimmed);
+	tcase_add_test(tc, test_env_trim);
+	tcase_add_test(tc, test_env_trimmed_in_files);
 	tcase_add_test(tc, test_env_all_covered);
 	tcase_add_test(tc, test_env_propagators_stop_injection);
 	tcase_add_test(tc, test_env_secret);
