@@ -10,9 +10,10 @@ from lib.process import BINARY
 
 
 def pytest_sessionstart(session):
-    # A shell has what it runs in the background ignore these, and what that starts does, too.
+    # A shell has what it runs in the background ignore these, nohup the last; and what they start does.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if not os.access(BINARY, os.X_OK):
         pytest.exit(f"{BINARY} is not there: run make first, or set SIDESPAN", 2)
 
