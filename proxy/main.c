@@ -23,6 +23,7 @@
 #include "proxy/address.h"
 #include "proxy/codec/codec.h"
 #include "proxy/endpoint/child.h"
+#include "proxy/endpoint/inherit.h"
 #include "proxy/explain/explain.h"
 #include "proxy/listener.h"
 #include "proxy/log.h"
@@ -318,8 +319,13 @@ static int main_set_up(struct program *program, char *error, size_t error_size)
 		return -1;
 	program->loop.reaped = main_on_reaped;
 	program->loop.reaped_arg = program;
-	program->children =
-		children_new(program->base, config->child_grace_ms, main_on_child, program);
+	program->children = children_new(program->base,
+		&(struct child_settings){
+			.grace_ms = config->child_grace_ms,
+			.environment = environ,
+			.otlp_headers = config->child_inherit_otlp_headers,
+		},
+		main_on_child, program);
 	program->loop.children = program->children;
 	return program->children != NULL ? 0 : -1;
 }
@@ -438,7 +444,7 @@ int main(int argc, char **argv, char **environment)
 	struct program program = {.status = EXIT_SUCCESS};
 	char error[CONFIG_ERROR_SIZE];
 
-	if (main_fill_stdio() != 0 || child_note_inherited() != 0)
+	if (main_fill_stdio() != 0 || inherit_note() != 0)
 		return MAIN_EXIT_FAILURE; /* nobody could be told */
 
 	switch (config_load(

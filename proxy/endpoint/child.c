@@ -4,23 +4,17 @@
  */
 #include "proxy/endpoint/child.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/queue.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef SYS_close_range
-#define SYS_close_range 436 /* the same on all architectures */
-#endif
-#define CHILD_CLOSE_RANGE_CLOEXEC (1u << 2) /* linux/close_range.h, not everywhere installed */
+#include "proxy/endpoint/inherit.h"
 
 enum child_state {
 	CHILD_RUNNING,
@@ -42,6 +36,7 @@ struct children {
 	struct event_base *base;
 	struct event *on_sigchld;
 	int64_t grace_ms;
+	char **environment; /* owned, but not its strings */
 	child_hook *hook;
 	void *arg;
 	LIST_HEAD(, child) list;
@@ -211,89 +206,24 @@ static void children_on_sigchld(int fd, short what, void *arg)
 	}
 }
 
-/* ---- what we were started with ---- */
-
-#define CHILD_INHERITED_MAX 256 /* further ones are not passed on */
-
-static int child_inherited[CHILD_INHERITED_MAX];
-static size_t child_inherited_count;
-static sigset_t child_blocked; /* no signal until noted */
-static sigset_t child_ignored;
-
-static void child_note_signals(void)
-{
-	struct sigaction action;
-	int signal_number;
-
-	(void)sigprocmask(SIG_BLOCK, NULL, &child_blocked); /* only asks */
-	for (signal_number = 1; signal_number < NSIG; signal_number++)
-		if (sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
-			(void)sigaddset(&child_ignored, signal_number); /* it is a valid one */
-}
-
-int child_note_inherited(void)
-{
-	DIR *list = opendir("/proc/self/fd");
-	struct dirent *entry;
-
-	child_note_signals();
-	if (list == NULL)
-		return errno == ENOENT ? 0 : -1; /* no /proc: a command gets none but 0, 1 and 2 */
-	while ((entry = readdir(list)) != NULL) {
-		int fd = (int)strtol(entry->d_name, NULL, 10); /* "." and ".." give 0 */
-
-		if (fd > STDERR_FILENO && fd != dirfd(list) && fcntl(fd, F_GETFD) == 0 &&
-			child_inherited_count < CHILD_INHERITED_MAX)
-			child_inherited[child_inherited_count++] = fd;
-	}
-	return closedir(list);
-}
-
-/* In the new process: libraries do not mark all of their descriptors close-on-exec, so we do. */
-static void child_keep_inherited(int report_fd)
-{
-	size_t i;
-
-	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, CHILD_CLOSE_RANGE_CLOEXEC);
-	for (i = 0; i < child_inherited_count; i++)
-		if (child_inherited[i] != report_fd)
-			(void)fcntl(child_inherited[i], F_SETFD, 0); /* may be closed by now */
-}
-
-/*
- * In the new process: signals that we have come to catch or ignore get the meaning that they had
- * for us at the start. Those that are caught become standard ones by the exec.
- */
-static void child_keep_signals(void)
-{
-	struct sigaction standard = {.sa_handler = SIG_DFL}, ignored = {.sa_handler = SIG_IGN};
-	int signal_number;
-
-	(void)sigaction(SIGPIPE, &standard, NULL); /* we ignore it */
-	for (signal_number = 1; signal_number < NSIG; signal_number++)
-		if (sigismember(&child_ignored, signal_number) == 1)
-			(void)sigaction(signal_number, &ignored, NULL);
-	(void)sigprocmask(SIG_SETMASK, &child_blocked, NULL);
-}
-
 /* ---- starting ---- */
 
 /*
  * In the new process, between fork and exec: only async-signal-safe calls. The errno of a failed
  * exec goes to the parent through report_fd, which a successful exec closes.
  */
-static _Noreturn void child_exec(
-	char *const *command, int stdin_fd, int stdout_fd, int report_fd, pid_t parent)
+static _Noreturn void child_exec(const struct children *children, char *const *command,
+	int stdin_fd, int stdout_fd, int report_fd, pid_t parent)
 {
 	int error;
 
 	(void)setpgid(0, 0); /* the parent does the same; either may be first */
-	child_keep_signals();
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		_exit(127); /* the parent has died in the meantime: nobody is there to be told */
-	child_keep_inherited(report_fd);
-	if (dup2(stdin_fd, STDIN_FILENO) >= 0 && dup2(stdout_fd, STDOUT_FILENO) >= 0)
-		(void)execvp(command[0], command); /* returns only on failure */
+	if (dup2(stdin_fd, STDIN_FILENO) >= 0 && dup2(stdout_fd, STDOUT_FILENO) >= 0) {
+		inherit_restore(report_fd);
+		(void)execvpe(command[0], command, children->environment); /* it has failed */
+	}
 	error = errno;
 	if (write(report_fd, &error, sizeof error) != sizeof error)
 		_exit(126);
@@ -370,7 +300,7 @@ enum child_failure child_spawn(
 		goto out;
 	child->pid = fork();
 	if (child->pid == 0)
-		child_exec(command, pipes[0][0], pipes[1][1], pipes[2][1], parent);
+		child_exec(children, command, pipes[0][0], pipes[1][1], pipes[2][1], parent);
 	if (child->pid < 0)
 		goto out;
 	(void)setpgid(child->pid, child->pid); /* an error means that it did so itself */
@@ -399,7 +329,7 @@ out:
 /* ---- the list ---- */
 
 struct children *children_new(
-	struct event_base *base, int64_t grace_ms, child_hook *hook, void *arg)
+	struct event_base *base, const struct child_settings *settings, child_hook *hook, void *arg)
 {
 	struct children *children = calloc(1, sizeof *children);
 	sigset_t sigchld;
@@ -410,12 +340,14 @@ struct children *children_new(
 	(void)sigaddset(&sigchld, SIGCHLD);
 	(void)sigprocmask(SIG_UNBLOCK, &sigchld, NULL); /* whoever started us may have blocked it */
 	children->base = base;
-	children->grace_ms = grace_ms;
+	children->grace_ms = settings->grace_ms;
 	children->hook = hook;
 	children->arg = arg;
+	children->environment = inherit_environment(settings->environment, settings->otlp_headers);
 	LIST_INIT(&children->list);
 	children->on_sigchld = evsignal_new(base, SIGCHLD, children_on_sigchld, children);
-	if (children->on_sigchld == NULL || event_add(children->on_sigchld, NULL) != 0) {
+	if (children->environment == NULL || children->on_sigchld == NULL ||
+		event_add(children->on_sigchld, NULL) != 0) {
 		children_free(children);
 		return NULL;
 	}
@@ -436,5 +368,6 @@ void children_free(struct children *children)
 	}
 	if (children->on_sigchld != NULL)
 		event_free(children->on_sigchld);
+	free(children->environment);
 	free(children);
 }

@@ -17,15 +17,14 @@ struct children;
 /* Called from the loop when a child has ended. owner: as given to child_spawn, or NULL. */
 typedef void child_hook(void *arg, void *owner, int status);
 
-/*
- * Remembers what we were started with: a command inherits these descriptors, as it would without
- * us, and none of our own; the same signals are ignored and blocked for it. To be called first
- * thing. 0, or -1 (errno).
- */
-int child_note_inherited(void);
+struct child_settings {
+	int64_t grace_ms;
+	char *const *environment; /* ours; the strings stay borrowed */
+	bool otlp_headers;        /* the headers for the collector stay in the environment */
+};
 
-struct children *children_new(
-	struct event_base *base, int64_t grace_ms, child_hook *hook, void *arg);
+struct children *children_new(struct event_base *base, const struct child_settings *settings,
+	child_hook *hook, void *arg);
 /* Kills and reaps whatever is left; does not call hooks. */
 void children_free(struct children *children);
 
@@ -37,8 +36,9 @@ enum child_failure {
 };
 
 /*
- * Starts command (NULL-terminated, searched in PATH). On CHILD_STARTED *read_fd and *write_fd are
- * the caller's, non-blocking and close-on-exec. Otherwise errno says why.
+ * Starts command (NULL-terminated, searched in PATH), which finds what inherit.h says. On
+ * CHILD_STARTED *read_fd and *write_fd are the caller's, non-blocking and close-on-exec. Otherwise
+ * errno says why.
  */
 enum child_failure child_spawn(
 	struct children *children, char *const *command, void *owner, int *read_fd, int *write_fd);

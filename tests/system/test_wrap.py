@@ -75,6 +75,21 @@ def test_command_lives_where_we_do(lab):
     assert hello["stderr"] == os.readlink(f"/proc/{program.pid}/fd/2")
 
 
+SECRETS = {"SIDESPAN_LOG_LEVEL": "debug", "SIDESPAN_OTLP_HEADERS": "authorization=ours"}
+HEADERS = {f"OTEL_EXPORTER_OTLP_{name}HEADERS": "authorization=ours"
+           for name in ("", "TRACES_", "METRICS_", "LOGS_")}
+OTHERS = {"TRACEPARENT": "00-" + "a" * 32 + "-" + "b" * 16 + "-01", "TRACESTATE": "a=1",
+          "OTEL_SERVICE_NAME": "shop", "EMPTY": ""}
+
+
+@pytest.mark.parametrize("listen", ["stdio", "unix"])
+@pytest.mark.parametrize("args", [[], ["--child-inherit-otlp-headers"]])
+def test_command_gets_no_secret_of_ours(lab, listen, args):
+    link = lab.link(listen, "stdio", args=args, env={**SECRETS, **HEADERS, **OTHERS})
+    expected = {**lab.environment(), **OTHERS, **(HEADERS if args else {})}
+    assert link.puppet.hello["env"] == expected
+
+
 def test_command_inherits_no_descriptors(lab):
     link = lab.traced("stdio")
     # 0 to 2, the puppet's control socket and the directory that it reads for this

@@ -15,12 +15,14 @@
 #include <unistd.h>
 
 #include "proxy/endpoint/child.h"
+#include "proxy/endpoint/inherit.h"
 #include "tests/unit/unit.h"
 
 enum { ENDS_MAX = 32, LONG_MS = 60000 };
 
 struct nursery {
 	struct event_base *base;
+	struct child_settings settings;
 	struct children *children;
 	struct {
 		void *owner;
@@ -44,10 +46,11 @@ static void nursery_hook(void *arg, void *owner, int status)
 static void nursery_open(struct nursery *nursery, int64_t grace_ms)
 {
 	memset(nursery, 0, sizeof *nursery);
+	nursery->settings = (struct child_settings){.grace_ms = grace_ms, .environment = environ};
 	ck_assert(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
 	nursery->base = event_base_new();
 	ck_assert_ptr_nonnull(nursery->base);
-	nursery->children = children_new(nursery->base, grace_ms, nursery_hook, nursery);
+	nursery->children = children_new(nursery->base, &nursery->settings, nursery_hook, nursery);
 	ck_assert_ptr_nonnull(nursery->children);
 }
 
@@ -282,11 +285,12 @@ END_TEST
 
 START_TEST(test_no_memory_new)
 {
+	struct child_settings settings = {.grace_ms = LONG_MS, .environment = environ};
 	struct event_base *base = event_base_new();
 	struct children *children;
 
-	unit_alloc_fail_after(0);
-	children = children_new(base, LONG_MS, nursery_hook, NULL);
+	unit_alloc_fail_after(_i);
+	children = children_new(base, &settings, nursery_hook, NULL);
 	unit_alloc_fail_never();
 	ck_assert_ptr_null(children);
 	children_free(NULL);
@@ -338,7 +342,7 @@ START_TEST(test_found)
 	ck_assert_int_eq(sigprocmask(SIG_BLOCK, &mask, NULL), 0);
 	ck_assert(signal(SIGTERM, SIG_IGN) != SIG_ERR);
 	ck_assert(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
-	ck_assert_int_eq(child_note_inherited(), 0);
+	ck_assert_int_eq(inherit_note(), 0);
 	ck_assert(signal(SIGTERM, nothing) != SIG_ERR);
 	nursery_open(&nursery, LONG_MS); /* ignores SIGPIPE */
 	shell_start(&nursery, found_rows[_i].script, &nursery, &read_fd, &write_fd);
@@ -388,7 +392,7 @@ START_TEST(test_inherited)
 	ck_assert_int_eq(dup2(STDIN_FILENO, GONE), GONE);
 	ck_assert_int_eq(dup3(STDIN_FILENO, MARKED, O_CLOEXEC), MARKED);
 	if (_i == 1)
-		ck_assert_int_eq(child_note_inherited(), 0);
+		ck_assert_int_eq(inherit_note(), 0);
 	close(GONE);
 	ck_assert_int_eq(dup2(STDIN_FILENO, SINCE), SINCE);
 	nursery_open(&nursery, LONG_MS);
@@ -621,7 +625,7 @@ START_TEST(test_free)
 		child_leave(nursery.children, &nursery);
 	children_free(nursery.children);
 	ck_assert_uint_eq(nursery.end_count, 0);
-	nursery.children = children_new(nursery.base, LONG_MS, nursery_hook, &nursery);
+	nursery.children = children_new(nursery.base, &nursery.settings, nursery_hook, &nursery);
 	read_text(&nursery, read_fd, text, sizeof text, false); /* nobody holds it open */
 	ck_assert_str_eq(text, "");
 	close(read_fd);
@@ -639,7 +643,7 @@ START_TEST(test_our_death)
 	pid_t we;
 
 	ck_assert_int_eq(pipe2(held, 0), 0);
-	ck_assert_int_eq(child_note_inherited(), 0);
+	ck_assert_int_eq(inherit_note(), 0);
 	we = fork();
 	ck_assert_int_ge(we, 0);
 	if (we == 0) {
@@ -667,7 +671,7 @@ int main(void)
 	tcase_add_test(tc, test_conversation);
 	tcase_add_loop_test(tc, test_spawn, 0, COUNT(spawn_rows));
 	tcase_add_loop_test(tc, test_no_resources, 0, 7);
-	tcase_add_test(tc, test_no_memory_new);
+	tcase_add_loop_test(tc, test_no_memory_new, 0, 2);
 	tcase_add_loop_test(tc, test_found, 0, COUNT(found_rows));
 	tcase_add_test(tc, test_stderr);
 	tcase_add_loop_test(tc, test_inherited, 0, 2);
