@@ -49,14 +49,13 @@ static inline void batch_begin_span(struct batch *batch, const struct batch_form
 	}
 }
 
-enum batch_outcome batch_append(
-	struct batch *batch, const struct batch_format *format, const struct span *span)
+/* Takes count spans that have been appended to the body, or undoes that. */
+static inline enum batch_outcome batch_take(
+	struct batch *batch, const struct batch_format *format, size_t before, size_t count)
 {
 	struct text *body = &batch->body;
-	size_t before = body->size, size;
+	size_t size;
 
-	batch_begin_span(batch, format);
-	format->append(body, span);
 	(void)text_room(body, format->suffix_size); /* a failure is in body->error */
 	if (body->error != TEXT_OK)
 		return batch_undo(batch, before, body->error);
@@ -67,11 +66,34 @@ enum batch_outcome batch_append(
 			return batch_undo(batch, before, TEXT_TOO_LARGE);
 		if (size > format->request_bytes_max)
 			return batch_undo(batch, before, TEXT_TOO_LARGE);
-		batch->span_count++;
+		batch->span_count += count;
 		return BATCH_FULL;
 	}
-	batch->span_count++;
+	batch->span_count += count;
 	return batch->span_count >= format->spans_max ? BATCH_FULL : BATCH_APPENDED;
+}
+
+enum batch_outcome batch_append(
+	struct batch *batch, const struct batch_format *format, const struct span *span)
+{
+	size_t before = batch->body.size;
+
+	batch_begin_span(batch, format);
+	format->append(&batch->body, span);
+	return batch_take(batch, format, before, 1);
+}
+
+enum batch_outcome batch_append_made(struct batch *batch, const struct batch_format *format,
+	const struct text *spans, size_t count)
+{
+	size_t before = batch->body.size;
+
+	assert(format->separator == '\0' && count > 0);
+	if (batch->span_count > 0 && batch->span_count + count > format->spans_max)
+		return BATCH_OVERFLOW;
+	batch_begin_span(batch, format);
+	text_append(&batch->body, spans->bytes, spans->size);
+	return batch_take(batch, format, before, count);
 }
 
 void batch_seal(struct batch *batch, const struct batch_format *format)

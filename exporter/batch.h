@@ -41,6 +41,10 @@ void batch_free(struct batch *batch);
 enum batch_outcome batch_append(
 	struct batch *batch, const struct batch_format *format, const struct span *span);
 
+/* The same for count spans that have been made texts already, of a format without separators. */
+enum batch_outcome batch_append_made(struct batch *batch, const struct batch_format *format,
+	const struct text *spans, size_t count);
+
 /* Ends the text. The batch has at least one span; cannot fail. */
 void batch_seal(struct batch *batch, const struct batch_format *format);
 

@@ -1,12 +1,13 @@
 /*
  * Delivery of finished spans: the seam between the event loop and the exporter's thread.
  *
- * The loop appends to the open batch, which nobody else sees. A sealed batch goes into the waiting
- * queue under the mutex; when that is over a limit its oldest go. The thread takes one batch at a
- * time, has it delivered, counts the verdict, and puts the memory back for the next open batch.
+ * The loop appends to the open batch, which nobody else sees. On the console spans wait for the
+ * rest of their trace before that (console/gathering.h). A sealed batch goes into the waiting queue
+ * under the mutex; when that is over a limit its oldest go. The thread takes one batch at a time,
+ * has it delivered, counts the verdict, and puts the memory back for the next open batch.
  *
  * Every span is counted from the moment it is sealed or dropped until its verdict, all under the
- * same mutex; those of the open batch are added when the counters are read.
+ * same mutex; those before that are added when the counters are read.
  *
  * At the stop the thread gets a deadline and ends when the queue is empty or the deadline is over.
  * What can fail is memory, and that loses spans, never the program.
@@ -23,12 +24,13 @@
 
 #include "exporter/batch.h"
 #include "exporter/console/console.h"
-#include "exporter/otlp/delivery.h"
 #include "exporter/console/forest.h"
+#include "exporter/console/gathering.h"
+#include "exporter/console/screen.h"
+#include "exporter/otlp/delivery.h"
 #include "exporter/otlp/otlp.h"
 #include "exporter/queue.h"
 #include "exporter/report.h"
-#include "exporter/console/screen.h"
 #include "exporter/verify.h"
 
 /* So many emptied batches are kept with their memory; fresh pages cost more than the encoding. */
@@ -42,6 +44,8 @@ struct exporter {
 
 	/* the loop's */
 	struct batch *open; /* owned; NULL: none yet */
+	bool gathers;       /* spans wait for their trace */
+	struct gathering gathering;
 	bool started, stopped;
 	pthread_t thread;
 
@@ -244,6 +248,80 @@ static void *exporter_run(void *arg)
 	return NULL;
 }
 
+/* --- from spans to batches: the loop --- */
+
+static void exporter_drop(struct exporter *exporter, uint64_t *counter, size_t span_count)
+{
+	exporter_lock(exporter);
+	exporter->counters.created += span_count;
+	*counter += span_count;
+	exporter_unlock(exporter);
+}
+
+static struct batch *exporter_spare(struct exporter *exporter)
+{
+	struct batch *batch;
+
+	exporter_lock(exporter);
+	batch = queue_pop(&exporter->spares);
+	exporter_unlock(exporter);
+	return batch != NULL ? batch : batch_new();
+}
+
+/* The open batch, or a new one; NULL when memory is short. */
+static inline struct batch *exporter_open(struct exporter *exporter)
+{
+	if (exporter->open == NULL)
+		exporter->open = exporter_spare(exporter);
+	return exporter->open;
+}
+
+static inline enum batch_outcome exporter_append(struct exporter *exporter, const struct span *span)
+{
+	struct batch *batch = exporter_open(exporter);
+
+	return batch != NULL ? batch_append(batch, &exporter->format, span) : BATCH_NO_MEMORY;
+}
+
+/* What follows from it, once a batch that overflows has been sealed and all tried again. */
+static void exporter_appended(
+	struct exporter *exporter, enum batch_outcome outcome, size_t span_count)
+{
+	switch (outcome) {
+	case BATCH_APPENDED:
+		return;
+	case BATCH_FULL:
+		exporter_seal(exporter);
+		return;
+	case BATCH_TOO_LARGE:
+	case BATCH_OVERFLOW: /* cannot be: the batch is empty */
+		exporter_drop(exporter, &exporter->counters.dropped_too_large, span_count);
+		return;
+	case BATCH_NO_MEMORY:
+		exporter_drop(exporter, &exporter->counters.dropped_memory, span_count);
+		return;
+	}
+}
+
+/* Of the gathering: spans of a trace that need not wait any longer. */
+static void exporter_on_release(void *arg, const struct text *records, size_t span_count)
+{
+	struct exporter *exporter = arg;
+	struct batch *batch = exporter_open(exporter);
+	enum batch_outcome outcome = BATCH_NO_MEMORY;
+
+	if (batch != NULL)
+		outcome = batch_append_made(batch, &exporter->format, records, span_count);
+	if (outcome == BATCH_OVERFLOW) {
+		exporter_seal(exporter);
+		batch = exporter_open(exporter);
+		outcome = batch == NULL ? BATCH_NO_MEMORY
+					: batch_append_made(
+						  batch, &exporter->format, records, span_count);
+	}
+	exporter_appended(exporter, outcome, span_count);
+}
+
 /* --- making one --- */
 
 static size_t exporter_min(size_t a, size_t b)
@@ -265,6 +343,20 @@ static void exporter_set_limits(struct exporter *exporter, const struct exporter
 	format->request_bytes_max = config->request_bytes_max;
 }
 
+static void exporter_set_gathering(struct exporter *exporter, const struct exporter_config *config)
+{
+	struct gathering_limits limits = {
+		.spans_max = exporter->queue_spans_max,
+		/* of text, as is bytes_max: all of it may be one batch */
+		.bytes_max = exporter_min(
+			exporter->queue_bytes_max / 4, exporter->format.request_bytes_max),
+		.wait_ms = config->console_wait_ms,
+	};
+
+	exporter->gathers = config->console_wait_ms > 0;
+	gathering_init(&exporter->gathering, &limits, exporter_on_release, exporter);
+}
+
 static int exporter_set_format(struct exporter *exporter, const struct exporter_config *config)
 {
 	struct batch_format *format = &exporter->format;
@@ -279,8 +371,10 @@ static int exporter_set_format(struct exporter *exporter, const struct exporter_
 	exporter_set_limits(exporter, config);
 	format->append = console_append_span;
 	format->prefix = format->suffix = "";
-	if (exporter->target == EXPORTER_CONSOLE)
+	if (exporter->target == EXPORTER_CONSOLE) {
+		exporter_set_gathering(exporter, config);
 		return 0;
+	}
 	otlp_append_prefix(&exporter->prefix, &origin);
 	if (exporter->prefix.error != TEXT_OK)
 		return -1;
@@ -390,31 +484,10 @@ int exporter_start(struct exporter *exporter, char *error, size_t error_size)
 
 /* --- the loop --- */
 
-static void exporter_drop(struct exporter *exporter, uint64_t *counter)
+void exporter_begin(struct exporter *exporter, const struct traceparent *context)
 {
-	exporter_lock(exporter);
-	exporter->counters.created++;
-	++*counter;
-	exporter_unlock(exporter);
-}
-
-static struct batch *exporter_spare(struct exporter *exporter)
-{
-	struct batch *batch;
-
-	exporter_lock(exporter);
-	batch = queue_pop(&exporter->spares);
-	exporter_unlock(exporter);
-	return batch != NULL ? batch : batch_new();
-}
-
-static inline enum batch_outcome exporter_append(struct exporter *exporter, const struct span *span)
-{
-	if (exporter->open == NULL)
-		exporter->open = exporter_spare(exporter);
-	if (exporter->open == NULL)
-		return BATCH_NO_MEMORY;
-	return batch_append(exporter->open, &exporter->format, span);
+	if (exporter->gathers && !exporter->stopped)
+		gathering_begin(&exporter->gathering, context->trace_id);
 }
 
 void exporter_submit(struct exporter *exporter, const struct span *span)
@@ -424,7 +497,12 @@ void exporter_submit(struct exporter *exporter, const struct span *span)
 	if (exporter->target == EXPORTER_NONE)
 		return;
 	if (exporter->stopped) {
-		exporter_drop(exporter, &exporter->counters.dropped_shutdown);
+		exporter_drop(exporter, &exporter->counters.dropped_shutdown, 1);
+		return;
+	}
+	if (exporter->gathers) {
+		if (gathering_add(&exporter->gathering, span) != 0)
+			exporter_drop(exporter, &exporter->counters.dropped_memory, 1);
 		return;
 	}
 	outcome = exporter_append(exporter, span);
@@ -432,20 +510,7 @@ void exporter_submit(struct exporter *exporter, const struct span *span)
 		exporter_seal(exporter);
 		outcome = exporter_append(exporter, span);
 	}
-	switch (outcome) {
-	case BATCH_APPENDED:
-		return;
-	case BATCH_FULL:
-		exporter_seal(exporter);
-		return;
-	case BATCH_TOO_LARGE:
-	case BATCH_OVERFLOW: /* cannot be: the batch is empty */
-		exporter_drop(exporter, &exporter->counters.dropped_too_large);
-		return;
-	case BATCH_NO_MEMORY:
-		exporter_drop(exporter, &exporter->counters.dropped_memory);
-		return;
-	}
+	exporter_appended(exporter, outcome, 1);
 }
 
 static bool exporter_queue_is_over(const struct exporter *exporter)
@@ -478,10 +543,18 @@ void exporter_seal(struct exporter *exporter)
 	exporter->counters.created += batch->span_count;
 	exporter->counters.pending += batch->span_count;
 	queue_push(&exporter->waiting, batch);
-	exporter_trim_locked(exporter);
+	if (!exporter->stopped) /* what had waited for its trace comes all at once */
+		exporter_trim_locked(exporter);
 	exporter->open = queue_pop(&exporter->spares);
 	(void)pthread_cond_signal(&exporter->changed); /* cannot fail */
 	exporter_unlock(exporter);
+}
+
+void exporter_tick(struct exporter *exporter, int64_t now_ms)
+{
+	if (exporter->gathers)
+		gathering_tick(&exporter->gathering, now_ms);
+	exporter_seal(exporter);
 }
 
 static void exporter_join(struct exporter *exporter, int64_t deadline_ms)
@@ -507,8 +580,9 @@ void exporter_stop(struct exporter *exporter, int64_t deadline_ms)
 
 	if (exporter->stopped)
 		return;
-	exporter_seal(exporter);
 	exporter->stopped = true;
+	gathering_end(&exporter->gathering);
+	exporter_seal(exporter);
 	if (exporter->started)
 		exporter_join(exporter, deadline_ms);
 	exporter_lock(exporter);
@@ -522,13 +596,17 @@ void exporter_stop(struct exporter *exporter, int64_t deadline_ms)
 
 void exporter_counters_read(struct exporter *exporter, struct exporter_counters *counters)
 {
-	size_t open_count = exporter->open != NULL ? exporter->open->span_count : 0;
+	size_t open_count = exporter->gathering.span_count;
+
+	if (exporter->open != NULL)
+		open_count += exporter->open->span_count;
 
 	exporter_lock(exporter);
 	*counters = exporter->counters;
 	exporter_unlock(exporter);
 	counters->created += open_count;
 	counters->pending += open_count;
+	counters->trees_unfinished = exporter->gathering.unfinished;
 	if (exporter->delivery != NULL)
 		delivery_requests(exporter->delivery, &counters->requests, &counters->retries);
 }
@@ -539,6 +617,7 @@ void exporter_free(struct exporter *exporter)
 		return;
 	exporter_stop(exporter, 0);
 	delivery_free(exporter->delivery);
+	gathering_done(&exporter->gathering);
 	batch_free(exporter->open);
 	queue_done(&exporter->spares);
 	text_done(&exporter->prefix);

@@ -10,14 +10,16 @@
 /*
  * Delivery of finished spans. exporter_submit() encodes a span at once into the open batch; a
  * batch is sealed when it is full by count or bytes, or by exporter_seal() (the owner's timer), and
- * handed to the exporter's own thread, which compresses, posts, retries and counts verdicts.
+ * handed to the exporter's own thread, which compresses, posts, retries and counts verdicts. On the
+ * console a span waits for its trace before it goes into a batch: see exporter_begin().
  * Nothing here blocks the caller, and nothing here logs: what a person should know goes to the
  * report hook, everything else is a counter.
  *
  * created = sent + rejected + dropped_queue + dropped_refused + dropped_retries + dropped_too_large
  *           + dropped_memory + dropped_shutdown + pending, at any moment.
  *
- * new, start, submit, seal, stop, counters_read and free belong to one thread, the event loop's.
+ * new, start, begin, submit, seal, tick, stop, counters_read and free belong to one thread, the
+ * event loop's.
  *
  * The program must ignore SIGPIPE: a collector may close a connection that exporter_free() closes.
  *
@@ -51,6 +53,8 @@ struct exporter_config {
 	int64_t retry_initial_ms;
 	int64_t retry_max_ms;
 	int console_fd; /* EXPORTER_CONSOLE: where the trees are written */
+	/* longest wait of a span for the rest of its trace; 0: none, even for a moment */
+	int64_t console_wait_ms;
 	bool console_color;
 	bool console_numbered; /* traces go by numbers, not by their ids */
 	/* resource attributes (service.name among them) and the instrumentation scope */
@@ -75,6 +79,7 @@ struct exporter_counters {
 	uint64_t dropped_shutdown; /* still waiting when the deadline of exporter_stop() passed */
 	uint64_t pending;
 	uint64_t requests, retries; /* POSTs made; of these, repeated ones */
+	uint64_t trees_unfinished;  /* shown on the console while spans of the trace were open */
 };
 
 struct exporter;
@@ -85,11 +90,20 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 /* Starts the thread; separate from _new so that a program may fork in between. 0 or -1. */
 int exporter_start(struct exporter *exporter, char *error, size_t error_size);
 
+/*
+ * A span of that trace has begun: what the console shows of the trace waits for its end, so that it
+ * is one tree. The span has begun set when it is submitted, as it must be. Only the console cares.
+ */
+void exporter_begin(struct exporter *exporter, const struct traceparent *context);
+
 /* Takes a copy of the span (encoded). Never blocks on the collector; on failure counts. */
 void exporter_submit(struct exporter *exporter, const struct span *span);
 
 /* Hands the open batch to the thread if it has any span. */
 void exporter_seal(struct exporter *exporter);
+
+/* Gives up waiting for traces that go on for longer than console_wait_ms, then seals. */
+void exporter_tick(struct exporter *exporter, int64_t now_ms);
 
 /*
  * Seals, lets the thread deliver for at most deadline_ms, stops it, counts what is left as

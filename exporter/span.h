@@ -90,6 +90,7 @@ struct span {
 	uint8_t parent_span_id[SPAN_ID_SIZE];
 	bool has_parent;
 	bool parent_is_remote;
+	bool begun;                  /* exporter_begin() told of it */
 	struct span_text tracestate; /* size 0: none */
 	struct span_text name;
 	enum span_kind kind;

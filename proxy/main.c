@@ -258,12 +258,14 @@ static void main_on_seal(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	exporter_seal(program->exporter);
+	loop_clock(&program->loop);
+	exporter_tick(program->exporter, (int64_t)(program->loop.now_ns / 1000000));
 }
 
 /* Starts the exporter's thread and the timer that keeps finished spans from waiting too long. */
 static int main_start_exporter(struct program *program, char *error, size_t error_size)
 {
+	bool console = program->config->exporter == CONFIG_EXPORTER_CONSOLE;
 	int64_t ms = program->config->batch_delay_ms;
 	struct timeval period = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
@@ -271,8 +273,10 @@ static int main_start_exporter(struct program *program, char *error, size_t erro
 		return 0;
 	if (exporter_start(program->exporter, error, error_size) != 0)
 		return -1;
-	if (ms == 0)
+	if (ms == 0 && !console)
 		return 0; /* every span is a batch of its own: see telemetry_settings() */
+	if (ms == 0)
+		period.tv_sec = 1; /* there may be spans that wait for their trace */
 	(void)snprintf(error, error_size, "out of memory");
 	program->seal = event_new(program->base, -1, EV_PERSIST, main_on_seal, program);
 	return program->seal != NULL ? event_add(program->seal, &period) : -1;

@@ -135,6 +135,7 @@ static void telemetry_settings(struct exporter_config *settings, const struct co
 		.retry_initial_ms = config->retry_initial_ms,
 		.retry_max_ms = config->retry_max_ms,
 		.console_fd = STDERR_FILENO,
+		.console_wait_ms = config->console_wait_ms,
 		.console_color = telemetry_wants_color(STDERR_FILENO),
 		.scope_name = TELEMETRY_SCOPE,
 		.scope_version = SIDESPAN_VERSION,
@@ -277,6 +278,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"aliases_dropped", followed->aliases_dropped},
 		{"values_dropped", followed->budget.values_dropped},
 		{"events_dropped", followed->budget.events_dropped},
+		{"trees_unfinished", at->trees_unfinished},
 		{"posts", at->requests},
 		{"retries", at->retries},
 	};

@@ -270,14 +270,21 @@ static void forest_format_status(
 	forest_painted(forest, FOREST_RED, message, record->message_size);
 }
 
-/* The parent of a node at the top. Where ids are not shown, only a client's is worth telling. */
+/*
+ * What a node at the top hangs below: a span of the client's program, or one of ours that is shown
+ * elsewhere. Where ids are not shown, only a client's is worth telling.
+ */
 static void forest_format_parent(const struct forest *forest, const struct console_record *record)
 {
-	TEXT_APPEND(forest->trees, "  (parent ");
-	if (forest->style.numbered && !record->parent_is_remote)
-		TEXT_APPEND(forest->trees, "is missing");
+	if (forest->style.numbered && !record->parent_is_remote) {
+		TEXT_APPEND(forest->trees, "  (parent is missing)");
+		return;
+	}
+	if (record->parent_is_remote)
+		TEXT_APPEND(forest->trees, "  (parent ");
 	else
-		forest_format_hex(forest->trees, record->parent_span_id, SPAN_ID_SIZE);
+		TEXT_APPEND(forest->trees, "  (below ");
+	forest_format_hex(forest->trees, record->parent_span_id, SPAN_ID_SIZE);
 	TEXT_APPEND(forest->trees, ")");
 }
 

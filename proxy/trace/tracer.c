@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "exporter/exporter.h"
 #include "proxy/trace/follow/claims.h"
 #include "proxy/trace/follow/emit.h"
 #include "proxy/trace/follow/follower.h"
@@ -329,6 +330,8 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 		return;
 	}
 	tracer->counters.requests++;
+	if (request->recorded)
+		exporter_begin(tracer->request_spans.exporter, &request->context);
 	connection_attributes_remember_request(connection->attributes, request, CAPTURE_KEEP_SEEN);
 	if (connection->follower != NULL &&
 		matcher_submits(tracer_rules(tracer, request->method_number)))

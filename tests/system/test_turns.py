@@ -180,3 +180,40 @@ def test_a_profile_of_another_protocol(lab):
     assert spans["lsp.progress"].span_id == told
     assert spans["lsp.progress"].attributes["lsp.title"] == "Build"
     assert spans["lsp.progress"].parent_id == spans["lsp.dispatch command"].span_id
+
+
+def test_console_shows_a_turn_as_one_tree(lab):
+    """However long it takes: nothing of it is shown before its end, then all in one piece."""
+    link = lab.link("unix", env={"OTEL_TRACES_EXPORTER": "console", "OTEL_BSP_SCHEDULE_DELAY": "10"})
+    ask(link, "turn/start")
+    answer(link, {"turn": {"id": "u"}})
+    say(link, turn("started"), item("started"), item("completed", status="completed"))
+    link.client.send({"id": 2, "method": "model/list"})
+    link.server.recv()
+    answer(link, {}, identity=2)
+    link.sidespan.wait_line("app_server.request model/list")  # a trace of its own, shown after that
+    assert not any("turn/start" in line or "item" in line for line in link.sidespan.lines)
+    say(link, turn("completed", status="completed"))
+    link.sidespan.wait_line("app_server.item")
+    link.finish()
+    lines = link.sidespan.lines
+    first = lines.index(f"trace {TRACE}")
+    names = [line.split("app_server.")[1].split("  ")[0] for line in lines[first + 1:first + 5]]
+    assert names == ["request turn/start", "dispatch turn_input", "turn", "item commandExecution"]
+    assert lines.count(f"trace {TRACE}") == 1
+    assert sum("(parent " in line for line in lines) == 1
+    assert not any("(below " in line for line in lines)
+
+
+def test_console_waits_no_longer_than_it_should(lab):
+    """A turn that goes on is shown as far as it has come; the rest says where it belongs."""
+    link = lab.link("unix", args=["--console-wait=1ms"],
+                    env={"OTEL_TRACES_EXPORTER": "console", "OTEL_BSP_SCHEDULE_DELAY": "10"})
+    ask(link, "turn/start")
+    answer(link, {"turn": {"id": "u"}})
+    say(link, turn("started"))
+    link.sidespan.wait_line("dispatch turn_input")
+    say(link, turn("completed", status="completed"))
+    link.sidespan.wait_line(r"app_server\.turn .*\(below [0-9a-f]{16}\)")
+    link.finish()
+    assert link.sidespan.accounting("traffic")["trees_unfinished"] == 1

@@ -82,6 +82,7 @@ struct kept {
 struct exporter {
 	struct kept spans[CONVERSATION_SPANS_MAX];
 	size_t count;
+	size_t begun_count; /* told by exporter_begin(), not submitted yet */
 };
 
 struct span_shared {
@@ -171,10 +172,17 @@ static inline void kept_check_keys(const struct span *span)
 				"%s twice in a span", span->attributes[i].key);
 }
 
+void exporter_begin(struct exporter *exporter, const struct traceparent *context)
+{
+	MUST((context->flags & TRACE_FLAG_SAMPLED) != 0, "not of a trace that is recorded");
+	exporter->begun_count++;
+}
+
 void exporter_submit(struct exporter *exporter, const struct span *span)
 {
 	struct kept *kept = &exporter->spans[exporter->count];
 
+	MUST(!span->begun || exporter->begun_count-- > 0, "submitted, but was not begun");
 	if (exporter->count++ == CONVERSATION_SPANS_MAX)
 		abort();
 	kept_check_keys(span);
@@ -274,6 +282,7 @@ static inline void conversation_shut_down(struct conversation *talk)
 	for (i = 1; i <= CONVERSATION_CONNECTIONS_MAX; i++)
 		conversation_leave(talk, i, TRACER_SHUTDOWN);
 	tracer_end(talk->tracer, talk->now_ns);
+	MUST(talk->exporter->begun_count == 0, "a span that was begun was not submitted");
 	talk->no_memory = tracer_counters(talk->tracer)->no_memory +
 			  tracer_follow_counters(talk->tracer)->no_memory;
 }

@@ -76,15 +76,15 @@ static const struct {
 			"   └─ child  1 ns  server\n"},
 	/* a parent of an earlier batch, of another trace, in a circle, one's own, behind a circle
 	 */
-	{{{1, 1, 0xab, 1, 1, "a"}}, TRACE_1 "└─ a  1 ns  server  (parent ab00000000000000)\n"},
+	{{{1, 1, 0xab, 1, 1, "a"}}, TRACE_1 "└─ a  1 ns  server  (below ab00000000000000)\n"},
 	{{{1, 1, 0, 1, 1, "a"}, {2, 2, 1, 2, 1, "b"}}, TRACE_1
-		"└─ a  1 ns  server\n" TRACE_2 "└─ b  1 ns  server  (parent 0100000000000000)\n"},
+		"└─ a  1 ns  server\n" TRACE_2 "└─ b  1 ns  server  (below 0100000000000000)\n"},
 	{{{1, 1, 2, 1, 1, "a"}, {1, 2, 1, 2, 1, "b"}},
-		TRACE_1 "└─ a  1 ns  server  (parent 0200000000000000)\n"
+		TRACE_1 "└─ a  1 ns  server  (below 0200000000000000)\n"
 			"   └─ b  1 ns  server\n"},
-	{{{1, 1, 1, 1, 1, "a"}}, TRACE_1 "└─ a  1 ns  server  (parent 0100000000000000)\n"},
+	{{{1, 1, 1, 1, 1, "a"}}, TRACE_1 "└─ a  1 ns  server  (below 0100000000000000)\n"},
 	{{{1, 3, 1, 1, 1, "c"}, {1, 1, 2, 2, 1, "a"}, {1, 2, 1, 3, 1, "b"}},
-		TRACE_1 "└─ a  1 ns  server  (parent 0200000000000000)\n"
+		TRACE_1 "└─ a  1 ns  server  (below 0200000000000000)\n"
 			"   ├─ c  1 ns  server\n"
 			"   └─ b  1 ns  server\n"},
 	/* what a terminal must not get */
@@ -230,7 +230,7 @@ START_TEST(test_events_and_links)
 			"   │  · plan\xef\xbf\xbd  after 0 ns\n"
 			"   └─ item  10 ns  server\n"
 			"         · error  after 1.50 µs  retry=1\n" TRACE_2
-			"└─ earlier  10 ns  server  (parent 0800000000000000)\n");
+			"└─ earlier  10 ns  server  (below 0800000000000000)\n");
 	trees_are(&records, 3, numbered,
 		"trace 1\n"
 		"└─ turn  5.00 µs  server  (parent 0700000000000000)"

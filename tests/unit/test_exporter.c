@@ -1076,12 +1076,13 @@ END_TEST
 
 /* --- console --- */
 
-static void setup_console(struct setup *setup, int fds[2])
+static void setup_console(struct setup *setup, int fds[2], int64_t wait_ms)
 {
 	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
 	setup_open(setup, NULL);
 	setup->config.target = EXPORTER_CONSOLE;
 	setup->config.console_fd = fds[1];
+	setup->config.console_wait_ms = wait_ms;
 	setup->config.queue_spans_max = 100000;
 	setup_new(setup);
 	setup_start(setup);
@@ -1094,7 +1095,7 @@ START_TEST(test_console)
 	ssize_t size;
 	int fds[2];
 
-	setup_console(&setup, fds);
+	setup_console(&setup, fds, 0);
 	submit(&setup, 2);
 	exporter_stop(setup.exporter, 10000);
 	ck_assert_uint_eq(balance(&setup).sent, 2);
@@ -1108,6 +1109,84 @@ START_TEST(test_console)
 }
 END_TEST
 
+/* A span of trace 01..., of that name. */
+static void submit_named(struct setup *setup, const char *name, bool begun)
+{
+	struct span span = {
+		.context.trace_id = {1},
+		.name = {name, strlen(name)},
+		.kind = SPAN_KIND_SERVER,
+		.start_unix_ns = 1,
+		.end_unix_ns = 2,
+		.begun = begun,
+	};
+
+	exporter_submit(setup->exporter, &span);
+}
+
+/* A trace is shown when it has ended, or has gone on for too long, or at the end of all. */
+START_TEST(test_console_waits)
+{
+	static const struct traceparent context = {.trace_id = {1}};
+	static const char expected[] = "trace 01000000000000000000000000000000\n"
+				       "└─ a  1 ns  server\n"
+				       "trace 01000000000000000000000000000000\n"
+				       "├─ b  1 ns  server\n"
+				       "├─ c  1 ns  server\n"
+				       "└─ d  1 ns  server\n";
+	struct setup setup;
+	char text[1024];
+	ssize_t size;
+	int fds[2];
+
+	setup_console(&setup, fds, 1000);
+	exporter_begin(setup.exporter, &context);
+	exporter_begin(setup.exporter, &context);
+	submit_named(&setup, "a", false);
+	exporter_tick(setup.exporter, 500);
+	exporter_tick(setup.exporter, 1499);
+	ck_assert_uint_eq(balance(&setup).pending, 1);
+	ck_assert_uint_eq(balance(&setup).trees_unfinished, 0);
+	exporter_tick(setup.exporter, 1500);
+	ck_assert_uint_eq(balance(&setup).trees_unfinished, 1);
+	submit_named(&setup, "b", true);
+	exporter_tick(setup.exporter, 1600);
+	submit_named(&setup, "c", true);
+	exporter_begin(setup.exporter, &context);
+	submit_named(&setup, "d", false);
+	exporter_stop(setup.exporter, 10000);
+	ck_assert_uint_eq(balance(&setup).sent, 4);
+	ck_assert_uint_eq(balance(&setup).trees_unfinished, 1);
+	size = read(fds[0], text, sizeof text - 1);
+	ck_assert_int_gt(size, 0);
+	text[size] = '\0';
+	ck_assert_str_eq(text, expected);
+	setup_close(&setup);
+}
+END_TEST
+
+/* What waits at the end is not dropped, however full the queue is; what comes later is. */
+START_TEST(test_console_waits_for_all)
+{
+	static const struct traceparent context = {.trace_id = {1}};
+	struct setup setup;
+	unsigned i;
+	int fds[2];
+
+	setup_console(&setup, fds, 1000);
+	exporter_begin(setup.exporter, &context);
+	for (i = 0; i < 900; i++)
+		submit_named(&setup, "x", false);
+	ck_assert_uint_eq(balance(&setup).pending, 900);
+	exporter_stop(setup.exporter, 10000);
+	exporter_begin(setup.exporter, &context);
+	submit_named(&setup, "late", true);
+	ck_assert_uint_eq(balance(&setup).dropped_shutdown, 1);
+	ck_assert_uint_eq(balance(&setup).sent, 900);
+	setup_close(&setup);
+}
+END_TEST
+
 /* Nobody reads: the loop goes on, and the stop keeps its deadline. */
 START_TEST(test_console_blocked)
 {
@@ -1115,7 +1194,7 @@ START_TEST(test_console_blocked)
 	int64_t start_ms;
 	int fds[2];
 
-	setup_console(&setup, fds);
+	setup_console(&setup, fds, 0);
 	submit(&setup, 10000);
 	start_ms = now_ms();
 	exporter_stop(setup.exporter, 200);
@@ -1131,7 +1210,7 @@ START_TEST(test_console_closed)
 	struct setup setup;
 	int fds[2];
 
-	setup_console(&setup, fds);
+	setup_console(&setup, fds, 0);
 	close(fds[0]);
 	submit(&setup, 7);
 	exporter_stop(setup.exporter, 10000);
@@ -1171,6 +1250,8 @@ int main(void)
 	tcase_add_test(tc, test_no_memory_for_exporter);
 	tcase_add_test(tc, test_none);
 	tcase_add_test(tc, test_console);
+	tcase_add_test(tc, test_console_waits);
+	tcase_add_test(tc, test_console_waits_for_all);
 	tcase_add_test(tc, test_console_blocked);
 	tcase_add_test(tc, test_console_closed);
 	return unit_run("exporter", tc);

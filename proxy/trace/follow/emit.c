@@ -212,6 +212,7 @@ void emit_span(
 	struct span made = {
 		.context = span->context,
 		.has_parent = span->has_parent,
+		.begun = true,
 		.tracestate = span->tracestate,
 		.kind = emit_kinds[span->row->kind],
 		.start_unix_ns = span->start_ns + *setup->wall_offset_ns,

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exporter/exporter.h"
 #include "proxy/trace/follow/emit.h"
 #include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/parent.h"
@@ -360,6 +361,8 @@ struct open_span *open_spans_open(struct open_spans *spans, const struct span_op
 	}
 	open_spans_place(spans, span, opening);
 	open_spans_set_defaults(spans, span);
+	if (span->recorded)
+		exporter_begin(spans->setup->exporter, &span->context);
 	spans->setup->counters.opened++;
 	return span;
 }

@@ -1,5 +1,6 @@
 """Processes: the program under test, and the puppet that it wraps."""
 
+import collections
 import json
 import os
 import re
@@ -125,11 +126,12 @@ class Sidespan:
                 found += [int(pid) for pid in file.read().split()]
         return found
 
-    def accounting(self):
-        """The last line at exit: {"created": 3, "sent": 3, ...}."""
-        lines = [line for line in self.log("info") if line.startswith("spans: ")]
+    def accounting(self, kind="spans"):
+        """Of a line at exit, spans: or traffic: {"created": 3, "sent": 3}; 0 is left out there."""
+        lines = [line for line in self.log("info") if line.startswith(f"{kind}:")]
         assert lines, "no accounting in:\n" + "\n".join(self.lines)
-        return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", lines[-1])}
+        return collections.Counter({name: int(value) for name, value
+                                    in re.findall(r"(\w+)=(\d+)", lines[-1])})
 
     def check(self):
         """What holds for every run: no crash, no sanitizer's report, all spans accounted for."""
@@ -139,7 +141,7 @@ class Sidespan:
         if not self.expect_crash:
             died = self.process.returncode
             assert died is None or died >= 0, f"killed by signal {-died}:\n{text}"
-        if any(line.startswith("spans: ") for line in self.log("info")):
+        if any(line.startswith("spans:") for line in self.log("info")):
             count = self.accounting()
             created = count.pop("created")
             for extra in ("posts", "retries"):
