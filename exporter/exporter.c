@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "exporter/batch.h"
+#include "exporter/console/connections.h"
 #include "exporter/console/console.h"
 #include "exporter/console/forest.h"
 #include "exporter/console/gathering.h"
@@ -54,7 +55,9 @@ struct exporter {
 	struct delivery *delivery; /* owned; EXPORTER_OTLP */
 	struct text trees;         /* EXPORTER_CONSOLE */
 	int console_fd;
-	struct forest_style forest_style;
+	struct forest_style forest_style; /* but for the width, which is looked up */
+	struct connections connections;   /* of the style */
+	size_t console_width;
 	uint64_t dropped_queue_told;
 
 	/* shared, under the mutex */
@@ -206,9 +209,13 @@ static enum retry_verdict exporter_print(struct exporter *exporter, const struct
 		[SCREEN_TIMED_OUT] = RETRY_EXHAUSTED,
 	};
 	struct text *trees = &exporter->trees;
+	struct forest_style style = exporter->forest_style;
 
+	if (!style.numbered)
+		style.width = exporter->console_width > 0 ? exporter->console_width
+							  : screen_width(exporter->console_fd);
 	text_rewind(trees, 0);
-	if (forest_format(trees, &batch->body, batch->span_count, exporter->forest_style) != 0)
+	if (forest_format(trees, &batch->body, batch->span_count, style) != 0)
 		return RETRY_NO_MEMORY;
 	return verdicts[screen_write(exporter->console_fd, trees->bytes, trees->size,
 		exporter_console_left_ms, exporter)];
@@ -439,7 +446,9 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 	exporter->forest_style = (struct forest_style){
 		.color = config->console_color,
 		.numbered = config->console_numbered,
+		.connections = config->console_numbered ? NULL : &exporter->connections,
 	};
+	exporter->console_width = config->console_width;
 	if (exporter->target == EXPORTER_NONE)
 		return exporter;
 	if (exporter_set_format(exporter, config) != 0)

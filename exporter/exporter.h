@@ -55,8 +55,10 @@ struct exporter_config {
 	int console_fd; /* EXPORTER_CONSOLE: where the trees are written */
 	/* longest wait of a span for the rest of its trace; 0: none, even for a moment */
 	int64_t console_wait_ms;
+	size_t console_width; /* columns of a line; 0: as many as the terminal has */
 	bool console_color;
-	bool console_numbered; /* traces go by numbers, not by their ids */
+	/* traces go by numbers, not by their ids, and lines are as wide as need be */
+	bool console_numbered;
 	/* resource attributes (service.name among them) and the instrumentation scope */
 	const struct span_attribute *resource;
 	size_t resource_count;

@@ -19,7 +19,7 @@ struct span_shared *span_shared_new(const struct span_attribute *attributes, siz
 	text_init(&shared->otlp, SIZE_MAX / 2);
 	text_init(&shared->console, SIZE_MAX / 2);
 	otlp_append_attributes(&shared->otlp, attributes, count);
-	console_append_attributes(&shared->console, attributes, count);
+	console_append_shared(&shared->console, attributes, count);
 	if (shared->otlp.error == TEXT_OK && shared->console.error == TEXT_OK) {
 		text_fit(&shared->otlp);
 		text_fit(&shared->console);

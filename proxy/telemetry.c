@@ -21,6 +21,7 @@
 #define TELEMETRY_USER_AGENT "sidespan/" SIDESPAN_VERSION " OTel-OTLP-Exporter-C/" SIDESPAN_VERSION
 
 #define TELEMETRY_RESOURCE_OWN 5
+#define TELEMETRY_COLUMNS_MAX  10000
 
 #define TELEMETRY_TREES_BYTES_MAX ((size_t)1 << 30) /* of the spans that are shown at once */
 
@@ -114,6 +115,21 @@ static bool telemetry_wants_color(int fd)
 	return isatty(fd) && (no_color == NULL || no_color[0] == '\0');
 }
 
+/* console.width, else COLUMNS if that is a number; 0: whatever the terminal has. */
+static size_t telemetry_width(const struct config *config)
+{
+	const char *columns = getenv("COLUMNS");
+	char *end;
+	unsigned long number;
+
+	if (config->console_width > 0)
+		return (size_t)config->console_width;
+	if (columns == NULL || *columns < '0' || *columns > '9')
+		return 0;
+	number = strtoul(columns, &end, 10);
+	return *end == '\0' && number <= TELEMETRY_COLUMNS_MAX ? number : 0;
+}
+
 static void telemetry_settings(struct exporter_config *settings, const struct config *config)
 {
 	*settings = (struct exporter_config){
@@ -136,6 +152,7 @@ static void telemetry_settings(struct exporter_config *settings, const struct co
 		.retry_max_ms = config->retry_max_ms,
 		.console_fd = STDERR_FILENO,
 		.console_wait_ms = config->console_wait_ms,
+		.console_width = telemetry_width(config),
 		.console_color = telemetry_wants_color(STDERR_FILENO),
 		.scope_name = TELEMETRY_SCOPE,
 		.scope_version = SIDESPAN_VERSION,

@@ -31,7 +31,7 @@ static const struct console_hidden {
 	{"rpc.method", NULL},
 	{"rpc.transport", NULL},
 	{"app_server.api_version", NULL},
-	{"app_server.connection_id", NULL},
+	{CONSOLE_CONNECTION, NULL},
 	{"sidespan.end_reason", "answered"},
 	{"sidespan.end_reason", "closed"},
 };
@@ -92,24 +92,32 @@ static void console_append_value(struct text *text, const struct span_attribute 
 	text_append(text, digits, (size_t)size);
 }
 
+static void console_append_attribute(
+	struct text *text, const char *separator, const struct span_attribute *attribute)
+{
+	text_append(text, separator, 1);
+	text_append(text, attribute->key, strlen(attribute->key));
+	TEXT_APPEND(text, "=");
+	console_append_value(text, attribute);
+}
+
 static void console_append_list(struct text *text, const char *separator,
 	const struct span_attribute *attributes, size_t count)
 {
 	size_t i;
 
-	for (i = 0; i < count; i++) {
-		if (console_attribute_is_hidden(&attributes[i]))
-			continue;
-		text_append(text, separator, 1);
-		text_append(text, attributes[i].key, strlen(attributes[i].key));
-		TEXT_APPEND(text, "=");
-		console_append_value(text, &attributes[i]);
-	}
+	for (i = 0; i < count; i++)
+		if (!console_attribute_is_hidden(&attributes[i]))
+			console_append_attribute(text, separator, &attributes[i]);
 }
 
-void console_append_attributes(
-	struct text *text, const struct span_attribute *attributes, size_t count)
+void console_append_shared(struct text *text, const struct span_attribute *attributes, size_t count)
 {
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (strcmp(attributes[i].key, CONSOLE_CONNECTION) == 0)
+			console_append_attribute(text, CONSOLE_SEPARATOR, &attributes[i]);
 	console_append_list(text, CONSOLE_SEPARATOR, attributes, count);
 }
 
@@ -126,7 +134,7 @@ size_t console_duration(char text[CONSOLE_DURATION_SIZE], uint64_t from_ns, uint
 	while (i < sizeof units / sizeof *units - 1 && duration_ns < units[i].unit_ns)
 		i++;
 	number = (double)duration_ns / (double)units[i].unit_ns;
-	return (size_t)snprintf(text, CONSOLE_DURATION_SIZE, "  %.*f %s",
+	return (size_t)snprintf(text, CONSOLE_DURATION_SIZE, "%.*f %s",
 		number >= 100 || units[i].unit_ns == 1 ? 0
 		: number >= 10                         ? 1
 						       : 2,
@@ -140,8 +148,8 @@ static void console_append_event(
 	size_t size = console_duration(after, start_unix_ns, event->time_unix_ns);
 
 	escape_append_shown(text, event->name, strlen(event->name), CONSOLE_NAME_MAX);
-	TEXT_APPEND(text, "  after");
-	text_append(text, after + 1, size - 1);
+	TEXT_APPEND(text, "  after ");
+	text_append(text, after, size);
 	if (event->attribute_count > 0)
 		TEXT_APPEND(text, " ");
 	console_append_list(text, " ", event->attributes, event->attribute_count);
@@ -200,7 +208,7 @@ void console_append_span(struct text *records, const struct span *span)
 	if (span->shared != NULL)
 		text_append(records, span->shared->console.bytes, span->shared->console.size);
 	record.shared_size = console_size_since(records, &start);
-	console_append_attributes(records, span->attributes, span->attribute_count);
+	console_append_list(records, CONSOLE_SEPARATOR, span->attributes, span->attribute_count);
 	record.own_size = console_size_since(records, &start);
 	for (i = 0; i < span->event_count; i++)
 		console_append_event(records, &span->events[i], span->start_unix_ns);

@@ -15,8 +15,8 @@ struct text;
 /* Appends one record. Failures are those of the text. */
 void console_append_span(struct text *records, const struct span *span);
 
-/* Appends the attributes worth showing as " key=value". */
-void console_append_attributes(
+/* Appends attributes of a connection: those worth showing behind its number, which comes first. */
+void console_append_shared(
 	struct text *text, const struct span_attribute *attributes, size_t count);
 
 #endif

@@ -4,12 +4,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct connections;
 struct text;
 
 /* Spans for a person at a terminal: one tree per trace, from the records of console.h. */
 struct forest_style {
 	bool color;
 	bool numbered; /* traces, from 1 on, in place of ids: the same spans, the same text */
+	size_t width;  /* columns of a line; 0: any */
+	/* borrowed; what spans of a connection have in common is said once; NULL: in each tree */
+	struct connections *connections;
 };
 
 /*

@@ -11,6 +11,9 @@
 /* In front of each attribute of a record; no text that is safe to show has it. */
 #define CONSOLE_SEPARATOR "\x1f"
 
+/* The attribute by which connections are told apart. */
+#define CONSOLE_CONNECTION "app_server.connection_id"
+
 struct console_record {
 	uint64_t start_unix_ns, end_unix_ns;
 	/* of the texts that follow: the events' has a line each, the links' the bare ids */
@@ -23,7 +26,7 @@ struct console_record {
 
 enum { CONSOLE_DURATION_SIZE = 48 };
 
-/* Writes how long that was, after two blanks. Returns the size, which is below the array's. */
+/* Writes how long that was. Returns the size, which is below the array's. */
 size_t console_duration(char text[CONSOLE_DURATION_SIZE], uint64_t from_ns, uint64_t to_ns);
 
 #endif

@@ -8,9 +8,17 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static const int64_t screen_look_ms = 100;
+
+size_t screen_width(int fd)
+{
+	struct winsize size;
+
+	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : SCREEN_WIDTH;
+}
 
 /* 1 when there is room for PIPE_BUF bytes, 0 not yet, -1 never. */
 static int screen_has_room(int fd, int64_t wait_ms)

@@ -4,6 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Columns of the terminal that fd is, or SCREEN_WIDTH if it is none. */
+enum { SCREEN_WIDTH = 100 };
+
+size_t screen_width(int fd);
+
 enum screen_result { SCREEN_WRITTEN, SCREEN_FAILED, SCREEN_TIMED_OUT };
 
 /*

@@ -1,13 +1,16 @@
 """Delivery: every mood of a collector, the conversation undisturbed, every span accounted for."""
 
 import email.utils
+import fcntl
 import json
 import os
 import pty
 import shutil
 import signal
 import ssl
+import struct
 import subprocess
+import termios
 import threading
 import time
 
@@ -469,6 +472,36 @@ def test_console_is_coloured_on_a_terminal(lab, terminal):
     process.stdout.close()
     assert process.wait() == 0
     assert "thread/list" in text and ("\x1b[" in text) == terminal
+
+
+def console_lines(lab, columns=None, env=None):
+    """What the console shows of a request with long attributes, on a terminal of that width."""
+    ours, theirs = pty.openpty() if columns else os.pipe()
+    if columns:
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    program = subprocess.Popen(
+        [BINARY, "--profile=codex", "--log-level=error", "--", "cat"], stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, stderr=theirs,
+        env=lab.environment(env={"OTEL_TRACES_EXPORTER": "console", "NO_COLOR": "1", **(env or {})}))
+    os.close(theirs)
+    line = {"id": 1, "method": "turn/steer", "params": {"threadId": "t" * 50, "turnId": "u" * 50}}
+    program.stdin.write(json.dumps(line).encode() + b"\n")
+    program.stdin.close()
+    text = lab.keep(Stream(ours, None)).read_all().decode()
+    assert program.wait() == 0
+    return text.replace("\r", "").splitlines()
+
+
+@pytest.mark.parametrize("columns, env, expected", [
+    (70, None, 70), (150, None, 150), (None, None, 100), (70, {"COLUMNS": "90"}, 90),
+    (None, {"COLUMNS": "no"}, 100), (70, {"COLUMNS": "90", "SIDESPAN_CONSOLE_WIDTH": "80"}, 80)])
+def test_console_fits_the_terminal(lab, columns, env, expected):
+    lines = console_lines(lab, columns, env)
+    assert len(lines) > 2 and lines[0].startswith("trace ")
+    assert max(map(len, lines)) <= expected
+    words = " ".join(lines).split()
+    assert "thread.id=" + "t" * 50 in words and "turn.id=" + "u" * 50 in words
+    assert max(map(len, lines)) > expected - 52  # as much as fits
 
 
 # encrypted

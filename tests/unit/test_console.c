@@ -1,11 +1,14 @@
 /* Trees of spans as a person sees them. */
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "exporter/console/connections.h"
 #include "exporter/console/console.h"
 #include "exporter/console/forest.h"
+#include "exporter/console/line.h"
 #include "exporter/text.h"
 #include "tests/unit/unit.h"
 
@@ -172,10 +175,10 @@ START_TEST(test_attributes)
 			"text=\"two words more\" sidespan.end_reason=expired\n");
 	trees_are(&records, 2, colored,
 		TRACE_1
-		"└─ \x1b[1mtop\x1b[0m\x1b[36m  1 ns\x1b[0m  server\x1b[32m  ok\x1b[0m  "
+		"└─ \x1b[1mtop\x1b[0m  \x1b[36m1 ns\x1b[0m  server  \x1b[32mok\x1b[0m  "
 		"\x1b[2mid=-7\x1b[0m \x1b[2mtext=\"two words\"\x1b[0m \x1b[2mnone=\"\"\x1b[0m "
 		"\x1b[2myes=true\x1b[0m \x1b[2mhalf=0.5\x1b[0m \x1b[2mclient=cli\x1b[0m\n"
-		"   └─ \x1b[1mchild\x1b[0m\x1b[36m  1 ns\x1b[0m  client\x1b[31m  ERROR"
+		"   └─ \x1b[1mchild\x1b[0m  \x1b[36m1 ns\x1b[0m  client  \x1b[31mERROR"
 		"\x1b[0m \x1b[31mno\xef\xbf\xbdgo\x1b[0m  "
 		"\x1b[2mtext=\"two words more\"\x1b[0m "
 		"\x1b[2msidespan.end_reason=expired\x1b[0m\n");
@@ -268,6 +271,220 @@ START_TEST(test_deep_chain)
 }
 END_TEST
 
+/* --- lines of some width --- */
+
+static size_t widest(const char *text)
+{
+	size_t most = 0, columns;
+
+	for (; *text != '\0'; text += strcspn(text, "\n") + 1) {
+		columns = line_columns(text, strcspn(text, "\n"));
+		if (columns > most)
+			most = columns;
+	}
+	return most;
+}
+
+static const struct {
+	size_t width;
+	const char *expected;
+} width_cases[] = {
+	{60, TRACE_1 "└─ turn  5.00 µs  server  (parent 0700000000000000)  (link\n"
+		     "   │    to 0300000000000000 of trace\n"
+		     "   │    02000000000000000000000000000000)  (link to\n"
+		     "   │    0900000000000000 of trace\n"
+		     "   │    01000000000000000000000000000000)\n"
+		     "   │  · error  after 1.50 µs  retry=1\n"
+		     "   │  · plan\xef\xbf\xbd  after 0 ns\n"
+		     "   └─ item  10 ns  server\n"
+		     "         · error  after 1.50 µs  retry=1\n" TRACE_2
+		     "└─ earlier  10 ns  server  (below 0800000000000000)\n"},
+	{25, "trace 010000000000000000…\n"
+	     "└─ turn  5.00 µs  server\n"
+	     "   │    (parent\n"
+	     "   │    0700000000000000)\n"
+	     "   │    (link to\n"
+	     "   │    0300000000000000\n"
+	     "   │    of trace\n"
+	     "   │    0200000000000000…\n"
+	     "   │    (link to\n"
+	     "   │    0900000000000000\n"
+	     "   │    of trace\n"
+	     "   │    0100000000000000…\n"
+	     "   │  · error  after 1.50\n"
+	     "   │    µs  retry=1\n"
+	     "   │  · plan\xef\xbf\xbd  after 0 ns\n"
+	     "   └─ item  10 ns  server\n"
+	     "         · error  after\n"
+	     "           1.50 µs\n"
+	     "           retry=1\n"
+	     "trace 020000000000000000…\n"
+	     "└─ earlier  10 ns  server\n"
+	     "        (below\n"
+	     "        0800000000000000)\n"},
+};
+
+START_TEST(test_width)
+{
+	struct text records;
+
+	turn_records(&records);
+	trees_are(&records, 3, (struct forest_style){.width = width_cases[_i].width},
+		width_cases[_i].expected);
+	ck_assert_uint_le(widest(width_cases[_i].expected), width_cases[_i].width);
+	text_done(&records);
+}
+END_TEST
+
+/* Attributes stay whole where they can, a message is broken at blanks; colours take no column. */
+START_TEST(test_width_attributes)
+{
+	struct span_shared *shared = span_shared_new(connection, 2);
+	struct text records;
+
+	attributes_records(&records, shared);
+	trees_are(&records, 2, (struct forest_style){.width = 40},
+		"trace 01000000000000000000000000000000\n"
+		"└─ top  1 ns  server  ok  id=-7\n"
+		"   │    text=\"two words\" none=\"\"\n"
+		"   │    yes=true half=0.5 client=cli\n"
+		"   └─ child  1 ns  client  ERROR no\xef\xbf\xbdgo\n"
+		"           text=\"two words more\"\n"
+		"           sidespan.end_reason=expired\n");
+	trees_are(&records, 2, (struct forest_style){.width = 36, .color = true},
+		"trace 01000000000000000000000000000…\n"
+		"└─ \x1b[1mtop\x1b[0m  \x1b[36m1 ns\x1b[0m  server  \x1b[32mok\x1b[0m  "
+		"\x1b[2mid=-7\x1b[0m\n"
+		"   │    \x1b[2mtext=\"two words\"\x1b[0m \x1b[2mnone=\"\"\x1b[0m\n"
+		"   │    \x1b[2myes=true\x1b[0m \x1b[2mhalf=0.5\x1b[0m "
+		"\x1b[2mclient=cli\x1b[0m\n"
+		"   └─ \x1b[1mchild\x1b[0m  \x1b[36m1 ns\x1b[0m  client  \x1b[31mERROR"
+		"\x1b[0m\n"
+		"           \x1b[31mno\xef\xbf\xbdgo\x1b[0m\n"
+		"           \x1b[2mtext=\"two words more\"\x1b[0m\n"
+		"           \x1b[2msidespan.end_reason=expi…\x1b[0m\n");
+	text_done(&records);
+	span_shared_free(shared);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	size_t columns;
+} column_cases[] = {
+	{"", 0}, {"abc", 3}, {"µs", 2}, {"…", 1}, {"漢字", 4}, {"한", 2}, {"😀a", 3}, {"│", 1}};
+
+START_TEST(test_columns)
+{
+	const char *text = column_cases[_i].text;
+
+	ck_assert_uint_eq(line_columns(text, strlen(text)), column_cases[_i].columns);
+}
+END_TEST
+
+/* Whatever it is, no line is wider, once there is room for what is not broken. */
+START_TEST(test_no_line_is_wider)
+{
+	struct text records, trees;
+	size_t width;
+
+	turn_records(&records);
+	for (width = 1; width < 120; width++) {
+		text_init(&trees, SIZE_MAX / 2);
+		ck_assert_int_eq(
+			forest_format(&trees, &records, 3, (struct forest_style){.width = width}),
+			0);
+		TEXT_APPEND(&trees, "\0");
+		ck_assert_uint_le(widest(trees.bytes), width > 12 ? width : 12);
+		text_done(&trees);
+	}
+	text_done(&records);
+}
+END_TEST
+
+/* --- connections --- */
+
+static const struct span_attribute first_connection[] = {
+	{.key = "client", .type = SPAN_VALUE_STRING, .value.string = {"cli", 3}},
+	{.key = "app_server.connection_id", .type = SPAN_VALUE_STRING, .value.string = {"0", 1}},
+};
+
+static const struct span_attribute second_connection[] = {
+	{.key = "app_server.connection_id", .type = SPAN_VALUE_STRING, .value.string = {"1", 1}},
+};
+
+/*
+ * A request of one of the connections: the first (0), the second, or (-1) the first without a name.
+ * said: its own attributes are those of the first once more, as turns have them.
+ */
+static void append_request(struct text *records, uint8_t trace, uint8_t id, int which, bool said)
+{
+	struct span span = span_from(&(struct brief){trace, id, 0, id, 1, "m"});
+	struct span_shared *shared =
+		which > 0 ? span_shared_new(second_connection, 1)
+			  : span_shared_new(&first_connection[-which], (size_t)(2 + which));
+
+	span.shared = shared;
+	span.attributes = first_connection;
+	span.attribute_count = said ? 2 : 0;
+	console_append_span(records, &span);
+	span_shared_free(shared);
+}
+
+START_TEST(test_connections)
+{
+	struct connections connections = {.count = 0};
+	struct forest_style style = {.connections = &connections};
+	struct text records;
+
+	text_init(&records, SIZE_MAX / 2);
+	append_request(&records, 1, 1, -1, false);
+	append_request(&records, 2, 2, 0, true);
+	append_request(&records, 3, 3, 0, false);
+	trees_are(&records, 3, style,
+		TRACE_1 "└─ m  1 ns  server\n"
+			"connection 0  client=cli\n" TRACE_2 "└─ m  1 ns  server\n"
+			"trace 03000000000000000000000000000000\n"
+			"└─ m  1 ns  server\n");
+	text_rewind(&records, 0);
+	append_request(&records, 1, 4, 0, true);
+	append_request(&records, 1, 5, 1, false);
+	append_request(&records, 2, 6, 1, false);
+	trees_are(&records, 3, style,
+		TRACE_1 "├─ m  1 ns  server\n"
+			"└─ m  1 ns  server  app_server.connection_id=1\n"
+			"trace 02000000000000000000000000000000  connection 1\n"
+			"└─ m  1 ns  server\n");
+	text_rewind(&records, 0);
+	append_request(&records, 1, 7, 0, false);
+	trees_are(&records, 1, style,
+		"trace 01000000000000000000000000000000  connection 0\n"
+		"└─ m  1 ns  server\n");
+	style.connections = NULL; /* as in --explain */
+	trees_are(&records, 1, style, TRACE_1 "└─ m  1 ns  server  client=cli\n");
+	text_done(&records);
+}
+END_TEST
+
+/* So many are remembered; what was said of the others is said again. */
+START_TEST(test_connections_forgotten)
+{
+	struct connections connections = {.count = 0};
+	struct span_text said = {"x", 1};
+	char name[16];
+	int i;
+
+	for (i = 0; i <= CONNECTIONS_MAX; i++) {
+		snprintf(name, sizeof name, "%d", i);
+		ck_assert(!connections_say(&connections, span_text_of(name), said));
+		ck_assert(connections_say(&connections, span_text_of(name), said));
+	}
+	ck_assert(connections_say(&connections, span_text_of("1"), said));
+	ck_assert(!connections_say(&connections, span_text_of("1"), span_text_of("y")));
+	ck_assert(!connections_say(&connections, span_text_of("0"), said));
+}
+END_TEST
+
 START_TEST(test_no_memory)
 {
 	struct text records, trees;
@@ -296,6 +513,12 @@ int main(void)
 	tcase_add_test(tc, test_attributes);
 	tcase_add_test(tc, test_events_and_links);
 	tcase_add_test(tc, test_deep_chain);
+	tcase_add_loop_test(tc, test_width, 0, sizeof width_cases / sizeof *width_cases);
+	tcase_add_test(tc, test_width_attributes);
+	tcase_add_loop_test(tc, test_columns, 0, sizeof column_cases / sizeof *column_cases);
+	tcase_add_test(tc, test_no_line_is_wider);
+	tcase_add_test(tc, test_connections);
+	tcase_add_test(tc, test_connections_forgotten);
 	tcase_add_test(tc, test_no_memory);
 	return unit_run("console", tc);
 }

@@ -1,8 +1,9 @@
-"""The trees which --explain prints, read back."""
+"""The trees which --explain prints, and the console where lines are wide enough, read back."""
 
 import re
 
-TRACE = re.compile(r"trace \d+$")
+TRACE = re.compile(r"trace \d+(?:  connection (\S+))?$")
+CONNECTION = re.compile(r"connection (\S+)  (.*)$")  # what its spans have in common, from here on
 SPAN = re.compile(r"((?:│  |   )*)[├└]─ (.*)$")
 EVENT = re.compile(r"(?:│  |   )+\s*· (.*)$")
 ATTRIBUTE = re.compile(r' ?([^ =]+)=("[^"]*"|\S*)')
@@ -69,13 +70,23 @@ class Forest:
     def __init__(self, text):
         self.spans, self.roots, path = [], [], []
         lines = text.splitlines()
-        starts = [at for at, line in enumerate(lines) if TRACE.match(line)]
+        starts = [at for at, line in enumerate(lines) if TRACE.match(line) or CONNECTION.match(line)]
+        common, number = {}, None
         for line in lines[starts[0]:] if starts else []:
             span, event = SPAN.match(line), EVENT.match(line)
+            trace, connection = TRACE.match(line), CONNECTION.match(line)
+            if connection:
+                number = connection[1]
+                common[number] = ATTRIBUTE.findall(connection[2])
+            elif trace and trace[1]:
+                number = trace[1]
             if span:
                 depth = len(span[1]) // 3
                 path = path[:depth]
                 path.append(self.add(span[2], path[-1] if path else None))
+                if depth == 0 and path[0].kind == "server":
+                    number_of = path[0].attributes.pop("app_server.connection_id", number)
+                    path[0].attributes = {**dict(common.get(number_of, ())), **path[0].attributes}
             elif event:
                 path[-1].events.append(event_of(event[1]))
             else:
