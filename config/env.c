@@ -333,6 +333,28 @@ static void env_warn_protocol(struct settings *settings)
 			value_quote(quote, text));
 }
 
+/* An exporter for metrics or logs is not missing by mistake; none is as we have it. */
+static void env_warn_other_signals(struct settings *settings)
+{
+	static const char *const variables[] = {"OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"};
+	char told[64] = "";
+	size_t i, used = 0;
+
+	for (i = 0; i < sizeof variables / sizeof *variables; i++) {
+		const char *text = env_value(settings->environment, variables[i]);
+
+		if (text == NULL || strcasecmp(text, "none") == 0)
+			continue;
+		used += (size_t)snprintf(told + used, sizeof told - used, "%s%s",
+			used > 0 ? ", " : "", variables[i]); /* both fit */
+	}
+	if (used > 0)
+		settings_warn(settings,
+			"%s: only traces are exported here, neither metrics nor logs; must be "
+			"none, which is used",
+			told);
+}
+
 /* What would change our spans if it were obeyed, and is not. */
 static void env_warn_not_obeyed(struct settings *settings)
 {
@@ -367,6 +389,7 @@ int env_load_otel(struct settings *settings)
 
 	env_warn_not_obeyed(settings);
 	env_warn_protocol(settings);
+	env_warn_other_signals(settings);
 	for (i = 0; i < OPTION_COUNT; i++)
 		if (option_at(i)->otel != NULL &&
 			env_apply_option(settings, option_at(i)) == SETTINGS_WRONG)

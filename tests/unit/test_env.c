@@ -262,8 +262,16 @@ static const struct {
 	{OPTION_AT_exporter, {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=2"}, "otlp",
 		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: not obeyed"},
 	{OPTION_AT_exporter,
-		{"OTEL_METRICS_EXPORTER=what", "OTEL_BLRP_SCHEDULE_DELAY=x", "OTEL_X=y"}, "otlp",
+		{"OTEL_METRICS_EXPORTER=None", "OTEL_BLRP_SCHEDULE_DELAY=x", "OTEL_X=y"}, "otlp",
 		NULL},
+	{OPTION_AT_exporter, {"OTEL_METRICS_EXPORTER=", "OTEL_LOGS_EXPORTER=none"}, "otlp", NULL},
+	{OPTION_AT_exporter, {"OTEL_METRICS_EXPORTER=otlp", "OTEL_LOGS_EXPORTER=none"}, "otlp",
+		"OTEL_METRICS_EXPORTER: only traces are exported here, neither metrics nor logs; "
+		"must be none, which is used\n"},
+	{OPTION_AT_exporter, {"OTEL_LOGS_EXPORTER=console"}, "otlp",
+		"OTEL_LOGS_EXPORTER: only traces "},
+	{OPTION_AT_exporter, {"OTEL_METRICS_EXPORTER=prometheus", "OTEL_LOGS_EXPORTER=otlp"},
+		"otlp", "OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER: only traces "},
 };
 
 START_TEST(test_env_otel)
