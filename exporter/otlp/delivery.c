@@ -159,11 +159,38 @@ static struct retry_decision delivery_decide(
 	return retry_decide(&policy, &attempt);
 }
 
+/* What a person can do about a status: the first row that it is in. */
+static const struct {
+	int first, last;
+	const char *text;
+} delivery_hints[] = {
+	{300, 399, ", a redirect, which is not followed: correct the endpoint"},
+	{401, 401, ", it wants credentials: they belong into the headers for the collector"},
+	{403, 403, ", the credentials in the headers for the collector do not allow it"},
+	{404, 404,
+		", no traces are taken at this path: a base URL gets /v1/traces appended, a URL "
+		"for "
+		"traces is used as it is"},
+	{405, 405, ", nothing is taken by POST at this path: is it one for OTLP over HTTP?"},
+	{415, 415,
+		", it may take protobuf only, and this is JSON: an OpenTelemetry Collector between "
+		"can translate"},
+};
+
+static const char *delivery_hint(int status)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof delivery_hints / sizeof *delivery_hints; i++)
+		if (status >= delivery_hints[i].first && status <= delivery_hints[i].last)
+			return delivery_hints[i].text;
+	return "";
+}
+
 /* Why the collector did not take the spans, in words. */
 static void delivery_explain(const struct sender_answer *answer, char why[DELIVERY_WHY_SIZE])
 {
 	struct reply reply;
-	const char *hint = "";
 
 	if (answer->result == SENDER_TIMED_OUT) {
 		(void)snprintf(why, DELIVERY_WHY_SIZE, "no answer in time"); /* fits */
@@ -174,10 +201,9 @@ static void delivery_explain(const struct sender_answer *answer, char why[DELIVE
 		return;
 	}
 	(void)reply_parse(&reply, answer->body.bytes, answer->body.size); /* then without words */
-	if (answer->status >= 300 && answer->status < 400)
-		hint = ", a redirect, which is not followed: correct the endpoint";
-	(void)snprintf(why, DELIVERY_WHY_SIZE, "status %d%s%s%s", answer->status, hint,
-		reply.message[0] != '\0' ? ": " : "", reply.message); /* fits */
+	(void)snprintf(why, DELIVERY_WHY_SIZE, "status %d%s%s%s", answer->status,
+		delivery_hint(answer->status), reply.message[0] != '\0' ? ": " : "",
+		reply.message); /* fits */
 }
 
 static void delivery_report_success(

@@ -342,6 +342,9 @@ static void sender_answer_fill(struct sender *sender, CURLcode code)
 		text = "the answer is longer than response_bytes_max";
 	} else if (answer->body.error != TEXT_OK) {
 		answer->result = SENDER_NO_MEMORY;
+	} else if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY) {
+		text = "the answer is not HTTP/1.1: a port for gRPC, such as 4317? "
+		       "OTLP over HTTP has 4318";
 	}
 	if (answer->result == SENDER_ANSWERED) {
 		(void)curl_easy_getinfo(sender->easy, CURLINFO_RESPONSE_CODE, &status);

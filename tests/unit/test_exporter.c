@@ -491,17 +491,36 @@ static const struct outcome {
 	/* what does not pass is not */
 	{{ANSWER("400 Bad", "{\"code\":3,\"message\":\"no array\"}")}, .refused = 5, .posts = 1,
 		.lines = {"error 5 spans refused", "status 400: no array"}},
-	{{STATUS("401 No")}, .refused = 5, .posts = 1, .lines = {"status 401"}},
-	{{STATUS("404 No")}, .refused = 5, .posts = 1, .lines = {"status 404"}},
-	{{STATUS("408 No")}, .refused = 5, .posts = 1, .lines = {"status 408"}},
+	{{STATUS("401 No")}, .refused = 5, .posts = 1,
+		.lines = {": status 401, it wants credentials: they belong into the headers for "
+			  "the collector\n"}},
+	{{ANSWER("403 No", "{\"message\":\"your quota\"}")}, .refused = 5, .posts = 1,
+		.lines = {": status 403, the credentials in the headers for the collector do not "
+			  "allow it: your quota\n"}},
+	{{STATUS("404 No")}, .refused = 5, .posts = 1,
+		.lines = {": status 404, no traces are taken at this path: a base URL gets "
+			  "/v1/traces appended, a URL for traces is used as it is\n"}},
+	{{STATUS("405 No")}, .refused = 5, .posts = 1,
+		.lines = {": status 405, nothing is taken by POST at this path: "}},
+	{{STATUS("408 No")}, .refused = 5, .posts = 1, .lines = {": status 408\n"}},
 	{{STATUS("413 No")}, .refused = 5, .posts = 1, .lines = {"status 413"}},
+	{{STATUS("415 No")}, .refused = 5, .posts = 1,
+		.lines = {": status 415, it may take protobuf only, and this is JSON: an "
+			  "OpenTelemetry Collector between can translate\n"}},
 	{{STATUS("500 No")}, .refused = 5, .posts = 1, .lines = {"status 500"}},
 	{{STATUS("501 No")}, .refused = 5, .posts = 1, .lines = {"status 501"}},
 	{{"HTTP/1.1 307 Go\r\nLocation: /elsewhere\r\n\r\n", GOOD}, .refused = 5, .posts = 1,
 		.lines = {"redirect"}},
-	{{"this is not HTTP\r\n", GOOD}, .refused = 5, .posts = 1, .lines = {"refused"}},
-	{{act_endless}, .too_large = 5, .posts = 1, .lines = {"over a size limit"}},
-	{{act_bomb}, .too_large = 5, .posts = 1, .lines = {"over a size limit"}},
+	{{"this is not HTTP\r\n", GOOD}, .refused = 5, .posts = 1,
+		.lines = {"refused",
+			"the answer is not HTTP/1.1: a port for gRPC, such as 4317? "}},
+	/* a frame, as HTTP/2 begins with */
+	{{"\x01\x01\x06\x04\x01\x01\x01\x01\x01", GOOD}, .refused = 5, .posts = 1,
+		.lines = {"refused", "OTLP over HTTP has 4318\n"}},
+	{{act_endless}, .too_large = 5, .posts = 1,
+		.lines = {"error 5 spans lost, over a size limit, at the collector "}},
+	{{act_bomb}, .too_large = 5, .posts = 1,
+		.lines = {": the answer is longer than response_bytes_max\n"}},
 };
 
 static void lines_are(struct setup *setup, const char *const parts[3], unsigned line_count)
