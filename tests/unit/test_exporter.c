@@ -818,6 +818,33 @@ START_TEST(test_stop_hanging)
 }
 END_TEST
 
+/*
+ * The stop wakes the transfer: otherwise each of these would take the 200 ms or more until it looks
+ * by itself.
+ */
+START_TEST(test_stop_wakes_a_transfer)
+{
+	static const char *const acts[ACTS_MAX] = {act_hang};
+	struct setup setup;
+	int64_t start_ms, took_ms = 0;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		setup_open(&setup, acts);
+		setup_new(&setup);
+		setup_start(&setup);
+		submit(&setup, 5);
+		await_requests(&setup, 1);
+		start_ms = now_ms();
+		exporter_stop(setup.exporter, 0);
+		took_ms += now_ms() - start_ms;
+		ck_assert_uint_eq(balance(&setup).dropped_shutdown, 5);
+		setup_close(&setup);
+	}
+	ck_assert_int_lt(took_ms, 1000);
+}
+END_TEST
+
 /* One that is not there does not hold the exit, however much waits. */
 START_TEST(test_stop_unreachable)
 {
@@ -1258,6 +1285,7 @@ int main(void)
 	tcase_add_test(tc, test_too_large);
 	tcase_add_test(tc, test_no_memory_for_spans);
 	tcase_add_test(tc, test_stop_hanging);
+	tcase_add_test(tc, test_stop_wakes_a_transfer);
 	tcase_add_test(tc, test_stop_unreachable);
 	tcase_add_test(tc, test_stop_in_a_pause);
 	tcase_add_test(tc, test_stop_before_a_pause);
