@@ -184,7 +184,8 @@ def test_a_profile_of_another_protocol(lab):
 
 def test_console_shows_a_turn_as_one_tree(lab):
     """However long it takes: nothing of it is shown before its end, then all in one piece."""
-    link = lab.link("unix", env={"OTEL_TRACES_EXPORTER": "console", "OTEL_BSP_SCHEDULE_DELAY": "10"})
+    link = lab.link("unix", args=["--console-width=1000"],
+                    env={"OTEL_TRACES_EXPORTER": "console", "OTEL_BSP_SCHEDULE_DELAY": "10"})
     ask(link, "turn/start")
     answer(link, {"turn": {"id": "u"}})
     say(link, turn("started"), item("started"), item("completed", status="completed"))
@@ -207,7 +208,7 @@ def test_console_shows_a_turn_as_one_tree(lab):
 
 def test_console_waits_no_longer_than_it_should(lab):
     """A turn that goes on is shown as far as it has come; the rest says where it belongs."""
-    link = lab.link("unix", args=["--console-wait=1ms"],
+    link = lab.link("unix", args=["--console-wait=1ms", "--console-width=1000"],
                     env={"OTEL_TRACES_EXPORTER": "console", "OTEL_BSP_SCHEDULE_DELAY": "10"})
     ask(link, "turn/start")
     answer(link, {"turn": {"id": "u"}})
