@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "config/config.h"
+#include "proxy/log.h"
 #include "proxy/message/splice.h"
 #include "proxy/session.h"
 #include "proxy/trace/tracer.h"
@@ -52,6 +53,7 @@ static void loop_on_tick(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	loop_clock(loop);
+	log_tick(loop->now_ns);
 	tracer_clock(loop->tracer, loop->now_ns, loop_clock_ns(CLOCK_REALTIME));
 	tracer_tick(loop->tracer, loop->now_ns);
 	TAILQ_FOREACH(session, &loop->sessions, link)
@@ -88,6 +90,7 @@ int loop_init(struct loop *loop, struct event_base *base, const struct config *c
 		loop_start_ticker(loop) != 0)
 		return -1;
 	loop_clock(loop);
+	log_tick(loop->now_ns);
 	tracer_clock(tracer, loop->now_ns, loop_clock_ns(CLOCK_REALTIME));
 	loop->tracing = !config->disabled;
 	return 0;

@@ -400,6 +400,7 @@ static void main_tear_down(struct program *program)
 
 	listener_free(program->listener);
 	loop_done(&program->loop);
+	log_end();
 	if (program->started)
 		telemetry_report(&program->loop, program->exporter);
 	exporter_free(program->exporter);
@@ -450,6 +451,7 @@ int main(int argc, char **argv, char **environment)
 
 	if (main_fill_stdio() != 0 || inherit_note() != 0)
 		return MAIN_EXIT_FAILURE; /* nobody could be told */
+	log_open();
 
 	switch (config_load(
 		&program.config, argc, argv, environment, stdout, main_warn, NULL, error)) {
@@ -462,6 +464,7 @@ int main(int argc, char **argv, char **environment)
 		break;
 	}
 	log_level_set((enum log_level)program.config->log_level);
+	log_lines_max_set((unsigned)program.config->log_lines_max);
 	if (program.config->explain != NULL) {
 		program.status = main_explain(program.config, error, sizeof error);
 		config_free(program.config);

@@ -150,7 +150,7 @@ static void telemetry_settings(struct exporter_config *settings, const struct co
 		.queue_bytes_max = (size_t)config->batch_queue_bytes_max,
 		.retry_initial_ms = config->retry_initial_ms,
 		.retry_max_ms = config->retry_max_ms,
-		.console_fd = STDERR_FILENO,
+		.console_fd = log_descriptor(),
 		.console_wait_ms = config->console_wait_ms,
 		.console_width = telemetry_width(config),
 		.console_color = telemetry_wants_color(STDERR_FILENO),
@@ -262,6 +262,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 	const struct loop_counters *seen = &loop->counters;
 	const struct tracer_counters *traced = tracer_counters(loop->tracer);
 	const struct follow_counters *followed = tracer_follow_counters(loop->tracer);
+	const struct log_counters log = log_counters_read();
 	const struct telemetry_row rows[] = {
 		{"connections", seen->sessions},
 		{"connections_refused", seen->sessions_refused},
@@ -298,6 +299,8 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"trees_unfinished", at->trees_unfinished},
 		{"posts", at->requests},
 		{"retries", at->retries},
+		{"log_lines_held_back", log.held_back},
+		{"log_lines_lost", log.lost},
 	};
 	char text[LOG_LINE_MAX / 2];
 

@@ -169,7 +169,7 @@ static void tracer_make_room(
 /* Keeps the forwarded, or makes it now that the message is complete; counts what was wrong with it.
  */
 static const struct forwarded *tracer_take_promise(
-	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns)
+	struct tracer_connection *connection, const struct envelope *envelope)
 {
 	struct tracer *tracer = connection->tracer;
 	struct forwarded *forwarded = &connection->forwarded;
@@ -182,7 +182,7 @@ static const struct forwarded *tracer_take_promise(
 	forwarded->made = false;
 	if (forwarded->parent.verdict == CARRIER_INVALID) {
 		tracer->counters.carriers_invalid++;
-		parent_warn_invalid(&tracer->parents, envelope, now_ns);
+		parent_warn_invalid(envelope);
 	}
 	if (forwarded->parent.verdict == CARRIER_VALID_NO_STATE)
 		tracer->counters.tracestates_dropped++;
@@ -190,10 +190,10 @@ static const struct forwarded *tracer_take_promise(
 }
 
 static struct request *tracer_make_request(struct tracer_connection *connection,
-	const struct envelope *envelope, struct span_text key, uint64_t start_ns, uint64_t now_ns)
+	const struct envelope *envelope, struct span_text key, uint64_t start_ns)
 {
 	struct tracer *tracer = connection->tracer;
-	const struct forwarded *forwarded = tracer_take_promise(connection, envelope, now_ns);
+	const struct forwarded *forwarded = tracer_take_promise(connection, envelope);
 	struct request_value values[PROFILE_CAPTURES_MAX];
 	struct request_texts texts = {
 		.key = key,
@@ -317,7 +317,7 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 		return;
 	}
 	key_text.size = envelope_id_key(envelope, key);
-	request = tracer_make_request(connection, envelope, key_text, start_ns, now_ns);
+	request = tracer_make_request(connection, envelope, key_text, start_ns);
 	if (request == NULL) {
 		tracer->counters.no_memory++;
 		return;

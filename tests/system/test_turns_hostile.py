@@ -12,7 +12,7 @@ CLIENT = "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{CLIENT}-01"
 # Nothing is to be lost on the way to the collector, and nobody waited for.
 ROOMY = ["--batch-queue-max=1000000", "--batch-queue-bytes-max=1GiB", "--shutdown-timeout=60s",
-         "--batch-delay=10ms", "--shutdown-drain=0"]
+         "--batch-delay=10ms", "--shutdown-drain=0", "--log-lines-max=0"]
 SLOW = 60  # seconds for floods, on a machine that has other work
 
 

@@ -2,11 +2,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "proxy/log.h"
@@ -248,48 +251,228 @@ START_TEST(test_threads)
 }
 END_TEST
 
-/* --- limits --- */
+/* --- a stderr that does not take what it is given --- */
+
+/* A description of our own is made; the one that others have keeps its flags. */
+START_TEST(test_shared_flags_stay)
+{
+	char text[TEXT_MAX / 8];
+	int ends[2], i;
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	ck_assert_int_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+	log_open();
+	ck_assert_int_ne(log_descriptor(), STDERR_FILENO);
+	ck_assert_int_eq(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0);
+	ck_assert_int_ne(fcntl(log_descriptor(), F_GETFL) & O_NONBLOCK, 0);
+	ck_assert_int_ne(fcntl(log_descriptor(), F_GETFD) & FD_CLOEXEC, 0);
+	for (i = 0; i < 5000; i++) /* returns although nobody reads and the pipe may block */
+		log_line(LOG_ERROR, "line %d of many, long enough to fill a pipe soon", i);
+	ck_assert_uint_gt(log_counters_read().lost, 0);
+	ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+	while (read(ends[0], text, sizeof text) > 0)
+		;
+	log_tick(1); /* nothing needs to be logged for it to be told */
+	i = (int)read(ends[0], text, sizeof text);
+	ck_assert_int_gt(i, 0);
+	ck_assert_int_eq(strncmp(text + i - 30, "log lines lost: stderr was full\n" + 2, 30), 0);
+	close(log_descriptor());
+	close(ends[1]);
+	close(ends[0]);
+}
+END_TEST
+
+/* A socket's flags stay too, and nobody waits for its reader. */
+START_TEST(test_socket)
+{
+	char text[TEXT_MAX / 8];
+	int ends[2], i;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+	log_open();
+	log_line(LOG_INFO, "first");
+	ck_assert_int_eq(read(ends[0], text, sizeof text), strlen("sidespan: info: first\n"));
+	for (i = 0; i < 10000; i++)
+		log_line(LOG_ERROR, "line %d of many, long enough to fill a socket soon", i);
+	ck_assert_uint_gt(log_counters_read().lost, 0);
+	ck_assert_int_eq(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0);
+	close(ends[0]);
+	close(ends[1]);
+	log_line(LOG_ERROR, "to nobody"); /* and no signal comes of it */
+}
+END_TEST
+
+/* All that a terminal shows, without its carriage returns. */
+static void terminal_read(int fd, char *text, size_t text_size)
+{
+	size_t used = 0, kept = 0, i;
+	ssize_t n;
+
+	while ((n = read(fd, text + used, text_size - 1 - used)) > 0)
+		used += (size_t)n;
+	for (i = 0; i < used; i++)
+		if (text[i] != '\r')
+			text[kept++] = text[i];
+	text[kept] = '\0';
+}
+
+/* A terminal that somebody has stopped: whole lines, in order, and how many there were besides. */
+START_TEST(test_stopped_terminal)
+{
+	char *text = malloc(TEXT_MAX), *line, expected[128];
+	int terminal, other, i, written = 0;
+
+	ck_assert_int_eq(openpty(&other, &terminal, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(fcntl(other, F_SETFL, O_NONBLOCK), 0);
+	ck_assert_int_eq(dup2(terminal, STDERR_FILENO), STDERR_FILENO);
+	log_open();
+	ck_assert_int_ne(log_descriptor(), STDERR_FILENO);
+	ck_assert_int_eq(tcflow(terminal, TCOOFF), 0);
+	log_line(LOG_ERROR, "lost");
+	ck_assert_uint_eq(log_counters_read().lost, 1);
+	ck_assert_int_eq(tcflow(terminal, TCOON), 0);
+	for (i = 0; i < 2000; i++)
+		log_line(LOG_ERROR, "line %04d of many, long enough to fill a terminal soon", i);
+	ck_assert_uint_gt(log_counters_read().lost, 1);
+	terminal_read(other, text, TEXT_MAX);
+	log_tick(1);
+	terminal_read(other, text + strlen(text), TEXT_MAX - strlen(text));
+	line = strtok(text, "\n");
+	ck_assert_str_eq(line, "sidespan: warn: 1 log lines lost: stderr was full");
+	for (line = strtok(NULL, "\n"); strstr(line, "of many") != NULL;
+		line = strtok(NULL, "\n")) {
+		snprintf(expected, sizeof expected,
+			"sidespan: error: line %04d of many, long enough to fill a terminal soon",
+			written++);
+		ck_assert_str_eq(line, expected);
+	}
+	snprintf(expected, sizeof expected, "sidespan: warn: %d log lines lost: stderr was full",
+		2000 - written);
+	ck_assert_str_eq(line, expected);
+	free(text);
+	close(log_descriptor());
+	close(terminal);
+	close(other);
+}
+END_TEST
+
+/* --- no more than so many of a kind --- */
 
 #define SECOND UINT64_C(1000000000)
 
-static const struct {
-	uint64_t at_ns;
-	bool passes;
-	uint64_t suppressed; /* if it passes */
-} limit_rows[] = {
-	{1, true, 0},
-	{1, true, 0},
-	{SECOND, true, 0},
-	{SECOND, true, 0},
-	{2 * SECOND, true, 0},
-	{2 * SECOND, false, 0},
-	{3 * SECOND, false, 0},
-	{10 * SECOND, false, 0},
-	{10 * SECOND + 1, true, 3}, /* ten seconds after the first one */
-	{10 * SECOND + 2, true, 0},
-	{20 * SECOND + 1, true, 0},
-	{20 * SECOND + 1, true, 0},
-	{20 * SECOND + 1, true, 0},
-	{20 * SECOND + 1, true, 0},
-	{20 * SECOND + 1, true, 0},
-	{20 * SECOND + 1, false, 0},
-	{500 * SECOND, true, 1},
-};
-
-START_TEST(test_limit)
+static void log_one(int number)
 {
-	struct log_limit limit = {.used = 0};
-	uint64_t suppressed;
-	size_t i;
+	log_line(number < 0 ? LOG_WARN : LOG_INFO, "one %d", number);
+}
 
-	for (i = 0; i < sizeof limit_rows / sizeof limit_rows[0]; i++) {
-		suppressed = 77;
-		ck_assert_msg(!!log_limit_pass(&limit, limit_rows[i].at_ns, &suppressed) ==
-				      limit_rows[i].passes,
-			"row %zu", i);
-		ck_assert_msg(suppressed == (limit_rows[i].passes ? limit_rows[i].suppressed : 77),
-			"row %zu: %llu", i, (unsigned long long)suppressed);
-	}
+static void log_other(void)
+{
+	log_line(LOG_ERROR, "other");
+}
+
+/* What has been written since the last time is this. */
+static void expect_lines(int fd, const char *lines)
+{
+	char text[4096];
+
+	stderr_read(fd, text, sizeof text);
+	ck_assert_str_eq(text, lines);
+}
+
+START_TEST(test_kinds)
+{
+	uint64_t start = 5 * SECOND;
+	int fd = stderr_pipe(), i;
+
+	log_lines_max_set(3);
+	for (i = 0; i < 5; i++)
+		log_one(i); /* no clock, no limit: this is the start of the program */
+	expect_lines(fd, "sidespan: info: one 0\nsidespan: info: one 1\nsidespan: info: one 2\n"
+			 "sidespan: info: one 3\nsidespan: info: one 4\n");
+	log_tick(start);
+	for (i = 5; i < 8; i++)
+		log_one(i);
+	expect_lines(fd, "sidespan: info: one 5\nsidespan: info: one 6\nsidespan: info: one 7\n");
+	log_one(-1);
+	for (i = 9; i < 1000; i++)
+		log_one(i);
+	log_other(); /* is another kind */
+	expect_lines(fd, "sidespan: error: other\n");
+	log_tick(start + 10 * SECOND - 1);
+	log_one(1000);
+	expect_lines(fd, "");
+	log_tick(start + 10 * SECOND);
+	expect_lines(fd, "sidespan: warn: 993 more lines like this one were held back: one -1\n");
+	ck_assert_uint_eq(log_counters_read().held_back, 993);
+	log_tick(start + 100 * SECOND); /* said once */
+	expect_lines(fd, "");
+	for (i = 0; i < 4; i++)
+		log_one(i);
+	expect_lines(fd, "sidespan: info: one 0\nsidespan: info: one 1\nsidespan: info: one 2\n");
+	log_end();
+	expect_lines(fd, "sidespan: info: 1 more lines like this one were held back: one 3\n");
+	for (i = 0; i < 4; i++)
+		log_one(i); /* the last words are all heard */
+	expect_lines(fd, "sidespan: info: one 0\nsidespan: info: one 1\nsidespan: info: one 2\n"
+			 "sidespan: info: one 3\n");
+	close(fd);
+}
+END_TEST
+
+/* The ten seconds of each kind begin with its own first line. */
+START_TEST(test_windows)
+{
+	int fd = stderr_pipe(), i;
+
+	log_lines_max_set(1);
+	log_tick(SECOND);
+	for (i = 0; i < 2; i++)
+		log_one(i);
+	log_tick(6 * SECOND);
+	for (i = 0; i < 3; i++)
+		log_other();
+	expect_lines(fd, "sidespan: info: one 0\nsidespan: error: other\n");
+	log_tick(11 * SECOND);
+	expect_lines(fd, "sidespan: info: 1 more lines like this one were held back: one 1\n");
+	log_one(2);
+	log_tick(16 * SECOND);
+	expect_lines(fd, "sidespan: info: one 2\n"
+			 "sidespan: error: 2 more lines like this one were held back: other\n");
+	log_tick(21 * SECOND);
+	expect_lines(fd, "");
+	close(fd);
+}
+END_TEST
+
+/* What is shown of a long line is clipped; with 0, or at a level that is not logged, all is as
+ * ever.
+ */
+START_TEST(test_kinds_edges)
+{
+	char body[1000], text[4096];
+	int fd = stderr_pipe(), i;
+
+	log_tick(SECOND);
+	memset(body, 'x', sizeof body - 1);
+	body[sizeof body - 1] = '\0';
+	for (i = 0; i < 100; i++)
+		log_line(LOG_DEBUG, "nobody wants to know");
+	log_lines_max_set(0);
+	for (i = 0; i < 100; i++)
+		log_line(LOG_INFO, "%d", i);
+	ck_assert_uint_eq(stderr_read(fd, text, sizeof text), 10 * 18 + 90 * 19);
+	ck_assert_uint_eq(log_counters_read().held_back, 0);
+	log_lines_max_set(1);
+	for (i = 0; i < 2; i++)
+		log_line(LOG_INFO, "%s", body);
+	stderr_read(fd, text, sizeof text);
+	log_tick(20 * SECOND);
+	body[LOG_SAMPLE_MAX - 1] = '\0';
+	snprintf(text, sizeof text,
+		"sidespan: info: 1 more lines like this one were held back: %s\n", body);
+	expect_lines(fd, text);
+	close(fd);
 }
 END_TEST
 
@@ -304,6 +487,11 @@ int main(void)
 	tcase_add_test(tc, test_errno_stays);
 	tcase_add_test(tc, test_full_pipe);
 	tcase_add_test(tc, test_threads);
-	tcase_add_test(tc, test_limit);
+	tcase_add_test(tc, test_shared_flags_stay);
+	tcase_add_test(tc, test_socket);
+	tcase_add_test(tc, test_stopped_terminal);
+	tcase_add_test(tc, test_kinds);
+	tcase_add_test(tc, test_windows);
+	tcase_add_test(tc, test_kinds_edges);
 	return unit_run("log", tc);
 }

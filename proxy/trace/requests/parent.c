@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/log.h"
 #include "w3c/ids.h"
 #include "w3c/sampling.h"
 
@@ -157,21 +158,16 @@ bool parent_is_said(const struct parent *parent, const struct envelope *envelope
 	       memcmp(traceparent->text, parent->said, sizeof parent->said) == 0;
 }
 
-void parent_warn_invalid(struct parents *parents, const struct envelope *envelope, uint64_t now_ns)
+void parent_warn_invalid(const struct envelope *envelope)
 {
 	const struct envelope_value *method = envelope_value(envelope, ENVELOPE_METHOD);
 	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
 	char method_text[128], id_text[128];
-	uint64_t held_back;
 
-	if (!log_limit_pass(&parents->invalid_limit, now_ns, &held_back))
-		return;
 	log_line(LOG_WARN,
-		"ignoring the invalid trace carrier of request %s, id %s: a new trace begins "
-		"(%llu more not logged)",
+		"ignoring the invalid trace carrier of request %s, id %s: a new trace begins",
 		log_escape(method_text, sizeof method_text, method->text, method->size),
-		log_escape(id_text, sizeof id_text, id->text, id->size),
-		(unsigned long long)held_back);
+		log_escape(id_text, sizeof id_text, id->text, id->size));
 }
 
 /* ---- sampling: pure, from the trace id and the parent's flags alone ---- */

@@ -6,7 +6,6 @@
 
 #include "config/config.h"
 #include "exporter/span.h"
-#include "proxy/log.h"
 #include "proxy/message/envelope.h"
 #include "w3c/carrier.h"
 #include "w3c/traceparent.h"
@@ -17,7 +16,6 @@ struct parents {
 	bool has_environment; /* a valid TRACEPARENT */
 	struct traceparent environment;
 	char *environment_tracestate; /* owned; or NULL */
-	struct log_limit invalid_limit;
 };
 
 struct parent {
@@ -49,8 +47,8 @@ void parent_find(
  */
 bool parent_is_said(const struct parent *parent, const struct envelope *envelope);
 
-/* Says, now and then, that a request's carrier is invalid. */
-void parent_warn_invalid(struct parents *parents, const struct envelope *envelope, uint64_t now_ns);
+/* Says that a request's carrier is invalid. */
+void parent_warn_invalid(const struct envelope *envelope);
 
 /*
  * The samplers of the OpenTelemetry specification (trace/sdk.md, "Built-in samplers").
