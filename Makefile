@@ -3,7 +3,7 @@
 #   make            build build/release/sidespan
 #   make demo       see a trace; installs what is missing first, as test does
 #   make test       unit tests, corpora, layers, system tests
-#   make test-real  the tests against the real codex app-server, which npm installs into build/
+#   make test-real  the tests against the real codex app-server, two versions, which npm installs into build/
 #   make bench      the table in README.md
 #   make asan       all tests with the address and undefined behaviour sanitizers
 #   make tsan       all tests with the thread sanitizer
@@ -20,7 +20,7 @@
 # BENCH_ARGS, PYTEST_ARGS and MUTANTS_ARGS choose a part.
 
 VERSION       := 0.1.0
-CODEX_VERSION := 0.169.0
+CODEX_VERSIONS := 0.169.0 0.171.0
 
 PREFIX       ?= /usr/local
 DESTDIR      ?=
@@ -191,13 +191,17 @@ asan tsan:
 	$(SUBMAKE) VARIANT=$@ check
 
 .PHONY: test-real
-test-real: CODEX_DIR := build/codex
-test-real:
+test-real: $(CODEX_VERSIONS:%=test-codex-%)
+
+# One at a time: each has the machine to itself.
+.PHONY: $(CODEX_VERSIONS:%=test-codex-%)
+$(CODEX_VERSIONS:%=test-codex-%): test-codex-%:
 	@tests/deps build test real
 	$(SUBMAKE) all
-	@grep -qs '"version": "$(CODEX_VERSION)"' $(CODEX_DIR)/node_modules/@openai/codex/package.json || \
-		npm install --no-audit --no-fund --prefix $(CODEX_DIR) @openai/codex@$(CODEX_VERSION)
-	@$(PYTEST) tests/real
+	@test -e build/codex-$*/node_modules/.bin/codex || \
+		npm install --no-audit --no-fund --prefix build/codex-$* @openai/codex@$*
+	@echo "codex $*:"
+	@CODEX=build/codex-$*/node_modules/.bin/codex $(PYTEST) tests/real
 
 # Fuzzing: new inputs are kept in build/fuzz/corpus, what makes a target crash beside it.
 

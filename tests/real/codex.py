@@ -8,7 +8,7 @@
 The tap (tap.py) records what passes between the two. Environment:
 
     SIDESPAN   the program under test, build/release/sidespan if unset
-    CODEX      codex's program; if unset what `npm install` put below build/codex
+    CODEX      codex's program; if unset the newest that `npm install` put below build/codex-*
 
 Run as a program, `codex.py --bare [SCENARIO...]` tries the harness without sidespan.
 """
@@ -70,7 +70,8 @@ def sidespan_path():
 
 def codex_path():
     """The native program: npm's `codex` is a script that starts it and would outlive or hide it."""
-    path = os.environ.get("CODEX") or ROOT + "/build/codex/node_modules/.bin/codex"
+    path = os.environ.get("CODEX") or \
+        max(glob.glob(ROOT + "/build/codex-*/node_modules/.bin/codex"), default="build/codex-VERSION")
     script = os.path.realpath(path)
     native = glob.glob(os.path.dirname(script) + "/../../codex-*/vendor/*/bin/codex")
     assert os.path.isfile(script), "no codex at %s: `make test-real` installs it" % path
