@@ -67,7 +67,7 @@ void pump_drained(struct pump *pump)
 
 /* ---- what the splice asks for ---- */
 
-static size_t pump_on_carrier(void *arg, const struct envelope *envelope, const char **text)
+static size_t pump_on_carrier(void *arg, struct envelope *envelope, const char **text)
 {
 	struct pump *pump = arg;
 
@@ -152,9 +152,6 @@ static void pump_message_begin(struct pump *pump, const struct codec_chunk *chun
 	assert(pump->splice == NULL);
 	pump->message_start_ns = loop->now_ns;
 	pump->framing = PUMP_UNFRAMED;
-	if (pump->injects && pump->direction == PUMP_CLIENT_TO_BACKEND &&
-		pump->session->trace != NULL)
-		tracer_request_begins(pump->session->trace);
 	if (!pump_deliverable(pump, chunk)) {
 		pump->framing = PUMP_DROPPED;
 		session_undeliverable(pump->session, pump);

@@ -116,7 +116,7 @@ static void explain_write_findings(struct explain *explain)
 
 /* ---- messages, as a pump carries them ---- */
 
-static size_t explain_on_carrier(void *arg, const struct envelope *envelope, const char **text)
+static size_t explain_on_carrier(void *arg, struct envelope *envelope, const char **text)
 {
 	struct explain *explain = arg;
 
@@ -194,8 +194,6 @@ static void explain_message(struct explain *explain)
 		listing_write_heading(&explain->listing, "a blank line");
 		return;
 	}
-	if (mode == SPLICE_INJECT && explain->line.side == RECORDING_CLIENT)
-		tracer_request_begins(explain->connection->trace);
 	splice_begin(explain->splice, mode, &explain_hooks, explain);
 	splice_feed(explain->splice, explain->line.text, explain->line.size, true);
 	troubles = splice_troubles(explain->splice);

@@ -59,6 +59,8 @@ enum envelope_kind {
 	ENVELOPE_ERROR_REPLY,  /* id and an error that is not null */
 };
 
+#define ENVELOPE_NOTE_MAX 128
+
 /*
  * Nothing in it is ever cleared: a slot's value counts while its bit in present is set, and a value
  * that begins takes away the bits of all that its member, met before, held below.
@@ -82,6 +84,9 @@ struct envelope {
 	bool text_lost;     /* there was no room for it */
 	size_t text_size;   /* bytes of it at the end of the arena, not yet counted in arena_used */
 	size_t text_length; /* bytes of it in the message */
+	uint32_t carriers;  /* that began, and that ended: odd while one is being read */
+	size_t note_size;
+	const void *note; /* borrowed from the carrier hook, or from a shelf; NULL: none */
 };
 
 /*
@@ -104,6 +109,33 @@ static inline const struct envelope_value *envelope_value(const struct envelope 
 
 	assert(at < POINTERS_SLOTS_MAX);
 	return (envelope->present[at / 64] >> (at % 64) & 1) != 0 ? &envelope->values[at] : &absent;
+}
+
+/*
+ * How much of carriers has been read, where splice edits them: the same number says that the
+ * envelope's carrier is as it was.
+ */
+static inline uint32_t envelope_carriers(const struct envelope *envelope)
+{
+	return envelope->carriers;
+}
+
+/*
+ * Leaves a note in an envelope that is not complete yet, for whoever sees it when it is: size bytes
+ * at note, which mean something to their writer alone. They are borrowed until the next envelope
+ * begins; should this one have to wait until then, a copy is kept, aligned like any object.
+ */
+static inline void envelope_set_note(struct envelope *envelope, const void *note, size_t size)
+{
+	assert(size <= ENVELOPE_NOTE_MAX);
+	envelope->note_size = size;
+	envelope->note = note;
+}
+
+/* NULL when none was left. */
+static inline const void *envelope_note(const struct envelope *envelope)
+{
+	return envelope->note;
 }
 
 /*

@@ -39,6 +39,8 @@ static inline void envelope_begin(struct envelope *envelope)
 	envelope->arena_used = 0;
 	envelope->texts_size = 0;
 	envelope->lent = false;
+	envelope->carriers = 0;
+	envelope->note = NULL;
 	envelope_enter(envelope, &envelope->pointers->nodes[POINTERS_ROOT], JSON_OBJECT);
 }
 

@@ -215,6 +215,7 @@ static enum skim_event skim_slow(
 				goto blank;
 			if (skim->next == skim->carrier && skim->carrier_depth == SKIM_NO_DEPTH) {
 				skim->carrier_depth = skim->depth;
+				skim->envelope->carriers++;
 				skim->value_from = skim->offset + (size_t)(p - start);
 				if (skim->stop_at_carriers) {
 					event = SKIM_CARRIER;
@@ -319,6 +320,7 @@ static enum skim_event skim_slow(
 		state = skim_after(skim);
 		if (skim->depth == skim->carrier_depth) {
 			skim->carrier_depth = SKIM_NO_DEPTH;
+			skim->envelope->carriers++;
 			event = SKIM_CARRIER_END;
 			goto out;
 		}

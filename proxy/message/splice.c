@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "proxy/message/envelope_fill.h"
+#include "proxy/message/shelf.h"
 #include "proxy/message/skim.h"
 #include "proxy/message/window.h"
 
@@ -59,7 +60,8 @@ struct splice {
 	struct skim skim;
 	struct envelope envelope;
 	struct window window;
-	char *member; /* owned; ,"trace": */
+	struct shelf shelf; /* the envelopes of a batch that is not known to be whole */
+	char *member;       /* owned; ,"trace": */
 	size_t member_size;
 
 	const struct splice_hooks *hooks; /* borrowed until the next message */
@@ -70,6 +72,7 @@ struct splice {
 	bool changed;  /* the output differs from the input */
 	bool complete; /* the last byte has come */
 	bool checked;  /* SPLICE_HOLDING: the whole message is known to be JSON */
+	bool ended;    /* the one envelope of a message that is no batch was read */
 
 	/* The current envelope. */
 	bool carrier_written; /* SPLICE_INJECT: ours is in the output */
@@ -103,6 +106,7 @@ static void splice_fail(struct splice *splice, unsigned trouble)
 		window_drop(&splice->window, splice->skim.offset);
 	splice->troubles |= trouble;
 	splice->phase = SPLICE_PASSING;
+	shelf_clear(&splice->shelf);
 	splice_leave(splice, SPLICE_LEFT);
 }
 
@@ -156,6 +160,12 @@ static void splice_edit(struct splice *splice)
 {
 	size_t i, count = splice->marks_count;
 
+	if (splice->skim.envelope_depth > 1 && splice->mode == SPLICE_INJECT && !splice->checked &&
+		!shelf_has_room(&splice->shelf)) { /* nobody would hear of what we write */
+		splice->troubles |= SPLICE_ENVELOPE_LARGE;
+		splice_leave(splice, SPLICE_REFUSED);
+		return;
+	}
 	if (!window_reserve(&splice->window, count + 1)) {
 		splice_fail(splice, SPLICE_NO_MEMORY);
 		return;
@@ -307,6 +317,25 @@ static const uint8_t *splice_limit(
 	return room < (size_t)(end - at) ? at + room : end;
 }
 
+/* An envelope of a batch: waits until the rest of the batch is known. */
+__attribute__((noinline)) static void splice_end_element(struct splice *splice)
+{
+	if (splice->checked) {
+		splice->hooks->envelope(splice->arg, &splice->envelope);
+		return;
+	}
+	switch (shelf_put(&splice->shelf, &splice->envelope)) {
+	case SHELF_KEPT:
+		break;
+	case SHELF_FULL:
+		splice->troubles |= SPLICE_ENVELOPE_LARGE;
+		break;
+	case SHELF_NO_MEMORY:
+		splice->troubles |= SPLICE_NO_MEMORY;
+		break;
+	}
+}
+
 /*
  * After a closing brace. Before a held message is touched the rest of it must be known to be good;
  * then *at is at its end.
@@ -323,7 +352,10 @@ static void splice_on_brace(struct splice *splice, const uint8_t **at, const uin
 		splice_close_request(splice);
 	if (splice->phase == SPLICE_PASSING)
 		return;
-	splice->hooks->envelope(splice->arg, &splice->envelope);
+	if (splice->skim.depth > 0)
+		splice_end_element(splice);
+	else
+		splice->ended = true;
 	splice_begin_envelope(splice);
 }
 
@@ -494,6 +526,7 @@ void splice_free(struct splice *splice)
 	if (splice == NULL)
 		return;
 	window_done(&splice->window);
+	shelf_clear(&splice->shelf);
 	envelope_done(&splice->envelope);
 	free(splice->member);
 	free(splice->marks);
@@ -511,6 +544,9 @@ static inline void splice_set_up(
 	splice->changed = false;
 	splice->complete = false;
 	splice->checked = false;
+	splice->ended = false;
+	if (splice->shelf.bytes != NULL) /* the last message was dropped halfway */
+		shelf_clear(&splice->shelf);
 	splice->envelope.lent = false;
 	splice->envelope.large = false;
 	splice->envelope.no_memory = false;
@@ -537,11 +573,32 @@ static void splice_take(struct splice *splice, const uint8_t *bytes, size_t size
 		splice_read_held(splice);
 }
 
-/* The last byte is read: a value that is not complete will not be. */
+/* A batch is whole: what its envelopes say counts now. */
+static void splice_unshelve(struct splice *splice)
+{
+	size_t at = 0;
+
+	while (shelf_take(&splice->shelf, &at, &splice->envelope)) {
+		(void)envelope_judge(&splice->envelope);
+		splice->hooks->envelope(splice->arg, &splice->envelope);
+	}
+	shelf_clear(&splice->shelf);
+}
+
+/*
+ * The last byte is read: a value that is not complete will not be. Now that nothing can follow, the
+ * message counts.
+ */
 static inline void splice_finish(struct splice *splice)
 {
-	if (splice->phase != SPLICE_PASSING && !skim_finish(&splice->skim))
+	if (splice->phase == SPLICE_PASSING)
+		return;
+	if (!skim_finish(&splice->skim))
 		splice_fail(splice, SPLICE_NOT_JSON);
+	else if (splice->ended)
+		splice->hooks->envelope(splice->arg, &splice->envelope);
+	else if (splice->shelf.used > 0)
+		splice_unshelve(splice);
 }
 
 unsigned splice_watch(struct splice *splice, const struct splice_hooks *hooks, void *arg,

@@ -23,7 +23,7 @@
  *
  * Not JSON, too deep, an undecidable envelope: the message comes out as it went in and a trouble
  * flag says why. In a held message that is known before any hook is called; in one that flows, what
- * was edited before stays.
+ * was edited before stays, but envelope() is not called for any of it.
  */
 #define SPLICE_HOLD_MAX  16384
 #define SPLICE_DEPTH_MAX 1024 /* nesting of arrays and objects that is followed */
@@ -38,7 +38,8 @@ enum splice_trouble {
 	SPLICE_NOT_JSON = 1, /* text that no JSON parser would take */
 	SPLICE_TOO_DEEP = 2,
 	SPLICE_UNDECIDED = 4,      /* a request went out unedited: it was known as one too late */
-	SPLICE_ENVELOPE_LARGE = 8, /* wanted values over the arena's limit; the rest is missing */
+	SPLICE_ENVELOPE_LARGE = 8, /* wanted values over the arena's or a shelf's limit; the rest
+				      is missing */
 	SPLICE_NO_MEMORY = 16,
 };
 
@@ -47,13 +48,15 @@ struct splice_hooks {
 	 * SPLICE_INJECT, in a request, once per envelope: gives the carrier's value as JSON text,
 	 * valid until the next call. Size 0: leave this envelope as it is. In a message longer than
 	 * the hold only id, method and the carrier are sure to be in the envelope by now; if one of
-	 * them is repeated later, envelope() sees another value than this call did. Should the
-	 * message break before the closing brace, envelope() does not follow.
+	 * them is repeated later, envelope() sees another value than this call did. In a batch
+	 * longer than the hold other envelopes may come between the two calls: a note in the
+	 * envelope goes from one to the other. Should the message break, envelope() does not
+	 * follow.
 	 */
-	size_t (*carrier)(void *arg, const struct envelope *envelope, const char **text);
+	size_t (*carrier)(void *arg, struct envelope *envelope, const char **text);
 	/*
-	 * Every envelope, when its closing brace has been read, after carrier(). What is in it is
-	 * borrowed until this returns.
+	 * Every envelope, in order, once the message is known to be whole: it has ended, and was
+	 * JSON to its end. What is in it is borrowed until this returns.
 	 */
 	void (*envelope)(void *arg, const struct envelope *envelope);
 };

@@ -56,16 +56,14 @@ struct tracer_connection {
 	uint64_t number;           /* one more than it is called: never 0 */
 	struct follower *follower; /* the tracer's; owned if own_backend; NULL: nothing to follow */
 	struct inflight inflight;
-	struct forwarded forwarded; /* what tracer_carrier() told the server of this request */
-	struct follower_told told;  /* what tracer_server_carrier() told the client */
+	/* Notes in envelopes: what the server was told of a request, and what the client was. */
+	struct forwarded forwarded;
+	struct traceparent told;
 };
 
-/* ---- the carrier of a request ---- */
+_Static_assert(sizeof(struct forwarded) <= ENVELOPE_NOTE_MAX, "it can wait with its envelope");
 
-void tracer_request_begins(struct tracer_connection *connection)
-{
-	connection->forwarded.made = false;
-}
+/* ---- the carrier of a request ---- */
 
 static size_t tracer_format(struct tracer *tracer, const struct traceparent *traceparent,
 	struct span_text tracestate, const char **text)
@@ -99,13 +97,12 @@ static void tracer_promise_another(
 }
 
 size_t tracer_carrier(
-	struct tracer_connection *connection, const struct envelope *envelope, const char **text)
+	struct tracer_connection *connection, struct envelope *envelope, const char **text)
 {
 	struct tracer *tracer = connection->tracer;
 	struct forwarded *forwarded = &connection->forwarded;
 	struct traceparent told;
 
-	forwarded->made = false;
 	if (envelope_kind(envelope) != ENVELOPE_REQUEST)
 		return 0;
 	forwarded_make(forwarded, &tracer->parents, &tracer->sampler, &tracer->ids, envelope);
@@ -114,6 +111,7 @@ size_t tracer_carrier(
 	told = forwarded->context;
 	if (forwarded->for_another)
 		memcpy(told.span_id, forwarded->another, SPAN_ID_SIZE);
+	envelope_set_note(envelope, forwarded, sizeof *forwarded);
 	return tracer_format(tracer, &told, forwarded->parent.tracestate, text);
 }
 
@@ -166,20 +164,22 @@ static void tracer_make_room(
 	}
 }
 
-/* Keeps the forwarded, or makes it now that the message is complete; counts what was wrong with it.
- */
-static const struct forwarded *tracer_take_promise(
+/* What the server was told, or would be now that the message is complete; counts what was wrong. */
+static const struct forwarded *tracer_take_forwarded(
 	struct tracer_connection *connection, const struct envelope *envelope)
 {
 	struct tracer *tracer = connection->tracer;
 	struct forwarded *forwarded = &connection->forwarded;
+	const struct forwarded *told = envelope_note(envelope);
 
-	if (forwarded->made)
-		forwarded_keep(forwarded, &tracer->parents, envelope);
-	else
+	if (told == NULL) {
 		forwarded_make(
 			forwarded, &tracer->parents, &tracer->sampler, &tracer->ids, envelope);
-	forwarded->made = false;
+	} else {
+		if (told != forwarded) /* the envelope had to wait, others came in between */
+			*forwarded = *told;
+		forwarded_keep(forwarded, &tracer->parents, envelope);
+	}
 	if (forwarded->parent.verdict == CARRIER_INVALID) {
 		tracer->counters.carriers_invalid++;
 		parent_warn_invalid(envelope);
@@ -193,7 +193,7 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	const struct envelope *envelope, struct span_text key, uint64_t start_ns)
 {
 	struct tracer *tracer = connection->tracer;
-	const struct forwarded *forwarded = tracer_take_promise(connection, envelope);
+	const struct forwarded *forwarded = tracer_take_forwarded(connection, envelope);
 	struct request_value values[PROFILE_CAPTURES_MAX];
 	struct request_texts texts = {
 		.key = key,
@@ -312,7 +312,6 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 
 	if (envelope_kind(envelope) != ENVELOPE_REQUEST) {
 		tracer->counters.ids_unusable += tracer_has_unusable_id(envelope);
-		connection->forwarded.made = false;
 		tracer_client_answer(connection, envelope, now_ns);
 		return;
 	}
@@ -340,32 +339,33 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 		tracer_keep_promise(connection, request);
 }
 
-size_t tracer_server_carrier(struct tracer_connection *connection, const struct envelope *envelope,
+size_t tracer_server_carrier(struct tracer_connection *connection, struct envelope *envelope,
 	uint64_t now_ns, const char **text)
 {
 	struct action_message message = {connection->number, envelope, now_ns};
-	struct follower_told *told = &connection->told;
+	struct follower_told told;
 
-	told->made = false;
 	if (connection->follower == NULL || envelope_kind(envelope) != ENVELOPE_REQUEST ||
-		!follower_server_context(connection->follower, &message, told))
+		!follower_server_context(connection->follower, &message, &told))
 		return 0;
-	return tracer_format(connection->tracer, &told->context, told->tracestate, text);
+	if (told.made) {
+		connection->told = told.context;
+		envelope_set_note(envelope, &connection->told, sizeof connection->told);
+	}
+	return tracer_format(connection->tracer, &told.context, told.tracestate, text);
 }
 
 /* A notification or a request of the server: what the rules make of it. */
 static void tracer_backend_call(
 	struct tracer_connection *connection, const struct action_message *message)
 {
-	const struct traceparent *told = connection->told.made ? &connection->told.context : NULL;
-
-	connection->told.made = false;
 	if (connection->follower == NULL)
 		return;
 	if (envelope_kind(message->envelope) == ENVELOPE_NOTIFICATION)
 		follower_notification(connection->follower, message);
 	else if (envelope_kind(message->envelope) == ENVELOPE_REQUEST)
-		follower_server_request(connection->follower, message, told);
+		follower_server_request(
+			connection->follower, message, envelope_note(message->envelope));
 }
 
 static void tracer_backend_reply(

@@ -86,15 +86,13 @@ void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns);
 struct tracer_connection *tracer_connection_new(
 	struct tracer *tracer, uint64_t number, const char *transport, bool own_backend);
 
-/* A message of the client begins: what was made for an earlier one that broke is forgotten. */
-void tracer_request_begins(struct tracer_connection *connection);
-
 /*
  * A request is going to be forwarded: gives the carrier to put into it, valid until the next call
- * on this tracer. 0: forward it as it is (it is no request with a usable id).
+ * on this tracer. 0: forward it as it is (it is no request with a usable id). What the server is
+ * told so is noted in the envelope.
  */
 size_t tracer_carrier(
-	struct tracer_connection *connection, const struct envelope *envelope, const char **text);
+	struct tracer_connection *connection, struct envelope *envelope, const char **text);
 
 /*
  * A message of the client is complete: the envelope of tracer_carrier(), read to its end. Its first
@@ -107,7 +105,7 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
  * A request of the server is going to be forwarded: gives the carrier to put into it, valid until
  * the next call on this tracer. 0: forward it as it is.
  */
-size_t tracer_server_carrier(struct tracer_connection *connection, const struct envelope *envelope,
+size_t tracer_server_carrier(struct tracer_connection *connection, struct envelope *envelope,
 	uint64_t now_ns, const char **text);
 
 /* A message of the backend is complete; its last byte came at now_ns. */

@@ -75,7 +75,7 @@ static const struct bench_case bench_cases[] = {
 		"Say hello. ", "\"}]},\"trace\":" BENCH_CONTEXT "}", 11, 1},
 };
 
-static size_t bench_carrier(void *arg, const struct envelope *envelope, const char **text)
+static size_t bench_carrier(void *arg, struct envelope *envelope, const char **text)
 {
 	(void)arg;
 	(void)envelope_value(envelope, ENVELOPE_TRACEPARENT);

@@ -332,7 +332,7 @@ static inline void conversation_told(struct conversation *talk, const char *text
 }
 
 static inline void conversation_client(
-	struct conversation *talk, size_t number, const struct envelope *envelope)
+	struct conversation *talk, size_t number, struct envelope *envelope)
 {
 	struct tracer_connection *connection = conversation_connection(talk, number);
 	const char *text = "";
@@ -340,7 +340,6 @@ static inline void conversation_client(
 
 	if (connection == NULL)
 		return; /* no memory */
-	tracer_request_begins(connection);
 	size = tracer_carrier(connection, envelope, &text);
 	conversation_told(talk, text, size);
 	tracer_client_message(connection, envelope, talk->now_ns, talk->now_ns + 1000);
@@ -348,7 +347,7 @@ static inline void conversation_client(
 }
 
 static inline void conversation_backend(
-	struct conversation *talk, size_t number, const struct envelope *envelope, bool injected)
+	struct conversation *talk, size_t number, struct envelope *envelope, bool injected)
 {
 	struct tracer_connection *connection = conversation_connection(talk, number);
 	const char *text = "";
@@ -376,7 +375,7 @@ static inline void conversation_pass(struct conversation *talk, uint64_t ms)
 }
 
 /* Reads a message in which ' stands for ". */
-static inline const struct envelope *conversation_read(
+static inline struct envelope *conversation_read(
 	struct conversation *talk, const char *message)
 {
 	char *text = talk->text;

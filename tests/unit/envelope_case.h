@@ -25,7 +25,7 @@ static inline void envelope_case_done(struct envelope_case *reader)
 	envelope_done(&reader->envelope);
 }
 
-static inline const struct envelope *envelope_case_read(
+static inline struct envelope *envelope_case_read(
 	struct envelope_case *reader, const char *message)
 {
 	const uint8_t *at = (const uint8_t *)message;

@@ -253,7 +253,7 @@ static const char *const story[] = {
 /* From its n-th allocation on, a line has no memory. Returns whether that was so. */
 static bool story_line(struct conversation *said, const char *line, long n)
 {
-	const struct envelope *envelope = conversation_read(said, line + 2);
+	struct envelope *envelope = conversation_read(said, line + 2);
 	size_t number = (size_t)(line[0] - '0');
 
 	if (n >= 0)

@@ -1119,7 +1119,7 @@ END_TEST
 START_TEST(test_many_deltas)
 {
 	struct conversation *said;
-	const struct envelope *delta;
+	struct envelope *delta;
 	size_t i;
 
 	conversation_load(NULL);

@@ -79,14 +79,6 @@ static const struct envelope_value *parent_tracestate(
 		envelope, carrier == JSON_ARRAY ? ENVELOPE_TRACESTATE_POS : ENVELOPE_TRACESTATE);
 }
 
-/* Whether these two are what most carriers have: a traceparent of the usual size alone. */
-static bool parent_is_plain(
-	const struct envelope_value *traceparent, const struct envelope_value *tracestate)
-{
-	return traceparent->type == JSON_STRING && traceparent->size == TRACEPARENT_SIZE &&
-	       tracestate->type <= JSON_NULL;
-}
-
 static enum carrier_verdict parent_judge(struct trace_context *context,
 	const struct envelope_value *traceparent, const struct envelope_value *tracestate)
 {
@@ -107,19 +99,14 @@ static enum carrier_verdict parent_judge(struct trace_context *context,
 /* The verdict on the carrier and, when it is valid, the parent. */
 static void parent_take_carrier(struct parent *parent, const struct envelope *envelope)
 {
-	const struct envelope_value *traceparent, *tracestate;
+	enum json_type carrier = envelope_value(envelope, ENVELOPE_CARRIER)->type;
 	struct trace_context context;
 
-	parent->carrier = envelope_value(envelope, ENVELOPE_CARRIER)->type;
-	parent->verdict = parent->carrier <= JSON_NULL ? CARRIER_ABSENT : CARRIER_INVALID;
-	if (!parent_has_members(parent->carrier))
+	parent->verdict = carrier <= JSON_NULL ? CARRIER_ABSENT : CARRIER_INVALID;
+	if (!parent_has_members(carrier))
 		return;
-	traceparent = parent_traceparent(envelope, parent->carrier);
-	tracestate = parent_tracestate(envelope, parent->carrier);
-	parent->plain = parent_is_plain(traceparent, tracestate);
-	if (parent->plain)
-		memcpy(parent->said, traceparent->text, sizeof parent->said);
-	parent->verdict = parent_judge(&context, traceparent, tracestate);
+	parent->verdict = parent_judge(&context, parent_traceparent(envelope, carrier),
+		parent_tracestate(envelope, carrier));
 	if (parent->verdict != CARRIER_VALID && parent->verdict != CARRIER_VALID_NO_STATE)
 		return;
 	parent->present = true;
@@ -137,25 +124,11 @@ void parent_find(
 	parent->verdict = CARRIER_ABSENT;
 	parent->present = false;
 	parent->tracestate = (struct span_text){.size = 0};
-	parent->carrier = JSON_ABSENT;
 	if (!parents->extracts)
 		return;
 	parent_take_carrier(parent, envelope);
 	if (parent->verdict == CARRIER_ABSENT)
 		parent_take_environment(parent, parents);
-}
-
-bool parent_is_said(const struct parent *parent, const struct envelope *envelope)
-{
-	enum json_type carrier = envelope_value(envelope, ENVELOPE_CARRIER)->type;
-	const struct envelope_value *traceparent;
-
-	if (carrier != parent->carrier || !parent_has_members(carrier))
-		return carrier == parent->carrier;
-	traceparent = parent_traceparent(envelope, carrier);
-	return parent->plain &&
-	       parent_is_plain(traceparent, parent_tracestate(envelope, carrier)) &&
-	       memcmp(traceparent->text, parent->said, sizeof parent->said) == 0;
 }
 
 void parent_warn_invalid(const struct envelope *envelope)
@@ -226,11 +199,11 @@ void forwarded_make(struct forwarded *forwarded, const struct parents *parents,
 {
 	parent_find(&forwarded->parent, parents, envelope);
 	forwarded_make_context(&forwarded->context, &forwarded->parent, sampler, ids);
+	forwarded->carriers = envelope_carriers(envelope);
 	forwarded->for_another = false;
-	forwarded->made = true;
 }
 
-/* The carrier is another one, or can no longer be told to be the same. */
+/* The carrier may be another one; or its tracestate, which is borrowed, is elsewhere by now. */
 static void forwarded_judge_again(
 	struct forwarded *forwarded, const struct parents *parents, const struct envelope *envelope)
 {
@@ -249,6 +222,8 @@ static void forwarded_judge_again(
 void forwarded_keep(
 	struct forwarded *forwarded, const struct parents *parents, const struct envelope *envelope)
 {
-	if (!parent_is_said(&forwarded->parent, envelope))
+	if (forwarded->carriers != envelope_carriers(envelope) ||
+		(forwarded->parent.verdict == CARRIER_VALID &&
+			forwarded->parent.tracestate.size > 0))
 		forwarded_judge_again(forwarded, parents, envelope);
 }

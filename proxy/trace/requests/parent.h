@@ -23,10 +23,6 @@ struct parent {
 	bool present;
 	struct traceparent traceparent; /* when present, as is tracestate */
 	struct span_text tracestate;    /* borrowed from the envelope or the environment */
-	/* What it was read from: the carrier's type; if plain, the only text in it. */
-	enum json_type carrier;
-	bool plain;
-	char said[TRACEPARENT_SIZE];
 };
 
 /*
@@ -40,12 +36,6 @@ void parents_done(struct parents *parents);
 /* An invalid carrier means none, not the environment's. */
 void parent_find(
 	struct parent *parent, const struct parents *parents, const struct envelope *envelope);
-
-/*
- * Whether the envelope, of which more may have been read since, is seen at once to say the same. If
- * not, it must be read again.
- */
-bool parent_is_said(const struct parent *parent, const struct envelope *envelope);
 
 /* Says that a request's carrier is invalid. */
 void parent_warn_invalid(const struct envelope *envelope);
@@ -75,7 +65,7 @@ struct ids;
  * context of its span. Whatever the rest of the message says, the span is then as it was told.
  */
 struct forwarded {
-	bool made;
+	uint32_t carriers; /* of the envelope, when it was made: see envelope_carriers() */
 	struct parent parent;
 	struct traceparent context;
 	/* The carrier names not the request's own span, but one that is to come of it. */
