@@ -4,7 +4,6 @@
  */
 #include "exporter/retry.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <time.h>
@@ -66,19 +65,19 @@ struct retry_decision retry_decide(
 {
 	struct retry_decision decision = {.verdict = retry_judge(attempt)};
 
+	int64_t asked_ms = attempt->retry_after_ms;
+
 	if (decision.verdict != RETRY_AGAIN)
 		return decision;
+	/* what the collector asks for makes a pause longer, never shorter */
+	decision.pause_ms = retry_backoff_ms(policy, attempt->number, attempt->random);
+	if (asked_ms > decision.pause_ms && !(attempt->stopping && asked_ms >= attempt->left_ms))
+		decision.pause_ms = asked_ms;
+	if (decision.pause_ms >= attempt->left_ms)
+		decision.pause_ms = attempt->stopping ? attempt->left_ms / 2 : attempt->left_ms;
 	if (attempt->left_ms <= 0 ||
-		(policy->attempts_max > 0 && attempt->number >= policy->attempts_max)) {
-		decision.verdict = RETRY_EXHAUSTED;
-		return decision;
-	}
-	if (attempt->retry_after_ms >= 0)
-		decision.pause_ms = attempt->retry_after_ms;
-	else
-		decision.pause_ms = retry_backoff_ms(policy, attempt->number, attempt->random);
-	if (decision.pause_ms > attempt->left_ms)
-		decision.pause_ms = attempt->left_ms;
+		(attempt->stopping && decision.pause_ms < policy->initial_ms / 2))
+		return (struct retry_decision){.verdict = RETRY_EXHAUSTED};
 	return decision;
 }
 

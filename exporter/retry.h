@@ -1,6 +1,7 @@
 #ifndef EXPORTER_RETRY_H
 #define EXPORTER_RETRY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "exporter/otlp/sender.h"
@@ -10,9 +11,8 @@
  * protocol/exporter.md, "Retry"). Pure: time and chance are parameters.
  */
 struct retry_policy {
-	int64_t initial_ms;    /* the first pause is half to all of this, later ones double */
-	int64_t max_ms;        /* no pause but one the collector asked for is longer */
-	unsigned attempts_max; /* 0: no limit but the time */
+	int64_t initial_ms; /* the first pause is half to all of this, later ones double */
+	int64_t max_ms;     /* no pause but one the collector asked for is longer */
 };
 
 enum retry_verdict {
@@ -30,12 +30,13 @@ struct retry_attempt {
 	int64_t retry_after_ms; /* -1: the collector did not say */
 	unsigned number;        /* of this attempt, from 1 */
 	int64_t left_ms;        /* until the batch must be done with */
+	bool stopping;          /* nobody will try after that: pauses are made to fit */
 	uint32_t random;
 };
 
 struct retry_decision {
 	enum retry_verdict verdict;
-	int64_t pause_ms; /* before RETRY_AGAIN; never more than left_ms */
+	int64_t pause_ms; /* before RETRY_AGAIN; never more than left_ms, when stopping less */
 };
 
 struct retry_decision retry_decide(

@@ -1,8 +1,8 @@
 /*
  * The way of one batch to the collector: compress, post, ask retry_decide(), pause, post again. All
- * within timeout_ms, and within what is left once the exporter stops; then a batch is tried twice
- * at most, and only once when an earlier one already failed, so that a dead collector does not hold
- * the exit. What was learnt on the way goes to the report.
+ * within timeout_ms, and within what is left once the exporter stops; then pauses begin anew and
+ * are short, so that a collector that comes back in time gets the last spans. What was learnt on
+ * the way goes to the report.
  */
 #include "exporter/otlp/delivery.h"
 
@@ -20,8 +20,8 @@
 
 enum { DELIVERY_WHY_SIZE = REPLY_MESSAGE_SIZE + 128 };
 
-static const int64_t delivery_stop_pause_ms = 200;
-static const unsigned delivery_stop_attempts = 2;
+static const int64_t delivery_stop_initial_ms = 200;
+static const int64_t delivery_stop_max_ms = 1000;
 
 struct delivery {
 	struct sender *sender; /* owned */
@@ -30,9 +30,9 @@ struct delivery {
 	struct retry_policy policy;
 	int64_t timeout_ms; /* 0: none */
 	struct delivery_hooks hooks;
-	struct report *report; /* borrowed */
-	int64_t deadline_ms;   /* of the batch under way, monotonic */
-	bool failed_stopping;  /* a batch was given up since the exporter began to stop */
+	struct report *report;  /* borrowed */
+	int64_t deadline_ms;    /* of the batch under way, monotonic */
+	int64_t asked_until_ms; /* before, the collector does not want to see the batch again */
 	atomic_uint_fast64_t requests, retries;
 };
 
@@ -135,6 +135,11 @@ static const struct text *delivery_pack(struct delivery *delivery, const struct 
 	return &delivery->packed;
 }
 
+static int64_t delivery_min(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static struct retry_decision delivery_decide(
 	struct delivery *delivery, const struct sender_answer *answer, unsigned number)
 {
@@ -145,16 +150,19 @@ static struct retry_decision delivery_decide(
 		.retry_after_ms = -1,
 		.number = number,
 		.left_ms = delivery_left_ms(delivery),
+		.stopping = delivery_is_stopping(delivery),
 		.random = delivery_random(),
 	};
 
 	if (answer->retry_after[0] != '\0')
 		attempt.retry_after_ms =
 			retry_after_parse(answer->retry_after, (int64_t)time(NULL));
-	if (delivery_is_stopping(delivery)) {
-		policy.attempts_max = delivery->failed_stopping ? 1 : delivery_stop_attempts;
-		if (attempt.left_ms > delivery_stop_pause_ms)
-			attempt.left_ms = delivery_stop_pause_ms;
+	delivery->asked_until_ms = 0;
+	if (attempt.retry_after_ms > 0)
+		delivery->asked_until_ms = delivery_now_ms() + attempt.retry_after_ms;
+	if (attempt.stopping) {
+		policy.initial_ms = delivery_min(policy.initial_ms, delivery_stop_initial_ms);
+		policy.max_ms = delivery_min(policy.max_ms, delivery_stop_max_ms);
 	}
 	return retry_decide(&policy, &attempt);
 }
@@ -248,6 +256,23 @@ static void delivery_report_failure(struct delivery *delivery, const struct batc
 			delivery->report, delivery_kinds[verdict], now_ms, batch->span_count, why);
 }
 
+/*
+ * Pauses. A stop cuts a pause that was chosen before it: the collector then gets the time that it
+ * asked for if it fits into what is left, and otherwise the batch at once.
+ */
+static void delivery_pause(struct delivery *delivery, int64_t pause_ms, bool stopping)
+{
+	const struct delivery_hooks *hooks = &delivery->hooks;
+	int64_t asked_ms;
+
+	hooks->pause(hooks->arg, pause_ms, stopping);
+	if (stopping || !delivery_is_stopping(delivery))
+		return;
+	asked_ms = delivery->asked_until_ms - delivery_now_ms();
+	if (asked_ms > 0 && asked_ms < delivery_left_ms(delivery))
+		hooks->pause(hooks->arg, asked_ms, true);
+}
+
 /* Posts until there is a verdict; *answer is the last one. */
 static enum retry_verdict delivery_insist(struct delivery *delivery, const struct batch *batch,
 	const struct text *body, const struct sender_answer **answer)
@@ -266,7 +291,7 @@ static enum retry_verdict delivery_insist(struct delivery *delivery, const struc
 		if (decision.verdict != RETRY_AGAIN)
 			return decision.verdict;
 		delivery_report_failure(delivery, batch, *answer, decision.verdict);
-		delivery->hooks.pause(delivery->hooks.arg, decision.pause_ms, stopping);
+		delivery_pause(delivery, decision.pause_ms, stopping);
 		if (delivery_left_ms(delivery) == 0)
 			return RETRY_EXHAUSTED;
 	}
@@ -288,8 +313,6 @@ enum retry_verdict delivery_run(
 		*rejected = delivery_read_success(delivery, batch, answer);
 	else
 		delivery_report_failure(delivery, batch, answer, verdict);
-	if (verdict == RETRY_EXHAUSTED && delivery_is_stopping(delivery))
-		delivery->failed_stopping = true;
 	return verdict;
 }
 

@@ -251,6 +251,18 @@ def test_exit_while_a_retry_is_waiting(lab):
     assert time.monotonic() - started < 2 and count["sent"] == 0 and count["created"] == 3
 
 
+def test_collector_that_is_back_before_the_exit_is_over(lab):
+    """The last spans are tried again for shutdown.timeout, whatever the pauses were before."""
+    troubles = [answers.status(503), answers.status(503, Retry_After="3600"),
+                answers.status(429, Retry_After="0"), answers.ok()]
+    collector = lab.collector(*troubles)
+    link = lab.link("stdio", collector=collector, args=[
+        "--batch-delay=1h", "--retry-initial=1h", "--retry-max=1h", "--shutdown-timeout=60s"])
+    talk(link, 3)
+    count = finish(link)
+    assert count["sent"] == 3 and link.sidespan.accounting("traffic")["retries"] == 3
+
+
 # trouble that passes
 
 @pytest.mark.parametrize("trouble", [

@@ -585,6 +585,31 @@ START_TEST(test_retry_after_is_waited)
 }
 END_TEST
 
+/* Advice to come back at once makes no pause shorter: 50 ms at least, then 100 ms. */
+START_TEST(test_retry_after_nothing)
+{
+	static const char *const acts[][ACTS_MAX] = {
+		{"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\n\r\n"},
+		{"HTTP/1.1 429 Slow\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"},
+		{"HTTP/1.1 503 Busy\r\nRetry-After: -5\r\n\r\n"}};
+	struct exporter_counters c;
+	struct setup setup;
+
+	setup_open(&setup, acts[_i]);
+	setup.config.retry_initial_ms = 100;
+	setup.config.retry_max_ms = 200;
+	setup.config.timeout_ms = 400;
+	setup_new(&setup);
+	setup_start(&setup);
+	submit(&setup, 5);
+	c = settle(&setup);
+	ck_assert_uint_eq(c.dropped_retries, 5);
+	ck_assert_uint_ge(c.requests, 2);
+	ck_assert_uint_le(c.requests, 5);
+	setup_close(&setup);
+}
+END_TEST
+
 /* --- what the collector sees --- */
 
 START_TEST(test_request)
@@ -845,7 +870,7 @@ START_TEST(test_stop_wakes_a_transfer)
 }
 END_TEST
 
-/* One that is not there does not hold the exit, however much waits. */
+/* One that is not there is tried again until the deadline, and holds the exit no longer. */
 START_TEST(test_stop_unreachable)
 {
 	struct exporter_counters c;
@@ -858,12 +883,62 @@ START_TEST(test_stop_unreachable)
 	submit(&setup, 98);
 	setup_start(&setup);
 	start_ms = now_ms();
-	exporter_stop(setup.exporter, 30000);
-	ck_assert_int_lt(now_ms() - start_ms, 3000);
+	exporter_stop(setup.exporter, 1000);
+	ck_assert_int_lt(now_ms() - start_ms, 5000);
 	c = balance(&setup);
 	ck_assert_uint_eq(c.dropped_shutdown, 98);
-	ck_assert_uint_ge(c.requests, 20); /* each was tried */
-	ck_assert_uint_le(c.requests, 22);
+	ck_assert_uint_ge(c.requests, 3);
+	ck_assert_uint_le(c.requests, 30); /* 20 batches, and pauses of 100 ms at least */
+	setup_close(&setup);
+}
+END_TEST
+
+/* A collector that is back in time gets everything, with pauses that fit what is left. */
+START_TEST(test_stop_goes_on)
+{
+	static const char *const acts[ACTS_MAX] = {STATUS("503 Busy"),
+		"HTTP/1.1 503 Busy\r\nRetry-After: 1000\r\n\r\n", STATUS("429 Slow"), GOOD};
+	struct exporter_counters c;
+	struct setup setup;
+	int64_t start_ms = now_ms();
+
+	setup_open(&setup, acts);
+	setup.config.retry_initial_ms = setup.config.retry_max_ms = 3600000;
+	setup.config.timeout_ms = 0;
+	setup_new(&setup);
+	submit(&setup, 12);
+	setup_start(&setup);
+	exporter_stop(setup.exporter, 60000);
+	ck_assert_int_ge(now_ms() - start_ms, 100 + 200); /* and 250 unless the first was before */
+	ck_assert_int_lt(now_ms() - start_ms, 20000);
+	c = balance(&setup);
+	ck_assert_uint_eq(c.sent, 12);
+	ck_assert_uint_eq(c.retries, 3);
+	ck_assert_uint_eq(c.requests - c.retries, 3);
+	setup_close(&setup);
+}
+END_TEST
+
+/* A time that the collector asks for is waited if it fits, whether the stop came before or after.
+ */
+START_TEST(test_stop_heeds_retry_after)
+{
+	static const char *const acts[ACTS_MAX] = {
+		"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\n\r\n", GOOD};
+	struct setup setup;
+	int64_t start_ms;
+
+	setup_open(&setup, acts);
+	setup_new(&setup);
+	submit(&setup, 5);
+	start_ms = now_ms();
+	setup_start(&setup);
+	if (_i == 1)
+		await_requests(&setup, 1);
+	exporter_stop(setup.exporter, 30000);
+	ck_assert_int_ge(now_ms() - start_ms, 1000);
+	ck_assert_uint_eq(balance(&setup).sent, 5);
+	ck_assert_uint_eq(balance(&setup).requests, 2);
 	setup_close(&setup);
 }
 END_TEST
@@ -1276,6 +1351,7 @@ int main(void)
 	unsetenv("ALL_PROXY");
 	tcase_add_loop_test(tc, test_outcomes, 0, ROWS(outcomes));
 	tcase_add_test(tc, test_retry_after_is_waited);
+	tcase_add_loop_test(tc, test_retry_after_nothing, 0, 3);
 	tcase_add_loop_test(tc, test_request, 0, 2);
 	tcase_add_test(tc, test_one_connection);
 	tcase_add_test(tc, test_seal);
@@ -1287,6 +1363,8 @@ int main(void)
 	tcase_add_test(tc, test_stop_hanging);
 	tcase_add_test(tc, test_stop_wakes_a_transfer);
 	tcase_add_test(tc, test_stop_unreachable);
+	tcase_add_test(tc, test_stop_goes_on);
+	tcase_add_loop_test(tc, test_stop_heeds_retry_after, 0, 2);
 	tcase_add_test(tc, test_stop_in_a_pause);
 	tcase_add_test(tc, test_stop_before_a_pause);
 	tcase_add_test(tc, test_stop_twice_and_after);

@@ -93,37 +93,54 @@ START_TEST(test_backoff)
 }
 END_TEST
 
+/* Of the first attempt with random 0, whose back-off is 1000 ms, but for number 2: 2000 ms. */
 static const struct {
 	int64_t retry_after_ms, left_ms;
-	unsigned number, attempts_max;
+	unsigned number;
+	bool stopping;
 	struct retry_decision expected;
 } limit_cases[] = {
-	{-1, 0, 1, 0, {RETRY_EXHAUSTED, 0}},
-	{-1, -5, 1, 0, {RETRY_EXHAUSTED, 0}},
-	{-1, 300, 1, 0, {RETRY_AGAIN, 300}},
-	{0, 300, 1, 0, {RETRY_AGAIN, 0}},
-	{200, 300, 1, 0, {RETRY_AGAIN, 200}},
-	{7000, 100000, 1, 0, {RETRY_AGAIN, 7000}}, /* over max_ms: the collector's word counts */
-	{7000, 300, 1, 0, {RETRY_AGAIN, 300}},
-	{7000, 0, 1, 0, {RETRY_EXHAUSTED, 0}},
-	{INT64_MAX, 100000, 1, 0, {RETRY_AGAIN, 100000}},
-	{-1, INT64_MAX, 1, 2, {RETRY_AGAIN, 1000}},
-	{-1, INT64_MAX, 2, 2, {RETRY_EXHAUSTED, 0}},
-	{0, INT64_MAX, 2, 2, {RETRY_EXHAUSTED, 0}},
-	{-1, INT64_MAX, 1, 1, {RETRY_EXHAUSTED, 0}},
+	{-1, 0, 1, false, {RETRY_EXHAUSTED, 0}},
+	{-1, -5, 1, false, {RETRY_EXHAUSTED, 0}},
+	{-1, 300, 1, false, {RETRY_AGAIN, 300}},
+	{-1, 5000, 1, false, {RETRY_AGAIN, 1000}},
+	/* less than the back-off is no advice */
+	{0, 300, 1, false, {RETRY_AGAIN, 300}},
+	{0, 5000, 1, false, {RETRY_AGAIN, 1000}},
+	{0, 5000, 2, false, {RETRY_AGAIN, 2000}},
+	{999, 5000, 1, false, {RETRY_AGAIN, 1000}},
+	{1001, 5000, 1, false, {RETRY_AGAIN, 1001}},
+	{1001, 5000, 2, false, {RETRY_AGAIN, 2000}},
+	{7000, 100000, 1, false,
+		{RETRY_AGAIN, 7000}}, /* over max_ms: the collector's word counts */
+	{7000, 300, 1, false, {RETRY_AGAIN, 300}},
+	{7000, 0, 1, false, {RETRY_EXHAUSTED, 0}},
+	{INT64_MAX, 100000, 1, false, {RETRY_AGAIN, 100000}},
+	{INT64_MAX, INT64_MAX, 1, false, {RETRY_AGAIN, INT64_MAX}},
+	/* when stopping, what does not fit is cut to half of what is left, down to 500 ms */
+	{-1, 1001, 1, true, {RETRY_AGAIN, 1000}},
+	{-1, 1000, 1, true, {RETRY_AGAIN, 500}},
+	{-1, 999, 1, true, {RETRY_EXHAUSTED, 0}},
+	{-1, 1500, 2, true, {RETRY_AGAIN, 750}},
+	{-1, 0, 1, true, {RETRY_EXHAUSTED, 0}},
+	{0, 5000, 1, true, {RETRY_AGAIN, 1000}},
+	{4999, 5000, 1, true, {RETRY_AGAIN, 4999}},
+	{5000, 5000, 1, true, {RETRY_AGAIN, 1000}},
+	{INT64_MAX, 5000, 2, true, {RETRY_AGAIN, 2000}},
+	{INT64_MAX, 2000, 2, true, {RETRY_AGAIN, 1000}},
+	{INT64_MAX, 500, 2, true, {RETRY_EXHAUSTED, 0}},
 };
 
 START_TEST(test_limits)
 {
-	struct retry_policy policy = policy_example;
 	struct retry_attempt attempt = attempt_with(SENDER_ANSWERED, 503);
 	struct retry_decision decision;
 
-	policy.attempts_max = limit_cases[_i].attempts_max;
 	attempt.number = limit_cases[_i].number;
 	attempt.retry_after_ms = limit_cases[_i].retry_after_ms;
 	attempt.left_ms = limit_cases[_i].left_ms;
-	decision = retry_decide(&policy, &attempt);
+	attempt.stopping = limit_cases[_i].stopping;
+	decision = retry_decide(&policy_example, &attempt);
 	ck_assert_int_eq(decision.verdict, limit_cases[_i].expected.verdict);
 	ck_assert_int_eq(decision.pause_ms, limit_cases[_i].expected.pause_ms);
 }
@@ -173,6 +190,17 @@ static const struct {
 	{"Sun, 06 Nov 1994 08:49:37 CET", -1},
 	{"Sun, 06 Nov 1994 08:49:37 GMT or later", -1},
 	{"Sun, 99 Nov 1994 08:49:37 GMT", -1},
+	{"Sun, 06 Nov 99999999999999999999 08:49:37 GMT", -1},
+	{"Sun, 06 Nov -1994 08:49:37 GMT", -1},
+	{"Sun, 06 Nov 1994 99:99:99 GMT", -1},
+	{"Mon, 01 Jan 0000 00:00:00 GMT", 0},
+	{"0x10", -1},
+	{"1e9", -1},
+	{"1, 2", -1},
+	{"1\xff", -1},
+	{"%s%n", -1},
+	{"GMT", -1},
+	{"inf", -1},
 };
 
 START_TEST(test_retry_after)
