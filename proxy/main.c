@@ -155,19 +155,41 @@ static void main_check_over(struct program *program)
 		(void)event_base_loopbreak(program->base); /* always succeeds */
 }
 
+static int main_start_failed(enum child_outcome outcome)
+{
+	if (outcome == CHILD_NOT_FOUND)
+		return MAIN_EXIT_NOT_FOUND;
+	return outcome == CHILD_NOT_EXECUTABLE ? MAIN_EXIT_NOT_EXECUTABLE : MAIN_EXIT_FAILURE;
+}
+
 static void main_on_reaped(void *arg, const struct session *session)
 {
 	struct program *program = arg;
 
-	if (program->config->listen_url.scheme == URL_NONE && program->route.command == NULL &&
-		session->reason != SESSION_ENDED && session->reason != SESSION_BACKEND_GONE)
-		program->status = MAIN_EXIT_FAILURE;
+	if (program->config->listen_url.scheme == URL_NONE) {
+		if (session->start_failure != CHILD_STARTED) {
+			program->status = main_start_failed(session->start_failure);
+			program->started = false; /* there is nothing to report on */
+		} else if (program->route.command == NULL && session->reason != SESSION_ENDED &&
+			   session->reason != SESSION_BACKEND_GONE) {
+			program->status = MAIN_EXIT_FAILURE;
+		}
+	}
 	if (program->listener != NULL)
 		listener_resume(program->listener);
 	main_check_over(program);
 }
 
-static void main_on_child(void *arg, void *owner, int status)
+static void main_on_child_started(void *arg, void *owner, enum child_outcome outcome, int error)
+{
+	struct program *program = arg;
+
+	loop_clock(&program->loop);
+	if (owner != NULL)
+		session_child_started(owner, outcome, error);
+}
+
+static void main_on_child_ended(void *arg, void *owner, int status)
 {
 	struct program *program = arg;
 
@@ -179,8 +201,18 @@ static void main_on_child(void *arg, void *owner, int status)
 		log_line(LOG_DEBUG, "a command ended with status %d", status);
 	if (owner != NULL)
 		session_child_exited(owner);
-	main_check_over(program);
 }
+
+static void main_on_idle(void *arg)
+{
+	main_check_over(arg);
+}
+
+static const struct child_hooks main_child_hooks = {
+	.started = main_on_child_started,
+	.ended = main_on_child_ended,
+	.idle = main_on_idle,
+};
 
 static void main_on_drain(int fd, short what, void *arg)
 {
@@ -329,16 +361,9 @@ static int main_set_up(struct program *program, char *error, size_t error_size)
 			.environment = environ,
 			.otlp_headers = config->child_inherit_otlp_headers,
 		},
-		main_on_child, program);
+		&main_child_hooks, program);
 	program->loop.children = program->children;
 	return program->children != NULL ? 0 : -1;
-}
-
-static int main_start_failed(int failure)
-{
-	if (failure == CHILD_NOT_FOUND)
-		return MAIN_EXIT_NOT_FOUND;
-	return failure == CHILD_NOT_EXECUTABLE ? MAIN_EXIT_NOT_EXECUTABLE : MAIN_EXIT_FAILURE;
 }
 
 /* The settings' files have been read and are gone: their memory need not stay with us. */
@@ -372,8 +397,6 @@ static void main_enter_sandbox(const struct program *program)
 /* Opens what there is to serve. 0, or -1 with program->status set. */
 static int main_start(struct program *program, char *error, size_t error_size)
 {
-	int failure = CHILD_STARTED;
-
 	program->status = MAIN_EXIT_FAILURE;
 	error[0] = '\0';
 	if (program->config->listen_url.scheme != URL_NONE) {
@@ -381,9 +404,8 @@ static int main_start(struct program *program, char *error, size_t error_size)
 			listener_new(&program->loop, &program->route, error, error_size);
 		if (program->listener == NULL)
 			return -1;
-	} else if (session_stdio(&program->loop, &program->route, &failure) == NULL) {
-		program->status = main_start_failed(failure); /* it has been logged */
-		return -1;
+	} else if (session_stdio(&program->loop, &program->route) == NULL) {
+		return -1; /* it has been logged */
 	}
 	main_enter_sandbox(program); /* before there is a second thread */
 	if (main_start_exporter(program, error, error_size) != 0)

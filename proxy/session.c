@@ -463,21 +463,34 @@ static void session_unreachable(struct session *session, const char *why)
 		session_close(session, SESSION_BACKEND_UNREACHABLE);
 }
 
+/* Opens only when the command runs: see session_child_started(). */
 static int session_start_command(struct session *session)
 {
 	int read_fd, write_fd;
 
-	session->start_failure = child_spawn(
-		session->loop->children, session->route->command, session, &read_fd, &write_fd);
-	if (session->start_failure != CHILD_STARTED) {
-		session_unreachable(session, session->start_failure == CHILD_NOT_FOUND
-						     ? "command not found"
-						     : strerror(errno));
+	if (child_spawn(session->loop->children, session->route->command, session, &read_fd,
+		    &write_fd) != 0) {
+		session->start_failure = CHILD_NO_RESOURCES;
+		session_unreachable(session, strerror(errno));
 		return -1;
 	}
+	if (session->client.read_fd != session->client.write_fd)
+		session_timer_off(session); /* who wraps a command waits for it in any case */
 	endpoint_init_pipes(&session->backend, session->loop->base, read_fd, write_fd,
 		session->client.hook, session);
 	return 0;
+}
+
+void session_child_started(struct session *session, enum child_outcome outcome, int error)
+{
+	if (session->state != SESSION_OPENING)
+		return;
+	session->start_failure = outcome;
+	if (outcome == CHILD_STARTED)
+		session_connected(session);
+	else
+		session_unreachable(session,
+			outcome == CHILD_NOT_FOUND ? "command not found" : strerror(error));
 }
 
 /* A Unix socket whose backlog is full says EAGAIN where a patient client would wait: so do we. */
@@ -531,7 +544,7 @@ int session_connect(struct session *session)
 		session_unreachable(session, strerror(errno));
 		return -1;
 	}
-	if (session->backend.state == ENDPOINT_OPEN)
+	if (session->backend.state == ENDPOINT_OPEN && !command)
 		session_connected(session);
 	return 0;
 }
@@ -695,11 +708,10 @@ struct session *session_accept(struct loop *loop, const struct session_route *ro
 	return session;
 }
 
-struct session *session_stdio(struct loop *loop, const struct session_route *route, int *failure)
+struct session *session_stdio(struct loop *loop, const struct session_route *route)
 {
 	struct session *session = session_new(loop, route);
 
-	*failure = CHILD_NO_RESOURCES;
 	if (session == NULL ||
 		endpoint_init_stdio(&session->client, loop->base, session_on_event, session) != 0) {
 		log_line(LOG_ERROR, "cannot use stdin and stdout: %s", strerror(errno));
@@ -708,7 +720,6 @@ struct session *session_stdio(struct loop *loop, const struct session_route *rou
 		return NULL;
 	}
 	if (session_begin(session) != 0) {
-		*failure = session->start_failure;
 		session_close(session, SESSION_NO_RESOURCES); /* keeps an earlier reason */
 		return NULL;
 	}

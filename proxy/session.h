@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "proxy/endpoint/child.h"
 #include "proxy/endpoint/endpoint.h"
 #include "proxy/pump.h"
 
@@ -68,9 +69,9 @@ struct session {
 	unsigned troubles_logged;        /* bits of enum splice_trouble */
 	bool opened;                     /* messages could flow: its end is worth a line */
 	bool child_exited;
-	bool client_closing;       /* it sent a close frame, and the backend had not */
-	bool client_left;          /* it can no longer be written to either */
-	int start_failure;         /* enum child_failure of the command */
+	bool client_closing;              /* it sent a close frame, and the backend had not */
+	bool client_left;                 /* it can no longer be written to either */
+	enum child_outcome start_failure; /* of the command */
 	uint64_t connect_until_ns; /* a full backlog of a Unix socket is tried again until then */
 	uint64_t client_end_ns;    /* when the client's end of file came */
 	uint64_t backend_read_ns;  /* when the backend last said something */
@@ -79,11 +80,10 @@ struct session {
 
 /*
  * Begins a session for an accepted socket (taken, also on failure), or for our own stdin/stdout.
- * NULL: out of memory or descriptors; it has been logged and counted. On failure to start the
- * command *failure (may be NULL) is set to an enum child_failure.
+ * NULL: out of memory or descriptors, or no backend; it has been logged and counted.
  */
 struct session *session_accept(struct loop *loop, const struct session_route *route, int fd);
-struct session *session_stdio(struct loop *loop, const struct session_route *route, int *failure);
+struct session *session_stdio(struct loop *loop, const struct session_route *route);
 
 /* Tells WebSocket peers that we are going away, as far as they take it at once. */
 void session_say_goodbye(struct session *session);
@@ -96,6 +96,9 @@ void session_reap(struct session *session);
 
 /* Now and then. */
 void session_tick(struct session *session);
+
+/* The command behind this session runs, or could not be started. */
+void session_child_started(struct session *session, enum child_outcome outcome, int error);
 
 /* The command behind this session has ended. */
 void session_child_exited(struct session *session);

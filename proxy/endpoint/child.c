@@ -26,8 +26,10 @@ enum child_state {
 struct child {
 	pid_t pid;
 	enum child_state state;
-	void *owner;         /* borrowed; NULL when nobody wants the status */
-	struct event *timer; /* owned; NULL until it ends */
+	void *owner;          /* borrowed; NULL when nobody wants the status */
+	struct event *report; /* owned, with its descriptor: how the exec goes; NULL once known */
+	bool failed;          /* the exec: only to be reaped */
+	struct event *timer;  /* owned; NULL until it ends */
 	struct children *children;
 	LIST_ENTRY(child) link;
 };
@@ -36,15 +38,28 @@ struct children {
 	struct event_base *base;
 	struct event *on_sigchld;
 	int64_t grace_ms;
-	char **environment; /* owned, but not its strings */
-	child_hook *hook;
+	char **environment;              /* owned, but not its strings */
+	const struct child_hooks *hooks; /* borrowed */
 	void *arg;
 	LIST_HEAD(, child) list;
 };
 
+static void child_report_done(struct child *child)
+{
+	int fd;
+
+	if (child->report == NULL)
+		return;
+	fd = event_get_fd(child->report);
+	event_free(child->report);
+	(void)close(fd); /* nothing could be done about an error */
+	child->report = NULL;
+}
+
 static void child_free(struct child *child)
 {
 	LIST_REMOVE(child, link);
+	child_report_done(child);
 	if (child->timer != NULL)
 		event_free(child->timer);
 	free(child);
@@ -172,6 +187,39 @@ int children_count(const struct children *children)
 	return count;
 }
 
+/* ---- the exec ---- */
+
+static enum child_outcome child_classify(int error)
+{
+	if (error == 0)
+		return CHILD_STARTED;
+	if (error == ENOENT || error == ENOTDIR)
+		return CHILD_NOT_FOUND;
+	if (error == EAGAIN || error == ENOMEM)
+		return CHILD_NO_RESOURCES;
+	return CHILD_NOT_EXECUTABLE;
+}
+
+/* The errno of an exec that failed; an end when it succeeded, or when it was killed before. */
+static void child_on_report(int fd, short what, void *arg)
+{
+	struct child *child = arg;
+	struct children *children = child->children;
+	void *owner = child->owner;
+	int error = 0;
+	ssize_t n;
+
+	(void)what;
+	do
+		n = read(fd, &error, sizeof error);
+	while (n < 0 && errno == EINTR);
+	child_report_done(child);
+	child->failed = n == sizeof error;
+	if (child->failed)
+		child->owner = NULL;
+	children->hooks->started(children->arg, owner, child_classify(error), error);
+}
+
 /* ---- reaping ---- */
 
 /* Whether it is a zombie; it stays one, so that its process group cannot become another's. */
@@ -187,23 +235,30 @@ static void children_on_sigchld(int fd, short what, void *arg)
 {
 	struct children *children = arg;
 	struct child *child, *next;
+	void *owner;
+	bool failed;
 	int status;
 
 	(void)fd;
 	(void)what;
 	for (child = LIST_FIRST(&children->list); child != NULL; child = next) {
-		void *owner = child->owner;
-
 		next = LIST_NEXT(child, link);
 		if (!child_has_ended(child))
 			continue;
 		if (child->state != CHILD_RUNNING)
 			(void)kill(-child->pid, SIGKILL); /* what it left behind in its group */
+		if (child->report != NULL)                /* it was faster than its report */
+			child_on_report(event_get_fd(child->report), EV_READ, child);
 		if (waitpid(child->pid, &status, 0) != child->pid)
 			continue;
+		owner = child->owner;
+		failed = child->failed;
 		child_free(child);
-		children->hook(children->arg, owner, status);
+		if (!failed)
+			children->hooks->ended(children->arg, owner, status);
 	}
+	if (LIST_EMPTY(&children->list))
+		children->hooks->idle(children->arg);
 }
 
 /* ---- starting ---- */
@@ -228,27 +283,6 @@ static _Noreturn void child_exec(const struct children *children, char *const *c
 	if (write(report_fd, &error, sizeof error) != sizeof error)
 		_exit(126);
 	_exit(127);
-}
-
-/* Waits for the exec: 0 when it succeeded, its errno otherwise. */
-static int child_exec_result(int report_fd)
-{
-	int error = 0;
-	ssize_t n;
-
-	do
-		n = read(report_fd, &error, sizeof error);
-	while (n < 0 && errno == EINTR);
-	return n == sizeof error ? error : 0;
-}
-
-static enum child_failure child_classify(int error)
-{
-	if (error == ENOENT || error == ENOTDIR)
-		return CHILD_NOT_FOUND;
-	if (error == EAGAIN || error == ENOMEM)
-		return CHILD_NO_RESOURCES;
-	return CHILD_NOT_EXECUTABLE;
 }
 
 enum { CHILD_PIPES = 3 };
@@ -286,50 +320,51 @@ static void child_take_end(int pipes[CHILD_PIPES][2], int which, int end, int *f
 	pipes[which][end] = -1;
 }
 
-enum child_failure child_spawn(
+int child_spawn(
 	struct children *children, char *const *command, void *owner, int *read_fd, int *write_fd)
 {
-	enum child_failure outcome = CHILD_NO_RESOURCES;
 	/* its stdin, its stdout, the report of a failed exec */
 	int pipes[CHILD_PIPES][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
 	struct child *child = calloc(1, sizeof *child);
 	pid_t parent = getpid();
-	int error;
+	sigset_t all, before;
 
 	if (child == NULL || child_open_pipes(pipes) != 0)
-		goto out;
+		goto fail;
+	child->report = event_new(children->base, pipes[2][0], EV_READ, child_on_report, child);
+	if (child->report == NULL || event_add(child->report, NULL) != 0) {
+		errno = ENOMEM;
+		goto fail;
+	}
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &before); /* our handlers are not for the child */
 	child->pid = fork();
 	if (child->pid == 0)
 		child_exec(children, command, pipes[0][0], pipes[1][1], pipes[2][1], parent);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	if (child->pid < 0)
-		goto out;
+		goto fail;
 	(void)setpgid(child->pid, child->pid); /* an error means that it did so itself */
-	(void)close(pipes[2][1]);              /* nothing was written through it */
-	pipes[2][1] = -1;
-	error = child_exec_result(pipes[2][0]);
-	if (error != 0) {
-		(void)waitpid(child->pid, NULL, 0); /* it has exited */
-		errno = error;
-		outcome = child_classify(error);
-		goto out;
-	}
-	child_take_end(pipes, 1, 0, read_fd);
-	child_take_end(pipes, 0, 1, write_fd);
 	child->owner = owner;
 	child->children = children;
 	LIST_INSERT_HEAD(&children->list, child, link);
-	child = NULL;
-	outcome = CHILD_STARTED;
-out:
+	child_take_end(pipes, 1, 0, read_fd);
+	child_take_end(pipes, 0, 1, write_fd);
+	pipes[2][0] = -1; /* the child's */
+	child_close_pipes(pipes);
+	return 0;
+fail:
+	if (child != NULL && child->report != NULL)
+		event_free(child->report); /* keeps errno */
 	child_close_pipes(pipes);
 	free(child);
-	return outcome;
+	return -1;
 }
 
 /* ---- the list ---- */
 
-struct children *children_new(
-	struct event_base *base, const struct child_settings *settings, child_hook *hook, void *arg)
+struct children *children_new(struct event_base *base, const struct child_settings *settings,
+	const struct child_hooks *hooks, void *arg)
 {
 	struct children *children = calloc(1, sizeof *children);
 	sigset_t sigchld;
@@ -341,7 +376,7 @@ struct children *children_new(
 	(void)sigprocmask(SIG_UNBLOCK, &sigchld, NULL); /* whoever started us may have blocked it */
 	children->base = base;
 	children->grace_ms = settings->grace_ms;
-	children->hook = hook;
+	children->hooks = hooks;
 	children->arg = arg;
 	children->environment = inherit_environment(settings->environment, settings->otlp_headers);
 	LIST_INIT(&children->list);

@@ -14,33 +14,41 @@
 struct event_base;
 struct children;
 
-/* Called from the loop when a child has ended. owner: as given to child_spawn, or NULL. */
-typedef void child_hook(void *arg, void *owner, int status);
-
-struct child_settings {
-	int64_t grace_ms;
-	char *const *environment; /* ours; the strings stay borrowed */
-	bool otlp_headers;        /* the headers for the collector stay in the environment */
-};
-
-struct children *children_new(struct event_base *base, const struct child_settings *settings,
-	child_hook *hook, void *arg);
-/* Kills and reaps whatever is left; does not call hooks. */
-void children_free(struct children *children);
-
-enum child_failure {
+enum child_outcome {
 	CHILD_STARTED,
 	CHILD_NOT_FOUND,      /* the command does not exist: exit status 127 */
 	CHILD_NOT_EXECUTABLE, /* it exists but cannot be run: exit status 126 */
 	CHILD_NO_RESOURCES,   /* pipes, memory or processes exhausted */
 };
 
+/* Called from the loop. owner: as given to child_spawn, NULL once it has left. */
+struct child_hooks {
+	/* The command runs; or it does not, error is the errno, and nothing more is told of it. */
+	void (*started)(void *arg, void *owner, enum child_outcome outcome, int error);
+	void (*ended)(void *arg, void *owner, int status);
+	/* None is left to be reaped. */
+	void (*idle)(void *arg);
+};
+
+struct child_settings {
+	int64_t grace_ms;
+	char *const *environment; /* ours */
+	bool otlp_headers;        /* the headers for the collector stay in the environment */
+};
+
+/* hooks and what settings point to stay borrowed. NULL: out of memory. */
+struct children *children_new(struct event_base *base, const struct child_settings *settings,
+	const struct child_hooks *hooks, void *arg);
+/* Kills and reaps whatever is left; does not call hooks. */
+void children_free(struct children *children);
+
 /*
- * Starts command (NULL-terminated, searched in PATH), which finds what inherit.h says. On
- * CHILD_STARTED *read_fd and *write_fd are the caller's, non-blocking and close-on-exec. Otherwise
- * errno says why.
+ * Begins to start command (NULL-terminated, searched in PATH), which finds what inherit.h says. The
+ * exec may take its time, on a file system that is slow: how it went is told by a hook. 0: *read_fd
+ * and *write_fd are the caller's, non-blocking and close-on-exec. -1 (errno): for want of pipes,
+ * memory or processes; no hook is called.
  */
-enum child_failure child_spawn(
+int child_spawn(
 	struct children *children, char *const *command, void *owner, int *read_fd, int *write_fd);
 
 /*

@@ -118,16 +118,16 @@ static void inherit_restore_files(int keep_fd)
 	(void)syscall(SYS_close_range, next, ~0u, 0);
 }
 
-/* Signals that we have come to catch become standard ones by the exec. */
+/* All signals are blocked until here: those that came since the fork count now. */
 static void inherit_restore_signals(void)
 {
 	struct sigaction standard = {.sa_handler = SIG_DFL}, ignored = {.sa_handler = SIG_IGN};
 	int signal_number;
 
-	(void)sigaction(SIGPIPE, &standard, NULL); /* we ignore it */
 	for (signal_number = 1; signal_number < NSIG; signal_number++)
-		if (sigismember(&inherit_ignored, signal_number) == 1)
-			(void)sigaction(signal_number, &ignored, NULL);
+		(void)sigaction(signal_number,
+			sigismember(&inherit_ignored, signal_number) == 1 ? &ignored : &standard,
+			NULL); /* some cannot be set */
 	(void)sigprocmask(SIG_SETMASK, &inherit_blocked, NULL);
 }
 

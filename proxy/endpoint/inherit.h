@@ -20,8 +20,9 @@ int inherit_note(void);
 char **inherit_environment(char *const *environment, bool otlp_headers);
 
 /*
- * In a new process, between fork and exec: closes all descriptors but 0, 1, 2, keep_fd and those
- * that we were started with, and gives signals the meaning that they had for us at the start.
+ * In a new process, between fork and exec, with all signals blocked: closes all descriptors but 0,
+ * 1, 2, keep_fd and those that we were started with, and gives signals the meaning that they had
+ * for us at the start.
  */
 void inherit_restore(int keep_fd);
 

@@ -132,13 +132,24 @@ def test_command_of_a_connection_is_ended_when_the_client_left(lab):
 
 def test_command_of_a_connection_that_cannot_start(lab):
     program = lab.sidespan("--listen=tcp://127.0.0.1:0", "--", "/no/such/file")
-    if not program.wait_line("listening on|error")[0].startswith("listening"):
-        assert program.wait() == 127
-        return
-    client = Lines(lab.keep(connect(address_of(program.url()))))
-    client.expect_eof()
-    program.wait_line("/no/such/file")
+    for count in (1, 2):
+        Lines(lab.keep(connect(address_of(program.url())))).expect_eof()
+        program.wait_line("error: .* cannot start /no/such/file: command not found", count=count)
     assert program.running()
+
+
+@pytest.mark.parametrize("command", ["/no/such/file", "/dev/null"])
+@pytest.mark.parametrize("listen", ["ws", "ws+unix"])
+def test_command_of_an_upgrade_that_cannot_start(lab, listen, command):
+    """No 101 before the command runs."""
+    program = lab.sidespan("--listen=" + lab.listen_url(listen), "--", command)
+    stream = lab.keep(connect(address_of(program.url())))
+    stream.write(upgrade_request("dGhlIHNhbXBsZSBub25jZQ=="))
+    assert read_head(stream).status == 502
+    assert program.stop() == 0
+    line, = program.log("error")
+    assert line.startswith(f"connection 0: cannot start {command}: ")
+    assert "connections_refused=1" in program.log("info")[-1]
 
 
 # Unix sockets

@@ -29,10 +29,29 @@ struct nursery {
 		int status;
 	} ends[ENDS_MAX]; /* what the hook was told */
 	size_t end_count;
-	bool leaves; /* the hook has the child's owner go away */
+	struct {
+		void *owner;
+		enum child_outcome outcome;
+		int error;
+	} starts[ENDS_MAX];
+	size_t start_count;
+	size_t idle_count;
+	bool leaves; /* the hooks have the child's owner go away */
 };
 
-static void nursery_hook(void *arg, void *owner, int status)
+static void nursery_started(void *arg, void *owner, enum child_outcome outcome, int error)
+{
+	struct nursery *nursery = arg;
+
+	ck_assert_uint_lt(nursery->start_count, ENDS_MAX);
+	nursery->starts[nursery->start_count].owner = owner;
+	nursery->starts[nursery->start_count].outcome = outcome;
+	nursery->starts[nursery->start_count++].error = error;
+	if (nursery->leaves)
+		child_leave(nursery->children, owner);
+}
+
+static void nursery_ended(void *arg, void *owner, int status)
 {
 	struct nursery *nursery = arg;
 
@@ -43,6 +62,20 @@ static void nursery_hook(void *arg, void *owner, int status)
 		child_leave(nursery->children, owner);
 }
 
+static void nursery_idle(void *arg)
+{
+	struct nursery *nursery = arg;
+
+	ck_assert_int_eq(children_count(nursery->children), 0);
+	nursery->idle_count++;
+}
+
+static const struct child_hooks nursery_hooks = {
+	.started = nursery_started,
+	.ended = nursery_ended,
+	.idle = nursery_idle,
+};
+
 static void nursery_open(struct nursery *nursery, int64_t grace_ms)
 {
 	memset(nursery, 0, sizeof *nursery);
@@ -50,7 +83,8 @@ static void nursery_open(struct nursery *nursery, int64_t grace_ms)
 	ck_assert(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
 	nursery->base = event_base_new();
 	ck_assert_ptr_nonnull(nursery->base);
-	nursery->children = children_new(nursery->base, &nursery->settings, nursery_hook, nursery);
+	nursery->children =
+		children_new(nursery->base, &nursery->settings, &nursery_hooks, nursery);
 	ck_assert_ptr_nonnull(nursery->children);
 }
 
@@ -67,7 +101,7 @@ static void nursery_close(struct nursery *nursery)
 }
 
 /* A shell with that script; its owner is owner. */
-static enum child_failure shell(
+static int shell(
 	struct nursery *nursery, const char *script, void *owner, int *read_fd, int *write_fd)
 {
 	char sh[] = "sh", c[] = "-c", text[512];
@@ -80,7 +114,7 @@ static enum child_failure shell(
 static void shell_start(
 	struct nursery *nursery, const char *script, void *owner, int *read_fd, int *write_fd)
 {
-	ck_assert_int_eq(shell(nursery, script, owner, read_fd, write_fd), CHILD_STARTED);
+	ck_assert_int_eq(shell(nursery, script, owner, read_fd, write_fd), 0);
 }
 
 static int64_t now_ms(void)
@@ -203,7 +237,7 @@ static void folder_remove(const char *folder)
 static const struct {
 	bool in_folder;
 	const char *command;
-	enum child_failure failure;
+	enum child_outcome outcome;
 	int error;
 } spawn_rows[] = {
 	{true, "/script", CHILD_STARTED, 0},
@@ -217,13 +251,25 @@ static const struct {
 	{false, "/dev/null", CHILD_NOT_EXECUTABLE, EACCES},
 };
 
-/* On failure nothing is taken and nothing is left; the hook is not called. */
+static void wait_for_starts(struct nursery *nursery, size_t count)
+{
+	while (nursery->start_count < count)
+		ck_assert_int_ge(event_base_loop(nursery->base, EVLOOP_ONCE), 0);
+	ck_assert_uint_eq(nursery->start_count, count);
+}
+
+static void wait_for_idle(struct nursery *nursery)
+{
+	while (nursery->idle_count == 0)
+		ck_assert_int_ge(event_base_loop(nursery->base, EVLOOP_ONCE), 0);
+}
+
+/* It is told once how the exec went; of one that failed, no end. Nothing is left. */
 START_TEST(test_spawn)
 {
 	char folder[] = "/tmp/sidespan_test_XXXXXX", path[64];
 	char *command[] = {path, NULL};
-	int read_fd = -7, write_fd = -7, before, error;
-	enum child_failure failure;
+	int read_fd, write_fd, before;
 	struct nursery nursery;
 
 	folder_make(folder);
@@ -231,24 +277,85 @@ START_TEST(test_spawn)
 	before = count_descriptors();
 	snprintf(path, sizeof path, "%s%s", spawn_rows[_i].in_folder ? folder : "",
 		spawn_rows[_i].command);
-	failure = child_spawn(nursery.children, command, &nursery, &read_fd, &write_fd);
-	error = errno;
-	ck_assert_int_eq(failure, spawn_rows[_i].failure);
-	if (failure == CHILD_STARTED) {
-		wait_for_ends(&nursery, 1);
+	ck_assert_int_eq(child_spawn(nursery.children, command, &nursery, &read_fd, &write_fd), 0);
+	ck_assert_uint_eq(nursery.start_count, 0); /* not from inside of the call */
+	wait_for_starts(&nursery, 1);
+	ck_assert_ptr_eq(nursery.starts[0].owner, &nursery);
+	ck_assert_int_eq(nursery.starts[0].outcome, spawn_rows[_i].outcome);
+	ck_assert_int_eq(nursery.starts[0].error, spawn_rows[_i].error);
+	wait_for_idle(&nursery);
+	ck_assert_uint_eq(nursery.start_count, 1);
+	if (spawn_rows[_i].outcome == CHILD_STARTED) {
+		ck_assert_uint_eq(nursery.end_count, 1);
 		ck_assert_int_eq(WEXITSTATUS(nursery.ends[0].status), 9);
-		close(read_fd);
-		close(write_fd);
 	} else {
-		ck_assert_int_eq(error, spawn_rows[_i].error);
-		ck_assert_int_eq(read_fd, -7);
-		ck_assert_int_eq(write_fd, -7);
-		ck_assert_int_eq(children_count(nursery.children), 0);
-		event_base_loop(nursery.base, EVLOOP_NONBLOCK);
 		ck_assert_uint_eq(nursery.end_count, 0);
 	}
+	close(read_fd);
+	close(write_fd);
 	ck_assert_int_eq(count_descriptors(), before);
 	folder_remove(folder);
+	nursery_close(&nursery);
+}
+END_TEST
+
+static int slow_fd = -1; /* an exec reads from it first */
+
+/* In place of that of the C library: a file system that is slow. */
+int execvpe(const char *file, char *const *argv, char *const *envp)
+{
+	char byte;
+
+	if (slow_fd >= 0 && read(slow_fd, &byte, 1) != 1)
+		_exit(99);
+	if (strcmp(file, "sh") == 0)
+		file = "/bin/sh";
+	else if (strchr(file, '/') == NULL)
+		file = "/nowhere";
+	return execve(file, argv, envp);
+}
+
+/*
+ * An exec that hangs hangs nobody else: the loop turns, the other commands start, live and get
+ * their ends of file, which the new process does not hold up. What became of its own is told late,
+ * or, if it has been killed meanwhile, as an end.
+ */
+START_TEST(test_slow_exec)
+{
+	int slow[2], read_fd[2], write_fd[2], owners[2];
+	struct nursery nursery;
+	char text[64];
+
+	nursery_open(&nursery, _i == 1 ? 0 : LONG_MS);
+	shell_start(&nursery, "cat; echo end", &owners[0], &read_fd[0], &write_fd[0]);
+	wait_for_starts(&nursery, 1);
+	ck_assert_int_eq(pipe(slow), 0);
+	ck_assert_int_eq(dup2(slow[0], 100), 100);
+	ck_assert_int_eq(inherit_note(), 0); /* so that 100 stays open in it */
+	close(100);
+	slow_fd = dup2(slow[0], 100);
+	shell_start(&nursery, "echo late; exit 4", &owners[1], &read_fd[1], &write_fd[1]);
+	close(write_fd[0]);
+	read_text(&nursery, read_fd[0], text, sizeof text, false);
+	ck_assert_str_eq(text, "end\n");
+	wait_for_ends(&nursery, 1);
+	ck_assert_ptr_eq(nursery.ends[0].owner, &owners[0]);
+	ck_assert_uint_eq(nursery.start_count, 1);
+	ck_assert_uint_eq(nursery.idle_count, 0);
+	if (_i == 1)
+		child_leave(nursery.children, &owners[1]);
+	else
+		ck_assert_int_eq(write(slow[1], "x", 1), 1);
+	read_text(&nursery, read_fd[1], text, sizeof text, false);
+	ck_assert_str_eq(text, _i == 1 ? "" : "late\n");
+	wait_for_ends(&nursery, 2);
+	ck_assert_uint_eq(nursery.start_count, 2);
+	ck_assert_int_eq(nursery.starts[1].outcome, CHILD_STARTED);
+	ck_assert_ptr_eq(nursery.ends[1].owner, _i == 1 ? NULL : &owners[1]);
+	ck_assert_uint_eq(nursery.idle_count, 1);
+	close(read_fd[0]);
+	close(read_fd[1]);
+	close(write_fd[1]);
 	nursery_close(&nursery);
 }
 END_TEST
@@ -257,8 +364,7 @@ END_TEST
 START_TEST(test_no_resources)
 {
 	struct rlimit limit, lower;
-	int read_fd, write_fd, before, next, error;
-	enum child_failure failure;
+	int read_fd = -7, write_fd = -7, before, next, failed, error;
 	struct nursery nursery;
 
 	nursery_open(&nursery, LONG_MS);
@@ -270,15 +376,20 @@ START_TEST(test_no_resources)
 	if (_i < 6)
 		lower.rlim_cur = (rlim_t)next + (rlim_t)_i;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &lower), 0);
-	if (_i == 6)
-		unit_alloc_fail_after(0);
-	failure = shell(&nursery, "exit 0", &nursery, &read_fd, &write_fd);
+	if (_i >= 6)
+		unit_alloc_fail_after(_i - 6);
+	failed = shell(&nursery, "exit 0", &nursery, &read_fd, &write_fd);
 	error = errno;
 	unit_alloc_fail_never();
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	ck_assert_int_eq(failure, CHILD_NO_RESOURCES);
+	ck_assert_int_eq(failed, -1);
 	ck_assert_int_eq(error, _i < 6 ? EMFILE : ENOMEM);
+	ck_assert_int_eq(read_fd, -7);
+	ck_assert_int_eq(write_fd, -7);
 	ck_assert_int_eq(count_descriptors(), before);
+	ck_assert_int_eq(children_count(nursery.children), 0);
+	event_base_loop(nursery.base, EVLOOP_NONBLOCK);
+	ck_assert_uint_eq(nursery.start_count + nursery.end_count + nursery.idle_count, 0);
 	nursery_close(&nursery);
 }
 END_TEST
@@ -288,12 +399,18 @@ START_TEST(test_no_memory_new)
 	struct child_settings settings = {.grace_ms = LONG_MS, .environment = environ};
 	struct event_base *base = event_base_new();
 	struct children *children;
+	bool failed = true;
+	long count;
 
-	unit_alloc_fail_after(_i);
-	children = children_new(base, &settings, nursery_hook, NULL);
-	unit_alloc_fail_never();
-	ck_assert_ptr_null(children);
-	children_free(NULL);
+	for (count = 0; failed; count++) {
+		unit_alloc_fail_after(count);
+		children = children_new(base, &settings, &nursery_hooks, NULL);
+		failed = unit_alloc_failed();
+		unit_alloc_fail_never();
+		ck_assert(failed == (children == NULL));
+		children_free(children);
+	}
+	ck_assert_int_gt(count, 3);
 	event_base_free(base);
 }
 END_TEST
@@ -625,7 +742,7 @@ START_TEST(test_free)
 		child_leave(nursery.children, &nursery);
 	children_free(nursery.children);
 	ck_assert_uint_eq(nursery.end_count, 0);
-	nursery.children = children_new(nursery.base, &nursery.settings, nursery_hook, &nursery);
+	nursery.children = children_new(nursery.base, &nursery.settings, &nursery_hooks, &nursery);
 	read_text(&nursery, read_fd, text, sizeof text, false); /* nobody holds it open */
 	ck_assert_str_eq(text, "");
 	close(read_fd);
@@ -649,9 +766,9 @@ START_TEST(test_our_death)
 	if (we == 0) {
 		close(held[0]);
 		nursery_open(&nursery, LONG_MS);
-		if (shell(&nursery, "exec sleep 1000", &nursery, &read_fd, &write_fd) !=
-			CHILD_STARTED)
+		if (shell(&nursery, "exec sleep 1000", &nursery, &read_fd, &write_fd) != 0)
 			_exit(1);
+		wait_for_starts(&nursery, 1);
 		(void)raise(SIGKILL);
 	}
 	close(held[1]);
@@ -670,8 +787,9 @@ int main(void)
 
 	tcase_add_test(tc, test_conversation);
 	tcase_add_loop_test(tc, test_spawn, 0, COUNT(spawn_rows));
-	tcase_add_loop_test(tc, test_no_resources, 0, 7);
-	tcase_add_loop_test(tc, test_no_memory_new, 0, 2);
+	tcase_add_loop_test(tc, test_slow_exec, 0, 2);
+	tcase_add_loop_test(tc, test_no_resources, 0, 8);
+	tcase_add_test(tc, test_no_memory_new);
 	tcase_add_loop_test(tc, test_found, 0, COUNT(found_rows));
 	tcase_add_test(tc, test_stderr);
 	tcase_add_loop_test(tc, test_inherited, 0, 2);
