@@ -12,6 +12,7 @@
 #include "config/catalog.h"
 #include "config/env.h"
 #include "config/flags.h"
+#include "config/headers.h"
 #include "config/help.h"
 #include "config/options.h"
 #include "config/consistency.h"
@@ -211,7 +212,8 @@ static enum config_outcome config_load_all(
 		config_copy_variable(settings, "TRACESTATE", &config->tracestate) != 0 ||
 		config_load_profile(settings) != 0 ||
 		consistency_apply(settings, flags->check || flags->explain) != 0 ||
-		config_prepare_explain(settings, flags) != 0 || config_make_otlp_url(settings) != 0)
+		headers_load(settings) != 0 || config_prepare_explain(settings, flags) != 0 ||
+		config_make_otlp_url(settings) != 0)
 		return CONFIG_WRONG;
 	if (!flags->check)
 		return CONFIG_RUN;

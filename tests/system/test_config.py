@@ -95,6 +95,23 @@ def test_secrets_are_not_taken_as_flags(lab):
     assert "hunter2" not in line and "OTLP_HEADERS" in line
 
 
+def test_headers_from_a_file(lab):
+    path = lab.write("headers", "# for the collector\nauthorization: Bearer hunter2\n")
+    os.chmod(path, 0o600)
+    link = lab.traced(args=["--log-level=debug"], env={"SIDESPAN_OTLP_HEADERS_FILE": path + "\n"})
+    link.call({"id": 1, "method": "m"}, {"id": 1, "result": 1})
+    assert link.collector.wait_requests(1)[0].headers["authorization"] == "Bearer hunter2"
+    link.finish()
+    assert b"hunter2" not in link.sidespan.stderr and link.sidespan.log("warn") == []
+
+
+def test_wrong_headers_in_a_file(lab):
+    path = lab.write("headers", "a: b\nauthorization=hunter2\n")
+    os.chmod(path, 0o600)
+    line = wrong(lab, f"--otlp-headers-file={path}", *LISTEN)
+    assert "hunter2" not in line and f"{path}:2: otlp.headers_file: " in line
+
+
 # what is refused
 
 @pytest.mark.parametrize("args,words", [
