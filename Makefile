@@ -3,7 +3,8 @@
 #   make            build build/release/sidespan
 #   make demo       see a trace; installs what is missing first, as test does
 #   make test       unit tests, corpora, layers, system tests
-#   make test-real  the tests against the real codex app-server, two versions, which npm installs into build/
+#   make test-real  the tests against the real codex app-server, two versions, and against MCP and Ethereum
+#                   servers and clients, which npm installs into build/
 #   make bench      the table in README.md
 #   make asan       all tests with the address and undefined behaviour sanitizers
 #   make tsan       all tests with the thread sanitizer
@@ -191,7 +192,7 @@ asan tsan:
 	$(SUBMAKE) VARIANT=$@ check
 
 .PHONY: test-real
-test-real: $(CODEX_VERSIONS:%=test-codex-%)
+test-real: $(CODEX_VERSIONS:%=test-codex-%) test-peers
 
 # One at a time: each has the machine to itself.
 .PHONY: $(CODEX_VERSIONS:%=test-codex-%)
@@ -201,7 +202,17 @@ $(CODEX_VERSIONS:%=test-codex-%): test-codex-%:
 	@test -e build/codex-$*/node_modules/.bin/codex || \
 		npm install --no-audit --no-fund --prefix build/codex-$* @openai/codex@$*
 	@echo "codex $*:"
-	@CODEX=build/codex-$*/node_modules/.bin/codex $(PYTEST) tests/real
+	@CODEX=build/codex-$*/node_modules/.bin/codex $(PYTEST) tests/real --ignore=tests/real/test_peers.py
+
+.PHONY: test-peers
+test-peers:
+	@tests/deps build test real
+	$(SUBMAKE) all
+	@cmp -s tests/real/peers/package.json build/peers/package.json || { mkdir -p build/peers && \
+		npm install --no-audit --no-fund --prefix build/peers $$(sed -n \
+		's/^    "\(.*\)": "\([0-9].*\)".*/\1@\2/p' tests/real/peers/package.json) && \
+		cp tests/real/peers/package.json build/peers; }
+	@$(PYTEST) tests/real/test_peers.py
 
 # Fuzzing: new inputs are kept in build/fuzz/corpus, what makes a target crash beside it.
 

@@ -1,0 +1,51 @@
+"""Sessions between peers that nobody here wrote go as they go without sidespan, and are seen whole."""
+
+import pytest
+
+from peers import SECONDS, collecting, free_port, in_any_order, program, running, session, sidespan_path, wrapped
+
+SERVERS = {
+    "everything": lambda folder: ["node", program("mcp-server-everything"), "stdio"],
+    "filesystem": lambda folder: ["node", program("mcp-server-filesystem"), folder],
+}
+
+
+@pytest.mark.parametrize("sdk", ["1", "2"])
+@pytest.mark.parametrize("server", SERVERS)
+def test_mcp_stdio(tmp_path, sdk, server):
+    command = SERVERS[server](str(tmp_path))
+    direct = session("mcp", sdk, str(tmp_path), *command)
+    with collecting() as collector:
+        passed = session("mcp", sdk, str(tmp_path), *wrapped(*command), collector=collector)
+        calls = sum(1 for _, what in direct if isinstance(what, dict) and {"content", "thrown"} & set(what))
+        methods = seen(collector, {"tools/call": calls, "initialize": 1, "ping": 1})
+    assert in_any_order(passed) == in_any_order(direct)
+    assert [methods.count(method) for method in ("tools/call", "initialize", "ping")] == [calls, 1, 1]
+
+
+@pytest.mark.parametrize("library", ["ethers", "viem", "web3"])
+def test_ethereum_websocket(library):
+    node, proxy = free_port(), free_port()
+    with running(program("ganache"), f"--server.port={node}", "--wallet.deterministic", "--logging.quiet",
+                 port=node):
+        direct = session("ethereum", library, f"ws://127.0.0.1:{node}")
+        with collecting() as collector:
+            with running(sidespan_path(), f"--listen=ws://127.0.0.1:{proxy}", f"--upstream=ws://127.0.0.1:{node}",
+                         port=proxy, collector=collector):
+                passed = session("ethereum", library, f"ws://127.0.0.1:{proxy}")
+        methods = seen(collector, {"eth_subscribe": 1})
+    assert without_balance(passed) == without_balance(direct)
+    assert {"eth_chainId", "eth_accounts", "eth_getBalance", "eth_subscribe"} <= set(methods)
+
+
+def seen(collector, counts):
+    """The methods of all spans, once there are that many."""
+    def methods():
+        return [span.attributes["rpc.method"] for span in collector.ours()]
+    collector.wait(lambda: all(methods().count(name) >= count for name, count in counts.items()), SECONDS)
+    return methods()
+
+
+def without_balance(steps):
+    """The sessions before have spent something."""
+    return [step for step in steps if step[0] != "balance"]
