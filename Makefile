@@ -3,8 +3,8 @@
 #   make            build build/release/sidespan
 #   make demo       see a trace; installs what is missing first, as test does
 #   make test       unit tests, corpora, layers, system tests
-#   make test-real  the tests against the real codex app-server, two versions, and against MCP and Ethereum
-#                   servers and clients, which npm installs into build/
+#   make test-real  the tests against the real codex app-server, two versions, and against MCP, ACP,
+#                   LSP and Ethereum servers and clients, which npm installs into build/
 #   make bench      the table in README.md
 #   make asan       all tests with the address and undefined behaviour sanitizers
 #   make tsan       all tests with the thread sanitizer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from peers import SECONDS, collecting, free_port, in_any_order, program, running, session, sidespan_path, wrapped
+from peers import PEERS, SECONDS, collecting, free_port, in_any_order, program, running, session, sidespan_path, wrapped
 
 SERVERS = {
     "everything": lambda folder: ["node", program("mcp-server-everything"), "stdio"],
@@ -49,3 +49,30 @@ def seen(collector, counts):
 def without_balance(steps):
     """The sessions before have spent something."""
     return [step for step in steps if step[0] != "balance"]
+
+
+def test_acp_stdio(tmp_path):
+    command = ["node", f"{PEERS}/acp-agent.mjs"]
+    direct = session("acp", str(tmp_path), *command)
+    with collecting() as collector:
+        passed = session("acp", str(tmp_path), *wrapped(*command), collector=collector)
+        methods = seen(collector, {"session/prompt": 3})
+    assert in_any_order(passed) == in_any_order(direct)
+    assert sorted(methods) == ["initialize", "session/new"] + 3 * ["session/prompt"]
+
+
+SOURCES = {
+    "clangd": ("a.c", "c", ["clangd", "--background-index=false"], "int caf\u00e9;\nint two(void)\n{\n\treturn caf\u00e9 + missing;\n}\n"),
+    "typescript": ("a.ts", "typescript", [program("typescript-language-server"), "--stdio"],
+                   "const caf\u00e9: number = 1;\nexport const two: string = caf\u00e9;\n"),
+}
+
+
+@pytest.mark.parametrize("server", SOURCES)
+def test_lsp_stdio(tmp_path, server):
+    name, language, command, text = SOURCES[server]
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "tsconfig.json").write_text("{}", encoding="utf-8")
+    direct = session("lsp", str(tmp_path), name, language, *command)
+    passed = session("lsp", str(tmp_path), name, language, *wrapped(*command))
+    assert passed == direct
