@@ -19,9 +19,32 @@ static void endpoint_tell(struct endpoint *endpoint, enum endpoint_event event)
 	endpoint->hook(endpoint->arg, endpoint, event);
 }
 
-static void endpoint_fail(struct endpoint *endpoint, int error)
+bool endpoint_error_is_ours(int error)
+{
+	return error == ENOMEM || error == ENOBUFS || error == EBADF || error == EINVAL ||
+	       error == EFAULT;
+}
+
+static void endpoint_set_error(struct endpoint *endpoint, int error)
 {
 	endpoint->error = error;
+	endpoint->is_ours = endpoint_error_is_ours(error);
+}
+
+/* Adds an event, which needs memory and a watch of the kernel's. */
+static int endpoint_wait_for(
+	struct endpoint *endpoint, struct event *event, const struct timeval *timeout)
+{
+	errno = ENOMEM; /* libevent's own allocations do not say it */
+	if (event_add(event, timeout) == 0)
+		return 0;
+	endpoint->error = errno;
+	endpoint->is_ours = true;
+	return -1;
+}
+
+static void endpoint_fail(struct endpoint *endpoint)
+{
 	(void)event_del(&endpoint->write_event); /* fails only for an event that was never set up */
 	endpoint_tell(endpoint, ENDPOINT_FAILED);
 }
@@ -32,7 +55,8 @@ static int endpoint_read_on(struct endpoint *endpoint)
 {
 	static const struct timeval next_turn = {0}; /* so that other events have theirs */
 
-	return event_add(&endpoint->read_event, endpoint->always_ready ? &next_turn : NULL);
+	return endpoint_wait_for(
+		endpoint, &endpoint->read_event, endpoint->always_ready ? &next_turn : NULL);
 }
 
 static void endpoint_on_readable(int fd, short what, void *arg)
@@ -44,7 +68,7 @@ static void endpoint_on_readable(int fd, short what, void *arg)
 	if (endpoint->state == ENDPOINT_CLOSED || endpoint->paused)
 		return;
 	if (endpoint->always_ready && endpoint_read_on(endpoint) != 0)
-		endpoint_fail(endpoint, errno);
+		endpoint_fail(endpoint);
 	else
 		endpoint_tell(endpoint, ENDPOINT_READABLE);
 }
@@ -73,7 +97,7 @@ void endpoint_resume(struct endpoint *endpoint)
 		return;
 	endpoint->paused = false;
 	if (endpoint->started && endpoint_read_on(endpoint) != 0)
-		endpoint_fail(endpoint, errno);
+		endpoint_fail(endpoint);
 }
 
 bool endpoint_has_left(const struct endpoint *endpoint)
@@ -120,19 +144,30 @@ static ssize_t endpoint_write_once(struct endpoint *endpoint, const void *bytes,
 	return n;
 }
 
+static void endpoint_backlog_done(struct endpoint *endpoint)
+{
+	(void)event_del(&endpoint->write_event); /* fails only for an event that was never set up */
+	evbuffer_free(endpoint->backlog);
+	endpoint->backlog = NULL;
+}
+
+/* Keeps all of the bytes, or none. */
 static int endpoint_keep(struct endpoint *endpoint, const uint8_t *bytes, size_t size)
 {
 	if (endpoint->backlog == NULL)
 		endpoint->backlog = evbuffer_new();
-	if (endpoint->backlog == NULL || evbuffer_add(endpoint->backlog, bytes, size) != 0) {
-		endpoint->error = ENOMEM;
+	if (endpoint->backlog == NULL) {
+		endpoint_set_error(endpoint, ENOMEM);
 		return -1;
 	}
-	if (event_add(&endpoint->write_event, NULL) != 0) {
-		endpoint->error = errno;
-		return -1;
+	if (endpoint_wait_for(endpoint, &endpoint->write_event, NULL) == 0) {
+		if (evbuffer_add(endpoint->backlog, bytes, size) == 0)
+			return 0;
+		endpoint_set_error(endpoint, ENOMEM);
 	}
-	return 0;
+	if (endpoint_backlog(endpoint) == 0)
+		endpoint_backlog_done(endpoint);
+	return -1;
 }
 
 int endpoint_write(struct endpoint *endpoint, const void *bytes, size_t size)
@@ -141,7 +176,7 @@ int endpoint_write(struct endpoint *endpoint, const void *bytes, size_t size)
 	ssize_t n = 0;
 
 	if (endpoint->state != ENDPOINT_OPEN && endpoint->state != ENDPOINT_CONNECTING) {
-		endpoint->error = EPIPE;
+		endpoint_set_error(endpoint, EPIPE);
 		return -1;
 	}
 	while (size > 0 && endpoint->state == ENDPOINT_OPEN && endpoint_backlog(endpoint) == 0) {
@@ -152,7 +187,7 @@ int endpoint_write(struct endpoint *endpoint, const void *bytes, size_t size)
 		size -= (size_t)n;
 	}
 	if (n < 0) {
-		endpoint->error = errno;
+		endpoint_set_error(endpoint, errno);
 		return -1;
 	}
 	return size > 0 ? endpoint_keep(endpoint, at, size) : 0;
@@ -173,13 +208,6 @@ static int endpoint_write_backlog(struct endpoint *endpoint)
 	return 0;
 }
 
-static void endpoint_backlog_done(struct endpoint *endpoint)
-{
-	(void)event_del(&endpoint->write_event); /* fails only for an event that was never set up */
-	evbuffer_free(endpoint->backlog);
-	endpoint->backlog = NULL;
-}
-
 static void endpoint_shutdown_now(struct endpoint *endpoint)
 {
 	endpoint->state = ENDPOINT_SHUTDOWN;
@@ -195,12 +223,14 @@ static void endpoint_shutdown_now(struct endpoint *endpoint)
 
 static void endpoint_connected(struct endpoint *endpoint)
 {
-	socklen_t size = sizeof endpoint->error;
+	int error;
+	socklen_t size = sizeof error;
 
-	if (getsockopt(endpoint->write_fd, SOL_SOCKET, SO_ERROR, &endpoint->error, &size) != 0)
-		endpoint->error = errno;
-	if (endpoint->error != 0) {
-		endpoint_fail(endpoint, endpoint->error);
+	if (getsockopt(endpoint->write_fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+		error = errno;
+	if (error != 0) {
+		endpoint_set_error(endpoint, error);
+		endpoint_fail(endpoint);
 		return;
 	}
 	endpoint->state = ENDPOINT_OPEN;
@@ -224,7 +254,8 @@ static void endpoint_on_writable(int fd, short what, void *arg)
 	if (endpoint->backlog == NULL)
 		return;
 	if (endpoint_write_backlog(endpoint) != 0) {
-		endpoint_fail(endpoint, errno);
+		endpoint_set_error(endpoint, errno);
+		endpoint_fail(endpoint);
 		return;
 	}
 	if (evbuffer_get_length(endpoint->backlog) == 0)
@@ -276,7 +307,8 @@ int endpoint_start(struct endpoint *endpoint)
 	assert(!endpoint->started);
 	if (endpoint->state == ENDPOINT_CLOSED)
 		return 0;
-	if (endpoint->state == ENDPOINT_CONNECTING && event_add(&endpoint->write_event, NULL) != 0)
+	if (endpoint->state == ENDPOINT_CONNECTING &&
+		endpoint_wait_for(endpoint, &endpoint->write_event, NULL) != 0)
 		return -1;
 	endpoint->started = true;
 	if (endpoint->paused)

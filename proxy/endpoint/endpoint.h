@@ -26,7 +26,7 @@ enum endpoint_event {
 	ENDPOINT_READABLE,  /* endpoint_read() will give bytes, end of file or an error */
 	ENDPOINT_DRAINED,   /* the backlog is at or below the low mark */
 	ENDPOINT_SHUT,      /* the half-close asked for has been carried out */
-	ENDPOINT_FAILED,    /* connecting or writing failed: endpoint->error is the errno */
+	ENDPOINT_FAILED,    /* connecting or writing failed, or waiting for events did */
 };
 
 typedef void endpoint_hook(void *arg, struct endpoint *endpoint, enum endpoint_event event);
@@ -55,7 +55,8 @@ struct endpoint {
 	enum endpoint_state state;
 	int read_fd;  /* owned; -1 when closed */
 	int write_fd; /* owned; the same as read_fd for a socket */
-	int error;    /* errno of ENDPOINT_FAILED */
+	int error;    /* errno of what failed */
+	bool is_ours; /* it is no fault of the peer, who is still there: memory, the event loop */
 	bool paused;  /* the owner does not want to read now */
 	bool started;
 	bool always_ready;
@@ -100,8 +101,14 @@ int endpoint_start(struct endpoint *endpoint);
 ssize_t endpoint_read(struct endpoint *endpoint, void *bytes, size_t size);
 
 /*
+ * Whether an error of a system call tells of us rather than of the peer: what is short is the
+ * machine's memory, or a descriptor is none.
+ */
+bool endpoint_error_is_ours(int error);
+
+/*
  * Writes bytes, or keeps what the peer does not take now. Returns 0, or -1 when the peer can no
- * longer be written to (endpoint->error) or memory for the backlog is missing.
+ * longer be written to, or the rest cannot be kept (endpoint->error, endpoint->is_ours).
  */
 int endpoint_write(struct endpoint *endpoint, const void *bytes, size_t size);
 
