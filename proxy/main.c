@@ -348,11 +348,11 @@ static int main_set_up(struct program *program, char *error, size_t error_size)
 	if (main_make_route(program, error, error_size) != 0 ||
 		main_make_telemetry(program, error, error_size) != 0)
 		return -1;
-	(void)snprintf(error, error_size, "the event loop cannot be set up: %s", strerror(errno));
+	errno = ENOMEM; /* libevent does not say it */
 	program->base = main_make_base();
 	if (program->base == NULL || main_watch_signals(program) != 0 ||
 		loop_init(&program->loop, program->base, config, program->tracer) != 0)
-		return -1;
+		goto fail;
 	program->loop.reaped = main_on_reaped;
 	program->loop.reaped_arg = program;
 	program->children = children_new(program->base,
@@ -363,7 +363,11 @@ static int main_set_up(struct program *program, char *error, size_t error_size)
 		},
 		&main_child_hooks, program);
 	program->loop.children = program->children;
-	return program->children != NULL ? 0 : -1;
+	if (program->children != NULL)
+		return 0;
+fail:
+	(void)snprintf(error, error_size, "the event loop cannot be set up: %s", strerror(errno));
+	return -1;
 }
 
 /* The settings' files have been read and are gone: their memory need not stay with us. */
@@ -414,6 +418,17 @@ static int main_start(struct program *program, char *error, size_t error_size)
 	program->started = true;
 	main_give_back();
 	return 0;
+}
+
+static void main_run(struct program *program)
+{
+	if (event_base_dispatch(program->base) != 0) { /* it ends by loopbreak */
+		log_line(LOG_ERROR, "the event loop has failed: %s", strerror(errno));
+		program->status = MAIN_EXIT_FAILURE;
+	}
+	if (program->config->listen_url.scheme == URL_NONE &&
+		program->loop.counters.sessions_failed > 0 && program->status == EXIT_SUCCESS)
+		program->status = MAIN_EXIT_FAILURE; /* whatever the command has made of it */
 }
 
 static void main_tear_down(struct program *program)
@@ -496,7 +511,7 @@ int main(int argc, char **argv, char **environment)
 		log_line(LOG_ERROR, "%s", error);
 		program.status = MAIN_EXIT_FAILURE;
 	} else if (main_start(&program, error, sizeof error) == 0) {
-		(void)event_base_dispatch(program.base); /* ends by loopbreak */
+		main_run(&program);
 	} else if (error[0] != '\0') {
 		log_line(LOG_ERROR, "%s", error);
 	}

@@ -415,6 +415,7 @@ static void pump_end_closed(struct pump *pump)
 void pump_take(struct pump *pump, uint8_t *bytes, size_t size)
 {
 	struct loop *loop = pump->session->loop;
+	struct pump *back = &pump->session->pumps[!pump->direction];
 	struct sink sink = pump_sink(pump, loop->write_bytes, LOOP_WRITE_SIZE);
 	enum codec_result result;
 
@@ -425,6 +426,8 @@ void pump_take(struct pump *pump, uint8_t *bytes, size_t size)
 	result = pump_decode(pump, &sink, bytes, size);
 	pump_flush(&sink, pump);
 	pump_wrote(pump);
+	if (back->write_failed && back->state == PUMP_FLOWING) /* the answer to a control frame */
+		session_write_failed(pump->session, back);
 	if (result == CODEC_BAD)
 		session_framing_error(pump->session, pump);
 	else if (pump->closing && !pump->encoder.ops->has_control)
@@ -435,12 +438,15 @@ void pump_readable(struct pump *pump)
 {
 	struct loop *loop = pump->session->loop;
 	ssize_t n = endpoint_read(pump->from, loop->read_bytes, LOOP_READ_SIZE);
+	int error = n < 0 ? errno : 0;
 
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+	if (error == EAGAIN || error == EWOULDBLOCK)
 		return;
 	loop_clock(loop);
 	if (n > 0)
 		pump_take(pump, loop->read_bytes, (size_t)n);
+	else if (endpoint_error_is_ours(error))
+		session_fail(pump->session, error);
 	else
 		pump_end(pump); /* an error is the end too: what came before it is delivered */
 }

@@ -27,6 +27,7 @@
 #define SESSION_FINISH_MS     1000 /* for a last word to be read by the client */
 #define SESSION_RETRY_MS      10   /* for a full backlog to be looked at again */
 #define SESSION_CLOSE_GOING   1001 /* RFC 6455, 7.4.1: going away */
+#define SESSION_CLOSE_ERROR   1011 /* the same: what was asked for cannot be done */
 #define SESSION_CLOSE_GATEWAY 1014 /* registered for bad gateways */
 
 static const struct {
@@ -89,6 +90,17 @@ void session_reap(struct session *session)
 	free(session);
 }
 
+static void session_on_timer(int fd, short what, void *arg);
+
+static int session_timer_start(struct session *session, int64_t ms)
+{
+	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	if (session->timer == NULL)
+		session->timer = evtimer_new(session->loop->base, session_on_timer, session);
+	return session->timer != NULL ? event_add(session->timer, &wait) : -1;
+}
+
 void session_finish(struct session *session, enum session_reason reason)
 {
 	if (session->state == SESSION_CLOSED || session->state == SESSION_FINISHING)
@@ -99,8 +111,30 @@ void session_finish(struct session *session, enum session_reason reason)
 	session_end_trace(session);
 	endpoint_resume(&session->client);
 	endpoint_shutdown(&session->client);
-	if (session_timer(session, SESSION_FINISH_MS) != 0)
+	if (session_timer_start(session, SESSION_FINISH_MS) != 0)
 		session_close(session, reason);
+}
+
+void session_fail(struct session *session, int error)
+{
+	if (session->state == SESSION_FINISHING)
+		session_close(session, session->reason);
+	if (session->state == SESSION_CLOSED)
+		return;
+	session->loop->counters.sessions_failed++;
+	log_line(LOG_ERROR, "connection %llu: cannot go on: %s", session->number, strerror(error));
+	if (session->state == SESSION_OPENING) {
+		if (session->upgrade != NULL)
+			upgrade_failed(session);
+		else
+			session_close(session, SESSION_NO_RESOURCES);
+		return;
+	}
+	if (session->state == SESSION_OPEN) {
+		pump_send_close(&session->pumps[PUMP_CLIENT_TO_BACKEND], SESSION_CLOSE_ERROR, "");
+		pump_send_close(&session->pumps[PUMP_BACKEND_TO_CLIENT], SESSION_CLOSE_ERROR, "");
+	}
+	session_finish(session, SESSION_NO_RESOURCES);
 }
 
 /* Reads and throws away, so that closing does not reset the connection under the last word. */
@@ -192,16 +226,20 @@ void session_pump_ended(struct session *session, struct pump *pump)
 			session->loop->now_ns); /* nothing can be answered any more */
 	if (pump->direction == PUMP_CLIENT_TO_BACKEND)
 		session_client_ended(session);
-	if (session_must_linger(session, pump) &&
-		session_timer(session, session->loop->config->child_linger_ms) == 0)
-		return;
-	pump_pass_end(pump);
+	if (session_must_linger(session, pump))
+		(void)session_timer(session, session->loop->config->child_linger_ms);
+	else
+		pump_pass_end(pump);
 }
 
 void session_write_failed(struct session *session, struct pump *pump)
 {
 	if (session->state == SESSION_CLOSED)
 		return;
+	if (pump->to->is_ours) {
+		session_fail(session, pump->to->error);
+		return;
+	}
 	if (pump->direction == PUMP_BACKEND_TO_CLIENT) {
 		session_close(session, SESSION_CLIENT_GONE);
 		return;
@@ -254,11 +292,8 @@ static bool session_answers_due(const struct session *session)
 /* Ends the conversation with a WebSocket backend, which has the grace time to answer. */
 static void session_close_websocket(struct session *session, struct pump *requests)
 {
-	if (session_timer(session, session->loop->config->child_grace_ms) != 0) {
-		session_close(session, session->reason);
-		return;
-	}
-	pump_pass_end(requests);
+	if (session_timer(session, session->loop->config->child_grace_ms) == 0)
+		pump_pass_end(requests);
 }
 
 /* The command has exited, but something it started may keep its output open: wait no longer. */
@@ -272,11 +307,9 @@ static void session_linger_over(struct session *session)
 	uint64_t linger_ns = (uint64_t)session->loop->config->child_linger_ms * 1000000;
 
 	if (waiting || answers->throttled || endpoint_backlog(&session->client) > 0 ||
-		quiet_ns < linger_ns) {
-		if (session_timer(session, session->loop->config->child_linger_ms) == 0)
-			return;
-	}
-	if (session->child_exited)
+		quiet_ns < linger_ns)
+		(void)session_timer(session, session->loop->config->child_linger_ms);
+	else if (session->child_exited)
 		pump_end(answers);
 	else if (requests->state == PUMP_ENDED)
 		session_close_websocket(session, requests);
@@ -314,11 +347,10 @@ static void session_on_timer(int fd, short what, void *arg)
 
 int session_timer(struct session *session, int64_t ms)
 {
-	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
-	if (session->timer == NULL)
-		session->timer = evtimer_new(session->loop->base, session_on_timer, session);
-	return session->timer != NULL ? event_add(session->timer, &wait) : -1;
+	if (session_timer_start(session, ms) == 0)
+		return 0;
+	session_fail(session, ENOMEM);
+	return -1;
 }
 
 /* Stops it and gives its memory back: most sessions never need it again. */
@@ -444,8 +476,8 @@ void session_tunnel(struct session *session, bool requests_too, uint64_t reply_l
 static void session_connected(struct session *session)
 {
 	if (session->upgrade != NULL) {
-		(void)session_timer(session, session->loop->config->handshake_timeout_ms);
-		upgrade_connected(session);
+		if (session_timer(session, session->loop->config->handshake_timeout_ms) == 0)
+			upgrade_connected(session);
 	} else {
 		session_open(session, NULL, 0, NULL, 0);
 	}
@@ -497,9 +529,8 @@ void session_child_started(struct session *session, enum child_outcome outcome, 
 static int session_connect_failed(struct session *session, int fd, int error)
 {
 	(void)close(fd); /* nothing was sent over it */
-	if (error == EAGAIN && session->loop->now_ns < session->connect_until_ns &&
-		session_timer(session, SESSION_RETRY_MS) == 0)
-		return 0;
+	if (error == EAGAIN && session->loop->now_ns < session->connect_until_ns)
+		return session_timer(session, SESSION_RETRY_MS);
 	session_unreachable(session, strerror(error));
 	return -1;
 }
@@ -541,7 +572,7 @@ int session_connect(struct session *session)
 	session->backend.low_mark = session->client.low_mark;
 	endpoint_pause(&session->backend); /* until somebody wants to read */
 	if (endpoint_start(&session->backend) != 0) {
-		session_unreachable(session, strerror(errno));
+		session_fail(session, session->backend.error);
 		return -1;
 	}
 	if (session->backend.state == ENDPOINT_OPEN && !command)
@@ -584,7 +615,9 @@ static void session_failed(struct session *session, struct endpoint *endpoint)
 									 : PUMP_CLIENT_TO_BACKEND];
 
 	loop_clock(session->loop);
-	if (session->state == SESSION_FINISHING) {
+	if (endpoint->is_ours) {
+		session_fail(session, endpoint->error);
+	} else if (session->state == SESSION_FINISHING) {
 		session_close(session, session->reason);
 	} else if (session->state == SESSION_OPENING && endpoint == &session->backend) {
 		session_unreachable(session, strerror(endpoint->error));
@@ -686,9 +719,12 @@ static int session_begin(struct session *session)
 	if (session->route->client_codec != &codec_websocket)
 		endpoint_pause(&session->client); /* until the backend is there */
 	if (session_timer(session,
-		    upgrade ? config->handshake_timeout_ms : config->connect_timeout_ms) != 0 ||
-		endpoint_start(&session->client) != 0)
+		    upgrade ? config->handshake_timeout_ms : config->connect_timeout_ms) != 0)
 		return -1;
+	if (endpoint_start(&session->client) != 0) {
+		session_fail(session, session->client.error);
+		return -1;
+	}
 	return upgrade ? upgrade_begin(session) : session_connect(session);
 }
 
@@ -703,8 +739,7 @@ struct session *session_accept(struct loop *loop, const struct session_route *ro
 		return NULL;
 	}
 	endpoint_init_socket(&session->client, loop->base, fd, false, session_on_event, session);
-	if (session_begin(session) != 0)
-		session_close(session, SESSION_NO_RESOURCES); /* keeps an earlier reason */
+	(void)session_begin(session); /* failing, it has ended */
 	return session;
 }
 

@@ -118,6 +118,13 @@ void session_tunnel(struct session *session, bool requests_too, uint64_t reply_l
 /* The client has been sent its last word: deliver it, then close for that reason. */
 void session_finish(struct session *session, enum session_reason reason);
 
+/*
+ * An error of our own (an errno): memory, or the loop. Neither peer has left, but their
+ * conversation cannot go on: both are told, as far as they still take it, and the session ends for
+ * that reason.
+ */
+void session_fail(struct session *session, int error);
+
 /* The source of a pump has ended; the session decides when the end is passed on. */
 void session_pump_ended(struct session *session, struct pump *pump);
 
@@ -137,7 +144,7 @@ void session_undeliverable(struct session *session, const struct pump *pump);
  */
 void session_troubles(struct session *session, const struct pump *pump, unsigned troubles);
 
-/* (Re)starts the session's timer. -1 when there is none to be had. */
+/* (Re)starts the session's timer. -1 when there is none to be had: then the session has ended. */
 int session_timer(struct session *session, int64_t ms);
 
 #endif

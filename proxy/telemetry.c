@@ -266,6 +266,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 	const struct telemetry_row rows[] = {
 		{"connections", seen->sessions},
 		{"connections_refused", seen->sessions_refused},
+		{"connections_failed", seen->sessions_failed},
 		{"accept_pauses", seen->accept_pauses},
 		{"framing_errors", seen->framing_errors},
 		{"messages_not_json", seen->messages_not_json},

@@ -157,6 +157,11 @@ void upgrade_unreachable(struct session *session, const char *why)
 	upgrade_refuse(session, 502, why, SESSION_BACKEND_UNREACHABLE);
 }
 
+void upgrade_failed(struct session *session)
+{
+	upgrade_refuse(session, 503, "out of resources", SESSION_NO_RESOURCES);
+}
+
 void upgrade_timeout(struct session *session)
 {
 	if (session->upgrade->phase == UPGRADE_REQUEST)
@@ -553,8 +558,10 @@ void upgrade_readable(struct session *session, struct endpoint *endpoint)
 int upgrade_begin(struct session *session)
 {
 	session->upgrade = calloc(1, sizeof *session->upgrade);
-	if (session->upgrade == NULL)
+	if (session->upgrade == NULL) {
+		session_fail(session, ENOMEM);
 		return -1;
+	}
 	if (session->route->client_codec == &codec_websocket)
 		return 0;
 	return upgrade_connect(session);

@@ -11,7 +11,7 @@
 struct session;
 struct upgrade;
 
-/* Begins; what it waits for depends on the session's route. 0, or -1 when out of memory. */
+/* Begins; what it waits for depends on the session's route. 0, or -1: the session has ended. */
 int upgrade_begin(struct session *session);
 
 void upgrade_readable(struct session *session, struct endpoint *endpoint);
@@ -19,6 +19,9 @@ void upgrade_connected(struct session *session);
 
 /* The backend could not be reached; why is a short text for the client. */
 void upgrade_unreachable(struct session *session, const char *why);
+
+/* An error of our own: see session_fail(). */
+void upgrade_failed(struct session *session);
 
 /* Too long a time has passed. */
 void upgrade_timeout(struct session *session);

@@ -375,8 +375,7 @@ static inline void conversation_pass(struct conversation *talk, uint64_t ms)
 }
 
 /* Reads a message in which ' stands for ". */
-static inline struct envelope *conversation_read(
-	struct conversation *talk, const char *message)
+static inline struct envelope *conversation_read(struct conversation *talk, const char *message)
 {
 	char *text = talk->text;
 	size_t size = strlen(message);

@@ -25,8 +25,7 @@ static inline void envelope_case_done(struct envelope_case *reader)
 	envelope_done(&reader->envelope);
 }
 
-static inline struct envelope *envelope_case_read(
-	struct envelope_case *reader, const char *message)
+static inline struct envelope *envelope_case_read(struct envelope_case *reader, const char *message)
 {
 	const uint8_t *at = (const uint8_t *)message;
 	const uint8_t *end = at + strlen(message);

@@ -823,7 +823,8 @@ START_TEST(test_config_memory)
 		"--", "codex", "app-server"};
 	char variables[][64] = {"OTEL_RESOURCE_ATTRIBUTES=service.name=n,a=z", "X=y",
 		"OTEL_EXPORTER_OTLP_HEADERS=e=f", "SIDESPAN_LISTEN=ws://localhost:0",
-		"OTEL_PROPAGATORS=none", "OTEL_EXPORTER_OTLP_ENDPOINT=http://u@h", "TRACEPARENT=x", "TRACESTATE=y"};
+		"OTEL_PROPAGATORS=none", "OTEL_EXPORTER_OTLP_ENDPOINT=http://u@h", "TRACEPARENT=x",
+		"TRACESTATE=y"};
 	char *argv[16] = {NULL}, *environment[9] = {NULL};
 	int refused;
 	long n = 0;

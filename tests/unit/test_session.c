@@ -1,0 +1,340 @@
+/*
+ * Sessions between two peers that the test plays: what comes of a message, of an end, and of every
+ * allocation that fails, libevent's included.
+ */
+#include <fcntl.h>
+
+#include "tests/unit/peers.h"
+#include "tests/unit/unit.h"
+
+enum { ROOM = 4 << 20, FLOOD_SIZE = 32768, FLOODS = 40 };
+
+static struct peers peers;
+static struct peers_heard client, backend;
+
+static const struct codec_ops *const pairs[][2] = {
+	{&codec_jsonl, &codec_jsonl},
+	{&codec_websocket, &codec_websocket},
+	{&codec_websocket, &codec_jsonl},
+	{&codec_jsonl, &codec_websocket},
+};
+
+enum { PAIRS = sizeof pairs / sizeof pairs[0] };
+
+static void session_setup(void)
+{
+	static const char *const flags[] = {"--backlog-bytes-max=64KiB", NULL};
+	int silence = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(silence, 0);
+	ck_assert_int_eq(dup2(silence, STDERR_FILENO), STDERR_FILENO); /* the log */
+	ck_assert_int_eq(close(silence), 0);
+	peers_init(&peers, flags);
+}
+
+static void session_teardown(void)
+{
+	peers_done(&peers);
+}
+
+static void session_begin(int pair)
+{
+	peers_open(&peers, pairs[pair][0], pairs[pair][1]);
+	peers_heard_init(&client, pairs[pair][0], true, ROOM);
+	peers_heard_init(&backend, pairs[pair][1], false, ROOM);
+}
+
+static void session_end(void)
+{
+	peers_close(&peers);
+	peers_heard_done(&client);
+	peers_heard_done(&backend);
+}
+
+static void session_start(int pair)
+{
+	session_begin(pair);
+	peers_connect(&peers);
+	ck_assert(peers_shake(&peers));
+}
+
+static void hear(void)
+{
+	peers_turn(&peers);
+	peers_hear(&client, peers.client);
+	peers_hear(&backend, peers.backend);
+	peers_turn(&peers);
+}
+
+/* ---- what the peers say ---- */
+
+/* The bytes of a message in a codec's framing; of a client's WebSocket with a mask of zeros. */
+static size_t framed(uint8_t *bytes, const struct codec_ops *codec, bool from_client,
+	const char *text, size_t size)
+{
+	size_t at = 0;
+
+	if (codec == &codec_websocket) {
+		uint8_t mask = from_client ? 0x80 : 0;
+
+		bytes[at++] = 0x81;
+		if (size < 126) {
+			bytes[at++] = (uint8_t)(mask | size);
+		} else if (size < 65536) {
+			bytes[at++] = mask | 126;
+			bytes[at++] = (uint8_t)(size >> 8);
+			bytes[at++] = (uint8_t)size;
+		} else {
+			bytes[at++] = mask | 127;
+			for (int shift = 56; shift >= 0; shift -= 8)
+				bytes[at++] = (uint8_t)((uint64_t)size >> shift);
+		}
+		if (from_client) {
+			memset(bytes + at, 0, 4);
+			at += 4;
+		}
+	}
+	memcpy(bytes + at, text, size);
+	at += size;
+	if (codec == &codec_jsonl)
+		bytes[at++] = '\n';
+	return at;
+}
+
+static int peer_fd(bool is_client)
+{
+	return is_client ? peers.client : peers.backend;
+}
+
+static struct peers_heard *heard_by(bool is_client)
+{
+	return is_client ? &client : &backend;
+}
+
+static void say(bool from_client, const char *text)
+{
+	static uint8_t bytes[FLOOD_SIZE + 16];
+	const struct codec_ops *codec =
+		from_client ? peers.route.client_codec : peers.route.backend_codec;
+	size_t size = framed(bytes, codec, from_client, text, strlen(text));
+
+	(void)peers_write(peer_fd(from_client), bytes, size);
+	peers_turn(&peers);
+}
+
+/* ---- troubles are told ---- */
+
+/* What is no JSON, in one piece and byte by byte, in each direction: passed on, counted. */
+START_TEST(test_not_json)
+{
+	static const char text[] = "{no JSON}";
+	bool from_client = _i % 2 == 0;
+	uint8_t bytes[64];
+	size_t size, i;
+
+	session_start(_i / 2);
+	say(from_client, text);
+	ck_assert_uint_eq(peers.loop.counters.messages_not_json, 1);
+	size = framed(bytes, pairs[_i / 2][from_client ? 0 : 1], from_client, text, strlen(text));
+	for (i = 0; i < size; i++) {
+		ck_assert_int_eq(peers_write(peer_fd(from_client), bytes + i, 1), 1);
+		peers_turn(&peers);
+	}
+	ck_assert_uint_eq(peers.loop.counters.messages_not_json, 2);
+	hear();
+	ck_assert_str_eq(heard_by(!from_client)->text, "{no JSON}\n{no JSON}\n");
+	ck_assert_str_eq(heard_by(from_client)->text, "");
+	ck_assert(!client.ended && !backend.ended);
+	session_end();
+}
+END_TEST
+
+/* ---- the loop's pool ---- */
+
+/* As many messages in flight as one likes; of those that are kept for the next there is a limit. */
+START_TEST(test_pool)
+{
+	struct splice *splices[LOOP_POOL_MAX + 1];
+	size_t i;
+
+	session_begin(0);
+	for (i = 0; i < LOOP_POOL_MAX + 1; i++) {
+		splices[i] = loop_splice_get(&peers.loop);
+		ck_assert_ptr_nonnull(splices[i]);
+	}
+	for (i = 0; i < LOOP_POOL_MAX + 1; i++) {
+		loop_splice_put(&peers.loop, splices[i]);
+		ck_assert_uint_eq(peers.loop.pool_count, i < LOOP_POOL_MAX ? i + 1 : LOOP_POOL_MAX);
+	}
+	ck_assert_ptr_eq(loop_splice_get(&peers.loop), splices[LOOP_POOL_MAX - 1]);
+	loop_splice_put(&peers.loop, splices[LOOP_POOL_MAX - 1]);
+	session_end();
+}
+END_TEST
+
+/* ---- errors of our own ---- */
+
+/* Text of one message of a flood. */
+static const char *flood_text(void)
+{
+	static char text[FLOOD_SIZE];
+
+	memset(text, ' ', sizeof text - 1);
+	memcpy(text, "{\"method\":\"m\"}", strlen("{\"method\":\"m\"}"));
+	return text;
+}
+
+/*
+ * No memory for the backlog of one peer: neither has left. Both see an end, after what was said; a
+ * WebSocket that can be told hears of an error; a counter and a reason say whose it was.
+ */
+START_TEST(test_no_memory_for_backlog)
+{
+	bool from_client = _i % 2 == 0;
+	const struct peers_heard *speaker = heard_by(from_client), *reader = heard_by(!from_client);
+	const char *text = flood_text();
+	size_t i, size = strlen(text) + 1;
+
+	session_start(_i / 2);
+	unit_alloc_fail_after(0);
+	for (i = 0; i < FLOODS; i++)
+		say(from_client, text);
+	unit_alloc_fail_never();
+	ck_assert_uint_eq(peers.loop.counters.sessions_failed, 1);
+	hear();
+	hear();
+	ck_assert(client.ended && backend.ended && !client.broken && !backend.broken);
+	ck_assert_uint_eq(
+		speaker->close_code, pairs[_i / 2][!from_client] == &codec_websocket ? 1011 : 0);
+	ck_assert_str_eq(speaker->text, "");
+	ck_assert_uint_eq(reader->close_code, 0); /* it would stand within a message */
+	ck_assert_uint_gt(reader->size, size);
+	for (i = 0; i < reader->size; i++)
+		ck_assert_msg(reader->text[i] == (i % size < size - 1 ? text[i % size] : '\n'),
+			"byte %zu", i);
+	peers_hang_up(&peers.client);
+	peers_turn(&peers);
+	ck_assert_ptr_null(peers.session);
+	ck_assert_int_eq(peers.reason, SESSION_NO_RESOURCES);
+	session_end();
+}
+END_TEST
+
+/* A peer that is gone is no error of ours. */
+START_TEST(test_peer_gone)
+{
+	bool from_client = _i % 2 == 0;
+
+	session_start(_i / 2);
+	say(from_client, flood_text());
+	peers_hang_up(from_client ? &peers.backend : &peers.client);
+	say(from_client, flood_text());
+	say(from_client, flood_text());
+	ck_assert_uint_eq(peers.loop.counters.sessions_failed, 0);
+	session_end();
+}
+END_TEST
+
+static const char *const spoken[] = {
+	"{\"id\":1,\"method\":\"turn/start\",\"params\":{\"threadId\":\"t\"}}",
+	"{\"id\":1,\"result\":{\"turn\":{\"id\":\"u\"}}}",
+	"{\"method\":\"turn/started\",\"params\":{\"threadId\":\"t\",\"turn\":{\"id\":\"u\"}}}",
+};
+
+/* A conversation; the long parts are a backlog of peers who do not read. */
+static bool converse(void)
+{
+	size_t i;
+
+	if (!peers_shake(&peers))
+		return false;
+	for (i = 0; i < sizeof spoken / sizeof spoken[0]; i++)
+		say(i == 0, spoken[i]);
+	for (i = 0; i < 10; i++)
+		say(true, flood_text());
+	for (i = 0; i < 10; i++)
+		say(false, flood_text());
+	return true;
+}
+
+/* What a peer heard begins as what it was told; all of it is there unless the session has failed.
+ */
+static void check_heard(struct peers_heard *heard, const struct peers_heard *expected, bool failed)
+{
+	ck_assert(!heard->broken);
+	ck_assert_uint_le(heard->size, expected->size);
+	ck_assert_mem_eq(heard->text, expected->text, heard->size);
+	if (!failed)
+		ck_assert_uint_eq(heard->size, expected->size);
+}
+
+/* Whether a peer is told of an end, or was never connected. */
+static bool reads_to_end(int fd)
+{
+	uint8_t bytes[4096];
+	ssize_t n = -1;
+
+	while (fd >= 0 && (n = peers_read(fd, bytes, sizeof bytes)) > 0)
+		;
+	return fd < 0 || n == 0;
+}
+
+/*
+ * With the n-th allocation and all later ones failing: the session goes on with every byte, or has
+ * failed, is counted, and both ends are told, whatever it was in the middle of.
+ */
+START_TEST(test_no_memory)
+{
+	struct peers_heard whole[2];
+	bool refused = true, failed, shaken;
+	int n;
+
+	session_begin(_i);
+	peers_connect(&peers);
+	ck_assert(converse());
+	hear();
+	hear();
+	whole[0] = client;
+	whole[1] = backend;
+	peers_close(&peers);
+	for (n = 0; refused; n++) {
+		ck_assert_int_lt(n, 500);
+		session_begin(_i);
+		unit_alloc_fail_after(n);
+		peers_connect(&peers);
+		shaken = converse();
+		refused = unit_alloc_failed();
+		unit_alloc_fail_never();
+		failed =
+			peers.loop.counters.sessions_failed + peers.loop.counters.sessions_refused >
+			0;
+		ck_assert(shaken || failed);
+		if (shaken) {
+			hear();
+			hear();
+			check_heard(&client, &whole[0], failed);
+			check_heard(&backend, &whole[1], failed);
+			ck_assert(client.ended == failed && backend.ended == failed);
+		} else {
+			ck_assert(reads_to_end(peers.client) && reads_to_end(peers.backend));
+		}
+		session_end();
+	}
+	ck_assert_int_gt(n, 5);
+	peers_heard_done(&whole[0]);
+	peers_heard_done(&whole[1]);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("session");
+
+	unit_fixture(session_setup, session_teardown);
+	tcase_add_loop_test(tc, test_not_json, 0, 2 * PAIRS);
+	tcase_add_test(tc, test_pool);
+	tcase_add_loop_test(tc, test_no_memory_for_backlog, 0, 2 * PAIRS);
+	tcase_add_loop_test(tc, test_peer_gone, 0, 2 * PAIRS);
+	tcase_add_loop_test(tc, test_no_memory, 0, 1);
+	return unit_run("session", tc);
+}
