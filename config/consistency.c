@@ -128,7 +128,7 @@ static int consistency_batch(struct settings *settings, struct config *config)
 	bool given = settings_source(settings, OPTION_AT_batch_spans_max) != CONFIG_BUILT_IN;
 	char name[CONSISTENCY_NAME_SIZE];
 
-	if (config->batch_spans_max <= config->batch_queue_max)
+	if (config->batch_queue_max == 0 || config->batch_spans_max <= config->batch_queue_max)
 		return 0;
 	settings_name(settings, OPTION_AT_batch_spans_max, name, sizeof name);
 	if (given && !consistency_is_lenient(

@@ -37,6 +37,9 @@
 /* So many emptied batches are kept with their memory; fresh pages cost more than the encoding. */
 enum { EXPORTER_SPARES_MAX = 4 };
 
+/* So many spans wait for their trace on the console when the queue has no limit by number. */
+enum { EXPORTER_GATHERED_MAX = 2048 };
+
 struct exporter {
 	enum exporter_target target;
 	struct batch_format format;
@@ -353,7 +356,8 @@ static void exporter_set_limits(struct exporter *exporter, const struct exporter
 static void exporter_set_gathering(struct exporter *exporter, const struct exporter_config *config)
 {
 	struct gathering_limits limits = {
-		.spans_max = exporter->queue_spans_max,
+		.spans_max = exporter->queue_spans_max == SIZE_MAX ? EXPORTER_GATHERED_MAX
+								   : exporter->queue_spans_max,
 		/* of text, as is bytes_max: all of it may be one batch */
 		.bytes_max = exporter_min(
 			exporter->queue_bytes_max / 4, exporter->format.request_bytes_max),
@@ -551,6 +555,8 @@ void exporter_seal(struct exporter *exporter)
 	exporter_lock(exporter);
 	exporter->counters.created += batch->span_count;
 	exporter->counters.pending += batch->span_count;
+	if (exporter->waiting.batch_count > 0)
+		text_fit(&batch->body); /* it will wait for long: only what is needed counts */
 	queue_push(&exporter->waiting, batch);
 	if (!exporter->stopped) /* what had waited for its trace comes all at once */
 		exporter_trim_locked(exporter);

@@ -48,8 +48,8 @@ struct exporter_config {
 	size_t response_bytes_max;
 	size_t batch_spans_max;
 	size_t batch_bytes_max;
-	size_t queue_spans_max; /* sealed and waiting; the oldest batch is dropped beyond */
-	size_t queue_bytes_max;
+	size_t queue_bytes_max; /* sealed and waiting; the oldest batch is dropped beyond */
+	size_t queue_spans_max; /* the same; SIZE_MAX: only bytes count */
 	int64_t retry_initial_ms;
 	int64_t retry_max_ms;
 	int console_fd; /* EXPORTER_CONSOLE: where the trees are written */

@@ -146,7 +146,8 @@ static void telemetry_settings(struct exporter_config *settings, const struct co
 		.batch_spans_max =
 			config->batch_delay_ms == 0 ? 1 : (size_t)config->batch_spans_max,
 		.batch_bytes_max = (size_t)config->batch_bytes_max,
-		.queue_spans_max = (size_t)config->batch_queue_max,
+		.queue_spans_max =
+			config->batch_queue_max == 0 ? SIZE_MAX : (size_t)config->batch_queue_max,
 		.queue_bytes_max = (size_t)config->batch_queue_bytes_max,
 		.retry_initial_ms = config->retry_initial_ms,
 		.retry_max_ms = config->retry_max_ms,

@@ -422,6 +422,19 @@ def test_queue_is_bounded_and_drops_the_oldest(lab):
         "m1", *[f"m{number}" for number in range(92, 102)]]
 
 
+def test_burst_while_the_collector_is_slow(lab):
+    """What the defaults have room for is not lost: 3,000 spans wait for one answer."""
+    release = threading.Event()
+    link = start(lab, lab.collector(answers.held(release), answers.ok()))
+    talk(link, 1)
+    link.collector.wait_requests(1)
+    talk(link, 3000, 2)
+    release.set()
+    link.collector.wait_spans(3001)
+    count = finish(link)
+    assert count["sent"] == count["created"] == 3001
+
+
 def test_queue_is_bounded_in_bytes(lab):
     link = start(lab, lab.collector(answers.hang()), "--shutdown-timeout=50ms",
                  "--batch-spans-max=10", "--batch-queue-bytes-max=65536")

@@ -190,7 +190,7 @@ def test_wrong_variables_of_ours(lab, env, words):
 @pytest.mark.parametrize("env,option,value", [
     ({"OTEL_TRACES_SAMPLER": "nonsense"}, "sampler", "parentbased_always_on"),
     ({"OTEL_LOG_LEVEL": "loud"}, "log.level", "info"),
-    ({"OTEL_BSP_MAX_QUEUE_SIZE": "-5"}, "batch.queue_max", "2048"),
+    ({"OTEL_BSP_MAX_QUEUE_SIZE": "-5"}, "batch.queue_max", "0"),
     ({"OTEL_BSP_SCHEDULE_DELAY": "soon"}, "batch.delay", "5s"),
     ({"OTEL_SDK_DISABLED": "yes"}, "disabled", "false"),
     ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "7"}, "sampler.arg", "1"),

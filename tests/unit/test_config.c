@@ -177,16 +177,17 @@ static const struct {
 	{"{\"otlp\": 1}", "%s:1: otlp: a number: must be an object of options, otlp.NAME"},
 	{"{\"batch.delay\": 1,\n\"batch\": {\"delay\": 1}}",
 		"%s:2: batch.delay: is set twice; it must stand once, line 1 has it"},
-	{"{\"batch.queue_max\": 0}", "%s:1: batch.queue_max: \"0\": too small; must be a whole "
+	{"{\"batch.queue_max\": 0, \"batch.spans_max\": 5000}", NULL},
+	{"{\"batch.spans_max\": 0}", "%s:1: batch.spans_max: \"0\": too small; must be a whole "
 				     "number from 1 to 2147483647"},
 	{"{\"batch.queue_max\": 1.5}",
-		"%s:1: batch.queue_max: \"1.5\": must be a whole number from 1 to 2147483647"},
+		"%s:1: batch.queue_max: \"1.5\": must be a whole number from 0 to 2147483647"},
 	{"{\"batch.queue_max\": true}", "%s:1: batch.queue_max: true or false: must be a whole "
-					"number from 1 to 2147483647"},
+					"number from 0 to 2147483647"},
 	{"{\"batch.queue_max\": null}",
-		"%s:1: batch.queue_max: null: must be a whole number from 1 to 2147483647"},
+		"%s:1: batch.queue_max: null: must be a whole number from 0 to 2147483647"},
 	{"{\"batch.queue_max\": [1]}",
-		"%s:1: batch.queue_max: a list: must be a whole number from 1 to 2147483647"},
+		"%s:1: batch.queue_max: a list: must be a whole number from 0 to 2147483647"},
 	{"{\"service.name\": 1}", "%s:1: service.name: a number: must be a text of 1 to 255 bytes"},
 	{"{\"disabled\": 1}", "%s:1: disabled: a number: must be true or false"},
 	{"{\"exporter\": \"zipkin\"}",
@@ -218,7 +219,7 @@ static const struct {
 	{"{\"service.name\": \"${NOT_SET}\"}",
 		"%s:1: \"service.name\": NOT_SET is not set: set it or write ${NOT_SET:-default}"},
 	{"{\"batch.queue_max\": \"${QUEUE:-many}\"}",
-		"%s:1: batch.queue_max: \"many\": must be a whole number from 1 to 2147483647"},
+		"%s:1: batch.queue_max: \"many\": must be a whole number from 0 to 2147483647"},
 	{"{\"batch.spans_max\": 10, \"batch.queue_max\": 9}",
 		"%s:1: batch.spans_max: \"10\": must be at most batch.queue_max, 9"},
 	{"{\"retry.initial\": \"6s\"}", "%s:1: retry.initial: retry.initial is 6000ms and "

@@ -127,7 +127,8 @@ START_TEST(test_defaults)
 	ck_assert(!config->gzip);
 	ck_assert_ptr_null(config->certificate);
 	ck_assert_uint_eq(config->batch_spans_max, 512);
-	ck_assert_uint_eq(config->queue_spans_max, 2048);
+	ck_assert_uint_eq(config->queue_spans_max, SIZE_MAX);
+	ck_assert_uint_eq(config->queue_bytes_max, 16 << 20);
 	ck_assert_uint_eq(config->request_bytes_max, 64 << 20);
 	ck_assert_uint_eq(config->response_bytes_max, 4 << 20);
 	ck_assert_uint_gt(config->batch_bytes_max, 0);
