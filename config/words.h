@@ -42,4 +42,8 @@
 	WORD(CONFIG_LOG_INFO, "info")                                                              \
 	WORD(CONFIG_LOG_DEBUG, "debug")
 
+#define LOG_FORMAT_WORDS(WORD)                                                                     \
+	WORD(CONFIG_LOG_TEXT, "text")                                                              \
+	WORD(CONFIG_LOG_JSON, "json")
+
 #endif

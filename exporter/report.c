@@ -76,15 +76,17 @@ void report_down(struct report *report, int64_t now_ms, const char *why)
 	report_line(report, EXPORTER_REPORT_WARN, line);
 }
 
-void report_up(struct report *report)
+void report_up(struct report *report, bool wholly)
 {
 	char line[REPORT_LINE_SIZE];
+	bool again = report->down;
 
-	if (!report->down)
+	if (!again && (report->told_up || !wholly))
 		return;
 	report->down = false;
-	(void)snprintf(
-		line, sizeof line, "collector %s takes spans again", report->target); /* fits */
+	report->told_up = true;
+	(void)snprintf(line, sizeof line, "collector %s takes spans%s", report->target,
+		again ? " again" : ""); /* fits */
 	report_line(report, EXPORTER_REPORT_INFO, line);
 }
 

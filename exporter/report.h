@@ -8,8 +8,8 @@
 
 /*
  * What a person should know about the delivery, as lines for the report hook: one when the
- * collector goes away, one when it is back, and for what is lost one line per kind and minute with
- * the sum. Belongs to the exporter's thread. now_ms is monotonic.
+ * collector first takes spans, one when it goes away, one when it is back, and for what is lost one
+ * line per kind and minute with the sum. Belongs to the exporter's thread. now_ms is monotonic.
  */
 enum report_kind {
 	REPORT_REFUSED,
@@ -28,7 +28,7 @@ struct report {
 	void (*line)(void *arg, enum exporter_level level, const char *line); /* or NULL */
 	void *arg;
 	char target[REPORT_TARGET_SIZE]; /* the endpoint without what may be secret */
-	bool down;
+	bool down, told_up;
 	int64_t down_next_ms; /* no other line about going down before */
 	struct {
 		int64_t next_ms;
@@ -40,8 +40,8 @@ void report_init(struct report *report, const struct exporter_config *config);
 
 /* The collector does not take spans now; they wait. */
 void report_down(struct report *report, int64_t now_ms, const char *why);
-/* It took some. */
-void report_up(struct report *report);
+/* It took some; wholly: and had nothing to say against any. Told when that is news. */
+void report_up(struct report *report, bool wholly);
 
 void report_loss(struct report *report, enum report_kind kind, int64_t now_ms, uint64_t spans,
 	const char *why);

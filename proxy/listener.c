@@ -269,28 +269,6 @@ static size_t listener_sessions_max(const struct listener *listener)
 	return possible < wanted ? possible : wanted;
 }
 
-/* Tells where we listen, with the port that was chosen for port 0. */
-static void listener_tell(const struct listener *listener)
-{
-	const struct url *url = &listener->loop->config->listen_url;
-	const char *scheme = url->scheme == URL_WS        ? "ws"
-			     : url->scheme == URL_WS_UNIX ? "ws+unix"
-			     : url->scheme == URL_TCP     ? "tcp"
-							  : "unix";
-	char text[ADDRESS_TEXT_MAX];
-	struct address address = {.size = sizeof address.storage};
-	size_t i;
-
-	for (i = 0; i < listener->count; i++) {
-		address.size = sizeof address.storage;
-		if (getsockname(event_get_fd(listener->events[i]),
-			    (struct sockaddr *)&address.storage, &address.size) != 0)
-			continue;
-		log_line(LOG_INFO, "listening on %s://%s%s", scheme, address_text(&address, text),
-			url->scheme == URL_WS ? url->path : "");
-	}
-}
-
 static int listener_add_all(struct listener *listener, struct address *addresses, size_t count,
 	char *error, size_t error_size)
 {
@@ -343,8 +321,30 @@ struct listener *listener_new(
 		return NULL;
 	}
 	listener->sessions_max = listener_sessions_max(listener);
-	listener_tell(listener);
 	return listener;
+}
+
+void listener_describe(const struct listener *listener, char *text, size_t size)
+{
+	const struct url *url = &listener->loop->config->listen_url;
+	const char *scheme = url->scheme == URL_WS        ? "ws"
+			     : url->scheme == URL_WS_UNIX ? "ws+unix"
+			     : url->scheme == URL_TCP     ? "tcp"
+							  : "unix";
+	char one[ADDRESS_TEXT_MAX];
+	struct address address;
+	size_t used = 0, i;
+
+	text[0] = '\0';
+	for (i = 0; i < listener->count && used < size; i++) {
+		address.size = sizeof address.storage;
+		if (getsockname(event_get_fd(listener->events[i]),
+			    (struct sockaddr *)&address.storage, &address.size) != 0)
+			continue;
+		used += (size_t)snprintf(text + used, size - used, "%s%s://%s%s",
+			used > 0 ? " and " : "", scheme, address_text(&address, one),
+			url->scheme == URL_WS ? url->path : "");
+	}
 }
 
 void listener_free(struct listener *listener)

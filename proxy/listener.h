@@ -16,6 +16,9 @@ struct listener;
 struct listener *listener_new(
 	struct loop *loop, const struct session_route *route, char *error, size_t error_size);
 
+/* Writes where it listens, with the port that was chosen for port 0: "URL and URL". May be cut. */
+void listener_describe(const struct listener *listener, char *text, size_t size);
+
 /* A session has ended: accepts again if that was what was waited for. */
 void listener_resume(struct listener *listener);
 

@@ -18,13 +18,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proxy/log_text.h"
+
 #define LOG_WINDOW_NS 10000000000ull
 
 _Static_assert(LOG_LINE_MAX <= PIPE_BUF, "a log line must fit a pipe in one write");
 
-static const char *const log_names[] = {"error", "warn", "info", "debug"};
-
 static _Atomic enum log_level log_level = LOG_INFO;
+static _Atomic enum log_style log_style = LOG_PLAIN;
 
 /* All below is changed under the lock only. */
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -111,14 +112,15 @@ static bool log_write(const char *line, size_t size)
 
 static void log_tell_lost(void)
 {
-	char line[96];
-	int size;
+	char text[96], line[LOG_LINE_MAX];
+	size_t size;
 
 	if (log_lost == 0)
 		return;
-	size = snprintf(line, sizeof line, "sidespan: warn: %llu log lines lost: stderr was full\n",
-		(unsigned long long)log_lost);
-	if (log_write(line, (size_t)size))
+	size = (size_t)snprintf(text, sizeof text, "%llu log lines lost: stderr was full",
+		(unsigned long long)log_lost); /* fits */
+	size = log_text_make(line, log_style, LOG_WARN, text, size);
+	if (log_write(line, size))
 		log_lost = 0;
 }
 
@@ -128,15 +130,13 @@ static void log_tell_lost(void)
 __attribute__((format(printf, 3, 0))) static size_t log_make(
 	char line[LOG_LINE_MAX], enum log_level level, const char *format, va_list arguments)
 {
-	const size_t room = LOG_LINE_MAX - 1; /* for the newline */
-	size_t size = (size_t)snprintf(line, room, "sidespan: %s: ", log_names[level]);
-	int body = vsnprintf(line + size, room - size, format, arguments);
+	char text[LOG_LINE_MAX];
+	int size = vsnprintf(text, sizeof text, format, arguments);
 
-	size += (size_t)(body > 0 ? body : 0);
-	if (size > room - 1)
-		size = room - 1;
-	line[size++] = '\n';
-	return size;
+	if (size < 0)
+		size = 0;
+	return log_text_make(line, log_style, level, text,
+		(size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
 }
 
 static void log_put(const char *line, size_t size)
@@ -250,6 +250,11 @@ void log_end(void)
 void log_level_set(enum log_level level)
 {
 	log_level = level;
+}
+
+void log_style_set(enum log_style style)
+{
+	log_style = style;
 }
 
 int log_enabled(enum log_level level)

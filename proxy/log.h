@@ -14,6 +14,12 @@
  */
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
+enum log_style {
+	LOG_PLAIN,
+	LOG_STAMPED, /* the time in front: RFC 3339, UTC */
+	LOG_JSON,    /* {"time":...,"level":...,"logger":"sidespan","message":...} */
+};
+
 #define LOG_LINE_MAX   2048
 #define LOG_SAMPLE_MAX 160
 
@@ -47,6 +53,9 @@ int log_descriptor(void);
 
 void log_level_set(enum log_level level);
 int log_enabled(enum log_level level);
+
+/* LOG_PLAIN until then. */
+void log_style_set(enum log_style style);
 
 /* How many lines of one kind are written in ten seconds; at first, and with 0, all. */
 void log_lines_max_set(unsigned lines_max);

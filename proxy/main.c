@@ -401,6 +401,8 @@ static void main_enter_sandbox(const struct program *program)
 /* Opens what there is to serve. 0, or -1 with program->status set. */
 static int main_start(struct program *program, char *error, size_t error_size)
 {
+	char listening[LOG_LINE_MAX / 2];
+
 	program->status = MAIN_EXIT_FAILURE;
 	error[0] = '\0';
 	if (program->config->listen_url.scheme != URL_NONE) {
@@ -408,7 +410,10 @@ static int main_start(struct program *program, char *error, size_t error_size)
 			listener_new(&program->loop, &program->route, error, error_size);
 		if (program->listener == NULL)
 			return -1;
-	} else if (session_stdio(&program->loop, &program->route) == NULL) {
+		listener_describe(program->listener, listening, sizeof listening);
+	}
+	telemetry_introduce(program->config, program->listener != NULL ? listening : NULL);
+	if (program->listener == NULL && session_stdio(&program->loop, &program->route) == NULL) {
 		return -1; /* it has been logged */
 	}
 	main_enter_sandbox(program); /* before there is a second thread */
@@ -470,6 +475,14 @@ static int main_explain(const struct config *config, char *error, size_t error_s
 	return outcome == EXPLAIN_WRONG ? MAIN_EXIT_USAGE : MAIN_EXIT_FAILURE;
 }
 
+/* Who reads a file wants to know when; at a terminal it is now. */
+static enum log_style main_log_style(const struct config *config)
+{
+	if (config->log_format == CONFIG_LOG_JSON)
+		return LOG_JSON;
+	return isatty(STDERR_FILENO) ? LOG_PLAIN : LOG_STAMPED;
+}
+
 /* Whoever started us may have closed stdin, stdout or stderr: no other file may get their place. */
 static int main_fill_stdio(void)
 {
@@ -502,6 +515,8 @@ int main(int argc, char **argv, char **environment)
 	}
 	log_level_set((enum log_level)program.config->log_level);
 	log_lines_max_set((unsigned)program.config->log_lines_max);
+	if (program.config->explain == NULL)
+		log_style_set(main_log_style(program.config));
 	if (program.config->explain != NULL) {
 		program.status = main_explain(program.config, error, sizeof error);
 		config_free(program.config);

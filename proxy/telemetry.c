@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "exporter/exporter.h"
+#include "exporter/report.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/trace/follow/emit.h"
@@ -212,6 +213,46 @@ struct exporter *telemetry_trees_new(int fd, char *error, size_t error_size)
 	return exporter_new(&settings, error, error_size);
 }
 
+/* ---- the first line ---- */
+
+/* Where spans go, without what may be secret in a URL. */
+static void telemetry_target(const struct config *config, char *text, size_t size)
+{
+	if (config->disabled)
+		(void)snprintf(text, size, "no spans (disabled)");
+	else if (config->exporter == CONFIG_EXPORTER_NONE)
+		(void)snprintf(text, size, "no spans (exporter none)");
+	else if (config->exporter == CONFIG_EXPORTER_CONSOLE)
+		(void)snprintf(text, size, "spans to standard error");
+	else {
+		(void)snprintf(text, size, "spans to ");
+		report_clean_url(text + strlen(text), size - strlen(text), config_otlp_url(config));
+	}
+}
+
+/* How a profile came to be chosen that nobody named. */
+static const char *telemetry_choice(const struct config *config)
+{
+	if (strcmp(config->profile_name, "auto") != 0)
+		return "";
+	if (strcmp(config->profile->name, "generic") != 0)
+		return " (by the command)";
+	return config->command != NULL ? " (by default: no other is for this command)"
+				       : " (by default: --profile names another)";
+}
+
+void telemetry_introduce(const struct config *config, const char *listening)
+{
+	char target[REPORT_TARGET_SIZE + 32];
+
+	telemetry_target(config, target, sizeof target);
+	log_line(LOG_INFO, "version " SIDESPAN_VERSION ", profile %s%s, service %s, %s, %s %s%s%s",
+		config->profile->name, telemetry_choice(config), config->service_name, target,
+		config->command != NULL ? "command" : "upstream",
+		config->command != NULL ? config->command[0] : config->upstream,
+		listening != NULL ? ", listening on " : "", listening != NULL ? listening : "");
+}
+
 /* ---- accounting ---- */
 
 struct telemetry_row {
@@ -219,16 +260,15 @@ struct telemetry_row {
 	uint64_t value;
 };
 
-/* "NAME=N NAME=N ..."; rows of zero are left out unless all is set. False when nothing was written.
- */
+/* "NAME=N NAME=N ...", rows of zero left out. False when nothing was written. */
 static bool telemetry_format(
-	char *text, size_t text_size, const struct telemetry_row *rows, size_t count, bool all)
+	char *text, size_t text_size, const struct telemetry_row *rows, size_t count)
 {
 	size_t used = 0, i;
 
 	text[0] = '\0';
 	for (i = 0; i < count; i++) {
-		if (rows[i].value == 0 && !all)
+		if (rows[i].value == 0)
 			continue;
 		used += (size_t)snprintf(text + used, text_size - used, " %s=%llu", rows[i].name,
 			(unsigned long long)rows[i].value);
@@ -254,7 +294,8 @@ static void telemetry_report_spans(const struct exporter_counters *at)
 		{"pending", at->pending},
 	};
 
-	(void)telemetry_format(text, sizeof text, rows, sizeof rows / sizeof rows[0], true);
+	if (!telemetry_format(text, sizeof text, rows, sizeof rows / sizeof rows[0]))
+		(void)snprintf(text, sizeof text, " created=0");
 	log_line(LOG_INFO, "spans:%s", text);
 }
 
@@ -306,7 +347,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 	};
 	char text[LOG_LINE_MAX / 2];
 
-	if (telemetry_format(text, sizeof text, rows, sizeof rows / sizeof rows[0], false))
+	if (telemetry_format(text, sizeof text, rows, sizeof rows / sizeof rows[0]))
 		log_line(LOG_INFO, "traffic:%s", text);
 }
 

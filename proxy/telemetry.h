@@ -19,6 +19,12 @@ struct exporter *telemetry_exporter_new(
 struct exporter *telemetry_trees_new(int fd, char *error, size_t error_size);
 
 /*
+ * At the start: logs what we are and do, in one line. listening: where, or NULL for our standard
+ * input and output.
+ */
+void telemetry_introduce(const struct config *config, const char *listening);
+
+/*
  * At the end: lets the exporter deliver for shutdown.timeout, then logs what became of every span
  * and what else was counted. exporter may be NULL; a loop that was never set up is fine.
  */

@@ -220,7 +220,7 @@ static void delivery_report_success(
 	const char *why = reply->message[0] != '\0' ? reply->message : "no reason given";
 	int64_t now_ms = delivery_now_ms();
 
-	report_up(delivery->report);
+	report_up(delivery->report, reply->rejected_spans == 0 && reply->message[0] == '\0');
 	if (reply->rejected_spans > 0)
 		report_loss(delivery->report, REPORT_REJECTED, now_ms, reply->rejected_spans, why);
 	else if (reply->message[0] != '\0')

@@ -302,7 +302,7 @@ class Listening(Server):
             listen = "ws://127.0.0.1:0" if transport == "ws" else "ws+unix://" + self.path("s")
             where = ["--listen", listen, "--upstream", self.url]
             self.sidespan = self.run([sidespan_path(), "--profile", "codex", *self.options, *where])
-            self.url = self.sidespan.wait_log(r"sidespan: info: listening on (\S+)")[1]
+            self.url = self.sidespan.wait_log(r", listening on (\S+)")[1]
 
     def wait_socket(self):
         """codex does not say when its Unix socket is ready."""

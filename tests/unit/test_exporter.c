@@ -453,6 +453,8 @@ static unsigned count_of(const char *text, const char *part)
 
 /* --- one batch of five spans, and what becomes of it --- */
 
+#define TAKEN "/v1/traces takes spans\n"
+
 static const struct outcome {
 	const char *acts[ACTS_MAX];
 	int64_t timeout_ms; /* 0: the usual one */
@@ -460,11 +462,11 @@ static const struct outcome {
 	uint64_t posts, reposts; /* 0 posts: any number */
 	const char *lines[3];    /* parts of the lines reported, and there are no others */
 } outcomes[] = {
-	{{GOOD}, .sent = 5, .posts = 1},
-	{{ANSWER("200 OK", "")}, .sent = 5, .posts = 1},
-	{{ANSWER("202 Accepted", "")}, .sent = 5, .posts = 1},
-	{{ANSWER("200 OK", "{\"partialSuccess\":{}}")}, .sent = 5, .posts = 1},
-	{{act_slow}, .sent = 5, .posts = 1},
+	{{GOOD}, .sent = 5, .posts = 1, .lines = {TAKEN}},
+	{{ANSWER("200 OK", "")}, .sent = 5, .posts = 1, .lines = {TAKEN}},
+	{{ANSWER("202 Accepted", "")}, .sent = 5, .posts = 1, .lines = {TAKEN}},
+	{{ANSWER("200 OK", "{\"partialSuccess\":{}}")}, .sent = 5, .posts = 1, .lines = {TAKEN}},
+	{{act_slow}, .sent = 5, .posts = 1, .lines = {TAKEN}},
 	{{ANSWER("200 OK",
 		 "{\"partialSuccess\":{\"rejectedSpans\":\"3\",\"errorMessage\":\"x\"}}")},
 		.sent = 2, .rejected = 3, .posts = 1, .lines = {"warn 3 spans rejected"}},
@@ -669,7 +671,8 @@ START_TEST(test_one_connection)
 	ck_assert_uint_eq(c.sent, 500);
 	ck_assert_uint_eq(c.requests, 100);
 	ck_assert_uint_eq(setup.collector.accepts, 1);
-	ck_assert_str_eq(setup.lines, "");
+	ck_assert_uint_eq(count_of(setup.lines, TAKEN), 1);
+	ck_assert_uint_eq(count_of(setup.lines, "\n"), 1);
 	setup_close(&setup);
 }
 END_TEST

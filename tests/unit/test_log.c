@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
@@ -156,9 +157,105 @@ START_TEST(test_long_line)
 		log_line(LOG_ERROR, "%s", body);
 		got = stderr_read(fd, text, sizeof text);
 		ck_assert_uint_eq(
-			got, head + size + 1 < LOG_LINE_MAX ? head + size + 1 : LOG_LINE_MAX - 1);
+			got, head + size + 4 < LOG_LINE_MAX ? head + size + 1 : LOG_LINE_MAX - 3);
 		ck_assert_ptr_eq(strchr(text, '\n'), text + got - 1);
 		ck_assert_int_eq(strncmp(text + head, body, got - head - 1), 0);
+	}
+	close(fd);
+}
+END_TEST
+
+/* Checks "2026-11-29T22:51:53.123Z" and that it is now, and steps over it. */
+static const char *stamp_skip(const char *text)
+{
+	static const char form[] = "dddd-dd-ddTdd:dd:dd.dddZ";
+	struct tm utc = {.tm_isdst = 0};
+	size_t i;
+
+	for (i = 0; form[i] != '\0'; i++)
+		ck_assert_msg(
+			form[i] == 'd' ? text[i] >= '0' && text[i] <= '9' : text[i] == form[i],
+			"%s", text);
+	ck_assert_ptr_nonnull(strptime(text, "%Y-%m-%dT%H:%M:%S", &utc));
+	ck_assert_int_le(labs(time(NULL) - timegm(&utc)), 5);
+	return text + i;
+}
+
+START_TEST(test_stamped)
+{
+	char text[1024];
+	int fd = stderr_pipe();
+
+	log_style_set(LOG_STAMPED);
+	log_line(LOG_WARN, "%s", "\"so\"");
+	stderr_read(fd, text, sizeof text);
+	ck_assert_str_eq(stamp_skip(text), " sidespan: warn: \"so\"\n");
+	close(fd);
+}
+END_TEST
+
+static const struct {
+	const char *text, *expected;
+} json_rows[] = {
+	{"plain", "plain"},
+	{"", ""},
+	{"\"quoted\" \\x1b", "\\\"quoted\\\" \\\\x1b"},
+	{"a\nb\tc\x01", "a\\u000ab\\u0009c\\u0001"},
+	{"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 \x7f",
+		"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 \x7f"},
+	/* cut off, too long, a surrogate, beyond Unicode, a lone end */
+	{"\xc3", "\\ufffd"},
+	{"\xe2\x82", "\\ufffd\\ufffd"},
+	{"\xc0\xaf", "\\ufffd\\ufffd"},
+	{"\xe0\x80\x80", "\\ufffd\\ufffd\\ufffd"},
+	{"\xed\xa0\x80", "\\ufffd\\ufffd\\ufffd"},
+	{"\xf4\x90\x80\x80", "\\ufffd\\ufffd\\ufffd\\ufffd"},
+	{"\xffz\x80", "\\ufffdz\\ufffd"},
+};
+
+START_TEST(test_json)
+{
+	char text[1024], expected[1024];
+	int fd = stderr_pipe();
+	const char *rest;
+
+	log_style_set(LOG_JSON);
+	log_line(LOG_INFO, "%s", json_rows[_i].text);
+	stderr_read(fd, text, sizeof text);
+	ck_assert_int_eq(strncmp(text, "{\"time\":\"", 9), 0);
+	rest = stamp_skip(text + 9);
+	snprintf(expected, sizeof expected,
+		"\",\"level\":\"info\",\"logger\":\"sidespan\",\"message\":\"%s\"}\n",
+		json_rows[_i].expected);
+	ck_assert_str_eq(rest, expected);
+	close(fd);
+}
+END_TEST
+
+/* However long it is, it is a line of JSON, and no escape or character is cut in two. */
+START_TEST(test_json_long)
+{
+	static const char *const units[] = {"x", "\"", "\x01", "\xe2\x82\xac"};
+	static const char *const shown[] = {"x", "\\\"", "\\u0001", "\xe2\x82\xac"};
+	char text[2 * LOG_LINE_MAX], body[2 * LOG_LINE_MAX];
+	int fd = stderr_pipe();
+	size_t size, got, i, unit = strlen(shown[_i]);
+	const char *p, *end;
+
+	log_style_set(LOG_JSON);
+	for (size = LOG_LINE_MAX - 120; size < LOG_LINE_MAX + 40; size++) {
+		for (body[0] = '\0', i = 0; i + strlen(units[_i]) <= size; i += strlen(units[_i]))
+			memcpy(body + i, units[_i], strlen(units[_i]) + 1);
+		log_line(LOG_ERROR, "%s", body);
+		got = stderr_read(fd, text, sizeof text);
+		ck_assert_uint_lt(got, LOG_LINE_MAX);
+		p = strstr(text, "\"message\":\"") + 11;
+		end = text + got - 3;
+		ck_assert_str_eq(end, "\"}\n");
+		ck_assert_uint_eq((size_t)(end - p) % unit, 0);
+		ck_assert_uint_gt(got, size < LOG_LINE_MAX - 80 ? 0 : LOG_LINE_MAX - 16);
+		for (; p < end; p += unit)
+			ck_assert_int_eq(strncmp(p, shown[_i], unit), 0);
 	}
 	close(fd);
 }
@@ -500,6 +597,9 @@ int main(void)
 	tcase_add_test(tc, test_escape_room);
 	tcase_add_loop_test(tc, test_levels, LOG_ERROR, LOG_DEBUG + 1);
 	tcase_add_test(tc, test_long_line);
+	tcase_add_test(tc, test_stamped);
+	tcase_add_loop_test(tc, test_json, 0, sizeof json_rows / sizeof json_rows[0]);
+	tcase_add_loop_test(tc, test_json_long, 0, 4);
 	tcase_add_test(tc, test_errno_stays);
 	tcase_add_test(tc, test_full_pipe);
 	tcase_add_test(tc, test_threads);

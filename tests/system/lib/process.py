@@ -49,7 +49,9 @@ class Sidespan:
 
     @property
     def lines(self):
-        return self.stderr.decode(errors="replace").splitlines()
+        """Without the times in front of ours."""
+        text = re.sub(rb"(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (?=sidespan: )", b"", self.stderr)
+        return text.decode(errors="replace").splitlines()
 
     def log(self, level=None):
         """Our own lines (of one level), without what the wrapped command wrote."""
@@ -97,7 +99,7 @@ class Sidespan:
 
     def listens(self):
         return any(arg.startswith("--listen") for arg in self.args) or \
-            any(line.startswith("listening on ") for line in self.log("info"))
+            any(", listening on " in line for line in self.log("info"))
 
     def stop(self):
         self.signal(signal.SIGTERM)
