@@ -23,7 +23,8 @@
 #define SIDESPAN_DATADIR "/usr/local/share/sidespan"
 #endif
 
-#define CONFIG_NAME_SIZE 128
+#define CONFIG_NAME_SIZE    128
+#define CONFIG_COMMAND_SIZE 100 /* bytes of a command's name that become part of ours */
 
 /* Frees file. */
 static int config_apply_file(struct settings *settings, struct file *file)
@@ -182,6 +183,30 @@ static int config_load_profile(struct settings *settings)
 				  settings->error, CONFIG_ERROR_SIZE));
 }
 
+/* What we call ourselves, and the server, when nobody has said. */
+static int config_choose_names(struct settings *settings)
+{
+	struct config *config = settings->config;
+	const char *command = config->command != NULL ? config->command[0] : NULL;
+	const char *slash = command != NULL ? strrchr(command, '/') : NULL;
+	const char *base = slash != NULL && slash[1] != '\0' ? slash + 1 : command;
+	char name[CONFIG_NAME_SIZE];
+
+	if (config->rpc_service == NULL && base != NULL) {
+		config->rpc_service = strndup(base, sizeof name - 1);
+		if (config->rpc_service == NULL)
+			return settings_fail(settings, "out of memory");
+	}
+	if (config->service_name != NULL)
+		return 0;
+	if (base != NULL)
+		(void)snprintf(name, sizeof name, "%.*s-sidespan", CONFIG_COMMAND_SIZE, base);
+	else
+		(void)snprintf(name, sizeof name, "sidespan");
+	config->service_name = strdup(name);
+	return config->service_name != NULL ? 0 : settings_fail(settings, "out of memory");
+}
+
 static int config_make_otlp_url(struct settings *settings)
 {
 	struct config *config = settings->config;
@@ -210,7 +235,7 @@ static enum config_outcome config_load_all(
 		env_load_sidespan(settings) != 0 || config_copy_command(settings, flags) != 0 ||
 		config_copy_variable(settings, "TRACEPARENT", &config->traceparent) != 0 ||
 		config_copy_variable(settings, "TRACESTATE", &config->tracestate) != 0 ||
-		config_load_profile(settings) != 0 ||
+		config_load_profile(settings) != 0 || config_choose_names(settings) != 0 ||
 		consistency_apply(settings, flags->check || flags->explain) != 0 ||
 		headers_load(settings) != 0 || config_prepare_explain(settings, flags) != 0 ||
 		config_make_otlp_url(settings) != 0)

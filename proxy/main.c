@@ -355,6 +355,9 @@ static int main_set_up(struct program *program, char *error, size_t error_size)
 		goto fail;
 	program->loop.reaped = main_on_reaped;
 	program->loop.reaped_arg = program;
+	if (config->command != NULL && config->child_host_name &&
+		telemetry_share_host_name(config) != 0)
+		return -1;
 	program->children = children_new(program->base,
 		&(struct child_settings){
 			.grace_ms = config->child_grace_ms,

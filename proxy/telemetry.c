@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "config/config.h"
@@ -21,7 +22,7 @@
 #define TELEMETRY_SCHEMA_URL "https://opentelemetry.io/schemas/1.44.0"
 #define TELEMETRY_USER_AGENT "sidespan/" SIDESPAN_VERSION " OTel-OTLP-Exporter-C/" SIDESPAN_VERSION
 
-#define TELEMETRY_RESOURCE_OWN 5
+#define TELEMETRY_RESOURCE_OWN 8
 #define TELEMETRY_COLUMNS_MAX  10000
 
 #define TELEMETRY_TREES_BYTES_MAX ((size_t)1 << 30) /* of the spans that are shown at once */
@@ -46,18 +47,49 @@ struct telemetry_resource {
 };
 
 /* Adds an attribute that is not there yet: the first one to name a key wins. */
-static void telemetry_put(struct telemetry_resource *resource, const char *key, const char *value)
+static void telemetry_put(
+	struct telemetry_resource *resource, const struct span_attribute *attribute)
 {
 	size_t i;
 
 	for (i = 0; i < resource->count; i++)
-		if (strcmp(resource->list[i].key, key) == 0)
+		if (strcmp(resource->list[i].key, attribute->key) == 0)
 			return;
-	resource->list[resource->count++] = (struct span_attribute){
-		.key = key,
-		.type = SPAN_VALUE_STRING,
-		.value.string = {.bytes = value, .size = strlen(value)},
-	};
+	resource->list[resource->count++] = *attribute;
+}
+
+/* A text of no bytes is as good as none. */
+static void telemetry_put_text(
+	struct telemetry_resource *resource, const char *key, const char *value)
+{
+	struct span_attribute attribute = {
+		.key = key, .type = SPAN_VALUE_STRING, .value.string = span_text_of(value)};
+
+	if (value[0] != '\0')
+		telemetry_put(resource, &attribute);
+}
+
+static void telemetry_put_integer(
+	struct telemetry_resource *resource, const char *key, int64_t value)
+{
+	struct span_attribute attribute = {
+		.key = key, .type = SPAN_VALUE_INT, .value.integer = value};
+
+	telemetry_put(resource, &attribute);
+}
+
+void telemetry_host_name(const struct config *config, char *name, size_t size)
+{
+	const struct config_map *given = &config->resource_attributes;
+	struct utsname is;
+	size_t i;
+
+	for (i = 0; i < given->count; i++)
+		if (strcmp(given->pairs[i].name, "host.name") == 0) {
+			(void)snprintf(name, size, "%s", given->pairs[i].value); /* may be cut */
+			return;
+		}
+	(void)snprintf(name, size, "%s", uname(&is) == 0 ? is.nodename : ""); /* may be cut */
 }
 
 /* service.instance.id: a random UUID, version 4 (RFC 9562, 5.4). */
@@ -77,8 +109,9 @@ static void telemetry_instance_id(char text[37])
 		random[15]); /* exactly fits */
 }
 
-static int telemetry_make_resource(
-	struct telemetry_resource *resource, const struct config *config, const char *instance_id)
+/* The texts are borrowed: from config, static ones, and those that the caller made. */
+static int telemetry_make_resource(struct telemetry_resource *resource, const struct config *config,
+	const char *instance_id, const char *host_name)
 {
 	const struct config_map *extra = &config->resource_attributes;
 	size_t i;
@@ -87,13 +120,16 @@ static int telemetry_make_resource(
 	resource->list = calloc(TELEMETRY_RESOURCE_OWN + extra->count, sizeof *resource->list);
 	if (resource->list == NULL)
 		return -1;
-	telemetry_put(resource, "service.name", config->service_name);
+	telemetry_put_text(resource, "service.name", config->service_name);
 	for (i = 0; i < extra->count; i++)
-		telemetry_put(resource, extra->pairs[i].name, extra->pairs[i].value);
-	telemetry_put(resource, "service.instance.id", instance_id);
-	telemetry_put(resource, "telemetry.sdk.name", "sidespan");
-	telemetry_put(resource, "telemetry.sdk.language", "c");
-	telemetry_put(resource, "telemetry.sdk.version", SIDESPAN_VERSION);
+		telemetry_put_text(resource, extra->pairs[i].name, extra->pairs[i].value);
+	telemetry_put_text(resource, "service.version", SIDESPAN_VERSION);
+	telemetry_put_text(resource, "service.instance.id", instance_id);
+	telemetry_put_text(resource, "host.name", host_name);
+	telemetry_put_integer(resource, "process.pid", getpid());
+	telemetry_put_text(resource, "telemetry.sdk.name", "sidespan");
+	telemetry_put_text(resource, "telemetry.sdk.language", "c");
+	telemetry_put_text(resource, "telemetry.sdk.version", SIDESPAN_VERSION);
 	return 0;
 }
 
@@ -171,11 +207,13 @@ struct exporter *telemetry_exporter_new(const struct config *config, char *error
 	struct telemetry_resource resource = {.list = NULL};
 	struct exporter_config settings;
 	struct exporter *exporter = NULL;
-	char instance_id[37];
+	char instance_id[37], host_name[TELEMETRY_HOST_SIZE];
 	size_t i;
 
 	telemetry_instance_id(instance_id);
-	if (headers == NULL || telemetry_make_resource(&resource, config, instance_id) != 0) {
+	telemetry_host_name(config, host_name, sizeof host_name);
+	if (headers == NULL ||
+		telemetry_make_resource(&resource, config, instance_id, host_name) != 0) {
 		(void)snprintf(error, error_size, "out of memory");
 		goto out;
 	}
@@ -211,6 +249,49 @@ struct exporter *telemetry_trees_new(int fd, char *error, size_t error_size)
 	};
 
 	return exporter_new(&settings, error, error_size);
+}
+
+/* ---- what a command is told ---- */
+
+/* Whether a list of OTEL_RESOURCE_ATTRIBUTES has the key. */
+static bool telemetry_list_has(const char *list, const char *key)
+{
+	size_t size = strlen(key);
+
+	for (;;) {
+		list += strspn(list, " \t");
+		if (strncmp(list, key, size) == 0 && list[size + strspn(list + size, " \t")] == '=')
+			return true;
+		list += strcspn(list, ",");
+		if (*list == '\0')
+			return false;
+		list++;
+	}
+}
+
+int telemetry_share_host_name(const struct config *config)
+{
+	static const char variable[] = "OTEL_RESOURCE_ATTRIBUTES";
+	const char *given = getenv(variable);
+	char name[TELEMETRY_HOST_SIZE], *list;
+	size_t size;
+	int result;
+
+	telemetry_host_name(config, name, sizeof name);
+	if (given == NULL)
+		given = "";
+	if (name[0] == '\0' || strpbrk(name, ",=% \t") != NULL ||
+		telemetry_list_has(given, "host.name"))
+		return 0;
+	size = strlen(given) + strlen(",host.name=") + strlen(name) + 1;
+	list = malloc(size);
+	if (list == NULL)
+		return -1;
+	(void)snprintf(list, size, "%s%shost.name=%s", given, given[0] != '\0' ? "," : "",
+		name); /* fits */
+	result = setenv(variable, list, 1);
+	free(list);
+	return result;
 }
 
 /* ---- the first line ---- */

@@ -3,6 +3,9 @@
 
 #include <stddef.h>
 
+/* Of a host's name, with its terminator; a longer one is cut. */
+#define TELEMETRY_HOST_SIZE 256
+
 /* From settings to an exporter, and from counters to the lines that account for every span. */
 struct config;
 struct exporter;
@@ -17,6 +20,15 @@ struct exporter *telemetry_exporter_new(
  * in one piece. The same errors.
  */
 struct exporter *telemetry_trees_new(int fd, char *error, size_t error_size);
+
+/* The host.name of our spans: what the settings say, else the machine's; "" when it has none. */
+void telemetry_host_name(const struct config *config, char *name, size_t size);
+
+/*
+ * Adds it to our OTEL_RESOURCE_ATTRIBUTES, which a command finds in its environment, unless a
+ * host.name is there. 0, or -1 when out of memory.
+ */
+int telemetry_share_host_name(const struct config *config);
 
 /*
  * At the start: logs what we are and do, in one line. listening: where, or NULL for our standard

@@ -155,7 +155,7 @@ def check_attributes(server, info, request, span):
     given = span.attributes
     assert len(span.keys) == len(set(span.keys)), span
     assert (span.name, span.kind) == ("app_server.request " + request.method, SERVER), span
-    assert span.resource["service.name"] == "codex-app-server"
+    assert span.resource["service.name"] == "codex-sidespan"
     assert given["rpc.system"] == "jsonrpc"
     assert given["rpc.service"] == "codex-app-server"
     assert given["rpc.method"] == request.method

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import ssl
@@ -471,6 +472,61 @@ def test_bounded_memory_while_the_collector_hangs(lab):
         answering.result()
     assert link.sidespan.memory_peak() - before < 40 << 20
     assert finish(link)["created"] == 10100
+
+
+# what is said
+
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
+
+def test_log_of_a_run(lab):
+    """What we are, that spans arrive, what became of them: one line each, with the time."""
+    link = lab.traced("unix", env={"OTEL_SERVICE_NAME": "shop"})
+    talk(link, 2)
+    link.collector.wait_spans(2)
+    talk(link, 1, first=3)
+    link.collector.wait_spans(3)
+    link.finish()
+    lines = link.sidespan.stderr.decode().splitlines()
+    assert all(re.match(STAMP + " sidespan: info: ", line) for line in lines)
+    said = link.sidespan.log("info")
+    assert re.fullmatch(r"version \S+, profile codex, service shop, spans to "
+                        rf"{link.collector.url}/v1/traces, upstream {link.backend.url}, "
+                        rf"listening on {link.url}", said[0])
+    assert [line for line in said if "takes spans" in line] == [
+        f"collector {link.collector.url}/v1/traces takes spans"]
+    assert "spans: created=3 sent=3" in said
+
+
+def test_log_at_a_terminal_has_no_time(lab):
+    ours, theirs = pty.openpty()
+    process = subprocess.run([BINARY, "--exporter=none", "--", "true"], stderr=theirs,
+                             stdin=subprocess.DEVNULL, env=lab.environment(), check=True)
+    os.close(theirs)
+    text = lab.keep(Stream(ours, None)).read_all().decode()
+    assert process.returncode == 0 and text.startswith("sidespan: info: version ")
+
+
+def test_log_in_json(lab):
+    link = lab.link("unix", args=["--log-format=json"], env={"OTEL_TRACES_EXPORTER": "none"},
+                    upstream="tcp")
+    link.client.send('{"id":1,"method":"\\"\\u0001ä","trace":{"traceparent":"no"}}')
+    link.server.recv()
+    link.finish()
+    lines = [json.loads(line) for line in link.sidespan.stderr.decode().splitlines()]
+    assert all(list(line) == ["time", "level", "logger", "message"] for line in lines)
+    assert all(re.fullmatch(STAMP, line["time"]) and line["logger"] == "sidespan"
+               for line in lines)
+    assert lines[0]["message"].startswith("version ") and lines[0]["level"] == "info"
+    warned, = [line["message"] for line in lines if line["level"] == "warn"]
+    assert warned.startswith('ignoring the invalid trace carrier of request "')
+
+
+@pytest.mark.parametrize("args", [["--check", "--log-format=json"], ["--nonsense"]])
+def test_log_of_mistakes_has_no_time(lab, args):
+    ran = subprocess.run([BINARY, *args], env=lab.environment({}), capture_output=True, text=True,
+                         check=False)
+    assert not re.search(STAMP, ran.stdout + ran.stderr)
 
 
 # other exporters

@@ -308,7 +308,7 @@ def test_layers_end_to_end(lab, top):
     link = lab.traced(args=args, env=env, **options)
     link.call({"id": 1, "method": "m"}, {"id": 1, "result": 1})
     name = link.collector.wait_spans(1)[0].resource["service.name"]
-    assert name == ("unknown_service:sidespan" if top == 0 else LAYERS[top])
+    assert name == ("sidespan" if top == 0 else LAYERS[top])
 
 
 def test_resource_attributes(lab):

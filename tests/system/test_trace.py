@@ -83,7 +83,7 @@ def test_resource_and_scope(lab, link):
     version = lab.sidespan("--version", stdout=-1)
     number = re.search(rb"[0-9.]+", version.peer().stream.read_all())[0].decode()
     assert span.scope["name"] == "sidespan" and span.scope["version"] == number
-    assert span.resource["service.name"] == "codex-app-server"
+    assert span.resource["service.name"] == "codex-sidespan"
     assert span.resource["telemetry.sdk.name"] != "opentelemetry"
     assert span.resource["telemetry.sdk.version"] and span.resource["telemetry.sdk.language"]
 

@@ -86,8 +86,26 @@ OTHERS = {"TRACEPARENT": "00-" + "a" * 32 + "-" + "b" * 16 + "-01", "TRACESTATE"
 @pytest.mark.parametrize("args", [[], ["--child-inherit-otlp-headers"]])
 def test_command_gets_no_secret_of_ours(lab, listen, args):
     link = lab.link(listen, "stdio", args=args, env={**SECRETS, **HEADERS, **OTHERS})
-    expected = {**lab.environment(), **OTHERS, **(HEADERS if args else {})}
+    expected = {**lab.environment(), **OTHERS, **(HEADERS if args else {}),
+                "OTEL_RESOURCE_ATTRIBUTES": "host.name=" + socket.gethostname()}
     assert link.puppet.hello["env"] == expected
+
+
+@pytest.mark.parametrize("listen", ["stdio", "unix"])
+@pytest.mark.parametrize("args, given, expected", [
+    ([], "a=1", "a=1,host.name=HOST"), ([], "host.name=h", "host.name=h"),
+    (["--no-child-host-name"], "a=1", "a=1"), (["--no-child-host-name"], None, None)])
+def test_command_is_told_the_host(lab, listen, args, given, expected):
+    """As the spans of both say: Jaeger compares clocks by it."""
+    link = lab.link(listen, "stdio", args=args, collector=lab.collector(),
+                    env={"OTEL_RESOURCE_ATTRIBUTES": given})
+    told = link.puppet.hello["env"].get("OTEL_RESOURCE_ATTRIBUTES")
+    assert told == (expected and expected.replace("HOST", socket.gethostname()))
+    link.call(REQUEST, '{"id":1,"result":{}}')
+    resource = link.collector.wait_spans(1)[0].resource
+    assert resource["host.name"] == ("h" if given == "host.name=h" else socket.gethostname())
+    assert resource["process.pid"] == link.sidespan.pid
+    assert resource["service.version"] == resource["telemetry.sdk.version"]
 
 
 def test_command_inherits_no_descriptors(lab):

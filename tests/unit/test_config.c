@@ -413,7 +413,7 @@ START_TEST(test_config_command_and_urls)
 	ck_assert_int_eq(config->listen_url.port, 4500);
 	ck_assert_int_eq(config->upstream_url.scheme, URL_NONE);
 	ck_assert_str_eq(config->profile->name, "codex");
-	ck_assert_str_eq(config->service_name, "codex-app-server");
+	ck_assert_str_eq(config->service_name, "codex-sidespan");
 	ck_assert_str_eq(config->rpc_service, "codex-app-server");
 	ck_assert_str_eq(config->span_name, "app_server.request {method}");
 	ck_assert_str_eq(config->propagation_inject, "/trace");
@@ -690,7 +690,7 @@ START_TEST(test_config_check)
 		"inflight.max             9  (variable SIDESPAN_INFLIGHT_MAX)\n",
 		"otlp.timeout             7ms  (variable OTEL_EXPORTER_OTLP_TIMEOUT)\n",
 		"exporter                 none  (flag --exporter)\n",
-		("service.name             codex-app-server  (profile built-in "
+		("service.name             codex-sidespan  (profile built-in "
 		 "profiles/codex.json:6)\n"),
 		("\nprofile codex: 7 captures, 1 constants, 24 lifecycle rules\n"
 		 "command codex app-server\n"),
@@ -767,6 +767,52 @@ START_TEST(test_config_version)
 	config_case_load(&load, flags, config_no_variables);
 	ck_assert_int_eq(load.outcome, CONFIG_DONE);
 	ck_assert_str_eq(load.out, "sidespan " SIDESPAN_VERSION "\n");
+	config_case_done(&load);
+}
+END_TEST
+
+/* What we are called, and what the server is, by what is known. */
+static const struct {
+	const char *arguments[6], *variable;
+	const char *service_name, *rpc_service; /* rpc_service NULL: service.name is used */
+} config_names[] = {
+	{{"--", "codex", "app-server"}, NULL, "codex-sidespan", "codex-app-server"},
+	{{"--", "/opt/bin/my-server", "x"}, NULL, "my-server-sidespan", "my-server"},
+	{{"--", "a/"}, NULL, "a/-sidespan", "a/"},
+	{{"--upstream=tcp://127.0.0.1:1"}, NULL, "sidespan", NULL},
+	{{"--upstream=tcp://127.0.0.1:1", "--profile=codex"}, NULL, "codex-sidespan",
+		"codex-app-server"},
+	{{"--", "cat"}, "OTEL_SERVICE_NAME=mine", "mine", "cat"},
+	{{"--", "codex", "app-server"}, "OTEL_RESOURCE_ATTRIBUTES=service.name=mine", "mine",
+		"codex-app-server"},
+	{{"--service-name=f", "--rpc-service=r", "--", "cat"}, "OTEL_SERVICE_NAME=mine", "f", "r"},
+};
+
+START_TEST(test_config_names)
+{
+	const char *const variables[] = {config_names[_i].variable, NULL};
+	struct config_case load;
+
+	config_case_load(&load, config_names[_i].arguments, variables);
+	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+	ck_assert_str_eq(load.config->service_name, config_names[_i].service_name);
+	ck_assert_pstr_eq(load.config->rpc_service, config_names[_i].rpc_service);
+	config_case_done(&load);
+}
+END_TEST
+
+/* A name as long as may be is not too long for service.name. */
+START_TEST(test_config_long_name)
+{
+	char command[400];
+	const char *const flags[] = {"--", command, NULL};
+	struct config_case load;
+
+	memset(command, 'c', sizeof command - 1);
+	command[sizeof command - 1] = '\0';
+	config_case_load(&load, flags, config_no_variables);
+	ck_assert_uint_eq(strlen(load.config->service_name), 100 + strlen("-sidespan"));
+	ck_assert_uint_le(strlen(load.config->rpc_service), 255);
 	config_case_done(&load);
 }
 END_TEST
@@ -876,6 +922,8 @@ int main(void)
 	tcase_add_test(tc, test_config_check);
 	tcase_add_test(tc, test_config_help);
 	tcase_add_test(tc, test_config_version);
+	tcase_add_loop_test(tc, test_config_names, 0, sizeof config_names / sizeof *config_names);
+	tcase_add_test(tc, test_config_long_name);
 	tcase_add_test(tc, test_config_manual);
 	tcase_add_test(tc, test_config_memory);
 	tcase_add_test(tc, test_config_free_nothing);

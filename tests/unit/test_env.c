@@ -23,9 +23,9 @@ static const struct {
 	{OPTION_AT_disabled, {"OTEL_SDK_DISABLED=1"}, "false",
 		"OTEL_SDK_DISABLED: \"1\": must be true or false; taken as false"},
 
-	{OPTION_AT_service_name, {"OTEL_SERVICE_NAME="}, "unknown_service:sidespan", NULL},
+	{OPTION_AT_service_name, {"OTEL_SERVICE_NAME="}, "server-sidespan", NULL},
 	{OPTION_AT_service_name, {"OTEL_SERVICE_NAME=a b"}, "a b", NULL},
-	{OPTION_AT_service_name, {"OTEL_SERVICE_NAME=a\nb"}, "unknown_service:sidespan",
+	{OPTION_AT_service_name, {"OTEL_SERVICE_NAME=a\nb"}, "server-sidespan",
 		"OTEL_SERVICE_NAME: \"a?b\": it has a control character or is not UTF-8; must be a "
 		"text "
 		"of 1 to 255 bytes; ignored"},
@@ -34,8 +34,7 @@ static const struct {
 		{"OTEL_RESOURCE_ATTRIBUTES=service.name=r,x=y", "OTEL_SERVICE_NAME=s"}, "s", NULL},
 	{OPTION_AT_service_name,
 		{"OTEL_SERVICE_NAME=s", "OTEL_RESOURCE_ATTRIBUTES=service.name=r,x=y"}, "s", NULL},
-	{OPTION_AT_service_name, {"OTEL_RESOURCE_ATTRIBUTES=service.name=r,bad"},
-		"unknown_service:sidespan",
+	{OPTION_AT_service_name, {"OTEL_RESOURCE_ATTRIBUTES=service.name=r,bad"}, "server-sidespan",
 		"OTEL_RESOURCE_ATTRIBUTES: \"service.name=r,bad\": a pair has no =; must be "},
 
 	{OPTION_AT_resource_attributes, {"OTEL_RESOURCE_ATTRIBUTES="}, "-", NULL},

@@ -44,9 +44,15 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 		used += (size_t)snprintf(exporter->headers + used, TEXT_MAX - used, "%s: %s\n",
 			config->headers[i].name, config->headers[i].value);
 	for (used = 0, i = 0; i < config->resource_count; i++)
-		used += (size_t)snprintf(exporter->resource + used, TEXT_MAX - used, "%s=%.*s\n",
-			config->resource[i].key, (int)config->resource[i].value.string.size,
-			config->resource[i].value.string.bytes);
+		if (config->resource[i].type == SPAN_VALUE_INT)
+			used += (size_t)snprintf(exporter->resource + used, TEXT_MAX - used,
+				"%s=%lld\n", config->resource[i].key,
+				(long long)config->resource[i].value.integer);
+		else
+			used += (size_t)snprintf(exporter->resource + used, TEXT_MAX - used,
+				"%s=%.*s\n", config->resource[i].key,
+				(int)config->resource[i].value.string.size,
+				config->resource[i].value.string.bytes);
 	snprintf(exporter->endpoint, sizeof exporter->endpoint, "%s", config->endpoint);
 	snprintf(exporter->schema_url, sizeof exporter->schema_url, "%s",
 		config->schema_url != NULL ? config->schema_url : "");
@@ -238,6 +244,11 @@ START_TEST(test_resource)
 	ck_assert_str_eq(resource_value("telemetry.sdk.name", text), "sidespan");
 	ck_assert_str_eq(resource_value("telemetry.sdk.language", text), "c");
 	ck_assert_str_eq(resource_value("telemetry.sdk.version", text), SIDESPAN_VERSION);
+	ck_assert_str_eq(resource_value("service.version", text), SIDESPAN_VERSION);
+	ck_assert_int_eq(gethostname(first, sizeof first), 0);
+	ck_assert_str_eq(resource_value("host.name", text), first);
+	snprintf(first, sizeof first, "%d", getpid());
+	ck_assert_str_eq(resource_value("process.pid", text), first);
 	resource_value("service.instance.id", first); /* xxxxxxxx-xxxx-4xxx-Nxxx-xxxxxxxxxxxx */
 	ck_assert_uint_eq(strlen(first), 36);
 	for (i = 0; i < 36; i++)
@@ -256,15 +267,55 @@ START_TEST(test_resource_overridden)
 {
 	char text[256];
 
-	(void)exporter_made(NULL,
-		FLAGS("OTEL_RESOURCE_ATTRIBUTES=service.name=n,service.instance.id=i,"
-		      "telemetry.sdk.name=s,telemetry.sdk.language=l,telemetry.sdk.version=v"));
+	(void)exporter_made(
+		NULL, FLAGS("OTEL_RESOURCE_ATTRIBUTES=service.name=n,service.instance.id=i,"
+			    "telemetry.sdk.name=s,telemetry.sdk.language=l,telemetry.sdk.version=v,"
+			    "service.version=1,host.name=h,process.pid=p,empty="));
 	ck_assert_str_eq(resource_value("service.name", text), "n");
 	ck_assert_str_eq(resource_value("service.instance.id", text), "i");
 	ck_assert_str_eq(resource_value("telemetry.sdk.name", text), "s");
 	ck_assert_str_eq(resource_value("telemetry.sdk.language", text), "l");
 	ck_assert_str_eq(resource_value("telemetry.sdk.version", text), "v");
-	ck_assert_uint_eq(the_exporter.config.resource_count, 5);
+	ck_assert_str_eq(resource_value("service.version", text), "1");
+	ck_assert_str_eq(resource_value("host.name", text), "h");
+	ck_assert_str_eq(resource_value("process.pid", text), "p");
+	ck_assert_uint_eq(the_exporter.config.resource_count, 8);
+}
+END_TEST
+
+/* What a command is told of the host: what it was told already, and ours if that says none. */
+static const struct {
+	const char *given, *resource, *expected; /* given NULL: not set; HOST stands for our name */
+} host_rows[] = {
+	{NULL, NULL, "host.name=HOST"}, {"", NULL, "host.name=HOST"},
+	{"a=1", NULL, "a=1,host.name=HOST"}, {"a=1, b=2", "host.name=h", "a=1, b=2,host.name=h"},
+	{"host.name=other", NULL, "host.name=other"},
+	{"a=1,\thost.name = other,b=2", NULL, "a=1,\thost.name = other,b=2"},
+	{"xhost.name=1,host.names=2,host.name", NULL,
+		"xhost.name=1,host.names=2,host.name,host.name=HOST"},
+	{"a=1", "host.name=a%2Cb", "a=1"}, /* would be two attributes */
+};
+
+START_TEST(test_share_host_name)
+{
+	static const char variable[] = "OTEL_RESOURCE_ATTRIBUTES";
+	char expected[512], host[256], resource[64] = "SIDESPAN_RESOURCE_ATTRIBUTES=";
+	const char *mark = strstr(host_rows[_i].expected, "HOST");
+	struct config_case made;
+
+	ck_assert_int_eq(gethostname(host, sizeof host), 0);
+	snprintf(expected, sizeof expected, "%.*s%s",
+		mark != NULL ? (int)(mark - host_rows[_i].expected) : 512, host_rows[_i].expected,
+		mark != NULL ? host : "");
+	if (host_rows[_i].resource != NULL)
+		strcat(resource, host_rows[_i].resource);
+	load(&made, NULL, host_rows[_i].resource != NULL ? FLAGS(resource) : NULL);
+	unsetenv(variable);
+	if (host_rows[_i].given != NULL)
+		setenv(variable, host_rows[_i].given, 1);
+	ck_assert_int_eq(telemetry_share_host_name(made.config), 0);
+	ck_assert_str_eq(getenv(variable), expected);
+	config_case_done(&made);
 }
 END_TEST
 
@@ -332,6 +383,47 @@ START_TEST(test_levels)
 	stderr_read(fd, text);
 	ck_assert_str_eq(text, rows[_i].line);
 	close(fd);
+}
+END_TEST
+
+/* --- the first line --- */
+
+static const struct {
+	const char *flags[6], *listening, *expected;
+} introduced[] = {
+	{{"--profile=codex", "--upstream=ws://127.0.0.1:4500"}, "ws://127.0.0.1:1 and ws://[::1]:1",
+		"profile codex, service codex-sidespan, spans to "
+		"http://localhost:4318/v1/traces, upstream ws://127.0.0.1:4500, listening on "
+		"ws://127.0.0.1:1 and ws://[::1]:1"},
+	{{"--upstream=tcp://127.0.0.1:1", "--otlp-traces-endpoint=https://collector/x?key=k"}, NULL,
+		"profile generic (by default: --profile names another), service sidespan, spans to "
+		"https://collector/x, upstream tcp://127.0.0.1:1"},
+	{{"--exporter=console", "--", "/bin/codex", "app-server"}, NULL,
+		"profile codex (by the command), service codex-sidespan, spans to standard "
+		"error, command /bin/codex"},
+	{{"--exporter=none", "--", "cat"}, NULL,
+		"profile generic (by default: no other is for this command), service "
+		"cat-sidespan, no spans (exporter none), command cat"},
+	{{"--disabled", "--profile=generic", "--", "cat"}, NULL,
+		"profile generic, service cat-sidespan, no spans (disabled), command cat"},
+};
+
+START_TEST(test_introduce)
+{
+	char text[TEXT_MAX], expected[TEXT_MAX];
+	static const char *const none[] = {NULL};
+	struct config_case made;
+	int fd = stderr_keep();
+
+	config_case_load(&made, introduced[_i].flags, none);
+	ck_assert_msg(made.outcome == CONFIG_RUN, "%s", made.error);
+	telemetry_introduce(made.config, introduced[_i].listening);
+	stderr_read(fd, text);
+	snprintf(expected, sizeof expected, "sidespan: info: version " SIDESPAN_VERSION ", %s\n",
+		introduced[_i].expected);
+	ck_assert_str_eq(text, expected);
+	close(fd);
+	config_case_done(&made);
 }
 END_TEST
 
@@ -461,6 +553,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_color, 0, 4);
 	tcase_add_test(tc, test_resource);
 	tcase_add_test(tc, test_resource_overridden);
+	tcase_add_loop_test(tc, test_share_host_name, 0, COUNT(host_rows));
+	tcase_add_loop_test(tc, test_introduce, 0, COUNT(introduced));
 	tcase_add_test(tc, test_no_exporter);
 	tcase_add_loop_test(tc, test_levels, 0, 3);
 	tcase_add_test(tc, test_report);

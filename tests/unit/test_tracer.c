@@ -354,14 +354,14 @@ START_TEST(test_span_name_long)
 }
 END_TEST
 
-/* The service is what rpc.service says, or service.name. */
+/* The service is what rpc.service says, or the command: not what we call ourselves. */
 START_TEST(test_service)
 {
 	static const char *const flags[][4] = {
 		{"--service-name=s", NULL},
 		{"--service-name=s", "--rpc-service=r", NULL},
 	};
-	static const char *const expected[] = {"rpc.service=s ", "rpc.service=r "};
+	static const char *const expected[] = {"rpc.service=server ", "rpc.service=r "};
 	struct setup setup;
 
 	setup_open(&setup, flags[_i], NULL, NULL);

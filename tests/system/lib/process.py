@@ -80,7 +80,7 @@ class Sidespan:
                 self.changed.wait(min(deadline.left(), 0.2))
 
     def url(self):
-        return self.wait_line(r"listening on (\S+)")[1]
+        return self.wait_line(r'listening on ([^\s"]+)')[1]
 
     def wait(self, seconds=None):
         """Waits for the end: the exit status as a shell would show it."""
