@@ -6,6 +6,7 @@
 #   make test-real  the tests against the real codex app-server, two versions, and against MCP, ACP,
 #                   LSP and Ethereum servers and clients, which npm installs into build/
 #   make bench      the table in README.md
+#   make soak       SECONDS (300) of good and hostile clients: memory and descriptors stay where they are
 #   make asan       all tests with the address and undefined behaviour sanitizers
 #   make tsan       all tests with the thread sanitizer
 #   make fuzz       every fuzz target, FUZZ_SECONDS (10) each
@@ -256,6 +257,14 @@ bench:
 	@tests/deps build test bench
 	$(SUBMAKE) $(B)/sidespan $(BENCH)
 	@$(PLACES) $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+
+SECONDS ?= 300
+
+.PHONY: soak
+soak:
+	@tests/deps build test
+	$(SUBMAKE) $(B)/sidespan
+	@$(PYTHON) tests/bench/hostile.py --seconds $(SECONDS) --sidespan $(B)/sidespan
 
 # Looking at the source
 
