@@ -9,12 +9,15 @@
  * Every span is counted from the moment it is sealed or dropped until its verdict, all under the
  * same mutex; those before that are added when the counters are read.
  *
+ * A thread that has had nothing to do for a while gives back what it keeps for the next batch.
+ *
  * At the stop the thread gets a deadline and ends when the queue is empty or the deadline is over.
  * What can fail is memory, and that loses spans, never the program.
  */
 #include "exporter/exporter.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -62,6 +65,8 @@ struct exporter {
 	struct connections connections;   /* of the style */
 	size_t console_width;
 	uint64_t dropped_queue_told;
+	int64_t rest_after_ms; /* 0: never */
+	bool fed;              /* there was a batch since the last rest */
 
 	/* shared, under the mutex */
 	pthread_mutex_t mutex;
@@ -127,11 +132,16 @@ static int64_t exporter_console_left_ms(void *arg)
 	return left_ms < 0 ? INT64_MAX : left_ms;
 }
 
+static struct timespec exporter_until(int64_t ms)
+{
+	return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+}
+
 static void exporter_pause(void *arg, int64_t pause_ms, bool stopping)
 {
 	struct exporter *exporter = arg;
 	int64_t until_ms = exporter_now_ms() + pause_ms;
-	struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+	struct timespec until = exporter_until(until_ms);
 
 	exporter_lock(exporter);
 	while (exporter->stopping == stopping && exporter_now_ms() < until_ms)
@@ -139,17 +149,51 @@ static void exporter_pause(void *arg, int64_t pause_ms, bool stopping)
 	exporter_unlock(exporter);
 }
 
+/* Nothing has come for a while: what a peak has left behind is given back. */
+static void exporter_rest(struct exporter *exporter)
+{
+	struct queue spares;
+
+	exporter_lock(exporter);
+	spares = exporter->spares;
+	exporter->spares = (struct queue){0};
+	exporter_unlock(exporter);
+	queue_done(&spares);
+	text_done(&exporter->trees);
+	if (exporter->delivery != NULL)
+		delivery_rest(exporter->delivery);
+}
+
+/* Waits for a batch, for the stop, or until it is time to rest. */
+static void exporter_wait_locked(struct exporter *exporter)
+{
+	struct timespec until = exporter_until(exporter_now_ms() + exporter->rest_after_ms);
+	bool may_rest = exporter->fed && exporter->rest_after_ms > 0;
+	int result = 0;
+
+	while (exporter->waiting.batch_count == 0 && !exporter->stopping && result != ETIMEDOUT)
+		result = may_rest ? pthread_cond_timedwait(
+					    &exporter->changed, &exporter->mutex, &until)
+				  : pthread_cond_wait(&exporter->changed, &exporter->mutex);
+}
+
 /* The next batch to deliver; NULL: end the thread. */
 static struct batch *exporter_take(struct exporter *exporter)
 {
 	struct batch *batch = NULL;
+	bool idle;
 
-	exporter_lock(exporter);
-	while (exporter->waiting.batch_count == 0 && !exporter->stopping)
-		(void)pthread_cond_wait(&exporter->changed, &exporter->mutex); /* our mutex */
-	if (exporter_stop_left_ms_locked(exporter) != 0)
-		batch = queue_pop(&exporter->waiting);
-	exporter_unlock(exporter);
+	do {
+		exporter_lock(exporter);
+		exporter_wait_locked(exporter);
+		idle = exporter->waiting.batch_count == 0 && !exporter->stopping;
+		if (!idle && exporter_stop_left_ms_locked(exporter) != 0)
+			batch = queue_pop(&exporter->waiting);
+		exporter_unlock(exporter);
+		if (idle)
+			exporter_rest(exporter);
+		exporter->fed = !idle;
+	} while (idle);
 	return batch;
 }
 
@@ -293,6 +337,15 @@ static inline enum batch_outcome exporter_append(struct exporter *exporter, cons
 	return batch != NULL ? batch_append(batch, &exporter->format, span) : BATCH_NO_MEMORY;
 }
 
+/* What an empty batch has grown to for a span that it could not take is not kept. */
+static void exporter_forget_empty(struct exporter *exporter)
+{
+	if (exporter->open == NULL || exporter->open->span_count > 0)
+		return;
+	batch_free(exporter->open);
+	exporter->open = NULL;
+}
+
 /* What follows from it, once a batch that overflows has been sealed and all tried again. */
 static void exporter_appended(
 	struct exporter *exporter, enum batch_outcome outcome, size_t span_count)
@@ -306,9 +359,11 @@ static void exporter_appended(
 	case BATCH_TOO_LARGE:
 	case BATCH_OVERFLOW: /* cannot be: the batch is empty */
 		exporter_drop(exporter, &exporter->counters.dropped_too_large, span_count);
+		exporter_forget_empty(exporter);
 		return;
 	case BATCH_NO_MEMORY:
 		exporter_drop(exporter, &exporter->counters.dropped_memory, span_count);
+		exporter_forget_empty(exporter);
 		return;
 	}
 }
@@ -446,6 +501,7 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 	if (exporter == NULL)
 		goto no_memory;
 	report_init(&exporter->report, config);
+	exporter->rest_after_ms = config->rest_after_ms;
 	exporter->console_fd = config->console_fd;
 	exporter->forest_style = (struct forest_style){
 		.color = config->console_color,
@@ -560,7 +616,7 @@ void exporter_seal(struct exporter *exporter)
 	queue_push(&exporter->waiting, batch);
 	if (!exporter->stopped) /* what had waited for its trace comes all at once */
 		exporter_trim_locked(exporter);
-	exporter->open = queue_pop(&exporter->spares);
+	exporter->open = NULL;
 	(void)pthread_cond_signal(&exporter->changed); /* cannot fail */
 	exporter_unlock(exporter);
 }

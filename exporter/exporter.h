@@ -50,6 +50,7 @@ struct exporter_config {
 	size_t batch_bytes_max;
 	size_t queue_bytes_max; /* sealed and waiting; the oldest batch is dropped beyond */
 	size_t queue_spans_max; /* the same; SIZE_MAX: only bytes count */
+	int64_t rest_after_ms;  /* idle for so long, the memory of a peak is given back; 0: never */
 	int64_t retry_initial_ms;
 	int64_t retry_max_ms;
 	int console_fd; /* EXPORTER_CONSOLE: where the trees are written */

@@ -41,6 +41,8 @@ enum {
 	MAIN_EXIT_SIGNAL = 128,
 };
 
+enum { MAIN_LARGE_BLOCK = 128 * 1024 };
+
 static const int main_signals[] = {SIGTERM, SIGINT, SIGHUP};
 
 #define MAIN_SIGNALS (sizeof main_signals / sizeof main_signals[0])
@@ -373,6 +375,17 @@ fail:
 	return -1;
 }
 
+/*
+ * Large blocks come from the system one by one and go back to it when they are freed, however the
+ * heap looks by then; the C library would get into the way of keeping them for another use.
+ */
+static void main_set_heap(void)
+{
+#ifdef __GLIBC__
+	(void)mallopt(M_MMAP_THRESHOLD, MAIN_LARGE_BLOCK); /* a size that it takes */
+#endif
+}
+
 /* The settings' files have been read and are gone: their memory need not stay with us. */
 static void main_give_back(void)
 {
@@ -502,6 +515,7 @@ int main(int argc, char **argv, char **environment)
 	struct program program = {.status = EXIT_SUCCESS};
 	char error[CONFIG_ERROR_SIZE];
 
+	main_set_heap();
 	if (main_fill_stdio() != 0 || inherit_note() != 0)
 		return MAIN_EXIT_FAILURE; /* nobody could be told */
 	log_open();

@@ -167,6 +167,12 @@ static size_t telemetry_width(const struct config *config)
 	return *end == '\0' && number <= TELEMETRY_COLUMNS_MAX ? number : 0;
 }
 
+/* No batch has come in the time of two, and a person would not have noticed the pause: idle. */
+static int64_t telemetry_rest_after(const struct config *config)
+{
+	return config->batch_delay_ms < 500 ? 1000 : 2 * config->batch_delay_ms;
+}
+
 static void telemetry_settings(struct exporter_config *settings, const struct config *config)
 {
 	*settings = (struct exporter_config){
@@ -186,6 +192,7 @@ static void telemetry_settings(struct exporter_config *settings, const struct co
 		.queue_spans_max =
 			config->batch_queue_max == 0 ? SIZE_MAX : (size_t)config->batch_queue_max,
 		.queue_bytes_max = (size_t)config->batch_queue_bytes_max,
+		.rest_after_ms = telemetry_rest_after(config),
 		.retry_initial_ms = config->retry_initial_ms,
 		.retry_max_ms = config->retry_max_ms,
 		.console_fd = log_descriptor(),

@@ -25,7 +25,8 @@ static const int64_t delivery_stop_max_ms = 1000;
 
 struct delivery {
 	struct sender *sender; /* owned */
-	struct gzip *gzip;     /* owned; NULL: bodies go as they are */
+	bool packs;            /* bodies are compressed */
+	struct gzip *gzip;     /* owned; made when it is needed */
 	struct text packed;
 	struct retry_policy policy;
 	int64_t timeout_ms; /* 0: none */
@@ -94,8 +95,7 @@ struct delivery *delivery_new(const struct exporter_config *config,
 	delivery->hooks = *hooks;
 	delivery->report = report;
 	text_init(&delivery->packed, SIZE_MAX / 2);
-	if (config->gzip && (delivery->gzip = gzip_new()) == NULL)
-		goto no_memory;
+	delivery->packs = config->gzip;
 	delivery->sender = sender_new(config, delivery_left_ms, delivery, error, error_size);
 	if (delivery->sender == NULL)
 		goto fail;
@@ -129,6 +129,8 @@ static const struct sender_answer *delivery_post(
 /* What to post: compressed, unless memory is short for that. */
 static const struct text *delivery_pack(struct delivery *delivery, const struct batch *batch)
 {
+	if (delivery->packs && delivery->gzip == NULL)
+		delivery->gzip = gzip_new();
 	if (delivery->gzip == NULL || gzip_pack(delivery->gzip, &delivery->packed,
 					      batch->body.bytes, batch->body.size) != 0)
 		return &batch->body;
@@ -314,6 +316,14 @@ enum retry_verdict delivery_run(
 	else
 		delivery_report_failure(delivery, batch, answer, verdict);
 	return verdict;
+}
+
+void delivery_rest(struct delivery *delivery)
+{
+	sender_rest(delivery->sender);
+	text_done(&delivery->packed);
+	gzip_free(delivery->gzip);
+	delivery->gzip = NULL;
 }
 
 void delivery_wake(struct delivery *delivery)

@@ -38,6 +38,9 @@ void delivery_free(struct delivery *delivery);
 enum retry_verdict delivery_run(
 	struct delivery *delivery, const struct batch *batch, uint64_t *rejected);
 
+/* Gives back the memory that is kept from one batch to the next. */
+void delivery_rest(struct delivery *delivery);
+
 /* Makes a running request notice that the exporter stops. From any thread. */
 void delivery_wake(struct delivery *delivery);
 

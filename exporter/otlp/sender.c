@@ -367,6 +367,11 @@ const struct sender_answer *sender_post(
 	return &sender->answer;
 }
 
+void sender_rest(struct sender *sender)
+{
+	text_done(&sender->answer.body);
+}
+
 void sender_wake(struct sender *sender)
 {
 	(void)curl_multi_wakeup(sender->multi); /* sender_look_ms will do otherwise */

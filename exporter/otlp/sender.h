@@ -47,6 +47,9 @@ void sender_free(struct sender *sender);
 const struct sender_answer *sender_post(
 	struct sender *sender, const char *body, size_t size, bool gzipped);
 
+/* Gives back the memory of the last answer. Not during a request. */
+void sender_rest(struct sender *sender);
+
 /* Makes a running sender_post() ask left_ms() again now. From any thread. */
 void sender_wake(struct sender *sender);
 

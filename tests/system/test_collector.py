@@ -18,7 +18,7 @@ import time
 import pytest
 
 from lib import collector as answers
-from lib.process import BINARY
+from lib.process import BINARY, is_sanitized
 from lib.stream import Stream
 from lib.wait import Background, until
 
@@ -472,6 +472,30 @@ def test_bounded_memory_while_the_collector_hangs(lab):
         answering.result()
     assert link.sidespan.memory_peak() - before < 40 << 20
     assert finish(link)["created"] == 10100
+
+
+@pytest.mark.skipif(is_sanitized(), reason="memory figures of a sanitizer build say nothing")
+def test_memory_of_a_peak_is_given_back(lab):
+    """Idle again, the program is as small as before, but for what the heap has in pieces."""
+    release = threading.Event()
+    collector = lab.collector(answers.ok(), answers.held(release), answers.ok())
+    link = start(lab, collector, env={"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"})
+    talk(link, 1)
+    collector.wait_spans(1)
+
+    def resident():
+        return int(link.sidespan.status("VmRSS")) * 1024
+
+    before = resident()
+    failure = {"error": {"code": 1, "message": "x" * 1000}}
+    for number in range(2, 5002):
+        link.call({"id": number, "method": "m" * 200}, {"id": number, **failure})
+    peak = resident()
+    release.set()
+    collector.wait_spans(5001)
+    assert peak - before > 6 << 20
+    until(lambda: resident() - before < 2 << 20, "the memory to be given back")
+    assert finish(link)["sent"] == 5001
 
 
 # what is said

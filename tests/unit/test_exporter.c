@@ -804,6 +804,37 @@ START_TEST(test_queue_during_retries)
 }
 END_TEST
 
+/*
+ * After a peak an idle exporter has no more allocations than before, where it otherwise keeps four
+ * batches and a compressor, and works as before. The collector has up to two of its own.
+ */
+START_TEST(test_rest)
+{
+	static const char *const acts[ACTS_MAX] = {GOOD};
+	int64_t end_ms = now_ms() + 30000;
+	struct setup setup;
+	unsigned round;
+	long before;
+
+	setup_open(&setup, acts);
+	setup.config.gzip = true;
+	setup.config.rest_after_ms = 20;
+	setup_new(&setup);
+	before = unit_alloc_alive();
+	setup_start(&setup);
+	for (round = 1; round <= 3; round++) {
+		submit(&setup, 98);
+		exporter_seal(setup.exporter);
+		ck_assert_uint_eq(settle(&setup).sent, round * 98);
+		while (unit_alloc_alive() > before + 2) {
+			ck_assert_int_lt(now_ms(), end_ms);
+			poll(NULL, 0, 1);
+		}
+	}
+	setup_close(&setup);
+}
+END_TEST
+
 START_TEST(test_too_large)
 {
 	static const char *const acts[ACTS_MAX] = {GOOD};
@@ -1390,6 +1421,7 @@ int main(void)
 	tcase_add_test(tc, test_queue_bytes);
 	tcase_add_test(tc, test_queue_by_bytes_alone);
 	tcase_add_test(tc, test_queue_during_retries);
+	tcase_add_test(tc, test_rest);
 	tcase_add_test(tc, test_too_large);
 	tcase_add_test(tc, test_no_memory_for_spans);
 	tcase_add_test(tc, test_stop_hanging);

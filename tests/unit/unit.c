@@ -106,6 +106,11 @@ int unit_alloc_failed(void)
 	return atomic_load(&unit_alloc_refused);
 }
 
+long unit_alloc_alive(void)
+{
+	return atomic_load(&unit_alloc_live);
+}
+
 void unit_free_foreign(void *made)
 {
 	__real_free(made);

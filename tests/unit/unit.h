@@ -20,6 +20,9 @@ int unit_run(const char *name, TCase *tc);
 /* Before unit_run(): what goes around each test, which also must leave no allocation behind. */
 void unit_fixture(void (*setup)(void), void (*teardown)(void));
 
+/* How many allocations of the modules there are now. */
+long unit_alloc_alive(void);
+
 /* Frees what the C library has allocated, which is not counted: open_memstream()'s text. */
 void unit_free_foreign(void *made);
 
