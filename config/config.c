@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/advice.h"
 #include "config/catalog.h"
 #include "config/env.h"
 #include "config/flags.h"
@@ -243,6 +244,7 @@ static enum config_outcome config_load_all(
 	if (!flags->check)
 		return CONFIG_RUN;
 	help_print_check(out, settings, config);
+	advice_print(out, settings, config);
 	return CONFIG_DONE;
 }
 

@@ -1,7 +1,7 @@
 /*
- * The command line: --name VALUE or --name=VALUE for each option, --name and --no-name for
- * booleans, some commands beside them, and after -- the command to wrap. --help, --version and the
- * like are done as soon as they are met.
+ * The command line: --name VALUE or --name=VALUE for each option, --name, --name=VALUE and
+ * --no-name for booleans, some commands beside them, and after -- the command to wrap. --help,
+ * --version and the like are done as soon as they are met.
  */
 #include "config/flags.h"
 
@@ -83,20 +83,24 @@ struct flags_row {
 };
 
 static const struct flags_row flags_rows[] = {
-	{{"--config", "FILE", "Read settings from FILE; a later file wins over an earlier one"},
+	{{"--config", NULL, "FILE",
+		 "Read settings from FILE; a later file wins over an earlier one"},
 		flags_do_config},
-	{{"--env", "NAME",
+	{{"--env", NULL, "NAME",
 		 "Read the settings of the environment NAME before all files; also SIDESPAN_ENV"},
 		flags_do_env},
-	{{"--check", NULL, "Validate everything, print each option with its value and its source"},
+	{{"--check", NULL, NULL,
+		 "Validate everything, print each option with its value and its source, and what "
+		 "has "
+		 "no effect"},
 		flags_do_check},
-	{{"--explain", NULL,
+	{{"--explain", NULL, NULL,
 		 "Print what the profile's rules do with the recorded messages in the FILE behind "
 		 "it, - for standard input"},
 		flags_do_explain},
-	{{"--help", NULL, "Print this text"}, flags_do_help},
-	{{"--version", NULL, "Print the version"}, flags_do_version},
-	{{"--manual-options", NULL, NULL}, flags_do_manual},
+	{{"--help", "-h", NULL, "Print this text"}, flags_do_help},
+	{{"--version", "-V", NULL, "Print the version"}, flags_do_version},
+	{{"--manual-options", NULL, NULL, NULL}, flags_do_manual},
 };
 
 #define FLAGS_ROW_COUNT (sizeof flags_rows / sizeof *flags_rows)
@@ -219,17 +223,23 @@ static enum flags_outcome flags_option(
 	return flags_fail(cursor, name, "a value is missing; must be ", right);
 }
 
+static bool flags_is(const char *name, const char *argument, size_t size)
+{
+	return name != NULL && strlen(name) == size && memcmp(name, argument, size) == 0;
+}
+
 /* The boolean that --no-NAME switches off, or NULL. */
-static const struct option *flags_negated(const char *argument)
+static const struct option *flags_negated(const char *argument, size_t size)
 {
 	char name[OPTION_NAME_SIZE];
 	size_t i;
 
-	if (strncmp(argument, "--no-", 5) != 0)
+	if (size < 5 || strncmp(argument, "--no-", 5) != 0)
 		return NULL;
 	for (i = 0; i < OPTION_COUNT; i++) {
 		option_flag_name(option_at(i), name);
-		if (option_at(i)->type == OPTION_TYPE_BOOL && strcmp(name + 2, argument + 5) == 0)
+		if (option_at(i)->type == OPTION_TYPE_BOOL &&
+			flags_is(name + 2, argument + 5, size - 5))
 			return option_at(i);
 	}
 	return NULL;
@@ -243,12 +253,14 @@ static enum flags_outcome flags_one(struct flags_cursor *cursor, char *argument)
 	size_t i;
 
 	for (i = 0; i < FLAGS_ROW_COUNT; i++)
-		if (strlen(flags_rows[i].command.name) == size &&
-			memcmp(flags_rows[i].command.name, argument, size) == 0)
+		if (flags_is(flags_rows[i].command.name, argument, size) ||
+			flags_is(flags_rows[i].command.letter, argument, size))
 			return flags_run(cursor, &flags_rows[i], argument);
 	if (option != NULL)
 		return flags_option(cursor, option, argument);
-	option = flags_negated(argument);
+	option = flags_negated(argument, size);
+	if (option != NULL && argument[size] == '=')
+		return flags_fail(cursor, argument, "must stand without a value", "");
 	if (option != NULL)
 		return flags_set(cursor, option, "false");
 	if (argument[0] != '-')

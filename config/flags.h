@@ -29,6 +29,7 @@ enum flags_outcome {
 /* The flags that are no options, for help. */
 struct flags_command {
 	const char *name;
+	const char *letter;   /* "-h"; NULL: none */
 	const char *argument; /* NULL: none */
 	const char *help;
 };

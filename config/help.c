@@ -31,6 +31,7 @@ static const char help_head[] =
 
 static const char help_tail[] =
 	"\n"
+	"What is true or false is --NAME or --NAME=true, --no-NAME or --NAME=false.\n"
 	"Strongest first: flags, SIDESPAN_ variables, OTEL_ variables, files (a later one\n"
 	"wins), the profile, the built-in value. In files, {\"otlp\": {\"endpoint\": \"URL\"}}\n"
 	"and {\"otlp.endpoint\": \"URL\"} are the same, and comments are allowed. See also\n"
@@ -121,7 +122,9 @@ static void help_print_option(FILE *out, const struct option *option)
 
 static void help_print_command_flag(FILE *out, const struct flags_command *command)
 {
-	(void)fprintf(out, "  %s%s%s\n", command->name, command->argument == NULL ? "" : " ",
+	(void)fprintf(out, "  %s%s%s%s%s\n", command->name, command->letter == NULL ? "" : ", ",
+		command->letter == NULL ? "" : command->letter,
+		command->argument == NULL ? "" : " ",
 		command->argument == NULL ? "" : command->argument);
 	(void)help_print_words(out, 0, command->help);
 	(void)fputc('\n', out);
@@ -251,6 +254,8 @@ void help_print_manual(FILE *out)
 	(void)fputs(".Bl -tag -width Ds\n", out);
 	for (i = 0; (command = flags_command_at(i)) != NULL; i++) {
 		help_print_manual_flag(out, command->name, command->argument);
+		if (command->letter != NULL)
+			(void)fprintf(out, " , Fl %s", command->letter + 1);
 		(void)fputc('\n', out);
 		help_print_sentence(out, "", command->help);
 	}

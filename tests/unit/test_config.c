@@ -338,7 +338,11 @@ static const struct {
 	{{"--", ""}, "command line: \"--\": must be followed by a command"},
 	{{"server"},
 		"command line: \"server\": not an option; a command to wrap must stand behind --"},
-	{{"-h"}, "command line: \"-h\": no such option; must be one that --help lists"},
+	{{"-x"}, "command line: \"-x\": no such option; must be one that --help lists"},
+	{{"-h=1"}, "command line: \"--help\": must stand without a value"},
+	{{"-hV"}, "command line: \"-hV\": no such option; must be one that --help lists"},
+	{{"-"}, "command line: \"-\": no such option; must be one that --help lists"},
+	{{"--no-"}, "command line: \"--no-\": no such option; must be one that --help lists"},
 	{{"--lisen", "x"}, "command line: \"--lisen\": no such option; did you mean --listen?"},
 	{{"--lisen=secret"}, "command line: \"--lisen\": no such option; did you mean --listen?"},
 	{{"--confg", "x"}, "command line: \"--confg\": no such option; did you mean --config?"},
@@ -349,6 +353,11 @@ static const struct {
 	{{"--config="}, "command line: \"--config\": must be followed by a FILE"},
 	{{"--check=1"}, "command line: \"--check\": must stand without a value"},
 	{{"--disabled=1"}, "--disabled: \"1\": must be true or false"},
+	{{"--disabled="}, "--disabled: \"\": must be true or false"},
+	{{"--no-disabled=true"},
+		"command line: \"--no-disabled=true\": must stand without a value"},
+	{{"--disabled", "false", "--", "s"},
+		"command line: \"false\": not an option; a command to wrap must stand behind --"},
 	{{"--otlp-headers", "a=hunter2"}, "command line: \"--otlp-headers\": everybody can read a "
 					  "command line; must be set in a "
 					  "file or as SIDESPAN_OTLP_HEADERS"},
@@ -709,9 +718,90 @@ START_TEST(test_config_check)
 	ck_assert_ptr_nonnull(strstr(load.out, line));
 	for (i = 0; i < load.out_size; i++)
 		count += load.out[i] == '\n';
-	ck_assert_uint_eq(count, OPTION_COUNT + 2);
+	ck_assert_uint_eq(count, OPTION_COUNT + 2 + 4); /* with the notes */
+	ck_assert_ptr_nonnull(
+		strstr(load.out, ":2: batch.delay: no effect: the exporter is none\n"));
+	ck_assert_ptr_nonnull(strstr(load.out, ":3: otlp.headers: no effect: "));
+	ck_assert_ptr_nonnull(strstr(load.out, "note: OTEL_EXPORTER_OTLP_TIMEOUT: no effect: "));
 	config_case_done(&load);
 	config_case_unlink(file);
+}
+END_TEST
+
+/* What --check says of settings that are good, but do nothing. NOTHING: it says nothing. */
+#define NOTHING "nothing"
+static const struct {
+	const char *flags[8], *variable, *note;
+} config_notes[] = {
+	{{"--", "/bin/sh"}, NULL, NOTHING},
+	{{"--", "sh"}, "PATH=/nowhere:/bin", NOTHING},
+	{{"--", "sh"}, "PATH=/nowhere", "command sh: there is no such program in PATH"},
+	{{"--", "sh"}, "PATH=/nowhere:", "command sh: there is no such program in PATH"},
+	{{"--", "/bin/no-such"}, NULL, "command /bin/no-such: there is no such program"},
+	{{"--", "/bin"}, NULL, "command /bin: there is no such program"},
+	{{"--", "/etc/passwd"}, NULL, "command /etc/passwd: there is no such program"},
+	{{"--sampler-arg=0.5", "--", "/bin/sh"}, NULL,
+		"--sampler-arg: no effect: the sampler takes no ratio"},
+	{{"--sampler-arg=0.5", "--sampler=traceidratio", "--", "/bin/sh"}, NULL, NOTHING},
+	{{"--sampler-arg=0.5", "--sampler=parentbased_traceidratio", "--", "/bin/sh"}, NULL,
+		NOTHING},
+	{{"--otlp-compression=gzip", "--exporter=console", "--", "/bin/sh"}, NULL,
+		"--otlp-compression: no effect: the exporter is not otlp"},
+	{{"--batch-delay=1s", "--exporter=console", "--", "/bin/sh"}, NULL, NOTHING},
+	{{"--console-wait=1s", "--", "/bin/sh"}, NULL,
+		"--console-wait: no effect: the exporter is not console"},
+	{{"--lifecycle-items=false", "--", "/bin/sh"}, NULL,
+		"--lifecycle-items: no effect: the profile has no lifecycle"},
+	{{"--lifecycle-items=false", "--lifecycle=off", "--profile=codex", "--", "/bin/sh"}, NULL,
+		"--lifecycle-items: no effect: lifecycle is off"},
+	{{"--lifecycle-items=false", "--profile=codex", "--", "/bin/sh"}, NULL, NOTHING},
+	{{"--child-grace=1s", "--upstream=tcp://127.0.0.1:1"}, NULL,
+		"--child-grace: no effect: there is no COMMAND"},
+	{{"--connect-timeout=1s", "--", "/bin/sh"}, NULL,
+		"--connect-timeout: no effect: a COMMAND is not connected to"},
+	{{"--allow-remote", "--", "/bin/sh"}, NULL,
+		"--allow-remote: no effect: nothing is listened on"},
+	{{"--rpc-service=x", "--semconv=rpc", "--", "/bin/sh"}, NULL,
+		"--rpc-service: no effect: semconv rpc has no such attribute"},
+	{{"--otlp-client-key=/etc/passwd", "--", "/bin/sh"}, NULL,
+		"--otlp-client-key: no effect: the collector's URL is not https://"},
+	{{"--otlp-client-key=/etc/passwd", "--otlp-endpoint=https://c", "--", "/bin/sh"}, NULL,
+		"--otlp-client-key: no effect: otlp.client_certificate is not set"},
+	{{"--", "/bin/sh"}, "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4317/x",
+		"OTEL_EXPORTER_OTLP_ENDPOINT: port 4317 is the one for gRPC, which is not spoken "
+		"here; OTLP over HTTP has 4318"},
+	{{"--otlp-traces-endpoint=https://[::1]:4317", "--", "/bin/sh"}, NULL,
+		"--otlp-traces-endpoint: port 4317 is the one for gRPC, which is not spoken here; "
+		"OTLP over HTTP has 4318"},
+	{{"--otlp-endpoint=http://c:4317", "--exporter=console", "--", "/bin/sh"}, NULL,
+		"--otlp-endpoint: no effect: the exporter is not otlp"},
+	{{"--otlp-endpoint=http://4317/4317:4317", "--", "/bin/sh"}, NULL, NOTHING},
+	{{"--exporter=otlp", "--disabled", "--", "/bin/sh"}, NULL,
+		"--exporter: no effect: disabled records nothing"},
+};
+
+START_TEST(test_config_notes)
+{
+	const char *flags[10] = {"--check"};
+	const char *const variables[] = {config_notes[_i].variable, NULL};
+	struct config_case load;
+	const char *note;
+
+	memcpy(flags + 1, config_notes[_i].flags, sizeof config_notes[_i].flags);
+	config_case_load(&load, flags, variables);
+	ck_assert_msg(load.outcome == CONFIG_DONE, "%s", load.error);
+	note = strstr(load.out, "\nnote: ");
+	if (strcmp(config_notes[_i].note, NOTHING) == 0) {
+		ck_assert_msg(note == NULL, "%s", note);
+	} else {
+		ck_assert_ptr_nonnull(note);
+		note += strlen("\nnote: ");
+		ck_assert_msg(
+			strncmp(note, config_notes[_i].note, strlen(config_notes[_i].note)) == 0 &&
+				strchr(note, '\n')[1] == '\0',
+			"%s", note);
+	}
+	config_case_done(&load);
 }
 END_TEST
 
@@ -735,7 +825,7 @@ static void config_squeeze_help(char *text)
 /* Everything that can be set is in --help, under each of its names. */
 START_TEST(test_config_help)
 {
-	static const char *const flags[] = {"--help", "--nonsense", NULL};
+	const char *const flags[] = {_i == 0 ? "--help" : "-h", "--nonsense", NULL};
 	struct config_case load;
 	char name[OPTION_NAME_SIZE];
 	size_t i;
@@ -754,6 +844,8 @@ START_TEST(test_config_help)
 			ck_assert_ptr_nonnull(strstr(load.out, option_at(i)->otel));
 	}
 	ck_assert_ptr_nonnull(strstr(load.out, "--check"));
+	ck_assert_ptr_nonnull(strstr(load.out, " --help, -h "));
+	ck_assert_ptr_nonnull(strstr(load.out, " --version, -V "));
 	ck_assert_ptr_null(strstr(load.out, "--manual-options"));
 	config_case_done(&load);
 }
@@ -761,7 +853,7 @@ END_TEST
 
 START_TEST(test_config_version)
 {
-	static const char *const flags[] = {"--version", NULL};
+	const char *const flags[] = {_i == 0 ? "--version" : "-V", NULL};
 	struct config_case load;
 
 	config_case_load(&load, flags, config_no_variables);
@@ -920,8 +1012,9 @@ int main(void)
 		sizeof config_environments / sizeof *config_environments);
 	tcase_add_test(tc, test_config_installed_environment);
 	tcase_add_test(tc, test_config_check);
-	tcase_add_test(tc, test_config_help);
-	tcase_add_test(tc, test_config_version);
+	tcase_add_loop_test(tc, test_config_help, 0, 2);
+	tcase_add_loop_test(tc, test_config_version, 0, 2);
+	tcase_add_loop_test(tc, test_config_notes, 0, sizeof config_notes / sizeof *config_notes);
 	tcase_add_loop_test(tc, test_config_names, 0, sizeof config_names / sizeof *config_names);
 	tcase_add_test(tc, test_config_long_name);
 	tcase_add_test(tc, test_config_manual);

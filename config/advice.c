@@ -1,0 +1,223 @@
+/*
+ * Advice: options that somebody has set and that have no effect with the others, a command that is
+ * not there, a collector's URL with the port for gRPC. Nothing here can fail.
+ */
+#include "config/advice.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/env.h"
+#include "config/settings.h"
+
+#define ADVICE_NAME_SIZE 320
+#define ADVICE_PATH_SIZE 4096
+#define ADVICE_GRPC_PORT "4317"
+
+/* ---- what makes an option idle ---- */
+
+static bool advice_no_ratio(const struct config *config)
+{
+	return config->sampler != CONFIG_SAMPLER_RATIO &&
+	       config->sampler != CONFIG_SAMPLER_PARENT_RATIO;
+}
+
+static bool advice_no_collector(const struct config *config)
+{
+	return config->exporter != CONFIG_EXPORTER_OTLP;
+}
+
+static bool advice_no_console(const struct config *config)
+{
+	return config->exporter != CONFIG_EXPORTER_CONSOLE;
+}
+
+static bool advice_no_exporter(const struct config *config)
+{
+	return config->exporter == CONFIG_EXPORTER_NONE;
+}
+
+static bool advice_not_encrypted(const struct config *config)
+{
+	return strncmp(config_otlp_url(config), "https://", strlen("https://")) != 0;
+}
+
+static bool advice_no_client_key(const struct config *config)
+{
+	return config->otlp_client_key == NULL;
+}
+
+static bool advice_no_client_certificate(const struct config *config)
+{
+	return config->otlp_client_certificate == NULL;
+}
+
+static bool advice_traces_endpoint(const struct config *config)
+{
+	return config->otlp_traces_endpoint != NULL;
+}
+
+static bool advice_no_lifecycle(const struct config *config)
+{
+	return config->profile->lifecycle == NULL;
+}
+
+static bool advice_lifecycle_off(const struct config *config)
+{
+	return config->lifecycle == CONFIG_LIFECYCLE_OFF;
+}
+
+static bool advice_no_command(const struct config *config)
+{
+	return config->command == NULL;
+}
+
+static bool advice_command(const struct config *config)
+{
+	return config->command != NULL;
+}
+
+static bool advice_no_listener(const struct config *config)
+{
+	return config->listen == NULL;
+}
+
+static bool advice_no_rpc_service(const struct config *config)
+{
+	return config->semconv == CONFIG_SEMCONV_RPC;
+}
+
+static bool advice_disabled(const struct config *config)
+{
+	return config->disabled;
+}
+
+/* Of several that fit an option the first counts. A name that ends with a dot is that of a group.
+ */
+static const struct {
+	const char *name;
+	bool (*is_idle)(const struct config *config);
+	const char *why;
+} advice_rules[] = {
+	{"exporter", advice_disabled, "disabled records nothing"},
+	{"sampler.arg", advice_no_ratio, "the sampler takes no ratio"},
+	{"otlp.", advice_no_collector, "the exporter is not otlp"},
+	{"retry.", advice_no_collector, "the exporter is not otlp"},
+	{"batch.export_timeout", advice_no_collector, "the exporter is not otlp"},
+	{"batch.", advice_no_exporter, "the exporter is none"},
+	{"console.", advice_no_console, "the exporter is not console"},
+	{"otlp.endpoint", advice_traces_endpoint, "otlp.traces_endpoint is set"},
+	{"otlp.certificate", advice_not_encrypted, "the collector's URL is not https://"},
+	{"otlp.client_certificate", advice_not_encrypted, "the collector's URL is not https://"},
+	{"otlp.client_key", advice_not_encrypted, "the collector's URL is not https://"},
+	{"otlp.client_certificate", advice_no_client_key, "otlp.client_key is not set"},
+	{"otlp.client_key", advice_no_client_certificate, "otlp.client_certificate is not set"},
+	{"lifecycle", advice_no_lifecycle, "the profile has no lifecycle"},
+	{"lifecycle.", advice_no_lifecycle, "the profile has no lifecycle"},
+	{"lifecycle.", advice_lifecycle_off, "lifecycle is off"},
+	{"child.", advice_no_command, "there is no COMMAND"},
+	{"connect.timeout", advice_command, "a COMMAND is not connected to"},
+	{"sandbox", advice_command, "it is for a proxy without a COMMAND"},
+	{"connections.max", advice_no_listener, "without listen there is one client"},
+	{"allow_remote", advice_no_listener, "nothing is listened on"},
+	{"rpc.service", advice_no_rpc_service, "semconv rpc has no such attribute"},
+};
+
+static bool advice_is_for(const char *rule, const char *option)
+{
+	size_t size = strlen(rule);
+
+	return rule[size - 1] == '.' ? strncmp(rule, option, size) == 0 : strcmp(rule, option) == 0;
+}
+
+static void advice_print_idle(FILE *out, const struct settings *settings,
+	const struct config *config, enum option_index index)
+{
+	const char *option = option_at(index)->name;
+	char name[ADVICE_NAME_SIZE];
+	size_t i;
+
+	for (i = 0; i < sizeof advice_rules / sizeof *advice_rules; i++) {
+		if (!advice_is_for(advice_rules[i].name, option) ||
+			!advice_rules[i].is_idle(config))
+			continue;
+		settings_name(settings, index, name, sizeof name);
+		(void)fprintf(out, "note: %s: no effect: %s\n", name, advice_rules[i].why);
+		return;
+	}
+}
+
+/* ---- a command ---- */
+
+static bool advice_is_program(const char *path)
+{
+	struct stat is;
+
+	return stat(path, &is) == 0 && S_ISREG(is.st_mode) && access(path, X_OK) == 0;
+}
+
+/* As execvp would look for it. */
+static bool advice_command_is_there(const char *command, const char *path)
+{
+	char name[ADVICE_PATH_SIZE];
+	size_t size;
+
+	if (strchr(command, '/') != NULL)
+		return advice_is_program(command);
+	for (;; path += size + 1) {
+		size = strcspn(path, ":");
+		(void)snprintf(name, sizeof name, "%.*s%s%s", (int)size, path, size > 0 ? "/" : "",
+			command); /* one that is cut is not there */
+		if (advice_is_program(name))
+			return true;
+		if (path[size] == '\0')
+			return false;
+	}
+}
+
+static void advice_print_command(
+	FILE *out, const struct settings *settings, const struct config *config)
+{
+	const char *path = env_value(settings->environment, "PATH");
+
+	if (config->command == NULL ||
+		advice_command_is_there(config->command[0], path != NULL ? path : "/bin:/usr/bin"))
+		return;
+	(void)fprintf(out, "note: command %s: there is no such program%s\n", config->command[0],
+		strchr(config->command[0], '/') != NULL ? "" : " in PATH");
+}
+
+/* ---- a collector ---- */
+
+static void advice_print_port(
+	FILE *out, const struct settings *settings, const struct config *config)
+{
+	enum option_index index = config->otlp_traces_endpoint != NULL
+					  ? OPTION_AT_otlp_traces_endpoint
+					  : OPTION_AT_otlp_endpoint;
+	const char *authority = strstr(config_otlp_url(config), "://") + 3;
+	size_t size = strcspn(authority, "/?#"), port_size = strlen(":" ADVICE_GRPC_PORT);
+	char name[ADVICE_NAME_SIZE];
+
+	if (advice_no_collector(config) || size < port_size ||
+		memcmp(authority + size - port_size, ":" ADVICE_GRPC_PORT, port_size) != 0)
+		return;
+	settings_name(settings, index, name, sizeof name);
+	(void)fprintf(out,
+		"note: %s: port " ADVICE_GRPC_PORT
+		" is the one for gRPC, which is not spoken here; OTLP over HTTP has 4318\n",
+		name);
+}
+
+void advice_print(FILE *out, const struct settings *settings, const struct config *config)
+{
+	size_t i;
+
+	for (i = 0; i < OPTION_COUNT; i++)
+		if (settings_source(settings, (enum option_index)i) > CONFIG_PROFILE)
+			advice_print_idle(out, settings, config, (enum option_index)i);
+	advice_print_port(out, settings, config);
+	advice_print_command(out, settings, config);
+}
