@@ -1,25 +1,30 @@
 /*
- * The body of a collector's answer, read with yajl. Looked at are partialSuccess.rejectedSpans (an
- * int64: a string or a number), partialSuccess.errorMessage, and message of a google.rpc.Status.
- * What is not JSON, or is short of memory, is no reply.
+ * The body of a collector's answer, looked at where it lies: an answer is read in the middle of a
+ * delivery, where memory may be short, and a parser that allocates would have to be one that
+ * checks. All of it must look like JSON; taken are partialSuccess.rejectedSpans (an int64: a string
+ * or a number), partialSuccess.errorMessage, and message of a google.rpc.Status, the last of each.
  */
 #include "exporter/otlp/reply.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-#include <yajl/yajl_parse.h>
-
 #include "exporter/escape.h"
 #include "exporter/text.h"
 
-enum { REPLY_CHARACTERS_MAX = 200 };
+enum {
+	REPLY_CHARACTERS_MAX = 200,
+	REPLY_DECODED_SIZE = 4 * REPLY_CHARACTERS_MAX + 8, /* one more than is shown, at least */
+	REPLY_DEPTH_MAX = 64,                              /* a bit for each */
+};
 
 enum reply_member { REPLY_OTHER, REPLY_PARTIAL_SUCCESS, REPLY_REJECTED_SPANS, REPLY_MESSAGE };
 
 struct reply_reader {
+	const char *at, *end;
 	struct reply *reply;
-	unsigned depth; /* of objects and arrays together */
+	unsigned depth;   /* of objects and arrays together */
+	uint64_t objects; /* of the depths, those that are objects; depth 1 is bit 0 */
 	bool in_partial_success;
 	enum reply_member member; /* whose value comes next */
 };
@@ -36,68 +41,165 @@ static const struct reply_name {
 	{"errorMessage", true, REPLY_MESSAGE},
 };
 
-static int reply_on_key(void *arg, const unsigned char *key, size_t size)
-{
-	struct reply_reader *reader = arg;
-	size_t i;
+/* ---- tokens: each is stepped over; false when it is none ---- */
 
-	reader->member = REPLY_OTHER;
+static void reply_skip_blanks(struct reply_reader *reader)
+{
+	while (reader->at < reader->end && (*reader->at == ' ' || *reader->at == '\t' ||
+						   *reader->at == '\r' || *reader->at == '\n'))
+		reader->at++;
+}
+
+static bool reply_skip_byte(struct reply_reader *reader, char byte)
+{
+	if (reader->at == reader->end || *reader->at != byte)
+		return false;
+	reader->at++;
+	return true;
+}
+
+/* A number, true, false or null: which one, and how it is written, does not matter. */
+static bool reply_skip_word(struct reply_reader *reader)
+{
+	const char *from = reader->at;
+
+	while (reader->at < reader->end && *reader->at != '\0' &&
+		strchr("+-.0123456789aeflnrstuE", *reader->at) != NULL)
+		reader->at++;
+	return reader->at > from;
+}
+
+static int reply_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+		return (c | 0x20) - 'a' + 10;
+	return -1;
+}
+
+/* Behind the backslash. */
+static bool reply_skip_escape(struct reply_reader *reader)
+{
+	char what = reader->at < reader->end ? *reader->at : '\0';
+	int i;
+
+	if (what == '\0' || strchr("\"\\/bfnrtu", what) == NULL)
+		return false;
+	reader->at++;
+	for (i = 0; what == 'u' && i < 4; i++)
+		if (reader->at == reader->end || reply_hex_digit(*reader->at++) < 0)
+			return false;
+	return true;
+}
+
+/* A string; *text is between its quotes, as it stands there. */
+static bool reply_skip_string(struct reply_reader *reader, const char **text, size_t *size)
+{
+	if (!reply_skip_byte(reader, '"'))
+		return false;
+	*text = reader->at;
+	while (reader->at < reader->end && (uint8_t)*reader->at >= 0x20) {
+		char byte = *reader->at++;
+
+		if (byte == '"') {
+			*size = (size_t)(reader->at - 1 - *text);
+			return true;
+		}
+		if (byte == '\\' && !reply_skip_escape(reader))
+			return false;
+	}
+	return false;
+}
+
+/* ---- what strings mean ---- */
+
+static uint32_t reply_code_unit(const char *digits)
+{
+	uint32_t unit = 0;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		unit = unit * 16 + (uint32_t)reply_hex_digit(digits[i]);
+	return unit;
+}
+
+static char *reply_put_character(char *to, uint32_t code)
+{
+	if (code < 0x80) {
+		*to++ = (char)code;
+		return to;
+	}
+	if (code < 0x800) {
+		*to++ = (char)(0xc0 | code >> 6);
+	} else {
+		if (code < 0x10000) {
+			*to++ = (char)(0xe0 | code >> 12);
+		} else {
+			*to++ = (char)(0xf0 | code >> 18);
+			*to++ = (char)(0x80 | (code >> 12 & 0x3f));
+		}
+		*to++ = (char)(0x80 | (code >> 6 & 0x3f));
+	}
+	*to++ = (char)(0x80 | (code & 0x3f));
+	return to;
+}
+
+/* Of the escape behind the backslash at text; *text is moved behind it. */
+static uint32_t reply_escaped(const char **text, const char *end)
+{
+	static const char letters[] = "bfnrt", meanings[] = "\b\f\n\r\t";
+	char what = *(*text)++;
+	const char *letter = strchr(letters, what);
+	uint32_t code, low;
+
+	if (what != 'u')
+		return (uint8_t)(letter != NULL ? meanings[letter - letters] : what);
+	code = reply_code_unit(*text);
+	*text += 4;
+	if (code < 0xd800 || code > 0xdfff)
+		return code;
+	if (code < 0xdc00 && end - *text >= 6 && (*text)[0] == '\\' && (*text)[1] == 'u') {
+		low = reply_code_unit(*text + 2);
+		if (low >= 0xdc00 && low <= 0xdfff) {
+			*text += 6;
+			return 0x10000 + (code - 0xd800) * 0x400 + (low - 0xdc00);
+		}
+	}
+	return 0xfffd; /* half of a pair */
+}
+
+/* Decodes as much of a string as there is room for. */
+static size_t reply_decode(char *to, size_t room, const char *text, size_t size)
+{
+	const char *end = text + size;
+	char *at = to;
+
+	while (text < end && room - (size_t)(at - to) >= 4) {
+		char byte = *text++;
+
+		if (byte == '\\')
+			at = reply_put_character(at, reply_escaped(&text, end));
+		else
+			*at++ = byte;
+	}
+	return (size_t)(at - to);
+}
+
+static enum reply_member reply_find_member(
+	const struct reply_reader *reader, const char *key, size_t key_size)
+{
+	char name[32];
+	size_t size = reply_decode(name, sizeof name, key, key_size), i;
+
 	if (reader->depth > 1 && !(reader->depth == 2 && reader->in_partial_success))
-		return 1;
+		return REPLY_OTHER;
 	for (i = 0; i < sizeof reply_names / sizeof *reply_names; i++)
 		if (reply_names[i].in_partial_success == reader->in_partial_success &&
 			strlen(reply_names[i].name) == size &&
-			memcmp(reply_names[i].name, key, size) == 0)
-			reader->member = reply_names[i].member;
-	return 1;
-}
-
-static int reply_on_begin_object(void *arg)
-{
-	struct reply_reader *reader = arg;
-
-	reader->in_partial_success |= reader->member == REPLY_PARTIAL_SUCCESS;
-	reader->member = REPLY_OTHER;
-	reader->depth++;
-	return 1;
-}
-
-static int reply_on_end(void *arg)
-{
-	struct reply_reader *reader = arg;
-
-	if (--reader->depth == 1)
-		reader->in_partial_success = false;
-	return 1;
-}
-
-/* A reply is an object: nothing else may stand at the top. */
-static int reply_on_begin_array(void *arg)
-{
-	struct reply_reader *reader = arg;
-
-	if (reader->depth == 0)
-		return 0;
-	reader->member = REPLY_OTHER;
-	reader->depth++;
-	return 1;
-}
-
-static int reply_on_scalar(struct reply_reader *reader)
-{
-	reader->member = REPLY_OTHER;
-	return reader->depth > 0;
-}
-
-static int reply_on_null(void *arg)
-{
-	return reply_on_scalar(arg);
-}
-
-static int reply_on_boolean(void *arg, int value)
-{
-	(void)value;
-	return reply_on_scalar(arg);
+			memcmp(reply_names[i].name, name, size) == 0)
+			return reply_names[i].member;
+	return REPLY_OTHER;
 }
 
 /* Digits as they are; anything else, a fraction or a sign, is not a count. */
@@ -116,15 +218,6 @@ static void reply_take_count(struct reply *reply, const char *bytes, size_t size
 	reply->rejected_spans = count;
 }
 
-static int reply_on_number(void *arg, const char *bytes, size_t size)
-{
-	struct reply_reader *reader = arg;
-
-	if (reader->member == REPLY_REJECTED_SPANS)
-		reply_take_count(reader->reply, bytes, size);
-	return reply_on_scalar(reader);
-}
-
 static void reply_take_message(struct reply *reply, const char *bytes, size_t size)
 {
 	struct text shown;
@@ -139,56 +232,122 @@ static void reply_take_message(struct reply *reply, const char *bytes, size_t si
 	text_done(&shown);
 }
 
-static int reply_on_string(void *arg, const unsigned char *bytes, size_t size)
-{
-	struct reply_reader *reader = arg;
+/* ---- values ---- */
 
+static bool reply_read_string(struct reply_reader *reader)
+{
+	char decoded[REPLY_DECODED_SIZE];
+	const char *text;
+	size_t size;
+
+	if (!reply_skip_string(reader, &text, &size))
+		return false;
+	size = reply_decode(decoded, sizeof decoded, text, size);
 	if (reader->member == REPLY_REJECTED_SPANS)
-		reply_take_count(reader->reply, (const char *)bytes, size);
+		reply_take_count(reader->reply, decoded, size);
 	if (reader->member == REPLY_MESSAGE)
-		reply_take_message(reader->reply, (const char *)bytes, size);
-	return reply_on_scalar(reader);
+		reply_take_message(reader->reply, decoded, size);
+	return true;
 }
 
-static const yajl_callbacks reply_callbacks = {
-	.yajl_null = reply_on_null,
-	.yajl_boolean = reply_on_boolean,
-	.yajl_number = reply_on_number,
-	.yajl_string = reply_on_string,
-	.yajl_start_map = reply_on_begin_object,
-	.yajl_map_key = reply_on_key,
-	.yajl_end_map = reply_on_end,
-	.yajl_start_array = reply_on_begin_array,
-	.yajl_end_array = reply_on_end,
-};
-
-static bool reply_is_blank(const char *bytes, size_t size)
+static bool reply_read_scalar(struct reply_reader *reader)
 {
-	size_t i;
+	const char *from = reader->at;
 
-	for (i = 0; i < size; i++)
-		if (strchr(" \t\r\n", bytes[i]) == NULL || bytes[i] == '\0')
-			return false;
+	if (from < reader->end && *from == '"')
+		return reply_read_string(reader);
+	if (!reply_skip_word(reader))
+		return false;
+	if (reader->member == REPLY_REJECTED_SPANS)
+		reply_take_count(reader->reply, from, (size_t)(reader->at - from));
 	return true;
+}
+
+static bool reply_is_object(const struct reply_reader *reader)
+{
+	return (reader->objects >> (reader->depth - 1) & 1) != 0;
+}
+
+/* Steps into an object or array. False: there is none, or it is too deep. */
+static bool reply_open(struct reply_reader *reader)
+{
+	bool object;
+
+	if (reader->depth == REPLY_DEPTH_MAX)
+		return false;
+	object = reply_skip_byte(reader, '{');
+	if (!object && !reply_skip_byte(reader, '['))
+		return false;
+	reader->in_partial_success |= object && reader->member == REPLY_PARTIAL_SUCCESS;
+	reader->member = REPLY_OTHER;
+	reader->objects &= ~(UINT64_C(1) << reader->depth);
+	reader->objects |= (uint64_t)object << reader->depth;
+	reader->depth++;
+	return true;
+}
+
+/* Steps out of the one that we are in. False: it does not end here. */
+static bool reply_close(struct reply_reader *reader)
+{
+	reply_skip_blanks(reader);
+	if (!reply_skip_byte(reader, reply_is_object(reader) ? '}' : ']'))
+		return false;
+	if (--reader->depth == 1)
+		reader->in_partial_success = false;
+	return true;
+}
+
+/* A member's name, where we are in an object. */
+static bool reply_read_key(struct reply_reader *reader)
+{
+	const char *key;
+	size_t size;
+
+	reader->member = REPLY_OTHER;
+	if (!reply_is_object(reader))
+		return true;
+	if (!reply_skip_string(reader, &key, &size))
+		return false;
+	reader->member = reply_find_member(reader, key, size);
+	reply_skip_blanks(reader);
+	return reply_skip_byte(reader, ':');
+}
+
+/* One object, and all that is in it. */
+static bool reply_read(struct reply_reader *reader)
+{
+	bool first = true; /* of what stands in the object or array that we are in */
+
+	reply_skip_blanks(reader);
+	if (reader->at == reader->end || *reader->at != '{' || !reply_open(reader))
+		return false;
+	while (reader->depth > 0) {
+		if (reply_close(reader)) {
+			first = false;
+			continue;
+		}
+		if (!first && !reply_skip_byte(reader, ','))
+			return false;
+		reply_skip_blanks(reader);
+		if (!reply_read_key(reader))
+			return false;
+		reply_skip_blanks(reader);
+		first = reply_open(reader);
+		if (!first && !reply_read_scalar(reader))
+			return false;
+	}
+	reply_skip_blanks(reader);
+	return reader->at == reader->end;
 }
 
 int reply_parse(struct reply *reply, const char *bytes, size_t size)
 {
-	struct reply_reader reader = {.reply = reply};
-	yajl_handle parser;
-	int result = -1;
+	struct reply_reader reader = {.at = bytes, .end = bytes + size, .reply = reply};
 
 	*reply = (struct reply){0};
-	if (reply_is_blank(bytes, size))
+	reply_skip_blanks(&reader);
+	if (reader.at == reader.end || reply_read(&reader))
 		return 0;
-	parser = yajl_alloc(&reply_callbacks, NULL, &reader);
-	if (parser == NULL)
-		return -1;
-	if (yajl_parse(parser, (const unsigned char *)bytes, size) == yajl_status_ok &&
-		yajl_complete_parse(parser) == yajl_status_ok)
-		result = 0;
-	yajl_free(parser);
-	if (result != 0)
-		*reply = (struct reply){0};
-	return result;
+	*reply = (struct reply){0};
+	return -1;
 }

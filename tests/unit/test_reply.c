@@ -1,5 +1,6 @@
 /* The collector's answers: full and partial success, failures, and what is not JSON. */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +47,31 @@ static const struct {
 	{"<html>", -1, 0, ""},
 	{"{\"partialSuccess\":{\"rejectedSpans\":3}", -1, 0, ""},
 	{"{\"partialSuccess\":{\"rejectedSpans\":3}}}", -1, 0, ""},
-	{"{\"message\":\"\xff\"}", -1, 0, ""},
+	{"{\"message\":\"\xff\"}", 0, 0, "\xef\xbf\xbd"},
+	{"{\"message\":\"\\u00e9\\u20ac\\ud83d\\ude00\\ud83d\\udE0\"}", -1, 0, ""},
+	{"{\"message\":\"\\u00e9\\u20ac\\ud83d\\ude00\"}", 0, 0,
+		"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
+	{"{\"message\":\"\\ud83dx\\ude00\\ud83d\\ud83d\\/\\\"\\\\\"}", 0, 0,
+		"\xef\xbf\xbdx\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd/\"\\"},
+	{"{\"mess\\u0061ge\":\"x\",\"\\t\":1}", 0, 0, "x"},
+	{"{\"message\":\"x\",\"message\":\"y\"}", 0, 0, "y"},
+	{"{\"message\":\"a\tb\"}", -1, 0, ""},
+	{"{\"message\":\"\\x\"}", -1, 0, ""},
+	{"{\"message\" : \"x\" , \"a\" : [ 1 , { } , [ ] ] }\r\n", 0, 0, "x"},
+	{"{\"a\":-0.5e+7,\"b\":0,\"c\":1E-1,\"d\":true,\"e\":false,\"f\":null}", 0, 0, ""},
+	{"{\"a\":nil}", -1, 0, ""},
+	{"{\"a\":x}", -1, 0, ""},
+	{"{\"a\":1,}", -1, 0, ""},
+	{"{,\"a\":1}", -1, 0, ""},
+	{"{\"a\":[1,]}", -1, 0, ""},
+	{"{\"a\":[,1]}", -1, 0, ""},
+	{"{\"a\":[1 2]}", -1, 0, ""},
+	{"{\"a\":[1}]", -1, 0, ""},
+	{"{\"a\" 1}", -1, 0, ""},
+	{"{\"a\":}", -1, 0, ""},
+	{"{a:1}", -1, 0, ""},
+	{"{} {}", -1, 0, ""},
+	{"{}x", -1, 0, ""},
 	{"\x1f\x8b\b", -1, 0, ""},
 };
 
@@ -108,16 +133,34 @@ START_TEST(test_deep)
 }
 END_TEST
 
+/* The deepest that is looked into, and one more. */
+START_TEST(test_depth)
+{
+	char body[512];
+	struct reply reply;
+	int depth = 64 + _i;
+
+	(void)snprintf(body, sizeof body, "{\"x\":%.*s0%.*s}", depth - 1,
+		"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", depth - 1,
+		"]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]");
+	ck_assert_int_eq(reply_parse(&reply, body, strlen(body)), _i == 0 ? 0 : -1);
+}
+END_TEST
+
+/* Without memory the count is there all the same; only the words are lost. */
 START_TEST(test_no_memory)
 {
+	static const char body[] =
+		"{\"partialSuccess\":{\"rejectedSpans\":\"\\u0033\",\"errorMessage\":\"x\"}}";
 	struct reply reply;
 	int result;
 
 	unit_alloc_fail_after(0);
-	result = reply_parse(&reply, "{\"message\":\"x\"}", 15);
+	result = reply_parse(&reply, body, sizeof body - 1);
 	unit_alloc_fail_never();
 	ck_assert_int_eq(result, 0);
-	ck_assert_str_eq(reply.message, ""); /* only the words are lost */
+	ck_assert_uint_eq(reply.rejected_spans, 3);
+	ck_assert_str_eq(reply.message, "");
 }
 END_TEST
 
@@ -129,6 +172,7 @@ int main(void)
 	tcase_add_test(tc, test_cut_short);
 	tcase_add_test(tc, test_long_message);
 	tcase_add_test(tc, test_deep);
+	tcase_add_loop_test(tc, test_depth, 0, 2);
 	tcase_add_test(tc, test_no_memory);
 	return unit_run("reply", tc);
 }
