@@ -316,12 +316,13 @@ END_TEST
 static const struct {
 	const char *flag;
 	const char *name;
+	const char *no_method; /* the name where the method is empty */
 } span_name_rows[] = {
-	{"--span-name={method}", "turn/start"},
-	{"--span-name=before {method}", "before turn/start"},
-	{"--span-name={method} after", "turn/start after"},
-	{"--span-name=a{method}b{method}", "aturn/startb{method}"},
-	{"--span-name=request", "request"},
+	{"--span-name={method}", "turn/start", "_OTHER"},
+	{"--span-name=before {method}", "before turn/start", "before _OTHER"},
+	{"--span-name={method} after", "turn/start after", "_OTHER after"},
+	{"--span-name=a{method}b{method}", "aturn/startb{method}", "a_OTHERb{method}"},
+	{"--span-name=request", "request", "request"},
 };
 
 START_TEST(test_span_name)
@@ -333,6 +334,10 @@ START_TEST(test_span_name)
 	setup_client(&setup, "{\"id\":1,\"method\":\"turn/start\"}");
 	setup_backend(&setup, reply_1);
 	ck_assert_str_eq(setup_span(&setup)->name, span_name_rows[_i].name);
+	setup_client(&setup, "{\"id\":1,\"method\":\"\"}");
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(setup.exporter.count, 2);
+	ck_assert_str_eq(setup.exporter.spans[1].name, span_name_rows[_i].no_method);
 	setup_close(&setup);
 }
 END_TEST

@@ -62,6 +62,8 @@ static struct span_text request_span_name(
 
 	if (!settings->name_has_method)
 		return settings->name_before;
+	if (method.size == 0) /* a name may not be empty */
+		method = span_text_of("_OTHER");
 	size = request_span_put_name(text, 0, settings->name_before);
 	size = request_span_put_name(text, size, method);
 	if (settings->name_after.size > 0)
