@@ -100,6 +100,67 @@ static const struct splice_hooks pump_hooks = {
 
 /* ---- messages ---- */
 
+/* What is done to messages, as the settings and what is known of the lines say. */
+static void pump_choose_mode(struct pump *pump)
+{
+	const struct session *session = pump->session;
+	const struct config *config = session->loop->config;
+	bool from_client = pump->direction == PUMP_CLIENT_TO_BACKEND;
+	bool edits = pump->lines < PUMP_LINES_FOREIGN;
+
+	pump->injects = edits && session->trace != NULL && config->propagation_inject[0] == '/' &&
+			(from_client || config->propagation_inject_server_requests);
+	if (pump->injects)
+		pump->mode = SPLICE_INJECT;
+	else if (edits && from_client && config->propagation_strip)
+		pump->mode = SPLICE_STRIP;
+	else
+		pump->mode = pump->must_hold ? SPLICE_INJECT : SPLICE_WATCH;
+	pump->verbatim = pump->decoder.ops == pump->encoder.ops && pump->mode == SPLICE_WATCH;
+}
+
+/* Sizes were announced by one side: no byte may come or go, whoever sends it. */
+static void pump_find_sized(struct pump *pump)
+{
+	struct pump *other = &pump->session->pumps[!pump->direction];
+
+	pump->lines = PUMP_LINES_SIZED;
+	other->lines = PUMP_LINES_SIZED;
+	other->injects = false;
+	if (other->state == PUMP_FLOWING && other->splice == NULL)
+		pump_choose_mode(other); /* else at the end of its message */
+	session_not_lines(pump->session, pump, true);
+}
+
+/* A message has ended that was not as it should be, or of a source that is not known to send such.
+ */
+__attribute__((noinline)) static void pump_look_closer(
+	struct pump *pump, const struct splice *splice, unsigned troubles)
+{
+	enum splice_form form = splice_form(splice);
+
+	if (pump->lines == PUMP_LINES_UNHEARD || pump->lines == PUMP_LINES_FOREIGN) {
+		if (form == SPLICE_FORM_FIELD) {
+			pump_find_sized(pump);
+		} else if (form == SPLICE_FORM_MESSAGE) {
+			pump->lines = PUMP_LINES_MESSAGES;
+		} else if (form == SPLICE_FORM_FOREIGN && pump->lines == PUMP_LINES_UNHEARD) {
+			pump->lines = PUMP_LINES_FOREIGN;
+			session_not_lines(pump->session, pump, false);
+		}
+	}
+	pump_choose_mode(pump);
+	if (troubles != 0)
+		session_troubles(pump->session, pump, troubles);
+}
+
+/* A message has been read to its end. */
+static inline void pump_look_back(struct pump *pump, const struct splice *splice, unsigned troubles)
+{
+	if (troubles != 0 || pump->lines != PUMP_LINES_MESSAGES)
+		pump_look_closer(pump, splice, troubles);
+}
+
 /* Looks at a message that is all there and goes on as it is. */
 static void pump_watch(struct pump *pump, const struct codec_chunk *chunk)
 {
@@ -112,8 +173,7 @@ static void pump_watch(struct pump *pump, const struct codec_chunk *chunk)
 		return;
 	}
 	troubles = splice_watch(splice, &pump_hooks, pump, chunk->bytes, chunk->size);
-	if (troubles != 0)
-		session_troubles(pump->session, pump, troubles);
+	pump_look_back(pump, splice, troubles);
 	loop_splice_put(loop, splice);
 }
 
@@ -124,18 +184,6 @@ static void pump_pass(struct pump *pump, struct sink *sink, const struct codec_c
 	if (chunk->frame.text && chunk->size > 0 && pump->session->trace != NULL)
 		pump_watch(pump, chunk);
 	sink_pass(sink, chunk->wire, chunk->wire_size);
-}
-
-static enum splice_mode pump_splice_mode(const struct pump *pump)
-{
-	const struct session *session = pump->session;
-	const struct config *config = session->loop->config;
-
-	if (pump->injects && session->trace != NULL)
-		return SPLICE_INJECT;
-	if (pump->direction == PUMP_CLIENT_TO_BACKEND && config->propagation_strip)
-		return SPLICE_STRIP;
-	return pump->must_hold ? SPLICE_INJECT : SPLICE_WATCH;
 }
 
 /* Whether the destination's codec can carry the message at all. */
@@ -167,18 +215,16 @@ static void pump_message_begin(struct pump *pump, const struct codec_chunk *chun
 		return;
 	}
 	splice_begin(pump->splice, pump->mode, &pump_hooks, pump);
+	if (pump->encoder.ops->length_first)
+		splice_hold_all(pump->splice);
 }
 
 /* The message has been written: what it needed is given back. */
 static void pump_message_end(struct pump *pump)
 {
-	unsigned troubles;
-
 	if (pump->splice == NULL)
 		return;
-	troubles = splice_troubles(pump->splice);
-	if (troubles != 0)
-		session_troubles(pump->session, pump, troubles);
+	pump_look_back(pump, pump->splice, splice_troubles(pump->splice));
 	loop_splice_put(pump->session->loop, pump->splice);
 	pump->splice = NULL;
 }
@@ -530,18 +576,15 @@ void pump_init(struct pump *pump, struct session *session, enum pump_direction d
 
 void pump_open(struct pump *pump, const struct codec_ops *from, const struct codec_ops *to)
 {
-	const struct config *config = pump->session->loop->config;
 	bool from_client = pump->direction == PUMP_CLIENT_TO_BACKEND;
 
 	codec_decoder_init(
 		&pump->decoder, from, from_client ? CODEC_FROM_CLIENT : CODEC_FROM_SERVER);
 	codec_encoder_init(&pump->encoder, to, from_client ? CODEC_FROM_CLIENT : CODEC_FROM_SERVER,
 		&pump->session->loop->ids, from != to);
-	pump->injects = config->propagation_inject[0] == '/' &&
-			(from_client || config->propagation_inject_server_requests);
 	pump->must_hold = to->length_first && !from->length_first;
-	pump->mode = pump_splice_mode(pump);
-	pump->verbatim = from == to && pump->mode == SPLICE_WATCH;
+	pump->lines = from->length_first ? PUMP_LINES_MESSAGES : PUMP_LINES_UNHEARD;
+	pump_choose_mode(pump);
 	pump->state = PUMP_FLOWING;
 }
 

@@ -34,6 +34,14 @@ enum pump_framing {
 	PUMP_DROPPED,  /* not at all: the other side's codec cannot carry it */
 };
 
+/* What the source of lines says in them, as far as that is known. Of other framings: nothing. */
+enum pump_lines {
+	PUMP_LINES_UNHEARD,  /* not known: as if it were messages */
+	PUMP_LINES_MESSAGES, /* JSON */
+	PUMP_LINES_FOREIGN,  /* something else, and no message so far: nothing is held or changed */
+	PUMP_LINES_SIZED,    /* messages behind their Content-Length: the same, for good */
+};
+
 struct pump {
 	struct session *session; /* borrowed */
 	struct endpoint *from;   /* borrowed from the session */
@@ -41,8 +49,9 @@ struct pump {
 	enum pump_direction direction;
 	enum pump_state state;
 	bool throttled;
-	bool closing;       /* a close frame was passed on: nothing follows it */
-	bool write_failed;  /* the destination is gone; what still comes is thrown away */
+	bool closing;      /* a close frame was passed on: nothing follows it */
+	bool write_failed; /* the destination is gone; what still comes is thrown away */
+	enum pump_lines lines;
 	bool injects;       /* requests get our carrier */
 	bool verbatim;      /* both sides speak alike, and nothing is changed on the way */
 	bool must_hold;     /* a short message must be whole before its frame can be announced */

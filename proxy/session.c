@@ -407,7 +407,10 @@ void session_troubles(struct session *session, const struct pump *pump, unsigned
 	}
 }
 
-#define SESSION_UNDELIVERABLE 0x10000u /* beside the bits of enum splice_trouble */
+/* Beside the bits of enum splice_trouble. */
+#define SESSION_UNDELIVERABLE 0x10000u
+#define SESSION_FOREIGN       0x20000u
+#define SESSION_SIZED         0x40000u
 
 void session_undeliverable(struct session *session, const struct pump *pump)
 {
@@ -420,6 +423,23 @@ void session_undeliverable(struct session *session, const struct pump *pump)
 		"connection)",
 		session->number, pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "backend",
 		pump->encoder.ops->name);
+}
+
+void session_not_lines(struct session *session, const struct pump *pump, bool sized)
+{
+	unsigned bit = sized ? SESSION_SIZED : SESSION_FOREIGN;
+
+	if ((session->troubles_logged & bit) != 0)
+		return;
+	session->troubles_logged |= bit | SPLICE_NOT_JSON;
+	log_line(LOG_WARN, "connection %llu: the %s %s", session->number,
+		pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "backend",
+		sized ? "announces sizes by Content-Length, which is not understood here; nothing "
+			"is "
+			"changed on this connection, in either direction"
+		      : "does not send JSON in lines; passed on as it comes, and not changed "
+			"before "
+			"there is some");
 }
 
 /* ---- opening ---- */

@@ -144,6 +144,12 @@ void session_undeliverable(struct session *session, const struct pump *pump);
  */
 void session_troubles(struct session *session, const struct pump *pump, unsigned troubles);
 
+/*
+ * Logs, once per session, that the source of a pump does not send lines of JSON; sized: but
+ * messages behind their Content-Length.
+ */
+void session_not_lines(struct session *session, const struct pump *pump, bool sized);
+
 /* (Re)starts the session's timer. -1 when there is none to be had: then the session has ended. */
 int session_timer(struct session *session, int64_t ms);
 

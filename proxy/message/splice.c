@@ -5,6 +5,7 @@
  *           go, from the caller's bytes if they are all there, and everything is known at once: a
  *           broken message is found before anything is done for it. A batch is checked first and
  *           then read once more, so that its envelopes follow each other as they stand in it.
+ *           What cannot be a message by its first byte is not kept, but WATCHED at once.
  * FLOWING   It did not end: what was kept is read, and what follows as it comes. Bytes are given
  * out up to where an edit may still come: the comma before a member whose key is not known yet, or
  * a carrier of which it is not known whether it is a request's. Those wait for SPLICE_HOLD_MAX
@@ -56,6 +57,9 @@ struct splice_mark {
 
 #define SPLICE_MARKS_FIRST 4
 
+/* Messages after their sizes (as in LSP) begin with this field, in any case (RFC 9110, 5.1). */
+static const char splice_field[] = "content-length:";
+
 struct splice {
 	struct skim skim;
 	struct envelope envelope;
@@ -73,6 +77,10 @@ struct splice {
 	bool complete; /* the last byte has come */
 	bool checked;  /* SPLICE_HOLDING: the whole message is known to be JSON */
 	bool ended;    /* the one envelope of a message that is no batch was read */
+	bool hold_all; /* as splice_hold_all() says */
+	bool begun;    /* HOLDING: not only blanks have come */
+	bool foreign;  /* it begins like nothing that is JSON */
+	uint8_t field; /* so far, how much of splice_field it begins with; 0: it does not */
 
 	/* The current envelope. */
 	bool carrier_written; /* SPLICE_INJECT: ours is in the output */
@@ -343,6 +351,7 @@ __attribute__((noinline)) static void splice_end_element(struct splice *splice)
 static void splice_on_brace(struct splice *splice, const uint8_t **at, const uint8_t *end)
 {
 	splice->brace = splice->skim.offset - 1;
+	splice->ended = splice->skim.depth == 0;
 	if (splice->phase == SPLICE_HOLDING && !splice->checked && *at < end &&
 		(skim_run(&splice->skim, at, end) != SKIM_MORE || !skim_finish(&splice->skim))) {
 		splice_fail(splice, SPLICE_NOT_JSON);
@@ -352,11 +361,33 @@ static void splice_on_brace(struct splice *splice, const uint8_t **at, const uin
 		splice_close_request(splice);
 	if (splice->phase == SPLICE_PASSING)
 		return;
-	if (splice->skim.depth > 0)
+	if (!splice->ended)
 		splice_end_element(splice);
-	else
-		splice->ended = true;
 	splice_begin_envelope(splice);
+}
+
+/* Text of which the first bytes were those of the field, and the next ones come. */
+static void splice_match_field(struct splice *splice, const uint8_t *at, const uint8_t *end)
+{
+	for (; at < end && splice_field[splice->field] != '\0'; at++) {
+		char wanted = splice_field[splice->field];
+
+		if (*at != wanted && !(wanted >= 'a' && (*at | 0x20) == wanted)) {
+			splice->field = 0;
+			return;
+		}
+		splice->field++;
+	}
+}
+
+/* At *at is what is not JSON. */
+static void splice_refuse(struct splice *splice, const uint8_t *at, const uint8_t *end)
+{
+	splice_fail(splice, SPLICE_NOT_JSON);
+	splice->foreign =
+		splice->skim.depth == 0 && splice->skim.envelope_depth == 1 && !splice->ended;
+	if (splice->foreign && splice->skim.offset == 0)
+		splice_match_field(splice, at, end);
 }
 
 /* Reads on, until all is read or there is no point in it. */
@@ -383,7 +414,7 @@ static void splice_read(struct splice *splice, const uint8_t *at, size_t size)
 			splice_on_brace(splice, &at, end);
 			break;
 		case SKIM_BAD:
-			splice_fail(splice, SPLICE_NOT_JSON);
+			splice_refuse(splice, at, end);
 			break;
 		case SKIM_DEEP:
 			splice_fail(splice, SPLICE_TOO_DEEP);
@@ -426,13 +457,13 @@ static void splice_read_held(struct splice *splice)
 	splice_read(splice, at, size);
 }
 
-/* The message does not fit the hold. */
-static void splice_start_flowing(struct splice *splice)
+/* The message does not fit the hold, or need not be held. */
+static void splice_stop_holding(struct splice *splice, enum splice_phase phase)
 {
 	const uint8_t *held;
 	size_t held_size = window_held(&splice->window, &held);
 
-	splice->phase = SPLICE_FLOWING;
+	splice->phase = phase;
 	splice->skim.stop_at_carriers = true;
 	if (held_size > 0)
 		splice_read(splice, held, held_size);
@@ -545,6 +576,10 @@ static inline void splice_set_up(
 	splice->complete = false;
 	splice->checked = false;
 	splice->ended = false;
+	splice->hold_all = false;
+	splice->begun = false;
+	splice->foreign = false;
+	splice->field = 0;
 	if (splice->shelf.bytes != NULL) /* the last message was dropped halfway */
 		shelf_clear(&splice->shelf);
 	splice->envelope.lent = false;
@@ -561,6 +596,24 @@ void splice_begin(
 	window_begin(&splice->window);
 }
 
+void splice_hold_all(struct splice *splice)
+{
+	splice->hold_all = true;
+}
+
+/* HOLDING: whether the message is seen to be none, by its first byte that is not blank. */
+static bool splice_is_none(struct splice *splice, const uint8_t *at, size_t size)
+{
+	const uint8_t *end = at + size;
+
+	if (splice->hold_all || splice->begun)
+		return false;
+	while (at < end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n'))
+		at++;
+	splice->begun = at < end;
+	return splice->begun && *at != '{' && *at != '[';
+}
+
 /* Takes bytes that may have to be held, or edited. */
 static void splice_take(struct splice *splice, const uint8_t *bytes, size_t size)
 {
@@ -568,9 +621,11 @@ static void splice_take(struct splice *splice, const uint8_t *bytes, size_t size
 	if (splice->phase != SPLICE_HOLDING)
 		splice_read(splice, bytes, size);
 	else if (window_end(&splice->window) > SPLICE_HOLD_MAX)
-		splice_start_flowing(splice);
+		splice_stop_holding(splice, SPLICE_FLOWING);
 	else if (splice->complete)
 		splice_read_held(splice);
+	else if (splice_is_none(splice, bytes, size))
+		splice_stop_holding(splice, SPLICE_WATCHING);
 }
 
 /* A batch is whole: what its envelopes say counts now. */
@@ -619,6 +674,8 @@ void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool 
 	splice->complete = last;
 	if (size == 0)
 		bytes = (const uint8_t *)"";
+	if (splice->field > 0)
+		splice_match_field(splice, bytes, bytes + size);
 	if (watch)
 		splice_read(splice, bytes, size);
 	else
@@ -651,6 +708,17 @@ unsigned splice_troubles(const struct splice *splice)
 {
 	return splice->troubles | (splice->envelope.large ? SPLICE_ENVELOPE_LARGE : 0) |
 	       (splice->envelope.no_memory ? SPLICE_NO_MEMORY : 0);
+}
+
+enum splice_form splice_form(const struct splice *splice)
+{
+	if (splice->field == sizeof(splice_field) - 1)
+		return SPLICE_FORM_FIELD;
+	if (splice->foreign)
+		return SPLICE_FORM_FOREIGN;
+	if (splice->phase != SPLICE_PASSING && (splice->ended || splice->skim.envelope_depth > 1))
+		return SPLICE_FORM_MESSAGE;
+	return SPLICE_FORM_OTHER;
 }
 
 bool splice_may_edit(const struct splice *splice)

@@ -16,7 +16,8 @@
  * comes out whole. A longer one flows through; a carrier's member waits, for SPLICE_HOLD_MAX bytes
  * at most, until id and method have been read, and is then replaced; without one ours is added
  * before the closing brace. A second carrier is removed. The output depends on the bytes only,
- * never on how they were cut.
+ * never on how they were cut. What begins neither with { nor with [ is never held, unless
+ * splice_hold_all() asks for it.
  *
  * A batch (array) is taken apart: every object in it is an envelope of its own with a carrier of
  * its own.
@@ -41,6 +42,14 @@ enum splice_trouble {
 	SPLICE_ENVELOPE_LARGE = 8, /* wanted values over the arena's or a shelf's limit; the rest
 				      is missing */
 	SPLICE_NO_MEMORY = 16,
+};
+
+/* What kind of text a message was, for those who wonder whether lines are messages at all. */
+enum splice_form {
+	SPLICE_FORM_MESSAGE, /* a whole object or array */
+	SPLICE_FORM_OTHER,   /* that, but broken; a scalar, blanks */
+	SPLICE_FORM_FOREIGN, /* its first byte begins none of these */
+	SPLICE_FORM_FIELD,   /* the same: a header field, Content-Length */
 };
 
 struct splice_hooks {
@@ -82,6 +91,12 @@ void splice_begin(
 	struct splice *splice, enum splice_mode mode, const struct splice_hooks *hooks, void *arg);
 
 /*
+ * Before the first byte: hold this message even if it is none of ours, so that what is not longer
+ * than the hold comes out in one piece.
+ */
+void splice_hold_all(struct splice *splice);
+
+/*
  * Takes the next bytes of the message; last: they complete it. Afterwards splice_pieces() is what
  * can be written now, in order; it borrows from bytes and from splice until the next call.
  * Nothing in it while bytes are held. Hooks are called from here.
@@ -105,6 +120,9 @@ const struct splice_piece *splice_pieces(const struct splice *splice, size_t *co
 
 /* Bits of enum splice_trouble, for this message. */
 unsigned splice_troubles(const struct splice *splice);
+
+/* When the message has ended. */
+enum splice_form splice_form(const struct splice *splice);
 
 /* Whether this message may still differ from its input: false means that its size is known. */
 bool splice_may_edit(const struct splice *splice);

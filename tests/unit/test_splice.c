@@ -66,8 +66,13 @@ static void buffer_clear(struct buffer *buffer)
 
 static void buffers_free(void)
 {
-	for (; buffers != NULL; buffers = buffers->next)
-		free(buffers->bytes);
+	struct buffer *buffer;
+
+	while ((buffer = buffers) != NULL) {
+		buffers = buffer->next;
+		free(buffer->bytes);
+		*buffer = (struct buffer){.bytes = NULL};
+	}
 }
 
 /* One message on its way. */
@@ -772,6 +777,96 @@ START_TEST(test_flows)
 }
 END_TEST
 
+static const struct form_row {
+	const char *input;
+	enum splice_form form;
+	bool at_once; /* a begin of it is passed on at once */
+} form_rows[] = {
+	{"{}", SPLICE_FORM_MESSAGE, false},
+	{" \t\r\n{\"id\":1,\"method\":\"m\"} ", SPLICE_FORM_MESSAGE, false},
+	{"[]", SPLICE_FORM_MESSAGE, false},
+	{"[{\"id\":1},5]", SPLICE_FORM_MESSAGE, false},
+	{"{\"id\":1", SPLICE_FORM_OTHER, false},
+	{"{\"id\":1} x", SPLICE_FORM_OTHER, false},
+	{"{}{}", SPLICE_FORM_OTHER, false},
+	{"{x", SPLICE_FORM_OTHER, false},
+	{"[{}] x", SPLICE_FORM_OTHER, false},
+	{"[", SPLICE_FORM_OTHER, false},
+	{"", SPLICE_FORM_OTHER, false},
+	{" \r", SPLICE_FORM_OTHER, false},
+	{"5", SPLICE_FORM_OTHER, true},
+	{" \"text\"", SPLICE_FORM_OTHER, true},
+	{"null", SPLICE_FORM_OTHER, true},
+	{"hello", SPLICE_FORM_FOREIGN, true},
+	{"  hello {}", SPLICE_FORM_FOREIGN, true},
+	{"12:30 INFO {\"id\":1}", SPLICE_FORM_FOREIGN, true},
+	{"\"text\" {}", SPLICE_FORM_FOREIGN, true},
+	{"true {}", SPLICE_FORM_FOREIGN, true},
+	{"\x81\x05{\"id\":1}", SPLICE_FORM_FOREIGN, true},
+	{"\xef\xbb\xbf{}", SPLICE_FORM_FOREIGN, true},
+	{"}", SPLICE_FORM_FOREIGN, true},
+	{"GET / HTTP/1.1\r", SPLICE_FORM_FOREIGN, true},
+	{"PRI * HTTP/2.0\r", SPLICE_FORM_FOREIGN, true},
+	{"Content-Length: 5\r", SPLICE_FORM_FIELD, true},
+	{"content-length:5", SPLICE_FORM_FIELD, true},
+	{"CONTENT-LENGTH:", SPLICE_FORM_FIELD, true},
+	{"Content-Length", SPLICE_FORM_FOREIGN, true},
+	{"Content-Length : 5", SPLICE_FORM_FOREIGN, true},
+	{"Content\rLength: 5", SPLICE_FORM_FOREIGN, true},
+	{"Content-Length\x1a 5", SPLICE_FORM_FOREIGN, true},
+	{" Content-Length: 5", SPLICE_FORM_FOREIGN, true},
+	{"Content-Type: x\r", SPLICE_FORM_FOREIGN, true},
+};
+
+#define FORM_ROWS (sizeof(form_rows) / sizeof(*form_rows))
+
+/* What kind of text it was, wherever it is cut. */
+START_TEST(test_forms)
+{
+	static const enum splice_mode modes[] = {SPLICE_INJECT, SPLICE_STRIP, SPLICE_WATCH};
+	const struct form_row *row = &form_rows[_i];
+	size_t i, first, size = strlen(row->input);
+
+	for (i = 0; i < 3; i++)
+		for (first = 0; first <= size; first++) {
+			run_message(modes[i], row->input, size, first, 1 + first % 3);
+			ck_assert_msg(splice_form(splice) == row->form, "%s at %zu: %d", row->input,
+				first, splice_form(splice));
+		}
+	/* a message that was broken says nothing of the next one */
+	run_message(SPLICE_INJECT, "{}", 2, 2, 2);
+	ck_assert_int_eq(splice_form(splice), SPLICE_FORM_MESSAGE);
+}
+END_TEST
+
+/* What cannot be a message does not wait for its end, unless it has to. */
+START_TEST(test_passes_at_once)
+{
+	const struct form_row *row = &form_rows[_i];
+	size_t first, i, blanks = strspn(row->input, " \t\r\n"), size = strlen(row->input);
+
+	run.refuse = true;
+	for (first = 1; first < size; first++) {
+		run_begin(SPLICE_INJECT);
+		for (i = 0; i < size; i++)
+			run_feed(row->input + i, 1, false);
+		ck_assert_uint_eq(run.output.used, row->at_once ? size : 0);
+		ck_assert_int_eq(splice_may_edit(splice), !row->at_once);
+		run_begin(SPLICE_INJECT);
+		run_feed(row->input, first, false);
+		ck_assert_uint_eq(run.output.used, row->at_once && first > blanks ? first : 0);
+		run_begin(SPLICE_INJECT);
+		splice_hold_all(splice);
+		run_feed(row->input, first, false);
+		ck_assert_uint_eq(run.output.used, 0);
+		run_feed(row->input + first, size - first, true);
+		ck_assert_str_eq(run.output.bytes, row->input);
+		ck_assert_int_eq(splice_form(splice), row->form);
+	}
+	run.refuse = false;
+}
+END_TEST
+
 START_TEST(test_may_edit)
 {
 	static const struct {
@@ -1381,6 +1476,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_notes, 0, 5);
 	tcase_add_test(tc, test_alloc_failure_shelf);
 	tcase_add_test(tc, test_flows);
+	tcase_add_loop_test(tc, test_forms, 0, (int)FORM_ROWS);
+	tcase_add_loop_test(tc, test_passes_at_once, 0, (int)FORM_ROWS);
 	tcase_add_test(tc, test_may_edit);
 	tcase_add_test(tc, test_abandon);
 	tcase_add_test(tc, test_begin_drops);
