@@ -22,10 +22,14 @@ static size_t address_unix(struct address *address, const char *path)
 	return 1;
 }
 
-size_t address_resolve(struct address *list, size_t max, const struct url *url, bool to_listen,
-	char *error, size_t error_size)
+size_t address_resolve(
+	struct address *list, size_t max, const struct url *url, char *error, size_t error_size)
 {
-	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	struct addrinfo hints = {
+		.ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICSERV,
+	};
 	struct addrinfo *found, *at;
 	char port[8];
 	size_t count = 0;
@@ -33,7 +37,6 @@ size_t address_resolve(struct address *list, size_t max, const struct url *url, 
 
 	if (url->scheme == URL_UNIX || url->scheme == URL_WS_UNIX)
 		return address_unix(&list[0], url->path);
-	hints.ai_flags = AI_NUMERICSERV | (to_listen ? AI_PASSIVE : 0);
 	(void)snprintf(port, sizeof port, "%u", (unsigned)url->port); /* fits: 16 bits */
 	failed = getaddrinfo(url->host, port, &hints, &found);
 	if (failed != 0) {
@@ -46,6 +49,15 @@ size_t address_resolve(struct address *list, size_t max, const struct url *url, 
 	}
 	freeaddrinfo(found);
 	return count;
+}
+
+bool address_is_name(const struct url *url)
+{
+	struct in_addr in;
+	struct in6_addr in6;
+
+	return url->scheme != URL_UNIX && url->scheme != URL_WS_UNIX &&
+	       inet_pton(AF_INET, url->host, &in) != 1 && inet_pton(AF_INET6, url->host, &in6) != 1;
 }
 
 bool address_is_loopback(const struct address *address)

@@ -8,9 +8,10 @@
 #include "config/url.h"
 
 /*
- * Socket addresses from URLs. Names are resolved once, at start, since resolving blocks.
+ * Socket addresses from URLs, and their texts.
  */
 #define ADDRESS_TEXT_MAX 192
+#define ADDRESS_LIST_MAX 8 /* of one name; further ones are left out */
 
 struct address {
 	struct sockaddr_storage storage;
@@ -18,11 +19,14 @@ struct address {
 };
 
 /*
- * Fills list (room for max) with the addresses that url stands for. Returns how many, at least 1;
- * 0 with a text in error.
+ * Fills list (room for max) with the addresses that url stands for. Blocks while a name is looked
+ * up. Returns how many, at least 1; 0 with a text in error.
  */
-size_t address_resolve(struct address *list, size_t max, const struct url *url, bool to_listen,
-	char *error, size_t error_size);
+size_t address_resolve(
+	struct address *list, size_t max, const struct url *url, char *error, size_t error_size);
+
+/* Whether address_resolve() would look a name up, and so block. */
+bool address_is_name(const struct url *url);
 
 /* Whether only this machine can reach it: a loopback address, or a Unix socket. */
 bool address_is_loopback(const struct address *address);

@@ -24,16 +24,15 @@
 #include "proxy/loop.h"
 #include "proxy/session.h"
 
-#define LISTENER_SOCKETS_MAX   8   /* addresses of one name */
 #define LISTENER_BATCH         64  /* connections accepted in one wake-up */
 #define LISTENER_FILES_RESERVE 12  /* descriptors: the collector's, pipes of a starting command */
 #define LISTENER_FILES_GUESS   16  /* open ones, where /proc does not tell */
 #define LISTENER_RETRY_MS      100 /* how soon accepting is tried again without any session ending */
 
 struct listener {
-	struct loop *loop;                          /* borrowed */
-	const struct session_route *route;          /* borrowed */
-	struct event *events[LISTENER_SOCKETS_MAX]; /* owned, with their descriptors */
+	struct loop *loop;                      /* borrowed */
+	const struct session_route *route;      /* borrowed */
+	struct event *events[ADDRESS_LIST_MAX]; /* owned, with their descriptors */
 	size_t count;
 	struct event *retry; /* owned */
 	size_t sessions_max; /* connections.max, or what the descriptors allow */
@@ -304,7 +303,7 @@ struct listener *listener_new(
 	struct loop *loop, const struct session_route *route, char *error, size_t error_size)
 {
 	struct listener *listener = calloc(1, sizeof *listener);
-	struct address addresses[LISTENER_SOCKETS_MAX];
+	struct address addresses[ADDRESS_LIST_MAX];
 	size_t count;
 
 	(void)snprintf(error, error_size, "listen: out of memory");
@@ -313,8 +312,8 @@ struct listener *listener_new(
 	listener->loop = loop;
 	listener->route = route;
 	listener->retry = evtimer_new(loop->base, listener_on_retry, listener);
-	count = address_resolve(addresses, LISTENER_SOCKETS_MAX, &loop->config->listen_url, true,
-		error, error_size);
+	count = address_resolve(
+		addresses, ADDRESS_LIST_MAX, &loop->config->listen_url, error, error_size);
 	if (listener->retry == NULL || count == 0 ||
 		listener_add_all(listener, addresses, count, error, error_size) != 0) {
 		listener_free(listener);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "config/config.h"
+#include "proxy/dial.h"
 #include "proxy/log.h"
 #include "proxy/message/splice.h"
 #include "proxy/session.h"
@@ -31,6 +32,14 @@ void loop_clock(struct loop *loop)
 	loop->now_ns = loop_clock_ns(CLOCK_MONOTONIC);
 }
 
+static void loop_reap_dials(struct loop *loop)
+{
+	struct dial *dial;
+
+	while ((dial = TAILQ_FIRST(&loop->dials_over)) != NULL)
+		dial_reap(dial);
+}
+
 static void loop_on_reap(int fd, short what, void *arg)
 {
 	struct loop *loop = arg;
@@ -38,6 +47,7 @@ static void loop_on_reap(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	loop_reap_dials(loop);
 	while ((session = TAILQ_FIRST(&loop->closed)) != NULL) {
 		if (loop->reaped != NULL)
 			loop->reaped(loop->reaped_arg, session);
@@ -82,6 +92,7 @@ int loop_init(struct loop *loop, struct event_base *base, const struct config *c
 	loop->tracer = tracer;
 	TAILQ_INIT(&loop->sessions);
 	TAILQ_INIT(&loop->closed);
+	TAILQ_INIT(&loop->dials_over);
 	ids_init(&loop->ids);
 	loop->read_bytes = malloc(LOOP_READ_SIZE);
 	loop->write_bytes = malloc(LOOP_WRITE_SIZE);
@@ -109,6 +120,7 @@ void loop_done(struct loop *loop)
 	}
 	while ((session = TAILQ_FIRST(&loop->closed)) != NULL)
 		session_reap(session);
+	loop_reap_dials(loop);
 	tracer_end(loop->tracer, loop->now_ns);
 	while (loop->pool_count > 0)
 		splice_free(loop->pool[--loop->pool_count]);

@@ -16,6 +16,7 @@
  */
 struct children;
 struct config;
+struct dial;
 struct event;
 struct event_base;
 struct session;
@@ -55,6 +56,7 @@ struct loop {
 	struct splice *pool[LOOP_POOL_MAX];
 	size_t pool_count;
 	TAILQ_HEAD(loop_sessions, session) sessions, closed;
+	TAILQ_HEAD(loop_dials, dial) dials_over;
 	size_t session_count;
 	struct event *reaper;
 	struct event *ticker;

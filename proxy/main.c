@@ -20,7 +20,6 @@
 
 #include "config/config.h"
 #include "exporter/exporter.h"
-#include "proxy/address.h"
 #include "proxy/codec/codec.h"
 #include "proxy/endpoint/child.h"
 #include "proxy/endpoint/inherit.h"
@@ -28,6 +27,7 @@
 #include "proxy/listener.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
+#include "proxy/resolver.h"
 #include "proxy/sandbox.h"
 #include "proxy/session.h"
 #include "proxy/telemetry.h"
@@ -88,34 +88,11 @@ static size_t main_scheme(enum url_scheme scheme)
 	return i;
 }
 
-#define MAIN_ADDRESSES_MAX 8
-
-/* "localhost" may be ::1 first, where servers listen less often than on 127.0.0.1. */
-static struct address main_choose_address(const struct address *addresses, size_t count)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		if (addresses[i].storage.ss_family == AF_INET && address_is_loopback(&addresses[i]))
-			return addresses[i];
-	return addresses[0];
-}
-
-static int main_find_upstream(struct program *program, char *error, size_t error_size)
+static void main_name_upstream(struct program *program)
 {
 	const struct url *url = &program->config->upstream_url;
 	struct session_route *route = &program->route;
-	struct address addresses[MAIN_ADDRESSES_MAX], address;
-	char why[128];
-	size_t count = address_resolve(addresses, MAIN_ADDRESSES_MAX, url, false, why, sizeof why);
 
-	if (count == 0) {
-		(void)snprintf(error, error_size, "upstream: %s", why);
-		return -1;
-	}
-	address = main_choose_address(addresses, count);
-	route->address = address.storage;
-	route->address_size = address.size;
 	route->upstream = program->config->upstream;
 	route->upstream_path = url->scheme == URL_WS && url->path[0] != '\0' ? url->path : "/";
 	if (url->scheme == URL_WS)
@@ -125,10 +102,9 @@ static int main_find_upstream(struct program *program, char *error, size_t error
 	else
 		(void)snprintf(program->upstream_host, sizeof program->upstream_host, "localhost");
 	route->upstream_host = program->upstream_host;
-	return 0;
 }
 
-static int main_make_route(struct program *program, char *error, size_t error_size)
+static void main_make_route(struct program *program)
 {
 	const struct config *config = program->config;
 	struct session_route *route = &program->route;
@@ -140,11 +116,11 @@ static int main_make_route(struct program *program, char *error, size_t error_si
 	if (config->listen_url.scheme == URL_WS && config->listen_url.path[0] != '\0' &&
 		strcmp(config->listen_url.path, "/") != 0)
 		route->listen_path = config->listen_url.path;
-	if (config->command == NULL)
-		return main_find_upstream(program, error, error_size);
 	route->command = config->command;
-	route->upstream = config->command[0];
-	return 0;
+	if (config->command == NULL)
+		main_name_upstream(program);
+	else
+		route->upstream = config->command[0];
 }
 
 /* ---- the end ---- */
@@ -347,14 +323,19 @@ static int main_set_up(struct program *program, char *error, size_t error_size)
 {
 	const struct config *config = program->config;
 
-	if (main_make_route(program, error, error_size) != 0 ||
-		main_make_telemetry(program, error, error_size) != 0)
+	main_make_route(program);
+	if (main_make_telemetry(program, error, error_size) != 0)
 		return -1;
 	errno = ENOMEM; /* libevent does not say it */
 	program->base = main_make_base();
 	if (program->base == NULL || main_watch_signals(program) != 0 ||
 		loop_init(&program->loop, program->base, config, program->tracer) != 0)
 		goto fail;
+	if (config->command == NULL) {
+		program->route.resolver = resolver_new(&program->loop, &config->upstream_url);
+		if (program->route.resolver == NULL)
+			goto fail;
+	}
 	program->loop.reaped = main_on_reaped;
 	program->loop.reaped_arg = program;
 	if (config->command != NULL && config->child_host_name &&
@@ -461,6 +442,7 @@ static void main_tear_down(struct program *program)
 	log_end();
 	if (program->started)
 		telemetry_report(&program->loop, program->exporter);
+	resolver_free(program->route.resolver);
 	exporter_free(program->exporter);
 	children_free(program->children);
 	tracer_free(program->tracer);

@@ -9,14 +9,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "config/config.h"
+#include "proxy/dial.h"
 #include "proxy/endpoint/child.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
@@ -25,7 +23,6 @@
 #include "proxy/upgrade.h"
 
 #define SESSION_FINISH_MS     1000 /* for a last word to be read by the client */
-#define SESSION_RETRY_MS      10   /* for a full backlog to be looked at again */
 #define SESSION_CLOSE_GOING   1001 /* RFC 6455, 7.4.1: going away */
 #define SESSION_CLOSE_ERROR   1011 /* the same: what was asked for cannot be done */
 #define SESSION_CLOSE_GATEWAY 1014 /* registered for bad gateways */
@@ -46,12 +43,26 @@ static const struct {
 
 /* ---- closing ---- */
 
+static void session_timer_stop(struct session *session)
+{
+	if (session->timer != NULL)
+		(void)event_del(session->timer); /* it was set up, so this cannot fail */
+}
+
 /* All that is still in flight gets its span now. */
 static void session_end_trace(struct session *session)
 {
 	tracer_connection_free(
 		session->trace, session_reasons[session->reason].end, session->loop->now_ns);
 	session->trace = NULL;
+}
+
+/* The backend is not wanted any more, wherever it is. */
+static void session_drop_backend(struct session *session)
+{
+	dial_cancel(session->dial);
+	session->dial = NULL;
+	endpoint_close(&session->backend);
 }
 
 void session_close(struct session *session, enum session_reason reason)
@@ -66,11 +77,10 @@ void session_close(struct session *session, enum session_reason reason)
 	log_line(session->opened ? LOG_INFO : LOG_DEBUG, "connection %llu: closed: %s",
 		session->number, session_reasons[session->reason].text);
 	endpoint_close(&session->client);
-	endpoint_close(&session->backend);
+	session_drop_backend(session);
 	if (session->route->command != NULL)
 		child_leave(loop->children, session);
-	if (session->timer != NULL)
-		(void)event_del(session->timer); /* it was set up, so this cannot fail */
+	session_timer_stop(session);
 	session_end_trace(session);
 	TAILQ_REMOVE(&loop->sessions, session, link);
 	loop->session_count--;
@@ -107,7 +117,7 @@ void session_finish(struct session *session, enum session_reason reason)
 		return;
 	session->reason = reason;
 	session->state = SESSION_FINISHING;
-	endpoint_close(&session->backend);
+	session_drop_backend(session);
 	session_end_trace(session);
 	endpoint_resume(&session->client);
 	endpoint_shutdown(&session->client);
@@ -135,6 +145,18 @@ void session_fail(struct session *session, int error)
 		pump_send_close(&session->pumps[PUMP_BACKEND_TO_CLIENT], SESSION_CLOSE_ERROR, "");
 	}
 	session_finish(session, SESSION_NO_RESOURCES);
+}
+
+/* The way to the backend does not exist: the client is told as its protocol allows. */
+static void session_unreachable(struct session *session, const char *why)
+{
+	session->loop->counters.sessions_refused++;
+	log_line(LOG_ERROR, "connection %llu: cannot %s %s: %s", session->number,
+		session->route->command != NULL ? "start" : "reach", session->route->upstream, why);
+	if (session->upgrade != NULL)
+		upgrade_unreachable(session, "the backend is not reachable");
+	else
+		session_close(session, SESSION_BACKEND_UNREACHABLE);
 }
 
 /* Reads and throws away, so that closing does not reset the connection under the last word. */
@@ -326,12 +348,10 @@ static void session_on_timer(int fd, short what, void *arg)
 	loop_clock(session->loop);
 	switch (session->state) {
 	case SESSION_OPENING:
-		if (session->connect_until_ns != 0 && session->backend.state == ENDPOINT_CLOSED)
-			(void)session_connect(session); /* it tells of its failure */
-		else if (session->upgrade != NULL)
+		if (session->upgrade != NULL)
 			upgrade_timeout(session);
 		else
-			session_close(session, SESSION_BACKEND_UNREACHABLE);
+			session_unreachable(session, strerror(ETIMEDOUT));
 		break;
 	case SESSION_OPEN:
 		session_linger_over(session);
@@ -353,16 +373,12 @@ int session_timer(struct session *session, int64_t ms)
 	return -1;
 }
 
-/* Stops it and gives its memory back: most sessions never need it again. */
-static void session_timer_off(struct session *session)
-{
-	if (session->timer != NULL)
-		event_free(session->timer);
-	session->timer = NULL;
-}
-
 void session_tick(struct session *session)
 {
+	if (session->timer != NULL && event_pending(session->timer, EV_TIMEOUT, NULL) == 0) {
+		event_free(session->timer); /* most sessions never need it again */
+		session->timer = NULL;
+	}
 	if (session->trace != NULL)
 		tracer_connection_expire(session->trace, session->loop->now_ns);
 }
@@ -459,7 +475,7 @@ void session_open(struct session *session, uint8_t *client_bytes, size_t client_
 	struct loop *loop = session->loop;
 	const struct session_route *route = session->route;
 
-	session_timer_off(session);
+	session_timer_stop(session);
 	session->state = SESSION_OPEN;
 	session->opened = true;
 	if (loop->tracing) {
@@ -482,7 +498,7 @@ void session_open(struct session *session, uint8_t *client_bytes, size_t client_
 
 void session_tunnel(struct session *session, bool requests_too, uint64_t reply_left)
 {
-	session_timer_off(session);
+	session_timer_stop(session);
 	upgrade_free(session->upgrade);
 	session->upgrade = NULL;
 	session->state = SESSION_TUNNEL;
@@ -493,6 +509,7 @@ void session_tunnel(struct session *session, bool requests_too, uint64_t reply_l
 	endpoint_resume(&session->backend);
 }
 
+/* The backend can be spoken to. */
 static void session_connected(struct session *session)
 {
 	if (session->upgrade != NULL) {
@@ -503,21 +520,21 @@ static void session_connected(struct session *session)
 	}
 }
 
-/* The way to the backend does not exist: the client is told as its protocol allows. */
-static void session_unreachable(struct session *session, const char *why)
+/* Its endpoint has been made. 0, or -1: the session has ended. */
+static int session_start_backend(struct session *session)
 {
-	session->loop->counters.sessions_refused++;
-	log_line(LOG_ERROR, "connection %llu: cannot %s %s: %s", session->number,
-		session->route->command != NULL ? "start" : "reach", session->route->upstream, why);
-	if (session->upgrade != NULL)
-		upgrade_unreachable(session, "the backend is not reachable");
-	else
-		session_close(session, SESSION_BACKEND_UNREACHABLE);
+	session->backend.low_mark = session->client.low_mark;
+	endpoint_pause(&session->backend); /* until somebody wants to read */
+	if (endpoint_start(&session->backend) == 0)
+		return 0;
+	session_fail(session, session->backend.error);
+	return -1;
 }
 
 /* Opens only when the command runs: see session_child_started(). */
 static int session_start_command(struct session *session)
 {
+	bool wraps = session->client.read_fd != session->client.write_fd;
 	int read_fd, write_fd;
 
 	if (child_spawn(session->loop->children, session->route->command, session, &read_fd,
@@ -526,11 +543,13 @@ static int session_start_command(struct session *session)
 		session_unreachable(session, strerror(errno));
 		return -1;
 	}
-	if (session->client.read_fd != session->client.write_fd)
-		session_timer_off(session); /* who wraps a command waits for it in any case */
 	endpoint_init_pipes(&session->backend, session->loop->base, read_fd, write_fd,
 		session->client.hook, session);
-	return 0;
+	if (session_start_backend(session) != 0)
+		return -1;
+	if (wraps)
+		return 0; /* who wraps a command waits for it in any case */
+	return session_timer(session, session->loop->config->connect_timeout_ms);
 }
 
 void session_child_started(struct session *session, enum child_outcome outcome, int error)
@@ -545,59 +564,41 @@ void session_child_started(struct session *session, enum child_outcome outcome, 
 			outcome == CHILD_NOT_FOUND ? "command not found" : strerror(error));
 }
 
-/* A Unix socket whose backlog is full says EAGAIN where a patient client would wait: so do we. */
-static int session_connect_failed(struct session *session, int fd, int error)
+static void session_on_dial(void *arg, enum dial_event event, int fd, const char *why)
 {
-	(void)close(fd); /* nothing was sent over it */
-	if (error == EAGAIN && session->loop->now_ns < session->connect_until_ns)
-		return session_timer(session, SESSION_RETRY_MS);
-	session_unreachable(session, strerror(error));
-	return -1;
-}
+	struct session *session = arg;
 
-static int session_start_connect(struct session *session)
-{
-	const struct session_route *route = session->route;
-	int fd = socket(route->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1;
-	bool connecting;
-
-	if (fd < 0) {
-		session_unreachable(session, strerror(errno));
-		return -1;
+	switch (event) {
+	case DIAL_WAITS:
+		log_line(LOG_WARN, "connection %llu: %s is not there yet: %s; trying again",
+			session->number, session->route->upstream, why);
+		break;
+	case DIAL_FAILED:
+		session->dial = NULL;
+		session_unreachable(session, why);
+		break;
+	case DIAL_CONNECTED:
+		session->dial = NULL;
+		endpoint_init_socket(&session->backend, session->loop->base, fd, false,
+			session->client.hook, session);
+		if (session_start_backend(session) == 0)
+			session_connected(session);
+		break;
 	}
-	if (route->address.ss_family != AF_UNIX)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* only slower */
-	connecting =
-		connect(fd, (const struct sockaddr *)&route->address, route->address_size) != 0;
-	if (connecting && errno != EINPROGRESS)
-		return session_connect_failed(session, fd, errno);
-	endpoint_init_socket(&session->backend, session->loop->base, fd, connecting,
-		session->client.hook, session);
-	return session_timer(session, session->loop->config->connect_timeout_ms);
 }
 
 int session_connect(struct session *session)
 {
-	bool command = session->route->command != NULL;
-
-	if (session->connect_until_ns == 0)
-		session->connect_until_ns =
-			session->loop->now_ns +
-			(uint64_t)session->loop->config->connect_timeout_ms * 1000000;
-	if ((command ? session_start_command(session) : session_start_connect(session)) != 0)
-		return -1;
-	if (session->backend.state == ENDPOINT_CLOSED)
-		return 0; /* it will be tried again */
-	session->backend.low_mark = session->client.low_mark;
-	endpoint_pause(&session->backend); /* until somebody wants to read */
-	if (endpoint_start(&session->backend) != 0) {
-		session_fail(session, session->backend.error);
+	session_timer_stop(session); /* what comes next has limits of its own */
+	if (session->route->command != NULL)
+		return session_start_command(session);
+	session->dial = dial_new(session->loop, session->route->resolver, session_on_dial, session);
+	if (session->dial == NULL) {
+		session_fail(session, ENOMEM);
 		return -1;
 	}
-	if (session->backend.state == ENDPOINT_OPEN && !command)
-		session_connected(session);
-	return 0;
+	dial_start(session->dial);
+	return session->state == SESSION_CLOSED ? -1 : 0;
 }
 
 /* ---- events ---- */
@@ -680,9 +681,7 @@ static void session_on_event(void *arg, struct endpoint *endpoint, enum endpoint
 	if (session->state == SESSION_CLOSED)
 		return;
 	switch (event) {
-	case ENDPOINT_CONNECTED:
-		loop_clock(session->loop);
-		session_connected(session);
+	case ENDPOINT_CONNECTED: /* its sockets come connected */
 		break;
 	case ENDPOINT_READABLE:
 		session_on_readable(session, endpoint);
@@ -738,8 +737,7 @@ static int session_begin(struct session *session)
 	session->client.low_mark = (size_t)config->backlog_bytes_max / 4;
 	if (session->route->client_codec != &codec_websocket)
 		endpoint_pause(&session->client); /* until the backend is there */
-	if (session_timer(session,
-		    upgrade ? config->handshake_timeout_ms : config->connect_timeout_ms) != 0)
+	if (upgrade && session_timer(session, config->handshake_timeout_ms) != 0)
 		return -1;
 	if (endpoint_start(&session->client) != 0) {
 		session_fail(session, session->client.error);

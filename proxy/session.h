@@ -4,7 +4,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
 
 #include "proxy/endpoint/child.h"
 #include "proxy/endpoint/endpoint.h"
@@ -16,7 +15,9 @@
  * whole is closed by session_close(), which may be called from anywhere and any number of times; it
  * marks, silences and queues. Memory is freed by session_reap(), from the loop, between callbacks.
  */
+struct dial;
 struct loop;
+struct resolver;
 struct tracer_connection;
 struct upgrade;
 
@@ -24,10 +25,9 @@ struct upgrade;
 struct session_route {
 	const struct codec_ops *client_codec;
 	const struct codec_ops *backend_codec;
-	const char *transport;           /* rpc.transport: how the client reaches us */
-	char *const *command;            /* the backend is this command, or */
-	struct sockaddr_storage address; /* ... this address */
-	socklen_t address_size;
+	const char *transport;     /* rpc.transport: how the client reaches us */
+	char *const *command;      /* the backend is this command, or */
+	struct resolver *resolver; /* ... found through this */
 	const char *upstream;      /* the same as a text, for the log */
 	const char *upstream_host; /* Host and path when we shake hands ourselves */
 	const char *upstream_path;
@@ -65,6 +65,7 @@ struct session {
 	struct pump pumps[2];            /* by enum pump_direction */
 	struct tracer_connection *trace; /* owned; NULL when nothing is traced */
 	struct upgrade *upgrade;         /* owned; NULL once the handshake is over */
+	struct dial *dial;               /* owned; NULL but on the way to the backend */
 	struct event *timer;             /* owned; made when first needed */
 	unsigned troubles_logged;        /* bits of enum splice_trouble */
 	bool opened;                     /* messages could flow: its end is worth a line */
@@ -72,9 +73,8 @@ struct session {
 	bool client_closing;              /* it sent a close frame, and the backend had not */
 	bool client_left;                 /* it can no longer be written to either */
 	enum child_outcome start_failure; /* of the command */
-	uint64_t connect_until_ns; /* a full backlog of a Unix socket is tried again until then */
-	uint64_t client_end_ns;    /* when the client's end of file came */
-	uint64_t backend_read_ns;  /* when the backend last said something */
+	uint64_t client_end_ns;           /* when the client's end of file came */
+	uint64_t backend_read_ns;         /* when the backend last said something */
 	TAILQ_ENTRY(session) link;
 };
 
@@ -105,7 +105,7 @@ void session_child_exited(struct session *session);
 
 /* ---- for upgrade.c and pump.c ---- */
 
-/* Connects to the backend or starts it. 0, or -1: it has been logged; the caller answers. */
+/* Begins to connect to the backend, or starts it. 0, or -1: that failed, and was answered. */
 int session_connect(struct session *session);
 
 /* Both sides are ready: messages flow. Bytes that came behind a head are carried first. */

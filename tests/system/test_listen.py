@@ -5,12 +5,13 @@ import os
 import signal
 import socket
 import stat
+import time
 
 import pytest
 
 from lib.lab import KINDS, SOCKETS, address_of
-from lib.peer import Lines, read_head, upgrade_request
-from lib.stream import connect
+from lib.peer import Dialing, Lines, read_head, serve_upgrade, upgrade_request
+from lib.stream import Stream, connect
 from lib.wait import Background, until
 
 REQUEST = '{"id":1,"method":"thread/list","params":{"text":"grüße"}}'
@@ -268,49 +269,109 @@ def refusing(lab, kind):
     return f"{kind}://127.0.0.1:{sock.getsockname()[1]}"
 
 
+SOON = "--connect-timeout=100ms"
+
+
 @pytest.mark.parametrize("listen,upstream", [("ws", "ws"), ("ws+unix", "ws+unix"), ("ws", "tcp")])
 def test_no_backend_for_an_upgrade(lab, listen, upstream):
     url = refusing(lab, upstream)
-    program = lab.sidespan("--listen=" + lab.listen_url(listen), "--upstream=" + url)
+    program = lab.sidespan("--listen=" + lab.listen_url(listen), "--upstream=" + url, SOON)
     for count in (1, 2):
         stream = lab.keep(connect(address_of(program.url())))
         stream.write(upgrade_request("dGhlIHNhbXBsZSBub25jZQ=="))
         assert read_head(stream).status == 502
-        program.wait_line(r"sidespan: (error|warn|info): .*(refused|No such file)")
+        program.wait_line(r"error: .*cannot reach .*(refused|No such file)", count=count)
     assert program.running()
 
 
 @pytest.mark.parametrize("listen,upstream", [("tcp", "tcp"), ("unix", "unix"), ("tcp", "ws")])
 def test_no_backend_for_a_stream(lab, listen, upstream):
     url = refusing(lab, upstream)
-    program = lab.sidespan("--listen=" + lab.listen_url(listen), "--upstream=" + url)
-    for _ in range(2):
+    program = lab.sidespan("--listen=" + lab.listen_url(listen), "--upstream=" + url, SOON)
+    for count in (1, 2):
         Lines(lab.keep(connect(address_of(program.url())))).expect_eof()
-    program.wait_line(r"sidespan: (error|warn|info): .*(refused|No such file)")
+        program.wait_line(r"error: .*cannot reach .*(refused|No such file)", count=count)
     assert program.running()
+    assert len([line for line in program.log("warn") if "not there yet" in line]) == 2
 
 
 @pytest.mark.parametrize("upstream", SOCKETS)
 def test_no_backend_for_our_own_stdin(lab, upstream):
-    program = lab.sidespan("--upstream=" + refusing(lab, upstream))
+    program = lab.sidespan("--upstream=" + refusing(lab, upstream), SOON)
     client = lab.keep(program.peer())
     client.expect_eof()
     assert program.wait() == 1
     assert len(program.log("error")) == 1
 
 
-def test_backend_that_comes_later(lab):
-    path = lab.path()
-    program = lab.sidespan("--listen=tcp://127.0.0.1:0", f"--upstream=unix://{path}")
-    Lines(lab.keep(connect(address_of(program.url())))).expect_eof()
-    listener = lab.keep(socket.socket(socket.AF_UNIX))
-    listener.bind(path)
-    listener.listen()
+class Later:
+    """A server that nobody can reach before listen()."""
+
+    def __init__(self, lab, kind):
+        self.lab = lab
+        self.url = refusing(lab, kind)
+        self.socket = lab.keep(socket.socket(socket.AF_UNIX)) if "unix" in kind else lab.owned[-1]
+
+    def accept(self):
+        if self.socket.family == socket.AF_UNIX:
+            self.socket.bind(address_of(self.url))
+        self.socket.listen()
+        self.socket.settimeout(10)
+        return self.lab.keep(Stream.of_socket(self.socket.accept()[0]))
+
+
+@pytest.mark.parametrize("upstream", ["tcp", "unix"])
+def test_backend_that_comes_later(lab, upstream):
+    """What was said to nobody reaches it when it is there."""
+    later = Later(lab, upstream)
+    program = lab.sidespan("--listen=tcp://127.0.0.1:0", "--upstream=" + later.url)
     client = Lines(lab.keep(connect(address_of(program.url()))))
     client.send(REQUEST)
-    sock, _ = listener.accept()
-    assert sock.recv(1000) == REQUEST.encode() + b"\n"
-    sock.close()
+    program.wait_line("warn: connection 0: .* is not there yet: (Connection refused|No such file)")
+    server = Lines(later.accept())
+    assert server.recv() == REQUEST.encode()
+    server.send('{"id":1,"result":1}')
+    assert client.recv() == b'{"id":1,"result":1}'
+    assert program.log("error") == []
+
+
+@pytest.mark.parametrize("upstream", ["ws", "ws+unix", "tcp"])
+def test_backend_of_an_upgrade_that_comes_later(lab, upstream):
+    later = Later(lab, upstream)
+    program = lab.sidespan("--listen=ws://127.0.0.1:0", "--upstream=" + later.url)
+    dialing = Dialing(lab.keep(connect(address_of(program.url()))))
+    program.wait_line("warn: connection 0: .* is not there yet")
+    stream = later.accept()
+    server = serve_upgrade(stream)[0] if upstream.startswith("ws") else Lines(stream)
+    dialing.finish().send(REQUEST)
+    assert server.recv() == REQUEST.encode()
+
+
+def test_name_that_is_not_known_yet(lab):
+    """It need not be at the start, nor does looking it up stop anybody else."""
+    name = "x" * 64 + ".test"  # longer than a label may be: no server is asked
+    program = lab.sidespan("--listen=tcp://127.0.0.1:0", f"--upstream=tcp://{name}:1",
+                           "--connect-timeout=200ms")
+    clients = [Lines(lab.keep(connect(address_of(program.url())))) for _ in range(3)]
+    for client in clients:
+        client.expect_eof()
+    program.wait_line(f"error: connection 2: cannot reach tcp://{name}:1: {name}: ")
+    assert program.stop() == 0
+
+
+def test_backend_that_does_not_answer_the_connect(lab):
+    """Its backlog is full, so the kernel drops what comes."""
+    silent = lab.keep(socket.socket())
+    silent.bind(("127.0.0.1", 0))
+    silent.listen(0)
+    lab.keep(connect(silent.getsockname()))
+    program = lab.sidespan("--listen=tcp://127.0.0.1:0", "--connect-timeout=300ms",
+                           "--upstream=tcp://127.0.0.1:%d" % silent.getsockname()[1])
+    began = time.monotonic()
+    Lines(lab.keep(connect(address_of(program.url())))).expect_eof()
+    assert time.monotonic() - began > 0.25
+    program.wait_line("error: connection 0: cannot reach .*: Connection timed out")
+    assert program.running()
 
 
 def test_own_stdin_to_a_path_of_a_websocket(lab):

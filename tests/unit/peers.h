@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@
 #include "proxy/codec/codec.h"
 #include "proxy/codec/handshake.h"
 #include "proxy/loop.h"
+#include "proxy/resolver.h"
 #include "proxy/session.h"
 #include "proxy/trace/tracer.h"
 
@@ -40,6 +42,8 @@ struct peers {
 	struct session *session; /* until it is reaped */
 	enum session_reason reason;
 	int listener;
+	int place; /* the listener's, which has no name any more */
+	struct url url;
 	int client, backend; /* the test's ends, non-blocking; -1: closed, not connected yet */
 };
 
@@ -89,19 +93,25 @@ static inline void peers_on_reaped(void *arg, const struct session *session)
 	peers->session = NULL;
 }
 
-/* A listening socket, at an address that the kernel chooses. */
+/* A listening socket. Its file is removed at once; /proc still leads to it. */
 static inline void peers_listen(struct peers *peers)
 {
-	struct sockaddr_un any = {.sun_family = AF_UNIX};
+	struct sockaddr_un path = {.sun_family = AF_UNIX};
+	char text[64];
+	const char *reason;
 	int failed;
 
 	peers->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	peers->route.address_size = sizeof peers->route.address;
-	failed = bind(peers->listener, (const struct sockaddr *)&any, sizeof any.sun_family);
+	(void)snprintf(
+		path.sun_path, sizeof path.sun_path, "/tmp/sidespan_peers_%ld", (long)getpid());
+	(void)unlink(path.sun_path); /* of a process of that number that was killed */
+	failed = bind(peers->listener, (const struct sockaddr *)&path, sizeof path);
 	failed |= listen(peers->listener, 1);
-	failed |= getsockname(peers->listener, (struct sockaddr *)&peers->route.address,
-		&peers->route.address_size);
-	assert(failed == 0);
+	peers->place = open(path.sun_path, O_PATH | O_CLOEXEC);
+	failed |= unlink(path.sun_path);
+	(void)snprintf(text, sizeof text, "unix:///proc/self/fd/%d", peers->place);
+	failed |= url_parse(&peers->url, text, &reason);
+	assert(failed == 0 && peers->place >= 0);
 }
 
 /* All but the session. */
@@ -124,6 +134,8 @@ static inline void peers_open(struct peers *peers, const struct codec_ops *clien
 	assert(peers->base != NULL);
 	failed = loop_init(&peers->loop, peers->base, peers->config, peers->tracer);
 	assert(failed == 0);
+	peers->route.resolver = resolver_new(&peers->loop, &peers->url);
+	assert(peers->route.resolver != NULL);
 	peers->loop.reaped = peers_on_reaped;
 	peers->loop.reaped_arg = peers;
 	peers->client = peers->backend = -1;
@@ -297,9 +309,11 @@ static inline void peers_close(struct peers *peers)
 	peers_hang_up(&peers->client);
 	peers_hang_up(&peers->backend);
 	loop_done(&peers->loop);
+	resolver_free(peers->route.resolver);
 	peers->session = NULL;
 	event_base_free(peers->base);
 	(void)close(peers->listener);
+	(void)close(peers->place);
 }
 
 #endif

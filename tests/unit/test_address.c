@@ -16,25 +16,24 @@ enum { ADDRESSES_MAX = 8 };
 
 static const struct {
 	const char *url;
-	bool to_listen;
 	int family;
 	const char *text;
 	unsigned port;
 	bool loopback;
 } rows[] = {
-	{"ws://127.0.0.1:8080", false, AF_INET, "127.0.0.1:8080", 8080, true},
-	{"ws://127.0.0.1:8080/path", true, AF_INET, "127.0.0.1:8080", 8080, true},
-	{"tcp://127.255.255.254:1", true, AF_INET, "127.255.255.254:1", 1, true},
-	{"tcp://128.0.0.1:65535", false, AF_INET, "128.0.0.1:65535", 65535, false},
-	{"tcp://0.0.0.0:0", true, AF_INET, "0.0.0.0:0", 0, false},
-	{"tcp://192.0.2.1:80", false, AF_INET, "192.0.2.1:80", 80, false},
-	{"ws://[::1]:4500", true, AF_INET6, "[::1]:4500", 4500, true},
-	{"ws://[::]:4500", true, AF_INET6, "[::]:4500", 4500, false},
-	{"tcp://[2001:db8::1]:9", false, AF_INET6, "[2001:db8::1]:9", 9, false},
-	{"tcp://[::ffff:127.0.0.1]:9", true, AF_INET6, "[::ffff:127.0.0.1]:9", 9, false},
-	{"unix:///run/x.sock", true, AF_UNIX, "/run/x.sock", 0, true},
-	{"ws+unix:///run/x.sock", false, AF_UNIX, "/run/x.sock", 0, true},
-	{"unix://" PATH_107, true, AF_UNIX, PATH_107, 0, true},
+	{"ws://127.0.0.1:8080", AF_INET, "127.0.0.1:8080", 8080, true},
+	{"ws://127.0.0.1:8080/path", AF_INET, "127.0.0.1:8080", 8080, true},
+	{"tcp://127.255.255.254:1", AF_INET, "127.255.255.254:1", 1, true},
+	{"tcp://128.0.0.1:65535", AF_INET, "128.0.0.1:65535", 65535, false},
+	{"tcp://0.0.0.0:0", AF_INET, "0.0.0.0:0", 0, false},
+	{"tcp://192.0.2.1:80", AF_INET, "192.0.2.1:80", 80, false},
+	{"ws://[::1]:4500", AF_INET6, "[::1]:4500", 4500, true},
+	{"ws://[::]:4500", AF_INET6, "[::]:4500", 4500, false},
+	{"tcp://[2001:db8::1]:9", AF_INET6, "[2001:db8::1]:9", 9, false},
+	{"tcp://[::ffff:127.0.0.1]:9", AF_INET6, "[::ffff:127.0.0.1]:9", 9, false},
+	{"unix:///run/x.sock", AF_UNIX, "/run/x.sock", 0, true},
+	{"ws+unix:///run/x.sock", AF_UNIX, "/run/x.sock", 0, true},
+	{"unix://" PATH_107, AF_UNIX, PATH_107, 0, true},
 };
 
 static void url_make(struct url *url, const char *text)
@@ -52,15 +51,14 @@ START_TEST(test_resolve)
 
 	url_make(&url, rows[_i].url);
 	memset(list, 0xff, sizeof list);
-	ck_assert_uint_eq(
-		address_resolve(list, ADDRESSES_MAX, &url, rows[_i].to_listen, error, sizeof error),
-		1);
+	ck_assert_uint_eq(address_resolve(list, ADDRESSES_MAX, &url, error, sizeof error), 1);
 	ck_assert_str_eq(error, "");
 	ck_assert_int_eq(list[0].storage.ss_family, rows[_i].family);
 	ck_assert_ptr_eq(address_text(&list[0], text), text);
 	ck_assert_str_eq(text, rows[_i].text);
 	ck_assert_uint_eq(address_port(&list[0]), rows[_i].port);
 	ck_assert_int_eq(address_is_loopback(&list[0]), rows[_i].loopback);
+	ck_assert(!address_is_name(&url));
 }
 END_TEST
 
@@ -81,7 +79,7 @@ START_TEST(test_size)
 	char error[64];
 
 	url_make(&url, size_rows[_i].url);
-	ck_assert_uint_eq(address_resolve(&address, 1, &url, false, error, sizeof error), 1);
+	ck_assert_uint_eq(address_resolve(&address, 1, &url, error, sizeof error), 1);
 	ck_assert_uint_eq(address.size, size_rows[_i].size);
 }
 END_TEST
@@ -95,14 +93,15 @@ START_TEST(test_localhost)
 	size_t count, i;
 
 	url_make(&url, "tcp://localhost:7");
-	count = address_resolve(list, ADDRESSES_MAX, &url, true, error, sizeof error);
+	ck_assert(address_is_name(&url));
+	count = address_resolve(list, ADDRESSES_MAX, &url, error, sizeof error);
 	ck_assert_msg(count > 0, "%s", error);
 	for (i = 0; i < count; i++) {
 		ck_assert(address_is_loopback(&list[i]));
 		ck_assert_uint_eq(address_port(&list[i]), 7);
 	}
 	memset(&list[1], 0xee, sizeof list[1]);
-	ck_assert_uint_eq(address_resolve(list, 1, &url, true, error, sizeof error), 1);
+	ck_assert_uint_eq(address_resolve(list, 1, &url, error, sizeof error), 1);
 	ck_assert_int_eq(list[1].storage.ss_family, 0xeeee);
 }
 END_TEST
@@ -118,7 +117,7 @@ START_TEST(test_no_such_name)
 	memset(host, 'x', sizeof host - 1);
 	host[sizeof host - 1] = '\0';
 	memcpy(url.host, host, sizeof host);
-	ck_assert_uint_eq(address_resolve(&address, 1, &url, false, error, sizeof error), 0);
+	ck_assert_uint_eq(address_resolve(&address, 1, &url, error, sizeof error), 0);
 	snprintf(expected, sizeof expected, "%s: ", host);
 	ck_assert_int_eq(strncmp(error, expected, strlen(expected)), 0);
 	ck_assert_uint_gt(strlen(error), strlen(expected));
@@ -134,7 +133,7 @@ START_TEST(test_set_port)
 	struct url url;
 
 	url_make(&url, urls[_i]);
-	ck_assert_uint_eq(address_resolve(&address, 1, &url, false, error, sizeof error), 1);
+	ck_assert_uint_eq(address_resolve(&address, 1, &url, error, sizeof error), 1);
 	address_set_port(&address, 40000);
 	ck_assert_uint_eq(address_port(&address), _i < 2 ? 40000 : 0);
 	ck_assert_str_eq(address_text(&address, text), texts[_i]);
