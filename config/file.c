@@ -16,6 +16,9 @@
 
 #include "config/env.h"
 #include "config/value.h"
+#include "config/yajl_memory.h"
+
+_Static_assert(FILE_DEPTH_MAX <= YAJL_MEMORY_DEPTH_MAX, "yajl has memory for no more");
 
 struct file_parser {
 	struct file *file;
@@ -324,17 +327,21 @@ struct file *file_parse(const char *name, const char *text, size_t size, char *c
 		.environment = environment,
 		.error = error,
 		.error_size = error_size};
+	struct yajl_memory memory;
 	int result = -1;
 
 	parser.file = file_new(name);
-	parser.yajl = parser.file == NULL ? NULL : yajl_alloc(&file_callbacks, NULL, &parser);
-	if (parser.yajl == NULL || yajl_config(parser.yajl, yajl_allow_comments, 1) == 0)
+	if (parser.file == NULL || yajl_memory_init(&memory, size) != 0) {
 		(void)snprintf(error, error_size, "%s: out of memory", name);
-	else
-		result = file_parse_text(&parser);
-	if (parser.yajl != NULL)
-		yajl_free(parser.yajl);
+		goto out;
+	}
+	parser.yajl = yajl_alloc(&file_callbacks, &memory.functions, &parser);
+	(void)yajl_config(parser.yajl, yajl_allow_comments, 1); /* an option that it has */
+	result = file_parse_text(&parser);
+	yajl_free(parser.yajl);
+	yajl_memory_done(&memory);
 	free(parser.key);
+out:
 	if (result == 0)
 		return parser.file;
 	file_free(parser.file);

@@ -12,6 +12,7 @@
 
 #include <yajl/yajl_parse.h>
 
+#include "config/yajl_memory.h"
 #include "exporter/text.h"
 #include "proxy/log.h"
 
@@ -414,17 +415,20 @@ static int recording_parse_text(struct recording *recording)
 {
 	const uint8_t *bytes = (const uint8_t *)recording->bytes.bytes;
 	size_t size = recording->bytes.size;
-	yajl_handle yajl = yajl_alloc(&recording_callbacks, NULL, recording);
+	struct yajl_memory memory;
+	yajl_handle yajl;
 	yajl_status status;
 
-	if (yajl == NULL)
+	if (yajl_memory_init(&memory, size) != 0)
 		return recording_fail_memory(recording);
+	yajl = yajl_alloc(&recording_callbacks, &memory.functions, recording);
 	status = yajl_parse(yajl, bytes, size);
 	if (status == yajl_status_ok)
 		status = yajl_complete_parse(yajl);
 	if (status == yajl_status_error)
 		recording_fail_syntax(recording, yajl, bytes, size);
 	yajl_free(yajl);
+	yajl_memory_done(&memory);
 	return status == yajl_status_ok;
 }
 

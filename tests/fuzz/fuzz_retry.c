@@ -5,6 +5,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -37,7 +38,7 @@ static void fuzz_same(const char *written, int64_t pause_ms)
 static void fuzz_date(const char *text, int64_t pause_ms)
 {
 	time_t then = fuzz_now + pause_ms / 1000;
-	char written[64];
+	char written[64], day[32], hour[16];
 	struct tm date;
 
 	if (pause_ms == 0 || pause_ms == fuzz_day_ms)
@@ -46,7 +47,10 @@ static void fuzz_date(const char *text, int64_t pause_ms)
 	fuzz_require(gmtime_r(&then, &date) != NULL);
 	fuzz_require(strftime(written, sizeof written, "%a, %d %b %Y %H:%M:%S GMT", &date) > 0);
 	fuzz_same(written, pause_ms);
-	fuzz_require(strftime(written, sizeof written, "%A, %d-%b-%y %H:%M:%S GMT", &date) > 0);
+	/* in three parts: compilers warn of years with two digits */
+	(void)strftime(day, sizeof day, "%A, %d-%b-", &date);
+	(void)strftime(hour, sizeof hour, "%H:%M:%S GMT", &date);
+	(void)snprintf(written, sizeof written, "%s%02d %s", day, date.tm_year % 100, hour);
 	fuzz_same(written, pause_ms);
 	fuzz_require(strftime(written, sizeof written, "%a %b %e %H:%M:%S %Y", &date) > 0);
 	fuzz_same(written, pause_ms);
