@@ -579,8 +579,8 @@ static void session_on_dial(void *arg, enum dial_event event, int fd, const char
 		break;
 	case DIAL_CONNECTED:
 		session->dial = NULL;
-		endpoint_init_socket(&session->backend, session->loop->base, fd, false,
-			session->client.hook, session);
+		endpoint_init_socket(
+			&session->backend, session->loop->base, fd, session->client.hook, session);
 		if (session_start_backend(session) == 0)
 			session_connected(session);
 		break;
@@ -681,8 +681,6 @@ static void session_on_event(void *arg, struct endpoint *endpoint, enum endpoint
 	if (session->state == SESSION_CLOSED)
 		return;
 	switch (event) {
-	case ENDPOINT_CONNECTED: /* its sockets come connected */
-		break;
 	case ENDPOINT_READABLE:
 		session_on_readable(session, endpoint);
 		break;
@@ -756,7 +754,7 @@ struct session *session_accept(struct loop *loop, const struct session_route *ro
 		(void)close(fd); /* nothing was sent over it */
 		return NULL;
 	}
-	endpoint_init_socket(&session->client, loop->base, fd, false, session_on_event, session);
+	endpoint_init_socket(&session->client, loop->base, fd, session_on_event, session);
 	(void)session_begin(session); /* failing, it has ended */
 	return session;
 }

@@ -175,7 +175,7 @@ int endpoint_write(struct endpoint *endpoint, const void *bytes, size_t size)
 	const uint8_t *at = bytes;
 	ssize_t n = 0;
 
-	if (endpoint->state != ENDPOINT_OPEN && endpoint->state != ENDPOINT_CONNECTING) {
+	if (endpoint->state != ENDPOINT_OPEN) {
 		endpoint_set_error(endpoint, EPIPE);
 		return -1;
 	}
@@ -221,24 +221,6 @@ static void endpoint_shutdown_now(struct endpoint *endpoint)
 	endpoint_tell(endpoint, ENDPOINT_SHUT);
 }
 
-static void endpoint_connected(struct endpoint *endpoint)
-{
-	int error;
-	socklen_t size = sizeof error;
-
-	if (getsockopt(endpoint->write_fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
-		error = errno;
-	if (error != 0) {
-		endpoint_set_error(endpoint, error);
-		endpoint_fail(endpoint);
-		return;
-	}
-	endpoint->state = ENDPOINT_OPEN;
-	if (endpoint_backlog(endpoint) == 0)
-		(void)event_del(&endpoint->write_event); /* it was set up, so this cannot fail */
-	endpoint_tell(endpoint, ENDPOINT_CONNECTED);
-}
-
 static void endpoint_on_writable(int fd, short what, void *arg)
 {
 	struct endpoint *endpoint = arg;
@@ -247,10 +229,6 @@ static void endpoint_on_writable(int fd, short what, void *arg)
 	(void)what;
 	if (endpoint->state == ENDPOINT_CLOSED)
 		return;
-	if (endpoint->state == ENDPOINT_CONNECTING) {
-		endpoint_connected(endpoint);
-		return;
-	}
 	if (endpoint->backlog == NULL)
 		return;
 	if (endpoint_write_backlog(endpoint) != 0) {
@@ -307,9 +285,6 @@ int endpoint_start(struct endpoint *endpoint)
 	assert(!endpoint->started);
 	if (endpoint->state == ENDPOINT_CLOSED)
 		return 0;
-	if (endpoint->state == ENDPOINT_CONNECTING &&
-		endpoint_wait_for(endpoint, &endpoint->write_event, NULL) != 0)
-		return -1;
 	endpoint->started = true;
 	if (endpoint->paused)
 		return 0;
@@ -366,13 +341,11 @@ const struct endpoint_ops endpoint_pipe_ops = {
 	.write = write,
 };
 
-void endpoint_init_socket(struct endpoint *endpoint, struct event_base *base, int fd,
-	bool connecting, endpoint_hook *hook, void *arg)
+void endpoint_init_socket(
+	struct endpoint *endpoint, struct event_base *base, int fd, endpoint_hook *hook, void *arg)
 {
 	endpoint_init(
 		endpoint, base, &endpoint_socket_ops, fd, &endpoint_socket_ops, fd, hook, arg);
-	if (connecting)
-		endpoint->state = ENDPOINT_CONNECTING;
 }
 
 void endpoint_init_pipes(struct endpoint *endpoint, struct event_base *base, int read_fd,

@@ -22,11 +22,10 @@ struct evbuffer;
 struct endpoint;
 
 enum endpoint_event {
-	ENDPOINT_CONNECTED, /* a connect in progress has succeeded */
-	ENDPOINT_READABLE,  /* endpoint_read() will give bytes, end of file or an error */
-	ENDPOINT_DRAINED,   /* the backlog is at or below the low mark */
-	ENDPOINT_SHUT,      /* the half-close asked for has been carried out */
-	ENDPOINT_FAILED,    /* connecting or writing failed, or waiting for events did */
+	ENDPOINT_READABLE, /* endpoint_read() will give bytes, end of file or an error */
+	ENDPOINT_DRAINED,  /* the backlog is at or below the low mark */
+	ENDPOINT_SHUT,     /* the half-close asked for has been carried out */
+	ENDPOINT_FAILED,   /* writing failed, or waiting for events did */
 };
 
 typedef void endpoint_hook(void *arg, struct endpoint *endpoint, enum endpoint_event event);
@@ -42,7 +41,6 @@ extern const struct endpoint_ops endpoint_socket_ops;
 extern const struct endpoint_ops endpoint_pipe_ops;
 
 enum endpoint_state {
-	ENDPOINT_CONNECTING,
 	ENDPOINT_OPEN,
 	ENDPOINT_SHUTTING, /* half-close once the backlog is written */
 	ENDPOINT_SHUTDOWN, /* nothing more can be written */
@@ -74,8 +72,8 @@ void endpoint_init(struct endpoint *endpoint, struct event_base *base,
 	int write_fd, endpoint_hook *hook, void *arg);
 
 /* Takes the connected or accepted, non-blocking socket fd. */
-void endpoint_init_socket(struct endpoint *endpoint, struct event_base *base, int fd,
-	bool connecting, endpoint_hook *hook, void *arg);
+void endpoint_init_socket(
+	struct endpoint *endpoint, struct event_base *base, int fd, endpoint_hook *hook, void *arg);
 
 /* Takes the pipe ends of a child: what we read its output from and write its input to. */
 void endpoint_init_pipes(struct endpoint *endpoint, struct event_base *base, int read_fd,

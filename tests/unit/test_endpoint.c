@@ -2,12 +2,10 @@
  * Endpoints over real sockets, pipes and files, driven one turn of the loop at a time. What the
  * other side wrote and read is compared byte for byte with a sequence that never repeats early.
  */
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,7 +26,7 @@ enum { BIG = 3 << 20, TOLD_MAX = 256, TURNS_MAX = 100000 };
 struct side {
 	struct event_base *base;
 	struct endpoint endpoint;
-	char told[TOLD_MAX]; /* events in order: C R D S F; R only when not reading on its own */
+	char told[TOLD_MAX]; /* events in order: R D S F; R only when not reading on its own */
 	size_t told_count;
 	bool reads;  /* reads at every event */
 	bool closes; /* closes at the first event */
@@ -99,7 +97,7 @@ static void side_hook(void *arg, struct endpoint *endpoint, enum endpoint_event 
 	}
 	if (endpoint != &side->endpoint || side->told_count >= TOLD_MAX - 1)
 		ck_abort(); /* an assertion that holds allocates */
-	side->told[side->told_count++] = "CRDSF"[event];
+	side->told[side->told_count++] = "RDSF"[event];
 	side->told[side->told_count] = '\0';
 	if (side->closes)
 		endpoint_close(endpoint);
@@ -129,7 +127,7 @@ static void side_open(struct side *side, enum kind kind)
 			0);
 		side->to_endpoint = pair[1];
 		side->from_endpoint = dup(pair[1]);
-		endpoint_init_socket(&side->endpoint, side->base, pair[0], false, side_hook, side);
+		endpoint_init_socket(&side->endpoint, side->base, pair[0], side_hook, side);
 	} else {
 		ck_assert_int_eq(pipe2(there, O_NONBLOCK | O_CLOEXEC), 0);
 		ck_assert_int_eq(pipe2(back, O_NONBLOCK | O_CLOEXEC), 0);
@@ -457,7 +455,7 @@ START_TEST(test_pause_before_start)
 	side.reads = true;
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	side.to_endpoint = pair[1];
-	endpoint_init_socket(&side.endpoint, side.base, pair[0], false, side_hook, &side);
+	endpoint_init_socket(&side.endpoint, side.base, pair[0], side_hook, &side);
 	if (_i == 0)
 		endpoint_pause(&side.endpoint);
 	other_write(&side, "x", 1);
@@ -532,74 +530,6 @@ START_TEST(test_stop_reading)
 	ck_assert_uint_eq(side.got_size, 0);
 	ck_assert_int_eq(endpoint_write(&side.endpoint, "y", 1), 0); /* the other way is open */
 	ck_assert_int_eq(other_read(&side, &byte, 1), 1);
-	side_close(&side);
-}
-END_TEST
-
-/* --- connecting --- */
-
-static int listener_open(struct sockaddr_in *name)
-{
-	socklen_t size = sizeof *name;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	*name = (struct sockaddr_in){
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)name, sizeof *name), 0);
-	ck_assert_int_eq(listen(fd, 1), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)name, &size), 0);
-	return fd;
-}
-
-static void side_connect(struct side *side, const struct sockaddr_in *name)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	ck_assert_int_eq(connect(fd, (const struct sockaddr *)name, sizeof *name), -1);
-	ck_assert_int_eq(errno, EINPROGRESS);
-	endpoint_init_socket(&side->endpoint, side->base, fd, true, side_hook, side);
-	endpoint_pause(&side->endpoint);
-	ck_assert_int_eq(endpoint_start(&side->endpoint), 0);
-	ck_assert_int_eq(side->endpoint.state, ENDPOINT_CONNECTING);
-}
-
-/* What is written meanwhile follows when the connection stands. */
-START_TEST(test_connect)
-{
-	struct sockaddr_in name;
-	int listener = listener_open(&name);
-	struct side side;
-	uint8_t bytes[8];
-
-	side_init(&side);
-	side_connect(&side, &name);
-	if (_i == 1) {
-		ck_assert_int_eq(endpoint_write(&side.endpoint, "early", 5), 0);
-		ck_assert_uint_eq(endpoint_backlog(&side.endpoint), 5);
-	}
-	side_is_told(&side, _i == 1 ? "CD" : "C");
-	ck_assert_int_eq(side.endpoint.state, ENDPOINT_OPEN);
-	side.from_endpoint = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-	ck_assert_int_ge(side.from_endpoint, 0);
-	ck_assert_int_eq(other_read(&side, bytes, sizeof bytes), _i == 1 ? 5 : -1);
-	ck_assert_int_eq(endpoint_write(&side.endpoint, "x", 1), 0);
-	ck_assert_int_eq(other_read(&side, bytes, sizeof bytes), 1);
-	close(listener);
-	side_close(&side);
-}
-END_TEST
-
-START_TEST(test_connect_refused)
-{
-	struct sockaddr_in name;
-	struct side side;
-
-	close(listener_open(&name));
-	side_init(&side);
-	side_connect(&side, &name);
-	side_is_told(&side, "F");
-	ck_assert_int_eq(side.endpoint.error, ECONNREFUSED);
-	ck_assert(!side.endpoint.is_ours);
 	side_close(&side);
 }
 END_TEST
@@ -1040,8 +970,7 @@ START_TEST(test_no_memory_to_read)
 			ck_assert_int_eq(
 				socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 			side.to_endpoint = pair[1];
-			endpoint_init_socket(
-				&side.endpoint, side.base, pair[0], false, side_hook, &side);
+			endpoint_init_socket(&side.endpoint, side.base, pair[0], side_hook, &side);
 			close(null_fd);
 		} else {
 			endpoint_init(&side.endpoint, side.base, &file_ops, null_fd, &file_ops,
@@ -1081,8 +1010,6 @@ int main(void)
 	tcase_add_loop_test(tc, test_has_left, 0, 2 * KINDS);
 	tcase_add_loop_test(tc, test_at_end, 0, KINDS);
 	tcase_add_loop_test(tc, test_stop_reading, 0, KINDS);
-	tcase_add_loop_test(tc, test_connect, 0, 2);
-	tcase_add_test(tc, test_connect_refused);
 	tcase_add_loop_test(tc, test_stdio, 0, STDIO_KINDS * STDIO_KINDS);
 	tcase_add_loop_test(tc, test_stdio_backlog, 0, 3);
 	tcase_add_loop_test(tc, test_stdio_shutdown, 0, STDIO_KINDS);
