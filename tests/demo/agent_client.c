@@ -1,8 +1,9 @@
 /*
  * The demo's client: starts the command given after `--` (an agent server, or a proxy that wraps
  * one), holds a short conversation with it over the command's stdin and stdout, and prints one line
- * per step. It records nothing; but it belongs to a program that is traced elsewhere, so the
- * requests of a conversation carry that program's W3C context in their `trace` member.
+ * per step. It is a program that is traced: each conversation is a span of its own, whose W3C
+ * context its requests carry in their `trace` member. With DEMO_REPORT, the base URL of a
+ * collector, these spans are reported there at the end.
  *
  * Every step is checked: anything unexpected ends the program with a message and status 1. The end
  * of the conversation is the end of the command's stdin; its exit status is then ours.
@@ -20,6 +21,7 @@
 #include <yajl/yajl_tree.h>
 
 #include "tests/demo/json.h"
+#include "tests/demo/report.h"
 
 enum { GIVE_UP_S = 30, THOUGHT_MS = 300 };
 
@@ -30,6 +32,7 @@ struct client {
 	unsigned last_id;
 	char *line; /* owned, grown by getline */
 	size_t line_size;
+	struct report report;
 };
 
 /* What one turn is told, and how it should end. */
@@ -38,12 +41,14 @@ struct conversation {
 	const char *text;
 	const char *status;
 	bool interrupted; /* by us, at the first delta */
+	const char *name; /* of our span */
 };
 
 static const struct conversation conversations[] = {
-	{"{\"cwd\":\"/project\"}", "Please run make", "completed", false},
-	{"{\"cwd\":\"/project\",\"ephemeral\":true}", "Write a story", "interrupted", true},
-	{"{\"cwd\":\"/project\"}", "Fail", "failed", false},
+	{"{\"cwd\":\"/project\"}", "Please run make", "completed", false, "ask for a build"},
+	{"{\"cwd\":\"/project\",\"ephemeral\":true}", "Write a story", "interrupted", true,
+		"ask for a story"},
+	{"{\"cwd\":\"/project\"}", "Fail", "failed", false, "ask too much"},
 };
 
 static void client_fail(const char *what, const char *detail)
@@ -178,16 +183,27 @@ static void client_call_and_forget(
 	yajl_tree_free(client_call(client, method, params, trace, NULL));
 }
 
-/* A context such as a tracing library would give: a new trace, the caller's span as the parent. */
-static void client_trace_new(char trace[128])
+/* Begins a span as a tracing library would: of a new trace, with the carrier for its requests. */
+static struct report_span client_span_begin(char trace[128])
 {
+	struct report_span span = {.start_unix_ns = report_now_ns()};
 	uint64_t random[3];
 
 	if (getrandom(random, sizeof random, 0) != sizeof random)
 		client_fail("no random numbers", "getrandom");
-	snprintf(trace, 128, "{\"traceparent\":\"00-%016llx%016llx-%016llx-01\"}",
-		(unsigned long long)random[0], (unsigned long long)random[1] | 1,
-		(unsigned long long)random[2] | 1);
+	snprintf(span.trace_id, sizeof span.trace_id, "%016" PRIx64 "%016" PRIx64, random[0],
+		random[1] | 1);
+	snprintf(span.span_id, sizeof span.span_id, "%016" PRIx64, random[2] | 1);
+	snprintf(trace, 128, "{\"traceparent\":\"00-%s-%s-01\"}", span.trace_id, span.span_id);
+	return span;
+}
+
+static void client_span_end(struct client *client, const struct report_span *span, const char *name)
+{
+	double ms = (double)(report_now_ns() - span->start_unix_ns) / 1e6;
+
+	report_end(&client->report, span, name);
+	printf("  %-18s %4.0f ms  our span %s: %s\n", "", ms, span->span_id, name);
 }
 
 static void client_turn_interrupt(
@@ -242,15 +258,16 @@ static void client_conversation(struct client *client, const struct conversation
 {
 	const char *path[] = {"result", "thread", "id", NULL};
 	char trace[128];
+	struct report_span span = client_span_begin(trace);
 	const char *thread_id;
 	yajl_val answer;
 
-	client_trace_new(trace);
 	answer = client_call(client, "thread/start", conversation->thread, trace, NULL);
 	thread_id = json_text_at(answer, path, NULL);
 	if (!thread_id)
 		client_fail("no thread id", client->line);
 	client_turn(client, thread_id, conversation, trace);
+	client_span_end(client, &span, conversation->name);
 	yajl_tree_free(answer);
 }
 
@@ -266,6 +283,16 @@ static void client_session(struct client *client)
 		client_conversation(client, &conversations[i]);
 	yajl_tree_free(client_call(client, "turn/start",
 		"{\"threadId\":\"no-such-thread\",\"input\":[]}", NULL, "thread not found"));
+}
+
+/* Our spans go where sidespan's go; if they do not get there, the traces lack their roots. */
+static void client_report(struct client *client)
+{
+	const char *endpoint = getenv("DEMO_REPORT");
+	const char *why = endpoint ? report_send(&client->report, endpoint) : NULL;
+
+	if (why)
+		fprintf(stderr, "agent_client: our spans did not get to %s: %s\n", endpoint, why);
 }
 
 /* Closes the command's stdin, waits for its end, returns its exit status. */
@@ -295,5 +322,6 @@ int main(int argc, char **argv)
 	alarm(GIVE_UP_S);
 	client_start(&client, argv + 2);
 	client_session(&client);
+	client_report(&client);
 	return client_finish(&client);
 }

@@ -40,10 +40,17 @@ echo
 if answers "$endpoint"; then
 	echo "A collector answers at $endpoint. The same conversation, sent there:"
 	echo
-	conversation --exporter otlp --otlp-endpoint "$endpoint"
+	DEMO_REPORT=${endpoint%/} conversation --exporter otlp --otlp-endpoint "$endpoint"
 	echo
 	echo "See it in Jaeger: http://localhost:16686, service $service."
 else
 	echo "No collector at $endpoint. To see the traces in Jaeger, start one and run this again:"
-	echo "  docker run --rm -p 16686:16686 -p 4318:4318 jaegertracing/jaeger:latest"
+	echo "  docker run --rm -p 16686:16686 -p 4318:4318 jaegertracing/jaeger:2.20.0"
 fi
+
+cat <<END
+
+Now yours:
+  $SIDESPAN -- codex app-server   # in place of "codex app-server"
+  $SIDESPAN --profile codex --listen ws://127.0.0.1:4501 --upstream ws://127.0.0.1:4500   # before one that listens
+END

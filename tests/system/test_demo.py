@@ -6,6 +6,7 @@ Needs the programs of tests/demo in DEMO_BIN (default build/release/tests/demo).
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 from lib.process import BINARY, ROOT
@@ -63,9 +64,30 @@ def test_demo(lab):
                  "turn failed: exceeded retry limit", "error: thread not found"):
         assert ran.stdout.count(part) == 2, ran.stdout
     assert "See it in Jaeger" in ran.stdout
+    assert ran.stdout.splitlines()[-3] == "Now yours:" and ran.stdout.count(f"  {BINARY} ") == 2
     assert ran.stderr.count("app_server.request turn/interrupt") == 1, ran.stderr
-    check_requests(collector.spans)
-    check_turns(collector.spans)
+    ours = [span for span in collector.spans if span.resource["service.name"] == "sidespan-demo"]
+    check_client(collector.spans, ran)
+    check_requests(ours)
+    check_turns(ours)
+
+
+def check_client(spans, ran):
+    """The client's own: one per conversation, around all of it, and no trace is without its root."""
+    client = [span for span in spans if span.resource["service.name"] == "demo-client"]
+    assert [span.name for span in client] == ["ask for a build", "ask for a story", "ask too much"]
+    known = {(span.trace_id, span.span_id) for span in spans}
+    assert all(span.parent_id is None or (span.trace_id, span.parent_id) in known for span in spans)
+    assert len({span.resource["host.name"] for span in spans}) == 1
+    for span in client:
+        assert span.kind == CLIENT and span.parent_id is None
+        assert f"our span {span.span_id}: {span.name}" in ran.stdout
+        below = [other for other in spans if other.trace_id == span.trace_id and other is not span]
+        assert len(below) >= 3
+        assert all(span.start <= other.start and other.end <= span.end for other in below)
+    # the first time, for the console: there the client's spans are the parents of the requests'
+    shown = re.findall(r"our span ([0-9a-f]{16})", ran.stdout)[:3]
+    assert list(dict.fromkeys(re.findall(r"\(parent ([0-9a-f]{16})\)", ran.stderr))) == shown
 
 
 def of_name(spans, name):
