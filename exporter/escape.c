@@ -32,6 +32,34 @@ static const struct escape_lead {
 	{0xf4, 0xf4, 0x80, 0x8f, 4},
 };
 
+/* Ranges in their order (Unicode 15.1); of the last one some are not assigned, but none is seen. */
+static const struct {
+	uint32_t first, last;
+} escape_hidden[] = {
+	{0x00, 0x1f},
+	{0x7f, 0x9f},
+	{0xad, 0xad},
+	{0x600, 0x605},
+	{0x61c, 0x61c},
+	{0x6dd, 0x6dd},
+	{0x70f, 0x70f},
+	{0x890, 0x891},
+	{0x8e2, 0x8e2},
+	{0x180e, 0x180e},
+	{0x200b, 0x200f},
+	{0x2028, 0x202e},
+	{0x2060, 0x206f},
+	{0xfeff, 0xfeff},
+	{0xfff9, 0xfffb},
+	{0x110bd, 0x110bd},
+	{0x110cd, 0x110cd},
+	{0x13430, 0x1343f},
+	{0x1bca0, 0x1bca3},
+	{0x1d173, 0x1d17a},
+	{0xe0000, 0xe0fff},
+	{ESCAPE_BROKEN, ESCAPE_BROKEN},
+};
+
 static const struct escape_lead *escape_lead_find(uint8_t first)
 {
 	size_t i;
@@ -42,25 +70,35 @@ static const struct escape_lead *escape_lead_find(uint8_t first)
 	return NULL;
 }
 
-/*
- * How many bytes the non-ASCII character at the start takes; when it is ill-formed, how many bytes
- * one replacement stands for.
- */
-static size_t escape_character_size(const char *bytes, size_t size, bool *valid)
+size_t escape_next(const char *bytes, size_t size, uint32_t *character)
 {
-	const struct escape_lead *lead = escape_lead_find((uint8_t)bytes[0]);
+	uint8_t first = (uint8_t)bytes[0];
+	const struct escape_lead *lead = first < 0x80 ? NULL : escape_lead_find(first);
+	uint32_t read;
 	size_t n;
 
-	*valid = false;
+	*character = first < 0x80 ? first : ESCAPE_BROKEN;
 	if (lead == NULL || size < 2)
 		return 1;
 	if ((uint8_t)bytes[1] < lead->second_min || (uint8_t)bytes[1] > lead->second_max)
 		return 1;
-	for (n = 2; n < lead->size; n++)
+	read = first & (0x7fu >> lead->size);
+	for (n = 1; n < lead->size; n++) {
 		if (n >= size || ((uint8_t)bytes[n] & 0xc0) != 0x80)
 			return n;
-	*valid = true;
+		read = read << 6 | ((uint8_t)bytes[n] & 0x3f);
+	}
+	*character = read;
 	return n;
+}
+
+bool escape_is_hidden(uint32_t character)
+{
+	size_t i;
+
+	for (i = 0; escape_hidden[i].last < character; i++)
+		;
+	return character >= escape_hidden[i].first;
 }
 
 /* Second character of the escape of an ASCII character; 0: it needs none. */
@@ -117,15 +155,12 @@ static char *escape_put_ascii(char *p, char byte)
 /* Writes what stands for the one character at the start; returns how many bytes that takes up. */
 static size_t escape_put_character(char **p, const char *bytes, size_t size)
 {
-	bool valid;
-	size_t taken;
+	uint32_t character;
+	size_t taken = escape_next(bytes, size, &character);
 
-	if ((uint8_t)bytes[0] < 0x80) {
+	if (character < 0x80)
 		*p = escape_put_ascii(*p, bytes[0]);
-		return 1;
-	}
-	taken = escape_character_size(bytes, size, &valid);
-	if (valid)
+	else if (character != ESCAPE_BROKEN)
 		*p = escape_put(*p, bytes, taken);
 	else
 		*p = escape_put(*p, escape_replacement, sizeof escape_replacement - 1);
@@ -152,36 +187,21 @@ void escape_append_slowly(struct text *text, const char *bytes, size_t size)
 	}
 }
 
-/* The bytes of one character and whether they may be shown as they are. */
-static size_t escape_shown_size(const char *bytes, size_t size, bool *shown)
-{
-	size_t taken;
-
-	if ((uint8_t)bytes[0] < 0x80) {
-		*shown = bytes[0] >= 0x20 && bytes[0] != 0x7f;
-		return 1;
-	}
-	taken = escape_character_size(bytes, size, shown);
-	if ((uint8_t)bytes[0] == 0xc2 && taken == 2 && (uint8_t)bytes[1] < 0xa0)
-		*shown = false; /* C1: some terminals obey these */
-	return taken;
-}
-
 void escape_append_shown(struct text *text, const char *bytes, size_t size, size_t characters_max)
 {
 	size_t taken, count = 0;
-	bool shown;
+	uint32_t character;
 
 	while (size > 0) {
 		if (count++ == characters_max) {
 			text_append(text, escape_ellipsis, sizeof escape_ellipsis - 1);
 			return;
 		}
-		taken = escape_shown_size(bytes, size, &shown);
-		if (shown)
-			text_append(text, bytes, taken);
-		else
+		taken = escape_next(bytes, size, &character);
+		if (escape_is_hidden(character))
 			text_append(text, escape_replacement, sizeof escape_replacement - 1);
+		else
+			text_append(text, bytes, taken);
 		bytes += taken;
 		size -= taken;
 	}

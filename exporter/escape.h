@@ -27,8 +27,23 @@ static inline void escape_append(struct text *text, const char *bytes, size_t si
 void escape_append_slowly(struct text *text, const char *bytes, size_t size);
 
 /*
- * Appends for a terminal or a log line: control characters (C0, DEL, C1) are replaced as well;
- * at most characters_max characters, then an ellipsis.
+ * The character at the start of size > 0 bytes: returns how many bytes it takes, *character is its
+ * code point. Where bytes are ill-formed *character is ESCAPE_BROKEN, and what is returned is what
+ * one replacement stands for.
+ */
+#define ESCAPE_BROKEN UINT32_MAX
+size_t escape_next(const char *bytes, size_t size, uint32_t *character);
+
+/*
+ * Whether a character is not seen itself but does something to what is around it: controls, such as
+ * those that begin a terminal's sequences, the marks that change the direction of text, those of no
+ * width, line separators, tags. That is Unicode's categories Cc, Cf, Zl and Zp.
+ */
+bool escape_is_hidden(uint32_t character);
+
+/*
+ * Appends for a terminal or a log line: what is hidden is replaced as well; at most characters_max
+ * characters, then an ellipsis.
  */
 void escape_append_shown(struct text *text, const char *bytes, size_t size, size_t characters_max);
 

@@ -1,12 +1,17 @@
 /*
- * A line of the log; see log_text.h. Nothing here allocates or fails. The time of a line is the
- * wall clock's when it is made, and used for nothing else.
+ * A line of the log; see log_text.h. Whatever got into its text, it is one line, and does nothing
+ * to a terminal: peers' texts come through log_escape(), but names of files and what a
+ * configuration says may have anything in them. Nothing here allocates or fails. The time of a line
+ * is the wall clock's when it is made, and used for nothing else.
  */
 #include "proxy/log_text.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include "exporter/escape.h"
 
 static const char *const log_text_names[] = {"error", "warn", "info", "debug"};
 
@@ -42,53 +47,51 @@ static void log_text_put_time(struct log_text_line *line)
 	log_text_put(line, text, size);
 }
 
-/* The size of the well-formed character of several bytes that is there; 0: there is none. */
-static size_t log_text_character(const unsigned char *bytes, size_t size)
-{
-	size_t count = bytes[0] < 0xc2   ? 0
-		       : bytes[0] < 0xe0 ? 2
-		       : bytes[0] < 0xf0 ? 3
-		       : bytes[0] < 0xf5 ? 4
-					 : 0;
-	size_t i;
-
-	if (count == 0 || count > size)
-		return 0;
-	for (i = 1; i < count; i++)
-		if ((bytes[i] & 0xc0) != 0x80)
-			return 0;
-	/* neither longer than need be, nor a surrogate, nor beyond Unicode */
-	if ((bytes[0] == 0xe0 && bytes[1] < 0xa0) || (bytes[0] == 0xed && bytes[1] > 0x9f) ||
-		(bytes[0] == 0xf0 && bytes[1] < 0x90) || (bytes[0] == 0xf4 && bytes[1] > 0x8f))
-		return 0;
-	return count;
-}
-
 /* The inside of a JSON string, cut before a character for which there is no room. */
 static void log_text_put_json(struct log_text_line *line, const char *bytes, size_t size)
 {
-	char escaped[8];
-	size_t count, i;
+	const char *text;
+	size_t taken, text_size;
+	uint32_t character;
+	char escaped[16];
 
-	for (i = 0; i < size; i += count) {
-		unsigned char byte = (unsigned char)bytes[i];
-		const char *text = bytes + i;
-		size_t text_size = 1;
-
-		count = 1;
-		if (byte == '"' || byte == '\\' || byte < 0x20) {
-			text_size = (size_t)snprintf(escaped, sizeof escaped,
-				byte < 0x20 ? "\\u%04x" : "\\%c", byte); /* fits */
-			text = escaped;
-		} else if (byte >= 0x80) {
-			count = log_text_character((const unsigned char *)bytes + i, size - i);
-			text_size = count > 0 ? count : strlen("\\ufffd");
-			text = count > 0 ? text : "\\ufffd";
-			count = count > 0 ? count : 1;
+	for (; size > 0; bytes += taken, size -= taken) {
+		taken = escape_next(bytes, size, &character);
+		text = escaped;
+		if (character == ESCAPE_BROKEN)
+			text_size = (size_t)snprintf(escaped, sizeof escaped, "\\ufffd");
+		else if (character == '"' || character == '\\')
+			text_size = (size_t)snprintf(escaped, sizeof escaped, "\\%c", bytes[0]);
+		else if (character > 0xffff && escape_is_hidden(character))
+			text_size = (size_t)snprintf(escaped, sizeof escaped, "\\u%04x\\u%04x",
+				0xd7c0 + (character >> 10), 0xdc00 + (character & 0x3ff));
+		else if (escape_is_hidden(character))
+			text_size = (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", character);
+		else {
+			text = bytes;
+			text_size = taken;
 		}
 		if (text_size > line->room - line->size)
 			return;
 		log_text_put(line, text, text_size);
+	}
+}
+
+/* For a terminal, cut likewise. */
+static void log_text_put_shown(struct log_text_line *line, const char *bytes, size_t size)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	uint32_t character;
+	size_t taken, text_size;
+	bool hidden;
+
+	for (; size > 0; bytes += taken, size -= taken) {
+		taken = escape_next(bytes, size, &character);
+		hidden = escape_is_hidden(character);
+		text_size = hidden ? sizeof replacement - 1 : taken;
+		if (text_size > line->room - line->size)
+			return;
+		log_text_put(line, hidden ? replacement : bytes, text_size);
 	}
 }
 
@@ -117,7 +120,7 @@ size_t log_text_make(char bytes[LOG_LINE_MAX], enum log_style style, enum log_le
 	LOG_TEXT_PUT(&line, "sidespan: ");
 	log_text_put(&line, name, strlen(name));
 	LOG_TEXT_PUT(&line, ": ");
-	log_text_put(&line, text, size);
+	log_text_put_shown(&line, text, size);
 	line.room += sizeof end;
 	LOG_TEXT_PUT(&line, "\n");
 	return line.size;

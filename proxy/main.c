@@ -19,6 +19,7 @@
 #endif
 
 #include "config/config.h"
+#include "exporter/escape.h"
 #include "exporter/exporter.h"
 #include "proxy/codec/codec.h"
 #include "proxy/endpoint/child.h"
@@ -242,6 +243,41 @@ static void main_warn(void *arg, const char *line)
 {
 	(void)arg;
 	log_line(LOG_WARN, "%s", line);
+}
+
+/* Prints lines for people: no name or value of a configuration does something to a terminal. */
+static void main_show(const char *lines, size_t size)
+{
+	struct text shown;
+	size_t line;
+
+	text_init(&shown, SIZE_MAX / 2);
+	for (; size > 0; lines += line + 1, size -= line + 1) {
+		line = strcspn(lines, "\n"); /* each has one */
+		escape_append_shown(&shown, lines, line, SIZE_MAX);
+		TEXT_APPEND(&shown, "\n");
+	}
+	(void)fwrite(shown.bytes, 1, shown.size, stdout); /* nobody is told that nobody reads */
+	text_done(&shown);
+}
+
+static enum config_outcome main_load(
+	struct program *program, int argc, char **argv, char **environment, char *error)
+{
+	enum config_outcome outcome = CONFIG_WRONG;
+	size_t said_size = 0;
+	char *said = NULL;
+	FILE *out = open_memstream(&said, &said_size);
+
+	(void)snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
+	if (out == NULL)
+		return CONFIG_WRONG;
+	outcome =
+		config_load(&program->config, argc, argv, environment, out, main_warn, NULL, error);
+	if (fclose(out) == 0 && outcome == CONFIG_DONE)
+		main_show(said, said_size);
+	free(said);
+	return outcome;
 }
 
 static int main_watch_signals(struct program *program)
@@ -502,8 +538,7 @@ int main(int argc, char **argv, char **environment)
 		return MAIN_EXIT_FAILURE; /* nobody could be told */
 	log_open();
 
-	switch (config_load(
-		&program.config, argc, argv, environment, stdout, main_warn, NULL, error)) {
+	switch (main_load(&program, argc, argv, environment, error)) {
 	case CONFIG_DONE:
 		return EXIT_SUCCESS;
 	case CONFIG_WRONG:

@@ -96,7 +96,7 @@ static void console_append_attribute(
 	struct text *text, const char *separator, const struct span_attribute *attribute)
 {
 	text_append(text, separator, 1);
-	text_append(text, attribute->key, strlen(attribute->key));
+	escape_append_shown(text, attribute->key, strlen(attribute->key), SIZE_MAX);
 	TEXT_APPEND(text, "=");
 	console_append_value(text, attribute);
 }

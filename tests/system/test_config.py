@@ -69,6 +69,19 @@ def test_check_tells_every_option_and_its_source(lab):
     assert told["child.grace"][1] == "built-in"
 
 
+@pytest.mark.parametrize("hidden", ["\x1b", "\x9b", "\u202e", "\u200b", "\u2028", "\ufeff",
+                                    "\U000e0061"])
+def test_nothing_said_does_something_to_a_terminal(lab, hidden):
+    status, text, lines = run(lab, "--check", "--", f"a{hidden}b")
+    assert status == 0 and lines == [] and hidden not in text
+    assert re.search("^command a[?\ufffd]b$", text, re.M)
+    if hidden > "\x9f":
+        told = check(lab, f"--service-name=a{hidden}b")
+        assert told["service.name"][0] == "a\ufffdb"
+    line = wrong(lab, f"--log-level=a{hidden}b", *LISTEN)
+    assert hidden not in line and re.search('"a[?\ufffd]b"', line), line
+
+
 def test_check_does_not_start_anything(lab):
     marker = lab.path()
     assert run(lab, "--check", "--", "touch", marker)[0] == 0

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import unicodedata
 
 import pytest
 
@@ -49,6 +50,28 @@ def recording(lab):
     with open(path, "w", encoding="utf-8") as file:
         file.write(CALL)
     return path
+
+
+def test_what_is_not_seen_is_shown(lab):
+    """All of Unicode, in methods: what a terminal would obey or hide stands as a replacement."""
+    everything = [chr(code) for code in range(0x110000) if not 0xd800 <= code < 0xe000]
+    pieces = ["".join(everything[at:at + 64]) for at in range(0, len(everything), 64)]
+    text = explained(lab, "-", text="".join(
+        line("c2s", json.dumps({"method": piece})) for piece in pieces))
+    lines = text.split("\n")[:len(pieces)]
+    assert len(lines) == len(pieces)
+    for piece, shown in zip(pieces, lines):
+        shown = shown.split("c2s  ", 1)[1]
+        assert len(shown) == len(piece), (piece, shown)
+        for character, seen in zip(piece, shown):
+            category = unicodedata.category(character)
+            if category in ("Cc", "Cf", "Zl", "Zp"):
+                assert seen == "\ufffd", hex(ord(character))
+            elif category == "Cn" or 0xe0000 <= ord(character) < 0xe1000:
+                # newer than this Python, perhaps; or in the block that never has anything to see
+                assert seen in (character, "\ufffd"), hex(ord(character))
+            else:
+                assert seen == character, hex(ord(character))
 
 
 def test_file_and_standard_input_are_the_same(lab, recording):

@@ -187,6 +187,33 @@ START_TEST(test_attributes)
 }
 END_TEST
 
+/* No text of a span does something to the terminal, a profile's names of attributes included. */
+START_TEST(test_nothing_hidden)
+{
+	static const struct span_attribute attribute = {.key = "k\xe2\x80\xaey",
+		.type = SPAN_VALUE_STRING,
+		.value = {.string = {"v\x1b\xc2\x9b", 4}}};
+	static const struct span_event event = {"e\xe2\x80\x8b", 1, &attribute, 1};
+	struct span span = span_from(&(struct brief){1, 1, 0, 1, 1, "n\xef\xbb\xbf"});
+	struct text records;
+
+	span.attributes = &attribute;
+	span.attribute_count = 1;
+	span.events = &event;
+	span.event_count = 1;
+	span.status = SPAN_STATUS_ERROR;
+	span.status_message = (struct span_text){"m\xe2\x80\xa8", 4};
+	text_init(&records, SIZE_MAX / 2);
+	console_append_span(&records, &span);
+#define FFFD "\xef\xbf\xbd"
+	trees_are(&records, 1, plain,
+		TRACE_1 "└─ n" FFFD "  1 ns  server  ERROR m" FFFD "  k" FFFD "y=v" FFFD FFFD "\n"
+			"      · e" FFFD "  after 0 ns  k" FFFD "y=v" FFFD FFFD "\n");
+#undef FFFD
+	text_done(&records);
+}
+END_TEST
+
 static const struct span_attribute retry = {
 	.key = "retry", .type = SPAN_VALUE_INT, .value = {.integer = 1}};
 
@@ -511,6 +538,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, test_trees, 0, sizeof tree_cases / sizeof *tree_cases);
 	tcase_add_test(tc, test_attributes);
+	tcase_add_test(tc, test_nothing_hidden);
 	tcase_add_test(tc, test_events_and_links);
 	tcase_add_test(tc, test_deep_chain);
 	tcase_add_loop_test(tc, test_width, 0, sizeof width_cases / sizeof *width_cases);

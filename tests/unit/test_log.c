@@ -181,6 +181,56 @@ static const char *stamp_skip(const char *text)
 	return text + i;
 }
 
+/* Whatever is in a line, it is one line, and whole characters of it. */
+START_TEST(test_plain_is_neutral)
+{
+	static const struct {
+		const char *text, *expected;
+	} rows[] = {
+		{"a\nb\r\x1b[2Jc\x7f", "a\xef\xbf\xbd"
+				       "b\xef\xbf\xbd\xef\xbf\xbd[2Jc\xef\xbf\xbd"},
+		{"\xc2\x9b"
+		 "31m",
+			"\xef\xbf\xbd"
+			"31m"},
+		{"\xe2\x80\xaegnp.exe", "\xef\xbf\xbdgnp.exe"},
+		{"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80",
+			"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80"},
+		{"\xff\xe2\x82z", "\xef\xbf\xbd\xef\xbf\xbdz"},
+	};
+	char text[1024], expected[1024];
+	int fd = stderr_pipe();
+
+	log_line(LOG_WARN, "%s", rows[_i].text);
+	stderr_read(fd, text, sizeof text);
+	snprintf(expected, sizeof expected, "sidespan: warn: %s\n", rows[_i].expected);
+	ck_assert_str_eq(text, expected);
+	close(fd);
+}
+END_TEST
+
+/* Cut before a character, or what stands for one, that has no room. */
+START_TEST(test_plain_long)
+{
+	static const char *const units[] = {"x", "\xe2\x82\xac", "\x1b"};
+	char text[2 * LOG_LINE_MAX], body[2 * LOG_LINE_MAX];
+	int fd = stderr_pipe();
+	size_t size, unit = _i == 0 ? 1 : 3, got, i;
+
+	for (size = LOG_LINE_MAX - 40; size < LOG_LINE_MAX + 10; size++) {
+		for (body[0] = '\0', i = 0; i + strlen(units[_i]) <= size; i += strlen(units[_i]))
+			memcpy(body + i, units[_i], strlen(units[_i]) + 1);
+		log_line(LOG_WARN, "%s", body);
+		got = stderr_read(fd, text, sizeof text);
+		ck_assert_uint_le(got, LOG_LINE_MAX);
+		ck_assert_uint_ge(got, LOG_LINE_MAX - 40);
+		ck_assert_uint_eq((got - strlen("sidespan: warn: \n")) % unit, 0);
+		ck_assert_str_eq(text + got - 1, "\n");
+	}
+	close(fd);
+}
+END_TEST
+
 START_TEST(test_stamped)
 {
 	char text[1024];
@@ -201,11 +251,12 @@ static const struct {
 	{"", ""},
 	{"\"quoted\" \\x1b", "\\\"quoted\\\" \\\\x1b"},
 	{"a\nb\tc\x01", "a\\u000ab\\u0009c\\u0001"},
-	{"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 \x7f",
-		"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 \x7f"},
+	{"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80", "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80"},
+	/* what does something to a terminal can be told, but not as it is */
+	{"\x7f\xc2\x9b\xe2\x80\xae\xf3\xa0\x81\xa1", "\\u007f\\u009b\\u202e\\udb40\\udc61"},
 	/* cut off, too long, a surrogate, beyond Unicode, a lone end */
 	{"\xc3", "\\ufffd"},
-	{"\xe2\x82", "\\ufffd\\ufffd"},
+	{"\xe2\x82", "\\ufffd"},
 	{"\xc0\xaf", "\\ufffd\\ufffd"},
 	{"\xe0\x80\x80", "\\ufffd\\ufffd\\ufffd"},
 	{"\xed\xa0\x80", "\\ufffd\\ufffd\\ufffd"},
@@ -597,6 +648,8 @@ int main(void)
 	tcase_add_test(tc, test_escape_room);
 	tcase_add_loop_test(tc, test_levels, LOG_ERROR, LOG_DEBUG + 1);
 	tcase_add_test(tc, test_long_line);
+	tcase_add_loop_test(tc, test_plain_is_neutral, 0, 5);
+	tcase_add_loop_test(tc, test_plain_long, 0, 3);
 	tcase_add_test(tc, test_stamped);
 	tcase_add_loop_test(tc, test_json, 0, sizeof json_rows / sizeof json_rows[0]);
 	tcase_add_loop_test(tc, test_json_long, 0, 4);

@@ -414,6 +414,11 @@ static const struct {
 		"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
 	{TEXT("\xc2\x9b"), "\xc2\x9b", FFFD}, /* CSI in eight bits */
 	{TEXT("\xc2\xa0"), "\xc2\xa0", "\xc2\xa0"},
+	/* direction, no width, a separator of lines, a tag; a system test has all of them */
+	{TEXT("\xe2\x80\xae\xd8\x9c"), "\xe2\x80\xae\xd8\x9c", FFFD FFFD},
+	{TEXT("a\xe2\x80\x8b\xef\xbb\xbf"), "a\xe2\x80\x8b\xef\xbb\xbf", "a" FFFD FFFD},
+	{TEXT("\xe2\x80\xa8"), "\xe2\x80\xa8", FFFD},
+	{TEXT("\xf3\xa0\x81\xa1"), "\xf3\xa0\x81\xa1", FFFD},
 	{TEXT("\xf4\x8f\xbf\xbf"), "\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf"},
 	/* ill-formed: lone continuation, overlong, surrogate, too high, cut short */
 	{TEXT("a\x80z"), "a" FFFD "z", "a" FFFD "z"},
