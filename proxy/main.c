@@ -22,6 +22,7 @@
 #include "exporter/escape.h"
 #include "exporter/exporter.h"
 #include "proxy/codec/codec.h"
+#include "proxy/codec/handshake.h"
 #include "proxy/endpoint/child.h"
 #include "proxy/endpoint/inherit.h"
 #include "proxy/explain/explain.h"
@@ -360,6 +361,9 @@ static int main_set_up(struct program *program, char *error, size_t error_size)
 	const struct config *config = program->config;
 
 	main_make_route(program);
+	if ((url_is_websocket(&config->listen_url) || url_is_websocket(&config->upstream_url)) &&
+		handshake_ready(error, error_size) != 0)
+		return -1;
 	if (main_make_telemetry(program, error, error_size) != 0)
 		return -1;
 	errno = ENOMEM; /* libevent does not say it */

@@ -1,12 +1,15 @@
 /*
- * The opening handshake of WebSocket, both ends of it. Looks at heads that were parsed before;
- * nothing is allocated, and only a head's fields are borrowed.
+ * The opening handshake of WebSocket, both ends of it. Looks at heads that were parsed before,
+ * whose fields are borrowed. SHA-1 is OpenSSL's, which allocates for each and may refuse: all that
+ * fails.
  */
 #include "proxy/codec/handshake.h"
 
 #include <assert.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proxy/codec/http.h"
@@ -66,7 +69,7 @@ enum handshake handshake_check(struct http_head *request)
 	return HANDSHAKE_OK;
 }
 
-void handshake_accept(char accept[HANDSHAKE_ACCEPT_SIZE], const char *key, size_t key_size)
+int handshake_accept(char accept[HANDSHAKE_ACCEPT_SIZE], const char *key, size_t key_size)
 {
 	struct http_text guid = HTTP_TEXT(HANDSHAKE_GUID);
 	uint8_t text[HANDSHAKE_KEY_SIZE + sizeof HANDSHAKE_GUID];
@@ -76,9 +79,26 @@ void handshake_accept(char accept[HANDSHAKE_ACCEPT_SIZE], const char *key, size_
 	assert(key_size == HANDSHAKE_KEY_SIZE);
 	memcpy(text, key, key_size);
 	memcpy(text + key_size, guid.bytes, guid.size);
-	SHA1(text, key_size + guid.size, digest);
+	if (SHA1(text, key_size + guid.size, digest) == NULL)
+		return -1;
 	(void)EVP_EncodeBlock(encoded, digest, sizeof digest); /* cannot fail: size is fixed */
 	memcpy(accept, encoded, HANDSHAKE_ACCEPT_SIZE);
+	return 0;
+}
+
+int handshake_ready(char *error, size_t error_size)
+{
+	char accept[HANDSHAKE_ACCEPT_SIZE], why[256];
+
+	if (handshake_accept(accept, "dGhlIHNhbXBsZSBub25jZQ==", HANDSHAKE_KEY_SIZE) == 0)
+		return 0;
+	ERR_error_string_n(ERR_get_error(), why, sizeof why);
+	(void)snprintf(error, error_size,
+		"WebSocket needs SHA-1, and OpenSSL has none: %s; is it configured for FIPS, "
+		"without "
+		"the provider for it?",
+		why); /* may be cut */
+	return -1;
 }
 
 void handshake_key(char key[HANDSHAKE_KEY_SIZE], const uint8_t random[16])
@@ -118,7 +138,8 @@ const char *handshake_check_reply(const struct http_head *reply, const char *key
 		return "Upgrade is not websocket";
 	if (!http_field_has_token(reply, "Connection", "upgrade"))
 		return "Connection field without upgrade";
-	handshake_accept(expected, key, key_size);
+	if (handshake_accept(expected, key, key_size) != 0)
+		return "out of memory";
 	if (http_field_count(reply, "Sec-WebSocket-Accept") != 1 ||
 		!http_text_is_exactly(accept->value, (struct http_text){expected, sizeof expected}))
 		return "wrong Sec-WebSocket-Accept";

@@ -19,8 +19,17 @@ enum handshake {
 
 enum handshake handshake_check(struct http_head *request);
 
-/* RFC 6455, 4.2.2 step 5.4. key_size is HANDSHAKE_KEY_SIZE. No terminator. */
-void handshake_accept(char accept[HANDSHAKE_ACCEPT_SIZE], const char *key, size_t key_size);
+/*
+ * Whether SHA-1 is to be had. To be asked once before the first handshake: what OpenSSL loads for
+ * it is then there, and only memory can be missing later. 0, or -1 with a text for who starts us.
+ */
+int handshake_ready(char *error, size_t error_size);
+
+/*
+ * RFC 6455, 4.2.2 step 5.4. key_size is HANDSHAKE_KEY_SIZE. No terminator. 0, or -1: out of memory,
+ * and accept has nothing.
+ */
+int handshake_accept(char accept[HANDSHAKE_ACCEPT_SIZE], const char *key, size_t key_size);
 /* Base64 of 16 random bytes. No terminator. */
 void handshake_key(char key[HANDSHAKE_KEY_SIZE], const uint8_t random[16]);
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import struct
 
 import pytest
@@ -462,3 +463,31 @@ def test_end_of_a_stream_before_a_websocket(lab):
     link.server.close()
     assert link.client.recv() == b"last"
     link.client.recv_end()
+
+
+FIPS_ONLY = """
+openssl_conf = all
+[all]
+alg_section = algorithms
+[algorithms]
+default_properties = fips=yes
+"""
+
+
+@pytest.mark.parametrize("listen, upstream", [("ws", "tcp"), ("ws+unix", "ws+unix"), ("tcp", "ws")])
+def test_no_sha_1(lab, listen, upstream):
+    """OpenSSL configured so that handshakes cannot be answered: told at the start, not in one."""
+    env = {"OPENSSL_CONF": lab.write("openssl.cnf", FIPS_ONLY)}
+    program = lab.sidespan("--listen=" + lab.listen_url(listen),
+                           "--upstream=" + lab.backend(upstream).url, env=env)
+    assert program.wait() == 1
+    line, = program.log("error")
+    assert re.fullmatch(r"WebSocket needs SHA-1, and OpenSSL has none: error:.*unsupported.*FIPS.*",
+                        line)
+    assert not any("listening on" in text for text in program.lines)
+
+
+def test_no_sha_1_needed(lab):
+    env = {"OPENSSL_CONF": lab.write("openssl.cnf", FIPS_ONLY)}
+    link = lab.link("tcp", "unix", env=env)
+    assert link.call({"id": 1, "method": "a"}, {"id": 1, "result": 1})
