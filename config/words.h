@@ -22,6 +22,10 @@
 	WORD(CONFIG_LIFECYCLE_OFF, "off")                                                          \
 	WORD(CONFIG_LIFECYCLE_ON, "on")
 
+#define FLAGS_WORDS(WORD)                                                                          \
+	WORD(CONFIG_FLAGS_LEVEL_1, "01")                                                           \
+	WORD(CONFIG_FLAGS_LEVEL_2, "03")
+
 #define DISPATCH_WORDS(WORD)                                                                       \
 	WORD(CONFIG_DISPATCH_ALL, "all")                                                           \
 	WORD(CONFIG_DISPATCH_TURNS, "turns")                                                       \

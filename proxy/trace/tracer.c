@@ -24,8 +24,7 @@
 #include "proxy/trace/requests/request_span.h"
 #include "w3c/ids.h"
 
-#define TRACER_CLOCK_JUMP_NS   100000000ull
-#define TRACER_FLAGS_FORWARDED TRACE_FLAG_SAMPLED /* servers refuse the bits of Level 2 */
+#define TRACER_CLOCK_JUMP_NS 100000000ull
 
 struct tracer {
 	struct pointers *pointers; /* owned */
@@ -40,6 +39,7 @@ struct tracer {
 	struct follow_setup setup;
 	bool follows;              /* the rules of a lifecycle */
 	struct follower *follower; /* owned; of the backend that connections share, or NULL */
+	uint8_t flags_forwarded;   /* the others are left out of carriers */
 	size_t inflight_max;
 	uint64_t inflight_max_age_ns;
 	uint64_t wall_offset_ns; /* unix time = monotonic time + this */
@@ -75,7 +75,7 @@ static size_t tracer_format(struct tracer *tracer, const struct traceparent *tra
 	};
 
 	*text = tracer->carrier;
-	return carrier_format(tracer->carrier, &context, TRACER_FLAGS_FORWARDED);
+	return carrier_format(tracer->carrier, &context, tracer->flags_forwarded);
 }
 
 /* What the rules say about the messages of that method. */
@@ -554,6 +554,9 @@ static void tracer_take_settings(
 	tracer->request_spans.attributes = &tracer->attribute_settings;
 	request_span_take_name(&tracer->request_spans, config->span_name);
 	sampler_init(&tracer->sampler, (enum config_sampler)config->sampler, config->sampler_arg);
+	tracer->flags_forwarded = config->propagation_flags == CONFIG_FLAGS_LEVEL_2
+					  ? TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM
+					  : TRACE_FLAG_SAMPLED;
 	tracer->inflight_max = (size_t)config->inflight_max;
 	tracer->inflight_max_age_ns = (uint64_t)config->inflight_max_age_ms * 1000000;
 }

@@ -154,6 +154,8 @@ void exporter_submit(struct exporter *exporter, const struct span *span)
 	kept->end_unix_ns = span->end_unix_ns;
 }
 
+#define COUNT(rows) ((int)(sizeof(rows) / sizeof(rows)[0]))
+
 /* --- a connection under test --- */
 
 struct setup {
@@ -452,7 +454,6 @@ static void carrier_is(const char *carrier, const struct kept *span, const char 
 	struct traceparent sent = span->context;
 	char traceparent[TRACEPARENT_SIZE], expected[CARRIER_TEXT_MAX];
 
-	sent.flags &= TRACE_FLAG_SAMPLED;
 	traceparent_format(traceparent, &sent);
 	snprintf(expected, sizeof expected, "{\"traceparent\":\"%.*s\"%s%s%s}", TRACEPARENT_SIZE,
 		traceparent, *state != '\0' ? ",\"tracestate\":\"" : "", state,
@@ -565,44 +566,57 @@ static const struct {
 	const char *sampler;
 	const char *flags; /* of the parent; NULL: no parent */
 	int kept;          /* flags of the span; -1: not recorded */
-	const char *sent;
+	int sent;          /* flags in the carrier, but for those that the server would refuse */
 } flag_rows[] = {
-	{"--sampler=parentbased_always_on", NULL, 3, "-01\"}"},
-	{"--sampler=parentbased_always_on", "00", -1, "-00\"}"},
-	{"--sampler=parentbased_always_on", "01", 1, "-01\"}"},
-	{"--sampler=parentbased_always_on", "02", -1, "-00\"}"},
-	{"--sampler=parentbased_always_on", "03", 3, "-01\"}"},
-	{"--sampler=parentbased_always_on", "ff", 3, "-01\"}"},
-	{"--sampler=parentbased_always_on", "fe", -1, "-00\"}"},
-	{"--sampler=parentbased_always_off", NULL, -1, "-00\"}"},
-	{"--sampler=parentbased_always_off", "01", 1, "-01\"}"},
-	{"--sampler=always_on", "00", 1, "-01\"}"},
-	{"--sampler=always_on", "02", 3, "-01\"}"},
-	{"--sampler=always_off", "01", -1, "-00\"}"},
-	{"--sampler=always_off", NULL, -1, "-00\"}"},
+	{"--sampler=parentbased_always_on", NULL, 3, 3},
+	{"--sampler=parentbased_always_on", "00", -1, 0},
+	{"--sampler=parentbased_always_on", "01", 1, 1},
+	{"--sampler=parentbased_always_on", "02", -1, 2},
+	{"--sampler=parentbased_always_on", "03", 3, 3},
+	{"--sampler=parentbased_always_on", "ff", 3, 3},
+	{"--sampler=parentbased_always_on", "fe", -1, 2},
+	{"--sampler=parentbased_always_off", NULL, -1, 2},
+	{"--sampler=parentbased_always_off", "01", 1, 1},
+	{"--sampler=always_on", "00", 1, 1},
+	{"--sampler=always_on", "02", 3, 3},
+	{"--sampler=always_off", "01", -1, 0},
+	{"--sampler=always_off", NULL, -1, 2},
+};
+
+/* Who takes which flags. */
+static const struct {
+	const char *flag;
+	int mask;
+} flag_masks[] = {
+	{"--profile=generic", 3},
+	{"--profile=codex", 1},
+	{"--propagation-flags=01", 1},
+	{"--propagation-flags=03", 3},
 };
 
 /* The context is passed on whether or not there will be a span. */
 START_TEST(test_flags)
 {
-	const char *flags[] = {flag_rows[_i].sampler, NULL};
+	size_t row = (size_t)_i / COUNT(flag_masks), mask = (size_t)_i % COUNT(flag_masks);
+	const char *flags[] = {flag_rows[row].sampler, flag_masks[mask].flag, NULL};
 	struct setup setup;
-	char message[256];
+	char message[256], sent[8];
 
 	setup_open(&setup, flags, NULL, NULL);
 	snprintf(message, sizeof message,
 		CARRIER("{\"traceparent\":\"00-" TRACE "-" PARENT "-%s\"}"),
-		flag_rows[_i].flags != NULL ? flag_rows[_i].flags : "");
-	setup_client(&setup, flag_rows[_i].flags != NULL ? message : request_1);
+		flag_rows[row].flags != NULL ? flag_rows[row].flags : "");
+	setup_client(&setup, flag_rows[row].flags != NULL ? message : request_1);
 	setup_backend(&setup, reply_1);
-	if (flag_rows[_i].flags != NULL)
+	if (flag_rows[row].flags != NULL)
 		text_has(setup.carrier, TRACE);
-	text_has(setup.carrier, flag_rows[_i].sent);
+	snprintf(sent, sizeof sent, "-%02x\"}", flag_rows[row].sent & flag_masks[mask].mask);
+	text_has(setup.carrier, sent);
 	ck_assert_uint_eq(setup_counters(&setup)->requests, 1);
 	ck_assert_uint_eq(setup_counters(&setup)->replies_unmatched, 0);
-	ck_assert_uint_eq(setup.exporter.count, flag_rows[_i].kept >= 0);
-	if (flag_rows[_i].kept >= 0)
-		ck_assert_int_eq(setup_span(&setup)->context.flags, flag_rows[_i].kept);
+	ck_assert_uint_eq(setup.exporter.count, flag_rows[row].kept >= 0);
+	if (flag_rows[row].kept >= 0)
+		ck_assert_int_eq(setup_span(&setup)->context.flags, flag_rows[row].kept);
 	setup_close(&setup);
 }
 END_TEST
@@ -1556,8 +1570,6 @@ START_TEST(test_bad_profile)
 }
 END_TEST
 
-#define COUNT(rows) ((int)(sizeof(rows) / sizeof(rows)[0]))
-
 int main(void)
 {
 	TCase *tc = tcase_create("tracer");
@@ -1570,7 +1582,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_long_tracestate, 0, 2);
 	tcase_add_test(tc, test_no_extract);
 	tcase_add_loop_test(tc, test_carrier_name, 0, 4);
-	tcase_add_loop_test(tc, test_flags, 0, COUNT(flag_rows));
+	tcase_add_loop_test(tc, test_flags, 0, COUNT(flag_rows) * COUNT(flag_masks));
 	tcase_add_test(tc, test_no_exporter);
 	tcase_add_loop_test(tc, test_ends, 0, COUNT(end_rows));
 	tcase_add_loop_test(tc, test_replies, 0, COUNT(reply_rows));
