@@ -36,7 +36,8 @@ struct exporter_header {
 
 struct exporter_config {
 	enum exporter_target target;
-	const char *endpoint; /* full URL, as it is posted to */
+	const char *endpoint;       /* full URL, as it is posted to */
+	const char *endpoint_shown; /* the same for people: without what may be secret */
 	const struct exporter_header *headers;
 	size_t header_count;
 	int64_t timeout_ms; /* one batch, retries included; 0: no limit */

@@ -28,33 +28,14 @@ static const struct {
 		"dropped, the oldest first, waiting for the collector"},
 };
 
-void report_clean_url(char *clean, size_t clean_size, const char *url)
-{
-	const char *authority = strstr(url, "://");
-	size_t scheme_size, authority_size, path_size, i;
-
-	authority = authority == NULL ? url : authority + 3;
-	scheme_size = (size_t)(authority - url);
-	authority_size = strcspn(authority, "/?#");
-	path_size = strcspn(authority + authority_size, "?#");
-	for (i = authority_size; i > 0; i--) {
-		if (authority[i - 1] != '@')
-			continue;
-		authority += i;
-		authority_size -= i;
-		break;
-	}
-	(void)snprintf(clean, clean_size, "%.*s%.*s", (int)scheme_size, url,
-		(int)(authority_size + path_size), authority); /* may be cut */
-}
-
 void report_init(struct report *report, const struct exporter_config *config)
 {
 	*report = (struct report){.line = config->report, .arg = config->report_arg};
 	if (config->target == EXPORTER_CONSOLE)
 		(void)snprintf(report->target, sizeof report->target, "console"); /* fits */
-	else if (config->endpoint != NULL)
-		report_clean_url(report->target, sizeof report->target, config->endpoint);
+	else if (config->endpoint_shown != NULL)
+		(void)snprintf(report->target, sizeof report->target, "%s",
+			config->endpoint_shown); /* may be cut */
 }
 
 static void report_line(struct report *report, enum exporter_level level, const char *line)

@@ -27,7 +27,7 @@ enum report_kind {
 struct report {
 	void (*line)(void *arg, enum exporter_level level, const char *line); /* or NULL */
 	void *arg;
-	char target[REPORT_TARGET_SIZE]; /* the endpoint without what may be secret */
+	char target[REPORT_TARGET_SIZE]; /* the endpoint as it is shown */
 	bool down, told_up;
 	int64_t down_next_ms; /* no other line about going down before */
 	struct {
@@ -45,8 +45,5 @@ void report_up(struct report *report, bool wholly);
 
 void report_loss(struct report *report, enum report_kind kind, int64_t now_ms, uint64_t spans,
 	const char *why);
-
-/* Copies url without user, password, query and fragment. */
-void report_clean_url(char *clean, size_t clean_size, const char *url);
 
 #endif

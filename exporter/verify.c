@@ -1,6 +1,6 @@
 /*
  * Whether an exporter can be made of a configuration: what can be known before the first request.
- * Secrets, such as a header's value or the user part of a URL, are in no error text.
+ * Secrets, such as a header's value or what is not shown of a URL, are in no error text.
  */
 #include "exporter/verify.h"
 
@@ -12,18 +12,14 @@
 #include <unistd.h>
 
 #include "exporter/exporter.h"
-#include "exporter/report.h"
 
 static int verify_endpoint(const struct exporter_config *config, char *error, size_t size)
 {
-	char clean[REPORT_TARGET_SIZE];
-
 	if (config->endpoint != NULL && (strncasecmp(config->endpoint, "http://", 7) == 0 ||
 						strncasecmp(config->endpoint, "https://", 8) == 0))
 		return 0;
-	report_clean_url(clean, sizeof clean, config->endpoint != NULL ? config->endpoint : "");
 	(void)snprintf(error, size, "endpoint \"%s\": must start with http:// or https://",
-		clean); /* may be cut */
+		config->endpoint_shown != NULL ? config->endpoint_shown : ""); /* may be cut */
 	return -1;
 }
 

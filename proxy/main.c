@@ -59,9 +59,10 @@ struct program {
 	struct listener *listener; /* owned; NULL when wrapping */
 	struct session_route route;
 	char upstream_host[URL_HOST_MAX + 16];
-	struct event *on_signal[MAIN_SIGNALS]; /* owned */
-	struct event *drain;                   /* owned; the deadline after a stop signal */
-	struct event *seal;                    /* owned; the longest wait of a finished span */
+	char upstream_shown[URL_HOST_MAX + 64]; /* may be cut */
+	struct event *on_signal[MAIN_SIGNALS];  /* owned */
+	struct event *drain;                    /* owned; the deadline after a stop signal */
+	struct event *seal;                     /* owned; the longest wait of a finished span */
 	bool started;
 	bool stopping;
 	int status; /* what we exit with */
@@ -95,7 +96,9 @@ static void main_name_upstream(struct program *program)
 	const struct url *url = &program->config->upstream_url;
 	struct session_route *route = &program->route;
 
-	route->upstream = program->config->upstream;
+	url_show(
+		program->upstream_shown, sizeof program->upstream_shown, program->config->upstream);
+	route->upstream = program->upstream_shown;
 	route->upstream_path = url->scheme == URL_WS && url->path[0] != '\0' ? url->path : "/";
 	if (url->scheme == URL_WS)
 		(void)snprintf(program->upstream_host, sizeof program->upstream_host,

@@ -12,7 +12,6 @@
 
 #include "config/config.h"
 #include "exporter/exporter.h"
-#include "exporter/report.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/trace/follow/emit.h"
@@ -23,6 +22,7 @@
 #define TELEMETRY_USER_AGENT "sidespan/" SIDESPAN_VERSION " OTel-OTLP-Exporter-C/" SIDESPAN_VERSION
 
 #define TELEMETRY_RESOURCE_OWN 8
+#define TELEMETRY_URL_SIZE     256 /* of one that is shown, and may be cut */
 #define TELEMETRY_COLUMNS_MAX  10000
 
 #define TELEMETRY_TREES_BYTES_MAX ((size_t)1 << 30) /* of the spans that are shown at once */
@@ -173,12 +173,16 @@ static int64_t telemetry_rest_after(const struct config *config)
 	return config->batch_delay_ms < 500 ? 1000 : 2 * config->batch_delay_ms;
 }
 
-static void telemetry_settings(struct exporter_config *settings, const struct config *config)
+/* shown is borrowed for as long as the settings are. */
+static void telemetry_settings(struct exporter_config *settings, const struct config *config,
+	char shown[TELEMETRY_URL_SIZE])
 {
+	url_show(shown, TELEMETRY_URL_SIZE, config_otlp_url(config));
 	*settings = (struct exporter_config){
 		.target = config->exporter == CONFIG_EXPORTER_CONSOLE ? EXPORTER_CONSOLE
 								      : EXPORTER_OTLP,
 		.endpoint = config_otlp_url(config),
+		.endpoint_shown = shown,
 		.timeout_ms = telemetry_timeout(config),
 		.gzip = config->otlp_compression == CONFIG_COMPRESSION_GZIP,
 		.certificate = config->otlp_certificate,
@@ -214,7 +218,7 @@ struct exporter *telemetry_exporter_new(const struct config *config, char *error
 	struct telemetry_resource resource = {.list = NULL};
 	struct exporter_config settings;
 	struct exporter *exporter = NULL;
-	char instance_id[37], host_name[TELEMETRY_HOST_SIZE];
+	char instance_id[37], host_name[TELEMETRY_HOST_SIZE], shown[TELEMETRY_URL_SIZE];
 	size_t i;
 
 	telemetry_instance_id(instance_id);
@@ -228,7 +232,7 @@ struct exporter *telemetry_exporter_new(const struct config *config, char *error
 		headers[i].name = extra->pairs[i].name;
 		headers[i].value = extra->pairs[i].value;
 	}
-	telemetry_settings(&settings, config);
+	telemetry_settings(&settings, config, shown);
 	settings.headers = headers;
 	settings.header_count = extra->count;
 	settings.resource = resource.list;
@@ -314,7 +318,7 @@ static void telemetry_target(const struct config *config, char *text, size_t siz
 		(void)snprintf(text, size, "spans to standard error");
 	else {
 		(void)snprintf(text, size, "spans to ");
-		report_clean_url(text + strlen(text), size - strlen(text), config_otlp_url(config));
+		url_show(text + strlen(text), size - strlen(text), config_otlp_url(config));
 	}
 }
 
@@ -331,13 +335,16 @@ static const char *telemetry_choice(const struct config *config)
 
 void telemetry_introduce(const struct config *config, const char *listening)
 {
-	char target[REPORT_TARGET_SIZE + 32];
+	char target[TELEMETRY_URL_SIZE + 32], server[TELEMETRY_URL_SIZE];
 
 	telemetry_target(config, target, sizeof target);
+	if (config->command != NULL)
+		(void)snprintf(server, sizeof server, "%s", config->command[0]); /* may be cut */
+	else
+		url_show(server, sizeof server, config->upstream);
 	log_line(LOG_INFO, "version " SIDESPAN_VERSION ", profile %s%s, service %s, %s, %s %s%s%s",
 		config->profile->name, telemetry_choice(config), config->service_name, target,
-		config->command != NULL ? "command" : "upstream",
-		config->command != NULL ? config->command[0] : config->upstream,
+		config->command != NULL ? "command" : "upstream", server,
 		listening != NULL ? ", listening on " : "", listening != NULL ? listening : "");
 }
 

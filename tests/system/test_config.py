@@ -103,6 +103,16 @@ def test_secrets_are_not_printed(lab, where):
     assert "otlp.headers" in text
 
 
+def test_query_of_a_url_is_not_logged(lab):
+    """It may be a token: of the collector that is not there, of the server that is not."""
+    program = lab.sidespan("--connect-timeout=10ms", "--upstream=ws://127.0.0.1:1/x?k=hunter2",
+                           "--otlp-endpoint=http://127.0.0.1:1/x?k=hunter2", "--exporter=otlp")
+    assert program.wait() == 1
+    text = "\n".join(program.lines)
+    assert "hunter2" not in text and "spans to http://127.0.0.1:1/x/v1/traces?***" in text
+    assert "cannot reach ws://127.0.0.1:1/x?***: " in text
+
+
 def test_secrets_are_not_taken_as_flags(lab):
     line = wrong(lab, "--otlp-headers=api-key=hunter2", *LISTEN)
     assert "hunter2" not in line and "OTLP_HEADERS" in line
