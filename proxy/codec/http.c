@@ -394,7 +394,47 @@ bool http_field_has_exactly(const struct http_head *head, const char *name, stru
 	return false;
 }
 
-/* ---- writing ---- */
+/* ---- targets ---- */
+
+void http_target_split(struct http_text target, struct http_text *authority, struct http_text *path)
+{
+	size_t at = 0, end;
+
+	*authority = (struct http_text){target.bytes, 0};
+	*path = target;
+	while (at < target.size &&
+		(http_is_alphanumeric(target.bytes[at]) || strchr("+-.", target.bytes[at]) != NULL))
+		at++;
+	if (at == 0 || target.size - at < 3 || memcmp(target.bytes + at, "://", 3) != 0)
+		return;
+	at += 3;
+	for (end = at; end < target.size && strchr("/?#", target.bytes[end]) == NULL; end++)
+		;
+	*authority = (struct http_text){target.bytes + at, end - at};
+	*path = (struct http_text){target.bytes + end, target.size - end};
+}
+
+/* ---- passing on ---- */
+
+/* Between two neighbours (RFC 9110, 7.6.1), as is what Connection names. */
+static const char *const http_hop_by_hop[] = {
+	"Connection",
+	"Keep-Alive",
+	"Proxy-Authenticate",
+	"Proxy-Authorization",
+	"Proxy-Connection",
+	"TE",
+	"Upgrade",
+	NULL,
+};
+
+/* Without these a message would be another one: Connection may not name them. */
+static const char *const http_end_to_end[] = {
+	"Content-Length",
+	"Host",
+	"Transfer-Encoding",
+	NULL,
+};
 
 static bool http_name_listed(struct http_text name, const char *const *list)
 {
@@ -402,6 +442,21 @@ static bool http_name_listed(struct http_text name, const char *const *list)
 		if (http_text_is(name, (struct http_text){*list, strlen(*list)}))
 			return true;
 	return false;
+}
+
+const char *http_connection_check(const struct http_head *head)
+{
+	struct http_cursor at = {0};
+	struct http_text option;
+	size_t count = 0;
+
+	while (http_list_next(head, "Connection", &at, &option)) {
+		if (++count > HTTP_OPTIONS_MAX)
+			return "too many connection options";
+		if (http_name_listed(option, http_end_to_end))
+			return "Connection names a field that is not its own";
+	}
+	return NULL;
 }
 
 /* Appends part at text + *used, or marks *used as overrun (size + 1). */
@@ -413,6 +468,31 @@ static void http_append(char *text, size_t size, size_t *used, struct http_text 
 	}
 	memcpy(text + *used, part.bytes, part.size);
 	*used += part.size;
+}
+
+size_t http_head_forward(char *text, size_t size, const struct http_head *head,
+	const char *const *drop, const char *add)
+{
+	struct http_text options[HTTP_OPTIONS_MAX], name;
+	struct http_cursor at = {0};
+	size_t option_count = 0, used = 0, i, j;
+
+	while (http_list_next(head, "Connection", &at, &name)) {
+		assert(option_count < HTTP_OPTIONS_MAX); /* http_connection_check() */
+		options[option_count++] = name;
+	}
+	http_append(text, size, &used, head->start_line);
+	for (i = 0; i < head->field_count; i++) {
+		name = head->fields[i].name;
+		for (j = 0; j < option_count && !http_text_is(name, options[j]); j++)
+			;
+		if (j == option_count && !http_name_listed(name, http_hop_by_hop) &&
+			!http_name_listed(name, drop))
+			http_append(text, size, &used, head->fields[i].line);
+	}
+	http_append(text, size, &used, (struct http_text){add, strlen(add)});
+	http_append(text, size, &used, HTTP_TEXT("\r\n"));
+	return used <= size ? used : 0;
 }
 
 size_t http_head_copy(char *text, size_t size, const struct http_head *head,

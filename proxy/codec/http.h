@@ -87,6 +87,31 @@ bool http_text_is(struct http_text text, struct http_text other);
 bool http_text_is_exactly(struct http_text text, struct http_text other);
 
 /*
+ * The parts of a request target (RFC 9112, 3.2): of "http://HOST:PORT/PATH" authority and path, of
+ * any other form the whole of it as path. Path has the query, too.
+ */
+void http_target_split(
+	struct http_text target, struct http_text *authority, struct http_text *path);
+
+#define HTTP_OPTIONS_MAX 32 /* names in the Connection fields of one head */
+
+/*
+ * Whether the head may be passed on: NULL, or what is wrong with Connection as a static text. It
+ * must not take away what says where the message ends and for whom it is.
+ */
+const char *http_connection_check(const struct http_head *head);
+
+/*
+ * Copies a head that passed that check to text (size bytes of room), without what is between
+ * neighbours: Connection, the fields that it names, Keep-Alive, Upgrade, TE, Proxy-*; without the
+ * fields whose names are in drop (a NULL-terminated list, case-insensitive); then the lines of add
+ * (may be "", each with CRLF) and the blank line. Everything kept is kept byte for byte. Returns
+ * the bytes written, at most head->size + strlen(add) + 2, or 0 when they do not fit.
+ */
+size_t http_head_forward(char *text, size_t size, const struct http_head *head,
+	const char *const *drop, const char *add);
+
+/*
  * Copies a head to text (size bytes of room) without the fields whose names are in drop (a
  * NULL-terminated list, case-insensitive), then the lines of add (may be "", each with CRLF), then
  * the blank line. Everything kept is kept byte for byte. Returns the bytes written, or 0 when they
