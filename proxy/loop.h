@@ -31,6 +31,8 @@ struct loop_counters {
 	uint64_t sessions;         /* opened */
 	uint64_t sessions_refused; /* no memory, or no backend */
 	uint64_t sessions_failed;  /* by an error of our own */
+	uint64_t exchanges;        /* of HTTP that is no WebSocket */
+	uint64_t interims_refused; /* answers with more interim ones before them than allowed */
 	uint64_t framing_errors;
 	uint64_t messages_not_json;
 	uint64_t messages_too_deep;

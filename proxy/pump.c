@@ -61,7 +61,7 @@ void pump_drained(struct pump *pump)
 	if (!pump->throttled)
 		return;
 	pump->throttled = false;
-	if (pump->state == PUMP_FLOWING || pump->state == PUMP_RAW)
+	if (pump->state == PUMP_FLOWING)
 		endpoint_resume(pump->from);
 }
 
@@ -435,18 +435,6 @@ static enum codec_result pump_decode(
 	return CODEC_MORE; /* nothing may follow a close frame */
 }
 
-static void pump_take_raw(struct pump *pump, const uint8_t *bytes, size_t size)
-{
-	if (size > pump->raw_left)
-		size = (size_t)pump->raw_left;
-	if (pump->raw_left != UINT64_MAX)
-		pump->raw_left -= size;
-	pump->write_failed = endpoint_write(pump->to, bytes, size) != 0;
-	pump_wrote(pump);
-	if (pump->raw_left == 0 && !pump->write_failed)
-		session_finish(pump->session, SESSION_ENDED);
-}
-
 /*
  * A close frame came from a WebSocket whose counterpart knows only ends of files. A backend that
  * has closed (and was answered) takes no more either.
@@ -465,10 +453,6 @@ void pump_take(struct pump *pump, uint8_t *bytes, size_t size)
 	struct sink sink = pump_sink(pump, loop->write_bytes, LOOP_WRITE_SIZE);
 	enum codec_result result;
 
-	if (pump->state == PUMP_RAW) {
-		pump_take_raw(pump, bytes, size);
-		return;
-	}
 	result = pump_decode(pump, &sink, bytes, size);
 	pump_flush(&sink, pump);
 	pump_wrote(pump);
@@ -586,12 +570,6 @@ void pump_open(struct pump *pump, const struct codec_ops *from, const struct cod
 	pump->lines = from->length_first ? PUMP_LINES_MESSAGES : PUMP_LINES_UNHEARD;
 	pump_choose_mode(pump);
 	pump->state = PUMP_FLOWING;
-}
-
-void pump_open_raw(struct pump *pump, uint64_t raw_left)
-{
-	pump->raw_left = raw_left;
-	pump->state = PUMP_RAW;
 }
 
 void pump_done(struct pump *pump)

@@ -21,7 +21,6 @@ enum pump_direction { PUMP_CLIENT_TO_BACKEND, PUMP_BACKEND_TO_CLIENT };
 enum pump_state {
 	PUMP_IDLE,    /* not flowing yet */
 	PUMP_FLOWING, /* messages */
-	PUMP_RAW,     /* bytes, as they are: HTTP that is no WebSocket */
 	PUMP_ENDED,   /* the source has ended; the end is being passed on */
 	PUMP_DONE,    /* and has been */
 };
@@ -61,7 +60,6 @@ struct pump {
 	enum pump_framing framing;
 	struct splice *splice; /* from the loop's pool while inside a message that is looked at */
 	uint64_t message_start_ns;
-	uint64_t raw_left; /* PUMP_RAW: bytes until the end of the body, UINT64_MAX when unknown */
 	struct codec_decoder decoder;
 	struct codec_encoder encoder;
 };
@@ -71,9 +69,6 @@ void pump_init(struct pump *pump, struct session *session, enum pump_direction d
 
 /* Begins to carry messages between two codecs. */
 void pump_open(struct pump *pump, const struct codec_ops *from, const struct codec_ops *to);
-
-/* Begins to carry bytes, at most raw_left of them. */
-void pump_open_raw(struct pump *pump, uint64_t raw_left);
 
 /* The source is readable: one read, everything in it carried, one write. */
 void pump_readable(struct pump *pump);

@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "proxy/dial.h"
 #include "proxy/endpoint/child.h"
+#include "proxy/exchange.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/message/splice.h"
@@ -95,6 +96,7 @@ void session_reap(struct session *session)
 	pump_done(&session->pumps[PUMP_CLIENT_TO_BACKEND]);
 	pump_done(&session->pumps[PUMP_BACKEND_TO_CLIENT]);
 	upgrade_free(session->upgrade);
+	exchange_free(session->exchange);
 	if (session->timer != NULL)
 		event_free(session->timer);
 	free(session);
@@ -140,11 +142,23 @@ void session_fail(struct session *session, int error)
 			session_close(session, SESSION_NO_RESOURCES);
 		return;
 	}
+	if (session->state == SESSION_EXCHANGE) {
+		exchange_fail(session);
+		return;
+	}
 	if (session->state == SESSION_OPEN) {
 		pump_send_close(&session->pumps[PUMP_CLIENT_TO_BACKEND], SESSION_CLOSE_ERROR, "");
 		pump_send_close(&session->pumps[PUMP_BACKEND_TO_CLIENT], SESSION_CLOSE_ERROR, "");
 	}
 	session_finish(session, SESSION_NO_RESOURCES);
+}
+
+void session_client_failed(struct session *session)
+{
+	if (session->client.is_ours)
+		session_fail(session, session->client.error);
+	else
+		session_close(session, SESSION_CLIENT_GONE);
 }
 
 /* The way to the backend does not exist: the client is told as its protocol allows. */
@@ -186,7 +200,7 @@ void session_say_goodbye(struct session *session)
 static bool session_backend_is_over(const struct session *session)
 {
 	return session->route->command == NULL || session->child_exited ||
-	       session->state == SESSION_TUNNEL || session->route->client_codec == &codec_websocket;
+	       session->route->client_codec == &codec_websocket;
 }
 
 /* Closes the session if its halves leave nothing to wait for. */
@@ -359,7 +373,9 @@ static void session_on_timer(int fd, short what, void *arg)
 	case SESSION_FINISHING:
 		session_close(session, session->reason);
 		break;
-	case SESSION_TUNNEL:
+	case SESSION_EXCHANGE:
+		exchange_timeout(session);
+		break;
 	case SESSION_CLOSED:
 		break;
 	}
@@ -496,17 +512,10 @@ void session_open(struct session *session, uint8_t *client_bytes, size_t client_
 	session_carry(session, PUMP_BACKEND_TO_CLIENT, backend_bytes, backend_size);
 }
 
-void session_tunnel(struct session *session, bool requests_too, uint64_t reply_left)
+void session_exchange(struct session *session, struct exchange *exchange)
 {
-	session_timer_stop(session);
-	upgrade_free(session->upgrade);
-	session->upgrade = NULL;
-	session->state = SESSION_TUNNEL;
-	if (requests_too)
-		pump_open_raw(&session->pumps[PUMP_CLIENT_TO_BACKEND], UINT64_MAX);
-	pump_open_raw(&session->pumps[PUMP_BACKEND_TO_CLIENT], reply_left);
-	endpoint_resume(&session->client);
-	endpoint_resume(&session->backend);
+	session->state = SESSION_EXCHANGE;
+	session->exchange = exchange;
 }
 
 /* The backend can be spoken to. */
@@ -611,18 +620,11 @@ static void session_readable(struct session *session, struct endpoint *endpoint)
 
 	switch (pump->state) {
 	case PUMP_FLOWING:
-	case PUMP_RAW:
 		if (!from_client)
 			session->backend_read_ns = session->loop->now_ns;
 		pump_readable(pump);
 		break;
-	case PUMP_IDLE: /* an upgrade was refused: no second request is looked at */
-		loop_clock(session->loop);
-		if (endpoint_at_end(endpoint))
-			endpoint_pause(endpoint);
-		else
-			session_close(session, SESSION_HANDSHAKE_FAILED);
-		break;
+	case PUMP_IDLE:
 	case PUMP_ENDED:
 	case PUMP_DONE:
 		endpoint_pause(endpoint);
@@ -642,6 +644,8 @@ static void session_failed(struct session *session, struct endpoint *endpoint)
 		session_close(session, session->reason);
 	} else if (session->state == SESSION_OPENING && endpoint == &session->backend) {
 		session_unreachable(session, strerror(endpoint->error));
+	} else if (session->state == SESSION_EXCHANGE) {
+		exchange_failed(session, endpoint);
 	} else {
 		pump->write_failed = true;
 		session_write_failed(session, pump);
@@ -650,8 +654,14 @@ static void session_failed(struct session *session, struct endpoint *endpoint)
 
 static void session_drained(struct session *session, struct endpoint *endpoint)
 {
-	pump_drained(&session->pumps[endpoint == &session->client ? PUMP_BACKEND_TO_CLIENT
-								  : PUMP_CLIENT_TO_BACKEND]);
+	if (session->state == SESSION_EXCHANGE)
+		exchange_drained(session, endpoint);
+	else if (session->state == SESSION_OPENING && session->upgrade != NULL)
+		upgrade_drained(session);
+	else
+		pump_drained(
+			&session->pumps[endpoint == &session->client ? PUMP_BACKEND_TO_CLIENT
+								     : PUMP_CLIENT_TO_BACKEND]);
 }
 
 static void session_on_readable(struct session *session, struct endpoint *endpoint)
@@ -661,8 +671,11 @@ static void session_on_readable(struct session *session, struct endpoint *endpoi
 		loop_clock(session->loop);
 		upgrade_readable(session, endpoint);
 		break;
+	case SESSION_EXCHANGE:
+		loop_clock(session->loop);
+		exchange_readable(session, endpoint);
+		break;
 	case SESSION_OPEN:
-	case SESSION_TUNNEL:
 		session_readable(session, endpoint);
 		break;
 	case SESSION_FINISHING:

@@ -16,6 +16,7 @@
  * marks, silences and queues. Memory is freed by session_reap(), from the loop, between callbacks.
  */
 struct dial;
+struct exchange;
 struct loop;
 struct resolver;
 struct tracer_connection;
@@ -31,7 +32,7 @@ struct session_route {
 	const char *upstream;      /* the same as a text, for the log */
 	const char *upstream_host; /* Host and path when we shake hands ourselves */
 	const char *upstream_path;
-	const char *listen_path; /* the only target of upgrades that is served; NULL: any */
+	const char *listen_path; /* the only path that is served; NULL: any */
 };
 
 /* Why a session was closed; session_reasons has the words. */
@@ -49,7 +50,7 @@ enum session_reason {
 enum session_state {
 	SESSION_OPENING,   /* reading the request, connecting, waiting for the answer */
 	SESSION_OPEN,      /* carrying messages */
-	SESSION_TUNNEL,    /* carrying HTTP that is no WebSocket */
+	SESSION_EXCHANGE,  /* carrying HTTP that is no WebSocket */
 	SESSION_FINISHING, /* a last word is on its way to the client; what comes is thrown away */
 	SESSION_CLOSED,
 };
@@ -66,6 +67,7 @@ struct session {
 	struct tracer_connection *trace; /* owned; NULL when nothing is traced */
 	struct upgrade *upgrade;         /* owned; NULL once the handshake is over */
 	struct dial *dial;               /* owned; NULL but on the way to the backend */
+	struct exchange *exchange;       /* owned; NULL but for HTTP that is no WebSocket */
 	struct event *timer;             /* owned; made when first needed */
 	unsigned troubles_logged;        /* bits of enum splice_trouble */
 	bool opened;                     /* messages could flow: its end is worth a line */
@@ -103,7 +105,7 @@ void session_child_started(struct session *session, enum child_outcome outcome, 
 /* The command behind this session has ended. */
 void session_child_exited(struct session *session);
 
-/* ---- for upgrade.c and pump.c ---- */
+/* ---- for upgrade.c, exchange.c, reply.c and pump.c ---- */
 
 /* Begins to connect to the backend, or starts it. 0, or -1: that failed, and was answered. */
 int session_connect(struct session *session);
@@ -112,8 +114,8 @@ int session_connect(struct session *session);
 void session_open(struct session *session, uint8_t *client_bytes, size_t client_size,
 	uint8_t *backend_bytes, size_t backend_size);
 
-/* HTTP that is no WebSocket: bytes flow. reply_left: bytes of the answer's body to pass on. */
-void session_tunnel(struct session *session, bool requests_too, uint64_t reply_left);
+/* HTTP that is no WebSocket: the exchange, which is taken, does the rest. */
+void session_exchange(struct session *session, struct exchange *exchange);
 
 /* The client has been sent its last word: deliver it, then close for that reason. */
 void session_finish(struct session *session, enum session_reason reason);
@@ -124,6 +126,9 @@ void session_finish(struct session *session, enum session_reason reason);
  * that reason.
  */
 void session_fail(struct session *session, int error);
+
+/* Writing to the client has failed: it has left, or the error is ours. */
+void session_client_failed(struct session *session);
 
 /* The source of a pump has ended; the session decides when the end is passed on. */
 void session_pump_ended(struct session *session, struct pump *pump);

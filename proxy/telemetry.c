@@ -405,6 +405,8 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"connections_refused", seen->sessions_refused},
 		{"connections_failed", seen->sessions_failed},
 		{"accept_pauses", seen->accept_pauses},
+		{"http_exchanges", seen->exchanges},
+		{"interims_refused", seen->interims_refused},
 		{"framing_errors", seen->framing_errors},
 		{"messages_not_json", seen->messages_not_json},
 		{"messages_too_deep", seen->messages_too_deep},

@@ -12,13 +12,16 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "proxy/answer.h"
 #include "proxy/codec/handshake.h"
-#include "proxy/codec/http.h"
+#include "proxy/codec/http_body.h"
+#include "proxy/exchange.h"
+#include "proxy/head.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
+#include "proxy/reply.h"
 #include "proxy/session.h"
 
-#define UPGRADE_HEAD_MIN   2048
 #define UPGRADE_ANSWER_MAX 512
 
 enum upgrade_phase {
@@ -27,18 +30,12 @@ enum upgrade_phase {
 	UPGRADE_REPLY,   /* the backend's head is being read */
 };
 
-struct upgrade_head {
-	char *bytes; /* owned; what has been read of this side, the head and what follows it */
-	size_t used;
-	size_t room;
-	struct http_scan scan;
-};
-
 struct upgrade {
 	enum upgrade_phase phase;
 	enum handshake wanted; /* by the client */
-	struct upgrade_head request;
-	struct upgrade_head reply;
+	struct head request;
+	struct exchange_request plain; /* what the request is if it is no upgrade */
+	struct reply reply;
 	char key[HANDSHAKE_KEY_SIZE]; /* of a request of our own */
 };
 
@@ -48,104 +45,28 @@ static const char *const upgrade_dropped[] = {
 	"x-codex-app-server-compression", /* codex: turns all later frames into a zstd stream */
 	NULL,
 };
+static const char *const upgrade_dropped_nothing[] = {NULL};
 
-/* A request that is no upgrade must not be followed by another: only the first would be seen. */
-static const char *const upgrade_dropped_plain[] = {
-	"Connection", "Keep-Alive", "Proxy-Connection", NULL};
+/* In place of the neighbours' own fields. */
+static const char upgrade_fields[] = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
 
-/* ---- heads ---- */
-
-static int upgrade_head_grow(struct upgrade_head *head, size_t bytes_max)
+static bool upgrade_is_server(const struct session *session)
 {
-	size_t room = head->room > 0 ? 2 * head->room : UPGRADE_HEAD_MIN;
-	char *bytes;
-
-	if (room > bytes_max)
-		room = bytes_max;
-	if (room <= head->used)
-		return -1;
-	bytes = realloc(head->bytes, room);
-	if (bytes == NULL)
-		return -1;
-	head->bytes = bytes;
-	head->room = room;
-	return 0;
+	return session->route->client_codec == &codec_websocket;
 }
 
-/* > 0: read something; 0: nothing now; -1: end, error; -2: the head is over its limit. */
-static int upgrade_head_read(
-	struct session *session, struct upgrade_head *head, struct endpoint *endpoint)
-{
-	ssize_t n;
-
-	if (head->used == head->room &&
-		upgrade_head_grow(head, (size_t)session->loop->config->handshake_bytes_max) != 0)
-		return -2;
-	n = endpoint_read(endpoint, head->bytes + head->used, head->room - head->used);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return 0;
-	if (n <= 0)
-		return -1;
-	head->used += (size_t)n;
-	return 1;
-}
-
-static uint8_t *upgrade_head_rest(struct upgrade_head *head, size_t *size)
-{
-	*size = head->used - head->scan.size;
-	return (uint8_t *)head->bytes + head->scan.size;
-}
-
-/* ---- answers of our own ---- */
-
-static const struct {
-	unsigned status;
-	const char *phrase;
-} upgrade_phrases[] = {
-	{400, "Bad Request"},
-	{404, "Not Found"},
-	{408, "Request Timeout"},
-	{426, "Upgrade Required"},
-	{431, "Request Header Fields Too Large"},
-	{502, "Bad Gateway"},
-	{503, "Service Unavailable"},
-	{504, "Gateway Timeout"},
-};
-
-static const char *upgrade_phrase(unsigned status)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof upgrade_phrases / sizeof upgrade_phrases[0]; i++)
-		if (upgrade_phrases[i].status == status)
-			return upgrade_phrases[i].phrase;
-	return "Error";
-}
-
-static void upgrade_answer(
-	struct session *session, unsigned status, const char *why, enum session_reason reason)
-{
-	char text[UPGRADE_ANSWER_MAX];
-	int size;
-
-	size = snprintf(text, sizeof text,
-		"HTTP/1.1 %u %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n%s"
-		"Connection: close\r\n\r\n%s\n",
-		status, upgrade_phrase(status), strlen(why) + 1,
-		status == 426 ? "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n" : "", why);
-	assert(size > 0 && (size_t)size < sizeof text); /* all texts are ours and short */
-	log_line(LOG_INFO, "connection %llu: answered %u: %s", session->number, status, why);
-	(void)endpoint_write(
-		&session->client, text, (size_t)size); /* failing, it ends all the same */
-	session_finish(session, reason);
-}
+/* ---- refusals ---- */
 
 /* A client that is no WebSocket is not told anything; the connection just ends. */
 static void upgrade_refuse(
 	struct session *session, unsigned status, const char *why, enum session_reason reason)
 {
-	if (session->route->client_codec == &codec_websocket) {
-		upgrade_answer(session, status, why, reason);
+	if (upgrade_is_server(session)) {
+		answer_send(session,
+			&(struct answer){.status = status,
+				.why = why,
+				.to_head = session->upgrade->plain.to_head},
+			reason);
 		return;
 	}
 	log_line(LOG_WARN, "connection %llu: %s", session->number, why);
@@ -182,9 +103,9 @@ static void upgrade_open(struct session *session)
 
 	session->upgrade = NULL;
 	if (upgrade->request.scan.size > 0)
-		client_rest = upgrade_head_rest(&upgrade->request, &client_size);
-	if (upgrade->reply.scan.size > 0)
-		backend_rest = upgrade_head_rest(&upgrade->reply, &backend_size);
+		client_rest = head_rest(&upgrade->request, &client_size);
+	if (upgrade->reply.head.scan.size > 0)
+		backend_rest = head_rest(&upgrade->reply.head, &backend_size);
 	session_open(session, client_rest, client_size, backend_rest, backend_size);
 	upgrade_free(upgrade);
 }
@@ -192,7 +113,7 @@ static void upgrade_open(struct session *session)
 /* We are the WebSocket server, since the backend speaks something else: accepts the client. */
 static void upgrade_welcome(struct session *session)
 {
-	struct upgrade_head *sent = &session->upgrade->request;
+	struct head *sent = &session->upgrade->request;
 	struct http_head *request = &session->loop->head;
 	char accept[HANDSHAKE_ACCEPT_SIZE];
 	char text[UPGRADE_ANSWER_MAX];
@@ -203,37 +124,35 @@ static void upgrade_welcome(struct session *session)
 		request, &sent->scan, sent->bytes, sent->used); /* it was complete before */
 	key = http_field_find(request, "Sec-WebSocket-Key");
 	assert(key != NULL); /* HANDSHAKE_OK */
-	handshake_accept(accept, key->value.bytes, key->value.size);
+	if (handshake_accept(accept, key->value.bytes, key->value.size) != 0) {
+		session_fail(session, ENOMEM);
+		return;
+	}
 	size = snprintf(text, sizeof text,
-		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-		"Sec-WebSocket-Accept: %.*s\r\n\r\n",
-		HANDSHAKE_ACCEPT_SIZE, accept);
+		"HTTP/1.1 101 Switching Protocols\r\n%sSec-WebSocket-Accept: %.*s\r\n\r\n",
+		upgrade_fields, HANDSHAKE_ACCEPT_SIZE, accept);
 	assert(size > 0 && (size_t)size < sizeof text); /* fixed texts */
 	if (endpoint_write(&session->client, text, (size_t)size) != 0)
-		session_close(session, SESSION_CLIENT_GONE);
+		session_client_failed(session);
 	else
 		upgrade_open(session);
 }
 
 /* ---- towards the backend ---- */
 
-/* Sends the client's head on; size of the scratch memory bounds what our additions can need. */
+/* Sends the client's head on. */
 static int upgrade_forward_request(struct session *session)
 {
 	struct upgrade *upgrade = session->upgrade;
-	struct loop *loop = session->loop;
-	bool plain = upgrade->wanted == HANDSHAKE_NONE;
-	size_t size;
+	struct http_head *parsed = &session->loop->head;
+	struct head *head = &upgrade->request;
 
-	if (http_request_parse(&loop->head, &upgrade->request.scan, upgrade->request.bytes,
-		    upgrade->request.used) != HTTP_DONE)
-		return -1; /* it was complete before */
-	size = http_head_copy((char *)loop->write_bytes, LOOP_WRITE_SIZE, &loop->head,
-		plain ? upgrade_dropped_plain : upgrade_dropped,
-		plain ? "Connection: close\r\n" : "");
-	if (size == 0)
-		return -1;
-	return endpoint_write(&session->backend, loop->write_bytes, size);
+	(void)http_request_parse(
+		parsed, &head->scan, head->bytes, head->used); /* it was complete before */
+	if (upgrade->wanted == HANDSHAKE_NONE)
+		return head_forward(&session->backend, parsed, upgrade_dropped_nothing,
+			"Connection: close\r\n");
+	return head_forward(&session->backend, parsed, upgrade_dropped, upgrade_fields);
 }
 
 static int upgrade_send_request(struct session *session)
@@ -247,111 +166,57 @@ static int upgrade_send_request(struct session *session)
 	ids_random(&session->loop->ids, random, sizeof random);
 	handshake_key(upgrade->key, random);
 	size = snprintf(text, LOOP_WRITE_SIZE,
-		"GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		"GET %s HTTP/1.1\r\nHost: %s\r\n%s"
 		"Sec-WebSocket-Key: %.*s\r\nSec-WebSocket-Version: 13\r\n\r\n",
-		route->upstream_path, route->upstream_host, HANDSHAKE_KEY_SIZE, upgrade->key);
+		route->upstream_path, route->upstream_host, upgrade_fields, HANDSHAKE_KEY_SIZE,
+		upgrade->key);
 	if (size < 0 || size >= LOOP_WRITE_SIZE)
 		return -1;
 	return endpoint_write(&session->backend, text, (size_t)size);
 }
 
-static void upgrade_start_tunnel(struct session *session)
+/* The request is no upgrade, and its head is on its way. */
+static void upgrade_exchange(struct session *session)
 {
 	struct upgrade *upgrade = session->upgrade;
 	size_t size;
-	uint8_t *rest = upgrade_head_rest(&upgrade->request, &size);
+	uint8_t *rest = head_rest(&upgrade->request, &size);
 
-	if (size > 0 && endpoint_write(&session->backend, rest, size) != 0) {
-		upgrade_unreachable(session, "the backend went away");
+	if (exchange_begin(session, &upgrade->plain, rest, size) != 0)
 		return;
-	}
-	session_tunnel(session, true, UINT64_MAX);
+	session->upgrade = NULL;
+	upgrade_free(upgrade);
 }
 
 void upgrade_connected(struct session *session)
 {
 	struct upgrade *upgrade = session->upgrade;
-	bool own = session->route->client_codec != &codec_websocket;
+	bool own = !upgrade_is_server(session);
 
 	if (session->route->backend_codec != &codec_websocket) {
 		upgrade_welcome(session);
 		return;
 	}
 	if ((own ? upgrade_send_request(session) : upgrade_forward_request(session)) != 0) {
-		upgrade_unreachable(session, "the backend did not take the request");
+		if (session->backend.is_ours)
+			session_fail(session, session->backend.error);
+		else
+			upgrade_unreachable(session, "the backend did not take the request");
 		return;
 	}
 	upgrade->phase = UPGRADE_REPLY;
 	if (upgrade->wanted == HANDSHAKE_NONE && !own)
-		upgrade_start_tunnel(session);
+		upgrade_exchange(session);
 	else
 		endpoint_resume(&session->backend);
 }
 
 /* ---- the backend's answer ---- */
 
-/* Bytes of a reply's body (RFC 9112, 6.3), UINT64_MAX when only its end tells. */
-static uint64_t upgrade_body_size(const struct http_head *head)
-{
-	const struct http_field *length = http_field_find(head, "Content-Length");
-	uint64_t size = 0;
-	size_t i;
-
-	if (http_field_find(head, "Transfer-Encoding") != NULL || length == NULL)
-		return head->status == 204 || head->status == 304 ? 0 : UINT64_MAX;
-	for (i = 0; i < length->value.size; i++) {
-		char digit = length->value.bytes[i];
-
-		if (digit < '0' || digit > '9' || size > (UINT64_MAX - 9) / 10)
-			return UINT64_MAX;
-		size = size * 10 + (uint64_t)(digit - '0');
-	}
-	return size;
-}
-
-/* Passes a refusal (or an interim reply) on as it came. */
-static void upgrade_relay_refusal(struct session *session)
-{
-	struct upgrade *upgrade = session->upgrade;
-	uint64_t left = upgrade_body_size(&session->loop->head);
-	size_t size;
-	uint8_t *rest = upgrade_head_rest(&upgrade->reply, &size);
-
-	log_line(LOG_INFO, "connection %llu: the backend refused the upgrade with %u",
-		session->number, session->loop->head.status);
-	if (size > left)
-		size = (size_t)left;
-	if (endpoint_write(&session->client, upgrade->reply.bytes, upgrade->reply.scan.size) != 0 ||
-		endpoint_write(&session->client, rest, size) != 0) {
-		session_close(session, SESSION_CLIENT_GONE);
-		return;
-	}
-	left -= left == UINT64_MAX ? 0 : size;
-	if (left == 0)
-		session_finish(session, SESSION_HANDSHAKE_FAILED);
-	else
-		session_tunnel(session, false, left);
-}
-
-/* An interim reply (RFC 9110, 15.2): passed on, and the next head is waited for. */
-static void upgrade_relay_interim(struct session *session)
-{
-	struct upgrade_head *reply = &session->upgrade->reply;
-
-	if (session->route->client_codec == &codec_websocket &&
-		endpoint_write(&session->client, reply->bytes, reply->scan.size) != 0) {
-		session_close(session, SESSION_CLIENT_GONE);
-		return;
-	}
-	memmove(reply->bytes, reply->bytes + reply->scan.size, reply->used - reply->scan.size);
-	reply->used -= reply->scan.size;
-	reply->scan = (struct http_scan){0};
-}
-
 /* Checks the reply in loop->head against the client's request, parsed into memory of its own. */
 static const char *upgrade_check_relayed(const struct session *session)
 {
-	struct upgrade_head *sent = &session->upgrade->request;
+	struct head *sent = &session->upgrade->request;
 	struct http_head *request = malloc(sizeof *request);
 	const struct http_field *key;
 	const char *wrong;
@@ -370,146 +235,179 @@ static const char *upgrade_check_relayed(const struct session *session)
 
 static const char *upgrade_check_reply(const struct session *session)
 {
-	const struct upgrade *upgrade = session->upgrade;
+	if (session->loop->head.status != 101)
+		return "the backend refused the upgrade";
+	if (upgrade_is_server(session))
+		return upgrade_check_relayed(session);
+	return handshake_check_reply(
+		&session->loop->head, session->upgrade->key, HANDSHAKE_KEY_SIZE, NULL);
+}
 
-	if (session->route->client_codec != &codec_websocket)
-		return handshake_check_reply(
-			&session->loop->head, upgrade->key, HANDSHAKE_KEY_SIZE, NULL);
-	return upgrade_check_relayed(session);
+static void upgrade_relay_refusal(struct session *session)
+{
+	struct upgrade *upgrade = session->upgrade;
+
+	log_line(LOG_INFO, "connection %llu: the backend refused the upgrade with %u",
+		session->number, session->loop->head.status);
+	if (exchange_refuse(session, &upgrade->reply) != 0)
+		return;
+	session->upgrade = NULL;
+	upgrade_free(upgrade);
 }
 
 static void upgrade_got_reply(struct session *session)
 {
-	struct upgrade *upgrade = session->upgrade;
-	const struct http_head *head = &session->loop->head;
-	bool to_client = session->route->client_codec == &codec_websocket;
+	const struct http_head *parsed = &session->loop->head;
 	const char *wrong;
 
-	if (head->status < 200 && head->status != 101) {
-		upgrade_relay_interim(session);
-		return;
-	}
-	if (head->status != 101 && to_client) {
+	if (parsed->status != 101 && upgrade_is_server(session)) {
 		upgrade_relay_refusal(session);
 		return;
 	}
-	wrong = head->status == 101 ? upgrade_check_reply(session)
-				    : "the backend refused the upgrade";
+	wrong = upgrade_check_reply(session);
 	if (wrong != NULL) {
 		log_line(LOG_WARN, "connection %llu: backend's handshake: %s (status %u)",
-			session->number, wrong, head->status);
+			session->number, wrong, parsed->status);
 		upgrade_unreachable(session, "the backend's handshake is not valid");
 		return;
 	}
-	if (to_client && endpoint_write(&session->client, upgrade->reply.bytes,
-				 upgrade->reply.scan.size) != 0)
-		session_close(session, SESSION_CLIENT_GONE);
+	if (upgrade_is_server(session) && head_forward(&session->client, parsed,
+						  upgrade_dropped_nothing, upgrade_fields) != 0)
+		session_client_failed(session);
 	else
 		upgrade_open(session);
 }
 
+static void upgrade_replied(struct session *session, enum reply_result result, const char *why)
+{
+	switch (result) {
+	case REPLY_DONE:
+		upgrade_got_reply(session);
+		break;
+	case REPLY_WRONG:
+		upgrade_unreachable(session, why);
+		break;
+	case REPLY_MORE:
+	case REPLY_OVER:
+		break;
+	}
+}
+
 static void upgrade_read_reply(struct session *session)
 {
-	struct upgrade *upgrade = session->upgrade;
-	int got = upgrade_head_read(session, &upgrade->reply, &session->backend);
-	size_t before;
+	const char *why = NULL;
+	enum reply_result result =
+		reply_read(&session->upgrade->reply, session, upgrade_is_server(session), &why);
 
-	if (got == 0)
+	upgrade_replied(session, result, why);
+}
+
+void upgrade_drained(struct session *session)
+{
+	const char *why = NULL;
+	enum reply_result result;
+
+	if (session->upgrade->phase != UPGRADE_REPLY)
 		return;
-	if (got < 0) {
-		upgrade_unreachable(session, got == -2 ? "the backend's answer is too large"
-						       : "the backend closed during the handshake");
-		return;
-	}
-	do { /* interim replies may stand in front of the final one */
-		before = upgrade->reply.used;
-		switch (http_response_parse(&session->loop->head, &upgrade->reply.scan,
-			upgrade->reply.bytes, upgrade->reply.used)) {
-		case HTTP_MORE:
-			return;
-		case HTTP_BAD:
-			upgrade_unreachable(session, "the backend's answer is not HTTP");
-			return;
-		case HTTP_DONE:
-			upgrade_got_reply(session);
-			break;
-		}
-	} while (session->upgrade == upgrade && session->state == SESSION_OPENING &&
-		 upgrade->reply.used < before);
+	result = reply_drained(&session->upgrade->reply, session, upgrade_is_server(session), &why);
+	upgrade_replied(session, result, why);
 }
 
 /* ---- the client's request ---- */
 
+static bool upgrade_path_served(const struct session *session)
+{
+	const char *served = session->route->listen_path;
+	struct http_text authority, path;
+	size_t size;
+
+	if (served == NULL)
+		return true;
+	http_target_split(session->loop->head.target, &authority, &path);
+	size = strlen(served);
+	return path.size >= size && memcmp(path.bytes, served, size) == 0 &&
+	       (path.size == size || path.bytes[size] == '?');
+}
+
+/* Why the request goes nowhere: a status, with a text in *why; 0 when it may go on. */
+static unsigned upgrade_check_request(struct session *session, const char **why)
+{
+	struct upgrade *upgrade = session->upgrade;
+	struct http_head *parsed = &session->loop->head;
+
+	upgrade->plain.to_head = http_text_is_exactly(parsed->method, HTTP_TEXT("HEAD"));
+	upgrade->plain.to_old = parsed->version_minor == 0;
+	if (http_text_is_exactly(parsed->method, HTTP_TEXT("CONNECT"))) {
+		*why = "this is no proxy for CONNECT";
+		return 501; /* what followed would pass unseen */
+	}
+	if (!upgrade_path_served(session)) {
+		*why = "nothing is served at this path";
+		return 404;
+	}
+	*why = http_connection_check(parsed);
+	if (*why != NULL)
+		return 400;
+	upgrade->wanted = handshake_check(parsed);
+	if (upgrade->wanted == HANDSHAKE_BAD ||
+		http_body_of_request(&upgrade->plain.body, parsed) != HTTP_DONE) {
+		*why = parsed->bad_reason;
+		return parsed->bad_status;
+	}
+	if (upgrade->wanted == HANDSHAKE_NONE &&
+		session->route->backend_codec != &codec_websocket) {
+		*why = "this is a WebSocket endpoint";
+		return 426; /* there is no HTTP server behind us to ask */
+	}
+	return 0;
+}
+
+/* On failure it has been answered. */
 static int upgrade_connect(struct session *session)
 {
 	session->upgrade->phase = UPGRADE_CONNECT;
 	return session_connect(session);
 }
 
-static bool upgrade_target_served(const struct session *session)
-{
-	const struct http_text *target = &session->loop->head.target;
-	const char *path = session->route->listen_path;
-	size_t size;
-
-	if (path == NULL)
-		return true;
-	size = strlen(path);
-	return target->size >= size && memcmp(target->bytes, path, size) == 0 &&
-	       (target->size == size || target->bytes[size] == '?');
-}
-
-/* A request that goes nowhere: a broken handshake, or no HTTP server behind us to ask. */
-static void upgrade_decline(struct session *session)
-{
-	if (session->upgrade->wanted == HANDSHAKE_BAD)
-		upgrade_answer(session, session->loop->head.bad_status,
-			session->loop->head.bad_reason, SESSION_HANDSHAKE_FAILED);
-	else
-		upgrade_answer(
-			session, 426, "this is a WebSocket endpoint", SESSION_HANDSHAKE_FAILED);
-}
-
 static void upgrade_got_request(struct session *session)
 {
-	struct upgrade *upgrade = session->upgrade;
+	const char *why;
+	unsigned status = upgrade_check_request(session, &why);
 
-	upgrade->wanted = handshake_check(&session->loop->head);
-	if (upgrade->wanted == HANDSHAKE_OK && !upgrade_target_served(session)) {
-		upgrade_answer(session, 404, "no WebSocket at this path", SESSION_HANDSHAKE_FAILED);
-		return;
-	}
-	if (upgrade->wanted == HANDSHAKE_BAD ||
-		(upgrade->wanted == HANDSHAKE_NONE &&
-			session->route->backend_codec != &codec_websocket))
-		upgrade_decline(session);
+	if (status != 0)
+		upgrade_refuse(session, status, why, SESSION_HANDSHAKE_FAILED);
 	else
-		(void)upgrade_connect(session); /* on failure it has been answered */
+		(void)upgrade_connect(session);
 }
 
 static void upgrade_read_request(struct session *session)
 {
-	struct upgrade *upgrade = session->upgrade;
-	int got = upgrade_head_read(session, &upgrade->request, &session->client);
+	struct http_head *parsed = &session->loop->head;
+	struct head *head = &session->upgrade->request;
 
-	if (got == 0)
+	switch (head_read(
+		head, &session->client, (size_t)session->loop->config->handshake_bytes_max)) {
+	case HEAD_READ:
+		break;
+	case HEAD_LATER:
 		return;
-	if (got == -1) {
+	case HEAD_END:
 		session_close(session, SESSION_CLIENT_GONE);
 		return;
-	}
-	if (got == -2) {
-		upgrade_answer(
+	case HEAD_FULL:
+		upgrade_refuse(
 			session, 431, "the request head is too large", SESSION_HANDSHAKE_FAILED);
 		return;
+	case HEAD_FAILED:
+		session_fail(session, errno);
+		return;
 	}
-	switch (http_request_parse(&session->loop->head, &upgrade->request.scan,
-		upgrade->request.bytes, upgrade->request.used)) {
+	switch (http_request_parse(parsed, &head->scan, head->bytes, head->used)) {
 	case HTTP_MORE:
 		break;
 	case HTTP_BAD:
-		upgrade_answer(session, session->loop->head.bad_status,
-			session->loop->head.bad_reason, SESSION_HANDSHAKE_FAILED);
+		upgrade_refuse(
+			session, parsed->bad_status, parsed->bad_reason, SESSION_HANDSHAKE_FAILED);
 		break;
 	case HTTP_DONE:
 		upgrade_got_request(session);
@@ -562,16 +460,14 @@ int upgrade_begin(struct session *session)
 		session_fail(session, ENOMEM);
 		return -1;
 	}
-	if (session->route->client_codec == &codec_websocket)
-		return 0;
-	return upgrade_connect(session);
+	return upgrade_is_server(session) ? 0 : upgrade_connect(session);
 }
 
 void upgrade_free(struct upgrade *upgrade)
 {
 	if (upgrade == NULL)
 		return;
-	free(upgrade->request.bytes);
-	free(upgrade->reply.bytes);
+	head_done(&upgrade->request);
+	head_done(&upgrade->reply.head);
 	free(upgrade);
 }

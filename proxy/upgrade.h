@@ -4,9 +4,10 @@
 #include "proxy/endpoint/endpoint.h"
 
 /*
- * The part of a session that speaks HTTP: the WebSocket opening handshake with the client, with the
- * backend, or handed through between them, and plain requests (/readyz) passed on. Ends in
- * session_open(), session_tunnel() or a refusal; then its memory is given back.
+ * The beginning of a session that speaks HTTP: the client's request, and the WebSocket opening
+ * handshake with the client, with the backend, or handed through between them. Ends in
+ * session_open(), in an exchange (of a plain request, or of the backend's refusal), or in a refusal
+ * of our own; then its memory is given back.
  */
 struct session;
 struct upgrade;
@@ -15,6 +16,8 @@ struct upgrade;
 int upgrade_begin(struct session *session);
 
 void upgrade_readable(struct session *session, struct endpoint *endpoint);
+/* The client has taken something. */
+void upgrade_drained(struct session *session);
 void upgrade_connected(struct session *session);
 
 /* The backend could not be reached; why is a short text for the client. */

@@ -494,17 +494,3 @@ size_t http_head_forward(char *text, size_t size, const struct http_head *head,
 	http_append(text, size, &used, HTTP_TEXT("\r\n"));
 	return used <= size ? used : 0;
 }
-
-size_t http_head_copy(char *text, size_t size, const struct http_head *head,
-	const char *const *drop, const char *add)
-{
-	size_t used = 0, i;
-
-	http_append(text, size, &used, head->start_line);
-	for (i = 0; i < head->field_count; i++)
-		if (!http_name_listed(head->fields[i].name, drop))
-			http_append(text, size, &used, head->fields[i].line);
-	http_append(text, size, &used, (struct http_text){add, strlen(add)});
-	http_append(text, size, &used, HTTP_TEXT("\r\n"));
-	return used <= size ? used : 0;
-}

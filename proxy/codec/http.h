@@ -111,13 +111,4 @@ const char *http_connection_check(const struct http_head *head);
 size_t http_head_forward(char *text, size_t size, const struct http_head *head,
 	const char *const *drop, const char *add);
 
-/*
- * Copies a head to text (size bytes of room) without the fields whose names are in drop (a
- * NULL-terminated list, case-insensitive), then the lines of add (may be "", each with CRLF), then
- * the blank line. Everything kept is kept byte for byte. Returns the bytes written, or 0 when they
- * do not fit.
- */
-size_t http_head_copy(char *text, size_t size, const struct http_head *head,
-	const char *const *drop, const char *add);
-
 #endif

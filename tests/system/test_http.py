@@ -1,37 +1,13 @@
 """The HTTP in front of a WebSocket: what is passed on, what is not, and what is refused."""
 
-import contextlib
-
 import pytest
 
-from lib.lab import address_of
+from lib.front import Front, pour
 from lib.peer import (TEXT, Dialing, WebSocket, frame_bytes, new_key, read_body, read_head,
                       upgrade_reply, upgrade_request)
-from lib.stream import connect
 from lib.wait import Background
 
 LONG = "x" * 30000
-
-
-class Front:
-    """The program in front of a WebSocket backend that the test plays from its first byte."""
-
-    def __init__(self, lab, *args, kind="ws"):
-        self.lab = lab
-        self.backend = lab.backend(kind)
-        self.sidespan = lab.sidespan("--listen=" + lab.listen_url(kind),
-                                     "--upstream=" + self.backend.url, *args)
-        self.address = address_of(self.sidespan.url())
-
-    def connect(self):
-        return self.lab.keep(connect(self.address))
-
-    def ask(self, request):
-        """Sends a request; returns (client's stream, backend's stream, head at the backend)."""
-        client = self.connect()
-        client.write(request)
-        server = self.backend.accept()
-        return client, server, read_head(server)
 
 
 @pytest.fixture
@@ -82,23 +58,6 @@ def test_body_of_a_plain_request_is_passed_on(front):
     writing.result()
     server.write(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
     assert read_head(client).status == 405
-
-
-def test_two_plain_requests_of_one_client(front):
-    """On one connection if it stays open, on two if the answer says close."""
-    client, server, _ = front.ask(b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n")
-    server.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-    answer = read_head(client)
-    assert read_body(client, answer) == b"ok"
-    if (answer.get("Connection") or "").lower() == "close":
-        client.expect_eof()
-        client, server, head = front.ask(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
-    else:
-        client.write(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
-        head = read_head(server)
-    assert head.start == b"GET /healthz HTTP/1.1"
-    server.write(b"HTTP/1.1 503 Wait\r\nContent-Length: 0\r\n\r\n")
-    assert read_head(client).status == 503
 
 
 # the upgrade
@@ -190,12 +149,6 @@ LIES = {
     "endless": lambda key: b"HTTP/1.1 200 OK\r\n" + 10 * (b"X: %s\r\n" % LONG.encode()),
     "silence": lambda key: b"",
 }
-
-
-def pour(stream, data):
-    """Writes what the other side takes; it may have enough before the end."""
-    with contextlib.suppress(ConnectionError):
-        stream.send_some(data, 1)
 
 
 @pytest.mark.parametrize("lie", LIES)

@@ -1,0 +1,24 @@
+#ifndef PROXY_ANSWER_H
+#define PROXY_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "proxy/session.h"
+
+/* Answers of our own to an HTTP client: a status, a line of text for a person, and the end. */
+struct answer {
+	unsigned status;
+	const char *why; /* for whoever reads the body; ours, and short */
+	bool to_head;    /* the request is a HEAD: the body is only announced */
+};
+
+#define ANSWER_SIZE 512
+
+/* Writes the answer to text; returns its size. */
+size_t answer_format(char text[ANSWER_SIZE], const struct answer *answer);
+
+/* Sends it to the session's client as the last word, and logs it; the session ends for reason. */
+void answer_send(struct session *session, const struct answer *answer, enum session_reason reason);
+
+#endif

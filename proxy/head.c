@@ -1,0 +1,91 @@
+/* HTTP heads being read: a buffer that doubles up to its limit, and how far it was looked at. */
+#include "proxy/head.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/endpoint/endpoint.h"
+
+#define HEAD_ROOM_MIN 2048
+
+static enum head_read head_grow(struct head *head, size_t bytes_max)
+{
+	size_t room = head->room > 0 ? 2 * head->room : HEAD_ROOM_MIN;
+	char *bytes;
+
+	if (room > bytes_max)
+		room = bytes_max;
+	if (room <= head->used)
+		return HEAD_FULL;
+	bytes = realloc(head->bytes, room);
+	if (bytes == NULL)
+		return HEAD_FAILED; /* ENOMEM */
+	head->bytes = bytes;
+	head->room = room;
+	return HEAD_READ;
+}
+
+enum head_read head_read(struct head *head, struct endpoint *endpoint, size_t bytes_max)
+{
+	enum head_read grown;
+	ssize_t n;
+
+	if (head->used == head->room) {
+		grown = head_grow(head, bytes_max);
+		if (grown != HEAD_READ)
+			return grown;
+	}
+	n = endpoint_read(endpoint, head->bytes + head->used, head->room - head->used);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return HEAD_LATER;
+	if (n < 0 && endpoint_error_is_ours(errno))
+		return HEAD_FAILED;
+	if (n <= 0)
+		return HEAD_END;
+	head->used += (size_t)n;
+	return HEAD_READ;
+}
+
+uint8_t *head_rest(const struct head *head, size_t *size)
+{
+	assert(head->used >= head->scan.size);
+	*size = head->used - head->scan.size;
+	return (uint8_t *)head->bytes + head->scan.size;
+}
+
+int head_forward(struct endpoint *endpoint, const struct http_head *parsed, const char *const *drop,
+	const char *add)
+{
+	size_t room = parsed->size + strlen(add) + 2, size;
+	char *text = malloc(room);
+	int result;
+
+	if (text == NULL) {
+		endpoint->error = ENOMEM;
+		endpoint->is_ours = true;
+		return -1;
+	}
+	size = http_head_forward(text, room, parsed, drop, add);
+	assert(size > 0); /* it fits: see there */
+	result = endpoint_write(endpoint, text, size);
+	free(text);
+	return result;
+}
+
+void head_next(struct head *head)
+{
+	size_t size;
+	uint8_t *rest = head_rest(head, &size);
+
+	memmove(head->bytes, rest, size);
+	head->used = size;
+	head->scan = (struct http_scan){.size = 0};
+}
+
+void head_done(struct head *head)
+{
+	free(head->bytes);
+	*head = (struct head){.bytes = NULL};
+}

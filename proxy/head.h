@@ -1,0 +1,46 @@
+#ifndef PROXY_HEAD_H
+#define PROXY_HEAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/codec/http.h"
+
+/* An HTTP head while it is being read, and what came behind it. All zero before the first byte. */
+struct endpoint;
+
+struct head {
+	char *bytes; /* owned */
+	size_t used;
+	size_t room;
+	struct http_scan scan;
+};
+
+enum head_read {
+	HEAD_READ,   /* something */
+	HEAD_LATER,  /* nothing now */
+	HEAD_END,    /* the end, or the peer has gone */
+	HEAD_FULL,   /* it has bytes_max already */
+	HEAD_FAILED, /* an error of our own: errno */
+};
+
+/* Reads once from an endpoint. */
+enum head_read head_read(struct head *head, struct endpoint *endpoint, size_t bytes_max);
+
+/* What has come behind the head, which is complete. Borrowed from head. */
+uint8_t *head_rest(const struct head *head, size_t *size);
+
+/*
+ * Sends the head on as http_head_forward() copies it; parsed is what it was parsed to. 0, or -1
+ * as endpoint_write().
+ */
+int head_forward(struct endpoint *endpoint, const struct http_head *parsed, const char *const *drop,
+	const char *add);
+
+/* Takes the head away, so that the next one begins where it ended. */
+void head_next(struct head *head);
+
+/* Frees; the head is as before its first byte. */
+void head_done(struct head *head);
+
+#endif
