@@ -5,6 +5,8 @@
 #   make test       unit tests, corpora, layers, system tests
 #   make test-real  the tests against the real codex app-server, two versions, and against MCP, ACP,
 #                   LSP and Ethereum servers and clients, which npm installs into build/
+#   make test-jaeger  every span and what its page makes of them, in the real Jaeger: built with go into
+#                   build/jaeger, or the one at JAEGER_URL
 #   make bench      the table in README.md
 #   make soak       SECONDS (300) of good and hostile clients: memory and descriptors stay where they are
 #   make asan       all tests with the address and undefined behaviour sanitizers
@@ -23,6 +25,7 @@
 
 VERSION       := 0.1.0
 CODEX_VERSIONS := 0.169.0 0.171.0
+JAEGER_VERSION := 1.76.0
 
 PREFIX       ?= /usr/local
 DESTDIR      ?=
@@ -214,6 +217,18 @@ test-peers:
 		's/^    "\(.*\)": "\([0-9].*\)".*/\1@\2/p' tests/real/peers/package.json) && \
 		cp tests/real/peers/package.json build/peers; }
 	@$(PYTEST) tests/real/test_peers.py
+
+.PHONY: jaeger
+jaeger:
+	@tests/jaeger/build $(JAEGER_VERSION) build/jaeger
+
+# With the codex that test-real has installed, if it has.
+.PHONY: test-jaeger
+test-jaeger:
+	@tests/deps build test
+	$(SUBMAKE) $(B)/sidespan $(DEMO)
+	@test -n "$$JAEGER_URL" || $(MAKE) --no-print-directory jaeger
+	@$(PYTEST) tests/jaeger
 
 # Fuzzing: new inputs are kept in build/fuzz/corpus, what makes a target crash beside it.
 

@@ -5,13 +5,14 @@
 #   SIDESPAN   the sidespan binary
 #   DEMO_BIN   folder with agent_server and agent_client
 #   OTEL_EXPORTER_OTLP_ENDPOINT   collector, default http://localhost:4318
+#   DEMO_SERVICE   what sidespan's spans are called after, default sidespan-demo
 #
 # Exit status: that of the first conversation that failed, else 0.
 set -eu
 
 : "${SIDESPAN:?path of the sidespan binary}"
 : "${DEMO_BIN:?folder with agent_server and agent_client}"
-service=sidespan-demo
+service=${DEMO_SERVICE:-sidespan-demo}
 endpoint=${OTEL_EXPORTER_OTLP_ENDPOINT:-http://localhost:4318}
 
 conversation() {
