@@ -58,7 +58,7 @@ static void loop_on_reap(int fd, short what, void *arg)
 static void loop_on_tick(int fd, short what, void *arg)
 {
 	struct loop *loop = arg;
-	struct session *session;
+	struct session *session, *next;
 
 	(void)fd;
 	(void)what;
@@ -66,8 +66,10 @@ static void loop_on_tick(int fd, short what, void *arg)
 	log_tick(loop->now_ns);
 	tracer_clock(loop->tracer, loop->now_ns, loop_clock_ns(CLOCK_REALTIME));
 	tracer_tick(loop->tracer, loop->now_ns);
-	TAILQ_FOREACH(session, &loop->sessions, link)
-	session_tick(session);
+	for (session = TAILQ_FIRST(&loop->sessions); session != NULL; session = next) {
+		next = TAILQ_NEXT(session, link); /* it may be closed */
+		session_tick(session);
+	}
 }
 
 static int loop_start_ticker(struct loop *loop)

@@ -33,6 +33,9 @@ struct loop_counters {
 	uint64_t sessions_failed;  /* by an error of our own */
 	uint64_t exchanges;        /* of HTTP that is no WebSocket */
 	uint64_t interims_refused; /* answers with more interim ones before them than allowed */
+	uint64_t silent;           /* closed: nobody had said anything */
+	uint64_t idle;             /* closed: nothing had moved */
+	uint64_t http_refused;     /* request lines on a listener for lines of JSON */
 	uint64_t framing_errors;
 	uint64_t messages_not_json;
 	uint64_t messages_too_deep;

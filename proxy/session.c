@@ -17,12 +17,14 @@
 #include "proxy/dial.h"
 #include "proxy/endpoint/child.h"
 #include "proxy/exchange.h"
+#include "proxy/greeting.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/message/splice.h"
 #include "proxy/trace/tracer.h"
 #include "proxy/upgrade.h"
 
+#define SESSION_START_MS      1000 /* for a first byte, before a command is started without */
 #define SESSION_FINISH_MS     1000 /* for a last word to be read by the client */
 #define SESSION_CLOSE_GOING   1001 /* RFC 6455, 7.4.1: going away */
 #define SESSION_CLOSE_ERROR   1011 /* the same: what was asked for cannot be done */
@@ -38,6 +40,11 @@ static const struct {
 	[SESSION_BACKEND_UNREACHABLE] = {"the backend is not reachable", TRACER_BACKEND_EXITED},
 	[SESSION_FRAMING_ERROR] = {"broken framing", TRACER_CONNECTION_CLOSED},
 	[SESSION_HANDSHAKE_FAILED] = {"no upgrade", TRACER_CONNECTION_CLOSED},
+	[SESSION_HTTP] = {"an HTTP request where lines of JSON are spoken",
+		TRACER_CONNECTION_CLOSED},
+	[SESSION_SILENT] = {"nobody said anything within first_byte.timeout",
+		TRACER_CONNECTION_CLOSED},
+	[SESSION_IDLE] = {"idle for idle.timeout", TRACER_CONNECTION_CLOSED},
 	[SESSION_NO_RESOURCES] = {"out of resources", TRACER_CONNECTION_CLOSED},
 	[SESSION_SHUTDOWN] = {"shutdown", TRACER_SHUTDOWN},
 };
@@ -48,6 +55,14 @@ static void session_timer_stop(struct session *session)
 {
 	if (session->timer != NULL)
 		(void)event_del(session->timer); /* it was set up, so this cannot fail */
+}
+
+/* How loud the end is told. */
+static enum log_level session_end_level(const struct session *session)
+{
+	if (session->reason == SESSION_HTTP)
+		return LOG_WARN; /* the only line about it */
+	return session->opened ? LOG_INFO : LOG_DEBUG;
 }
 
 /* All that is still in flight gets its span now. */
@@ -75,8 +90,8 @@ void session_close(struct session *session, enum session_reason reason)
 	if (session->state != SESSION_FINISHING)
 		session->reason = reason;
 	session->state = SESSION_CLOSED;
-	log_line(session->opened ? LOG_INFO : LOG_DEBUG, "connection %llu: closed: %s",
-		session->number, session_reasons[session->reason].text);
+	log_line(session_end_level(session), "connection %llu: closed: %s", session->number,
+		session_reasons[session->reason].text);
 	endpoint_close(&session->client);
 	session_drop_backend(session);
 	if (session->route->command != NULL)
@@ -97,6 +112,7 @@ void session_reap(struct session *session)
 	pump_done(&session->pumps[PUMP_BACKEND_TO_CLIENT]);
 	upgrade_free(session->upgrade);
 	exchange_free(session->exchange);
+	greeting_free(session->greeting);
 	if (session->timer != NULL)
 		event_free(session->timer);
 	free(session);
@@ -353,6 +369,13 @@ static void session_linger_over(struct session *session)
 		session_close(session, session->reason); /* the backend did not answer our close */
 }
 
+/* Whether the command is not even being started: its client has said nothing so far. */
+static bool session_waits_to_start(const struct session *session)
+{
+	return session->route->command != NULL && session->greeting != NULL &&
+	       session->backend.state == ENDPOINT_CLOSED;
+}
+
 static void session_on_timer(int fd, short what, void *arg)
 {
 	struct session *session = arg;
@@ -362,7 +385,9 @@ static void session_on_timer(int fd, short what, void *arg)
 	loop_clock(session->loop);
 	switch (session->state) {
 	case SESSION_OPENING:
-		if (session->upgrade != NULL)
+		if (session_waits_to_start(session))
+			(void)session_connect(session); /* it tells of its failure */
+		else if (session->upgrade != NULL)
 			upgrade_timeout(session);
 		else
 			session_unreachable(session, strerror(ETIMEDOUT));
@@ -389,8 +414,37 @@ int session_timer(struct session *session, int64_t ms)
 	return -1;
 }
 
+/* Closes a client's connection that has been idle for too long, from its first moment on or later.
+ */
+static void session_check_idle(struct session *session)
+{
+	const struct config *config = session->loop->config;
+	int64_t limit_ms = config->idle_timeout_ms;
+	size_t backlogs = endpoint_backlog(&session->client) + endpoint_backlog(&session->backend);
+
+	if (session->state != SESSION_OPEN && session->state != SESSION_EXCHANGE)
+		return;
+	if (backlogs != session->backlogs)
+		session->active_ns = session->loop->now_ns; /* a slow peer is not idle */
+	session->backlogs = backlogs;
+	if (!session->spoken && config->first_byte_timeout_ms != 0 &&
+		(limit_ms == 0 || config->first_byte_timeout_ms < limit_ms))
+		limit_ms = config->first_byte_timeout_ms;
+	if (limit_ms == 0 ||
+		session->loop->now_ns - session->active_ns < (uint64_t)limit_ms * 1000000)
+		return;
+	if (session->spoken)
+		session->loop->counters.idle++;
+	else
+		session->loop->counters.silent++;
+	session_say_goodbye(session);
+	session_finish(session, session->spoken ? SESSION_IDLE : SESSION_SILENT);
+}
+
 void session_tick(struct session *session)
 {
+	if (session->loop->config->listen_url.scheme != URL_NONE)
+		session_check_idle(session);
 	if (session->timer != NULL && event_pending(session->timer, EV_TIMEOUT, NULL) == 0) {
 		event_free(session->timer); /* most sessions never need it again */
 		session->timer = NULL;
@@ -476,6 +530,19 @@ void session_not_lines(struct session *session, const struct pump *pump, bool si
 
 /* ---- opening ---- */
 
+/* A peer has said something: the connection is not idle. */
+static void session_heard(struct session *session)
+{
+	session->spoken = true;
+	session->active_ns = session->loop->now_ns;
+}
+
+/* Whether there is any HTTP to be spoken before messages flow. */
+static bool session_needs_upgrade(const struct session_route *route)
+{
+	return route->client_codec == &codec_websocket || route->backend_codec == &codec_websocket;
+}
+
 /* Carries what arrived behind a handshake, unless the session has ended meanwhile. */
 static void session_carry(
 	struct session *session, enum pump_direction direction, uint8_t *bytes, size_t size)
@@ -483,6 +550,56 @@ static void session_carry(
 	if (size > 0 && session->state == SESSION_OPEN &&
 		session->pumps[direction].state == PUMP_FLOWING)
 		pump_take(&session->pumps[direction], bytes, size);
+}
+
+/*
+ * The client's first bytes are settled: they are not HTTP. They flow as soon as the backend is
+ * there.
+ */
+static void session_greeted(struct session *session)
+{
+	struct greeting *greeting = session->greeting;
+	struct pump *pump = &session->pumps[PUMP_CLIENT_TO_BACKEND];
+
+	if (session->state == SESSION_OPENING) {
+		endpoint_pause(&session->client);
+		if (session_waits_to_start(session))
+			(void)session_connect(session); /* it tells of its failure */
+		return;
+	}
+	session->greeting = NULL;
+	session_heard(session);
+	pump->state = PUMP_FLOWING;
+	session_carry(session, PUMP_CLIENT_TO_BACKEND, greeting->bytes, greeting->size);
+	greeting_free(greeting);
+	if (session->state == SESSION_OPEN && pump->state == PUMP_FLOWING)
+		pump_readable(pump);
+}
+
+/* The client says something, and it is not settled yet what it speaks. */
+static void session_greet(struct session *session)
+{
+	struct loop *loop = session->loop;
+
+	loop_clock(loop);
+	switch (greeting_readable(
+		session->greeting, &session->client, loop->read_bytes, LOOP_READ_SIZE)) {
+	case GREETING_MORE:
+		break;
+	case GREETING_SETTLED:
+		if (session->greeting->silent && session_waits_to_start(session))
+			session_close(session, SESSION_CLIENT_GONE);
+		else
+			session_greeted(session);
+		break;
+	case GREETING_IS_HTTP:
+		loop->counters.http_refused++;
+		session_close(session, SESSION_HTTP);
+		break;
+	case GREETING_NO_MEMORY:
+		session_fail(session, ENOMEM);
+		break;
+	}
 }
 
 void session_open(struct session *session, uint8_t *client_bytes, size_t client_size,
@@ -494,6 +611,8 @@ void session_open(struct session *session, uint8_t *client_bytes, size_t client_
 	session_timer_stop(session);
 	session->state = SESSION_OPEN;
 	session->opened = true;
+	session->active_ns = loop->now_ns;
+	session->spoken = session_needs_upgrade(route);
 	if (loop->tracing) {
 		session->trace = tracer_connection_new(
 			loop->tracer, session->number, route->transport, route->command != NULL);
@@ -505,9 +624,13 @@ void session_open(struct session *session, uint8_t *client_bytes, size_t client_
 		&session->pumps[PUMP_CLIENT_TO_BACKEND], route->client_codec, route->backend_codec);
 	pump_open(
 		&session->pumps[PUMP_BACKEND_TO_CLIENT], route->backend_codec, route->client_codec);
+	if (session->greeting != NULL)
+		session->pumps[PUMP_CLIENT_TO_BACKEND].state = PUMP_IDLE; /* until it is settled */
 	log_line(LOG_INFO, "connection %llu: open", session->number);
 	endpoint_resume(&session->client);
 	endpoint_resume(&session->backend);
+	if (session->greeting != NULL && session->greeting->settled)
+		session_greeted(session);
 	session_carry(session, PUMP_CLIENT_TO_BACKEND, client_bytes, client_size);
 	session_carry(session, PUMP_BACKEND_TO_CLIENT, backend_bytes, backend_size);
 }
@@ -516,6 +639,7 @@ void session_exchange(struct session *session, struct exchange *exchange)
 {
 	session->state = SESSION_EXCHANGE;
 	session->exchange = exchange;
+	session_heard(session);
 }
 
 /* The backend can be spoken to. */
@@ -620,11 +744,14 @@ static void session_readable(struct session *session, struct endpoint *endpoint)
 
 	switch (pump->state) {
 	case PUMP_FLOWING:
+		session_heard(session);
 		if (!from_client)
 			session->backend_read_ns = session->loop->now_ns;
 		pump_readable(pump);
 		break;
-	case PUMP_IDLE:
+	case PUMP_IDLE: /* open but for the client's first bytes */
+		session_greet(session);
+		break;
 	case PUMP_ENDED:
 	case PUMP_DONE:
 		endpoint_pause(endpoint);
@@ -669,10 +796,14 @@ static void session_on_readable(struct session *session, struct endpoint *endpoi
 	switch (session->state) {
 	case SESSION_OPENING:
 		loop_clock(session->loop);
-		upgrade_readable(session, endpoint);
+		if (session->greeting != NULL && endpoint == &session->client)
+			session_greet(session);
+		else
+			upgrade_readable(session, endpoint);
 		break;
 	case SESSION_EXCHANGE:
 		loop_clock(session->loop);
+		session_heard(session);
 		exchange_readable(session, endpoint);
 		break;
 	case SESSION_OPEN:
@@ -733,28 +864,35 @@ static struct session *session_new(struct loop *loop, const struct session_route
 	return session;
 }
 
-/* Whether there is any HTTP to be spoken before messages flow. */
-static bool session_needs_upgrade(const struct session_route *route)
-{
-	return route->client_codec == &codec_websocket || route->backend_codec == &codec_websocket;
-}
-
-/* The client is there: begins to wait for its request, or goes to the backend at once. */
+/*
+ * The client is there: begins to wait for its request, or its first byte, or goes to the backend at
+ * once.
+ */
 static int session_begin(struct session *session)
 {
 	const struct config *config = session->loop->config;
 	bool upgrade = session_needs_upgrade(session->route);
+	bool lines = session->route->client_codec != &codec_websocket;
+	bool socket = session->client.read_fd == session->client.write_fd;
 
 	session->client.low_mark = (size_t)config->backlog_bytes_max / 4;
-	if (session->route->client_codec != &codec_websocket)
+	if (lines && !socket)
 		endpoint_pause(&session->client); /* until the backend is there */
+	if (lines && socket && (session->greeting = greeting_new()) == NULL) {
+		session_fail(session, ENOMEM);
+		return -1;
+	}
 	if (upgrade && session_timer(session, config->handshake_timeout_ms) != 0)
 		return -1;
 	if (endpoint_start(&session->client) != 0) {
 		session_fail(session, session->client.error);
 		return -1;
 	}
-	return upgrade ? upgrade_begin(session) : session_connect(session);
+	if (upgrade)
+		return upgrade_begin(session);
+	if (session_waits_to_start(session))
+		return session_timer(session, SESSION_START_MS);
+	return session_connect(session);
 }
 
 struct session *session_accept(struct loop *loop, const struct session_route *route, int fd)

@@ -17,6 +17,7 @@
  */
 struct dial;
 struct exchange;
+struct greeting;
 struct loop;
 struct resolver;
 struct tracer_connection;
@@ -43,12 +44,15 @@ enum session_reason {
 	SESSION_BACKEND_UNREACHABLE,
 	SESSION_FRAMING_ERROR,
 	SESSION_HANDSHAKE_FAILED,
+	SESSION_HTTP,   /* its first line, on a listener for lines of JSON */
+	SESSION_SILENT, /* first_byte.timeout */
+	SESSION_IDLE,   /* idle.timeout */
 	SESSION_NO_RESOURCES,
 	SESSION_SHUTDOWN,
 };
 
 enum session_state {
-	SESSION_OPENING,   /* reading the request, connecting, waiting for the answer */
+	SESSION_OPENING,   /* reading a request or first bytes, connecting, waiting for an answer */
 	SESSION_OPEN,      /* carrying messages */
 	SESSION_EXCHANGE,  /* carrying HTTP that is no WebSocket */
 	SESSION_FINISHING, /* a last word is on its way to the client; what comes is thrown away */
@@ -66,6 +70,7 @@ struct session {
 	struct pump pumps[2];            /* by enum pump_direction */
 	struct tracer_connection *trace; /* owned; NULL when nothing is traced */
 	struct upgrade *upgrade;         /* owned; NULL once the handshake is over */
+	struct greeting *greeting;       /* owned; NULL once the client's first bytes are settled */
 	struct dial *dial;               /* owned; NULL but on the way to the backend */
 	struct exchange *exchange;       /* owned; NULL but for HTTP that is no WebSocket */
 	struct event *timer;             /* owned; made when first needed */
@@ -77,6 +82,9 @@ struct session {
 	enum child_outcome start_failure; /* of the command */
 	uint64_t client_end_ns;           /* when the client's end of file came */
 	uint64_t backend_read_ns;         /* when the backend last said something */
+	bool spoken;        /* somebody has said something since, or while, it was opened */
+	uint64_t active_ns; /* when something was last read or, as far as was seen, written */
+	size_t backlogs;    /* both together, when it was last seen */
 	TAILQ_ENTRY(session) link;
 };
 

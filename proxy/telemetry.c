@@ -407,6 +407,9 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"accept_pauses", seen->accept_pauses},
 		{"http_exchanges", seen->exchanges},
 		{"interims_refused", seen->interims_refused},
+		{"connections_silent", seen->silent},
+		{"connections_idle", seen->idle},
+		{"http_refused", seen->http_refused},
 		{"framing_errors", seen->framing_errors},
 		{"messages_not_json", seen->messages_not_json},
 		{"messages_too_deep", seen->messages_too_deep},
@@ -442,7 +445,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"log_lines_held_back", log.held_back},
 		{"log_lines_lost", log.lost},
 	};
-	char text[LOG_LINE_MAX / 2];
+	char text[LOG_LINE_MAX - 64];
 
 	if (telemetry_format(text, sizeof text, rows, sizeof rows / sizeof rows[0]))
 		log_line(LOG_INFO, "traffic:%s", text);

@@ -108,11 +108,21 @@ bool endpoint_has_left(const struct endpoint *endpoint)
 	       (state.revents & (POLLHUP | POLLERR)) != 0;
 }
 
+ssize_t endpoint_peek(const struct endpoint *endpoint, void *bytes, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = recv(endpoint->read_fd, bytes, size, MSG_PEEK | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
 bool endpoint_at_end(const struct endpoint *endpoint)
 {
 	char byte;
 
-	return recv(endpoint->read_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	return endpoint_peek(endpoint, &byte, 1) == 0;
 }
 
 void endpoint_stop_reading(struct endpoint *endpoint)

@@ -123,6 +123,9 @@ void endpoint_resume(struct endpoint *endpoint);
  */
 bool endpoint_has_left(const struct endpoint *endpoint);
 
+/* What endpoint_read() would give, without taking it; only of sockets. */
+ssize_t endpoint_peek(const struct endpoint *endpoint, void *bytes, size_t size);
+
 /* Whether the next thing to be read from a socket is its end; reads nothing. False when unknown. */
 bool endpoint_at_end(const struct endpoint *endpoint);
 

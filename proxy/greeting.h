@@ -1,0 +1,40 @@
+#ifndef PROXY_GREETING_H
+#define PROXY_GREETING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/codec/request_line.h"
+
+/*
+ * The first bytes of a client that speaks lines on a socket: they are kept back while they may be
+ * an HTTP request line, and nothing of one ever reaches the backend. As soon as it is clear that
+ * they are none, what is kept goes on and the rest is read as always.
+ */
+struct endpoint;
+
+struct greeting {
+	struct request_line line;
+	bool settled;   /* it is none */
+	bool silent;    /* and the client ended before it said anything */
+	uint8_t *bytes; /* owned; what is kept back */
+	size_t size, room;
+};
+
+enum greeting_verdict {
+	GREETING_MORE,
+	GREETING_SETTLED,
+	GREETING_IS_HTTP,
+	GREETING_NO_MEMORY,
+};
+
+/* NULL when out of memory. */
+struct greeting *greeting_new(void);
+void greeting_free(struct greeting *greeting);
+
+/* The client is readable.. */
+enum greeting_verdict greeting_readable(
+	struct greeting *greeting, struct endpoint *client, uint8_t *scratch, size_t scratch_size);
+
+#endif
