@@ -219,6 +219,7 @@ void envelope_keep(struct envelope *envelope)
 		if (value != NULL)
 			envelope_keep_value(envelope, value, room);
 	}
+	envelope->kept_end = envelope->arena_used;
 }
 
 void envelope_text_begin(struct envelope *envelope)

@@ -51,6 +51,11 @@ struct envelope_value {
 	size_t length; /* as spelt in the message, cut or not: escapes are several bytes */
 };
 
+/* How far the texts of an envelope went. */
+struct envelope_mark {
+	size_t arena_used, texts_size;
+};
+
 enum envelope_kind {
 	ENVELOPE_OTHER,        /* not JSON-RPC: a scalar, {}, no method and no answer, ... */
 	ENVELOPE_REQUEST,      /* method and an id that is a string or a number */
@@ -75,6 +80,7 @@ struct envelope {
 	const struct pointers *pointers; /* borrowed for life */
 	char *arena;                     /* owned; the texts that are not in the message */
 	size_t arena_used, arena_size;
+	size_t kept_end;   /* up to here are texts that the message had lent */
 	size_t texts_size; /* of all texts so far, wherever they are: at most ENVELOPE_ARENA_MAX */
 	bool lent;         /* some are in the message's bytes */
 	bool large;        /* a text found no room under ENVELOPE_ARENA_MAX */

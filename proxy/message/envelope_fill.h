@@ -33,10 +33,25 @@ static inline void envelope_enter(
 	*envelope_make(envelope, node) = (struct envelope_value){.type = type, .text = ""};
 }
 
+/* Gives back the room of all texts since the mark: the values that they are of are void. */
+static inline struct envelope_mark envelope_mark(const struct envelope *envelope)
+{
+	return (struct envelope_mark){envelope->arena_used, envelope->texts_size};
+}
+
+static inline void envelope_rewind(struct envelope *envelope, struct envelope_mark mark)
+{
+	size_t kept = envelope->kept_end;
+
+	envelope->arena_used = mark.arena_used > kept ? mark.arena_used : kept;
+	envelope->texts_size = mark.texts_size > kept ? mark.texts_size : kept;
+}
+
 /* An envelope begins: all slots are absent. */
 static inline void envelope_begin(struct envelope *envelope)
 {
 	envelope->arena_used = 0;
+	envelope->kept_end = 0;
 	envelope->texts_size = 0;
 	envelope->lent = false;
 	envelope->carriers = 0;

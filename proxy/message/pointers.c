@@ -10,6 +10,8 @@
 
 #include "proxy/message/pointers_tree.h"
 
+#define POINTERS_INDEX_ANY UINT32_MAX /* all elements: each may be the last */
+
 struct pointers_path {
 	size_t count;
 	uint16_t sizes[POINTERS_DEPTH_MAX];
@@ -136,8 +138,11 @@ static uint16_t pointers_add_node(
 	node->next = *head;
 	*head = (uint16_t)(number - parent);
 	above->children++;
+	if (size == 1 && token[0] == '-')
+		index_end = POINTERS_INDEX_ANY;
 	if (above->index_end < index_end)
 		above->index_end = index_end;
+	above->only_last = above->children == 1 && index_end == POINTERS_INDEX_ANY;
 	return number;
 }
 
@@ -261,14 +266,20 @@ const struct pointers_node *pointers_child(const struct pointers *pointers,
 const struct pointers_node *pointers_element(
 	const struct pointers *pointers, const struct pointers_node *node, uint32_t index)
 {
+	const struct pointers_node *child;
 	uint8_t digits[10];
 	size_t at = sizeof(digits);
 
 	if (index >= node->index_end)
 		return NULL;
+	if (node->only_last)
+		return pointers_child(pointers, node, "-", 1);
 	do {
 		digits[--at] = (uint8_t)('0' + index % 10);
 		index /= 10;
 	} while (index > 0);
-	return pointers_child(pointers, node, digits + at, sizeof(digits) - at);
+	child = pointers_child(pointers, node, digits + at, sizeof(digits) - at);
+	if (child == NULL && node->index_end == POINTERS_INDEX_ANY)
+		child = pointers_child(pointers, node, "-", 1);
+	return child;
 }

@@ -17,9 +17,10 @@ void pointers_free(struct pointers *pointers);
 
 /*
  * Wants the value at pointer ("/params/threadId"; "~0" and "~1" as in RFC 6901, section 4), at most
- * bytes_max bytes of its text. Returns its slot number (0, 1, ...); the same pointer again gives
- * the same slot and keeps the larger bytes_max. -1: not a JSON pointer, too deep, a token over 255
- * bytes, too many, or out of memory; then nothing has changed.
+ * bytes_max bytes of its text. A token "-" is a member of that name, or the last element of an
+ * array. Returns its slot number (0, 1, ...); the same pointer again gives the same slot and keeps
+ * the larger bytes_max. -1: not a JSON pointer, too deep, a token over 255 bytes, too many, or out
+ * of memory; then nothing has changed.
  */
 int pointers_add(struct pointers *pointers, const char *pointer, size_t bytes_max);
 

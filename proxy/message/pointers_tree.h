@@ -35,6 +35,7 @@ struct pointers_node {
 	int16_t slot;                     /* -1: only a way to others */
 	uint16_t heads[POINTERS_BUCKETS]; /* first of each bucket, like next */
 	uint32_t index_end; /* no element from this index on is wanted, if the value is an array */
+	bool only_last;     /* if it is one, nothing of it but the last element is wanted */
 	size_t bytes_max;   /* of a slot: how much of its text is wanted */
 	/* Sets of slots: its own, if it is one, and all that are neither here nor below. */
 	uint64_t own[POINTERS_SLOTS_MAX / 64];
@@ -92,7 +93,10 @@ static inline const struct pointers_node *pointers_child_quick(
 const struct pointers_node *pointers_child(const struct pointers *pointers,
 	const struct pointers_node *node, const void *key, size_t size);
 
-/* The child of node for the element at index of an array, NULL when there is none. */
+/*
+ * The child of node for the element at index of an array: that of its number, else the one that
+ * stands for the last element, as each is the last one until the next comes. NULL: there is none.
+ */
 const struct pointers_node *pointers_element(
 	const struct pointers *pointers, const struct pointers_node *node, uint32_t index);
 

@@ -28,7 +28,8 @@ enum skim_event {
 
 struct skim_level {
 	const struct pointers_node *node;
-	uint32_t index; /* of the element, if it is an array */
+	uint32_t index;            /* of the element, if it is an array */
+	struct envelope_mark mark; /* the same, where only the last one is wanted */
 };
 
 struct skim {

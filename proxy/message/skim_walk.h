@@ -83,6 +83,8 @@ static inline const struct pointers_node *skim_open_array(
 		return NULL;
 	skim_go_down(skim, node);
 	skim->level->index = 0;
+	if (node->only_last)
+		skim->level->mark = envelope_mark(skim->envelope);
 	return node;
 }
 
@@ -100,6 +102,8 @@ static inline const struct pointers_node *skim_element_next(struct skim *skim)
 	if (skim->level->index == skim->level->node->index_end)
 		return NULL;
 	skim->level->index++;
+	if (skim->level->node->only_last) /* the one before was not the last */
+		envelope_rewind(skim->envelope, skim->level->mark);
 	return skim_element(skim);
 }
 

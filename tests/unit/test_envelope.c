@@ -13,7 +13,7 @@
 
 static struct pointers *pointers;
 static struct splice *splice;
-static int slot_deep, slot_first, slot_short, slot_none;
+static int slot_deep, slot_first, slot_short, slot_none, slot_last;
 
 static void envelope_setup(void)
 {
@@ -22,6 +22,7 @@ static void envelope_setup(void)
 	slot_first = pointers_add(pointers, "/params/list/1/x", 100);
 	slot_short = pointers_add(pointers, "/params/short", 4);
 	slot_none = pointers_add(pointers, "/params/none", 0);
+	slot_last = pointers_add(pointers, "/params/all/-/x", 8);
 	splice = splice_new(pointers, "trace");
 	ck_assert_ptr_nonnull(splice);
 }
@@ -213,6 +214,17 @@ static const struct value_row {
 	{"{\"params\":{\"none\":\"\"}}", -4, JSON_STRING, "", false},
 	{"{\"params\":{\"none\":\"x\"}}", -4, JSON_STRING, "", true},
 	{"{\"params\":{\"none\":true}}", -4, JSON_TRUE, "", false},
+	{"{\"params\":{\"all\":[{\"x\":1},{\"x\":2},{\"y\":3,\"x\":\"a\\nb\"}]}}", -5, JSON_STRING,
+		"a\nb", false},
+	{"{\"id\":\"a\\tb\",\"params\":{\"all\":[{\"x\":\"one\"},{\"x\":\"two\"},{\"x\":\"three\"}]"
+	 "}}",
+		ENVELOPE_ID, JSON_STRING, "a\tb", false},
+	{"{\"params\":{\"short\":\"ab\",\"all\":[{\"x\":\"a\\tb\"},{\"x\":\"c\\td\"}]}}", -3,
+		JSON_STRING, "ab", false},
+	{"{\"params\":{\"all\":[{\"x\":1},{\"x\":2},{\"y\":3}]}}", -5, JSON_ABSENT, "", false},
+	{"{\"params\":{\"all\":[{\"x\":1},7]}}", -5, JSON_ABSENT, "", false},
+	{"{\"params\":{\"all\":[]}}", -5, JSON_ABSENT, "", false},
+	{"{\"params\":{\"all\":{\"-\":{\"x\":1},\"0\":{\"x\":2}}}}", -5, JSON_NUMBER, "1", false},
 	{"{ \"id\" : 17 , \"method\" : \"turn/start\" , \"params\" : [ ] }", ENVELOPE_METHOD,
 		JSON_STRING, "turn/start", false},
 	{"{\"id\": 17, \"method\": \"turn/start\",\n\t\"params\": { \"short\":   \"ab\" } }", -3,
@@ -241,7 +253,7 @@ static const struct value_row {
 static void value_check(const struct envelope *envelope, const void *row)
 {
 	const struct value_row *r = row;
-	const int named[] = {slot_deep, slot_first, slot_short, slot_none};
+	const int named[] = {slot_deep, slot_first, slot_short, slot_none, slot_last};
 	const struct envelope_value *value =
 		envelope_value(envelope, r->slot < 0 ? named[-r->slot - 1] : r->slot);
 
@@ -528,6 +540,38 @@ START_TEST(test_lent_texts_are_forgotten)
 }
 END_TEST
 
+/* A list of which only the last element is wanted takes no more room than that. */
+static void long_list_check(const struct envelope *envelope, const void *row)
+{
+	const struct envelope_value *value = envelope_value(envelope, slot_last);
+
+	(void)row;
+	ck_assert_mem_eq(envelope_value(envelope, ENVELOPE_ID)->text, "i\n", 2);
+	ck_assert_uint_eq(value->size, 8);
+	ck_assert_mem_eq(value->text, "\n0009999", 8);
+}
+
+START_TEST(test_long_list)
+{
+	static char json[400000];
+	struct envelope_check check = {.check = long_list_check};
+	static const size_t steps[] = {sizeof json, 4096, 17};
+	size_t used, i, step = steps[_i];
+
+	used = (size_t)snprintf(json, sizeof json, "{\"id\":\"i\\n\",\"params\":{\"all\":[");
+	for (i = 0; i < 10000; i++)
+		used += (size_t)snprintf(json + used, sizeof json - used, "%s{\"x\":\"\\n%07zu\"}",
+			i == 0 ? "" : ",", i);
+	used += (size_t)snprintf(json + used, sizeof json - used, "]}}");
+	splice_begin(splice, SPLICE_WATCH, &envelope_hooks, &check);
+	for (i = 0; i < used; i += step)
+		splice_feed(splice, (const uint8_t *)json + i, used - i < step ? used - i : step,
+			used - i <= step);
+	ck_assert_uint_eq(splice_troubles(splice), 0);
+	ck_assert_int_eq(check.calls, 1);
+}
+END_TEST
+
 /* Wanted values that do not fit the arena: what fits stays, the rest is empty and cut. */
 static void large_check(const struct envelope *envelope, const void *row)
 {
@@ -663,6 +707,7 @@ int main(void)
 	tcase_add_test(tc, test_longest_keys);
 	tcase_add_test(tc, test_batch);
 	tcase_add_loop_test(tc, test_lent_texts_are_forgotten, 0, 3);
+	tcase_add_loop_test(tc, test_long_list, 0, 3);
 	tcase_add_test(tc, test_large);
 	tcase_add_test(tc, test_no_memory);
 	tcase_add_test(tc, test_long_keys);

@@ -120,6 +120,12 @@ START_TEST(test_find)
 	ck_assert_int_eq(find_element(1), -2);
 	ck_assert_int_eq(find_element(123456789), 5);
 	ck_assert_int_eq(find_element(123456790), -2);
+	ck_assert_int_eq(pointers_add(find_pointers, "/a/-", 1), 13);
+	find_node = pointers_child(find_pointers, &find_pointers->nodes[POINTERS_ROOT], "a", 1);
+	ck_assert_int_eq(find_element(10), 1);
+	ck_assert_int_eq(find_element(1), 13); /* each may be the last */
+	ck_assert_int_eq(find_element(123456790), 13);
+	ck_assert_int_eq(find_child("-"), 13);
 	pointers_free(find_pointers);
 }
 END_TEST
