@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/profile/lifecycle.h"
+#include "config/profile/names.h"
 #include "config/settings.h"
 #include "config/value.h"
 
@@ -200,6 +202,66 @@ static int consistency_endpoint(struct settings *settings, struct config *config
 	return 0;
 }
 
+/* What stands in braces in a name is the method, or an attribute that requests can have. */
+static int consistency_span_name(struct settings *settings, struct config *config)
+{
+	const char *title = config->span_name;
+	const char *at = title + strcspn(title, "{}"), *unknown;
+	char what[CONSISTENCY_NAME_SIZE];
+	size_t size;
+
+	for (; *at != '\0'; at += strcspn(at, "{}")) {
+		size = *at == '{' ? strcspn(at + 1, "{}") : 0;
+		if (size == 0 || at[size + 1] != '}')
+			return consistency_refuse(settings, OPTION_AT_span_name, title,
+				"must have a name between { and }, and braces nowhere else");
+		at += size + 2;
+	}
+	unknown = names_unknown(config->profile, title, &size);
+	if (unknown == NULL)
+		return 0;
+	(void)snprintf(what, sizeof what,
+		"{%.*s}: must be {method}, or an attribute that the profile gives to requests",
+		(int)size, unknown);
+	return consistency_refuse(settings, OPTION_AT_span_name, title, what);
+}
+
+/* Whether something can be switched off by that word: size bytes at word. */
+static bool consistency_is_switch(const struct lifecycle *lifecycle, const char *word, size_t size)
+{
+	size_t i;
+
+	if ((size == 6 && memcmp(word, "events", size) == 0) ||
+		(size == 6 && memcmp(word, "deltas", size) == 0))
+		return true;
+	for (i = 0; i < lifecycle->span_count; i++) {
+		const char *switched = lifecycle->spans[i].switched;
+
+		if (switched != NULL && strlen(switched) == size &&
+			memcmp(switched, word, size) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A profile without spans has nothing to switch off, whatever others have. */
+static int consistency_off(struct settings *settings, struct config *config)
+{
+	const char *at = config->lifecycle_off;
+	size_t size;
+
+	for (; at != NULL && *at != '\0' && config->profile->lifecycle != NULL; at += size) {
+		at += strspn(at, ", ");
+		size = strcspn(at, ", ");
+		if (size > 0 && !consistency_is_switch(config->profile->lifecycle, at, size))
+			return consistency_refuse(settings, OPTION_AT_lifecycle_off,
+				config->lifecycle_off,
+				"must be a list of events, deltas, and switches of the profile's "
+				"spans");
+	}
+	return 0;
+}
+
 static consistency_rule *const rules[] = {
 	consistency_one_server,
 	consistency_remote,
@@ -209,6 +271,8 @@ static consistency_rule *const rules[] = {
 	consistency_batch,
 	consistency_retry,
 	consistency_strip,
+	consistency_span_name,
+	consistency_off,
 	consistency_server_requests,
 	consistency_endpoint,
 };

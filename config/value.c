@@ -428,3 +428,16 @@ const char *value_quote(char text[VALUE_QUOTE_SIZE], const char *given)
 	(void)snprintf(text + used, VALUE_QUOTE_SIZE - used, "%s", *given == '\0' ? "\"" : more);
 	return text;
 }
+
+bool value_list_has(const char *list, const char *word)
+{
+	size_t size;
+
+	for (; list != NULL && *list != '\0'; list += size) {
+		list += strspn(list, ", ");
+		size = strcspn(list, ", ");
+		if (size == strlen(word) && memcmp(list, word, size) == 0)
+			return true;
+	}
+	return false;
+}

@@ -47,6 +47,9 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
  */
 void value_print(const struct option *option, const struct config *config, char *text, size_t size);
 
+/* Whether a list, "one, two", which may be NULL, has the word. */
+bool value_list_has(const char *list, const char *word);
+
 /* A number of the option's type with the largest unit that keeps it exact: 300000 -> "5m". */
 void value_print_number(enum option_type type, int64_t number, char *text, size_t size);
 

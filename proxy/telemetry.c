@@ -437,6 +437,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"keys_missing", followed->keyless},
 		{"parents_missing", followed->parentless},
 		{"aliases_dropped", followed->aliases_dropped},
+		{"memories_forgotten", followed->memories_forgotten},
 		{"values_dropped", followed->budget.values_dropped},
 		{"events_dropped", followed->budget.events_dropped},
 		{"trees_unfinished", at->trees_unfinished},

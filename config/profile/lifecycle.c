@@ -93,23 +93,83 @@ static int lifecycle_take_kind(struct reader *reader, const struct file_node *no
 	return 0;
 }
 
-static int lifecycle_take_switch(struct reader *reader, const struct file_node *node, void *target)
+static int lifecycle_take_part(struct reader *reader, const struct file_node *node, void *target)
 {
-	static const char *const words[] = {"items", "approvals", NULL};
-	int place = reader_find_word(reader, node, words);
+	struct lifecycle_part *part = target;
 
-	if (place < 0)
+	if (node->key == NULL)
+		return reader_take_text(reader, node, &part->attribute);
+	if (reader_take_key(reader, node, &part->attribute) != 0)
 		return -1;
-	*(enum lifecycle_switch *)target = place == 0 ? LIFECYCLE_ITEMS : LIFECYCLE_APPROVALS;
-	return 0;
+	return reader_take_pointer(reader, node, &part->pointer);
 }
 
+/* A list of attributes, or an object that says where they stand in messages. */
 static int lifecycle_take_span_key(
 	struct reader *reader, const struct file_node *node, void *target)
 {
 	struct lifecycle_span *span = target;
+	enum file_type type = node->type == FILE_OBJECT ? FILE_OBJECT : FILE_ARRAY;
 
-	return reader_take_texts(reader, node, &span->key, &span->key_count, LIFECYCLE_KEY_MAX);
+	span->key = reader_new_items(
+		reader, node, type, LIFECYCLE_KEY_MAX, sizeof *span->key, &span->key_count);
+	if (span->key == NULL)
+		return -1;
+	return reader_take_items(reader, node, lifecycle_take_part, span->key, sizeof *span->key);
+}
+
+static int lifecycle_take_inherit(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_span *span = target;
+
+	return reader_take_texts(
+		reader, node, &span->inherit, &span->inherit_count, LIFECYCLE_INHERIT_MAX);
+}
+
+static int lifecycle_take_requests(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_span *span = target;
+
+	return reader_take_methods(
+		reader, node, &span->requests, &span->request_count, LIFECYCLE_METHODS_MAX);
+}
+
+static int lifecycle_take_scope(struct reader *reader, const struct file_node *node, void *target)
+{
+	static const char *const words[] = {"server", "connection", NULL};
+	int place = reader_find_word(reader, node, words);
+
+	*(bool *)target = place == 1;
+	return place < 0 ? -1 : 0;
+}
+
+/* The first part of the key: what must be the same is looked up by that. */
+static int lifecycle_take_one_per(struct reader *reader, const struct file_node *node, void *target)
+{
+	*(bool *)target = true;
+	return reader_expect(reader, node, FILE_STRING);
+}
+
+static int lifecycle_take_add(struct reader *reader, const struct file_node *node, void *target)
+{
+	static const char *const words[] = {"count", "ms", NULL};
+	struct lifecycle_add *add = target;
+	int place = reader_find_word(reader, node, words);
+
+	add->is_time = place == 1;
+	return place < 0 ? -1 : reader_take_key(reader, node, &add->attribute);
+}
+
+static int lifecycle_take_adds(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_span *span = target;
+
+	span->adds = reader_new_items(reader, node, FILE_OBJECT, LIFECYCLE_ADDS_MAX,
+		sizeof *span->adds, &span->add_count);
+	if (span->adds == NULL)
+		return -1;
+	return reader_take_items(reader, node, lifecycle_take_add, span->adds, sizeof *span->adds);
 }
 
 static int lifecycle_take_default(struct reader *reader, const struct file_node *node, void *target)
@@ -143,9 +203,34 @@ static int lifecycle_check_span_key(
 
 	for (i = 0; i < span->key_count; i++)
 		for (j = 0; j < i; j++)
-			if (strcmp(span->key[i], span->key[j]) == 0)
+			if (strcmp(span->key[i].attribute, span->key[j].attribute) == 0)
 				return reader_fail(reader, node, "%s: must stand once",
-					value_quote(quote, span->key[i]));
+					value_quote(quote, span->key[i].attribute));
+	return 0;
+}
+
+/* What must hold between the members of a type of span. */
+static int lifecycle_check_span(
+	struct reader *reader, const struct file_node *node, const struct lifecycle_span *span)
+{
+	const struct file_node *one_per = file_member(node, "one_per");
+
+	if (span->title == NULL && span->requests == NULL)
+		return reader_fail(reader, node, "must have a name");
+	if (span->requests != NULL && span->key_count == 0)
+		return reader_fail(reader, node, "must have a key, by which it is found");
+	if (span->requests != NULL && span->key[0].pointer == NULL)
+		return reader_fail(reader, file_member(node, "key"),
+			"must be {ATTRIBUTE: POINTER, ...}, as no rule says where its parts stand");
+	if (span->requests != NULL && span->is_made)
+		return reader_fail(
+			reader, file_member(node, "made"), "must not stand with requests");
+	if (span->is_made && span->key_count == 0)
+		return reader_fail(reader, node, "must have a key, that of the span above");
+	if (one_per != NULL &&
+		(span->key_count < 2 || strcmp(span->key[0].attribute, one_per->text) != 0))
+		return reader_fail(
+			reader, one_per, "must be the first of several parts of the key");
 	return 0;
 }
 
@@ -155,9 +240,15 @@ static int lifecycle_take_span(struct reader *reader, const struct file_node *no
 		{"name", reader_take_text, offsetof(struct lifecycle_span, title)},
 		{"key", lifecycle_take_span_key, 0},
 		{"kind", lifecycle_take_kind, offsetof(struct lifecycle_span, kind)},
-		{"switch", lifecycle_take_switch, offsetof(struct lifecycle_span, switched)},
+		{"switch", reader_take_word, offsetof(struct lifecycle_span, switched)},
 		{"defaults", lifecycle_take_defaults, 0},
 		{"announce", reader_take_text, offsetof(struct lifecycle_span, announce)},
+		{"inherit", lifecycle_take_inherit, 0},
+		{"adds", lifecycle_take_adds, 0},
+		{"one_per", lifecycle_take_one_per, offsetof(struct lifecycle_span, one_per)},
+		{"scope", lifecycle_take_scope, offsetof(struct lifecycle_span, of_connection)},
+		{"requests", lifecycle_take_requests, 0},
+		{"made", reader_take_bool, offsetof(struct lifecycle_span, is_made)},
 		{NULL, NULL, 0},
 	};
 	struct lifecycle_span *span = target;
@@ -167,9 +258,13 @@ static int lifecycle_take_span(struct reader *reader, const struct file_node *no
 	if (reader_take_key(reader, node, &span->name) != 0 ||
 		reader_take_members(reader, node, members, span) != 0)
 		return -1;
-	if (span->title == NULL)
-		return reader_fail(reader, node, "must have a name");
-	if (lifecycle_check_title(reader, file_member(node, "name"), span->title, NULL) != 0)
+	if (strcmp(span->name, "request") == 0)
+		return reader_fail(reader, node,
+			"the name stands for all requests of the client; must be another");
+	if (lifecycle_check_span(reader, node, span) != 0)
+		return -1;
+	if (span->title != NULL &&
+		lifecycle_check_title(reader, file_member(node, "name"), span->title, NULL) != 0)
 		return -1;
 	if (span->announce != NULL && lifecycle_check_title(reader, file_member(node, "announce"),
 					      span->announce, NULL) != 0)
@@ -177,19 +272,94 @@ static int lifecycle_take_span(struct reader *reader, const struct file_node *no
 	return lifecycle_check_span_key(reader, file_member(node, "key"), span);
 }
 
-static int lifecycle_take_spans(struct reader *reader, const struct file_node *node, void *target)
+static int lifecycle_take_memory(struct reader *reader, const struct file_node *node, void *target)
 {
-	struct lifecycle *lifecycle = target;
+	static const struct reader_member members[] = {
+		{"key", lifecycle_take_span_key, 0},
+		{NULL, NULL, 0},
+	};
+	struct lifecycle_span *memory = target;
+	char quote[VALUE_QUOTE_SIZE];
+
+	reader_enter(reader, node, "memory %s: ", value_quote(quote, node->key));
+	memory->is_memory = true;
+	if (reader_take_key(reader, node, &memory->name) != 0 ||
+		reader_take_members(reader, node, members, memory) != 0)
+		return -1;
+	if (memory->key_count == 0)
+		return reader_fail(reader, node, "must have a key");
+	return lifecycle_check_span_key(reader, file_member(node, "key"), memory);
+}
+
+static void lifecycle_free_type(struct lifecycle_span *span)
+{
+	size_t i;
+
+	for (i = 0; i < span->default_count; i++) {
+		free(span->defaults[i].attribute);
+		free(span->defaults[i].value);
+	}
+	for (i = 0; i < span->key_count; i++) {
+		free(span->key[i].attribute);
+		free(span->key[i].pointer);
+	}
+	for (i = 0; i < span->add_count; i++)
+		free(span->adds[i].attribute);
+	reader_free_texts(span->requests, span->request_count);
+	reader_free_texts(span->inherit, span->inherit_count);
+	free(span->adds);
+	free(span->key);
+	free(span->defaults);
+	free(span->switched);
+	free(span->name);
+	free(span->title);
+	free(span->announce);
+}
+
+static void lifecycle_free_types(struct lifecycle_span *types, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		lifecycle_free_type(&types[i]);
+	free(types);
+}
+
+/* Spans and memories are in one list. */
+static int lifecycle_take_types(struct reader *reader, const struct file_node *node,
+	reader_take *take, struct lifecycle *lifecycle)
+{
+	struct lifecycle_span *types, *grown;
+	size_t count;
 	int result;
 
-	lifecycle->spans = reader_new_items(reader, node, FILE_OBJECT, LIFECYCLE_SPANS_MAX,
-		sizeof *lifecycle->spans, &lifecycle->span_count);
-	if (lifecycle->spans == NULL)
+	types = reader_new_items(reader, node, FILE_OBJECT,
+		LIFECYCLE_SPANS_MAX - lifecycle->span_count, sizeof *types, &count);
+	if (types == NULL)
 		return -1;
-	result = reader_take_items(
-		reader, node, lifecycle_take_span, lifecycle->spans, sizeof *lifecycle->spans);
+	result = reader_take_items(reader, node, take, types, sizeof *types);
 	reader_leave(reader);
+	grown = realloc(lifecycle->spans, (lifecycle->span_count + count) * sizeof *grown);
+	if (grown == NULL) {
+		lifecycle_free_types(types, count);
+		return reader_fail_memory(reader, node);
+	}
+	lifecycle->spans = grown;
+	memcpy(grown + lifecycle->span_count, types, count * sizeof *types);
+	lifecycle->span_count += count;
+	free(types);
 	return result;
+}
+
+static int lifecycle_take_spans(struct reader *reader, const struct file_node *node, void *target)
+{
+	return lifecycle_take_types(reader, node, lifecycle_take_span, target);
+}
+
+static int lifecycle_take_memories(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	return lifecycle_take_types(reader, node, lifecycle_take_memory, target);
 }
 
 static int lifecycle_take_rules(struct reader *reader, const struct file_node *node, void *target)
@@ -210,6 +380,7 @@ static int lifecycle_take_rules(struct reader *reader, const struct file_node *n
 static const struct reader_member lifecycle_members[] = {
 	{"dispatch", lifecycle_take_dispatch, 0},
 	{"spans", lifecycle_take_spans, 0},
+	{"memories", lifecycle_take_memories, 0},
 	{"rules", lifecycle_take_rules, 0},
 	{NULL, NULL, 0},
 };
@@ -229,19 +400,9 @@ struct lifecycle *lifecycle_new(struct reader *reader, const struct file_node *n
 	return NULL;
 }
 
-static void lifecycle_free_span(struct lifecycle_span *span)
+bool lifecycle_quotes(const char *pointer)
 {
-	size_t i;
-
-	for (i = 0; i < span->default_count; i++) {
-		free(span->defaults[i].attribute);
-		free(span->defaults[i].value);
-	}
-	free(span->defaults);
-	free(span->name);
-	free(span->title);
-	free(span->announce);
-	reader_free_texts(span->key, span->key_count);
+	return strncmp(pointer, "/params", 7) == 0 && (pointer[7] == '\0' || pointer[7] == '/');
 }
 
 void lifecycle_free(struct lifecycle *lifecycle)
@@ -254,14 +415,12 @@ void lifecycle_free(struct lifecycle *lifecycle)
 		free(lifecycle->operations[i].method);
 		free(lifecycle->operations[i].operation);
 	}
-	for (i = 0; i < lifecycle->span_count; i++)
-		lifecycle_free_span(&lifecycle->spans[i]);
 	for (i = 0; i < lifecycle->rule_count; i++)
 		lifecycle_rule_done(&lifecycle->rules[i]);
 	free(lifecycle->dispatch_name);
 	free(lifecycle->dispatch_attribute);
 	free(lifecycle->operations);
-	free(lifecycle->spans);
+	lifecycle_free_types(lifecycle->spans, lifecycle->span_count);
 	free(lifecycle->rules);
 	free(lifecycle);
 }

@@ -12,11 +12,13 @@
 #include "config/profile/operand.h"
 #include "config/value.h"
 
-#define LIFECYCLE_RULE_WORDS_SIZE 128
+#define LIFECYCLE_RULE_WORDS_SIZE 160
 
 static const char *const lifecycle_rule_ons[] = {
 	[LIFECYCLE_ON_REQUEST] = "request",
 	[LIFECYCLE_ON_REPLY] = "reply",
+	[LIFECYCLE_ON_ERROR] = "error",
+	[LIFECYCLE_ON_CLIENT_NOTIFICATION] = "client_notification",
 	[LIFECYCLE_ON_NOTIFICATION] = "notification",
 	[LIFECYCLE_ON_SERVER_REQUEST] = "server_request",
 	[LIFECYCLE_ON_CLIENT_REPLY] = "client_reply",
@@ -32,22 +34,14 @@ static const char *const lifecycle_rule_dos[] = {
 	[LIFECYCLE_ANNOTATE] = "annotate",
 	[LIFECYCLE_EVENT] = "event",
 	[LIFECYCLE_COUNT] = "count",
+	[LIFECYCLE_REMEMBER] = "remember",
+	[LIFECYCLE_MARK] = "mark",
+	[LIFECYCLE_MAKE] = "make",
 	NULL,
 };
 
 #define LIFECYCLE_BIT(constant) (1u << LIFECYCLE_##constant)
-#define LIFECYCLE_RULE_OTHERS                                                                      \
-	(LIFECYCLE_BIT(OPEN) | LIFECYCLE_BIT(CLOSE) | LIFECYCLE_BIT(LAPSE) | LIFECYCLE_BIT(WAKE) | \
-		LIFECYCLE_BIT(ANNOTATE) | LIFECYCLE_BIT(EVENT) | LIFECYCLE_BIT(COUNT))
-
-/* What each message may do. */
-static const unsigned lifecycle_rule_may_do[] = {
-	[LIFECYCLE_ON_REQUEST] = LIFECYCLE_BIT(CLAIM),
-	[LIFECYCLE_ON_REPLY] = LIFECYCLE_RULE_OTHERS,
-	[LIFECYCLE_ON_NOTIFICATION] = LIFECYCLE_RULE_OTHERS,
-	[LIFECYCLE_ON_SERVER_REQUEST] = LIFECYCLE_RULE_OTHERS,
-	[LIFECYCLE_ON_CLIENT_REPLY] = LIFECYCLE_BIT(CLOSE),
-};
+#define LIFECYCLE_RULE_ALL      ((1u << (LIFECYCLE_MAKE + 1)) - 1)
 
 /* Members that only some actions take, and the actions that need them. */
 static const struct {
@@ -55,17 +49,33 @@ static const struct {
 	unsigned takes;
 	unsigned needs;
 } lifecycle_rule_uses[] = {
+	{"span", LIFECYCLE_RULE_ALL & ~LIFECYCLE_BIT(REMEMBER),
+		LIFECYCLE_RULE_ALL & ~LIFECYCLE_BIT(REMEMBER)},
+	{"memory", LIFECYCLE_BIT(REMEMBER), LIFECYCLE_BIT(REMEMBER)},
 	{"root", LIFECYCLE_BIT(OPEN), 0},
-	{"request_id", LIFECYCLE_BIT(CLOSE), 0},
+	{"request_id",
+		LIFECYCLE_BIT(CLOSE) | LIFECYCLE_BIT(ANNOTATE) | LIFECYCLE_BIT(EVENT) |
+			LIFECYCLE_BIT(COUNT),
+		0},
 	{"event", LIFECYCLE_BIT(EVENT), LIFECYCLE_BIT(EVENT)},
 	{"until", LIFECYCLE_BIT(CLAIM), 0},
 	{"joins", LIFECYCLE_BIT(CLAIM), 0},
 	{"alias", LIFECYCLE_BIT(CLAIM), 0},
 	{"set",
 		LIFECYCLE_BIT(CLAIM) | LIFECYCLE_BIT(OPEN) | LIFECYCLE_BIT(CLOSE) |
-			LIFECYCLE_BIT(ANNOTATE) | LIFECYCLE_BIT(EVENT),
-		LIFECYCLE_BIT(ANNOTATE)},
-	{"status", LIFECYCLE_BIT(CLOSE), 0},
+			LIFECYCLE_BIT(ANNOTATE) | LIFECYCLE_BIT(EVENT) | LIFECYCLE_BIT(REMEMBER) |
+			LIFECYCLE_BIT(MAKE),
+		LIFECYCLE_BIT(REMEMBER)},
+	{"set_new", LIFECYCLE_BIT(OPEN), 0},
+	{"status", LIFECYCLE_BIT(CLOSE) | LIFECYCLE_BIT(ANNOTATE) | LIFECYCLE_BIT(MAKE), 0},
+	{"at",
+		LIFECYCLE_BIT(OPEN) | LIFECYCLE_BIT(CLOSE) | LIFECYCLE_BIT(EVENT) |
+			LIFECYCLE_BIT(MARK),
+		0},
+	{"mark", LIFECYCLE_BIT(MARK), LIFECYCLE_BIT(MARK)},
+	{"keep", LIFECYCLE_BIT(MARK), 0},
+	{"from", LIFECYCLE_BIT(MAKE), LIFECYCLE_BIT(MAKE)},
+	{"to", LIFECYCLE_BIT(MAKE), LIFECYCLE_BIT(MAKE)},
 	{"count", LIFECYCLE_BIT(COUNT), 0},
 	{"bytes", LIFECYCLE_BIT(COUNT), 0},
 	{"of", LIFECYCLE_BIT(COUNT), 0},
@@ -107,8 +117,53 @@ static int lifecycle_rule_take_methods(
 {
 	struct lifecycle_rule *rule = target;
 
-	return reader_take_texts(
+	return reader_take_methods(
 		reader, node, &rule->methods, &rule->method_count, LIFECYCLE_METHODS_MAX);
+}
+
+static int lifecycle_rule_take_keep(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	static const char *const words[] = {"last", "first", NULL};
+	int place = reader_find_word(reader, node, words);
+
+	*(bool *)target = place == 1;
+	return place < 0 ? -1 : 0;
+}
+
+static int lifecycle_rule_take_from(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_rule *rule = target;
+
+	return reader_take_texts_or_one(
+		reader, node, &rule->from, &rule->from_count, LIFECYCLE_MOMENTS_MAX);
+}
+
+static int lifecycle_rule_take_to(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_rule *rule = target;
+
+	return reader_take_texts_or_one(
+		reader, node, &rule->to, &rule->to_count, LIFECYCLE_MOMENTS_MAX);
+}
+
+/* A pointer, or an object with one and what is set on a span that opens below it. */
+static int lifecycle_rule_take_root(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	static const struct reader_member members[] = {
+		{"pointer", reader_take_pointer, offsetof(struct lifecycle_rule, root)},
+		{"set", operand_take_set, offsetof(struct lifecycle_rule, set_root)},
+		{NULL, NULL, 0},
+	};
+	struct lifecycle_rule *rule = target;
+
+	if (node->type != FILE_OBJECT)
+		return reader_take_pointer(reader, node, &rule->root);
+	if (reader_take_members(reader, node, members, rule) != 0)
+		return -1;
+	return rule->root != NULL ? 0 : reader_fail(reader, node, "must have a pointer");
 }
 
 static int lifecycle_rule_take_when(
@@ -124,29 +179,29 @@ static int lifecycle_rule_take_when(
 		reader, node, operand_take_condition, rule->conditions, sizeof *rule->conditions);
 }
 
+static int lifecycle_rule_take_part(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_part *part = target;
+
+	if (node->key != NULL && reader_take_key(reader, node, &part->attribute) != 0)
+		return -1;
+	return reader_take_pointer(reader, node, &part->pointer);
+}
+
+/* A list of pointers, or an object of attributes and pointers. */
 static int lifecycle_rule_take_key(
 	struct reader *reader, const struct file_node *node, void *target)
 {
 	struct lifecycle_rule *rule = target;
+	enum file_type type = node->type == FILE_OBJECT ? FILE_OBJECT : FILE_ARRAY;
 
 	rule->key = reader_new_items(
-		reader, node, FILE_ARRAY, LIFECYCLE_KEY_MAX, sizeof *rule->key, &rule->key_count);
+		reader, node, type, LIFECYCLE_KEY_MAX, sizeof *rule->key, &rule->key_count);
 	if (rule->key == NULL)
 		return -1;
-	return reader_take_items(reader, node, reader_take_pointer, rule->key, sizeof *rule->key);
-}
-
-static int lifecycle_rule_take_set(
-	struct reader *reader, const struct file_node *node, void *target)
-{
-	struct lifecycle_rule *rule = target;
-
-	rule->settings = reader_new_items(reader, node, FILE_OBJECT, LIFECYCLE_SETTINGS_MAX,
-		sizeof *rule->settings, &rule->setting_count);
-	if (rule->settings == NULL)
-		return -1;
 	return reader_take_items(
-		reader, node, operand_take_setting, rule->settings, sizeof *rule->settings);
+		reader, node, lifecycle_rule_take_part, rule->key, sizeof *rule->key);
 }
 
 /* The span is looked up when all are known. */
@@ -165,13 +220,20 @@ static const struct reader_member lifecycle_rule_members[] = {
 	{"do", lifecycle_rule_take_do, offsetof(struct lifecycle_rule, action)},
 	{"span", lifecycle_rule_expect_text, 0},
 	{"key", lifecycle_rule_take_key, 0},
-	{"root", reader_take_pointer, offsetof(struct lifecycle_rule, root)},
+	{"memory", lifecycle_rule_expect_text, 0},
+	{"root", lifecycle_rule_take_root, 0},
 	{"request_id", reader_take_pointer, offsetof(struct lifecycle_rule, request_id)},
 	{"event", reader_take_text, offsetof(struct lifecycle_rule, event)},
 	{"until", lifecycle_rule_take_until, offsetof(struct lifecycle_rule, until_open)},
 	{"joins", reader_take_bool, offsetof(struct lifecycle_rule, joins)},
 	{"alias", reader_take_bool, offsetof(struct lifecycle_rule, alias)},
-	{"set", lifecycle_rule_take_set, 0},
+	{"at", operand_take_time, offsetof(struct lifecycle_rule, at)},
+	{"set", operand_take_set, offsetof(struct lifecycle_rule, set)},
+	{"set_new", operand_take_set, offsetof(struct lifecycle_rule, set_new)},
+	{"mark", reader_take_text, offsetof(struct lifecycle_rule, mark)},
+	{"keep", lifecycle_rule_take_keep, offsetof(struct lifecycle_rule, mark_first)},
+	{"from", lifecycle_rule_take_from, 0},
+	{"to", lifecycle_rule_take_to, 0},
 	{"status", operand_take_status, offsetof(struct lifecycle_rule, status)},
 	{"count", reader_take_text, offsetof(struct lifecycle_rule, stream.count)},
 	{"bytes", reader_take_text, offsetof(struct lifecycle_rule, stream.bytes)},
@@ -206,23 +268,18 @@ static void lifecycle_rule_list(unsigned bits, const char *const *words, char *t
 
 static int lifecycle_rule_check_needs(struct reader *reader, const struct file_node *node)
 {
-	if (file_member(node, "on") != NULL && file_member(node, "do") != NULL &&
-		file_member(node, "span") != NULL)
+	if (file_member(node, "on") != NULL && file_member(node, "do") != NULL)
 		return 0;
-	return reader_fail(reader, node, "must have on, do and span");
+	return reader_fail(reader, node, "must have on and do");
 }
 
 static int lifecycle_rule_check_do(
 	struct reader *reader, const struct file_node *node, const struct lifecycle_rule *rule)
 {
-	char right[LIFECYCLE_RULE_WORDS_SIZE];
-
-	if ((lifecycle_rule_may_do[rule->on] & 1u << rule->action) != 0)
+	if (rule->action != LIFECYCLE_CLAIM || rule->on == LIFECYCLE_ON_REQUEST)
 		return 0;
-	lifecycle_rule_list(
-		lifecycle_rule_may_do[rule->on], lifecycle_rule_dos, right, sizeof right);
-	return reader_fail(reader, file_member(node, "do"), "\"%s\": on %s, must be %s",
-		lifecycle_rule_dos[rule->action], lifecycle_rule_ons[rule->on], right);
+	return reader_fail(reader, file_member(node, "do"),
+		"\"claim\": must stand with \"on\": \"request\", it is requests that claim");
 }
 
 /* The members that other actions take are not there, and what this one needs is. */
@@ -250,54 +307,152 @@ static int lifecycle_rule_check_uses(
 	return 0;
 }
 
-/* Looks up the span by its name. */
+static void lifecycle_rule_free_key(struct lifecycle_part *key, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		free(key[i].attribute);
+		free(key[i].pointer);
+	}
+	free(key);
+}
+
+/* Looks up the span, or the memory, by its name. */
 static int lifecycle_rule_find_span(struct reader *reader, const struct file_node *node,
 	struct lifecycle_rule *rule, const struct lifecycle *lifecycle)
 {
-	const char *name = file_member(node, "span")->text;
+	bool memory = rule->action == LIFECYCLE_REMEMBER;
+	const struct file_node *member = file_member(node, memory ? "memory" : "span");
 	char quote[VALUE_QUOTE_SIZE];
 
+	rule->memory = LIFECYCLE_NO_MEMORY;
+	rule->span = LIFECYCLE_REQUEST;
+	if (!memory && strcmp(member->text, "request") == 0)
+		return 0;
 	for (rule->span = 0; rule->span < lifecycle->span_count; rule->span++)
-		if (strcmp(lifecycle->spans[rule->span].name, name) == 0)
+		if (lifecycle->spans[rule->span].is_memory == memory &&
+			strcmp(lifecycle->spans[rule->span].name, member->text) == 0)
 			return 0;
-	return reader_fail(reader, file_member(node, "span"),
-		"%s: must be one that stands in spans", value_quote(quote, name));
+	return reader_fail(reader, member, "%s: must be one that stands in %s%s",
+		value_quote(quote, member->text), memory ? "memories" : "spans",
+		memory ? "" : ", or request");
 }
 
 /* How many parts of a span's key the rule must have at least. */
 static size_t lifecycle_rule_parts_min(
 	const struct lifecycle_rule *rule, const struct lifecycle_span *span)
 {
-	if (rule->request_id != NULL)
-		return 0;
 	switch (rule->action) {
-	case LIFECYCLE_OPEN:
-		return rule->on == LIFECYCLE_ON_REPLY ? 0 : span->key_count;
-	case LIFECYCLE_ANNOTATE:
-	case LIFECYCLE_EVENT:
-	case LIFECYCLE_COUNT:
-		return span->key_count;
 	case LIFECYCLE_CLAIM:
+		return 0;
 	case LIFECYCLE_CLOSE:
 	case LIFECYCLE_LAPSE:
 	case LIFECYCLE_WAKE:
+		return span->key_count > 0;
+	case LIFECYCLE_OPEN:
+	case LIFECYCLE_ANNOTATE:
+	case LIFECYCLE_EVENT:
+	case LIFECYCLE_COUNT:
+	case LIFECYCLE_REMEMBER:
+	case LIFECYCLE_MARK:
+	case LIFECYCLE_MAKE:
 		break;
 	}
-	return span->key_count > 0;
+	return span->key_count;
+}
+
+/* The place of a part in the span's key; key_count: it has none of that name. */
+static size_t lifecycle_rule_find_part(const struct lifecycle_span *span, const char *attribute)
+{
+	size_t i;
+
+	for (i = 0; i < span->key_count; i++)
+		if (strcmp(span->key[i].attribute, attribute) == 0)
+			break;
+	return i;
+}
+
+/* Puts the pointers of a key in the order of the span's key, with those that stand there. */
+static int lifecycle_rule_complete_key(struct reader *reader, const struct file_node *node,
+	struct lifecycle_rule *rule, const struct lifecycle_span *span)
+{
+	struct lifecycle_part *own = rule->key;
+	size_t own_count = rule->key_count, i, place;
+	int result = 0;
+
+	rule->key = calloc(span->key_count + 1, sizeof *rule->key);
+	rule->key_count = rule->key == NULL ? 0 : span->key_count;
+	for (i = 0; rule->key != NULL && i < own_count && result == 0; i++) {
+		place = lifecycle_rule_find_part(span, own[i].attribute);
+		if (place == span->key_count)
+			result = reader_fail(reader, file_member(node, "key"),
+				"\"%s\": must be a part of the key of span \"%s\"",
+				own[i].attribute, span->name);
+		else {
+			rule->key[place] = own[i];
+			own[i] = (struct lifecycle_part){.attribute = NULL};
+		}
+	}
+	lifecycle_rule_free_key(own, own_count);
+	if (rule->key == NULL)
+		return reader_fail_memory(reader, node);
+	for (i = 0; i < rule->key_count && result == 0; i++) {
+		if (rule->key[i].pointer != NULL)
+			continue;
+		if (span->key[i].pointer == NULL)
+			return reader_fail(reader, node,
+				"the key has no pointer for \"%s\"; must have one, here or at span "
+				"\"%s\"",
+				span->key[i].attribute, span->name);
+		rule->key[i].pointer = strdup(span->key[i].pointer);
+		if (rule->key[i].pointer == NULL)
+			return reader_fail_memory(reader, node);
+	}
+	return result;
+}
+
+/* A request is found by one attribute, and only where the message is not itself or its answer. */
+static int lifecycle_rule_check_request(
+	struct reader *reader, const struct file_node *node, const struct lifecycle_rule *rule)
+{
+	const struct file_node *key = file_member(node, "key");
+	bool itself = rule->on == LIFECYCLE_ON_REQUEST || rule->on == LIFECYCLE_ON_REPLY ||
+		      rule->on == LIFECYCLE_ON_ERROR;
+	unsigned may = LIFECYCLE_BIT(CLOSE) | LIFECYCLE_BIT(ANNOTATE) | LIFECYCLE_BIT(EVENT) |
+		       LIFECYCLE_BIT(COUNT);
+
+	if ((may & 1u << rule->action) == 0 || (itself && rule->action == LIFECYCLE_CLOSE &&
+						       key == NULL && rule->request_id == NULL))
+		return reader_fail(reader, file_member(node, "do"),
+			"a request opens and ends by itself; must be annotate, event, count, or, "
+			"of another request, close");
+	if (key != NULL && (key->type != FILE_OBJECT || rule->key_count != 1))
+		return reader_fail(reader, key,
+			"must be {ATTRIBUTE: POINTER}, an attribute that is captured from "
+			"requests");
+	if (key != NULL && rule->request_id != NULL)
+		return reader_fail(reader, key, "must not stand with request_id");
+	if (key == NULL && rule->request_id == NULL && !itself)
+		return reader_fail(reader, node,
+			"must have a key or a request_id, which tell of which request");
+	return 0;
 }
 
 static int lifecycle_rule_check_key(struct reader *reader, const struct file_node *node,
-	const struct lifecycle_rule *rule, const struct lifecycle_span *span)
+	struct lifecycle_rule *rule, const struct lifecycle_span *span)
 {
 	const struct file_node *key = file_member(node, "key");
 	size_t least = lifecycle_rule_parts_min(rule, span);
 
-	if (rule->on == LIFECYCLE_ON_CLIENT_REPLY)
-		return key == NULL ? 0
-				   : reader_fail(reader, key,
-					     "must not stand with client_reply, which closes the "
-					     "span of "
-					     "the request that it answers");
+	if (rule->request_id != NULL)
+		return 0;
+	if (key == NULL ? rule->action != LIFECYCLE_CLAIM && span->key_count > 0 &&
+				  span->key[0].pointer != NULL
+			: key->type == FILE_OBJECT)
+		return lifecycle_rule_complete_key(reader, node, rule, span);
+	if (key == NULL && rule->on == LIFECYCLE_ON_CLIENT_REPLY)
+		return 0; /* it may be about the request that is answered: lifecycle_check.c */
 	if (rule->key_count >= least && rule->key_count <= span->key_count)
 		return 0;
 	return reader_fail(reader, key == NULL ? node : key,
@@ -330,27 +485,33 @@ static int lifecycle_rule_check_event(
 
 	if (rule->action != LIFECYCLE_EVENT)
 		return 0;
-	if (rule->setting_count > LIFECYCLE_EVENT_SETTINGS_MAX)
+	if (rule->set.count > LIFECYCLE_EVENT_SETTINGS_MAX)
 		return reader_fail(reader, file_member(node, "set"),
-			"has %zu members; must have, in an event, 1 to %d", rule->setting_count,
+			"has %zu members; must have, in an event, 1 to %d", rule->set.count,
 			LIFECYCLE_EVENT_SETTINGS_MAX);
-	for (i = 0; i < rule->setting_count; i++)
-		if (operand_sums(&rule->settings[i].source))
+	for (i = 0; i < rule->set.count; i++)
+		if (operand_sums(&rule->set.list[i].source))
 			return reader_fail(reader, file_member(node, "set"),
 				"\"%s\" must not take a sum, an event has nothing to add to",
-				rule->settings[i].attribute);
+				rule->set.list[i].attribute);
 	return 0;
 }
 
 static int lifecycle_rule_check_others(
 	struct reader *reader, const struct file_node *node, const struct lifecycle_rule *rule)
 {
+	if (rule->action == LIFECYCLE_ANNOTATE && rule->set.count == 0 &&
+		file_member(node, "status") == NULL)
+		return reader_fail(reader, node, "must have set or status, as it is to annotate");
 	if (rule->on == LIFECYCLE_ON_CLIENT_REPLY && rule->request_id != NULL)
 		return reader_fail(reader, file_member(node, "request_id"),
 			"must not stand with client_reply, which is an answer to it");
-	if (rule->on == LIFECYCLE_ON_CLIENT_REPLY && rule->status.pointer != NULL)
-		return reader_fail(reader, file_member(node, "status"),
-			"must not stand with client_reply, which is a result or an error");
+	if (rule->key_count == 0 && rule->joins)
+		return reader_fail(reader, file_member(node, "joins"),
+			"must stand with a key, which tells what is joined");
+	if (rule->key_count == 0 && rule->action == LIFECYCLE_CLAIM && rule->until_open)
+		return reader_fail(reader, file_member(node, "until"),
+			"must be reply: without a key nothing tells later whose the span is");
 	if (lifecycle_rule_check_stream(reader, node, rule) != 0)
 		return -1;
 	return lifecycle_rule_check_event(reader, node, rule);
@@ -397,7 +558,9 @@ int lifecycle_rule_check(struct reader *reader, const struct file_node *node,
 		lifecycle_rule_check_uses(reader, node, rule) != 0 ||
 		lifecycle_rule_find_span(reader, node, rule, lifecycle) != 0)
 		return -1;
-	if (lifecycle_rule_check_key(reader, node, rule, &lifecycle->spans[rule->span]) != 0)
+	if (rule->span == LIFECYCLE_REQUEST ? lifecycle_rule_check_request(reader, node, rule) != 0
+					    : lifecycle_rule_check_key(reader, node, rule,
+						      &lifecycle->spans[rule->span]) != 0)
 		return -1;
 	return lifecycle_rule_check_others(reader, node, rule);
 }
@@ -408,13 +571,17 @@ void lifecycle_rule_done(struct lifecycle_rule *rule)
 
 	for (i = 0; i < rule->condition_count; i++)
 		operand_done_condition(&rule->conditions[i]);
-	for (i = 0; i < rule->setting_count; i++)
-		operand_done_setting(&rule->settings[i]);
+	operand_done_set(&rule->set);
+	operand_done_set(&rule->set_new);
+	operand_done_set(&rule->set_root);
 	reader_free_texts(rule->methods, rule->method_count);
-	reader_free_texts(rule->key, rule->key_count);
+	reader_free_texts(rule->from, rule->from_count);
+	reader_free_texts(rule->to, rule->to_count);
+	lifecycle_rule_free_key(rule->key, rule->key_count);
 	operand_done_status(&rule->status);
 	free(rule->conditions);
-	free(rule->settings);
+	free(rule->at.pointer);
+	free(rule->mark);
 	free(rule->name);
 	free(rule->root);
 	free(rule->request_id);

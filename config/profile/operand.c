@@ -5,7 +5,9 @@
  */
 #include "config/profile/operand.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "config/profile/lifecycle.h"
 
@@ -15,6 +17,7 @@ static int operand_take_take(struct reader *reader, const struct file_node *node
 		[LIFECYCLE_TAKE_ALL] = "all",
 		[LIFECYCLE_TAKE_FIRST_WORD] = "first word",
 		[LIFECYCLE_TAKE_SUM] = "sum",
+		[LIFECYCLE_TAKE_INCREASE] = "increase",
 		NULL,
 	};
 	int place = reader_find_word(reader, node, words);
@@ -25,43 +28,111 @@ static int operand_take_take(struct reader *reader, const struct file_node *node
 	return 0;
 }
 
+static int operand_take_unit(struct reader *reader, const struct file_node *node, void *target)
+{
+	static const char *const words[] = {
+		[LIFECYCLE_SECONDS] = "s",
+		[LIFECYCLE_MILLISECONDS] = "ms",
+		[LIFECYCLE_MICROSECONDS] = "us",
+		[LIFECYCLE_NANOSECONDS] = "ns",
+		NULL,
+	};
+	int place = reader_find_word(reader, node, words);
+
+	if (place < 0)
+		return -1;
+	*(enum lifecycle_unit *)target = (enum lifecycle_unit)place;
+	return 0;
+}
+
 static const struct reader_member operand_members[] = {
 	{"pointer", reader_take_pointer, offsetof(struct lifecycle_choice, pointer)},
 	{"text", reader_take_text, offsetof(struct lifecycle_choice, text)},
 	{"take", operand_take_take, offsetof(struct lifecycle_choice, take)},
+	{"mark", reader_take_text, offsetof(struct lifecycle_choice, mark)},
+	{"unit", operand_take_unit, offsetof(struct lifecycle_choice, unit)},
 	{NULL, NULL, 0},
 };
+
+/* There is a pointer or a text, or there is a mark, with what belongs to it. */
+static int operand_check_choice(
+	struct reader *reader, const struct file_node *node, const struct lifecycle_choice *choice)
+{
+	bool value = choice->pointer != NULL || choice->text != NULL;
+
+	if (value == (choice->mark != NULL))
+		return reader_fail(reader, node, "must have a pointer or a text, or a mark");
+	if (choice->text != NULL && file_member(node, "take") != NULL)
+		return reader_fail(reader, file_member(node, "take"),
+			"must not stand with text, which is taken as it is");
+	if (choice->pointer == NULL && file_member(node, "take") != NULL)
+		return reader_fail(reader, file_member(node, "take"), "must stand with a pointer");
+	if ((choice->mark == NULL) != (file_member(node, "unit") == NULL))
+		return reader_fail(reader, node, "must have mark and unit together");
+	return 0;
+}
+
+/* A whole number, true or false. */
+static int operand_take_constant(
+	struct reader *reader, const struct file_node *node, struct lifecycle_choice *choice)
+{
+	char *end;
+
+	if (node->type == FILE_BOOL) {
+		choice->constant =
+			strcmp(node->text, "true") == 0 ? LIFECYCLE_TRUE : LIFECYCLE_FALSE;
+		return 0;
+	}
+	errno = 0;
+	choice->constant = LIFECYCLE_NUMBER;
+	choice->number = strtoll(node->text, &end, 10);
+	if (errno != 0 || *end != '\0')
+		return reader_fail(
+			reader, node, "%s: must be a whole number of 64 bits", node->text);
+	return 0;
+}
 
 static int operand_take_choice(struct reader *reader, const struct file_node *node, void *target)
 {
 	struct lifecycle_choice *choice = target;
 
-	if (node->type == FILE_STRING)
+	switch (node->type) {
+	case FILE_STRING:
 		return reader_take_pointer(reader, node, &choice->pointer);
-	if (node->type != FILE_OBJECT)
+	case FILE_BOOL:
+	case FILE_NUMBER:
+		return operand_take_constant(reader, node, choice);
+	case FILE_OBJECT:
+		break;
+	case FILE_ARRAY:
+	case FILE_NULL:
 		return reader_fail(reader, node,
-			"is %s; must be a pointer or an object with pointer, text or take",
+			"is %s; must be a pointer, true, false, a number, or an object with "
+			"pointer, text or take",
 			file_type_name(node->type));
+	}
 	if (reader_take_members(reader, node, operand_members, choice) != 0)
 		return -1;
-	if (choice->pointer == NULL && choice->text == NULL)
-		return reader_fail(reader, node, "must have a pointer or a text");
-	if (choice->text != NULL && file_member(node, "take") != NULL)
-		return reader_fail(reader, file_member(node, "take"),
-			"must not stand with text, which is taken as it is");
-	return 0;
+	return operand_check_choice(reader, node, choice);
 }
 
-/* A choice without a pointer always gives a value. */
+/* Whether a choice always gives a value. */
+static bool operand_is_constant(const struct lifecycle_choice *choice)
+{
+	return choice->constant != LIFECYCLE_NO_CONSTANT ||
+	       (choice->text != NULL && choice->pointer == NULL);
+}
+
+/* What stands behind a choice that always gives a value is never looked at. */
 static int operand_check_reached(
 	struct reader *reader, const struct file_node *node, const struct lifecycle_source *source)
 {
 	size_t i;
 
 	for (i = 0; i + 1 < source->choice_count; i++)
-		if (source->choices[i].pointer == NULL)
+		if (operand_is_constant(&source->choices[i]))
 			return reader_fail(reader, node,
-				"choice %zu always gives its text; must be the last one", i + 1);
+				"choice %zu always gives its value; must be the last one", i + 1);
 	return 0;
 }
 
@@ -85,7 +156,7 @@ int operand_take(struct reader *reader, const struct file_node *node, void *targ
 	return operand_take_choice(reader, node, source->choices);
 }
 
-int operand_take_setting(struct reader *reader, const struct file_node *node, void *target)
+static int operand_take_setting(struct reader *reader, const struct file_node *node, void *target)
 {
 	struct lifecycle_setting *setting = target;
 
@@ -94,32 +165,93 @@ int operand_take_setting(struct reader *reader, const struct file_node *node, vo
 	return operand_take(reader, node, &setting->source);
 }
 
-int operand_take_condition(struct reader *reader, const struct file_node *node, void *target)
+int operand_take_set(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_set *set = target;
+
+	set->list = reader_new_items(
+		reader, node, FILE_OBJECT, LIFECYCLE_SETTINGS_MAX, sizeof *set->list, &set->count);
+	if (set->list == NULL)
+		return -1;
+	return reader_take_items(reader, node, operand_take_setting, set->list, sizeof *set->list);
+}
+
+/* A text, or a list of them. */
+static int operand_take_texts(
+	struct reader *reader, const struct file_node *node, struct lifecycle_condition *condition)
+{
+	return reader_take_texts_or_one(
+		reader, node, &condition->texts, &condition->text_count, LIFECYCLE_TEXTS_MAX);
+}
+
+static int operand_take_not(struct reader *reader, const struct file_node *node, void *target)
 {
 	struct lifecycle_condition *condition = target;
+
+	condition->test = LIFECYCLE_NONE_OF;
+	return operand_take_texts(reader, node, condition);
+}
+
+static int operand_take_increase(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_condition *condition = target;
+
+	condition->test = LIFECYCLE_INCREASED;
+	if (node->type == FILE_STRING)
+		return reader_take_pointer(reader, node, &condition->whole);
+	if (node->type == FILE_BOOL && strcmp(node->text, "true") == 0)
+		return 0;
+	return reader_fail(reader, node, "must be true, or a pointer");
+}
+
+int operand_take_condition(struct reader *reader, const struct file_node *node, void *target)
+{
+	static const struct reader_member members[] = {
+		{"not", operand_take_not, 0},
+		{"increase", operand_take_increase, 0},
+		{NULL, NULL, 0},
+	};
+	struct lifecycle_condition *condition = target;
+	bool present = false;
 
 	if (reader_take_key_pointer(reader, node, &condition->pointer) != 0)
 		return -1;
 	switch (node->type) {
 	case FILE_BOOL:
-		return reader_take_bool(reader, node, &condition->present);
+		(void)reader_take_bool(reader, node, &present); /* it is one */
+		condition->test = present ? LIFECYCLE_PRESENT : LIFECYCLE_ABSENT;
+		return 0;
 	case FILE_ARRAY:
-		return reader_take_texts(reader, node, &condition->texts, &condition->text_count,
-			LIFECYCLE_TEXTS_MAX);
 	case FILE_STRING:
-		condition->texts = calloc(1, sizeof *condition->texts);
-		if (condition->texts == NULL)
-			return reader_fail_memory(reader, node);
-		condition->text_count = 1;
-		return reader_take_text(reader, node, condition->texts);
+		condition->test = LIFECYCLE_ONE_OF;
+		return operand_take_texts(reader, node, condition);
 	case FILE_OBJECT:
+		if (node->child == NULL || node->child->next != NULL)
+			return reader_fail(reader, node, "must have one of not, increase");
+		return reader_take_members(reader, node, members, condition);
 	case FILE_NUMBER:
 	case FILE_NULL:
 		break;
 	}
 	return reader_fail(reader, node,
-		"is %s; must be a text, a list of texts, true (it is there) or false (it is not)",
+		"is %s; must be a text, a list of texts, true (it is there), false (it is not), or "
+		"an object with not or increase",
 		file_type_name(node->type));
+}
+
+int operand_take_time(struct reader *reader, const struct file_node *node, void *target)
+{
+	static const struct reader_member members[] = {
+		{"pointer", reader_take_pointer, offsetof(struct lifecycle_time, pointer)},
+		{"unit", operand_take_unit, offsetof(struct lifecycle_time, unit)},
+		{NULL, NULL, 0},
+	};
+
+	if (reader_take_members(reader, node, members, target) != 0)
+		return -1;
+	if (file_member(node, "pointer") == NULL || file_member(node, "unit") == NULL)
+		return reader_fail(reader, node, "must have a pointer and a unit");
+	return 0;
 }
 
 static int operand_take_ok(struct reader *reader, const struct file_node *node, void *target)
@@ -133,6 +265,10 @@ static int operand_take_error(struct reader *reader, const struct file_node *nod
 {
 	struct lifecycle_status *status = target;
 
+	if (node->type == FILE_BOOL && strcmp(node->text, "true") == 0) {
+		status->always = true;
+		return 0;
+	}
 	return reader_take_texts(
 		reader, node, &status->error, &status->error_count, LIFECYCLE_TEXTS_MAX);
 }
@@ -147,6 +283,16 @@ bool operand_sums(const struct lifecycle_source *source)
 	return false;
 }
 
+bool operand_has_level(const struct lifecycle_source *source)
+{
+	size_t i;
+
+	for (i = 0; i < source->choice_count; i++)
+		if (source->choices[i].take == LIFECYCLE_TAKE_INCREASE)
+			return true;
+	return false;
+}
+
 /* What tells of an error needs to know what one is. */
 static int operand_check_error(struct reader *reader, const struct file_node *object,
 	const char *key, const struct lifecycle_source *source)
@@ -157,7 +303,7 @@ static int operand_check_error(struct reader *reader, const struct file_node *ob
 		return 0;
 	if (file_member(object, "error") == NULL)
 		return reader_fail(reader, node, "must stand with error, which it explains");
-	if (operand_sums(source))
+	if (operand_sums(source) || operand_has_level(source))
 		return reader_fail(reader, node, "must not take a sum, there is nothing to add to");
 	return 0;
 }
@@ -176,8 +322,10 @@ int operand_take_status(struct reader *reader, const struct file_node *node, voi
 
 	if (reader_take_members(reader, node, members, status) != 0)
 		return -1;
-	if (status->pointer == NULL || status->ok_count + status->error_count == 0)
-		return reader_fail(reader, node, "must have a pointer, and ok or error");
+	if (status->always ? status->pointer != NULL || status->ok_count > 0
+			   : status->pointer == NULL || status->ok_count + status->error_count == 0)
+		return reader_fail(reader, node,
+			"must have a pointer, and ok or error; or \"error\": true alone");
 	if (operand_check_error(reader, node, "message", &status->message) != 0)
 		return -1;
 	return operand_check_error(reader, node, "type", &status->type);
@@ -190,19 +338,26 @@ void operand_done(struct lifecycle_source *source)
 	for (i = 0; i < source->choice_count; i++) {
 		free(source->choices[i].pointer);
 		free(source->choices[i].text);
+		free(source->choices[i].mark);
 	}
 	free(source->choices);
 }
 
-void operand_done_setting(struct lifecycle_setting *setting)
+void operand_done_set(struct lifecycle_set *set)
 {
-	free(setting->attribute);
-	operand_done(&setting->source);
+	size_t i;
+
+	for (i = 0; i < set->count; i++) {
+		free(set->list[i].attribute);
+		operand_done(&set->list[i].source);
+	}
+	free(set->list);
 }
 
 void operand_done_condition(struct lifecycle_condition *condition)
 {
 	free(condition->pointer);
+	free(condition->whole);
 	reader_free_texts(condition->texts, condition->text_count);
 }
 

@@ -9,20 +9,24 @@
  * also when it failed, is freed by the functions below.
  */
 reader_take operand_take;           /* struct lifecycle_source */
-reader_take operand_take_setting;   /* struct lifecycle_setting, from a member of "set" */
+reader_take operand_take_set;       /* struct lifecycle_set */
 reader_take operand_take_condition; /* struct lifecycle_condition, from a member of "when" */
 reader_take operand_take_status;    /* struct lifecycle_status */
+reader_take operand_take_time;      /* struct lifecycle_time */
 
 struct lifecycle_condition;
-struct lifecycle_setting;
+struct lifecycle_set;
 struct lifecycle_source;
 struct lifecycle_status;
 
 /* Whether one of the choices is to be added up. */
 bool operand_sums(const struct lifecycle_source *source);
 
+/* Whether one of the choices looks at a level. */
+bool operand_has_level(const struct lifecycle_source *source);
+
 void operand_done(struct lifecycle_source *source);
-void operand_done_setting(struct lifecycle_setting *setting);
+void operand_done_set(struct lifecycle_set *set);
 void operand_done_condition(struct lifecycle_condition *condition);
 void operand_done_status(struct lifecycle_status *status);
 

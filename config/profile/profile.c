@@ -10,6 +10,7 @@
 
 #include "config/file.h"
 #include "config/profile/lifecycle.h"
+#include "config/profile/names.h"
 #include "config/profile/reader.h"
 
 static int profile_take_from(struct reader *reader, const struct file_node *node, void *target)
@@ -40,7 +41,7 @@ static int profile_take_methods(struct reader *reader, const struct file_node *n
 {
 	struct profile_capture *capture = target;
 
-	return reader_take_texts(
+	return reader_take_methods(
 		reader, node, &capture->methods, &capture->method_count, PROFILE_METHODS_MAX);
 }
 
@@ -151,7 +152,8 @@ struct profile *profile_new(const struct file *file, char *error, size_t error_s
 		(void)snprintf(error, error_size, "%s: out of memory", file->name);
 		return NULL;
 	}
-	if (reader_take_members(&reader, file->root, profile_members, profile) == 0) {
+	if (reader_take_members(&reader, file->root, profile_members, profile) == 0 &&
+		names_check(&reader, file->root, profile) == 0) {
 		if (profile->name != NULL)
 			return profile;
 		(void)snprintf(error, error_size, "%s:%d: \"name\": missing; must be a string",

@@ -171,6 +171,36 @@ int reader_take_texts(struct reader *reader, const struct file_node *node, char 
 	return reader_take_items(reader, node, reader_take_text, *texts, sizeof **texts);
 }
 
+int reader_take_texts_or_one(struct reader *reader, const struct file_node *node, char ***texts,
+	size_t *count, size_t count_max)
+{
+	if (node->type != FILE_STRING)
+		return reader_take_texts(reader, node, texts, count, count_max);
+	*texts = calloc(1, sizeof **texts);
+	if (*texts == NULL)
+		return reader_fail_memory(reader, node);
+	*count = 1;
+	return reader_take_text(reader, node, *texts);
+}
+
+int reader_take_methods(struct reader *reader, const struct file_node *node, char ***texts,
+	size_t *count, size_t count_max)
+{
+	char quote[VALUE_QUOTE_SIZE];
+	size_t i;
+
+	if (reader_take_texts_or_one(reader, node, texts, count, count_max) != 0)
+		return -1;
+	for (i = 0; i < *count; i++) {
+		const char *star = strchr((*texts)[i], '*');
+
+		if (star != NULL && star[1] != '\0')
+			return reader_fail(reader, node, "%s: must have a * at its end, or none",
+				value_quote(quote, (*texts)[i]));
+	}
+	return 0;
+}
+
 void reader_free_texts(char **texts, size_t count)
 {
 	size_t i;
@@ -243,6 +273,19 @@ int reader_take_text(struct reader *reader, const struct file_node *node, void *
 	if (reader_expect(reader, node, FILE_STRING) != 0)
 		return -1;
 	return reader_copy(reader, node, node->text, target);
+}
+
+int reader_take_word(struct reader *reader, const struct file_node *node, void *target)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+	char quote[VALUE_QUOTE_SIZE];
+
+	if (reader_take_text(reader, node, target) != 0)
+		return -1;
+	if (node->text[strspn(node->text, allowed)] == '\0')
+		return 0;
+	return reader_fail(reader, node, "%s: must be of small letters, digits, _ and -",
+		value_quote(quote, node->text));
 }
 
 int reader_take_pointer(struct reader *reader, const struct file_node *node, void *target)

@@ -67,11 +67,20 @@ int reader_take_texts(struct reader *reader, const struct file_node *node, char 
 	size_t *count, size_t count_max);
 void reader_free_texts(char **texts, size_t count);
 
+/* The same, or one text, which is a list of one. */
+int reader_take_texts_or_one(struct reader *reader, const struct file_node *node, char ***texts,
+	size_t *count, size_t count_max);
+
+/* Names of methods: one or several. One may end in *, which stands for any ending, nowhere else. */
+int reader_take_methods(struct reader *reader, const struct file_node *node, char ***texts,
+	size_t *count, size_t count_max);
+
 /* The place of node's text in words, which end with NULL, or -1 with the error set. */
 int reader_find_word(struct reader *reader, const struct file_node *node, const char *const *words);
 
-/* Takers. The target of the first four is a char *, which is the caller's to free. */
+/* Takers. The target of the first five is a char *, which is the caller's to free. */
 reader_take reader_take_text;    /* a string of reasonable size */
+reader_take reader_take_word;    /* of small letters, digits, _ and - */
 reader_take reader_take_pointer; /* a JSON pointer, RFC 6901 */
 reader_take reader_take_key;     /* the name of a member: a text */
 reader_take reader_take_key_pointer;

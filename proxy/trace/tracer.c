@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/value.h"
 #include "exporter/exporter.h"
 #include "proxy/trace/follow/claims.h"
 #include "proxy/trace/follow/emit.h"
@@ -124,11 +125,13 @@ static void tracer_end_request(struct tracer_connection *connection, struct requ
 	struct tracer *tracer = connection->tracer;
 
 	inflight_remove(&connection->inflight, &request->entry);
-	if (request->claim != NULL)
-		follower_unanswered(connection->follower, request->claim, &request->context);
+	if (request->claim != NULL || request->span != NULL)
+		follower_request_over(connection->follower, request, now_ns);
 	if (request->recorded)
-		request_span_emit(&tracer->request_spans, connection->attributes, request, end,
-			reply, now_ns - request->entry.start_ns);
+		request_span_emit(&tracer->request_spans, &tracer->setup, connection->attributes,
+			request, end, reply, now_ns - request->entry.start_ns);
+	if (request->span != NULL)
+		follower_request_forget(connection->follower, request);
 	request_free(&tracer->requests, request);
 }
 
@@ -222,59 +225,46 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	return request;
 }
 
-/* Of several values of an attribute the last counts, as in the span of the request. */
-static void tracer_put_value(struct attributes *attributes, const char *key, struct span_text text)
-{
-	size_t i;
-
-	for (i = 0; i < attributes->count; i++)
-		if (attributes->list[i].key == key) { /* names are kept once */
-			attributes->list[i].value.string = text;
-			return;
-		}
-	attributes_put(attributes, key, text);
-}
-
-/* A request that submits work: it is followed until it is known what has become of it. */
-static void tracer_submit(struct tracer_connection *connection, struct request *request,
+/* What the follower is told of a message. */
+static struct action_message tracer_message(const struct tracer_connection *connection,
 	const struct envelope *envelope, uint64_t now_ns)
 {
-	struct tracer *tracer = connection->tracer;
-	const struct forwarded *forwarded = &connection->forwarded;
-	const struct capture_list *list = &request->captures->from[PROFILE_FROM_REQUEST];
-	struct claim_request claim = {
-		.method = tracer_rules(tracer, request->method_number),
-		.context = request->context,
-		.tracestate = request->tracestate,
+	return (struct action_message){
+		.connection = connection->number,
+		.envelope = envelope,
 		.now_ns = now_ns,
+		.attributes = connection->attributes,
+		.requests = &connection->inflight,
 	};
-	struct attributes attributes;
-	size_t i;
-
-	attributes.count = 0;
-	for (i = 0; i < request->value_count; i++)
-		tracer_put_value(&attributes,
-			tracer->captures
-				.attributes[list->rows[request->values[i].capture].attribute],
-			request->values[i].text);
-	claim.attributes = attributes.list;
-	claim.attribute_count = attributes.count;
-	request->claim = follower_request(connection->follower, &claim, envelope,
-		forwarded->for_another ? forwarded->another : NULL);
 }
 
-/* Its answer: what the rules make of it. */
-static void tracer_follow_reply(struct tracer_connection *connection, struct request *request,
-	const struct action_message *message, bool ok)
+/* Ends the request that a rule has ended. */
+static void tracer_end_closed(
+	struct tracer_connection *connection, const struct action_message *message)
 {
-	const struct matcher_method *method =
-		tracer_rules(connection->tracer, request->method_number);
-	struct claim *claim = request->claim;
+	if (message->ended != NULL)
+		tracer_end_request(
+			connection, message->ended, TRACER_CLOSED, NULL, message->now_ns);
+}
 
-	if (claim == NULL && !matcher_looks(method, LIFECYCLE_ON_REPLY))
-		return;
-	request->claim = NULL;
-	follower_answered(connection->follower, method, claim, message, ok, &request->context);
+/* No other span will come of it, for want of memory or because its method is another by now. */
+static void tracer_keep_promise(const struct tracer_connection *connection, struct request *request)
+{
+	memcpy(request->context.span_id, connection->forwarded.another, SPAN_ID_SIZE);
+}
+
+/* What the rules make of a request that is complete. */
+static void tracer_follow_request(struct tracer_connection *connection,
+	const struct envelope *envelope, struct request *request, uint64_t now_ns)
+{
+	struct action_message message = tracer_message(connection, envelope, now_ns);
+	const struct forwarded *forwarded = &connection->forwarded;
+
+	follower_request(connection->follower, &connection->tracer->captures, &message, request,
+		forwarded->for_another ? forwarded->another : NULL);
+	if (forwarded->for_another && request->claim == NULL)
+		tracer_keep_promise(connection, request);
+	tracer_end_closed(connection, &message);
 }
 
 /* A call with an id that no answer could be matched to. */
@@ -284,22 +274,21 @@ static bool tracer_has_unusable_id(const struct envelope *envelope)
 	       envelope_value(envelope, ENVELOPE_METHOD)->type == JSON_STRING;
 }
 
-/* No other span will come of it, for want of memory or because its method is another by now. */
-static void tracer_keep_promise(const struct tracer_connection *connection, struct request *request)
-{
-	memcpy(request->context.span_id, connection->forwarded.another, SPAN_ID_SIZE);
-}
-
-/* The client may have answered a request of the server. */
+/* The client may have answered a request of the server, or told of something. */
 static void tracer_client_answer(
 	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns)
 {
-	struct action_message message = {connection->number, envelope, now_ns};
+	struct action_message message = tracer_message(connection, envelope, now_ns);
 	enum envelope_kind kind = envelope_kind(envelope);
 
-	if (connection->follower != NULL &&
-		(kind == ENVELOPE_RESULT_REPLY || kind == ENVELOPE_ERROR_REPLY))
+	if (connection->follower == NULL)
+		return;
+	if (kind == ENVELOPE_RESULT_REPLY || kind == ENVELOPE_ERROR_REPLY)
 		follower_client_reply(connection->follower, &message);
+	else if (kind == ENVELOPE_NOTIFICATION)
+		follower_notification(
+			connection->follower, &message, LIFECYCLE_ON_CLIENT_NOTIFICATION);
+	tracer_end_closed(connection, &message);
 }
 
 void tracer_client_message(struct tracer_connection *connection, const struct envelope *envelope,
@@ -332,17 +321,16 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 	if (request->recorded)
 		exporter_begin(tracer->request_spans.exporter, &request->context);
 	connection_attributes_remember_request(connection->attributes, request, CAPTURE_KEEP_SEEN);
-	if (connection->follower != NULL &&
-		matcher_submits(tracer_rules(tracer, request->method_number)))
-		tracer_submit(connection, request, envelope, now_ns);
-	if (connection->forwarded.for_another && request->claim == NULL)
+	if (connection->follower != NULL && tracer_rules(tracer, request->method_number)->requested)
+		tracer_follow_request(connection, envelope, request, now_ns);
+	else if (connection->forwarded.for_another)
 		tracer_keep_promise(connection, request);
 }
 
 size_t tracer_server_carrier(struct tracer_connection *connection, struct envelope *envelope,
 	uint64_t now_ns, const char **text)
 {
-	struct action_message message = {connection->number, envelope, now_ns};
+	struct action_message message = tracer_message(connection, envelope, now_ns);
 	struct follower_told told;
 
 	if (connection->follower == NULL || envelope_kind(envelope) != ENVELOPE_REQUEST ||
@@ -357,19 +345,20 @@ size_t tracer_server_carrier(struct tracer_connection *connection, struct envelo
 
 /* A notification or a request of the server: what the rules make of it. */
 static void tracer_backend_call(
-	struct tracer_connection *connection, const struct action_message *message)
+	struct tracer_connection *connection, struct action_message *message)
 {
 	if (connection->follower == NULL)
 		return;
 	if (envelope_kind(message->envelope) == ENVELOPE_NOTIFICATION)
-		follower_notification(connection->follower, message);
+		follower_notification(connection->follower, message, LIFECYCLE_ON_NOTIFICATION);
 	else if (envelope_kind(message->envelope) == ENVELOPE_REQUEST)
 		follower_server_request(
 			connection->follower, message, envelope_note(message->envelope));
+	tracer_end_closed(connection, message);
 }
 
 static void tracer_backend_reply(
-	struct tracer_connection *connection, const struct action_message *message, bool ok)
+	struct tracer_connection *connection, struct action_message *message, bool ok)
 {
 	char key[ENVELOPE_KEY_MAX];
 	size_t key_size = envelope_id_key(message->envelope, key);
@@ -386,7 +375,9 @@ static void tracer_backend_reply(
 	connection_attributes_remember_reply(
 		connection->attributes, request, message->envelope, ok);
 	if (connection->follower != NULL)
-		tracer_follow_reply(connection, request, message, ok);
+		follower_answered(connection->follower, message, request, ok);
+	if (message->ended != request)
+		tracer_end_closed(connection, message);
 	tracer_end_request(connection, request, ok ? TRACER_ANSWERED : TRACER_ERROR,
 		message->envelope, message->now_ns);
 }
@@ -394,7 +385,7 @@ static void tracer_backend_reply(
 void tracer_backend_message(
 	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns)
 {
-	struct action_message message = {connection->number, envelope, now_ns};
+	struct action_message message = tracer_message(connection, envelope, now_ns);
 	enum envelope_kind kind = envelope_kind(envelope);
 
 	if (kind == ENVELOPE_RESULT_REPLY || kind == ENVELOPE_ERROR_REPLY)
@@ -573,15 +564,27 @@ static void tracer_take_lifecycle(
 	setup->names = &tracer->attribute_settings.names;
 	setup->methods = &tracer->methods;
 	setup->dispatch = (enum config_dispatch)config->lifecycle_dispatch;
-	setup->switches[LIFECYCLE_ALWAYS] = true;
-	setup->switches[LIFECYCLE_ITEMS] = config->lifecycle_items;
-	setup->switches[LIFECYCLE_APPROVALS] = config->lifecycle_approvals;
-	setup->events = config->lifecycle_events;
-	setup->streams = config->lifecycle_deltas;
+	setup->events = !value_list_has(config->lifecycle_off, "events");
+	setup->streams = !value_list_has(config->lifecycle_off, "deltas");
 	setup->announce_after_ns = (uint64_t)config->lifecycle_announce_after_ms * 1000000;
 	setup->max_age_ns = (uint64_t)config->lifecycle_max_age_ms * 1000000;
 	setup->grace_ns = (uint64_t)config->lifecycle_grace_ms * 1000000;
 	setup->spans_max = (size_t)config->lifecycle_spans_max;
+	setup->memories_max = (size_t)config->lifecycle_memories_max;
+}
+
+/* Types of spans whose switch is off. */
+static void tracer_switch_off(struct tracer *tracer, const struct config *config)
+{
+	const struct lifecycle *lifecycle = config->profile->lifecycle;
+	size_t i;
+
+	for (i = 0; i < lifecycle->span_count; i++) {
+		const char *switched = lifecycle->spans[i].switched;
+
+		tracer->setup.off[i] =
+			switched != NULL && value_list_has(config->lifecycle_off, switched);
+	}
 }
 
 /* The rules of the profile's lifecycle, unless a server traces that itself. */
@@ -591,8 +594,9 @@ static int tracer_follow(
 	if (config->profile->lifecycle == NULL || config->lifecycle == CONFIG_LIFECYCLE_OFF)
 		return 0;
 	if (matcher_init(&tracer->setup.matcher, config->profile->lifecycle, &tracer->methods,
-		    tracer->pointers, error, error_size) != 0)
+		    tracer->pointers, &tracer->captures, error, error_size) != 0)
 		return -1;
+	tracer_switch_off(tracer, config);
 	tracer->follows = true;
 	tracer->follower = follower_new(&tracer->setup);
 	return tracer->follower != NULL ? 0 : -1;
@@ -619,6 +623,9 @@ struct tracer *tracer_new(const struct config *config, struct exporter *exporter
 	if (tracer->request_spans.slot_jsonrpc < 0 ||
 		parents_init(&tracer->parents, config->propagation_extract, environment_traceparent,
 			environment_tracestate) != 0)
+		goto fail;
+	if (config->profile->lifecycle != NULL && matcher_number_methods(config->profile->lifecycle,
+							  &tracer->methods, error, error_size) != 0)
 		goto fail;
 	if (captures_init(&tracer->captures, config->profile, &tracer->methods, tracer->pointers,
 		    error, error_size) != 0)

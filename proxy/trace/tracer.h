@@ -27,6 +27,7 @@ enum tracer_end {
 	TRACER_EXPIRED,           /* inflight.max_age went by */
 	TRACER_EVICTED,           /* inflight.max was reached */
 	TRACER_ID_REUSED,         /* another request took the id */
+	TRACER_CLOSED,            /* a rule of the profile said so */
 	TRACER_SHUTDOWN,          /* we were told to stop */
 };
 

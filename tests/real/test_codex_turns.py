@@ -133,7 +133,7 @@ OPTIONS = {
     ),
     "no items": (
         "accepted",
-        ["--lifecycle-items=false"],
+        ["--lifecycle-off=items"],
         """
         app_server.request turn/start answered
           app_server.dispatch turn_input
@@ -145,7 +145,7 @@ OPTIONS = {
     ),
     "no approvals": (
         "accepted",
-        ["--lifecycle-approvals=false"],
+        ["--lifecycle-off=approvals"],
         """
         app_server.request turn/start answered
           app_server.dispatch turn_input
@@ -158,7 +158,7 @@ OPTIONS = {
     ),
     "no events": (
         "retried",
-        ["--lifecycle-events=false"],
+        ["--lifecycle-off=events"],
         """
         app_server.request turn/start answered
           app_server.dispatch turn_input

@@ -89,9 +89,9 @@ def test_a_turn(lab, listen):
 
 @pytest.mark.parametrize("args, names", [
     (["--lifecycle=off"], {"app_server.request turn/start"}),
-    (["--lifecycle-dispatch=none", "--lifecycle-items=false"],
+    (["--lifecycle-dispatch=none", "--lifecycle-off=items"],
      {"app_server.request turn/start", "app_server.turn"}),
-    (["--lifecycle-dispatch=turns", "--lifecycle-items=false"],
+    (["--lifecycle-dispatch=turns", "--lifecycle-off=items"],
      {"app_server.request turn/start", "app_server.dispatch turn_input", "app_server.turn"}),
 ])
 def test_what_is_switched_off(lab, args, names):
@@ -104,7 +104,7 @@ def test_what_is_switched_off(lab, args, names):
 
 
 def test_events_and_deltas_switched_off(lab):
-    link = lab.traced(args=["--lifecycle-events=false", "--lifecycle-deltas=false"])
+    link = lab.traced(args=["--lifecycle-off=events, deltas"])
     whole_turn(link)
     work = finish(link)["app_server.turn"]
     assert not work.events

@@ -112,7 +112,8 @@ def test_a_part_of_a_key_that_is_longer_than_the_whole_key(lab):
 
 def test_a_span_has_a_name_though_its_title_comes_to_nothing(lab):
     spans = {"job": {"name": "{what}", "key": ["a"], "announce": "{what}"}}
-    profile = profile_of(lab, spans, [rule("notification", "open", "job", ["open"], key=["/a"])])
+    profile = profile_of(lab, spans, [
+        rule("notification", "open", "job", ["open"], key=["/a"], set={"what": "/what"})])
     link = lab.traced(profile=profile, args=["--lifecycle-announce-after=1ms"])
     relay(link, {"method": "open", "a": "1"})
     until(lambda: link.collector.spans, "the announcement")

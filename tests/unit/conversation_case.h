@@ -140,7 +140,7 @@ static inline void kept_attributes(
 			text_append(text, CONVERSATION_TEXT_MAX, "%s",
 				attribute->value.boolean ? "true" : "false");
 		else
-			abort();
+			text_append(text, CONVERSATION_TEXT_MAX, "%g", attribute->value.real);
 		text_append(text, CONVERSATION_TEXT_MAX, " ");
 	}
 }

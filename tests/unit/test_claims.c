@@ -78,8 +78,8 @@ static void claims_end(struct conversation *said, const char *tree)
 
 #define OPEN_AND_CLOSE                                                                             \
 	CLAIM("do", "")                                                                            \
-	"," ON("reply", "do", "open", "job", ",'key':['/result/j']") "," ON("reply", "do",         \
-		"close", "job", ",'key':['/result/g'],'when':{'/result/over':['true']}")
+	"," ON("reply", "do", "open", "job", ",'key':['/params/g','/result/j']") "," ON("reply",   \
+		"do", "close", "job", ",'key':['/result/g'],'when':{'/result/over':['true']}")
 
 /* An answer opens a span and closes it. */
 START_TEST(test_open_and_close)
@@ -109,9 +109,9 @@ END_TEST
 /* An answer joins a span, which gives way to another that it opens. */
 START_TEST(test_join_and_evict)
 {
-	static const char rules[] = CLAIM("do", "") "," ON(
-		"reply", "do", "open", "job", ",'key':['/result/j']") "," ON("reply", "do", "open",
-		"job", ",'key':['/result/k'],'when':{'/result/k':true}") "," ON("notification",
+	static const char rules[] = CLAIM("do", "") "," ON("reply", "do", "open", "job",
+		",'key':['/params/g','/result/j']") "," ON("reply", "do", "open", "job",
+		",'key':['/params/g','/result/k'],'when':{'/result/k':true}") "," ON("notification",
 		"start", "open", "job", ",'key':['/params/g','/params/j']");
 	char line[128];
 	struct conversation *said = claims_begin(DISPATCH, rules);
@@ -180,7 +180,8 @@ static const struct {
 			"1<{'method':'rest','params':{'g':'g'}}"},
 		"job closed\njob closed\njob shutdown\n"},
 	{"the answer of a request that has no key", DISPATCH,
-		CLAIM("do", "") "," ON("reply", "do", "open", "job", ",'key':['/result/j']"),
+		CLAIM("do", "") "," ON(
+			"reply", "do", "open", "job", ",'key':['/params/g','/result/j']"),
 		{"1>{'id':1,'method':'do','params':{}}", DONE("1", "'j':'a'")},
 		"do answered\n  dispatch work\n"},
 	{"the first claim that has what it wants", DISPATCH,
@@ -323,11 +324,11 @@ static const struct {
 	const char *name;
 	const char *shown;
 } names[] = {
-	{"job {group}", "job g"},
-	{"{group}{job}", "gj"},
-	{"{unheard.of}job", "job"},
-	{"{n}job{n}", "job"}, /* no text */
-	{"{group}/{group}/{yes}", "g/g/"},
+	{"job {group}", "job g"}, {"{group}{job}", "gj"}, {"{n}job{n}", "5job5"},
+	{"{group}/{group}/{no}", "g/g/"},
+	{"{no} job", "job"}, /* blanks beside what is empty are left out */
+	{"job {no}", "job"}, {"job {no} {group}", "job g"}, {"{no} {no} {group} {no}", "g"},
+	{"{no}", "job"}, /* a span must have a name */
 };
 
 START_TEST(test_name)
@@ -338,7 +339,7 @@ START_TEST(test_name)
 	snprintf(text, sizeof text,
 		"{'name':'p','lifecycle':{'spans':{'job':{'name':'%s','key':['group','job']}},"
 		"'rules':[{'on':'notification','do':'open','span':'job','key':['/params/g',"
-		"'/params/j'],'set':{'n':'/params/n'}}]}}",
+		"'/params/j'],'set':{'n':'/params/n','no':'/params/no'}}]}}",
 		names[_i].name);
 	said = claims_load(text);
 	conversation_line(said, "1<{'method':'start','params':{'g':'g','j':'j','n':5}}");

@@ -91,8 +91,8 @@ END_TEST
 START_TEST(test_config_lifecycle)
 {
 	static const char *const flags[] = {"--lifecycle=off", "--lifecycle-dispatch=turns",
-		"--no-lifecycle-approvals", "--lifecycle-announce-after", "0", "--", "s", NULL};
-	static const char *const variables[] = {"SIDESPAN_LIFECYCLE_ITEMS=false",
+		"--lifecycle-announce-after", "0", "--", "s", NULL};
+	static const char *const variables[] = {"SIDESPAN_LIFECYCLE_OFF=items,events",
 		"SIDESPAN_LIFECYCLE_SPANS_MAX=16", "SIDESPAN_LIFECYCLE_GRACE=1s",
 		"SIDESPAN_LIFECYCLE=on", NULL};
 	struct config_case load;
@@ -100,8 +100,8 @@ START_TEST(test_config_lifecycle)
 	config_case_load(&load, config_command, config_no_variables);
 	ck_assert_int_eq(load.config->lifecycle, CONFIG_LIFECYCLE_ON);
 	ck_assert_int_eq(load.config->lifecycle_dispatch, CONFIG_DISPATCH_ALL);
-	ck_assert(load.config->lifecycle_items && load.config->lifecycle_approvals);
-	ck_assert(load.config->lifecycle_events && load.config->lifecycle_deltas);
+	ck_assert_ptr_null(load.config->lifecycle_off);
+	ck_assert_int_eq(load.config->lifecycle_memories_max, 4096);
 	ck_assert_int_eq(load.config->lifecycle_announce_after_ms, 10000);
 	ck_assert_int_eq(load.config->lifecycle_max_age_ms, 86400000);
 	ck_assert_int_eq(load.config->lifecycle_grace_ms, 2000);
@@ -111,7 +111,7 @@ START_TEST(test_config_lifecycle)
 	config_case_load(&load, flags, variables);
 	ck_assert_int_eq(load.config->lifecycle, CONFIG_LIFECYCLE_OFF);
 	ck_assert_int_eq(load.config->lifecycle_dispatch, CONFIG_DISPATCH_TURNS);
-	ck_assert(!load.config->lifecycle_items && !load.config->lifecycle_approvals);
+	ck_assert_str_eq(load.config->lifecycle_off, "items,events");
 	ck_assert_int_eq(load.config->lifecycle_announce_after_ms, 0);
 	ck_assert_int_eq(load.config->lifecycle_grace_ms, 1000);
 	ck_assert_int_eq(load.config->lifecycle_spans_max, 16);
@@ -149,16 +149,16 @@ static const struct {
 	{"{\"otlp\": {}, \"batch\": {\"queue_max\": \"4096\", \"delay\": 100}}", NULL},
 	{"{\"disabled\": true, \"allow_remote\": \"false\", \"otlp.headers\": \"a=b\"}", NULL},
 	/* an option that is a group, too */
-	{"{\"lifecycle\": \"off\", \"lifecycle.items\": false}", NULL},
-	{"{\"lifecycle\": {\"items\": false, \"max_age\": \"1h\"}}", NULL},
-	{"{\"lifecycle\": \"off\", \"lifecycle\": {\"items\": false}}", NULL},
+	{"{\"lifecycle\": \"off\", \"lifecycle.off\": \"items\"}", NULL},
+	{"{\"lifecycle\": {\"off\": \"items\", \"max_age\": \"1h\"}}", NULL},
+	{"{\"lifecycle\": \"off\", \"lifecycle\": {\"off\": \"items\"}}", NULL},
 	{"{\"lifecycle\": {}}", NULL},
 	{"{\"lifecycle\": false}", "%s:1: lifecycle: true or false: must be one of off, on"},
 	{"{\"lifecycle\": [\"on\"]}", "%s:1: lifecycle: a list: must be one of off, on"},
-	{"{\"lifecycle\": {\"item\": true}}",
-		"%s:1: \"lifecycle.item\": no such option; did you mean lifecycle.items?"},
-	{"{\"lifecycle\": {\"items\": true}, \"lifecycle.items\": true}",
-		"%s:1: lifecycle.items: is set twice; it must stand once, line 1 has it"},
+	{"{\"lifecycle\": {\"of\": true}}",
+		"%s:1: \"lifecycle.of\": no such option; did you mean lifecycle.off?"},
+	{"{\"lifecycle\": {\"off\": \"a\"}, \"lifecycle.off\": \"a\"}",
+		"%s:1: lifecycle.off: is set twice; it must stand once, line 1 has it"},
 	{"{\"propagation\": {\"inject\": \"/trace\", \"inject_server_requests\": true}}", NULL},
 	{"{\"propagation\": {\"inject_server_requests\": true}}",
 		"%s:1: propagation.inject_server_requests: propagation.inject is none; must stand "
@@ -319,7 +319,8 @@ static const struct {
 	{{"--upstream", "ws://example:80/", "--listen", "ws://[::1]:0/"}, NULL},
 	{{"--listen", "tcp://0.0.0.0:1", "--allow-remote", "--", "s"}, NULL},
 	{{"--disabled=true", "--no-propagation-strip", "--", "s"}, NULL},
-	{{"--lifecycle", "off", "--no-lifecycle-items", "--lifecycle-max-age=1h", "--", "s"}, NULL},
+	{{"--lifecycle", "off", "--lifecycle-off=items", "--lifecycle-max-age=1h", "--", "s"},
+		NULL},
 	{{"--lifecycle", "--", "s"},
 		"command line: \"--lifecycle\": a value is missing; must be one of off, on"},
 	{{"--lifecycle=no", "--", "s"}, "--lifecycle: \"no\": must be one of off, on"},
@@ -750,11 +751,11 @@ static const struct {
 	{{"--batch-delay=1s", "--exporter=console", "--", "/bin/sh"}, NULL, NOTHING},
 	{{"--console-wait=1s", "--", "/bin/sh"}, NULL,
 		"--console-wait: no effect: the exporter is not console"},
-	{{"--lifecycle-items=false", "--", "/bin/sh"}, NULL,
-		"--lifecycle-items: no effect: the profile has no lifecycle"},
-	{{"--lifecycle-items=false", "--lifecycle=off", "--profile=codex", "--", "/bin/sh"}, NULL,
-		"--lifecycle-items: no effect: lifecycle is off"},
-	{{"--lifecycle-items=false", "--profile=codex", "--", "/bin/sh"}, NULL, NOTHING},
+	{{"--lifecycle-off=items", "--", "/bin/sh"}, NULL,
+		"--lifecycle-off: no effect: the profile has no lifecycle"},
+	{{"--lifecycle-off=items", "--lifecycle=off", "--profile=codex", "--", "/bin/sh"}, NULL,
+		"--lifecycle-off: no effect: lifecycle is off"},
+	{{"--lifecycle-off=items", "--profile=codex", "--", "/bin/sh"}, NULL, NOTHING},
 	{{"--child-grace=1s", "--upstream=tcp://127.0.0.1:1"}, NULL,
 		"--child-grace: no effect: there is no COMMAND"},
 	{{"--connect-timeout=1s", "--", "/bin/sh"}, NULL,

@@ -170,8 +170,8 @@ static const struct {
 	{{NULL}, false, false},
 	{{"--lifecycle-spans-max=16", "--inflight-max=3"}, false, false},
 	{{"--lifecycle-dispatch=none"}, false, false},
-	{{"--lifecycle-dispatch=turns", "--lifecycle-items=false"}, true, false},
-	{{"--lifecycle-approvals=false"}, true, false},
+	{{"--lifecycle-dispatch=turns", "--lifecycle-off=items"}, true, false},
+	{{"--lifecycle-off=approvals"}, true, false},
 	{{NULL}, false, true},
 	{{"--lifecycle-dispatch=none"}, false, true},
 };

@@ -646,7 +646,7 @@ static const struct talk talks[] = {
 			"1?" MAY_I("1", "u", "i")},
 		THE_TURN,
 		NULL,
-		{"--propagation-inject-server-requests=true", "--lifecycle-approvals=false"}},
+		{"--propagation-inject-server-requests=true", "--lifecycle-off=approvals"}},
 
 	/* requests that come to nothing */
 	{.about = "refused",
@@ -729,7 +729,7 @@ static const struct talk talks[] = {
 		"    turn u closed OK\n"
 		"      approval item/commandExecution/requestApproval answered\n",
 		NULL,
-		{"--lifecycle-items=false"}},
+		{"--lifecycle-off=items"}},
 	{.about = "approvals off",
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1<" COMMAND("u", "i"),
 			"1<" MAY_I("0", "u", "i"), "1>" DECIDED("0", "accept"), "1<" RESOLVED("0"),
@@ -739,13 +739,13 @@ static const struct talk talks[] = {
 		"    turn u closed OK\n"
 		"      item commandExecution i closed\n",
 		NULL,
-		{"--lifecycle-approvals=false"}},
+		{"--lifecycle-off=approvals"}},
 	{.about = "deltas off",
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1<" DELTA("u", "m", "x"),
 			"1<" COMPLETED("u")},
 		"turn/start answered\n  dispatch turn_input\n    turn u closed OK\n",
 		" turn.delta.count turn.delta.bytes turn.time_to_first_token_ms",
-		{"--lifecycle-deltas=false"}},
+		{"--lifecycle-off=deltas"}},
 };
 
 static void talk_say(struct conversation *said, const struct talk *talk)

@@ -61,6 +61,18 @@ static void lifecycle_assert_texts(char *const *texts, size_t count, const char 
 	ck_assert_str_eq(joined, expected);
 }
 
+/* The attributes of a key, or its pointers. */
+static void lifecycle_assert_key(
+	const struct lifecycle_part *parts, size_t count, bool pointers, const char *expected)
+{
+	char *texts[LIFECYCLE_KEY_MAX];
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		texts[i] = pointers ? parts[i].pointer : parts[i].attribute;
+	lifecycle_assert_texts(texts, count, expected);
+}
+
 START_TEST(test_lifecycle_codex_spans)
 {
 	struct profile *profile = lifecycle_codex();
@@ -80,13 +92,13 @@ START_TEST(test_lifecycle_codex_spans)
 	ck_assert_str_eq(span[0].defaults[0].attribute, "turn.kind");
 	ck_assert_str_eq(span[0].defaults[0].value, "turn");
 	ck_assert_int_eq(span[0].kind, LIFECYCLE_INTERNAL);
-	ck_assert_int_eq(span[0].switched, LIFECYCLE_ALWAYS);
-	lifecycle_assert_texts(span[0].key, span[0].key_count, "thread.id turn.id");
-	ck_assert_int_eq(span[1].switched, LIFECYCLE_ITEMS);
+	ck_assert_ptr_null(span[0].switched);
+	lifecycle_assert_key(span[0].key, span[0].key_count, false, "thread.id turn.id");
+	ck_assert_str_eq(span[1].switched, "items");
 	ck_assert_ptr_null(span[1].announce);
-	ck_assert_int_eq(span[2].switched, LIFECYCLE_APPROVALS);
+	ck_assert_str_eq(span[2].switched, "approvals");
 	ck_assert_int_eq(span[2].kind, LIFECYCLE_CLIENT);
-	lifecycle_assert_texts(span[2].key, span[2].key_count, "thread.id turn.id item.id");
+	lifecycle_assert_key(span[2].key, span[2].key_count, false, "thread.id turn.id item.id");
 	profile_free(profile);
 }
 END_TEST
@@ -100,15 +112,15 @@ START_TEST(test_lifecycle_codex_claims)
 	ck_assert_int_eq(rule->on, LIFECYCLE_ON_REQUEST);
 	ck_assert_int_eq(rule->action, LIFECYCLE_CLAIM);
 	lifecycle_assert_texts(rule->methods, rule->method_count, "turn/start");
-	lifecycle_assert_texts(rule->key, rule->key_count, "/params/threadId");
+	lifecycle_assert_key(rule->key, rule->key_count, true, "/params/threadId");
 	ck_assert(!rule->until_open && !rule->joins && !rule->alias);
-	ck_assert_uint_eq(rule->setting_count, 0);
+	ck_assert_uint_eq(rule->set.count, 0);
 	rule = lifecycle_rule_named(profile->lifecycle, "review asked for");
-	ck_assert_uint_eq(rule->setting_count, 1);
-	ck_assert_str_eq(rule->settings[0].attribute, "turn.kind");
-	ck_assert_uint_eq(rule->settings[0].source.choice_count, 1);
-	ck_assert_str_eq(rule->settings[0].source.choices[0].text, "review");
-	ck_assert_ptr_null(rule->settings[0].source.choices[0].pointer);
+	ck_assert_uint_eq(rule->set.count, 1);
+	ck_assert_str_eq(rule->set.list[0].attribute, "turn.kind");
+	ck_assert_uint_eq(rule->set.list[0].source.choice_count, 1);
+	ck_assert_str_eq(rule->set.list[0].source.choices[0].text, "review");
+	ck_assert_ptr_null(rule->set.list[0].source.choices[0].pointer);
 	ck_assert(!rule->until_open && !rule->joins && rule->alias);
 	rule = lifecycle_rule_named(profile->lifecycle, "shell command asked for");
 	ck_assert(rule->until_open && rule->joins && !rule->alias);
@@ -124,7 +136,7 @@ START_TEST(test_lifecycle_codex_turns)
 	rule = lifecycle_rule_named(profile->lifecycle, "turn answered");
 	ck_assert_int_eq(rule->on, LIFECYCLE_ON_REPLY);
 	ck_assert_int_eq(rule->action, LIFECYCLE_OPEN);
-	ck_assert_uint_eq(rule->key_count, 1);
+	ck_assert_uint_eq(rule->key_count, 2);
 	rule = lifecycle_rule_named(profile->lifecycle, "turn started");
 	ck_assert_str_eq(rule->root, "/params/turn/rootTurnId");
 	ck_assert_uint_eq(rule->key_count, 2);
@@ -155,9 +167,9 @@ START_TEST(test_lifecycle_codex_items)
 
 	rule = lifecycle_rule_named(profile->lifecycle, "item started");
 	ck_assert_uint_eq(rule->span, 1);
-	ck_assert_str_eq(rule->settings[1].attribute, "process.executable.name");
-	ck_assert_uint_eq(rule->settings[1].source.choice_count, 2);
-	ck_assert_int_eq(rule->settings[1].source.choices[1].take, LIFECYCLE_TAKE_FIRST_WORD);
+	ck_assert_str_eq(rule->set.list[1].attribute, "process.executable.name");
+	ck_assert_uint_eq(rule->set.list[1].source.choice_count, 2);
+	ck_assert_int_eq(rule->set.list[1].source.choices[1].take, LIFECYCLE_TAKE_FIRST_WORD);
 	rule = lifecycle_rule_named(profile->lifecycle, "client asked");
 	ck_assert_int_eq(rule->on, LIFECYCLE_ON_SERVER_REQUEST);
 	ck_assert_uint_eq(rule->span, 2);
@@ -175,7 +187,7 @@ START_TEST(test_lifecycle_codex_items)
 	ck_assert_str_eq(rule->stream.first, "turn.time_to_first_token_ms");
 	rule = lifecycle_rule_named(profile->lifecycle, "token usage");
 	ck_assert_int_eq(rule->action, LIFECYCLE_ANNOTATE);
-	ck_assert_int_eq(rule->settings[3].source.choices[0].take, LIFECYCLE_TAKE_SUM);
+	ck_assert_int_eq(rule->set.list[3].source.choices[0].take, LIFECYCLE_TAKE_SUM);
 	rule = lifecycle_rule_named(profile->lifecycle, "retry");
 	ck_assert_int_eq(rule->action, LIFECYCLE_EVENT);
 	ck_assert_str_eq(rule->event, "retry");
@@ -213,6 +225,12 @@ END_TEST
 				  "\", \"do\": \"" action "\"" members                             \
 				  "},{\"on\": \"notification\", \"do\": \"open\", \"span\": "      \
 				  "\"item\"" LIFECYCLE_KEY3 "}")
+/* With a span call that is made below the turn. */
+#define LIFECYCLE_MADE(members)                                                                    \
+	LIFECYCLE(LIFECYCLE_TURN                                                                   \
+		", \"call\": {\"name\": \"c\", \"made\": true, \"key\": [\"a\", \"b\"]}",          \
+		LIFECYCLE_STARTED ",{\"name\": \"r\", \"on\": \"reply\", \"do\": \"make\", "       \
+				  "\"span\": \"call\"" LIFECYCLE_KEY2 ", " members "}")
 #define LIFECYCLE_COUNT                                                                            \
 	"{\"on\": \"notification\", \"do\": \"count\", \"span\": \"turn\", \"count\": "            \
 	"\"n\"" LIFECYCLE_KEY2 "}"
@@ -223,18 +241,73 @@ END_TEST
 
 /* All forms of all members, which mean what the test says. */
 static const char lifecycle_forms[] = LIFECYCLE(LIFECYCLE_TURN
-	", \"ask\": {\"name\": \"{a}{b} x\", \"kind\": \"server\"}",
+	", \"ask\": {\"name\": \"{rpc.method} x\", \"kind\": \"server\"}"
+	", \"one\": {\"name\": \"{k}\", \"key\": {\"k\": \"/k\", \"l\": \"/l\"}, \"one_per\": "
+	"\"k\","
+	"  \"scope\": \"connection\", \"inherit\": [\"m\"], \"switch\": \"some\"}"
+	", \"below\": {\"name\": \"b\", \"key\": [\"k\", \"l\", \"m\"], \"scope\": \"connection\","
+	"  \"adds\": {\"below\": \"count\", \"below_ms\": \"ms\"}}"
+	", \"made\": {\"name\": \"m\", \"made\": true, \"key\": [\"a\", \"b\"]}"
+	", \"req\": {\"requests\": [\"q/*\"], \"key\": {\"z\": \"/params/z\"}}"
+	"}, \"memories\": {\"mem\": {\"key\": {\"a\": \"/params/a\"}}",
 	LIFECYCLE_STARTED
 	",{\"on\": \"server_request\", \"do\": \"open\", \"span\": \"ask\"}"
 	",{\"on\": \"request\", \"do\": \"claim\", \"span\": \"turn\", \"key\": [\"/a\"],"
 	"  \"until\": \"reply\", \"methods\": [\"m\", \"n\"]}"
-	",{\"on\": \"reply\", \"do\": \"open\", \"span\": \"turn\", \"key\": [\"/b\"],"
-	"  \"methods\": [\"n\"]}"
+	",{\"on\": \"reply\", \"do\": \"open\", \"span\": \"turn\", \"key\": [\"/a\", \"/b\"],"
+	"  \"methods\": \"n\"}"
 	",{\"on\": \"reply\", \"do\": \"annotate\", \"span\": \"turn\", \"key\": [\"/a\", \"/b\"],"
 	"  \"when\": {\"/a\": true, \"/b\": false, \"/c\": \"d\", \"/e\": [\"f\", \"g\"]},"
 	"  \"set\": {\"h\": \"/i\", \"j\": {\"text\": \"k\"}, \"l\": {\"pointer\": \"/m\","
 	"    \"take\": \"all\"}, \"n\": [\"/o\", {\"pointer\": \"/p\", \"text\": \"q\"},"
-	"    {\"text\": \"r\"}]}}");
+	"    {\"text\": \"r\"}]}}"
+	",{\"on\": \"notification\", \"do\": \"open\", \"span\": \"one\", \"key\": {\"l\": \"/m\"},"
+	"  \"root\": {\"pointer\": \"/r\", \"set\": {\"s\": true}}, \"set_new\": {\"t\": -7},"
+	"  \"at\": {\"pointer\": \"/at\", \"unit\": \"us\"}}"
+	",{\"on\": \"notification\", \"do\": \"open\", \"span\": \"below\","
+	"  \"key\": [\"/k\", \"/l\", \"/m\"]}"
+	",{\"on\": \"error\", \"do\": \"remember\", \"memory\": \"mem\", \"set\": {\"u\": "
+	"\"/error/u\"}}"
+	",{\"on\": \"notification\", \"do\": \"mark\", \"span\": \"made\", \"key\": [\"/a\", "
+	"\"/b\"],"
+	"  \"mark\": \"now and then\", \"keep\": \"first\"}"
+	",{\"on\": \"notification\", \"do\": \"make\", \"span\": \"made\", \"key\": [\"/a\", "
+	"\"/b\"],"
+	"  \"when\": {\"/n\": {\"increase\": \"/o\"}, \"/p\": {\"not\": [\"q\"]}},"
+	"  \"from\": [\"former now and then\", \"start\"], \"to\": \"now\", \"set\": {"
+	"    \"v\": {\"mark\": \"now and then\", \"unit\": \"ns\"},"
+	"    \"w\": {\"pointer\": \"/n\", \"take\": \"increase\"}}}"
+	",{\"on\": \"client_notification\", \"do\": \"close\", \"span\": \"request\","
+	"  \"request_id\": \"/id\", \"status\": {\"error\": true, \"message\": \"/m\"}}");
+
+static void lifecycle_assert_new_forms(const struct lifecycle *lifecycle)
+{
+	const struct lifecycle_span *spans = lifecycle->spans;
+	const struct lifecycle_rule *rules = lifecycle->rules;
+
+	ck_assert(spans[2].one_per && spans[2].of_connection && !spans[0].one_per);
+	ck_assert_str_eq(spans[2].switched, "some");
+	lifecycle_assert_texts(spans[2].inherit, spans[2].inherit_count, "m");
+	lifecycle_assert_key(spans[2].key, 2, true, "/k /l");
+	ck_assert_uint_eq(spans[3].add_count, 2);
+	ck_assert(!spans[3].adds[0].is_time && spans[3].adds[1].is_time);
+	ck_assert(spans[4].is_made && spans[6].is_memory);
+	lifecycle_assert_texts(spans[5].requests, spans[5].request_count, "q/*");
+	lifecycle_assert_key(rules[5].key, rules[5].key_count, true, "/k /m");
+	ck_assert_str_eq(rules[5].root, "/r");
+	ck_assert_int_eq(rules[5].set_root.list[0].source.choices[0].constant, LIFECYCLE_TRUE);
+	ck_assert_int_eq(rules[5].set_new.list[0].source.choices[0].number, -7);
+	ck_assert_int_eq(rules[5].at.unit, LIFECYCLE_MICROSECONDS);
+	ck_assert_uint_eq(rules[7].span, 6);
+	lifecycle_assert_key(rules[7].key, rules[7].key_count, true, "/params/a");
+	ck_assert(rules[8].mark_first);
+	ck_assert_uint_eq(rules[9].memory, 6);
+	ck_assert_str_eq(rules[9].conditions[0].whole, "/o");
+	ck_assert_int_eq(rules[9].conditions[1].test, LIFECYCLE_NONE_OF);
+	lifecycle_assert_texts(rules[9].from, rules[9].from_count, "former now and then start");
+	ck_assert_uint_eq(rules[10].span, LIFECYCLE_REQUEST);
+	ck_assert(rules[10].status.always);
+}
 
 START_TEST(test_lifecycle_forms)
 {
@@ -253,11 +326,11 @@ START_TEST(test_lifecycle_forms)
 	ck_assert_str_eq(lifecycle->rules[1].name, "rule 2");
 	ck_assert(!lifecycle->rules[2].until_open);
 	condition = lifecycle->rules[4].conditions;
-	ck_assert(condition[0].present && condition[0].text_count == 0);
-	ck_assert(!condition[1].present && condition[1].text_count == 0);
+	ck_assert_int_eq(condition[0].test, LIFECYCLE_PRESENT);
+	ck_assert_int_eq(condition[1].test, LIFECYCLE_ABSENT);
 	lifecycle_assert_texts(condition[2].texts, condition[2].text_count, "d");
 	lifecycle_assert_texts(condition[3].texts, condition[3].text_count, "f g");
-	setting = lifecycle->rules[4].settings;
+	setting = lifecycle->rules[4].set.list;
 	ck_assert_str_eq(setting[0].source.choices[0].pointer, "/i");
 	ck_assert_ptr_null(setting[0].source.choices[0].text);
 	ck_assert_str_eq(setting[1].source.choices[0].text, "k");
@@ -265,6 +338,7 @@ START_TEST(test_lifecycle_forms)
 	ck_assert_uint_eq(setting[3].source.choice_count, 3);
 	ck_assert_str_eq(setting[3].source.choices[1].text, "q");
 	ck_assert_str_eq(setting[3].source.choices[1].pointer, "/p");
+	lifecycle_assert_new_forms(lifecycle);
 	profile_free(profile);
 }
 END_TEST
@@ -277,7 +351,7 @@ static const struct {
 	{"{\"name\": \"x\", \"lifecycle\": []}", "1: \"lifecycle\": is a list; must be an object"},
 	{"{\"name\": \"x\", \"lifecycle\": {}}", "1: \"lifecycle\": must have a dispatch or rules"},
 	{"{\"name\": \"x\", \"lifecycle\": {\"span\": 1}}",
-		"1: \"span\": not known here; must be one of dispatch, spans, rules"},
+		"1: \"span\": not known here; must be one of dispatch, spans, memories, rules"},
 	/* dispatch */
 	{LIFECYCLE_DISPATCH("\"operations\": {\"m\": \"o\"}"),
 		"2: \"dispatch\": must have a name and operations"},
@@ -297,7 +371,7 @@ static const struct {
 	{LIFECYCLE_DISPATCH("\"name\": \"d\", \"operations\": {\"\": \"1\"}"),
 		"2: \"\": the name must have 1 to 255 bytes and no control character"},
 	/* spans */
-	{LIFECYCLE("", ""), "2: \"spans\": has 0 members; must have 1 to 8"},
+	{LIFECYCLE("", ""), "2: \"spans\": has 0 members; must have 1 to 16"},
 	{LIFECYCLE_SPAN(""), "3: span \"turn\": must have a name"},
 	{LIFECYCLE("\"turn\": 3", LIFECYCLE_STARTED),
 		"3: span \"turn\": is a number; must be an object"},
@@ -305,7 +379,7 @@ static const struct {
 		"4: span \"turn\": \"turn\": stands twice; must stand once, line 3 has it"},
 	{LIFECYCLE_SPAN("\"title\": \"t\""),
 		"3: span \"turn\": \"title\": not known here; must be one of name, key, kind, "
-		"switch, defaults, announce"},
+		"switch, defaults, announce, inherit, adds, one_per, scope, requests, made"},
 	{LIFECYCLE_SPAN("\"name\": \"a {}\""), "3: span \"turn\": \"name\": must have a name "
 					       "between { and }, and braces nowhere else"},
 	{LIFECYCLE_SPAN("\"name\": \"a }b{\""), "3: span \"turn\": \"name\": must have a name "
@@ -320,15 +394,16 @@ static const struct {
 		"3: span \"turn\": \"key\": \"1\": must stand once"},
 	{LIFECYCLE_SPAN("\"name\": \"a\", \"kind\": \"producer\""),
 		"3: span \"turn\": \"kind\": \"producer\": must be internal, client or server"},
-	{LIFECYCLE_SPAN("\"name\": \"a\", \"switch\": \"item\""),
-		"3: span \"turn\": \"switch\": \"item\": must be items or approvals"},
+	{LIFECYCLE_SPAN("\"name\": \"a\", \"switch\": \"All items\""),
+		"3: span \"turn\": \"switch\": \"All items\": must be of small letters, digits, _ "
+		"and -"},
 	{LIFECYCLE_SPAN("\"name\": \"a\", \"announce\": true"),
 		"3: span \"turn\": \"announce\": is true or false; must be a string"},
 	{"{\"name\": \"x\", \"lifecycle\": {\"dispatch\": {\"name\": \"d\"" LIFECYCLE_OPERATIONS
 	 "}, \"spans\": {\n\"turn\": {\"name\": \"t\"}}}}",
-		"2: \"turn\": no rule opens it; must have one with \"do\": \"open\""},
+		"2: span \"turn\": no rule opens it; must have one with \"do\": \"open\""},
 	{LIFECYCLE(LIFECYCLE_TURN ", \"item\": {\"name\": \"i\"}", LIFECYCLE_STARTED),
-		"4: \"item\": no rule opens it; must have one with \"do\": \"open\""},
+		"4: span \"item\": no rule opens it; must have one with \"do\": \"open\""},
 	/* rules: members by themselves */
 	{LIFECYCLE(LIFECYCLE_TURN, ""), "4: \"rules\": has 0 members; must have 1 to 64"},
 	{LIFECYCLE(LIFECYCLE_TURN, "3"), "5: rule 1: is a number; must be an object"},
@@ -336,16 +411,16 @@ static const struct {
 		"6: rule 2: \"name\": is a number; must be a string"},
 	{LIFECYCLE_RULE("\"in\": 1"),
 		"6: rule \"r\": \"in\": not known here; must be one of name, on, methods, when, "
-		"do, span, key, root, request_id, event, until, joins, alias, set, status, count, "
-		"bytes, of, first"},
+		"do, span, key, memory, root, request_id, event, until, joins, alias, at, set, "
+		"set_new, mark, keep, from, to, status, count, bytes, of, first"},
 	{LIFECYCLE_RULE("\"on\": \"reply\", \"on\": \"reply\""),
 		"6: rule \"r\": \"on\": stands twice; must stand once, line 6 has it"},
 	{LIFECYCLE_RULE("\"on\": \"response\""),
-		"6: rule \"r\": \"on\": \"response\": must be request, reply, notification, "
-		"server_request or client_reply"},
+		"6: rule \"r\": \"on\": \"response\": must be request, reply, error, "
+		"client_notification, notification, server_request or client_reply"},
 	{LIFECYCLE_RULE("\"do\": \"begin\""),
 		"6: rule \"r\": \"do\": \"begin\": must be claim, open, close, lapse, wake, "
-		"annotate, event or count"},
+		"annotate, event, count, remember, mark or make"},
 	{LIFECYCLE_RULE("\"span\": 1"), "6: rule \"r\": \"span\": is a number; must be a string"},
 	{LIFECYCLE_RULE("\"methods\": [\n\"a\",\n1]"),
 		"8: rule \"r\": \"methods\": is a number; must be a string"},
@@ -381,7 +456,7 @@ static const struct {
 		"6: rule \"r\": \"a\": \"a\": must be a JSON pointer, which begins with /"},
 	{LIFECYCLE_RULE("\"when\": {\"/a\": 1}"),
 		"6: rule \"r\": \"/a\": is a number; must be a text, a list of texts, true (it is "
-		"there) or false (it is not)"},
+		"there), false (it is not), or an object with not or increase"},
 	{LIFECYCLE_RULE("\"when\": {\"/a\": [1]}"),
 		"6: rule \"r\": \"/a\": is a number; must be a string"},
 	{LIFECYCLE_RULE("\"when\": {\"/a\": []}"),
@@ -391,26 +466,25 @@ static const struct {
 	{LIFECYCLE_RULE("\"when\": {\"/a\": true, \"/a\": false}"),
 		"6: rule \"r\": \"/a\": stands twice; must stand once, line 6 has it"},
 	/* sources */
-	{LIFECYCLE_RULE("\"set\": {\"a\": 1}"),
-		"6: rule \"r\": \"a\": is a number; must be a pointer or an object with pointer, "
-		"text or take"},
+	{LIFECYCLE_RULE("\"set\": {\"a\": 1}"), "6: rule \"r\": must have on and do"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": \"b\"}"),
 		"6: rule \"r\": \"a\": \"b\": must be a JSON pointer, which begins with /"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": []}"),
 		"6: rule \"r\": \"a\": has 0 members; must have 1 to 16"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": [[\"/b\"]]}"),
-		"6: rule \"r\": \"a\": is a list; must be a pointer or an object with pointer, "
-		"text or take"},
+		"6: rule \"r\": \"a\": is a list; must be a pointer, true, false, a number, or an "
+		"object with pointer, text or take"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": {\"take\": \"all\"}}"),
-		"6: rule \"r\": \"a\": must have a pointer or a text"},
+		"6: rule \"r\": \"a\": must have a pointer or a text, or a mark"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": {\"texts\": \"all\"}}"),
-		"6: rule \"r\": \"texts\": not known here; must be one of pointer, text, take"},
+		"6: rule \"r\": \"texts\": not known here; must be one of pointer, text, take, "
+		"mark, unit"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": {\"pointer\": \"/a\", \"take\": \"word\"}}"),
-		"6: rule \"r\": \"take\": \"word\": must be all, first word or sum"},
+		"6: rule \"r\": \"take\": \"word\": must be all, first word, sum or increase"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": {\"text\": \"a\", \"take\": \"sum\"}}"),
 		"6: rule \"r\": \"take\": must not stand with text, which is taken as it is"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": [\"/a\", {\"text\": \"a\"}, \"/b\"]}"),
-		"6: rule \"r\": \"a\": choice 2 always gives its text; must be the last one"},
+		"6: rule \"r\": \"a\": choice 2 always gives its value; must be the last one"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": \"/b\", \"a\": \"/b\"}"),
 		"6: rule \"r\": \"a\": stands twice; must stand once, line 6 has it"},
 	{LIFECYCLE_RULE("\"set\": {\"\": \"/b\"}"),
@@ -420,9 +494,11 @@ static const struct {
 	{LIFECYCLE_CLOSE(", \"status\": \"/a\""),
 		"6: rule \"r\": \"status\": is a string; must be an object"},
 	{LIFECYCLE_CLOSE(", \"status\": {\"pointer\": \"/a\"}"),
-		"6: rule \"r\": \"status\": must have a pointer, and ok or error"},
+		"6: rule \"r\": \"status\": must have a pointer, and ok or error; or \"error\": "
+		"true alone"},
 	{LIFECYCLE_CLOSE(", \"status\": {\"ok\": [\"a\"]}"),
-		"6: rule \"r\": \"status\": must have a pointer, and ok or error"},
+		"6: rule \"r\": \"status\": must have a pointer, and ok or error; or \"error\": "
+		"true alone"},
 	{LIFECYCLE_CLOSE(", \"status\": {\"ok\": \"a\"}"),
 		"6: rule \"r\": \"ok\": is a string; must be a list"},
 	{LIFECYCLE_CLOSE(", \"status\": {\"error\": [1]}"),
@@ -440,21 +516,22 @@ static const struct {
 		"6: rule \"r\": \"type\": must not take a sum, there is nothing to add to"},
 	/* rules: members and the action */
 	{LIFECYCLE_RULE("\"do\": \"open\", \"span\": \"turn\""),
-		"6: rule \"r\": must have on, do and span"},
+		"6: rule \"r\": must have on and do"},
 	{LIFECYCLE_RULE("\"on\": \"reply\", \"span\": \"turn\""),
-		"6: rule \"r\": must have on, do and span"},
+		"6: rule \"r\": must have on and do"},
 	{LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"open\""),
-		"6: rule \"r\": must have on, do and span"},
+		"6: rule \"r\": must have span, as it is to open"},
 	{LIFECYCLE_ON("notification", "claim", LIFECYCLE_KEY1),
-		"6: rule \"r\": \"do\": \"claim\": on notification, must be open, close, lapse, "
-		"wake, annotate, event, count"},
+		"6: rule \"r\": \"do\": \"claim\": must stand with \"on\": \"request\", it is "
+		"requests that claim"},
 	{LIFECYCLE_ON("client_reply", "open", ""),
-		"6: rule \"r\": \"do\": \"open\": on client_reply, must be close"},
+		"6: rule \"r\": \"on\": must stand with a span that is opened on server_request, "
+		"or with a key"},
 	{LIFECYCLE_ON("notification", "close", LIFECYCLE_KEY2 ", \"root\": \"/a\""),
 		"6: rule \"r\": \"root\": must not stand with \"do\": \"close\", only with open"},
 	{LIFECYCLE_ON("notification", "lapse", LIFECYCLE_KEY2 ", \"request_id\": \"/a\""),
 		"6: rule \"r\": \"request_id\": must not stand with \"do\": \"lapse\", only with "
-		"close"},
+		"close, annotate, event, count"},
 	{LIFECYCLE_ON("notification", "open", LIFECYCLE_KEY2 ", \"event\": \"a\""),
 		"6: rule \"r\": \"event\": must not stand with \"do\": \"open\", only with event"},
 	{LIFECYCLE_ON("notification", "open", LIFECYCLE_KEY2 ", \"until\": \"open\""),
@@ -465,11 +542,11 @@ static const struct {
 		"6: rule \"r\": \"alias\": must not stand with \"do\": \"open\", only with claim"},
 	{LIFECYCLE_ON("notification", "lapse", LIFECYCLE_KEY2 ", \"set\": {\"a\": \"/b\"}"),
 		"6: rule \"r\": \"set\": must not stand with \"do\": \"lapse\", only with claim, "
-		"open, close, annotate, event"},
+		"open, close, annotate, event, remember, make"},
 	{LIFECYCLE_ON("notification", "lapse",
 		 LIFECYCLE_KEY2 ", \"status\": {\"pointer\": \"/a\", \"ok\": [\"a\"]}"),
 		"6: rule \"r\": \"status\": must not stand with \"do\": \"lapse\", only with "
-		"close"},
+		"close, annotate, make"},
 	{LIFECYCLE_CLOSE(", \"count\": \"a\""), "6: rule \"r\": \"count\": must not stand with "
 						"\"do\": \"close\", only with count"},
 	{LIFECYCLE_CLOSE(", \"bytes\": \"a\""), "6: rule \"r\": \"bytes\": must not stand with "
@@ -481,7 +558,7 @@ static const struct {
 	{LIFECYCLE_ON("notification", "event", LIFECYCLE_KEY2),
 		"6: rule \"r\": must have event, as it is to event"},
 	{LIFECYCLE_ON("notification", "annotate", LIFECYCLE_KEY2),
-		"6: rule \"r\": must have set, as it is to annotate"},
+		"6: rule \"r\": must have set or status, as it is to annotate"},
 	{LIFECYCLE_ON("notification", "count", LIFECYCLE_KEY2),
 		"6: rule \"r\": must have count, bytes or first, as it is to count"},
 	{LIFECYCLE_ON("notification", "count", LIFECYCLE_KEY2 ", \"bytes\": \"b\""),
@@ -495,8 +572,6 @@ static const struct {
 		 LIFECYCLE_KEY2 ", \"event\": \"e\", \"set\": {\"1\": \"/1\", \"2\": \"/2\", "
 				"\"3\": \"/3\", \"4\": \"/4\", \"5\": \"/5\"}"),
 		"6: rule \"r\": \"set\": has 5 members; must have, in an event, 1 to 4"},
-	{LIFECYCLE_ON("request", "close", LIFECYCLE_KEY2),
-		"6: rule \"r\": \"do\": \"close\": on request, must be claim"},
 	{LIFECYCLE_ON("client_reply", "close", ", \"request_id\": \"/id\""),
 		"6: rule \"r\": \"request_id\": must not stand with client_reply, which is an "
 		"answer to it"},
@@ -507,9 +582,9 @@ static const struct {
 		"to"},
 	/* rules and spans */
 	{LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"close\", \"span\": \"turns\""),
-		"6: rule \"r\": \"span\": \"turns\": must be one that stands in spans"},
+		"6: rule \"r\": \"span\": \"turns\": must be one that stands in spans, or request"},
 	{"{\"name\": \"x\", \"lifecycle\": {\"rules\": [" LIFECYCLE_STARTED "]}}",
-		"1: rule 1: \"span\": \"turn\": must be one that stands in spans"},
+		"1: rule 1: \"span\": \"turn\": must be one that stands in spans, or request"},
 	{LIFECYCLE_ON("notification", "close", LIFECYCLE_KEY3),
 		"6: rule \"r\": \"key\": has 3 pointers; must have 1 to 2, as the key of span "
 		"\"turn\""},
@@ -527,20 +602,18 @@ static const struct {
 		"6: rule \"r\": \"key\": has 1 pointer; must have 2, as the key of span \"turn\""},
 	{LIFECYCLE_ON("reply", "count", LIFECYCLE_KEY1 ", \"count\": \"a\""),
 		"6: rule \"r\": \"key\": has 1 pointer; must have 2, as the key of span \"turn\""},
-	{LIFECYCLE_ON("client_reply", "close", LIFECYCLE_KEY1),
-		"6: rule \"r\": \"key\": must not stand with client_reply, which closes the span "
-		"of the request that it answers"},
 	{LIFECYCLE("\"ask\": {\"name\": \"t\"}\n",
 		 "{\"on\": \"server_request\", \"do\": \"open\", \"span\": \"ask\"" LIFECYCLE_KEY1
 		 "}"),
 		"5: rule 1: \"key\": has 1 pointer; must have 0, as the key of span \"ask\""},
 	/* kinds of spans */
 	{LIFECYCLE_CALL("client_reply", "close", ", \"span\": \"turn\""),
-		"6: rule \"r\": \"on\": must stand with a span that is opened on server_request"},
+		"6: rule \"r\": \"on\": must stand with a span that is opened on server_request, "
+		"or with a key"},
 	{LIFECYCLE_CALL("notification", "close",
 		 ", \"span\": \"turn\", \"request_id\": \"/a\"" LIFECYCLE_KEY1),
 		"6: rule \"r\": \"request_id\": must stand with a span that is opened on "
-		"server_request"},
+		"server_request, or with request"},
 	{LIFECYCLE_CALL("notification", "open", ", \"span\": \"ask\""),
 		"6: rule \"r\": \"do\": span \"ask\" is a request of the server; must be opened on "
 		"server_request, closed on client_reply or by a request_id"},
@@ -573,33 +646,119 @@ static const struct {
 		"6: rule \"r\": \"key\": span \"item\" hangs below \"turn\"; must have all 3 parts "
 		"of "
 		"its key"},
-	{LIFECYCLE_ITEM("reply", "open", ""), "6: rule \"r\": span \"item\" hangs below \"turn\"; "
-					      "must have all 3 parts of its key"},
+	{LIFECYCLE_ITEM("reply", "open", ""),
+		"6: rule \"r\": the key has 0 pointers; must have 3, as the key of span \"item\""},
 	/* rules and rules */
 	{LIFECYCLE_ON("notification", "count",
 		 LIFECYCLE_KEY2
 		 ", \"count\": \"c\"}," LIFECYCLE_COUNT "," LIFECYCLE_COUNT
 		 ",{\"on\": \"reply\", \"do\": \"lapse\", \"span\": \"turn\"" LIFECYCLE_KEY2),
 		"6: rule 4: \"do\": span \"turn\" has 3 such rules; must have at most 2"},
-	{LIFECYCLE_ON("reply", "open", LIFECYCLE_KEY1 ", \"methods\": [\"m\"]"),
-		"6: rule \"r\": the key lacks 1 of 2 parts; must have them all, or each claim of m "
-		"those"},
-	{LIFECYCLE_ON("reply", "open", LIFECYCLE_KEY1),
-		"6: rule \"r\": the key lacks 1 of 2 parts; must have them all, or each claim of "
-		"all methods those"},
-	{LIFECYCLE_ON("reply", "open",
-		 LIFECYCLE_KEY1
-		 ", \"methods\": [\"m\", \"n\"]},{\"on\": \"request\", \"do\": "
-		 "\"claim\", \"span\": \"turn\", \"methods\": [\"m\"]" LIFECYCLE_KEY1),
-		"6: rule \"r\": the key lacks 1 of 2 parts; must have them all, or each claim of n "
-		"those"},
-	{LIFECYCLE_ON("reply", "open",
-		 LIFECYCLE_KEY1 ", \"methods\": [\"m\"]},{\"on\": \"request\", \"do\": "
-				"\"claim\", \"span\": \"turn\"" LIFECYCLE_KEY2),
-		"6: rule \"r\": the key lacks 1 of 2 parts; must have them all, or each claim of m "
-		"those"},
 	{LIFECYCLE_ON("request", "claim", LIFECYCLE_KEY1 ", \"alias\": true"),
 		"6: rule \"r\": \"alias\": must stand where a rule opens the span with a root"},
+	/* keys by name */
+	{LIFECYCLE_ON("notification", "open", ", \"key\": {\"c\": \"/c\"}"),
+		"6: rule \"r\": \"key\": \"c\": must be a part of the key of span \"turn\""},
+	{LIFECYCLE_ON("notification", "open", ", \"key\": {\"b\": \"/b\"}"),
+		"6: rule \"r\": the key has no pointer for \"a\"; must have one, here or at span "
+		"\"turn\""},
+	{LIFECYCLE_SPAN("\"name\": \"t\", \"key\": {\"a\": \"x\"}"),
+		"3: span \"turn\": \"a\": \"x\": must be a JSON pointer, which begins with /"},
+	/* methods */
+	{LIFECYCLE_RULE("\"methods\": [\"a*b\"]"),
+		"6: rule \"r\": \"methods\": \"a*b\": must have a * at its end, or none"},
+	/* requests */
+	{LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"open\", \"span\": \"request\""),
+		"6: rule \"r\": \"do\": a request opens and ends by itself; must be annotate, "
+		"event, count, or, of another request, close"},
+	{LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"close\", \"span\": \"request\""),
+		"6: rule \"r\": \"do\": a request opens and ends by itself; must be annotate, "
+		"event, count, or, of another request, close"},
+	{LIFECYCLE_RULE("\"on\": \"notification\", \"do\": \"event\", \"event\": \"e\", \"span\": "
+			"\"request\""),
+		"6: rule \"r\": must have a key or a request_id, which tell of which request"},
+	{LIFECYCLE_RULE("\"on\": \"notification\", \"do\": \"event\", \"event\": \"e\", \"span\": "
+			"\"request\", \"key\": [\"/a\"]"),
+		"6: rule \"r\": \"key\": must be {ATTRIBUTE: POINTER}, an attribute that is "
+		"captured from requests"},
+	{LIFECYCLE_RULE("\"on\": \"notification\", \"do\": \"event\", \"event\": \"e\", \"span\": "
+			"\"request\", \"key\": {\"q\": \"/a\"}"),
+		"6: rule \"r\": \"key\": \"q\": must be an attribute that is captured from "
+		"requests"},
+	{LIFECYCLE_SPAN("\"name\": \"t\", \"requests\": \"m\""),
+		"3: span \"turn\": must have a key, by which it is found"},
+	{LIFECYCLE_SPAN("\"name\": \"t\", \"requests\": \"m\", \"key\": [\"a\", \"b\"]"),
+		"3: span \"turn\": \"key\": must be {ATTRIBUTE: POINTER, ...}, as no rule says "
+		"where "
+		"its parts stand"},
+	{LIFECYCLE_SPAN("\"name\": \"t\", \"requests\": \"m\", \"key\": {\"a\": \"/a\", \"b\": "
+			"\"/b\"}"),
+		"5: rule 1: \"do\": span \"turn\" is a request, which opens and ends by itself; "
+		"must "
+		"be annotate, event or count"},
+	{LIFECYCLE("\"request\": {\"name\": \"t\"}\n", LIFECYCLE_STARTED),
+		"3: span \"request\": the name stands for all requests of the client; must be "
+		"another"},
+	/* claims */
+	{LIFECYCLE_ON("request", "claim", ", \"joins\": true"),
+		"6: rule \"r\": \"joins\": must stand with a key, which tells what is joined"},
+	{LIFECYCLE_ON("request", "claim", ", \"until\": \"open\""),
+		"6: rule \"r\": \"until\": must be reply: without a key nothing tells later whose "
+		"the span is"},
+	/* one of its kind */
+	{LIFECYCLE_SPAN("\"name\": \"t\", \"key\": [\"a\", \"b\"], \"one_per\": \"b\""),
+		"3: span \"turn\": \"one_per\": must be the first of several parts of the key"},
+	{LIFECYCLE_SPAN("\"name\": \"t\", \"scope\": \"client\""),
+		"3: span \"turn\": \"scope\": \"client\": must be server or connection"},
+	{LIFECYCLE_SPAN("\"name\": \"t\", \"key\": [\"a\", \"b\"], \"adds\": {\"n\": \"s\"}"),
+		"3: span \"turn\": \"n\": \"s\": must be count or ms"},
+	{LIFECYCLE_SPAN("\"name\": \"t\", \"key\": [\"a\", \"b\"], \"adds\": {\"n\": "
+			"\"count\"}"),
+		"3: span \"turn\": \"adds\": it hangs below no other; must have a key that begins "
+		"with that of one"},
+	/* memories and levels */
+	{LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"remember\", \"memory\": \"m\", \"set\": {}"),
+		"6: rule \"r\": \"set\": has 0 members; must have 1 to 16"},
+	{LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"remember\", \"memory\": \"m\", \"set\": "
+			"{\"x\": \"/x\"}"),
+		"6: rule \"r\": \"memory\": \"m\": must be one that stands in memories"},
+	{LIFECYCLE_ON("reply", "annotate",
+		 LIFECYCLE_KEY2 ", \"set\": {\"x\": {\"pointer\": \"/x\", "
+				"\"take\": \"increase\"}}"),
+		"6: rule \"r\": a level is remembered; must have a memory whose key begins that of "
+		"the span"},
+	{LIFECYCLE_ON("reply", "annotate", LIFECYCLE_KEY2 ", \"set\": {\"x\": 1.5}"),
+		"6: rule \"r\": \"x\": 1.5: must be a whole number of 64 bits"},
+	{LIFECYCLE_RULE("\"when\": {\"/a\": {\"not\": \"b\", \"increase\": true}}"),
+		"6: rule \"r\": \"/a\": must have one of not, increase"},
+	{LIFECYCLE_RULE("\"when\": {\"/a\": {\"increase\": false}}"),
+		"6: rule \"r\": \"increase\": must be true, or a pointer"},
+	/* moments */
+	{LIFECYCLE_ON("reply", "mark", LIFECYCLE_KEY2 ", \"mark\": \"m\""),
+		"6: rule \"r\": \"do\": span \"turn\" is not made; must be another than this"},
+	{LIFECYCLE_RULE("\"set\": {\"x\": {\"mark\": \"m\"}}"),
+		"6: rule \"r\": \"x\": must have mark and unit together"},
+	{LIFECYCLE_ON("reply", "annotate",
+		 LIFECYCLE_KEY2 ", \"set\": {\"x\": {\"mark\": \"m\", "
+				"\"unit\": \"s\"}}"),
+		"6: rule \"r\": mark \"m\": must stand with \"do\": \"make\", and be the mark of a "
+		"rule"},
+	{LIFECYCLE_MADE("\"from\": \"start\", \"to\": \"then\""),
+		"6: rule \"r\": \"to\": \"then\": must be start, now, former end, or the mark of a "
+		"rule, after \"former\" or not"},
+	{LIFECYCLE_MADE("\"from\": \"start\""), "6: rule \"r\": must have to, as it is to make"},
+	{LIFECYCLE_ON("reply", "open", LIFECYCLE_KEY2 ", \"at\": {\"pointer\": \"/t\"}"),
+		"6: rule \"r\": \"at\": must have a pointer and a unit"},
+	{LIFECYCLE_CLOSE(", \"status\": {\"error\": true, \"ok\": [\"a\"]}"),
+		"6: rule \"r\": \"status\": must have a pointer, and ok or error; or \"error\": "
+		"true "
+		"alone"},
+	/* names */
+	{LIFECYCLE_SPAN("\"name\": \"t {nobody}\", \"key\": [\"a\", \"b\"]"),
+		"3: span \"turn\": \"name\": {nobody}: must be an attribute that something sets"},
+	{LIFECYCLE_SPAN("\"name\": \"t\", \"announce\": \"{nobody}\", \"key\": [\"a\", \"b\"]"),
+		"3: span \"turn\": \"announce\": {nobody}: must be an attribute that something "
+		"sets"},
 };
 
 START_TEST(test_lifecycle_wrong)
@@ -639,21 +798,19 @@ static const char *const lifecycle_right[] = {
 	LIFECYCLE_CLOSE(", \"status\": {\"pointer\": \"/a\", \"error\": [\"b\"]}"),
 	LIFECYCLE_DISPATCH("\"name\": \"d\"" LIFECYCLE_OPERATIONS),
 	LIFECYCLE_DISPATCH("\"name\": \"{operation}{operation}\"" LIFECYCLE_OPERATIONS),
-	/* the whole key is the claim's */
-	LIFECYCLE_ON("reply", "open",
-		", \"methods\": [\"m\"]},{\"on\": \"request\", \"do\": \"claim\", \"span\": "
-		"\"turn\"" LIFECYCLE_KEY2),
-	/* every method is claimed */
-	LIFECYCLE_ON("reply", "open",
-		LIFECYCLE_KEY1 "},{\"on\": \"request\", \"do\": \"claim\", \"span\": "
-			       "\"turn\"" LIFECYCLE_KEY1),
-	/* a claim of another method has another key */
-	LIFECYCLE_ON("reply", "open",
-		LIFECYCLE_KEY1
-		", \"methods\": [\"m\"]},{\"on\": \"request\", \"do\": \"claim\", \"span\": "
-		"\"turn\", \"methods\": [\"m\"]" LIFECYCLE_KEY1
-		"},{\"on\": \"request\", \"do\": \"claim\", \"span\": \"turn\", \"methods\": "
-		"[\"n\"]" LIFECYCLE_KEY2),
+	/* rules may act on all messages, but for claims */
+	LIFECYCLE_ON("request", "close", LIFECYCLE_KEY2),
+	LIFECYCLE_ON("client_reply", "close", LIFECYCLE_KEY1),
+	LIFECYCLE_ON("client_notification", "open", LIFECYCLE_KEY2),
+	LIFECYCLE_ON("error", "lapse", LIFECYCLE_KEY1),
+	/* a claim without a key */
+	LIFECYCLE_ON("request", "claim", ""),
+	/* requests, by themselves, their id, what they captured */
+	LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"annotate\", \"span\": \"request\", \"set\": "
+		       "{\"x\": 1}"),
+	LIFECYCLE_RULE(
+		"\"on\": \"client_notification\", \"do\": \"close\", \"span\": "
+		"\"request\", \"request_id\": \"/params/id\", \"status\": {\"error\": true}"),
 	LIFECYCLE_ON("request", "claim",
 		LIFECYCLE_KEY1 ", \"alias\": true},{\"on\": \"notification\", \"do\": \"open\", "
 			       "\"span\": \"turn\", \"root\": \"/r\"" LIFECYCLE_KEY2),
@@ -756,7 +913,7 @@ START_TEST(test_lifecycle_limits)
 }
 END_TEST
 
-/* Keys and rules name 2 and then 16 attributes each, some the same: 64 is the end. */
+/* Keys and rules name 2 and then 16 attributes each, some the same: 128 is the end. */
 START_TEST(test_lifecycle_attributes_limit)
 {
 	static const char before[] = "{\"name\": \"x\", \"lifecycle\": {\"spans\": {" LIFECYCLE_TURN
@@ -771,19 +928,19 @@ START_TEST(test_lifecycle_attributes_limit)
 
 	for (more = 0; more < 2; more++) {
 		strcpy(text, before);
-		for (i = 0; i < 4; i++) {
+		for (i = 0; i < 8; i++) {
 			strcat(text, rule);
 			snprintf(item, sizeof item, "\"%zu-#\": \"/a\"", i);
-			lifecycle_repeat(text, sizeof text, item, i < 3 ? 16 : 14 + more);
-			strcat(text, i < 3 ? "}}\n" : ", \"a\": \"/a\"}}]}}");
+			lifecycle_repeat(text, sizeof text, item, i < 7 ? 16 : 14 + more);
+			strcat(text, i < 7 ? "}}\n" : ", \"a\": \"/a\"}}]}}");
 		}
-		/* 2 in the key, 3 * 16 + 14 more, one met before */
+		/* 2 in the key, 7 * 16 + 14 more, one met before */
 		profile = lifecycle_parse(text, error, sizeof error);
 		ck_assert_int_eq(profile != NULL, more == 0);
 		profile_free(profile);
 	}
-	ck_assert_str_eq(error, "p.json:7: rule 5: attribute \"3-14\" is one too many; must be "
-				"at most 64 in all rules");
+	ck_assert_str_eq(error, "p.json:11: rule 9: attribute \"7-14\" is one too many; must be "
+				"at most 128 in all rules");
 }
 END_TEST
 
@@ -807,7 +964,7 @@ START_TEST(test_lifecycle_spans_limit)
 		ck_assert_msg((profile != NULL) == (more == 0), "%s", error);
 		profile_free(profile);
 	}
-	ck_assert_str_eq(error, "p.json:1: \"spans\": has 9 members; must have 1 to 8");
+	ck_assert_str_eq(error, "p.json:1: \"spans\": has 17 members; must have 1 to 16");
 }
 END_TEST
 

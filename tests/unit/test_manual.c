@@ -146,11 +146,17 @@ static const char *const manual_mistakes[] = {
 	"{\"lifecycle\": {\"dispatch\": {\"x\": 1}}}",
 	"{\"lifecycle\": {\"spans\": {\"s\": {\"x\": 1}}}}",
 	"{\"lifecycle\": {\"spans\": {\"s\": {\"kind\": \"x\"}}}}",
-	"{\"lifecycle\": {\"spans\": {\"s\": {\"switch\": \"x\"}}}}",
+	"{\"lifecycle\": {\"spans\": {\"s\": {\"scope\": \"x\"}}}}",
+	"{\"lifecycle\": {\"spans\": {\"s\": {\"adds\": {\"a\": \"x\"}}}}}",
 	MANUAL_RULE("\"x\": 1"),
 	MANUAL_RULE("\"on\": \"x\""),
 	MANUAL_RULE("\"do\": \"x\""),
 	MANUAL_RULE("\"until\": \"x\""),
+	MANUAL_RULE("\"keep\": \"x\""),
+	MANUAL_RULE("\"at\": {\"x\": 1}"),
+	MANUAL_RULE("\"at\": {\"unit\": \"x\"}"),
+	MANUAL_RULE("\"root\": {\"x\": 1}"),
+	MANUAL_RULE("\"when\": {\"/a\": {\"x\": 1}}"),
 	MANUAL_RULE("\"set\": {\"a\": {\"x\": 1}}"),
 	MANUAL_RULE("\"set\": {\"a\": {\"take\": \"x\"}}"),
 	MANUAL_RULE("\"status\": {\"x\": 1}"),
@@ -206,7 +212,7 @@ static const struct {
 	{PROFILE_CAPTURES_MAX, "\ncaptures, and 64 methods in one\n"},
 	{PROFILE_METHODS_MAX, "\ncaptures, and 64 methods in one\n"},
 	{LIFECYCLE_OPERATIONS_MAX, "\noperations\n"},
-	{LIFECYCLE_SPANS_MAX, "\ntypes of spans\n"},
+	{LIFECYCLE_SPANS_MAX, "\ntypes of spans and memories\n"},
 	{LIFECYCLE_KEY_MAX, "\nattributes in a key\n"},
 	{LIFECYCLE_RULES_MAX, "\nrules, and 64 methods in one\n"},
 	{LIFECYCLE_METHODS_MAX, "\nrules, and 64 methods in one\n"},
@@ -215,6 +221,13 @@ static const struct {
 	{LIFECYCLE_SETTINGS_MAX, "\nattributes that one rule sets, 4 of an event\n"},
 	{LIFECYCLE_CHOICES_MAX, "\nchoices in a source\n"},
 	{LIFECYCLE_STREAMS_MAX, "\nrules that count, for one type of span\n"},
+	{LIFECYCLE_SUMS_MAX,
+		"\nattributes of one span to which those below it add, 4 of one type\n"},
+	{LIFECYCLE_MADE_MAX, "\ntypes that are made below one, with 8 marks each\n"},
+	{LIFECYCLE_MOMENTS_MAX, "\nmoments to choose from\n"},
+	{LIFECYCLE_LEVELS_MAX, "\nlevels in all rules\n"},
+	{LIFECYCLE_QUOTES_MAX, "\nvalues of requests that rules for answers look at\n"},
+	{LIFECYCLE_INHERIT_MAX, "\nattributes that a type inherits\n"},
 	{LIFECYCLE_ATTRIBUTES_MAX, "\nattributes in all keys and rules together\n"},
 	{READER_POINTER_DEPTH_MAX, "\nlevels in a pointer\n"},
 	{READER_TEXT_MAX, "\nbytes in a name, method, text or pointer\n"},
@@ -229,6 +242,8 @@ START_TEST(test_manual_limits)
 	snprintf(line, sizeof line, ".It %zu%s", manual_limits[_i].limit, manual_limits[_i].what);
 	ck_assert_msg(strstr(page, line) != NULL, "%s", line);
 	ck_assert_int_eq(LIFECYCLE_EVENT_SETTINGS_MAX, 4);
+	ck_assert_int_eq(LIFECYCLE_ADDS_MAX, 4);
+	ck_assert_int_eq(LIFECYCLE_MARKS_MAX, 8);
 	free(page);
 }
 END_TEST

@@ -1,5 +1,5 @@
 /* Rules made ready, and what they find in messages. */
-#include "proxy/trace/follow/matcher.h"
+#include "proxy/trace/follow/look.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 
 #include "config/file.h"
 #include "config/profile/profile.h"
+#include "proxy/trace/requests/capture.h"
 #include "tests/unit/envelope_case.h"
 #include "tests/unit/unit.h"
 
@@ -18,7 +19,9 @@ struct match {
 	struct methods methods;
 	struct pointers *pointers;
 	struct matcher matcher;
+	struct captures captures;
 	struct envelope_case reader;
+	struct look look; /* the message that was read last */
 	char error[256];
 };
 
@@ -45,15 +48,20 @@ static void match_parse(struct match *match, const char *lifecycle)
 	match->profile = profile_new(file, match->error, sizeof match->error);
 	ck_assert_msg(match->profile != NULL, "%s", match->error);
 	file_free(file);
+	methods_init(&match->methods);
+	match->pointers = envelope_pointers_new("trace");
+	ck_assert_ptr_nonnull(match->pointers);
 }
 
 static int match_prepare(struct match *match)
 {
-	methods_init(&match->methods);
-	match->pointers = envelope_pointers_new("trace");
-	ck_assert_ptr_nonnull(match->pointers);
+	if (matcher_number_methods(match->profile->lifecycle, &match->methods, match->error,
+		    sizeof match->error) != 0 ||
+		captures_init(&match->captures, match->profile, &match->methods, match->pointers,
+			match->error, sizeof match->error) != 0)
+		return -1;
 	return matcher_init(&match->matcher, match->profile->lifecycle, &match->methods,
-		match->pointers, match->error, sizeof match->error);
+		match->pointers, &match->captures, match->error, sizeof match->error);
 }
 
 static void match_init(struct match *match, const char *lifecycle)
@@ -66,6 +74,7 @@ static void match_init(struct match *match, const char *lifecycle)
 static void match_drop(struct match *match)
 {
 	matcher_done(&match->matcher);
+	captures_done(&match->captures);
 	methods_done(&match->methods);
 	pointers_free(match->pointers);
 	profile_free(match->profile);
@@ -77,12 +86,13 @@ static void match_done(struct match *match)
 	match_drop(match);
 }
 
-static const struct envelope *match_read(struct match *match, const char *message)
+static const struct look *match_read(struct match *match, const char *message)
 {
 	static char quoted[TEXT_MAX];
 
 	text_quote(quoted, sizeof quoted, message);
-	return envelope_case_read(&match->reader, quoted);
+	match->look = (struct look){.envelope = envelope_case_read(&match->reader, quoted)};
+	return &match->look;
 }
 
 #define JOB         "'spans':{'job':{'name':'job','key':['a']}}"
@@ -136,7 +146,7 @@ START_TEST(test_conditions)
 	snprintf(rules, sizeof rules, RULES(OPEN(",'when':%s")), conditions[_i].when);
 	match_init(&match, rules);
 	ck_assert_int_eq(
-		matcher_holds(&match.matcher.rules[0], match_read(&match, conditions[_i].message)),
+		look_holds(&match.matcher.rules[0], match_read(&match, conditions[_i].message)),
 		conditions[_i].holds);
 	match_done(&match);
 }
@@ -196,7 +206,7 @@ static const struct {
 	{"{'pointer':'/a','take':'sum'}", "{'a':" DIGITS_19 "}", NULL},
 };
 
-static const char *value_describe(const struct matcher_value *value, char text[64])
+static const char *value_describe(const struct look_value *value, char text[64])
 {
 	if (value->type == SPAN_VALUE_INT)
 		snprintf(text, 64, "%c%lld", value->sum ? '+' : '#', (long long)value->integer);
@@ -209,16 +219,16 @@ static const char *value_describe(const struct matcher_value *value, char text[6
 
 START_TEST(test_sources)
 {
-	const struct envelope *envelope;
+	const struct look *look;
 	struct match match;
-	struct matcher_value value;
+	struct look_value value;
 	char rules[512], text[64];
 	bool taken;
 
 	snprintf(rules, sizeof rules, RULES(OPEN(",'set':{'v':%s}")), sources[_i].source);
 	match_init(&match, rules);
-	envelope = match_read(&match, sources[_i].message);
-	taken = matcher_take(&match.matcher.rules[0].settings[0].source, envelope, &value);
+	look = match_read(&match, sources[_i].message);
+	taken = look_take(&match.matcher.rules[0].set.list[0].source, look, &value);
 	ck_assert_int_eq(taken, sources[_i].value != NULL);
 	if (taken)
 		ck_assert_str_eq(value_describe(&value, text), sources[_i].value);
@@ -232,7 +242,7 @@ START_TEST(test_cut)
 {
 	static const char *const takes[] = {"all", "first word"};
 	char rules[512], message[512];
-	struct matcher_value value;
+	struct look_value value;
 	struct match match;
 	int i;
 
@@ -243,20 +253,20 @@ START_TEST(test_cut)
 			snprintf(rules, sizeof rules, RULES(OPEN(",'set':{'v':'/a'}")));
 		match_init(&match, rules);
 		snprintf(message, sizeof message, "{'a':'%0*d'}", MATCHER_VALUE_MAX, 0);
-		ck_assert(matcher_take(&match.matcher.rules[0].settings[0].source,
+		ck_assert(look_take(&match.matcher.rules[0].set.list[0].source,
 			match_read(&match, message), &value));
 		ck_assert(!value.cut);
 		ck_assert_uint_eq(value.text.size, MATCHER_VALUE_MAX);
 		snprintf(message, sizeof message, "{'a':'%0*d'}", MATCHER_VALUE_MAX + 1, 0);
-		ck_assert(matcher_take(&match.matcher.rules[0].settings[0].source,
+		ck_assert(look_take(&match.matcher.rules[0].set.list[0].source,
 			match_read(&match, message), &value));
 		ck_assert(value.cut);
 		snprintf(message, sizeof message, "{'a':'cat %0*d'}", MATCHER_VALUE_MAX, 0);
-		ck_assert(matcher_take(&match.matcher.rules[0].settings[0].source,
+		ck_assert(look_take(&match.matcher.rules[0].set.list[0].source,
 			match_read(&match, message), &value));
 		ck_assert_int_eq(value.cut, i == 0);
 		snprintf(message, sizeof message, "{'a':1%0*d}", MATCHER_VALUE_MAX, 0);
-		ck_assert(matcher_take(&match.matcher.rules[0].settings[0].source,
+		ck_assert(look_take(&match.matcher.rules[0].set.list[0].source,
 			match_read(&match, message), &value));
 		ck_assert_int_eq(value.type, SPAN_VALUE_STRING);
 		ck_assert(value.cut);
@@ -284,13 +294,14 @@ static const struct {
 START_TEST(test_keys)
 {
 	struct match match;
-	struct key key = {.count = 0};
+	struct key key;
 
+	key_init(&key, 0);
 	match_init(&match,
 		"{'spans':{'job':{'name':'job','key':['a','b']}},'rules':[{'on':'notification',"
 		"'do':'open','span':'job','key':['/x','/y']}]}");
 	ck_assert_int_eq(
-		matcher_key(&match.matcher.rules[0], match_read(&match, keys[_i].message), &key),
+		look_take_key(&match.matcher.rules[0], match_read(&match, keys[_i].message), &key),
 		keys[_i].count == 2);
 	ck_assert_uint_eq(key.count, keys[_i].count);
 	match_done(&match);
@@ -300,9 +311,10 @@ END_TEST
 START_TEST(test_key_parts)
 {
 	char longest[KEY_PART_MAX + 1];
-	struct key key = {.count = 0};
+	struct key key;
 	size_t i;
 
+	key_init(&key, 0);
 	memset(longest, 'x', sizeof longest);
 	ck_assert_uint_eq(key_size(&key), 0);
 	ck_assert(!key_add(&key, (struct span_text){"", 0}));
@@ -340,10 +352,10 @@ START_TEST(test_status)
 			       "'status':{'pointer':'/s','ok':['good','fine','true'],"
 			       "'error':['bad','5']}}"));
 	ck_assert_int_eq(
-		matcher_status(&match.matcher.rules[1], match_read(&match, states[_i].message)),
+		look_status(&match.matcher.rules[1], match_read(&match, states[_i].message)),
 		states[_i].status);
 	ck_assert_int_eq(
-		matcher_status(&match.matcher.rules[0], match_read(&match, states[_i].message)),
+		look_status(&match.matcher.rules[0], match_read(&match, states[_i].message)),
 		SPAN_STATUS_UNSET);
 	match_done(&match);
 }
@@ -400,7 +412,7 @@ END_TEST
 START_TEST(test_parents)
 {
 	struct match match;
-	const struct matcher_parents *parents;
+	const struct matcher_type *types;
 
 	match_init(&match,
 		"{'spans':{'top':{'name':'top','key':['a']},"
@@ -414,18 +426,18 @@ START_TEST(test_parents)
 				       "{'on':'server_request','do':'open','span':'ask','key':['/"
 				       "a','/b','/c']},"
 				       "{'on':'client_reply','do':'close','span':'ask'}]}");
-	parents = match.matcher.parents;
-	ck_assert_uint_eq(parents[0].count, 0);
-	ck_assert_uint_eq(parents[1].count, 3); /* its key may be the same as a span's */
-	ck_assert_uint_eq(parents[1].types[0], 2);
-	ck_assert_uint_eq(parents[1].types[1], 3);
-	ck_assert_uint_eq(parents[1].types[2], 0);
-	ck_assert_uint_eq(parents[2].count, 2);
-	ck_assert_uint_eq(parents[2].types[0], 3);
-	ck_assert_uint_eq(parents[2].types[1], 0);
-	ck_assert_uint_eq(parents[3].count, 1);
-	ck_assert_uint_eq(parents[3].types[0], 0);
-	ck_assert_uint_eq(parents[4].count, 0);
+	types = match.matcher.types;
+	ck_assert_uint_eq(types[0].parents.count, 0);
+	ck_assert_uint_eq(types[1].parents.count, 3); /* its key may be the same as a span's */
+	ck_assert_uint_eq(types[1].parents.types[0], 2);
+	ck_assert_uint_eq(types[1].parents.types[1], 3);
+	ck_assert_uint_eq(types[1].parents.types[2], 0);
+	ck_assert_uint_eq(types[2].parents.count, 2);
+	ck_assert_uint_eq(types[2].parents.types[0], 3);
+	ck_assert_uint_eq(types[2].parents.types[1], 0);
+	ck_assert_uint_eq(types[3].parents.count, 1);
+	ck_assert_uint_eq(types[3].parents.types[0], 0);
+	ck_assert_uint_eq(types[4].parents.count, 0);
 	match_done(&match);
 }
 END_TEST
@@ -464,7 +476,7 @@ START_TEST(test_too_many_attributes)
 {
 	static char names[MATCHER_ATTRIBUTES_MAX + 1][8];
 	struct lifecycle_setting settings[MATCHER_ATTRIBUTES_MAX + 1];
-	struct lifecycle_rule rule = {.settings = settings};
+	struct lifecycle_rule rule = {.set = {.list = settings}};
 	struct lifecycle lifecycle = {.rules = &rule, .rule_count = 1};
 	size_t extra, i;
 
@@ -480,13 +492,13 @@ START_TEST(test_too_many_attributes)
 		char error[128];
 
 		methods_init(&methods);
-		rule.setting_count = MATCHER_ATTRIBUTES_MAX + extra;
-		ck_assert_int_eq(
-			matcher_init(&matcher, &lifecycle, &methods, pointers, error, sizeof error),
+		rule.set.count = MATCHER_ATTRIBUTES_MAX + extra;
+		ck_assert_int_eq(matcher_init(&matcher, &lifecycle, &methods, pointers, NULL, error,
+					 sizeof error),
 			extra == 0 ? 0 : -1);
 		if (extra > 0)
-			ck_assert_str_eq(
-				error, "attribute v64: the lifecycle of a profile has at most 64");
+			ck_assert_str_eq(error,
+				"attribute v128: the lifecycle of a profile has at most 128");
 		matcher_done(&matcher);
 		methods_done(&methods);
 		pointers_free(pointers);
@@ -510,12 +522,9 @@ START_TEST(test_no_memory)
 
 	do {
 		match_parse(&match, lifecycle);
-		methods_init(&match.methods);
-		match.pointers = envelope_pointers_new("trace");
 		match.error[0] = '\0';
 		unit_alloc_fail_after(++n);
-		done = matcher_init(&match.matcher, match.profile->lifecycle, &match.methods,
-			match.pointers, match.error, sizeof match.error);
+		done = match_prepare(&match);
 		unit_alloc_fail_never();
 		ck_assert_int_eq(done == 0, !unit_alloc_failed());
 		ck_assert_int_eq(done == 0, match.error[0] == '\0');

@@ -16,63 +16,63 @@ static struct open_span *open_span_make(void)
 	static const struct lifecycle_span row = {.name = (char *)(uintptr_t) "row"};
 	static struct key key;
 	struct open_span_identity identity = {.row = &row, .key = &key};
-	struct open_span *live;
+	struct open_span *span;
 
-	key.count = 0;
+	key_init(&key, 0);
 	ck_assert(key_add(&key, (struct span_text){"t", 1}));
 	ck_assert(key_add(&key, (struct span_text){"u", 1}));
-	live = open_span_new(&identity);
-	ck_assert_ptr_nonnull(live);
-	return live;
+	span = open_span_new(&identity);
+	ck_assert_ptr_nonnull(span);
+	return span;
 }
 
-static struct matcher_value open_span_text(const char *text)
+static struct look_value open_span_text(const char *text)
 {
-	return (struct matcher_value){
+	return (struct look_value){
 		.type = SPAN_VALUE_STRING, .text = {.bytes = text, .size = strlen(text)}};
 }
 
-static struct matcher_value open_span_number(int64_t integer, bool sum)
+static struct look_value open_span_number(int64_t integer, bool sum)
 {
-	return (struct matcher_value){.type = SPAN_VALUE_INT, .integer = integer, .sum = sum};
+	return (struct look_value){.type = SPAN_VALUE_INT, .integer = integer, .sum = sum};
 }
 
-static void open_span_put(struct open_span *live, struct open_span_budget *room, uint8_t attribute,
-	struct matcher_value value)
+static void open_span_put(struct open_span *span, struct open_span_budget *budget,
+	uint8_t attribute, struct look_value value)
 {
-	open_span_set(live, room, attribute, &value);
+	open_span_set(&span->values, budget, attribute, &value);
 }
 
 /* Nothing is left behind. */
-static void open_span_end(struct open_span *live, struct open_span_budget *room)
+static void open_span_end(struct open_span *span, struct open_span_budget *budget)
 {
-	open_span_free(live, room);
-	ck_assert_uint_eq(room->bytes, 0);
+	open_span_free(span, budget);
+	ck_assert_uint_eq(budget->bytes, 0);
 }
 
 /* --- values --- */
 
-START_TEST(test_live_values)
+START_TEST(test_open_span_values)
 {
-	struct open_span_budget room = {.bytes = 0};
-	struct open_span *live = open_span_make();
+	struct open_span_budget budget = {.bytes = 0};
+	struct open_span *span = open_span_make();
 
-	open_span_put(live, &room, 1, open_span_text("one"));
-	open_span_put(live, &room, 2, open_span_number(5, false));
+	open_span_put(span, &budget, 1, open_span_text("one"));
+	open_span_put(span, &budget, 2, open_span_number(5, false));
 	open_span_put(
-		live, &room, 3, (struct matcher_value){.type = SPAN_VALUE_BOOL, .boolean = true});
-	ck_assert_uint_eq(live->value_count, 3);
-	ck_assert_uint_eq(room.bytes, 3);
-	open_span_put(live, &room, 1, open_span_text("other"));
-	ck_assert_uint_eq(room.bytes, 5);
-	ck_assert_mem_eq(live->values[0].is.text, "other", 5);
-	open_span_put(live, &room, 1, open_span_number(7, false)); /* of another type */
-	ck_assert_uint_eq(room.bytes, 0);
-	ck_assert_int_eq(live->values[0].is.integer, 7);
-	ck_assert_int_eq(live->values[1].is.integer, 5);
-	ck_assert_int_eq(live->values[2].is.integer, 1);
-	ck_assert_uint_eq(live->value_count, 3);
-	open_span_end(live, &room);
+		span, &budget, 3, (struct look_value){.type = SPAN_VALUE_BOOL, .boolean = true});
+	ck_assert_uint_eq(span->values.count, 3);
+	ck_assert_uint_eq(budget.bytes, 3);
+	open_span_put(span, &budget, 1, open_span_text("other"));
+	ck_assert_uint_eq(budget.bytes, 5);
+	ck_assert_mem_eq(span->values.list[0].is.text, "other", 5);
+	open_span_put(span, &budget, 1, open_span_number(7, false)); /* of another type */
+	ck_assert_uint_eq(budget.bytes, 0);
+	ck_assert_int_eq(span->values.list[0].is.integer, 7);
+	ck_assert_int_eq(span->values.list[1].is.integer, 5);
+	ck_assert_int_eq(span->values.list[2].is.integer, 1);
+	ck_assert_uint_eq(span->values.count, 3);
+	open_span_end(span, &budget);
 }
 END_TEST
 
@@ -86,40 +86,40 @@ static const struct {
 	{INT64_MAX, INT64_MIN, -1},
 };
 
-START_TEST(test_live_sum)
+START_TEST(test_open_span_sum)
 {
-	struct open_span_budget room = {.bytes = 0};
-	struct open_span *live = open_span_make();
+	struct open_span_budget budget = {.bytes = 0};
+	struct open_span *span = open_span_make();
 
-	open_span_put(live, &room, 1, open_span_number(sums[_i].first, true));
-	open_span_put(live, &room, 1, open_span_number(sums[_i].second, true));
-	ck_assert_int_eq(live->values[0].is.integer, sums[_i].sum);
-	open_span_put(live, &room, 1, open_span_text("text"));
-	open_span_put(live, &room, 1, open_span_number(3, true)); /* nothing to be added to */
-	ck_assert_int_eq(live->values[0].is.integer, 3);
-	open_span_put(live, &room, 1, open_span_number(4, false));
-	ck_assert_int_eq(live->values[0].is.integer, 4);
-	open_span_end(live, &room);
+	open_span_put(span, &budget, 1, open_span_number(sums[_i].first, true));
+	open_span_put(span, &budget, 1, open_span_number(sums[_i].second, true));
+	ck_assert_int_eq(span->values.list[0].is.integer, sums[_i].sum);
+	open_span_put(span, &budget, 1, open_span_text("text"));
+	open_span_put(span, &budget, 1, open_span_number(3, true)); /* nothing to be added to */
+	ck_assert_int_eq(span->values.list[0].is.integer, 3);
+	open_span_put(span, &budget, 1, open_span_number(4, false));
+	ck_assert_int_eq(span->values.list[0].is.integer, 4);
+	open_span_end(span, &budget);
 }
 END_TEST
 
-START_TEST(test_live_values_max)
+START_TEST(test_open_span_values_max)
 {
-	struct open_span_budget room = {.bytes = 0};
-	struct open_span *live = open_span_make();
+	struct open_span_budget budget = {.bytes = 0};
+	struct open_span *span = open_span_make();
 	int i;
 
 	for (i = 0; i < OPEN_SPAN_VALUES_MAX; i++)
-		open_span_put(live, &room, (uint8_t)i, open_span_text("x"));
-	ck_assert_uint_eq(room.values_dropped, 0);
-	open_span_put(live, &room, OPEN_SPAN_VALUES_MAX, open_span_text("x"));
-	open_span_put(live, &room, OPEN_SPAN_VALUES_MAX, open_span_number(1, true));
-	ck_assert_uint_eq(room.values_dropped, 2);
-	ck_assert_uint_eq(live->value_count, OPEN_SPAN_VALUES_MAX);
-	open_span_put(live, &room, 3, open_span_text("yy")); /* those that are there can change */
-	ck_assert_uint_eq(live->values[3].size, 2);
-	ck_assert_uint_eq(room.values_dropped, 2);
-	open_span_end(live, &room);
+		open_span_put(span, &budget, (uint8_t)i, open_span_text("x"));
+	ck_assert_uint_eq(budget.values_dropped, 0);
+	open_span_put(span, &budget, OPEN_SPAN_VALUES_MAX, open_span_text("x"));
+	open_span_put(span, &budget, OPEN_SPAN_VALUES_MAX, open_span_number(1, true));
+	ck_assert_uint_eq(budget.values_dropped, 2);
+	ck_assert_uint_eq(span->values.count, OPEN_SPAN_VALUES_MAX);
+	open_span_put(span, &budget, 3, open_span_text("yy")); /* those that are there can change */
+	ck_assert_uint_eq(span->values.list[3].size, 2);
+	ck_assert_uint_eq(budget.values_dropped, 2);
+	open_span_end(span, &budget);
 }
 END_TEST
 
@@ -148,12 +148,12 @@ static const struct {
 	{10000, "", false, 253, MARK},
 };
 
-START_TEST(test_live_text)
+START_TEST(test_open_span_text)
 {
 	static char text[10001], kept[512];
-	struct open_span_budget room = {.bytes = 0};
-	struct open_span *live = open_span_make();
-	struct matcher_value value;
+	struct open_span_budget budget = {.bytes = 0};
+	struct open_span *span = open_span_make();
+	struct look_value value;
 
 	memset(text, 'x', texts[_i].size);
 	strcpy(text + texts[_i].size, texts[_i].end);
@@ -161,12 +161,12 @@ START_TEST(test_live_text)
 	strcpy(kept + texts[_i].kept, texts[_i].kept_end);
 	value = open_span_text(text);
 	value.cut = texts[_i].cut;
-	open_span_put(live, &room, 1, value);
-	ck_assert_uint_eq(live->values[0].size, strlen(kept));
-	ck_assert_uint_le(live->values[0].size, MATCHER_VALUE_MAX);
-	ck_assert_mem_eq(live->values[0].is.text, kept, strlen(kept));
-	ck_assert_uint_eq(room.bytes, strlen(kept));
-	open_span_end(live, &room);
+	open_span_put(span, &budget, 1, value);
+	ck_assert_uint_eq(span->values.list[0].size, strlen(kept));
+	ck_assert_uint_le(span->values.list[0].size, MATCHER_VALUE_MAX);
+	ck_assert_mem_eq(span->values.list[0].is.text, kept, strlen(kept));
+	ck_assert_uint_eq(budget.bytes, strlen(kept));
+	open_span_end(span, &budget);
 }
 END_TEST
 
@@ -180,7 +180,8 @@ struct open_span_case {
 	struct matcher_choice choice;
 	struct pointers *pointers;
 	struct envelope_case reader;
-	const struct envelope *envelope;
+	struct lifecycle_choice source;
+	struct look look;
 };
 
 static void open_span_case_init(struct open_span_case *told, size_t setting_count)
@@ -192,15 +193,16 @@ static void open_span_case_init(struct open_span_case *told, size_t setting_coun
 	ck_assert_ptr_nonnull(told->pointers);
 	told->choice.slot = pointers_add(told->pointers, "/v", MATCHER_VALUE_MAX);
 	told->row.event = (char *)(uintptr_t) "event";
-	told->row.setting_count = setting_count;
+	told->choice.row = &told->source;
+	told->choice.level = told->choice.mark = MATCHER_NONE;
 	told->rule.row = &told->row;
 	told->rule.of = told->choice.slot;
-	told->rule.settings = told->settings;
+	told->rule.set = (struct matcher_set){.list = told->settings, .count = setting_count};
 	for (i = 0; i < setting_count; i++)
 		told->settings[i] = (struct matcher_setting){
 			(uint8_t)i, {.choices = &told->choice, .count = 1}};
 	envelope_case_init(&told->reader, told->pointers);
-	told->envelope = envelope_case_read(&told->reader, "{\"v\":\"abcde\"}");
+	told->look.envelope = envelope_case_read(&told->reader, "{\"v\":\"abcde\"}");
 }
 
 static void open_span_case_done(struct open_span_case *told)
@@ -209,51 +211,52 @@ static void open_span_case_done(struct open_span_case *told)
 	pointers_free(told->pointers);
 }
 
-START_TEST(test_live_events)
+START_TEST(test_open_span_events)
 {
-	struct open_span_budget room = {.bytes = 0};
-	struct open_span *live = open_span_make();
+	struct open_span_budget budget = {.bytes = 0};
+	struct open_span *span = open_span_make();
 	struct open_span_case told;
 	int i;
 
 	open_span_case_init(&told, 2);
 	for (i = 0; i < OPEN_SPAN_EVENTS_MAX + 3; i++)
-		open_span_happen(live, &room, &told.rule, told.envelope, (uint64_t)i);
-	ck_assert_uint_eq(live->event_count, OPEN_SPAN_EVENTS_MAX);
-	ck_assert_uint_eq(live->events_dropped, 3);
-	ck_assert_uint_eq(room.events_dropped, 3);
-	ck_assert_uint_eq(room.values_dropped, 0);
+		open_span_happen(span, &budget, &told.rule, &told.look, (uint64_t)i);
+	ck_assert_uint_eq(span->event_count, OPEN_SPAN_EVENTS_MAX);
+	ck_assert_uint_eq(span->events_dropped, 3);
+	ck_assert_uint_eq(budget.events_dropped, 3);
+	ck_assert_uint_eq(budget.values_dropped, 0);
 	for (i = 0; i < OPEN_SPAN_EVENTS_MAX; i++) {
-		ck_assert_str_eq(live->events[i].name, "event");
-		ck_assert_uint_eq(live->events[i].time_ns, (uint64_t)i);
-		ck_assert_uint_eq(live->events[i].value_count, 2);
-		ck_assert_mem_eq(live->events[i].values[1].is.text, "abcde", 5);
+		ck_assert_str_eq(span->events[i].name, "event");
+		ck_assert_uint_eq(span->events[i].time_ns, (uint64_t)i);
+		ck_assert_uint_eq(span->events[i].value_count, 2);
+		ck_assert_mem_eq(span->events[i].values[1].is.text, "abcde", 5);
 	}
-	ck_assert_uint_eq(room.bytes, OPEN_SPAN_EVENTS_MAX * (sizeof(struct open_span_event) + 10));
-	open_span_end(live, &room);
+	ck_assert_uint_eq(
+		budget.bytes, OPEN_SPAN_EVENTS_MAX * (sizeof(struct open_span_event) + 10));
+	open_span_end(span, &budget);
 	open_span_case_done(&told);
 }
 END_TEST
 
-START_TEST(test_live_event_values_max)
+START_TEST(test_open_span_event_values_max)
 {
-	struct open_span_budget room = {.bytes = 0};
-	struct open_span *live = open_span_make();
+	struct open_span_budget budget = {.bytes = 0};
+	struct open_span *span = open_span_make();
 	struct open_span_case told;
 
 	open_span_case_init(&told, OPEN_SPAN_EVENT_VALUES_MAX + 1);
-	open_span_happen(live, &room, &told.rule, told.envelope, 1);
-	ck_assert_uint_eq(live->events[0].value_count, OPEN_SPAN_EVENT_VALUES_MAX);
-	ck_assert_uint_eq(room.values_dropped, 1);
-	open_span_end(live, &room);
+	open_span_happen(span, &budget, &told.rule, &told.look, 1);
+	ck_assert_uint_eq(span->events[0].value_count, OPEN_SPAN_EVENT_VALUES_MAX);
+	ck_assert_uint_eq(budget.values_dropped, 1);
+	open_span_end(span, &budget);
 	open_span_case_done(&told);
 }
 END_TEST
 
 /* --- OPEN_SPAN_BYTES_MAX --- */
 
-/* Spans of 32 values of 256 bytes, until there is no more room for any of them. */
-START_TEST(test_live_bytes_max)
+/* Spans of 32 values of 256 bytes, until there is no more budget for any of them. */
+START_TEST(test_open_span_bytes_max)
 {
 	enum {
 		EACH = OPEN_SPAN_VALUES_MAX * MATCHER_VALUE_MAX,
@@ -261,7 +264,7 @@ START_TEST(test_live_bytes_max)
 	};
 	static struct open_span *lives[LIVES];
 	char text[MATCHER_VALUE_MAX + 1];
-	struct open_span_budget room = {.bytes = 0};
+	struct open_span_budget budget = {.bytes = 0};
 	struct open_span_case told;
 	int i, j;
 
@@ -269,38 +272,38 @@ START_TEST(test_live_bytes_max)
 	text[MATCHER_VALUE_MAX] = '\0';
 	open_span_case_init(&told, 1);
 	for (i = 0; i < LIVES; i++) {
-		ck_assert_uint_eq(room.values_dropped, 0);
+		ck_assert_uint_eq(budget.values_dropped, 0);
 		lives[i] = open_span_make();
 		for (j = 0; j < OPEN_SPAN_VALUES_MAX; j++)
-			open_span_put(lives[i], &room, (uint8_t)j, open_span_text(text));
+			open_span_put(lives[i], &budget, (uint8_t)j, open_span_text(text));
 	}
-	ck_assert_uint_eq(room.bytes, OPEN_SPAN_BYTES_MAX);
-	ck_assert_uint_eq(room.values_dropped, OPEN_SPAN_VALUES_MAX); /* all of the last */
-	ck_assert_uint_eq(lives[LIVES - 1]->value_count, 0);
-	open_span_happen(lives[LIVES - 1], &room, &told.rule, told.envelope, 1);
-	ck_assert_uint_eq(room.events_dropped, 1);
-	open_span_put(lives[LIVES - 1], &room, 1, open_span_number(1, false)); /* takes no room */
-	ck_assert_uint_eq(lives[LIVES - 1]->value_count, 1);
-	open_span_put(lives[0], &room, 0,
+	ck_assert_uint_eq(budget.bytes, OPEN_SPAN_BYTES_MAX);
+	ck_assert_uint_eq(budget.values_dropped, OPEN_SPAN_VALUES_MAX); /* all of the last */
+	ck_assert_uint_eq(lives[LIVES - 1]->values.count, 0);
+	open_span_happen(lives[LIVES - 1], &budget, &told.rule, &told.look, 1);
+	ck_assert_uint_eq(budget.events_dropped, 1);
+	open_span_put(lives[LIVES - 1], &budget, 1, open_span_number(1, false)); /* takes no room */
+	ck_assert_uint_eq(lives[LIVES - 1]->values.count, 1);
+	open_span_put(lives[0], &budget, 0,
 		open_span_text("less")); /* no room while the old one is there */
-	ck_assert_uint_eq(lives[0]->values[0].size, MATCHER_VALUE_MAX);
-	open_span_free(lives[1], &room);
-	open_span_happen(lives[0], &room, &told.rule, told.envelope, 1);
+	ck_assert_uint_eq(lives[0]->values.list[0].size, MATCHER_VALUE_MAX);
+	open_span_free(lives[1], &budget);
+	open_span_happen(lives[0], &budget, &told.rule, &told.look, 1);
 	ck_assert_uint_eq(lives[0]->event_count, 1);
 	for (i = 0; i < LIVES; i++)
 		if (i != 1)
-			open_span_free(lives[i], &room);
-	ck_assert_uint_eq(room.bytes, 0);
+			open_span_free(lives[i], &budget);
+	ck_assert_uint_eq(budget.bytes, 0);
 	open_span_case_done(&told);
 }
 END_TEST
 
 /* --- streams --- */
 
-START_TEST(test_live_streams)
+START_TEST(test_open_span_streams)
 {
-	struct open_span *live = open_span_make();
-	struct open_span_budget room = {.bytes = 0};
+	struct open_span *span = open_span_make();
+	struct open_span_budget budget = {.bytes = 0};
 	struct open_span_case told[OPEN_SPAN_STREAMS_MAX + 1];
 	int i;
 
@@ -309,79 +312,79 @@ START_TEST(test_live_streams)
 	told[1].rule.of = -1;
 	unit_alloc_fail_after(0);
 	for (i = 0; i < 100; i++)
-		open_span_count(live, &told[i % 2].rule, told[i % 2].envelope, 10 + (uint64_t)i);
+		open_span_count(span, &told[i % 2].rule, &told[i % 2].look, 10 + (uint64_t)i);
 	open_span_count(
-		live, &told[OPEN_SPAN_STREAMS_MAX].rule, told[OPEN_SPAN_STREAMS_MAX].envelope, 200);
+		span, &told[OPEN_SPAN_STREAMS_MAX].rule, &told[OPEN_SPAN_STREAMS_MAX].look, 200);
 	unit_alloc_fail_never();
 	ck_assert(!unit_alloc_failed());
-	ck_assert_uint_eq(live->streams[0].count, 50);
-	ck_assert_uint_eq(live->streams[0].bytes, 250);
-	ck_assert_uint_eq(live->streams[0].first_ns, 10);
-	ck_assert_uint_eq(live->streams[1].count, 50);
-	ck_assert_uint_eq(live->streams[1].bytes, 0);
-	ck_assert_uint_eq(live->streams[1].first_ns, 11);
+	ck_assert_uint_eq(span->streams[0].count, 50);
+	ck_assert_uint_eq(span->streams[0].bytes, 250);
+	ck_assert_uint_eq(span->streams[0].first_ns, 10);
+	ck_assert_uint_eq(span->streams[1].count, 50);
+	ck_assert_uint_eq(span->streams[1].bytes, 0);
+	ck_assert_uint_eq(span->streams[1].first_ns, 11);
 	for (i = 0; i <= OPEN_SPAN_STREAMS_MAX; i++)
 		open_span_case_done(&told[i]);
-	open_span_end(live, &room);
+	open_span_end(span, &budget);
 }
 END_TEST
 
 /* --- who looks --- */
 
-START_TEST(test_live_watchers)
+START_TEST(test_open_span_watchers)
 {
-	struct open_span_budget room = {.bytes = 0};
-	struct open_span *live = open_span_make();
+	struct open_span_budget budget = {.bytes = 0};
+	struct open_span *span = open_span_make();
 
-	ck_assert(!open_span_unwatch(live, 7, false));
-	open_span_watch(live, 1);
-	open_span_watch(live, 2);
-	open_span_watch(live, 1);
-	ck_assert_uint_eq(live->watcher_count, 2);
-	ck_assert(!open_span_unwatch(live, 7, false));
-	ck_assert(!open_span_unwatch(live, 2, false));
-	ck_assert(open_span_unwatch(live, 1, false));
-	ck_assert(!open_span_unwatch(live, 1, false));
-	open_span_end(live, &room);
+	ck_assert(!open_span_unwatch(span, 7, false));
+	open_span_watch(span, 1);
+	open_span_watch(span, 2);
+	open_span_watch(span, 1);
+	ck_assert_uint_eq(span->watcher_count, 2);
+	ck_assert(!open_span_unwatch(span, 7, false));
+	ck_assert(!open_span_unwatch(span, 2, false));
+	ck_assert(open_span_unwatch(span, 1, false));
+	ck_assert(!open_span_unwatch(span, 1, false));
+	open_span_end(span, &budget);
 }
 END_TEST
 
-START_TEST(test_live_watchers_max)
+START_TEST(test_open_span_watchers_max)
 {
-	struct open_span_budget room = {.bytes = 0};
-	struct open_span *live = open_span_make();
+	struct open_span_budget budget = {.bytes = 0};
+	struct open_span *span = open_span_make();
 	uint64_t i;
 
 	for (i = 1; i <= OPEN_SPAN_WATCHERS_MAX; i++)
-		open_span_watch(live, i);
-	ck_assert(!live->crowded);
-	open_span_watch(live, 1);
-	ck_assert(!live->crowded);
-	open_span_watch(live, OPEN_SPAN_WATCHERS_MAX + 1);
-	ck_assert(live->crowded);
+		open_span_watch(span, i);
+	ck_assert(!span->crowded);
+	open_span_watch(span, 1);
+	ck_assert(!span->crowded);
+	open_span_watch(span, OPEN_SPAN_WATCHERS_MAX + 1);
+	ck_assert(span->crowded);
 	for (i = 1; i <= OPEN_SPAN_WATCHERS_MAX; i++)
-		ck_assert(!open_span_unwatch(live, i, false)); /* there may be more */
-	ck_assert(!open_span_unwatch(live, OPEN_SPAN_WATCHERS_MAX + 2, false));
-	ck_assert(open_span_unwatch(live, OPEN_SPAN_WATCHERS_MAX + 1, true));
-	open_span_end(live, &room);
+		ck_assert(!open_span_unwatch(span, i, false)); /* there may be more */
+	ck_assert(!open_span_unwatch(span, OPEN_SPAN_WATCHERS_MAX + 2, false));
+	ck_assert(open_span_unwatch(span, OPEN_SPAN_WATCHERS_MAX + 1, true));
+	open_span_end(span, &budget);
 }
 END_TEST
 
-START_TEST(test_live_is_watched)
+START_TEST(test_open_span_is_watched)
 {
-	struct open_span_budget room = {.bytes = 0};
-	struct open_span *live = open_span_make();
+	struct open_span_budget budget = {.bytes = 0};
+	struct open_span *span = open_span_make();
 	uint64_t i;
 
-	ck_assert(!open_span_is_watched(live, 1));
+	ck_assert(!open_span_is_watched(span, 1));
 	for (i = 1; i <= OPEN_SPAN_WATCHERS_MAX; i++)
-		open_span_watch(live, i);
-	ck_assert(open_span_is_watched(live, 1) &&
-		  open_span_is_watched(live, OPEN_SPAN_WATCHERS_MAX));
-	ck_assert(!open_span_is_watched(live, OPEN_SPAN_WATCHERS_MAX + 1));
-	open_span_watch(live, OPEN_SPAN_WATCHERS_MAX + 1);
-	ck_assert(open_span_is_watched(live, OPEN_SPAN_WATCHERS_MAX + 1));
-	open_span_end(live, &room);
+		open_span_watch(span, i);
+	ck_assert(open_span_is_watched(span, 1) &&
+		  open_span_is_watched(span, OPEN_SPAN_WATCHERS_MAX));
+	ck_assert(!open_span_is_watched(span, OPEN_SPAN_WATCHERS_MAX + 1));
+	open_span_watch(span, OPEN_SPAN_WATCHERS_MAX + 1);
+	ck_assert(open_span_is_watched(span, OPEN_SPAN_WATCHERS_MAX + 1));
+	open_span_end(span, &budget);
 }
 END_TEST
 
@@ -403,39 +406,39 @@ static const struct {
 		false},
 };
 
-START_TEST(test_live_key_begins)
+START_TEST(test_open_span_key_begins)
 {
-	struct open_span_budget room = {.bytes = 0};
-	struct open_span *live = open_span_make();
+	struct open_span_budget budget = {.bytes = 0};
+	struct open_span *span = open_span_make();
 	struct key key = {.count = 0};
 	size_t i;
 
 	for (i = 0; i < 3 && open_span_keys[_i].parts[i] != NULL; i++)
 		ck_assert(key_add(&key, (struct span_text){open_span_keys[_i].parts[i],
 						strlen(open_span_keys[_i].parts[i])}));
-	ck_assert_int_eq(open_span_key_begins(live, &key), open_span_keys[_i].begins);
-	open_span_end(live, &room);
+	ck_assert_int_eq(open_span_key_begins(span, &key), open_span_keys[_i].begins);
+	open_span_end(span, &budget);
 }
 END_TEST
 
-START_TEST(test_live_describe)
+START_TEST(test_open_span_describe)
 {
-	struct open_span_budget room = {.bytes = 0};
-	struct open_span *live = open_span_make();
+	struct open_span_budget budget = {.bytes = 0};
+	struct open_span *span = open_span_make();
 	char text[16];
 
-	ck_assert_str_eq(open_span_describe(live, text, sizeof text), "t/u");
-	ck_assert_str_eq(open_span_describe(live, text, 3), "t/");
-	ck_assert_str_eq(open_span_describe(live, text, 1), "");
-	open_span_end(live, &room);
+	ck_assert_str_eq(open_span_describe(span, text, sizeof text), "t/u");
+	ck_assert_str_eq(open_span_describe(span, text, 3), "t/");
+	ck_assert_str_eq(open_span_describe(span, text, 1), "");
+	open_span_end(span, &budget);
 }
 END_TEST
 
 /* Every allocation is refused once: what is there stays, what is not is counted. */
-START_TEST(test_live_no_memory)
+START_TEST(test_open_span_no_memory)
 {
-	struct open_span_budget room = {.bytes = 0};
-	struct open_span *live;
+	struct open_span_budget budget = {.bytes = 0};
+	struct open_span *span;
 	struct open_span_case told;
 	struct open_span_identity identity = {.row = NULL};
 	struct key key = {.count = 0};
@@ -443,36 +446,37 @@ START_TEST(test_live_no_memory)
 
 	identity.key = &key;
 	unit_alloc_fail_after(0);
-	live = open_span_new(&identity);
+	span = open_span_new(&identity);
 	unit_alloc_fail_never();
-	ck_assert_ptr_null(live);
-	live = open_span_make();
+	ck_assert_ptr_null(span);
+	span = open_span_make();
 	open_span_case_init(&told, 1);
 	for (i = 0; i < 2; i++) { /* the array, the text */
 		unit_alloc_fail_after(i);
-		open_span_put(live, &room, 1, open_span_text("x"));
+		open_span_put(span, &budget, 1, open_span_text("x"));
 		unit_alloc_fail_never();
-		ck_assert_uint_eq(live->value_count, 0);
-		ck_assert_uint_eq(room.values_dropped, (uint64_t)i + 1);
+		ck_assert_uint_eq(span->values.count, 0);
+		ck_assert_uint_eq(budget.values_dropped, (uint64_t)i + 1);
 	}
-	open_span_put(live, &room, 1, open_span_text("x"));
+	open_span_put(span, &budget, 1, open_span_text("x"));
 	unit_alloc_fail_after(0);
-	open_span_put(live, &room, 1, open_span_text("yy"));
-	open_span_put(live, &room, 2, open_span_number(1, false)); /* there is room in the array */
+	open_span_put(span, &budget, 1, open_span_text("yy"));
+	open_span_put(
+		span, &budget, 2, open_span_number(1, false)); /* there is budget in the array */
 	unit_alloc_fail_never();
-	ck_assert_uint_eq(live->values[0].size, 1);
-	ck_assert_uint_eq(live->value_count, 2);
+	ck_assert_uint_eq(span->values.list[0].size, 1);
+	ck_assert_uint_eq(span->values.count, 2);
 	unit_alloc_fail_after(0);
-	open_span_happen(live, &room, &told.rule, told.envelope, 1);
+	open_span_happen(span, &budget, &told.rule, &told.look, 1);
 	unit_alloc_fail_never();
-	ck_assert_uint_eq(live->events_dropped, 1);
+	ck_assert_uint_eq(span->events_dropped, 1);
 	unit_alloc_fail_after(1);
-	open_span_happen(live, &room, &told.rule, told.envelope, 1);
+	open_span_happen(span, &budget, &told.rule, &told.look, 1);
 	unit_alloc_fail_never();
-	ck_assert_uint_eq(live->event_count, 1);
-	ck_assert_uint_eq(live->events[0].value_count, 0);
-	ck_assert_uint_eq(room.values_dropped, 4);
-	open_span_end(live, &room);
+	ck_assert_uint_eq(span->event_count, 1);
+	ck_assert_uint_eq(span->events[0].value_count, 0);
+	ck_assert_uint_eq(budget.values_dropped, 4);
+	open_span_end(span, &budget);
 	open_span_case_done(&told);
 }
 END_TEST
@@ -481,21 +485,21 @@ END_TEST
 
 int main(void)
 {
-	TCase *tc = tcase_create("live");
+	TCase *tc = tcase_create("span");
 
-	tcase_add_test(tc, test_live_values);
-	tcase_add_loop_test(tc, test_live_sum, 0, COUNT(sums));
-	tcase_add_test(tc, test_live_values_max);
-	tcase_add_loop_test(tc, test_live_text, 0, COUNT(texts));
-	tcase_add_test(tc, test_live_events);
-	tcase_add_test(tc, test_live_event_values_max);
-	tcase_add_test(tc, test_live_bytes_max);
-	tcase_add_test(tc, test_live_streams);
-	tcase_add_test(tc, test_live_watchers);
-	tcase_add_test(tc, test_live_watchers_max);
-	tcase_add_test(tc, test_live_is_watched);
-	tcase_add_loop_test(tc, test_live_key_begins, 0, COUNT(open_span_keys));
-	tcase_add_test(tc, test_live_describe);
-	tcase_add_test(tc, test_live_no_memory);
-	return unit_run("live", tc);
+	tcase_add_test(tc, test_open_span_values);
+	tcase_add_loop_test(tc, test_open_span_sum, 0, COUNT(sums));
+	tcase_add_test(tc, test_open_span_values_max);
+	tcase_add_loop_test(tc, test_open_span_text, 0, COUNT(texts));
+	tcase_add_test(tc, test_open_span_events);
+	tcase_add_test(tc, test_open_span_event_values_max);
+	tcase_add_test(tc, test_open_span_bytes_max);
+	tcase_add_test(tc, test_open_span_streams);
+	tcase_add_test(tc, test_open_span_watchers);
+	tcase_add_test(tc, test_open_span_watchers_max);
+	tcase_add_test(tc, test_open_span_is_watched);
+	tcase_add_loop_test(tc, test_open_span_key_begins, 0, COUNT(open_span_keys));
+	tcase_add_test(tc, test_open_span_describe);
+	tcase_add_test(tc, test_open_span_no_memory);
+	return unit_run("span", tc);
 }

@@ -12,7 +12,7 @@ static struct open_span_budget span_index_room;
 
 static void span_index_key(struct key *key, const char *first, const char *last)
 {
-	key->count = 0;
+	key_init(key, 0);
 	ck_assert(key_add(key, (struct span_text){first, strlen(first)}));
 	if (last != NULL)
 		ck_assert(key_add(key, (struct span_text){last, strlen(last)}));
@@ -23,21 +23,22 @@ static struct open_span *span_index_live(
 {
 	static const struct lifecycle_span row = {.name = (char *)(uintptr_t) "row"};
 	struct open_span_identity identity = {.type = (uint8_t)type, .row = &row};
-	struct open_span *live;
+	struct open_span *span;
 	struct key key;
 
 	span_index_key(&key, first, last);
 	identity.key = &key;
 	identity.call = (struct span_text){call, strlen(call)};
-	live = open_span_new(&identity);
-	ck_assert_ptr_nonnull(live);
-	return live;
+	span = open_span_new(&identity);
+	ck_assert_ptr_nonnull(span);
+	span->listed = true;
+	return span;
 }
 
-static void span_index_drop(struct span_index *by_key, struct open_span *live)
+static void span_index_drop(struct span_index *by_key, struct open_span *span)
 {
-	span_index_remove(by_key, live);
-	open_span_free(live, &span_index_room);
+	span_index_remove(by_key, span);
+	open_span_free(span, &span_index_room);
 }
 
 static struct open_span *span_index_get(
@@ -63,7 +64,7 @@ static struct span_index_entry *span_index_group(
 /* By key, alias, group, last part and call; of its own type only. */
 START_TEST(test_registry_roles)
 {
-	struct open_span *live = span_index_live(1, "t", "u", ""),
+	struct open_span *span = span_index_live(1, "t", "u", ""),
 			 *call = span_index_live(2, "t", "u", "7");
 	struct span_index by_key;
 	struct span_index_entry *entry;
@@ -71,31 +72,31 @@ START_TEST(test_registry_roles)
 
 	span_index_init(&by_key, 1);
 	ck_assert_ptr_null(span_index_get(&by_key, 1, "t", "u")); /* without a table */
-	ck_assert_int_eq(span_index_add(&by_key, live, true), 0);
+	ck_assert_int_eq(span_index_add(&by_key, span, true), 0);
 	ck_assert_int_eq(span_index_add(&by_key, call, false), 0);
 	span_index_key(&key, "t", "alias");
-	ck_assert_int_eq(span_index_alias(&by_key, live, &key), 0);
-	ck_assert_ptr_eq(span_index_get(&by_key, 1, "t", "u"), live);
-	ck_assert_ptr_eq(span_index_get(&by_key, 1, "t", "alias"), live);
+	ck_assert_int_eq(span_index_alias(&by_key, span, span->type, &key), 0);
+	ck_assert_ptr_eq(span_index_get(&by_key, 1, "t", "u"), span);
+	ck_assert_ptr_eq(span_index_get(&by_key, 1, "t", "alias"), span);
 	ck_assert_ptr_null(span_index_get(&by_key, 0, "t", "u"));
 	ck_assert_ptr_null(span_index_get(&by_key, 2, "t", "u")); /* a call has no such key */
 	ck_assert_ptr_null(span_index_get(&by_key, 1, "tu", NULL));
 	ck_assert_ptr_null(span_index_get(&by_key, 1, "t", NULL));
 	entry = span_index_group(&by_key, 1, "t");
 	ck_assert_ptr_nonnull(entry);
-	ck_assert_ptr_eq(entry->span, live);
+	ck_assert_ptr_eq(entry->span, span);
 	ck_assert_ptr_null(span_index_next(entry));
 	span_index_key(&key, "u", NULL);
 	entry = span_index_find(
 		&by_key, SPAN_INDEX_ID, 1, (struct span_text){key.bytes, key_size(&key)});
 	ck_assert_ptr_nonnull(entry);
-	ck_assert_ptr_eq(entry->span, live);
+	ck_assert_ptr_eq(entry->span, span);
 	entry = span_index_find(&by_key, SPAN_INDEX_CALL, 2, (struct span_text){"7", 1});
 	ck_assert_ptr_nonnull(entry);
 	ck_assert_ptr_eq(entry->span, call);
 	ck_assert_ptr_null(
 		span_index_find(&by_key, SPAN_INDEX_CALL, 1, (struct span_text){"7", 1}));
-	span_index_drop(&by_key, live);
+	span_index_drop(&by_key, span);
 	ck_assert_ptr_null(span_index_get(&by_key, 1, "t", "alias"));
 	ck_assert_uint_eq(by_key.open_span_count, 1);
 	span_index_drop(&by_key, call);
@@ -106,15 +107,15 @@ END_TEST
 /* Parts are told apart: "ab" and "c" are not "a" and "bc". */
 START_TEST(test_registry_parts)
 {
-	struct open_span *live = span_index_live(0, "ab", "c", "");
+	struct open_span *span = span_index_live(0, "ab", "c", "");
 	struct span_index by_key;
 
 	span_index_init(&by_key, 1);
-	ck_assert_int_eq(span_index_add(&by_key, live, false), 0);
+	ck_assert_int_eq(span_index_add(&by_key, span, false), 0);
 	ck_assert_ptr_null(span_index_get(&by_key, 0, "a", "bc"));
-	ck_assert_ptr_eq(span_index_get(&by_key, 0, "ab", "c"), live);
+	ck_assert_ptr_eq(span_index_get(&by_key, 0, "ab", "c"), span);
 	ck_assert_ptr_null(span_index_group(&by_key, 0, "ab")); /* it is not grouped */
-	span_index_drop(&by_key, live);
+	span_index_drop(&by_key, span);
 	span_index_done(&by_key);
 }
 END_TEST
@@ -169,18 +170,18 @@ START_TEST(test_registry_model)
 	for (step = 0; step < STEPS; step++) {
 		size_t type = span_index_chance(&state) % TYPES;
 		size_t which = span_index_chance(&state) % LIVES;
-		struct open_span **live = &lives[type][which];
+		struct open_span **span = &lives[type][which];
 
 		snprintf(last, sizeof last, "%zu", which);
-		if (span_index_get(&by_key, type, "t", last) != *live)
+		if (span_index_get(&by_key, type, "t", last) != *span)
 			ck_abort_msg("step %d", step);
-		if (*live == NULL) {
-			*live = span_index_live(type, "t", last, "");
-			ck_assert_int_eq(span_index_add(&by_key, *live, true), 0);
+		if (*span == NULL) {
+			*span = span_index_live(type, "t", last, "");
+			ck_assert_int_eq(span_index_add(&by_key, *span, true), 0);
 			count++;
 		} else {
-			span_index_drop(&by_key, *live);
-			*live = NULL;
+			span_index_drop(&by_key, *span);
+			*span = NULL;
 			count--;
 		}
 		ck_assert_uint_eq(by_key.open_span_count, count);
@@ -195,23 +196,23 @@ END_TEST
 /* A span of OPEN_SPAN_ALIASES_MAX other keys gets no more. */
 START_TEST(test_registry_aliases_max)
 {
-	struct open_span *live = span_index_live(0, "t", "u", "");
+	struct open_span *span = span_index_live(0, "t", "u", "");
 	struct span_index by_key;
 	struct key key;
 	char text[16];
 	int i;
 
 	span_index_init(&by_key, 1);
-	ck_assert_int_eq(span_index_add(&by_key, live, true), 0);
+	ck_assert_int_eq(span_index_add(&by_key, span, true), 0);
 	for (i = 0; i <= OPEN_SPAN_ALIASES_MAX; i++) {
 		snprintf(text, sizeof text, "%d", i);
 		span_index_key(&key, "t", text);
-		ck_assert_int_eq(
-			span_index_alias(&by_key, live, &key), i < OPEN_SPAN_ALIASES_MAX ? 0 : -1);
+		ck_assert_int_eq(span_index_alias(&by_key, span, span->type, &key),
+			i < OPEN_SPAN_ALIASES_MAX ? 0 : -1);
 		ck_assert_ptr_eq(span_index_get(&by_key, 0, "t", text),
-			i < OPEN_SPAN_ALIASES_MAX ? live : NULL);
+			i < OPEN_SPAN_ALIASES_MAX ? span : NULL);
 	}
-	span_index_drop(&by_key, live);
+	span_index_drop(&by_key, span);
 	span_index_done(&by_key);
 }
 END_TEST
@@ -238,7 +239,7 @@ START_TEST(test_registry_no_memory)
 	ck_assert_int_eq(span_index_add(&by_key, lives[0], true), 0);
 	span_index_key(&key, "t", "alias");
 	unit_alloc_fail_after(0);
-	i = span_index_alias(&by_key, lives[0], &key);
+	i = span_index_alias(&by_key, lives[0], lives[0]->type, &key);
 	unit_alloc_fail_never();
 	ck_assert_int_eq(i, -1);
 	unit_alloc_fail_after(0);

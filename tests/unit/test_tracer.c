@@ -323,7 +323,7 @@ static const struct {
 	{"--span-name={method}", "turn/start", "_OTHER"},
 	{"--span-name=before {method}", "before turn/start", "before _OTHER"},
 	{"--span-name={method} after", "turn/start after", "_OTHER after"},
-	{"--span-name=a{method}b{method}", "aturn/startb{method}", "a_OTHERb{method}"},
+	{"--span-name=a{method}b{method}", "aturn/startbturn/start", "a_OTHERb_OTHER"},
 	{"--span-name=request", "request", "request"},
 };
 

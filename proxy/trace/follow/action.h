@@ -7,8 +7,10 @@
 #include "config/profile/lifecycle.h"
 #include "proxy/message/envelope.h"
 #include "proxy/trace/follow/claims.h"
-#include "proxy/trace/follow/matcher.h"
+#include "proxy/trace/follow/look.h"
 #include "proxy/trace/follow/open_spans.h"
+#include "proxy/trace/requests/inflight.h"
+#include "proxy/trace/requests/request.h"
 
 /*
  * What the rules do. For a message an action is filled in and run: each rule that looks at such
@@ -18,14 +20,19 @@ struct action_message {
 	uint64_t connection; /* that it came on; never 0 */
 	const struct envelope *envelope;
 	uint64_t now_ns;
+	const struct connection_attributes *attributes; /* of the connection */
+	const struct inflight *requests;                /* of its client, in flight */
+	struct request *ended; /* one that a rule has ended, for the caller to end; or NULL */
 };
 
 struct action {
 	struct open_spans *spans;
 	struct claims *claims;
-	const struct action_message *message;
+	struct action_message *message;
 	const struct matcher_method *method;
-	struct claim *claim; /* of the request that it answers, or NULL */
+	struct look look;
+	struct request *request; /* that it is or answers, or NULL */
+	struct claim *claim;     /* of the request that it answers, or NULL */
 	struct open_span
 		*about; /* held; the last span that such an answer started or found, or NULL */
 	const struct traceparent *context; /* of a request of the server: what the client is told */
@@ -41,5 +48,14 @@ void action_find_about(struct action *action, struct open_span *span);
  * The key that a rule takes from the message, as far as it is there. False: that is not all of it.
  */
 bool action_take_key(const struct action *action, const struct matcher_rule *rule, struct key *key);
+
+/* When the rule's message says that it happened, not after now and not before earliest_ns. */
+uint64_t action_time(
+	const struct action *action, const struct matcher_rule *rule, uint64_t earliest_ns);
+
+/*
+ * The open span of a request, which is made when there is none: NULL, counted, when out of memory.
+ */
+struct open_span *action_follow_request(struct action *action, struct request *request);
 
 #endif

@@ -10,46 +10,79 @@
 
 #include "proxy/trace/follow/emit.h"
 #include "proxy/trace/names/text.h"
+#include "proxy/trace/requests/capture.h"
+#include "proxy/trace/requests/request.h"
 #include "w3c/ids.h"
 
 /* ---- one claim: a single piece of memory, the struct, its arrays, then all texts in a row ---- */
 
-struct claim *claim_new(
-	const struct claim_request *request, const struct claim_value *values, size_t value_count)
+/* Adds a captured value of the request: of several values of an attribute the last counts. */
+static void claim_put_value(struct attributes *attributes, const char *key, struct span_text text)
 {
-	size_t size = sizeof(struct claim) + value_count * sizeof *values +
-		      request->attribute_count * sizeof *request->attributes +
-		      request->tracestate.size;
-	struct claim *claim;
-	char *at;
 	size_t i;
 
+	for (i = 0; i < attributes->count; i++)
+		if (attributes->list[i].key == key) { /* names are kept once */
+			attributes->list[i].value.string = text;
+			return;
+		}
+	attributes_put(attributes, key, text);
+}
+
+static void claim_put_values(struct attributes *attributes, const struct claim_request *from)
+{
+	const struct request *request = from->request;
+	const struct capture_list *list = &request->captures->from[PROFILE_FROM_REQUEST];
+	size_t i;
+
+	attributes->count = 0;
+	for (i = 0; i < request->value_count; i++)
+		claim_put_value(attributes,
+			from->captures
+				->attributes[list->rows[request->values[i].capture].attribute],
+			request->values[i].text);
+}
+
+struct claim *claim_new(
+	const struct claim_request *from, const struct claim_value *values, size_t value_count)
+{
+	const struct request *request = from->request;
+	struct attributes attributes;
+	struct claim *claim;
+	size_t size, i;
+	char *at;
+
+	claim_put_values(&attributes, from);
+	size = sizeof(struct claim) + value_count * sizeof *values +
+	       attributes.count * sizeof attributes.list[0] + request->method.size +
+	       request->tracestate.size;
 	for (i = 0; i < value_count; i++)
 		size += values[i].value.text.size;
-	for (i = 0; i < request->attribute_count; i++)
-		size += request->attributes[i].value.string.size;
+	for (i = 0; i < attributes.count; i++)
+		size += attributes.list[i].value.string.size;
 	claim = malloc(size);
 	if (claim == NULL)
 		return NULL;
 	memset(claim, 0, offsetof(struct claim, group));
-	claim->group.count = 0;
-	claim->method = request->method;
+	key_init(&claim->group, 0);
+	claim->method = from->method;
+	claim->connection = from->connection;
 	claim->request = request->context;
-	claim->forwarded_ns = request->now_ns;
+	claim->forwarded_ns = from->now_ns;
 	claim->values = (struct claim_value *)(claim + 1);
 	claim->value_count = value_count;
 	claim->attributes = (struct span_attribute *)(claim->values + value_count);
-	claim->attribute_count = request->attribute_count;
-	at = (char *)(claim->attributes + request->attribute_count);
+	claim->attribute_count = attributes.count;
+	at = (char *)(claim->attributes + attributes.count);
+	claim->method_name = text_pack(&at, request->method);
 	claim->tracestate = text_pack(&at, request->tracestate);
 	for (i = 0; i < value_count; i++) {
 		claim->values[i] = values[i];
 		claim->values[i].value.text = text_pack(&at, values[i].value.text);
 	}
-	for (i = 0; i < request->attribute_count; i++) {
-		claim->attributes[i] = request->attributes[i];
-		claim->attributes[i].value.string =
-			text_pack(&at, request->attributes[i].value.string);
+	for (i = 0; i < attributes.count; i++) {
+		claim->attributes[i] = attributes.list[i];
+		claim->attributes[i].value.string = text_pack(&at, attributes.list[i].value.string);
 	}
 	return claim;
 }
@@ -89,20 +122,40 @@ static void claims_drop(struct claims *claims, struct claim *claim)
 	free(claim);
 }
 
-struct claim *claims_find(const struct claims *claims, size_t type, const struct key *key)
+/* Whether a span with that key that begins on that connection is what the request has claimed. */
+static bool claims_fits(const struct claim *claim, const struct key *key, uint64_t connection)
+{
+	const struct key *group = &claim->group;
+
+	if (group->count == 0)
+		return claim->connection == connection;
+	return group->count <= key->count && key_size(group) == key->ends[group->count - 1] &&
+	       memcmp(group->bytes, key->bytes, key_size(group)) == 0;
+}
+
+struct claim *claims_find(
+	const struct claims *claims, size_t type, const struct key *key, uint64_t connection)
 {
 	struct claim *claim;
 
 	TAILQ_FOREACH(claim, &claims->list, link)
 	{
-		const struct key *group = &claim->group;
-
-		if (claim->rule->row->span == type && group->count <= key->count &&
-			key_size(group) == key->ends[group->count - 1] &&
-			memcmp(group->bytes, key->bytes, key_size(group)) == 0)
+		if (claim->rule->row->span == type && claims_fits(claim, key, connection))
 			return claim;
 	}
 	return NULL;
+}
+
+bool claim_find_value(const struct claim *claim, const char *name, struct span_text *text)
+{
+	size_t i;
+
+	for (i = 0; i < claim->attribute_count; i++)
+		if (strcmp(claim->attributes[i].key, name) == 0) {
+			*text = claim->attributes[i].value.string;
+			return true;
+		}
+	return false;
 }
 
 struct open_span *claims_start(
@@ -112,6 +165,7 @@ struct open_span *claims_start(
 	struct open_span *span;
 	size_t i;
 
+	opening->claim = claim;
 	opening->context = open_spans_new_context(claims->spans, &claim->request);
 	if (first && claim->promised)
 		memcpy(opening->context.span_id, claim->promise, SPAN_ID_SIZE);
@@ -123,7 +177,7 @@ struct open_span *claims_start(
 	if (span == NULL)
 		return NULL;
 	for (i = 0; i < claim->value_count; i++)
-		open_span_set(span, &claims->spans->setup->counters.budget,
+		open_span_set(&span->values, &claims->spans->setup->counters.budget,
 			claim->values[i].attribute, &claim->values[i].value);
 	if (first && claim->state == CLAIM_PENDING)
 		claim->taken_ns = opening->now_ns;
@@ -148,28 +202,33 @@ static bool claims_dispatches(const struct follow_setup *setup, const struct mat
 
 bool claims_promises(const struct follow_setup *setup, const struct matcher_method *method)
 {
+	if (method->request_type != MATCHER_NONE)
+		return false; /* what hangs below it has its id */
 	return claims_dispatches(setup, method) || (method->claims && !method->claims_late);
 }
 
 /* The rule by which the request claims a span, if it has the key; and the values for that span. */
 static const struct matcher_rule *claims_take(const struct claims *claims,
-	const struct matcher_method *method, const struct envelope *envelope, struct key *group,
+	const struct claim_request *request, const struct look *look, struct key *group,
 	struct claim_value *values, size_t *value_count)
 {
-	uint64_t left = method->rules[LIFECYCLE_ON_REQUEST];
+	uint64_t left = request->method->rules[LIFECYCLE_ON_REQUEST];
 	size_t i;
 
 	for (; left != 0; left &= left - 1) {
 		const struct matcher_rule *rule =
 			&claims->spans->setup->matcher.rules[__builtin_ctzll(left)];
 
-		group->count = 0;
-		if (!matcher_holds(rule, envelope) || !matcher_key(rule, envelope, group))
+		if (rule->row->action != LIFECYCLE_CLAIM)
 			continue;
-		for (i = 0; i < rule->row->setting_count; i++)
-			if (matcher_take(&rule->settings[i].source, envelope,
-				    &values[*value_count].value))
-				values[(*value_count)++].attribute = rule->settings[i].attribute;
+		key_init(group, open_spans_row(claims->spans, rule->row->span)->of_connection
+					? request->connection
+					: 0);
+		if (!look_holds(rule, look) || !look_take_key(rule, look, group))
+			continue;
+		for (i = 0; i < rule->set.count; i++)
+			if (look_take(&rule->set.list[i].source, look, &values[*value_count].value))
+				values[(*value_count)++].attribute = rule->set.list[i].attribute;
 		return rule;
 	}
 	return NULL;
@@ -186,13 +245,17 @@ static void claims_add(struct claims *claims, struct claim *claim, const struct 
 	claim->group = *group;
 	TAILQ_INSERT_TAIL(&claims->list, claim, link);
 	claims->count++;
-	open_spans_note(claims->spans, rule, NULL, "claims the next %s of %.*s",
-		open_spans_row(claims->spans, rule->row->span)->name, (int)key_part(group, 0).size,
-		key_part(group, 0).bytes);
+	if (group->count == 0)
+		open_spans_note(claims->spans, rule, NULL, "claims the next %s of the connection",
+			open_spans_row(claims->spans, rule->row->span)->name);
+	else
+		open_spans_note(claims->spans, rule, NULL, "claims the next %s of %.*s",
+			open_spans_row(claims->spans, rule->row->span)->name,
+			(int)key_part(group, 0).size, key_part(group, 0).bytes);
 }
 
 struct claim *claims_request(struct claims *claims, const struct claim_request *request,
-	const struct envelope *envelope, const uint8_t *promise)
+	const struct look *look, const uint8_t *promise)
 {
 	struct claim_value values[LIFECYCLE_SETTINGS_MAX];
 	const struct matcher_rule *rule;
@@ -202,7 +265,7 @@ struct claim *claims_request(struct claims *claims, const struct claim_request *
 
 	if (!matcher_submits(request->method))
 		return NULL;
-	rule = claims_take(claims, request->method, envelope, &group, values, &value_count);
+	rule = claims_take(claims, request, look, &group, values, &value_count);
 	claim = claim_new(request, values, value_count);
 	if (claim == NULL) {
 		claims->spans->setup->counters.no_memory++;

@@ -24,7 +24,7 @@ enum claim_state {
 
 struct claim_value {
 	uint8_t attribute;
-	struct matcher_value value;
+	struct look_value value;
 };
 
 struct claim {
@@ -40,9 +40,10 @@ struct claim {
 	uint64_t forwarded_ns;
 	uint64_t taken_ns;
 	struct key group; /* the first parts of the key of the span that it claims */
+	uint64_t connection;
 	/* Inside this piece of memory, as all texts are. */
-	struct span_text tracestate;
-	struct span_attribute *attributes; /* of the dispatch span */
+	struct span_text method_name, tracestate;
+	struct span_attribute *attributes; /* of the request and its dispatch span */
 	size_t attribute_count;
 	struct claim_value *values; /* of the span that it claims */
 	size_t value_count;
@@ -52,12 +53,13 @@ TAILQ_HEAD(claim_list, claim);
 
 struct claim_request {
 	const struct matcher_method *method;
-	struct traceparent context;
-	struct span_text tracestate;
-	const struct span_attribute *attributes; /* texts; keys are borrowed for life */
-	size_t attribute_count;
-	uint64_t now_ns;
+	const struct request *request;
+	const struct captures *captures;
+	uint64_t connection, now_ns;
 };
+
+/* The text that the request has for an attribute; false: none. */
+bool claim_find_value(const struct claim *claim, const char *name, struct span_text *text);
 
 /* Copies all of it. NULL when out of memory. */
 struct claim *claim_new(
@@ -75,7 +77,7 @@ struct claims {
 	size_t count;
 };
 
-/* work is borrowed for life. */
+/* spans is borrowed for life. */
 void claims_init(struct claims *claims, struct open_spans *spans);
 
 /*
@@ -90,10 +92,11 @@ bool claims_promises(const struct follow_setup *setup, const struct matcher_meth
  * claims_unanswered() for what is returned.
  */
 struct claim *claims_request(struct claims *claims, const struct claim_request *request,
-	const struct envelope *envelope, const uint8_t *promise);
+	const struct look *look, const uint8_t *promise);
 
-/* The oldest claim on a span with that key, or NULL. */
-struct claim *claims_find(const struct claims *claims, size_t type, const struct key *key);
+/* The oldest claim on a span with that key, or without one, on that connection; or NULL. */
+struct claim *claims_find(
+	const struct claims *claims, size_t type, const struct key *key, uint64_t connection);
 
 /*
  * The span that was asked for starts: opens it with the promised id and the values of the claim,

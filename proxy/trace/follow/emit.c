@@ -2,28 +2,27 @@
 #include "proxy/trace/follow/emit.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "exporter/exporter.h"
 #include "proxy/trace/follow/claims.h"
 #include "w3c/ids.h"
 
-#define EMIT_NAME_MAX 512
-
-static const struct span_attribute *emit_find(const struct attributes *list, const char *key)
+static const struct span_attribute *emit_find(
+	const struct attributes *list, const char *key, size_t size)
 {
 	size_t i;
 
 	for (i = 0; i < list->count; i++)
-		if (strcmp(list->list[i].key, key) == 0)
+		if (strncmp(list->list[i].key, key, size) == 0 && list->list[i].key[size] == '\0')
 			return &list->list[i];
 	return NULL;
 }
 
-/* Adds an attribute, or puts it in the place of the one of that name: none is there twice. */
-static void emit_put(struct attributes *list, const struct span_attribute *attribute)
+void emit_put(struct attributes *list, const struct span_attribute *attribute)
 {
-	const struct span_attribute *same = emit_find(list, attribute->key);
+	const struct span_attribute *same = emit_find(list, attribute->key, strlen(attribute->key));
 	size_t at = same != NULL ? (size_t)(same - list->list) : list->count;
 
 	assert(at < ATTRIBUTES_MAX);
@@ -54,13 +53,21 @@ static struct span_attribute emit_value(
 		.type = (enum span_value_type)value->type,
 	};
 
-	if (value->type == SPAN_VALUE_STRING)
+	switch (attribute.type) {
+	case SPAN_VALUE_STRING:
 		attribute.value.string =
 			(struct span_text){.bytes = value->is.text, .size = value->size};
-	else if (value->type == SPAN_VALUE_INT)
+		break;
+	case SPAN_VALUE_INT:
 		attribute.value.integer = value->is.integer;
-	else
+		break;
+	case SPAN_VALUE_BOOL:
 		attribute.value.boolean = value->is.integer != 0;
+		break;
+	case SPAN_VALUE_DOUBLE:
+		attribute.value.real = value->is.real;
+		break;
+	}
 	return attribute;
 }
 
@@ -81,100 +88,140 @@ static void emit_put_stream(const struct follow_setup *setup, struct attributes 
 			list, names[rule->first], (stream->first_ns - span->start_ns) / 1000000);
 }
 
-/* A request of the server: which one it was. */
-static void emit_put_call(
-	const struct follow_setup *setup, struct attributes *list, const struct open_span *span)
+/* What those below have added, as far as it is known by now. */
+static void emit_put_sums(const struct follow_setup *setup, struct attributes *list,
+	const struct open_span *span, uint64_t now_ns)
 {
+	const struct matcher_type *type = &setup->matcher.types[span->type];
+	size_t i;
 
-	if (span->by_call.size == 0)
-		return;
-	attributes_put_named(list, setup->names, ATTRIBUTES_METHOD, span->method_name);
-	attributes_put_named(list, setup->names, ATTRIBUTES_REQUEST_ID, span->request_id);
+	for (i = 0; span->sums != NULL && i < type->sum_count; i++) {
+		const struct open_span_sum *sum = &span->sums[i];
+		uint64_t busy_ns = sum->busy_ns;
+
+		if (sum->count == 0)
+			continue;
+		if (sum->open > 0 && now_ns > sum->since_ns)
+			busy_ns += now_ns - sum->since_ns;
+		emit_integer(list, setup->matcher.attributes[type->sums[i]],
+			sum->is_time ? busy_ns / 1000000 : sum->count);
+	}
 }
 
-static void emit_put_span(
-	const struct follow_setup *setup, struct attributes *list, const struct open_span *span)
+void emit_put_values(const struct follow_setup *setup, struct attributes *list,
+	const struct open_span *span, uint64_t now_ns)
 {
-	const uint8_t *keys = setup->matcher.key_attributes[span->type];
+	size_t i;
+
+	for (i = 0; i < span->values.count; i++) {
+		struct span_attribute value = emit_value(setup, &span->values.list[i]);
+
+		emit_put(list, &value); /* a rule has the better word on a part of the key */
+	}
+	emit_put_sums(setup, list, span, now_ns);
+	for (i = 0; i < OPEN_SPAN_STREAMS_MAX; i++)
+		emit_put_stream(setup, list, span, &span->streams[i]);
+}
+
+static void emit_put_span(const struct follow_setup *setup, struct attributes *list,
+	const struct open_span *span, uint64_t now_ns)
+{
+	const uint8_t *keys = setup->matcher.types[span->type].key;
 	size_t i;
 
 	list->count = 0; /* the list itself is not worth clearing */
 	for (i = 0; i < span->key_count; i++)
 		attributes_put(
 			list, setup->matcher.attributes[keys[i]], open_span_key_part(span, i));
-	emit_put_call(setup, list, span);
-	for (i = 0; i < span->value_count; i++) {
-		struct span_attribute value = emit_value(setup, &span->values[i]);
-
-		emit_put(list, &value); /* a rule has the better word on a part of the key */
+	if (span->by_call.size > 0) { /* a request of the server: which one it was */
+		attributes_put_named(list, setup->names, ATTRIBUTES_METHOD, span->method_name);
+		attributes_put_named(list, setup->names, ATTRIBUTES_REQUEST_ID, span->request_id);
 	}
-	for (i = 0; i < OPEN_SPAN_STREAMS_MAX; i++)
-		emit_put_stream(setup, list, span, &span->streams[i]);
+	emit_put_values(setup, list, span, now_ns);
 }
 
 /* ---- names ---- */
 
-struct emit_name {
-	char text[EMIT_NAME_MAX];
+struct emit_text {
+	char *bytes; /* EMIT_NAME_MAX */
 	size_t size;
 };
 
-static void emit_name_add(struct emit_name *name, struct span_text text)
+static void emit_add(struct emit_text *name, struct span_text text)
 {
 	size_t size = text.size;
 
-	if (size > sizeof name->text - name->size)
-		size = sizeof name->text - name->size;
-	memcpy(name->text + name->size, text.bytes, size);
+	if (size > EMIT_NAME_MAX - name->size)
+		size = EMIT_NAME_MAX - name->size;
+	memcpy(name->bytes + name->size, text.bytes, size);
 	name->size += size;
 }
 
-/* What {KEY} stands for in a name; nothing, if there is no such attribute or it is no text. */
-static struct span_text emit_placeholder(
-	const struct attributes *list, const char *key, size_t size)
+/* Adds what {KEY} stands for. False: nothing. */
+static bool emit_add_value(
+	struct emit_text *name, const struct attributes *list, const char *key, size_t size)
 {
-	size_t i;
+	const struct span_attribute *found = emit_find(list, key, size);
+	char number[32];
 
-	for (i = 0; i < list->count; i++)
-		if (strncmp(list->list[i].key, key, size) == 0 && list->list[i].key[size] == '\0' &&
-			list->list[i].type == SPAN_VALUE_STRING)
-			return list->list[i].value.string;
-	return span_text_of("");
+	if (found == NULL)
+		return false;
+	switch (found->type) {
+	case SPAN_VALUE_STRING:
+		emit_add(name, found->value.string);
+		return found->value.string.size > 0;
+	case SPAN_VALUE_INT:
+		(void)snprintf(number, sizeof number, "%lld", (long long)found->value.integer);
+		emit_add(name, span_text_of(number));
+		return true;
+	case SPAN_VALUE_BOOL:
+		emit_add(name, span_text_of(found->value.boolean ? "true" : "false"));
+		return true;
+	case SPAN_VALUE_DOUBLE:
+		break;
+	}
+	return false;
 }
 
-/*
- * Writes out a title of the profile, which is well-formed; other, if there is nothing where all of
- * its placeholders stand: a span must have a name.
- */
-static void emit_name_fill(
-	struct emit_name *name, const char *title, const struct attributes *list, const char *other)
+struct span_text emit_name(const char *title, const struct attributes *list, char *text)
 {
-	name->size = 0;
+	struct emit_text name = {.bytes = text, .size = 0};
+	bool empty = false; /* nothing stands where the last braces are */
+
 	while (*title != '\0') {
 		size_t plain = strcspn(title, "{"), key;
 
-		emit_name_add(name, (struct span_text){.bytes = title, .size = plain});
+		/* of the blanks around it one is enough, at the beginning none */
+		if (empty && *title == ' ' && (name.size == 0 || name.bytes[name.size - 1] == ' '))
+			emit_add(&name, (struct span_text){.bytes = title + 1, .size = plain - 1});
+		else
+			emit_add(&name, (struct span_text){.bytes = title, .size = plain});
 		title += plain;
 		if (*title == '\0')
 			break;
 		title++;
 		key = strcspn(title, "}");
-		emit_name_add(name, emit_placeholder(list, title, key));
+		empty = !emit_add_value(&name, list, title, key);
 		title += key + (title[key] == '}');
 	}
-	if (name->size == 0)
-		emit_name_add(name, span_text_of(other));
+	if (empty && name.size > 0 && name.bytes[name.size - 1] == ' ')
+		name.size--;
+	return (struct span_text){.bytes = text, .size = name.size};
+}
+
+/* The same; other, if there is nothing where all of its placeholders stand. */
+static struct span_text emit_some_name(
+	const char *title, const struct attributes *list, char *text, const char *other)
+{
+	struct span_text name = emit_name(title, list, text);
+
+	return name.size > 0 ? name : span_text_of(other);
 }
 
 /* ---- events ---- */
 
-struct emit_events {
-	struct span_event list[OPEN_SPAN_EVENTS_MAX];
-	struct span_attribute values[OPEN_SPAN_EVENTS_MAX][OPEN_SPAN_EVENT_VALUES_MAX];
-};
-
 /* A connection that lags may have told of an event after another one told of the end. */
-static void emit_put_events(const struct follow_setup *setup, struct emit_events *events,
+void emit_put_events(const struct follow_setup *setup, struct emit_events *events,
 	const struct open_span *span, uint64_t end_ns)
 {
 	size_t i, j;
@@ -208,7 +255,7 @@ void emit_span(
 	uint64_t end_ns = end->now_ns > span->start_ns ? end->now_ns : span->start_ns;
 	struct attributes list;
 	struct emit_events events;
-	struct emit_name name;
+	char name[EMIT_NAME_MAX];
 	struct span made = {
 		.context = span->context,
 		.has_parent = span->has_parent,
@@ -229,9 +276,14 @@ void emit_span(
 	if (!span->recorded)
 		return;
 	memcpy(made.parent_span_id, span->parent_span_id, SPAN_ID_SIZE);
-	emit_put_span(setup, &list, span);
-	emit_name_fill(&name, span->row->title, &list, span->row->name);
-	made.name = (struct span_text){.bytes = name.text, .size = name.size};
+	emit_put_span(setup, &list, span, end_ns);
+	made.name = emit_some_name(span->row->title, &list, name, span->row->name);
+	if (span->verdict != NULL && end->status == SPAN_STATUS_UNSET) {
+		made.status = span->verdict->status;
+		made.status_message = span->verdict->message;
+		if (span->verdict->type.size > 0)
+			emit_put_text(&list, "error.type", span->verdict->type);
+	}
 	if (end->type.size > 0)
 		emit_put_text(&list, "error.type", end->type);
 	if (end->reason != NULL)
@@ -242,10 +294,10 @@ void emit_span(
 	exporter_submit(setup->exporter, &made);
 }
 
-void emit_announce(const struct follow_setup *setup, const struct open_span *span)
+void emit_announce(const struct follow_setup *setup, const struct open_span *span, uint64_t now_ns)
 {
 	struct attributes list;
-	struct emit_name name;
+	char name[EMIT_NAME_MAX];
 	struct span made = {
 		.context = span->context,
 		.has_parent = true,
@@ -259,9 +311,8 @@ void emit_announce(const struct follow_setup *setup, const struct open_span *spa
 		return;
 	memcpy(made.parent_span_id, span->context.span_id, SPAN_ID_SIZE);
 	ids_span_id(setup->ids, made.context.span_id);
-	emit_put_span(setup, &list, span);
-	emit_name_fill(&name, span->row->announce, &list, span->row->name);
-	made.name = (struct span_text){.bytes = name.text, .size = name.size};
+	emit_put_span(setup, &list, span, now_ns);
+	made.name = emit_some_name(span->row->announce, &list, name, span->row->name);
 	made.attributes = list.list;
 	made.attribute_count = list.count;
 	exporter_submit(setup->exporter, &made);
@@ -277,33 +328,35 @@ static void emit_put_submission(const struct follow_setup *setup, struct attribu
 	list->count = 0;
 	if (operation != NULL)
 		attributes_put(list, operation, claim->method->operation);
-	attributes_put_named(list, setup->names, ATTRIBUTES_METHOD, claim->method->name);
+	attributes_put_named(list, setup->names, ATTRIBUTES_METHOD, claim->method_name);
 	for (i = 0; i < claim->attribute_count; i++)
 		emit_put(list, &claim->attributes[i]); /* the last one counts */
 	if (about == NULL)
 		return;
-	keys = setup->matcher.key_attributes[about->type];
+	keys = setup->matcher.types[about->type].key;
 	for (i = 0; i < about->key_count; i++)
-		if (emit_find(list, setup->matcher.attributes[keys[i]]) == NULL)
+		if (emit_find(list, setup->matcher.attributes[keys[i]],
+			    strlen(setup->matcher.attributes[keys[i]])) == NULL)
 			attributes_put(list, setup->matcher.attributes[keys[i]],
 				open_span_key_part(about, i));
 }
 
 /* The dispatch's title has one placeholder, {operation}. */
-static void emit_name_dispatch(
-	const struct follow_setup *setup, struct emit_name *name, const struct claim *claim)
+static struct span_text emit_name_dispatch(
+	const struct follow_setup *setup, char *text, const struct claim *claim)
 {
 	struct attributes operation = {.count = 0};
 
 	attributes_put(&operation, "operation", claim->method->operation);
-	emit_name_fill(name, setup->matcher.lifecycle->dispatch_name, &operation, "dispatch");
+	return emit_some_name(
+		setup->matcher.lifecycle->dispatch_name, &operation, text, "dispatch");
 }
 
 void emit_dispatch(const struct follow_setup *setup, const struct claim *claim,
 	const uint8_t span_id[SPAN_ID_SIZE], const struct open_span *about)
 {
 	struct attributes list;
-	struct emit_name name;
+	char name[EMIT_NAME_MAX];
 	struct span_link link;
 	bool joined = about != NULL && memcmp(about->parent_span_id, span_id, SPAN_ID_SIZE) != 0;
 	struct span made = {
@@ -326,8 +379,7 @@ void emit_dispatch(const struct follow_setup *setup, const struct claim *claim,
 	memcpy(made.parent_span_id, claim->request.span_id, SPAN_ID_SIZE);
 	memcpy(made.context.span_id, span_id, SPAN_ID_SIZE);
 	emit_put_submission(setup, &list, claim, about);
-	emit_name_dispatch(setup, &name, claim);
-	made.name = (struct span_text){.bytes = name.text, .size = name.size};
+	made.name = emit_name_dispatch(setup, name, claim);
 	made.attributes = list.list;
 	made.attribute_count = list.count;
 	exporter_submit(setup->exporter, &made);

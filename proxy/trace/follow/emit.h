@@ -23,10 +23,11 @@ struct follow_counters {
 	uint64_t dispatched; /* dispatch spans */
 	uint64_t announced;
 	uint64_t expired, evicted;
-	uint64_t claims_evicted;  /* CLAIMS_MAX was reached */
-	uint64_t keyless;         /* messages that matched a rule but had no usable key */
-	uint64_t parentless;      /* spans not opened: their parent was not open */
-	uint64_t aliases_dropped; /* OPEN_SPAN_ALIASES_MAX was reached */
+	uint64_t claims_evicted;     /* CLAIMS_MAX was reached */
+	uint64_t keyless;            /* messages that matched a rule but had no usable key */
+	uint64_t parentless;         /* spans not opened: their parent was not open */
+	uint64_t aliases_dropped;    /* OPEN_SPAN_ALIASES_MAX was reached */
+	uint64_t memories_forgotten; /* lifecycle.memories_max was reached */
 	uint64_t no_memory;
 	struct open_span_budget budget;
 };
@@ -39,11 +40,11 @@ struct follow_setup {
 	const struct sampler *sampler;
 	const uint64_t *wall_offset_ns; /* unix time = monotonic time + this */
 	enum config_dispatch dispatch;
-	bool switches[LIFECYCLE_APPROVALS + 1]; /* by enum lifecycle_switch */
+	bool off[LIFECYCLE_SPANS_MAX]; /* types of spans that are not wanted */
 	bool events, streams;
 	uint64_t announce_after_ns; /* 0: never */
 	uint64_t max_age_ns, grace_ns;
-	size_t spans_max;
+	size_t spans_max, memories_max;
 	const struct attributes_names *names;
 	const struct methods *methods;
 	void (*note)(void *arg, const char *text); /* NULL: nobody wants to know what rules do */
@@ -63,11 +64,34 @@ struct span_end {
 	uint64_t now_ns;
 };
 
+/*
+ * Writes out a name of the profile, which is well-formed, into text (EMIT_NAME_MAX bytes): {KEY}
+ * stands for the attribute's value. Beside one that has none a blank is left out, too; size 0:
+ * nothing is left.
+ */
+#define EMIT_NAME_MAX 512
+struct span_text emit_name(const char *title, const struct attributes *list, char *text);
+
+/* Adds an attribute, or puts it in the place of the one of that name: none is there twice. */
+void emit_put(struct attributes *list, const struct span_attribute *attribute);
+
+/* The values, sums and streams of an open span, at that moment. */
+void emit_put_values(const struct follow_setup *setup, struct attributes *list,
+	const struct open_span *span, uint64_t now_ns);
+
+/* The events of one. */
+struct emit_events {
+	struct span_event list[OPEN_SPAN_EVENTS_MAX];
+	struct span_attribute values[OPEN_SPAN_EVENTS_MAX][OPEN_SPAN_EVENT_VALUES_MAX];
+};
+void emit_put_events(const struct follow_setup *setup, struct emit_events *events,
+	const struct open_span *span, uint64_t end_ns);
+
 void emit_span(
 	const struct follow_setup *setup, const struct open_span *span, const struct span_end *end);
 
 /* Tells of a span that is open still: one without length, below it, with what is known by now. */
-void emit_announce(const struct follow_setup *setup, const struct open_span *span);
+void emit_announce(const struct follow_setup *setup, const struct open_span *span, uint64_t now_ns);
 
 /* The dispatch span, with that id; about: the span that the work started or joined, or NULL. */
 void emit_dispatch(const struct follow_setup *setup, const struct claim *claim,

@@ -16,71 +16,115 @@ struct follower {
 	struct claims claims;
 };
 
-static struct action follower_action(struct follower *follower,
-	const struct action_message *message, const struct matcher_method *method)
+static struct action follower_action(struct follower *follower, struct action_message *message,
+	const struct matcher_method *method)
 {
 	return (struct action){
 		.spans = &follower->spans,
 		.claims = &follower->claims,
 		.message = message,
 		.method = method,
+		.look = {.envelope = message->envelope},
 	};
 }
 
-static struct action follower_look_up(
-	struct follower *follower, const struct action_message *message)
+static const struct matcher_method *follower_method(
+	const struct follower *follower, const struct envelope *envelope)
 {
 	const struct follow_setup *setup = follower->spans.setup;
-	unsigned number =
-		methods_find(setup->methods, text_in_slot(message->envelope, ENVELOPE_METHOD));
 
-	return follower_action(follower, message, matcher_method(&setup->matcher, number));
+	return matcher_method(&setup->matcher,
+		methods_find(setup->methods, text_in_slot(envelope, ENVELOPE_METHOD)));
 }
 
 /* ---- requests of the client ---- */
 
-struct claim *follower_request(struct follower *follower, const struct claim_request *request,
-	const struct envelope *envelope, const uint8_t *promise)
+void follower_request(struct follower *follower, const struct captures *captures,
+	struct action_message *message, struct request *request, const uint8_t *promise)
 {
-	return claims_request(&follower->claims, request, envelope, promise);
-}
-
-void follower_answered(struct follower *follower, const struct matcher_method *method,
-	struct claim *claim, const struct action_message *message, bool ok,
-	struct traceparent *context)
-{
+	struct follow_setup *setup = follower->spans.setup;
+	const struct matcher_method *method =
+		matcher_method(&setup->matcher, request->method_number);
 	struct action action = follower_action(follower, message, method);
+	struct claim_request claim = {
+		.method = method,
+		.request = request,
+		.captures = captures,
+		.connection = message->connection,
+		.now_ns = message->now_ns,
+	};
+	bool no_memory = false;
 
-	if (!ok) {
-		claims_unanswered(&follower->claims, claim, context);
-		return;
-	}
-	action.claim = claim;
-	action_run(&action, LIFECYCLE_ON_REPLY);
-	if (claim != NULL)
-		claims_settle(&follower->claims, claim, action.about, context, message->now_ns);
+	request->claim = claims_request(&follower->claims, &claim, &action.look, promise);
+	if (method->quotes != 0)
+		request->quotes =
+			look_quote(&setup->matcher, method, message->envelope, &no_memory);
+	setup->counters.no_memory += no_memory;
+	action.request = request;
+	action.claim = request->claim;
+	action_run(&action, LIFECYCLE_ON_REQUEST);
 	open_spans_release(&follower->spans, action.about);
 }
 
-void follower_unanswered(
-	struct follower *follower, struct claim *claim, struct traceparent *context)
+void follower_answered(
+	struct follower *follower, struct action_message *message, struct request *request, bool ok)
 {
-	claims_unanswered(&follower->claims, claim, context);
+	const struct matcher_method *method =
+		matcher_method(&follower->spans.setup->matcher, request->method_number);
+	enum lifecycle_on on = ok ? LIFECYCLE_ON_REPLY : LIFECYCLE_ON_ERROR;
+	struct claim *claim = request->claim;
+	struct action action;
+
+	if (claim == NULL && !matcher_looks(method, on))
+		return;
+	action = follower_action(follower, message, method);
+	action.request = request;
+	action.look.quotes = request->quotes;
+	action.claim = ok ? claim : NULL;
+	action_run(&action, on);
+	request->claim = NULL;
+	if (claim != NULL && ok)
+		claims_settle(
+			&follower->claims, claim, action.about, &request->context, message->now_ns);
+	else
+		claims_unanswered(&follower->claims, claim, &request->context);
+	open_spans_release(&follower->spans, action.about);
+}
+
+void follower_request_over(struct follower *follower, struct request *request, uint64_t now_ns)
+{
+	claims_unanswered(&follower->claims, request->claim, &request->context);
+	request->claim = NULL;
+	if (request->span != NULL)
+		open_spans_end_below(&follower->spans, request->span, END_PARENT_ENDED, now_ns);
+}
+
+void follower_request_forget(struct follower *follower, struct request *request)
+{
+	if (request->span != NULL)
+		open_spans_drop(&follower->spans, request->span);
+	request->span = NULL;
 }
 
 /* ---- messages of the server, answers to it ---- */
 
-void follower_notification(struct follower *follower, const struct action_message *message)
+void follower_notification(
+	struct follower *follower, struct action_message *message, enum lifecycle_on on)
 {
-	struct action action = follower_look_up(follower, message);
+	const struct matcher_method *method = follower_method(follower, message->envelope);
+	struct action action;
 
-	action_run(&action, LIFECYCLE_ON_NOTIFICATION);
+	if (!matcher_looks(method, on))
+		return;
+	action = follower_action(follower, message, method);
+	action_run(&action, on);
 }
 
-void follower_server_request(struct follower *follower, const struct action_message *message,
+void follower_server_request(struct follower *follower, struct action_message *message,
 	const struct traceparent *context)
 {
-	struct action action = follower_look_up(follower, message);
+	struct action action =
+		follower_action(follower, message, follower_method(follower, message->envelope));
 
 	action.context = context;
 	action_run(&action, LIFECYCLE_ON_SERVER_REQUEST);
@@ -98,7 +142,7 @@ static struct open_span *follower_find_call(
 	return entry == NULL ? NULL : entry->span;
 }
 
-void follower_client_reply(struct follower *follower, const struct action_message *message)
+void follower_client_reply(struct follower *follower, struct action_message *message)
 {
 	char bytes[ENVELOPE_KEY_MAX];
 	struct span_text call = {.bytes = bytes, .size = envelope_id_key(message->envelope, bytes)};
@@ -113,6 +157,7 @@ void follower_client_reply(struct follower *follower, const struct action_messag
 			continue;
 		action = follower_action(follower, message, span->method);
 		action.call = span;
+		action.look.quotes = span->quotes;
 		action_run(&action, LIFECYCLE_ON_CLIENT_REPLY);
 	}
 }
@@ -126,8 +171,7 @@ static const struct matcher_rule *follower_call_rule(const struct action *action
 		const struct matcher_rule *rule =
 			&action->spans->setup->matcher.rules[__builtin_ctzll(left)];
 
-		if (rule->row->action == LIFECYCLE_OPEN &&
-			matcher_holds(rule, action->message->envelope))
+		if (rule->row->action == LIFECYCLE_OPEN && look_holds(rule, &action->look))
 			return rule;
 	}
 	return NULL;
@@ -152,10 +196,11 @@ static bool follower_known_call(const struct open_spans *spans, size_t type, str
 }
 
 bool follower_server_context(
-	struct follower *follower, const struct action_message *message, struct follower_told *told)
+	struct follower *follower, struct action_message *message, struct follower_told *told)
 {
 	struct open_spans *spans = &follower->spans;
-	struct action action = follower_look_up(follower, message);
+	struct action action =
+		follower_action(follower, message, follower_method(follower, message->envelope));
 	const struct matcher_rule *rule = follower_call_rule(&action);
 	char bytes[ENVELOPE_KEY_MAX];
 	struct span_text call = {.bytes = bytes, .size = envelope_id_key(message->envelope, bytes)};
@@ -171,7 +216,7 @@ bool follower_server_context(
 	parent = open_spans_find_parent(spans, rule->row->span, &key);
 	if (parent != NULL)
 		told->tracestate = parent->tracestate;
-	told->made = spans->setup->switches[open_spans_row(spans, rule->row->span)->switched];
+	told->made = !spans->setup->off[rule->row->span];
 	if (told->made)
 		told->context =
 			open_spans_new_context(spans, parent != NULL ? &parent->context : NULL);
@@ -182,14 +227,12 @@ bool follower_server_context(
 
 /* ---- what ends without being told ---- */
 
-/* The next span at the top, which does not end when this one does. */
-static struct open_span *follower_next(const struct open_span *span)
+/* The first span, from that one on, that is at the top, and so does not end when another does. */
+static struct open_span *follower_top(struct open_span *span)
 {
-	struct open_span *next = TAILQ_NEXT(span, age);
-
-	while (next != NULL && next->parent != NULL)
-		next = TAILQ_NEXT(next, age);
-	return next;
+	while (span != NULL && span->parent != NULL)
+		span = TAILQ_NEXT(span, age);
+	return span;
 }
 
 /* For the spans that are followed on that connection another one is to be found. */
@@ -210,17 +253,19 @@ void follower_connection_gone(struct follower *follower, uint64_t connection, bo
 	struct open_span *span, *next;
 
 	follower_unfollow(follower, connection);
-	for (span = TAILQ_FIRST(&follower->spans.by_key.ages); span != NULL; span = next) {
+	for (span = follower_top(TAILQ_FIRST(&follower->spans.by_key.ages)); span != NULL;
+		span = next) {
+		bool own = span->row->of_connection && span->opener == connection;
 		bool unseen = open_span_unwatch(span, connection, last);
 
-		next = follower_next(span); /* the first of all is at the top */
+		next = follower_top(TAILQ_NEXT(span, age));
 		if (span->known_end != NULL && span->leader == 0) /* no more will be said of it */
 			open_spans_give_up(&follower->spans, span, END_CLOSED, now_ns);
-		else if (!unseen)
+		else if (!unseen && !own)
 			continue;
 		else if (backend_lost)
 			open_spans_give_up(&follower->spans, span, END_BACKEND_EXITED, now_ns);
-		else if (span->by_call.size > 0) /* nobody is left to answer; others go on */
+		else if (own || span->by_call.size > 0) /* nobody is left to answer; others go on */
 			open_spans_give_up(&follower->spans, span, END_CONNECTION_CLOSED, now_ns);
 	}
 }
@@ -234,12 +279,12 @@ void follower_end_all(struct follower *follower, enum end_reason reason, uint64_
 	claims_expire(&follower->claims, now_ns, 0);
 }
 
-static void follower_announce(struct follower *follower, struct open_span *span)
+static void follower_announce(struct follower *follower, struct open_span *span, uint64_t now_ns)
 {
 	span->announced = true;
 	follower->spans.setup->counters.announced++;
 	open_spans_note(&follower->spans, NULL, span, " announced");
-	emit_announce(follower->spans.setup, span);
+	emit_announce(follower->spans.setup, span, now_ns);
 }
 
 static void follower_tick_live(struct follower *follower, struct open_span *span, uint64_t now_ns)
@@ -256,15 +301,16 @@ static void follower_tick_live(struct follower *follower, struct open_span *span
 		open_spans_give_up(&follower->spans, span, END_EXPIRED, now_ns);
 	} else if (!span->announced && span->row->announce != NULL &&
 		   setup->announce_after_ns > 0 && age_ns >= setup->announce_after_ns)
-		follower_announce(follower, span);
+		follower_announce(follower, span, now_ns);
 }
 
 void follower_tick(struct follower *follower, uint64_t now_ns)
 {
 	struct open_span *span, *next;
 
-	for (span = TAILQ_FIRST(&follower->spans.by_key.ages); span != NULL; span = next) {
-		next = follower_next(span);
+	for (span = follower_top(TAILQ_FIRST(&follower->spans.by_key.ages)); span != NULL;
+		span = next) {
+		next = follower_top(TAILQ_NEXT(span, age));
 		follower_tick_live(follower, span, now_ns);
 	}
 	claims_expire(&follower->claims, now_ns, FOLLOWER_CLAIM_NS);

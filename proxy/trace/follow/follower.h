@@ -23,34 +23,35 @@ struct follower *follower_new(struct follow_setup *setup);
 void follower_free(struct follower *follower, enum end_reason reason, uint64_t now_ns);
 
 /*
- * A request that submits work is on its way. promise: the id that its carrier named, NULL: its own.
- * NULL: it submits none, or there is no memory. The caller owes exactly one follower_answered() or
- * follower_unanswered() for what is returned, before the follower is freed.
+ * A request is on its way, of whose method the matcher says that there is something to do.
+ * promise: the id that its carrier named, NULL: its own. Fills in the request's claim, span and
+ * quotes; the caller owes exactly one follower_request_over(), before the follower is freed.
  */
-struct claim *follower_request(struct follower *follower, const struct claim_request *request,
-	const struct envelope *envelope, const uint8_t *promise);
+void follower_request(struct follower *follower, const struct captures *captures,
+	struct action_message *message, struct request *request, const uint8_t *promise);
 
 /*
- * The answer has come: an error, or a result, which may start what was asked for. claim: NULL
- * if there is none. If the promise was not kept by another span, the request's takes its id: it is
- * put into context.
+ * The answer has come: an error, or a result, which may start what was asked for. If the promise
+ * was not kept by another span, the request's takes its id: its context has it then.
  */
-void follower_answered(struct follower *follower, const struct matcher_method *method,
-	struct claim *claim, const struct action_message *message, bool ok,
-	struct traceparent *context);
+void follower_answered(struct follower *follower, struct action_message *message,
+	struct request *request, bool ok);
 
-/* No answer will come. NULL is allowed. */
-void follower_unanswered(
-	struct follower *follower, struct claim *claim, struct traceparent *context);
+/* The request ends: all below its span has ended then. */
+void follower_request_over(struct follower *follower, struct request *request, uint64_t now_ns);
 
-/* A notification of the server. */
-void follower_notification(struct follower *follower, const struct action_message *message);
+/* The request's span has been emitted; it is freed. */
+void follower_request_forget(struct follower *follower, struct request *request);
+
+/* A notification, of the server or of the client. */
+void follower_notification(
+	struct follower *follower, struct action_message *message, enum lifecycle_on on);
 
 /*
  * A request of the server. context: what its carrier told the client, which the span takes for its
  * own; NULL: it was told nothing.
  */
-void follower_server_request(struct follower *follower, const struct action_message *message,
+void follower_server_request(struct follower *follower, struct action_message *message,
 	const struct traceparent *context);
 
 /* What a request of the server, about to be forwarded to the client, is to carry. */
@@ -61,11 +62,11 @@ struct follower_told {
 };
 
 /* False: it is to carry nothing. */
-bool follower_server_context(struct follower *follower, const struct action_message *message,
-	struct follower_told *told);
+bool follower_server_context(
+	struct follower *follower, struct action_message *message, struct follower_told *told);
 
 /* The client's answer to one. */
-void follower_client_reply(struct follower *follower, const struct action_message *message);
+void follower_client_reply(struct follower *follower, struct action_message *message);
 
 /*
  * A connection is no more. last: there is no other. backend_lost: it was the backend that ended it;

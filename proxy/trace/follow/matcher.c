@@ -1,7 +1,6 @@
 /*
- * Rules made ready, and what they find in a message. Built in the order: attributes and key names
- * of the span types, rules (pointers become slots), methods, parents. All of it fails
- * with a text, at start; looking at a message cannot fail.
+ * Rules made ready. Built in the order: attributes and key names of the types of spans, rules
+ * (pointers become slots), methods, what hangs below what. All of it fails with a text, at start.
  */
 #include "proxy/trace/follow/matcher.h"
 
@@ -10,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/trace/names/text.h"
+#include "proxy/trace/requests/capture.h"
 
 struct matcher_build {
 	struct matcher *matcher;
-	struct methods *methods;
+	const struct methods *methods;
 	struct pointers *pointers;
+	const struct captures *captures;
+	const struct lifecycle_rule *row; /* whose pointers are added */
 	char *error;
 	size_t error_size;
 };
@@ -68,8 +69,105 @@ static int matcher_slot(
 	return -1;
 }
 
-static int matcher_add_source(struct matcher_build *build, const struct lifecycle_source *from,
-	struct matcher_source *source)
+/* The slot of a rule's pointer; if it is into the request that is answered, its place there. */
+static int matcher_look(
+	struct matcher_build *build, const char *pointer, size_t bytes_max, int *slot)
+{
+	struct matcher *matcher = build->matcher;
+	enum lifecycle_on on = build->row->on;
+	size_t i;
+
+	if (matcher_slot(build, pointer, bytes_max, slot) != 0)
+		return -1;
+	if (*slot < 0 || !lifecycle_quotes(pointer) ||
+		(on != LIFECYCLE_ON_REPLY && on != LIFECYCLE_ON_ERROR &&
+			on != LIFECYCLE_ON_CLIENT_REPLY))
+		return 0;
+	for (i = 0; i < matcher->quote_count && matcher->quotes[i] != *slot; i++)
+		;
+	assert(i < LIFECYCLE_QUOTES_MAX); /* lifecycle_check() */
+	if (i == matcher->quote_count)
+		matcher->quotes[matcher->quote_count++] = *slot;
+	*slot = MATCHER_QUOTE + (int)i;
+	return 0;
+}
+
+/* The number of the level in a slot. */
+static uint8_t matcher_level(struct matcher_build *build, struct matcher_rule *rule, int slot)
+{
+	struct matcher *matcher = build->matcher;
+	size_t i;
+
+	for (i = 0; i < matcher->level_count && matcher->levels[i] != slot; i++)
+		;
+	assert(i < LIFECYCLE_LEVELS_MAX); /* lifecycle_check() */
+	if (i == matcher->level_count)
+		matcher->levels[matcher->level_count++] = slot;
+	rule->levels |= UINT32_C(1) << i;
+	return (uint8_t)i;
+}
+
+/* The number of a mark: the place of the first rule for that type of span that gives the name. */
+static uint8_t matcher_mark(const struct matcher_build *build, size_t span, const char *name)
+{
+	const struct lifecycle *lifecycle = build->matcher->lifecycle;
+	unsigned number = 0;
+	size_t i;
+
+	for (i = 0; i < lifecycle->rule_count; i++) {
+		const struct lifecycle_rule *row = &lifecycle->rules[i];
+
+		if (row->action != LIFECYCLE_MARK || row->span != span)
+			continue;
+		if (strcmp(row->mark, name) == 0)
+			return (uint8_t)number;
+		number++;
+	}
+	return MATCHER_NONE;
+}
+
+static struct matcher_when matcher_when(
+	const struct matcher_build *build, size_t span, const char *name)
+{
+	static const size_t former = sizeof LIFECYCLE_MOMENT_FORMER - 1;
+
+	if (strcmp(name, LIFECYCLE_MOMENT_START) == 0)
+		return (struct matcher_when){.moment = MATCHER_MOMENT_START};
+	if (strcmp(name, LIFECYCLE_MOMENT_NOW) == 0)
+		return (struct matcher_when){.moment = MATCHER_MOMENT_NOW};
+	if (strcmp(name, LIFECYCLE_MOMENT_FORMER_END) == 0)
+		return (struct matcher_when){.moment = MATCHER_MOMENT_FORMER_END};
+	if (strncmp(name, LIFECYCLE_MOMENT_FORMER, former) == 0)
+		return (struct matcher_when){
+			.moment = MATCHER_MOMENT_FORMER_MARK,
+			.mark = matcher_mark(build, span, name + former),
+		};
+	return (struct matcher_when){
+		.moment = MATCHER_MOMENT_MARK,
+		.mark = matcher_mark(build, span, name),
+	};
+}
+
+static int matcher_add_choice(struct matcher_build *build, struct matcher_rule *rule,
+	const struct lifecycle_choice *row, struct matcher_choice *choice)
+{
+	choice->row = row;
+	choice->level = choice->mark = MATCHER_NONE;
+	if (row->text != NULL)
+		choice->text = span_text_of(row->text);
+	if (row->mark != NULL)
+		choice->mark = matcher_mark(build, rule->row->span, row->mark);
+	if (row->take == LIFECYCLE_TAKE_INCREASE) {
+		if (matcher_slot(build, row->pointer, MATCHER_VALUE_MAX, &choice->slot) != 0)
+			return -1;
+		choice->level = matcher_level(build, rule, choice->slot);
+		return 0;
+	}
+	return matcher_look(build, row->pointer, MATCHER_VALUE_MAX, &choice->slot);
+}
+
+static int matcher_add_source(struct matcher_build *build, struct matcher_rule *rule,
+	const struct lifecycle_source *from, struct matcher_source *source)
 {
 	size_t i;
 
@@ -77,67 +175,111 @@ static int matcher_add_source(struct matcher_build *build, const struct lifecycl
 	if (source->choices == NULL)
 		return matcher_no_memory(build);
 	source->count = from->choice_count;
-	for (i = 0; i < from->choice_count; i++) {
-		const struct lifecycle_choice *choice = &from->choices[i];
-
-		source->choices[i].take = choice->take;
-		if (choice->text != NULL)
-			source->choices[i].text = span_text_of(choice->text);
-		if (matcher_slot(build, choice->pointer, MATCHER_VALUE_MAX,
-			    &source->choices[i].slot) != 0)
+	for (i = 0; i < from->choice_count; i++)
+		if (matcher_add_choice(build, rule, &from->choices[i], &source->choices[i]) != 0)
 			return -1;
-	}
 	return 0;
 }
 
-static int matcher_add_settings(struct matcher_build *build, struct matcher_rule *rule)
+static int matcher_add_set(struct matcher_build *build, struct matcher_rule *rule,
+	const struct lifecycle_set *from, struct matcher_set *set)
+{
+	size_t i;
+
+	set->list = calloc(from->count + 1, sizeof *set->list);
+	if (set->list == NULL)
+		return matcher_no_memory(build);
+	set->count = from->count;
+	for (i = 0; i < from->count; i++)
+		if (matcher_attribute(build, from->list[i].attribute, &set->list[i].attribute) !=
+				0 ||
+			matcher_add_source(
+				build, rule, &from->list[i].source, &set->list[i].source) != 0)
+			return -1;
+	return 0;
+}
+
+static int matcher_add_condition(struct matcher_build *build, struct matcher_rule *rule,
+	const struct lifecycle_condition *row, struct matcher_condition *condition)
+{
+	condition->row = row;
+	condition->level = MATCHER_NONE;
+	if (matcher_look(build, row->whole, MATCHER_VALUE_MAX, &condition->whole) != 0)
+		return -1;
+	if (row->test != LIFECYCLE_INCREASED)
+		return matcher_look(build, row->pointer, MATCHER_VALUE_MAX, &condition->slot);
+	if (matcher_slot(build, row->pointer, MATCHER_VALUE_MAX, &condition->slot) != 0)
+		return -1;
+	condition->level = matcher_level(build, rule, condition->slot);
+	return 0;
+}
+
+/* The slots of the key; for a request, the captured attribute by which it is found. */
+static int matcher_add_key(struct matcher_build *build, struct matcher_rule *rule)
+{
+	const struct lifecycle_rule *row = rule->row;
+	int attribute;
+	size_t i;
+
+	rule->request_key = MATCHER_NONE;
+	for (i = 0; i < row->key_count; i++)
+		if (matcher_look(build, row->key[i].pointer, KEY_PART_MAX, &rule->key[i]) != 0)
+			return -1;
+	if (row->span != LIFECYCLE_REQUEST || row->key_count == 0)
+		return 0;
+	attribute = captures_find_attribute(build->captures, row->key[0].attribute);
+	assert(attribute >= 0); /* profile_new() */
+	rule->request_key = (uint8_t)attribute;
+	build->matcher->request_keys |= UINT32_C(1) << attribute;
+	return 0;
+}
+
+static int matcher_add_stream(struct matcher_build *build, struct matcher_rule *rule)
+{
+	const struct lifecycle_stream *stream = &rule->row->stream;
+
+	if (matcher_look(build, stream->of, 0, &rule->of) != 0 ||
+		matcher_attribute(build, stream->count, &rule->count) != 0 ||
+		matcher_attribute(build, stream->bytes, &rule->bytes) != 0)
+		return -1;
+	return matcher_attribute(build, stream->first, &rule->first);
+}
+
+static void matcher_add_moments(const struct matcher_build *build, struct matcher_rule *rule)
 {
 	const struct lifecycle_rule *row = rule->row;
 	size_t i;
 
-	rule->settings = calloc(row->setting_count + 1, sizeof *rule->settings);
-	if (rule->settings == NULL)
-		return matcher_no_memory(build);
-	for (i = 0; i < row->setting_count; i++)
-		if (matcher_attribute(
-			    build, row->settings[i].attribute, &rule->settings[i].attribute) != 0 ||
-			matcher_add_source(
-				build, &row->settings[i].source, &rule->settings[i].source) != 0)
-			return -1;
-	return 0;
-}
-
-static int matcher_add_key(struct matcher_build *build, struct matcher_rule *rule)
-{
-	size_t i;
-
-	for (i = 0; i < rule->row->key_count; i++)
-		if (matcher_slot(build, rule->row->key[i], KEY_PART_MAX, &rule->key[i]) != 0)
-			return -1;
-	for (i = 0; i < rule->row->condition_count; i++)
-		if (matcher_slot(build, rule->row->conditions[i].pointer, MATCHER_VALUE_MAX,
-			    &rule->conditions[i]) != 0)
-			return -1;
-	return 0;
+	rule->mark = row->mark == NULL ? MATCHER_NONE : matcher_mark(build, row->span, row->mark);
+	for (i = 0; i < row->from_count; i++)
+		rule->from[i] = matcher_when(build, row->span, row->from[i]);
+	for (i = 0; i < row->to_count; i++)
+		rule->to[i] = matcher_when(build, row->span, row->to[i]);
 }
 
 static int matcher_add_rule(
 	struct matcher_build *build, struct matcher_rule *rule, const struct lifecycle_rule *row)
 {
-	const struct lifecycle_stream *stream = &row->stream;
+	size_t i;
 
-	rule->row = row;
-	if (matcher_add_key(build, rule) != 0 || matcher_add_settings(build, rule) != 0 ||
-		matcher_slot(build, row->root, KEY_PART_MAX, &rule->root) != 0 ||
-		matcher_slot(build, row->request_id, KEY_PART_MAX, &rule->request_id) != 0 ||
-		matcher_slot(build, stream->of, 0, &rule->of) != 0 ||
-		matcher_slot(build, row->status.pointer, MATCHER_VALUE_MAX, &rule->status) != 0 ||
-		matcher_attribute(build, stream->count, &rule->count) != 0 ||
-		matcher_attribute(build, stream->bytes, &rule->bytes) != 0 ||
-		matcher_attribute(build, stream->first, &rule->first) != 0 ||
-		matcher_add_source(build, &row->status.message, &rule->message) != 0)
+	rule->row = build->row = row;
+	for (i = 0; i < row->condition_count; i++)
+		if (matcher_add_condition(build, rule, &row->conditions[i], &rule->conditions[i]) !=
+			0)
+			return -1;
+	matcher_add_moments(build, rule);
+	if (matcher_add_key(build, rule) != 0 || matcher_add_stream(build, rule) != 0 ||
+		matcher_add_set(build, rule, &row->set, &rule->set) != 0 ||
+		matcher_add_set(build, rule, &row->set_new, &rule->set_new) != 0 ||
+		matcher_add_set(build, rule, &row->set_root, &rule->set_root) != 0 ||
+		matcher_look(build, row->root, KEY_PART_MAX, &rule->root) != 0 ||
+		matcher_look(build, row->request_id, KEY_PART_MAX, &rule->request_id) != 0 ||
+		matcher_look(build, row->at.pointer, MATCHER_VALUE_MAX, &rule->at) != 0 ||
+		matcher_look(build, row->status.pointer, MATCHER_VALUE_MAX, &rule->status) != 0 ||
+		matcher_add_source(build, rule, &row->status.message, &rule->message) != 0)
 		return -1;
-	return matcher_add_source(build, &row->status.type, &rule->type);
+	build->matcher->finds_requests |= row->span == LIFECYCLE_REQUEST && row->request_id != NULL;
+	return matcher_add_source(build, rule, &row->status.type, &rule->type);
 }
 
 static int matcher_add_rules(struct matcher_build *build)
@@ -156,163 +298,293 @@ static int matcher_add_rules(struct matcher_build *build)
 }
 
 /* The attributes that spans of a type have from the start. */
-static int matcher_add_span(struct matcher_build *build, size_t type)
+static int matcher_add_type(struct matcher_build *build, size_t number)
 {
-	struct matcher *matcher = build->matcher;
-	const struct lifecycle_span *row = &matcher->lifecycle->spans[type];
+	const struct lifecycle_span *row = &build->matcher->lifecycle->spans[number];
+	struct matcher_type *type = &build->matcher->types[number];
 	size_t i;
 
 	for (i = 0; i < row->key_count; i++)
-		if (matcher_attribute(build, row->key[i], &matcher->key_attributes[type][i]) != 0)
+		if (matcher_attribute(build, row->key[i].attribute, &type->key[i]) != 0 ||
+			(row->requests != NULL && matcher_slot(build, row->key[i].pointer,
+							  KEY_PART_MAX, &type->slots[i]) != 0))
 			return -1;
 	for (i = 0; i < row->default_count; i++)
-		if (matcher_attribute(build, row->defaults[i].attribute,
-			    &matcher->default_attributes[type][i]) != 0)
+		if (matcher_attribute(build, row->defaults[i].attribute, &type->defaults[i]) != 0)
 			return -1;
+	for (i = 0; i < row->inherit_count; i++)
+		if (matcher_attribute(build, row->inherit[i], &type->inherit[i]) != 0)
+			return -1;
+	type->is_call = lifecycle_is_call(build->matcher->lifecycle, number);
 	return 0;
 }
 
-static int matcher_add_spans(struct matcher_build *build)
+static int matcher_add_types(struct matcher_build *build)
 {
 	size_t i;
 
 	for (i = 0; i < build->matcher->lifecycle->span_count; i++)
-		if (matcher_add_span(build, i) != 0)
+		if (matcher_add_type(build, i) != 0)
 			return -1;
 	return 0;
 }
 
 /* ---- methods ---- */
 
-static int matcher_number_methods(struct matcher_build *build)
+static int matcher_add_names(
+	char *const *names, size_t count, struct methods *methods, char *error, size_t error_size)
 {
-	const struct lifecycle *lifecycle = build->matcher->lifecycle;
-	size_t i, j;
+	size_t i;
 
-	for (i = 0; i < lifecycle->operation_count; i++)
-		if (methods_add(build->methods, lifecycle->operations[i].method) < 0)
-			return matcher_no_memory(build);
-	for (i = 0; i < lifecycle->rule_count; i++)
-		for (j = 0; j < lifecycle->rules[i].method_count; j++)
-			if (methods_add(build->methods, lifecycle->rules[i].methods[j]) < 0)
-				return matcher_no_memory(build);
+	for (i = 0; i < count; i++)
+		if (methods_add(methods, names[i]) < 0) {
+			(void)snprintf(error, error_size,
+				"method %s: out of memory, or one of over %d that end in *",
+				names[i], METHODS_PATTERNS_MAX);
+			return -1;
+		}
 	return 0;
 }
 
-static struct matcher_method *matcher_enter(struct matcher_build *build, const char *text)
+int matcher_number_methods(
+	const struct lifecycle *lifecycle, struct methods *methods, char *error, size_t error_size)
 {
-	struct span_text name = span_text_of(text);
-	struct matcher_method *method =
-		&build->matcher->methods[methods_find(build->methods, name)];
+	size_t i;
 
-	method->name = name;
-	return method;
+	for (i = 0; i < lifecycle->operation_count; i++)
+		if (matcher_add_names(
+			    &lifecycle->operations[i].method, 1, methods, error, error_size) != 0)
+			return -1;
+	for (i = 0; i < lifecycle->span_count; i++)
+		if (matcher_add_names(lifecycle->spans[i].requests,
+			    lifecycle->spans[i].request_count, methods, error, error_size) != 0)
+			return -1;
+	for (i = 0; i < lifecycle->rule_count; i++)
+		if (matcher_add_names(lifecycle->rules[i].methods, lifecycle->rules[i].method_count,
+			    methods, error, error_size) != 0)
+			return -1;
+	return 0;
 }
 
-static void matcher_enter_for(
-	struct matcher_method *method, const struct lifecycle_rule *row, uint64_t bit)
+/* Whether one of the names, if there are any, covers all methods of that number. */
+static bool matcher_covers(
+	const struct matcher_build *build, char *const *names, size_t count, size_t number)
 {
-	method->rules[row->on] |= bit;
-	method->claims |= row->action == LIFECYCLE_CLAIM;
-	method->claims_late |= row->action == LIFECYCLE_CLAIM && row->until_open;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (methods_covers(build->methods, names[i], (unsigned)number))
+			return true;
+	return false;
+}
+
+/* The bits of what a rule for answers looks at in the request. */
+static uint32_t matcher_quotes(const struct matcher_rule *rule)
+{
+	const int more[] = {rule->root, rule->request_id, rule->of, rule->status, rule->at};
+	const struct matcher_set *sets[] = {&rule->set, &rule->set_new, &rule->set_root};
+	const struct matcher_source *sources[] = {&rule->message, &rule->type};
+	uint32_t bits = 0;
+	size_t i, j, k;
+
+#define MATCHER_BIT(slot)                                                                          \
+	((slot) >= MATCHER_QUOTE ? UINT32_C(1) << ((slot)-MATCHER_QUOTE) : UINT32_C(0))
+	for (i = 0; i < rule->row->key_count; i++)
+		bits |= MATCHER_BIT(rule->key[i]);
+	for (i = 0; i < rule->row->condition_count; i++)
+		bits |= MATCHER_BIT(rule->conditions[i].slot) |
+			MATCHER_BIT(rule->conditions[i].whole);
+	for (i = 0; i < sizeof more / sizeof more[0]; i++)
+		bits |= MATCHER_BIT(more[i]);
+	for (i = 0; i < sizeof sources / sizeof sources[0]; i++)
+		for (j = 0; j < sources[i]->count; j++)
+			bits |= MATCHER_BIT(sources[i]->choices[j].slot);
+	for (i = 0; i < sizeof sets / sizeof sets[0]; i++)
+		for (j = 0; j < sets[i]->count; j++)
+			for (k = 0; k < sets[i]->list[j].source.count; k++)
+				bits |= MATCHER_BIT(sets[i]->list[j].source.choices[k].slot);
+#undef MATCHER_BIT
+	return bits;
 }
 
 static void matcher_enter_rule(struct matcher_build *build, size_t number)
 {
 	struct matcher *matcher = build->matcher;
-	const struct lifecycle_rule *row = &matcher->lifecycle->rules[number];
+	const struct matcher_rule *rule = &matcher->rules[number];
+	const struct lifecycle_rule *row = rule->row;
 	uint64_t bit = UINT64_C(1) << number;
 	size_t i;
 
-	for (i = 0; i < row->method_count; i++)
-		matcher_enter_for(matcher_enter(build, row->methods[i]), row, bit);
-	for (i = 0; row->method_count == 0 && i < matcher->method_count; i++)
-		matcher_enter_for(&matcher->methods[i], row, bit);
+	for (i = 0; i < matcher->method_count; i++) {
+		struct matcher_method *method = &matcher->methods[i];
+
+		if (row->method_count > 0 &&
+			!matcher_covers(build, row->methods, row->method_count, i))
+			continue;
+		method->rules[row->on] |= bit;
+		method->levels[row->on] |= rule->levels != 0 ? bit : 0;
+		method->quotes |= matcher_quotes(rule);
+		method->claims |= row->action == LIFECYCLE_CLAIM;
+		method->claims_late |= row->action == LIFECYCLE_CLAIM && row->until_open;
+	}
+}
+
+static void matcher_enter_method(struct matcher_build *build, size_t number)
+{
+	const struct lifecycle *lifecycle = build->matcher->lifecycle;
+	struct matcher_method *method = &build->matcher->methods[number];
+	size_t i;
+
+	method->name = methods_name(build->methods, (unsigned)number);
+	method->request_type = MATCHER_NONE;
+	for (i = 0; i < lifecycle->operation_count && method->operation.size == 0; i++)
+		if (matcher_covers(build, &lifecycle->operations[i].method, 1, number))
+			method->operation = span_text_of(lifecycle->operations[i].operation);
+	for (i = 0; i < lifecycle->span_count && method->request_type == MATCHER_NONE; i++)
+		if (matcher_covers(build, lifecycle->spans[i].requests,
+			    lifecycle->spans[i].request_count, number))
+			method->request_type = (uint8_t)i;
 }
 
 static int matcher_add_methods(struct matcher_build *build)
 {
 	struct matcher *matcher = build->matcher;
-	const struct lifecycle *lifecycle = matcher->lifecycle;
 	size_t i;
 
-	assert(lifecycle->rule_count <= 64); /* bits of a word */
-	if (matcher_number_methods(build) != 0)
-		return -1;
+	assert(matcher->lifecycle->rule_count <= 64); /* bits of a word */
 	matcher->method_count = (size_t)build->methods->count + 1;
 	matcher->methods = calloc(matcher->method_count, sizeof *matcher->methods);
 	if (matcher->methods == NULL)
 		return matcher_no_memory(build);
-	for (i = 0; i < lifecycle->operation_count; i++)
-		matcher_enter(build, lifecycle->operations[i].method)->operation =
-			span_text_of(lifecycle->operations[i].operation);
-	for (i = 0; i < lifecycle->rule_count; i++)
+	for (i = 0; i < matcher->method_count; i++)
+		matcher_enter_method(build, i);
+	for (i = 0; i < matcher->lifecycle->rule_count; i++)
 		matcher_enter_rule(build, i);
+	for (i = 0; i < matcher->method_count; i++) {
+		struct matcher_method *method = &matcher->methods[i];
+
+		method->requested = matcher_submits(method) || method->quotes != 0 ||
+				    method->request_type != MATCHER_NONE ||
+				    matcher->request_keys != 0 ||
+				    matcher_looks(method, LIFECYCLE_ON_REQUEST);
+	}
 	return 0;
 }
 
-/* ---- parents ---- */
-
-/* Whether a span of type child can hang under one of type parent: whose key is part of its own. */
-static bool matcher_is_below(const struct matcher *matcher, size_t child, size_t parent)
-{
-	const struct lifecycle_span *spans = matcher->lifecycle->spans;
-
-	return parent != child && spans[parent].key_count > 0 &&
-	       spans[parent].key_count <= spans[child].key_count &&
-	       memcmp(matcher->key_attributes[parent], matcher->key_attributes[child],
-		       spans[parent].key_count) == 0;
-}
-
-/* Whether spans of that type are requests of the server, which are known by their id. */
-static bool matcher_is_call(const struct matcher *matcher, size_t type)
-{
-	const struct lifecycle_rule *rules = matcher->lifecycle->rules;
-	size_t i;
-
-	for (i = 0; i < matcher->lifecycle->rule_count; i++)
-		if (rules[i].span == type && rules[i].action == LIFECYCLE_OPEN &&
-			rules[i].on == LIFECYCLE_ON_SERVER_REQUEST)
-			return true;
-	return false;
-}
+/* ---- what hangs below what ---- */
 
 static void matcher_add_parents(struct matcher *matcher, size_t child)
 {
-	const struct lifecycle_span *spans = matcher->lifecycle->spans;
-	struct matcher_parents *parents = &matcher->parents[child];
-	size_t longest = spans[child].key_count + matcher_is_call(matcher, child);
-	size_t size, type;
+	const struct lifecycle *lifecycle = matcher->lifecycle;
+	struct matcher_type *type = &matcher->types[child];
+	size_t size, i, j;
 
-	for (size = longest; size-- > 1;)
-		for (type = 0; type < matcher->lifecycle->span_count; type++)
-			if (spans[type].key_count == size && !matcher_is_call(matcher, type) &&
-				matcher_is_below(matcher, child, type))
-				parents->types[parents->count++] = (uint8_t)type;
+	for (size = LIFECYCLE_KEY_MAX; size > 0; size--)
+		for (i = 0; i < lifecycle->span_count; i++) {
+			if (lifecycle->spans[i].key_count != size)
+				continue;
+			if (lifecycle_is_below(lifecycle, child, i))
+				type->parents.types[type->parents.count++] = (uint8_t)i;
+			for (j = 0; j < size && lifecycle->spans[i].is_memory &&
+				    size <= lifecycle->spans[child].key_count;
+				j++)
+				if (matcher->types[i].key[j] != type->key[j])
+					break;
+			if (j == size && child != i)
+				type->memories.types[type->memories.count++] = (uint8_t)i;
+		}
+}
+
+/* Gives what a span adds a place among the sums of those above it. */
+static int matcher_add_sums(struct matcher_build *build, size_t child)
+{
+	const struct lifecycle_span *row = &build->matcher->lifecycle->spans[child];
+	struct matcher_type *type = &build->matcher->types[child], *above;
+	uint8_t attribute;
+	size_t i, j, k;
+
+	for (i = 0; i < type->parents.count; i++) {
+		above = &build->matcher->types[type->parents.types[i]];
+		for (j = 0; j < row->add_count; j++) {
+			if (matcher_attribute(build, row->adds[j].attribute, &attribute) != 0)
+				return -1;
+			for (k = 0; k < above->sum_count && above->sums[k] != attribute; k++)
+				;
+			assert(k < LIFECYCLE_SUMS_MAX); /* lifecycle_check() */
+			if (k == above->sum_count)
+				above->sums[above->sum_count++] = attribute;
+		}
+	}
+	for (j = 0; j < row->add_count; j++)
+		(void)matcher_attribute(build, row->adds[j].attribute, &type->adds[j]); /* known */
+	return 0;
+}
+
+/* The place of a made type among those below the same one. */
+static void matcher_place_made(struct matcher *matcher, size_t type)
+{
+	const struct lifecycle *lifecycle = matcher->lifecycle;
+	size_t parent, i;
+
+	if (!lifecycle->spans[type].is_made)
+		return;
+	parent = matcher->types[type].parents.types[0];
+	for (i = 0; i < type; i++)
+		if (lifecycle->spans[i].is_made && lifecycle_is_below(lifecycle, i, parent))
+			matcher->types[type].made++;
 }
 
 int matcher_init(struct matcher *matcher, const struct lifecycle *lifecycle,
-	struct methods *methods, struct pointers *pointers, char *error, size_t error_size)
+	const struct methods *methods, struct pointers *pointers, const struct captures *captures,
+	char *error, size_t error_size)
 {
-	struct matcher_build build = {matcher, methods, pointers, error, error_size};
+	struct matcher_build build = {
+		.matcher = matcher,
+		.methods = methods,
+		.pointers = pointers,
+		.captures = captures,
+		.error = error,
+		.error_size = error_size,
+	};
 	size_t i;
 
 	*matcher = (struct matcher){.lifecycle = lifecycle};
-	if (matcher_add_spans(&build) != 0 || matcher_add_rules(&build) != 0 ||
+	if (matcher_add_types(&build) != 0 || matcher_add_rules(&build) != 0 ||
 		matcher_add_methods(&build) != 0)
 		return -1;
-	for (i = 0; i < lifecycle->span_count; i++)
+	for (i = 0; i < lifecycle->span_count; i++) {
 		matcher_add_parents(matcher, i);
+		matcher_place_made(matcher, i);
+		if (matcher_add_sums(&build, i) != 0)
+			return -1;
+	}
 	return 0;
+}
+
+uint8_t matcher_find_attribute(const struct matcher *matcher, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < matcher->attribute_count; i++)
+		if (strcmp(matcher->attributes[i], name) == 0)
+			return (uint8_t)i;
+	return MATCHER_NONE;
+}
+
+static void matcher_free_set(struct matcher_set *set)
+{
+	size_t i;
+
+	for (i = 0; set->list != NULL && i < set->count; i++)
+		free(set->list[i].source.choices);
+	free(set->list);
 }
 
 static void matcher_free_rule(struct matcher_rule *rule)
 {
-	size_t i;
-
-	for (i = 0; rule->settings != NULL && i < rule->row->setting_count; i++)
-		free(rule->settings[i].source.choices);
-	free(rule->settings);
+	matcher_free_set(&rule->set);
+	matcher_free_set(&rule->set_new);
+	matcher_free_set(&rule->set_root);
 	free(rule->message.choices);
 	free(rule->type.choices);
 }
@@ -326,169 +598,4 @@ void matcher_done(struct matcher *matcher)
 	free(matcher->rules);
 	free(matcher->methods);
 	*matcher = (struct matcher){.lifecycle = NULL};
-}
-
-/* ---- looking at a message ---- */
-
-static bool matcher_equals(struct span_text text, const char *other)
-{
-	return strlen(other) == text.size && memcmp(other, text.bytes, text.size) == 0;
-}
-
-static bool matcher_is_one_of(struct span_text text, char *const *texts, size_t count)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		if (matcher_equals(text, texts[i]))
-			return true;
-	return false;
-}
-
-/* A value as a condition compares it: true and false are words. */
-static struct span_text matcher_word(const struct envelope *envelope, int slot)
-{
-	const struct envelope_value *value = envelope_value(envelope, slot);
-
-	if (value->type == JSON_TRUE || value->type == JSON_FALSE)
-		return span_text_of(value->type == JSON_TRUE ? "true" : "false");
-	return text_of_value(value);
-}
-
-bool matcher_holds(const struct matcher_rule *rule, const struct envelope *envelope)
-{
-	size_t i;
-
-	for (i = 0; i < rule->row->condition_count; i++) {
-		const struct lifecycle_condition *condition = &rule->row->conditions[i];
-		int slot = rule->conditions[i];
-		bool present = envelope_value(envelope, slot)->type > JSON_NULL;
-
-		if (condition->text_count == 0 ? present != condition->present
-					       : !matcher_is_one_of(matcher_word(envelope, slot),
-							 condition->texts, condition->text_count))
-			return false;
-	}
-	return true;
-}
-
-struct span_text matcher_text(const struct envelope *envelope, int slot)
-{
-	const struct envelope_value *value;
-
-	if (slot < 0)
-		return span_text_of("");
-	value = envelope_value(envelope, slot);
-	if ((value->type != JSON_STRING && value->type != JSON_NUMBER) || value->cut)
-		return span_text_of("");
-	return text_of_value(value);
-}
-
-bool matcher_key(const struct matcher_rule *rule, const struct envelope *envelope, struct key *key)
-{
-	size_t i;
-
-	for (i = 0; i < rule->row->key_count; i++)
-		if (!key_add(key, matcher_text(envelope, rule->key[i])))
-			return false;
-	return true;
-}
-
-enum span_status matcher_status(const struct matcher_rule *rule, const struct envelope *envelope)
-{
-	const struct lifecycle_status *status = &rule->row->status;
-	struct span_text text;
-
-	if (rule->status < 0)
-		return SPAN_STATUS_UNSET;
-	text = matcher_word(envelope, rule->status);
-	if (matcher_is_one_of(text, status->error, status->error_count))
-		return SPAN_STATUS_ERROR;
-	return matcher_is_one_of(text, status->ok, status->ok_count) ? SPAN_STATUS_OK
-								     : SPAN_STATUS_UNSET;
-}
-
-/* An integer of at most 18 digits, as JSON spells it. */
-static bool matcher_integer(struct span_text text, int64_t *integer)
-{
-	bool negative = text.size > 0 && text.bytes[0] == '-';
-	size_t i;
-
-	if (text.size == negative || text.size > 18u + negative)
-		return false;
-	*integer = 0;
-	for (i = negative; i < text.size; i++) {
-		if (text.bytes[i] < '0' || text.bytes[i] > '9')
-			return false;
-		*integer = *integer * 10 + (text.bytes[i] - '0');
-	}
-	*integer = negative ? -*integer : *integer;
-	return true;
-}
-
-/* Up to the first blank, and of that what follows the last slash: the command in a command line. */
-static struct span_text matcher_first_word(struct span_text text, bool *cut)
-{
-	size_t from = 0, end;
-
-	for (end = 0; end < text.size && text.bytes[end] != ' '; end++)
-		if (text.bytes[end] == '/')
-			from = end + 1;
-	*cut = *cut && end == text.size;
-	return (struct span_text){.bytes = text.bytes + from, .size = end - from};
-}
-
-static bool matcher_take_value(const struct matcher_choice *choice,
-	const struct envelope_value *from, struct matcher_value *value)
-{
-	*value = (struct matcher_value){
-		.type = SPAN_VALUE_STRING,
-		.cut = from->cut,
-		.text = text_of_value(from),
-	};
-	switch (from->type) {
-	case JSON_STRING:
-		if (choice->take == LIFECYCLE_TAKE_FIRST_WORD)
-			value->text = matcher_first_word(value->text, &value->cut);
-		return choice->take != LIFECYCLE_TAKE_SUM && value->text.size > 0;
-	case JSON_NUMBER:
-		if (!from->cut && matcher_integer(value->text, &value->integer))
-			value->type = SPAN_VALUE_INT;
-		value->sum = choice->take == LIFECYCLE_TAKE_SUM;
-		return !value->sum || value->type == SPAN_VALUE_INT;
-	case JSON_TRUE:
-	case JSON_FALSE:
-		value->type = SPAN_VALUE_BOOL;
-		value->boolean = from->type == JSON_TRUE;
-		return choice->take == LIFECYCLE_TAKE_ALL;
-	case JSON_ABSENT:
-	case JSON_NULL:
-	case JSON_ARRAY:
-	case JSON_OBJECT:
-		break;
-	}
-	return false;
-}
-
-static bool matcher_choose(const struct matcher_choice *choice, const struct envelope *envelope,
-	struct matcher_value *value)
-{
-	const struct envelope_value *from =
-		choice->slot >= 0 ? envelope_value(envelope, choice->slot) : NULL;
-
-	if (choice->text.bytes == NULL)
-		return from != NULL && matcher_take_value(choice, from, value);
-	*value = (struct matcher_value){.type = SPAN_VALUE_STRING, .text = choice->text};
-	return from == NULL || from->type > JSON_NULL;
-}
-
-bool matcher_take(const struct matcher_source *source, const struct envelope *envelope,
-	struct matcher_value *value)
-{
-	size_t i;
-
-	for (i = 0; i < source->count; i++)
-		if (matcher_choose(&source->choices[i], envelope, value))
-			return true;
-	return false;
 }

@@ -12,99 +12,37 @@
 #include "proxy/trace/names/methods.h"
 
 /*
- * What a span that follows rules is known by: the values of its key's parts, in order, each with
- * its size in front. A key's first parts are a key too, and its first bytes.
- */
-#define KEY_PART_MAX 256
-#define KEY_HEAD     2 /* bytes of a part's size */
-#define KEY_BYTES    (LIFECYCLE_KEY_MAX * (KEY_PART_MAX + KEY_HEAD))
-
-struct key {
-	size_t count;
-	uint16_t ends[LIFECYCLE_KEY_MAX]; /* where each part ends in bytes */
-	char bytes[KEY_BYTES];
-};
-
-static inline size_t key_size(const struct key *key)
-{
-	return key->count == 0 ? 0 : key->ends[key->count - 1];
-}
-
-/* Adds a part; false when it is empty, too long, or one too many: then nothing has changed. */
-static inline bool key_add(struct key *key, struct span_text part)
-{
-	size_t at = key_size(key);
-
-	if (part.size == 0 || part.size > KEY_PART_MAX || key->count == LIFECYCLE_KEY_MAX)
-		return false;
-	key->bytes[at] = (char)(part.size & 0xff);
-	key->bytes[at + 1] = (char)(part.size >> 8);
-	memcpy(key->bytes + at + KEY_HEAD, part.bytes, part.size); /* <= KEY_PART_MAX */
-	key->ends[key->count++] = (uint16_t)(at + KEY_HEAD + part.size);
-	return true;
-}
-
-/* A part with its size in front, of a key whose bytes and ends are kept somewhere. */
-static inline struct span_text key_piece_of(const char *bytes, const uint16_t *ends, size_t part)
-{
-	size_t from = part == 0 ? 0 : ends[part - 1];
-
-	return (struct span_text){.bytes = bytes + from, .size = ends[part] - from};
-}
-
-/* Its text alone. */
-static inline struct span_text key_part_of(const char *bytes, const uint16_t *ends, size_t part)
-{
-	struct span_text piece = key_piece_of(bytes, ends, part);
-
-	return (struct span_text){.bytes = piece.bytes + KEY_HEAD, .size = piece.size - KEY_HEAD};
-}
-
-/* The text of a part. */
-static inline struct span_text key_part(const struct key *key, size_t part)
-{
-	return key_part_of(key->bytes, key->ends, part);
-}
-
-/* The first part and the last, each with its size in front; the whole key. */
-static inline struct span_text key_first(const struct key *key)
-{
-	return key_piece_of(key->bytes, key->ends, 0);
-}
-
-static inline struct span_text key_last(const struct key *key)
-{
-	return key_piece_of(key->bytes, key->ends, key->count - 1);
-}
-
-static inline struct span_text key_whole(const struct key *key)
-{
-	return (struct span_text){.bytes = key->bytes, .size = key_size(key)};
-}
-
-/*
  * A profile's lifecycle rules made ready: every JSON pointer is a slot of the envelope, every
  * attribute a number, and a method is looked up once to give the set of rules for its messages.
- * Built at start, never changed.
+ * Built at start, never changed. What rules find in a message is in values.h.
  */
-#define MATCHER_ATTRIBUTES_MAX 64
+#define MATCHER_ATTRIBUTES_MAX LIFECYCLE_ATTRIBUTES_MAX
 #define MATCHER_VALUE_MAX      256 /* bytes kept of one value, with the mark of one that is cut */
-#define MATCHER_NONE           255 /* no attribute */
+#define KEY_PART_MAX           256 /* bytes of a part of a key */
+#define MATCHER_NONE           255 /* no attribute, level or mark */
+#define MATCHER_QUOTE          POINTERS_SLOTS_MAX /* and above: places of the quoted values */
 
-/* A value taken from a message; its text is borrowed from the message or the profile. */
-struct matcher_value {
-	enum span_value_type type;
-	bool cut; /* the text is the beginning of a longer one */
-	bool sum; /* an integer to be added to what is there */
-	struct span_text text;
-	int64_t integer;
-	bool boolean;
+/* Moments that are not marks, nor those before the last span that was made. */
+enum matcher_moment {
+	MATCHER_MOMENT_MARK,
+	MATCHER_MOMENT_FORMER_MARK,
+	MATCHER_MOMENT_START,
+	MATCHER_MOMENT_NOW,
+	MATCHER_MOMENT_FORMER_END,
+};
+
+struct captures;
+
+struct matcher_when {
+	uint8_t moment; /* enum matcher_moment */
+	uint8_t mark;
 };
 
 struct matcher_choice {
 	int slot;              /* -1: no pointer */
 	struct span_text text; /* bytes NULL: the value itself */
-	enum lifecycle_take take;
+	const struct lifecycle_choice *row;
+	uint8_t level, mark; /* or MATCHER_NONE */
 };
 
 struct matcher_source {
@@ -117,13 +55,28 @@ struct matcher_setting {
 	struct matcher_source source;
 };
 
+struct matcher_set {
+	struct matcher_setting *list; /* owned */
+	size_t count;
+};
+
+struct matcher_condition {
+	const struct lifecycle_condition *row;
+	int slot, whole;
+	uint8_t level;
+};
+
 struct matcher_rule {
-	const struct lifecycle_rule *row; /* borrowed from the profile */
-	int key[LIFECYCLE_KEY_MAX];       /* slots; row->key_count of them */
-	int root, request_id, of, status; /* slots; -1: not given */
-	int conditions[LIFECYCLE_CONDITIONS_MAX];
-	uint8_t count, bytes, first;      /* attributes of a stream */
-	struct matcher_setting *settings; /* owned; row->setting_count of them */
+	const struct lifecycle_rule *row;     /* borrowed from the profile */
+	int key[LIFECYCLE_KEY_MAX];           /* slots; row->key_count of them */
+	int root, request_id, of, status, at; /* slots; -1: not given */
+	struct matcher_condition conditions[LIFECYCLE_CONDITIONS_MAX];
+	uint8_t count, bytes, first; /* attributes of a stream */
+	uint8_t mark;
+	uint8_t request_key; /* the capture's attribute by which a request is found */
+	uint32_t levels;     /* bits of those that it looks at */
+	struct matcher_when from[LIFECYCLE_MOMENTS_MAX], to[LIFECYCLE_MOMENTS_MAX];
+	struct matcher_set set, set_new, set_root;
 	struct matcher_source message, type;
 };
 
@@ -131,17 +84,36 @@ struct matcher_rule {
 
 /* What the rules have to say about a method's messages. */
 struct matcher_method {
-	struct span_text name;            /* borrowed from the profile; size 0: any other method */
-	struct span_text operation;       /* size 0: submits no work */
-	uint64_t rules[MATCHER_ON_COUNT]; /* bits of the rules that look at them */
+	struct span_text name;             /* borrowed from the profile; size 0: any other method */
+	struct span_text operation;        /* size 0: submits no work */
+	uint64_t rules[MATCHER_ON_COUNT];  /* bits of the rules that look at them */
+	uint64_t levels[MATCHER_ON_COUNT]; /* bits of those that look at levels */
+	uint32_t quotes;                   /* bits of the values that rules for answers look at */
+	uint8_t request_type;              /* of the span that its requests are; MATCHER_NONE */
 	bool claims;
 	bool claims_late; /* the span may come after the reply */
+	bool requested;   /* there is something to do for its requests */
 };
 
-/* Types of spans under which one of a type may hang: those with the longest key first. */
+/* Types under which one of a type may hang: those with the longest key first. */
 struct matcher_parents {
 	uint8_t types[LIFECYCLE_SPANS_MAX];
 	size_t count;
+};
+
+/* What is found at a type of span, beside what stands in the profile. */
+struct matcher_type {
+	uint8_t key[LIFECYCLE_KEY_MAX]; /* attributes, as all below */
+	uint8_t defaults[LIFECYCLE_DEFAULTS_MAX];
+	uint8_t inherit[LIFECYCLE_INHERIT_MAX];
+	uint8_t adds[LIFECYCLE_ADDS_MAX]; /* places among the sums of the type above */
+	uint8_t sums[LIFECYCLE_SUMS_MAX]; /* what those below add to */
+	size_t sum_count;
+	int slots[LIFECYCLE_KEY_MAX]; /* of the key, where it is a request's */
+	uint8_t made;                 /* its place among those that are made below the type above */
+	bool is_call;
+	struct matcher_parents parents;  /* spans */
+	struct matcher_parents memories; /* whose key begins its own */
 };
 
 struct matcher {
@@ -151,18 +123,28 @@ struct matcher {
 	size_t method_count;
 	const char *attributes[MATCHER_ATTRIBUTES_MAX]; /* names, borrowed */
 	size_t attribute_count;
-	uint8_t key_attributes[LIFECYCLE_SPANS_MAX][LIFECYCLE_KEY_MAX];
-	uint8_t default_attributes[LIFECYCLE_SPANS_MAX][LIFECYCLE_DEFAULTS_MAX];
-	struct matcher_parents parents[LIFECYCLE_SPANS_MAX];
+	int quotes[LIFECYCLE_QUOTES_MAX]; /* slots in the request */
+	size_t quote_count;
+	int levels[LIFECYCLE_LEVELS_MAX]; /* slots */
+	size_t level_count;
+	uint32_t request_keys; /* bits of the captures' attributes by which requests are found */
+	bool finds_requests;   /* some rule looks a request up by its id */
+	struct matcher_type types[LIFECYCLE_SPANS_MAX + 1]; /* the last: LIFECYCLE_REQUEST */
 };
 
 /*
- * Adds the rules' methods to methods and their pointers to pointers; lifecycle is borrowed for
- * life. 0, or -1 with a text in error: too many pointers or attributes, out of memory.
- * matcher_done() may follow in any case.
+ * Adds the rules' methods to methods, before matcher_init(): 0, or -1 with a text in error.
+ */
+int matcher_number_methods(
+	const struct lifecycle *lifecycle, struct methods *methods, char *error, size_t error_size);
+
+/*
+ * Adds the rules' pointers to pointers; lifecycle is borrowed for life. 0, or -1 with a text in
+ * error: too many pointers or attributes, out of memory. matcher_done() may follow in any case.
  */
 int matcher_init(struct matcher *matcher, const struct lifecycle *lifecycle,
-	struct methods *methods, struct pointers *pointers, char *error, size_t error_size);
+	const struct methods *methods, struct pointers *pointers, const struct captures *captures,
+	char *error, size_t error_size);
 void matcher_done(struct matcher *matcher);
 
 /* What applies to the method of that number; never NULL. */
@@ -184,23 +166,7 @@ static inline bool matcher_looks(const struct matcher_method *method, enum lifec
 	return method->rules[on] != 0;
 }
 
-/* Whether a rule's conditions hold. */
-bool matcher_holds(const struct matcher_rule *rule, const struct envelope *envelope);
-
-/* The value that a source gives; false: none of its choices does. */
-bool matcher_take(const struct matcher_source *source, const struct envelope *envelope,
-	struct matcher_value *value);
-
-/*
- * Adds the rule's key to key, as far as the message has it: true when it has all of it. Numbers are
- * taken as spelt.
- */
-bool matcher_key(const struct matcher_rule *rule, const struct envelope *envelope, struct key *key);
-
-/* The status that the rule's end means. */
-enum span_status matcher_status(const struct matcher_rule *rule, const struct envelope *envelope);
-
-/* The text in a slot: of a string or a number, whole; size 0: none. */
-struct span_text matcher_text(const struct envelope *envelope, int slot);
+/* The number of an attribute that the rules know, or MATCHER_NONE. */
+uint8_t matcher_find_attribute(const struct matcher *matcher, const char *name);
 
 #endif

@@ -27,6 +27,7 @@ struct open_span *open_span_new(const struct open_span_identity *identity)
 		.type = identity->type,
 		.row = identity->row,
 		.method = identity->method,
+		.of_connection = identity->key->connection,
 		.key_count = identity->key->count,
 	};
 	LIST_INIT(&span->children);
@@ -49,6 +50,16 @@ static void open_span_free_value(struct open_span_value *value, struct open_span
 	free(value->is.text);
 }
 
+void open_span_free_values(struct open_span_values *values, struct open_span_budget *budget)
+{
+	size_t i;
+
+	for (i = 0; i < values->count; i++)
+		open_span_free_value(&values->list[i], budget);
+	free(values->list);
+	*values = (struct open_span_values){.count = 0};
+}
+
 static void open_span_free_event(struct open_span_event *event, struct open_span_budget *budget)
 {
 	size_t i;
@@ -62,23 +73,26 @@ void open_span_free(struct open_span *span, struct open_span_budget *budget)
 {
 	size_t i;
 
-	for (i = 0; i < span->value_count; i++)
-		open_span_free_value(&span->values[i], budget);
+	open_span_free_values(&span->values, budget);
 	for (i = 0; i < span->event_count; i++)
 		open_span_free_event(&span->events[i], budget);
 	for (i = 0; i < span->alias_count; i++)
 		free(span->aliases[i]);
-	free(span->values);
+	for (i = 0; i < LIFECYCLE_MADE_MAX; i++)
+		free(span->marks[i]);
 	free(span->events);
 	free(span->known_end);
+	free(span->quotes);
+	free(span->verdict);
+	free(span->sums);
 	free(span);
 }
 
 /* ---- values ---- */
 
 /* Copies a text, marked if it was cut. 0, or -1 when there is no room. */
-static int open_span_copy(struct open_span_value *to, struct open_span_budget *budget,
-	const struct matcher_value *value)
+static int open_span_copy(
+	struct open_span_value *to, struct open_span_budget *budget, const struct look_value *value)
 {
 	bool cut = value->cut || value->text.size > MATCHER_VALUE_MAX;
 	size_t kept = cut ? text_cut_size(value->text, MATCHER_VALUE_MAX) : value->text.size;
@@ -98,7 +112,7 @@ static int open_span_copy(struct open_span_value *to, struct open_span_budget *b
 }
 
 static int open_span_make_value(struct open_span_value *to, struct open_span_budget *budget,
-	uint8_t attribute, const struct matcher_value *value)
+	uint8_t attribute, const struct look_value *value)
 {
 	*to = (struct open_span_value){.attribute = attribute, .type = (uint8_t)value->type};
 	switch (value->type) {
@@ -111,7 +125,8 @@ static int open_span_make_value(struct open_span_value *to, struct open_span_bud
 		to->is.integer = value->boolean;
 		break;
 	case SPAN_VALUE_DOUBLE:
-		assert(value->type != SPAN_VALUE_DOUBLE); /* the matcher gives none */
+		to->is.real = value->real;
+		break;
 	}
 	return 0;
 }
@@ -124,16 +139,16 @@ static void *open_span_grow(void *array, size_t count, size_t each)
 }
 
 /* Makes room for one more value: 0, or -1 when there is none. */
-static int open_span_grow_values(struct open_span *span)
+static int open_span_grow_values(struct open_span_values *values)
 {
 	struct open_span_value *grown;
 
-	if (span->value_count == OPEN_SPAN_VALUES_MAX)
+	if (values->count == OPEN_SPAN_VALUES_MAX)
 		return -1;
-	grown = open_span_grow(span->values, span->value_count, sizeof *grown);
+	grown = open_span_grow(values->list, values->count, sizeof *grown);
 	if (grown == NULL)
 		return -1;
-	span->values = grown;
+	values->list = grown;
 	return 0;
 }
 
@@ -151,14 +166,35 @@ static int open_span_grow_events(struct open_span *span)
 	return 0;
 }
 
-static struct open_span_value *open_span_find_value(struct open_span *span, uint8_t attribute)
+struct open_span_value *open_span_find(const struct open_span_values *values, uint8_t attribute)
 {
 	size_t i;
 
-	for (i = 0; i < span->value_count; i++)
-		if (span->values[i].attribute == attribute)
-			return &span->values[i];
+	for (i = 0; i < values->count; i++)
+		if (values->list[i].attribute == attribute)
+			return &values->list[i];
 	return NULL;
+}
+
+struct look_value open_span_look(const struct open_span_value *value)
+{
+	struct look_value look = {.type = (enum span_value_type)value->type};
+
+	switch (look.type) {
+	case SPAN_VALUE_STRING:
+		look.text = (struct span_text){.bytes = value->is.text, .size = value->size};
+		break;
+	case SPAN_VALUE_INT:
+		look.integer = value->is.integer;
+		break;
+	case SPAN_VALUE_BOOL:
+		look.boolean = value->is.integer != 0;
+		break;
+	case SPAN_VALUE_DOUBLE:
+		look.real = value->is.real;
+		break;
+	}
+	return look;
 }
 
 /* a + b, or the nearest that there is. */
@@ -171,16 +207,16 @@ static int64_t open_span_add(int64_t a, int64_t b)
 	return a < 0 ? INT64_MIN : INT64_MAX;
 }
 
-void open_span_set(struct open_span *span, struct open_span_budget *budget, uint8_t attribute,
-	const struct matcher_value *value)
+void open_span_set(struct open_span_values *values, struct open_span_budget *budget,
+	uint8_t attribute, const struct look_value *value)
 {
-	struct open_span_value *old = open_span_find_value(span, attribute), made;
+	struct open_span_value *old = open_span_find(values, attribute), made;
 
 	if (old != NULL && value->sum && old->type == SPAN_VALUE_INT) {
 		old->is.integer = open_span_add(old->is.integer, value->integer);
 		return;
 	}
-	if ((old == NULL && open_span_grow_values(span) != 0) ||
+	if ((old == NULL && open_span_grow_values(values) != 0) ||
 		open_span_make_value(&made, budget, attribute, value) != 0) {
 		budget->values_dropped++;
 		return;
@@ -188,25 +224,42 @@ void open_span_set(struct open_span *span, struct open_span_budget *budget, uint
 	if (old != NULL)
 		open_span_free_value(old, budget);
 	else
-		old = &span->values[span->value_count++];
+		old = &values->list[values->count++];
 	*old = made;
+}
+
+int open_span_judge(struct open_span *span, enum span_status status, struct span_text message,
+	struct span_text type)
+{
+	struct open_span_verdict *verdict = malloc(sizeof *verdict + message.size + type.size);
+	char *at;
+
+	if (verdict == NULL)
+		return -1;
+	at = (char *)(verdict + 1);
+	verdict->status = status;
+	verdict->message = text_pack(&at, message);
+	verdict->type = text_pack(&at, type);
+	free(span->verdict);
+	span->verdict = verdict;
+	return 0;
 }
 
 /* ---- events and streams ---- */
 
 static void open_span_fill_event(struct open_span_event *event, struct open_span_budget *budget,
-	const struct matcher_rule *rule, const struct envelope *envelope)
+	const struct matcher_rule *rule, const struct look *look)
 {
 	size_t i;
 
-	for (i = 0; i < rule->row->setting_count; i++) {
-		struct matcher_value value;
+	for (i = 0; i < rule->set.count; i++) {
+		struct look_value value;
 
-		if (!matcher_take(&rule->settings[i].source, envelope, &value))
+		if (!look_take(&rule->set.list[i].source, look, &value))
 			continue;
 		if (event->value_count < OPEN_SPAN_EVENT_VALUES_MAX &&
 			open_span_make_value(&event->values[event->value_count], budget,
-				rule->settings[i].attribute, &value) == 0)
+				rule->set.list[i].attribute, &value) == 0)
 			event->value_count++;
 		else
 			budget->values_dropped++;
@@ -214,7 +267,7 @@ static void open_span_fill_event(struct open_span_event *event, struct open_span
 }
 
 void open_span_happen(struct open_span *span, struct open_span_budget *budget,
-	const struct matcher_rule *rule, const struct envelope *envelope, uint64_t now_ns)
+	const struct matcher_rule *rule, const struct look *look, uint64_t now_ns)
 {
 	struct open_span_event *event;
 
@@ -227,11 +280,11 @@ void open_span_happen(struct open_span *span, struct open_span_budget *budget,
 	event = &span->events[span->event_count++];
 	*event = (struct open_span_event){.name = rule->row->event, .time_ns = now_ns};
 	budget->bytes += sizeof *event;
-	open_span_fill_event(event, budget, rule, envelope);
+	open_span_fill_event(event, budget, rule, look);
 }
 
 void open_span_count(struct open_span *span, const struct matcher_rule *rule,
-	const struct envelope *envelope, uint64_t now_ns)
+	const struct look *look, uint64_t now_ns)
 {
 	struct open_span_stream *stream = span->streams;
 
@@ -242,7 +295,7 @@ void open_span_count(struct open_span *span, const struct matcher_rule *rule,
 		*stream = (struct open_span_stream){.rule = rule, .first_ns = now_ns};
 	stream->count++;
 	if (rule->of >= 0)
-		stream->bytes += envelope_value(envelope, rule->of)->length;
+		stream->bytes += look_at(look, rule->of)->length;
 }
 
 /* ---- who looks ---- */

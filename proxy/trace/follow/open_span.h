@@ -7,7 +7,7 @@
 #include <sys/queue.h>
 
 #include "exporter/span.h"
-#include "proxy/trace/follow/matcher.h"
+#include "proxy/trace/follow/look.h"
 
 /*
  * A span that follows rules, while it is open: what it is known by, its place among others, and
@@ -42,6 +42,8 @@ struct span_index_entry {
 	uint8_t role, type;
 };
 
+struct request;
+
 struct open_span_alias {
 	struct span_index_entry entry;
 	char bytes[];
@@ -49,12 +51,19 @@ struct open_span_alias {
 
 struct open_span_value {
 	uint8_t attribute;
-	uint8_t type; /* enum span_value_type; no doubles */
+	uint8_t type; /* enum span_value_type */
 	uint16_t size;
 	union {
 		int64_t integer; /* of a boolean too */
-		char *text;      /* owned */
+		double real;
+		char *text; /* owned */
 	} is;
+};
+
+/* Values of a span or of a memory, each attribute once. */
+struct open_span_values {
+	struct open_span_value *list; /* owned */
+	size_t count;
 };
 
 struct open_span_event {
@@ -70,6 +79,28 @@ struct open_span_known_end {
 	enum span_status status;
 	const char *reason;             /* static */
 	struct span_text message, type; /* inside this piece of memory */
+};
+
+/* What a rule has said of how it goes, before its end. */
+struct open_span_verdict {
+	enum span_status status;
+	struct span_text message, type; /* inside this piece of memory */
+};
+
+/* What those below have added to an attribute. */
+struct open_span_sum {
+	uint64_t count;
+	uint64_t busy_ns;  /* time in which at least one was open, but for those that are now */
+	uint64_t since_ns; /* since when */
+	uint32_t open;
+	bool is_time; /* what is told of it */
+};
+
+/* Moments for a type of spans that are made below this one, by the mark's number; 0: none. */
+struct open_span_marks {
+	uint64_t now_ns[LIFECYCLE_MARKS_MAX];    /* since the last one was made */
+	uint64_t former_ns[LIFECYCLE_MARKS_MAX]; /* before that */
+	uint64_t former_end_ns;                  /* of that one; 0: there was none */
 };
 
 struct open_span_stream {
@@ -89,15 +120,21 @@ struct open_span {
 	LIST_HEAD(, open_span) children;
 	struct open_span *parent;         /* borrowed; NULL: at the top */
 	const struct lifecycle_span *row; /* borrowed from the profile */
+	struct request *request;          /* borrowed; that it is, or NULL */
 	uint8_t type;
 	bool recorded, announced, has_parent, linked, crowded;
 	bool held, ended; /* its memory is kept beyond its end: see open_spans_hold() */
+	bool listed;      /* it ends by itself; a request's ends with that */
+	bool adds;        /* to the one above */
 	struct traceparent context;
 	uint8_t parent_span_id[SPAN_ID_SIZE];
 	struct span_link link;
 	uint64_t start_ns;
+	uint64_t heard_ns;                     /* of the last message about it */
+	uint64_t latest_ns;                    /* the latest end of those below */
 	uint64_t lapse_ns;                     /* a sign of rest was seen then; 0: none */
 	struct open_span_known_end *known_end; /* owned; NULL: its end is not known yet */
+	uint64_t opener;                       /* the connection that opened it */
 	uint64_t leader; /* the connection that is listened to; 0: the next one */
 	uint64_t watchers[OPEN_SPAN_WATCHERS_MAX];
 	size_t watcher_count;                /* crowded: and there are more */
@@ -106,15 +143,20 @@ struct open_span {
 	struct span_index_entry by_key, by_group, by_id, by_call;
 	struct open_span_alias *aliases[OPEN_SPAN_ALIASES_MAX]; /* owned */
 	size_t alias_count;
+	uint64_t of_connection; /* whose keys only are the same; 0: any */
 	size_t key_count;
 	uint16_t key_ends[LIFECYCLE_KEY_MAX];
-	char *key;                      /* bytes, inside this piece of memory */
-	struct open_span_value *values; /* owned */
-	size_t value_count;
+	char *key; /* bytes, inside this piece of memory */
+	struct open_span_values values;
 	struct open_span_event *events; /* owned */
 	size_t event_count;
 	uint32_t events_dropped;
 	struct open_span_stream streams[OPEN_SPAN_STREAMS_MAX];
+	/* Owned, and NULL until there is something. */
+	struct look_quotes *quotes; /* of the server's request, for the rules for its answer */
+	struct open_span_verdict *verdict;
+	struct open_span_sum *sums; /* by their places at the type */
+	struct open_span_marks *marks[LIFECYCLE_MADE_MAX];
 };
 
 /* A part of the key with its size in front; its text alone; the whole key. */
@@ -125,7 +167,7 @@ static inline struct span_text open_span_key_piece(const struct open_span *span,
 
 static inline struct span_text open_span_key_part(const struct open_span *span, size_t part)
 {
-	return key_part_of(span->key, span->key_ends, part);
+	return key_part_of(span->key, span->key_ends, part, span->of_connection);
 }
 
 static inline struct span_text open_span_key(const struct open_span *span)
@@ -141,8 +183,9 @@ static inline bool open_span_key_begins(const struct open_span *span, const stru
 {
 	size_t size = key_size(key);
 
-	return key->count == 0 ||
-	       (key->count <= span->key_count && span->key_ends[key->count - 1] == size &&
+	return (key->count == 0 && key->connection == span->of_connection) ||
+	       (key->count > 0 && key->count <= span->key_count &&
+		       span->key_ends[key->count - 1] == size &&
 		       memcmp(span->key, key->bytes, size) == 0);
 }
 
@@ -162,16 +205,28 @@ struct open_span *open_span_new(const struct open_span_identity *identity);
 void open_span_free(struct open_span *span, struct open_span_budget *budget);
 
 /* Sets, replaces or adds up a value, or counts it as dropped. */
-void open_span_set(struct open_span *span, struct open_span_budget *budget, uint8_t attribute,
-	const struct matcher_value *value);
+void open_span_set(struct open_span_values *values, struct open_span_budget *budget,
+	uint8_t attribute, const struct look_value *value);
+
+/* The value of an attribute, or NULL. */
+struct open_span_value *open_span_find(const struct open_span_values *values, uint8_t attribute);
+
+/* The same as it was when it was set; its text is borrowed. */
+struct look_value open_span_look(const struct open_span_value *value);
+
+void open_span_free_values(struct open_span_values *values, struct open_span_budget *budget);
+
+/* Says how it goes: an earlier word is replaced. 0, or -1 when out of memory. */
+int open_span_judge(struct open_span *span, enum span_status status, struct span_text message,
+	struct span_text type);
 
 /* Adds an event with the values of the rule's settings. */
 void open_span_happen(struct open_span *span, struct open_span_budget *budget,
-	const struct matcher_rule *rule, const struct envelope *envelope, uint64_t now_ns);
+	const struct matcher_rule *rule, const struct look *look, uint64_t now_ns);
 
 /* Counts a piece of a stream. */
 void open_span_count(struct open_span *span, const struct matcher_rule *rule,
-	const struct envelope *envelope, uint64_t now_ns);
+	const struct look *look, uint64_t now_ns);
 
 /* Notes that the connection sees this span's messages. */
 void open_span_watch(struct open_span *span, uint64_t connection);

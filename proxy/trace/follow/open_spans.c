@@ -10,8 +10,10 @@
 #include <string.h>
 
 #include "exporter/exporter.h"
+#include "proxy/trace/follow/claims.h"
 #include "proxy/trace/follow/emit.h"
 #include "proxy/trace/names/text.h"
+#include "proxy/trace/requests/connection_attributes.h"
 #include "proxy/trace/requests/parent.h"
 #include "w3c/ids.h"
 
@@ -27,6 +29,7 @@ static const struct {
 	[END_REFUSED] = {"error", NULL},
 	[END_IDLE] = {"idle", NULL},
 	[END_PARENT_ENDED] = {"parent_ended", NULL},
+	[END_SUPERSEDED] = {"superseded", NULL},
 	[END_CONNECTION_CLOSED] = {"connection_closed", NULL},
 	[END_BACKEND_EXITED] = {"backend_exited", "the backend ended"},
 	[END_EXPIRED] = {"expired", NULL},
@@ -41,6 +44,7 @@ void open_spans_init(struct open_spans *spans, struct follow_setup *setup)
 	*spans = (struct open_spans){.setup = setup};
 	ids_random(setup->ids, (uint8_t *)&seed, sizeof seed);
 	span_index_init(&spans->by_key, seed);
+	memories_init(&spans->memories, seed);
 }
 
 void open_spans_done(struct open_spans *spans)
@@ -48,6 +52,7 @@ void open_spans_done(struct open_spans *spans)
 	span_index_done(&spans->by_key);
 	closed_spans_done(&spans->closed);
 	closed_spans_done(&spans->closed_nested);
+	memories_done(&spans->memories, &spans->setup->counters.budget);
 }
 
 /* ---- notes ---- */
@@ -73,7 +78,7 @@ void open_spans_note(const struct open_spans *spans, const struct matcher_rule *
 
 /* Tells of a value that was set. */
 static void open_spans_note_value(const struct open_spans *spans, const struct matcher_rule *rule,
-	uint8_t attribute, const struct matcher_value *value)
+	uint8_t attribute, const struct look_value *value)
 {
 	const char *name = spans->setup->matcher.attributes[attribute];
 
@@ -82,6 +87,8 @@ static void open_spans_note_value(const struct open_spans *spans, const struct m
 	if (value->type == SPAN_VALUE_INT)
 		open_spans_note(spans, rule, NULL, "%s %s %lld", name, value->sum ? "+=" : "=",
 			(long long)value->integer);
+	else if (value->type == SPAN_VALUE_DOUBLE)
+		open_spans_note(spans, rule, NULL, "%s = %g", name, value->real);
 	else if (value->type == SPAN_VALUE_BOOL)
 		open_spans_note(
 			spans, rule, NULL, "%s = %s", name, value->boolean ? "true" : "false");
@@ -94,12 +101,16 @@ static void open_spans_note_value(const struct open_spans *spans, const struct m
 
 const struct lifecycle_span *open_spans_row(const struct open_spans *spans, size_t type)
 {
-	return &spans->setup->matcher.lifecycle->spans[type];
+	/* Of requests that are only requests. */
+	static char name[] = "request";
+	static const struct lifecycle_span request = {.name = name};
+
+	return type == LIFECYCLE_REQUEST ? &request : &spans->setup->matcher.lifecycle->spans[type];
 }
 
 bool open_spans_is_top(const struct open_spans *spans, size_t type)
 {
-	return spans->setup->matcher.parents[type].count == 0;
+	return spans->setup->matcher.types[type].parents.count == 0;
 }
 
 static struct open_span *open_spans_top(struct open_span *span)
@@ -156,6 +167,8 @@ static void open_spans_remember_top(struct open_spans *spans, const struct open_
 
 static void open_spans_remember(struct open_spans *spans, const struct open_span *span)
 {
+	if (span->row->is_made || !span->listed)
+		return; /* nothing opens it */
 	if (span->by_call.size > 0)
 		closed_spans_remember(&spans->closed_nested,
 			open_spans_hash_call(spans, span->by_call.hash, open_span_key(span)),
@@ -185,11 +198,49 @@ const struct traceparent *open_spans_recall_call(
 
 /* ---- ends ---- */
 
-/* Emits a span without children, takes it out of everything and frees it. */
-static void open_spans_end_leaf(
-	struct open_spans *spans, struct open_span *span, const struct span_end *end)
+/* What a span adds to the one above it: when it opens, and when it ends. */
+static void open_spans_add(struct open_spans *spans, struct open_span *span)
 {
-	emit_span(spans->setup, span, end);
+	const struct matcher_type *types = spans->setup->matcher.types;
+	struct open_span *above = span->parent;
+	size_t i, place;
+
+	if (span->row->add_count == 0 || above == NULL)
+		return;
+	if (above->sums == NULL)
+		above->sums = calloc(types[above->type].sum_count, sizeof *above->sums);
+	if (above->sums == NULL) {
+		spans->setup->counters.no_memory++;
+		return;
+	}
+	for (i = 0; i < span->row->add_count; i++) {
+		for (place = 0; types[above->type].sums[place] != types[span->type].adds[i];)
+			place++; /* it is there: matcher_add_sums() */
+		above->sums[place].count++;
+		if (above->sums[place].open++ == 0)
+			above->sums[place].since_ns = span->start_ns;
+		above->sums[place].is_time = span->row->adds[i].is_time;
+	}
+	span->adds = true;
+}
+
+static void open_spans_added(
+	const struct open_spans *spans, struct open_span *span, uint64_t end_ns)
+{
+	const struct matcher_type *types = spans->setup->matcher.types;
+	struct open_span *above = span->parent;
+	size_t i, place;
+
+	for (i = 0; span->adds && i < span->row->add_count; i++) {
+		for (place = 0; types[above->type].sums[place] != types[span->type].adds[i];)
+			place++;
+		if (--above->sums[place].open == 0 && end_ns > above->sums[place].since_ns)
+			above->sums[place].busy_ns += end_ns - above->sums[place].since_ns;
+	}
+}
+
+void open_spans_drop(struct open_spans *spans, struct open_span *span)
+{
 	open_spans_remember(spans, span);
 	span_index_remove(&spans->by_key, span);
 	spans->lapsed_count -= span->lapse_ns != 0;
@@ -200,6 +251,23 @@ static void open_spans_end_leaf(
 	span->ended = true;
 	if (!span->held)
 		open_span_free(span, &spans->setup->counters.budget);
+}
+
+/* Emits a span without children, takes it out of everything and frees it. */
+static void open_spans_end_leaf(
+	struct open_spans *spans, struct open_span *span, const struct span_end *end)
+{
+	struct span_end own = *end;
+
+	if (own.now_ns < span->start_ns)
+		own.now_ns = span->start_ns;
+	if (own.now_ns < span->latest_ns)
+		own.now_ns = span->latest_ns; /* what was below it is inside it */
+	if (span->parent != NULL && span->parent->latest_ns < own.now_ns)
+		span->parent->latest_ns = own.now_ns;
+	emit_span(spans->setup, span, &own);
+	open_spans_added(spans, span, own.now_ns);
+	open_spans_drop(spans, span);
 }
 
 void open_spans_hold(struct open_span *span)
@@ -229,19 +297,25 @@ struct span_end open_spans_make_end(enum end_reason reason, uint64_t now_ns)
 	return end;
 }
 
-void open_spans_end(struct open_spans *spans, struct open_span *span, const struct span_end *end,
-	enum end_reason below)
+void open_spans_end_below(
+	struct open_spans *spans, struct open_span *span, enum end_reason reason, uint64_t now_ns)
 {
-	struct span_end below_end = open_spans_make_end(below, end->now_ns);
+	struct span_end end = open_spans_make_end(reason, now_ns);
 
 	while (!LIST_EMPTY(&span->children)) {
 		struct open_span *leaf = LIST_FIRST(&span->children);
 
 		while (!LIST_EMPTY(&leaf->children))
 			leaf = LIST_FIRST(&leaf->children);
-		open_spans_note(spans, NULL, leaf, " ended: %s", below_end.reason);
-		open_spans_end_leaf(spans, leaf, &below_end);
+		open_spans_note(spans, NULL, leaf, " ended: %s", end.reason);
+		open_spans_end_leaf(spans, leaf, &end);
 	}
+}
+
+void open_spans_end(struct open_spans *spans, struct open_span *span, const struct span_end *end,
+	enum end_reason below)
+{
+	open_spans_end_below(spans, span, below, end->now_ns);
 	open_spans_end_leaf(spans, span, end);
 }
 
@@ -324,7 +398,9 @@ static void open_spans_place(
 	memcpy(span->parent_span_id, opening->above, SPAN_ID_SIZE);
 	span->recorded =
 		spans->setup->exporter != NULL && (span->context.flags & TRACE_FLAG_SAMPLED) != 0;
-	span->start_ns = opening->now_ns;
+	span->start_ns = opening->start_ns;
+	span->heard_ns = opening->now_ns;
+	span->opener = opening->connection;
 	span->leader = opening->connection;
 	open_span_watch(span, opening->connection);
 	span->parent = opening->parent;
@@ -334,25 +410,103 @@ static void open_spans_place(
 
 static void open_spans_set_defaults(struct open_spans *spans, struct open_span *span)
 {
-	const uint8_t *attributes = spans->setup->matcher.default_attributes[span->type];
+	const uint8_t *attributes = spans->setup->matcher.types[span->type].defaults;
 	size_t i;
 
 	for (i = 0; i < span->row->default_count; i++) {
-		struct matcher_value value = {
+		struct look_value value = {
 			.type = SPAN_VALUE_STRING,
 			.text = span_text_of(span->row->defaults[i].value),
 		};
 
-		open_span_set(span, &spans->setup->counters.budget, attributes[i], &value);
+		open_span_set(&span->values, &spans->setup->counters.budget, attributes[i], &value);
 	}
+}
+
+/* ---- what a span inherits ---- */
+
+/* The value that an open span has for an attribute, or a part of its key. */
+static bool open_spans_own_value(const struct open_spans *spans, const struct open_span *span,
+	uint8_t attribute, struct look_value *value)
+{
+	const struct open_span_value *own = open_span_find(&span->values, attribute);
+	size_t i;
+
+	if (own != NULL) {
+		*value = open_span_look(own);
+		return true;
+	}
+	for (i = 0; i < span->key_count; i++)
+		if (spans->setup->matcher.types[span->type].key[i] == attribute) {
+			*value = (struct look_value){.text = open_span_key_part(span, i)};
+			return true;
+		}
+	return false;
+}
+
+/* The value that is remembered for the span's key. */
+static bool open_spans_remembered(struct open_spans *spans, const struct open_span *span,
+	const struct key *key, uint8_t attribute, struct look_value *value)
+{
+	const struct matcher_parents *types = &spans->setup->matcher.types[span->type].memories;
+	size_t i;
+
+	for (i = 0; i < types->count; i++) {
+		const struct memory *memory = memories_find(&spans->memories, types->types[i], key,
+			open_spans_row(spans, types->types[i])->key_count);
+		const struct open_span_value *known =
+			memory == NULL ? NULL : open_span_find(&memory->values, attribute);
+
+		if (known == NULL)
+			continue;
+		*value = open_span_look(known);
+		return true;
+	}
+	return false;
+}
+
+/* From the request that the span is for, from those above it, from memory, from its connection. */
+static bool open_spans_inherited(struct open_spans *spans, const struct open_span *span,
+	const struct span_opening *opening, uint8_t attribute, struct look_value *value)
+{
+	const char *name = spans->setup->matcher.attributes[attribute];
+	const struct open_span *above;
+
+	*value = (struct look_value){.type = SPAN_VALUE_STRING};
+	if (opening->claim != NULL && claim_find_value(opening->claim, name, &value->text))
+		return true;
+	for (above = span->parent; above != NULL; above = above->parent)
+		if (open_spans_own_value(spans, above, attribute, value))
+			return true;
+	if (opening->identity.key->count > 0 &&
+		open_spans_remembered(spans, span, opening->identity.key, attribute, value))
+		return true;
+	return opening->attributes != NULL &&
+	       connection_attributes_find(opening->attributes, name, &value->text);
+}
+
+static void open_spans_inherit(
+	struct open_spans *spans, struct open_span *span, const struct span_opening *opening)
+{
+	const uint8_t *attributes = spans->setup->matcher.types[span->type].inherit;
+	struct look_value value;
+	size_t i;
+
+	for (i = 0; i < span->row->inherit_count; i++)
+		if (open_spans_inherited(spans, span, opening, attributes[i], &value))
+			open_span_set(&span->values, &spans->setup->counters.budget, attributes[i],
+				&value);
 }
 
 struct open_span *open_spans_open(struct open_spans *spans, const struct span_opening *opening)
 {
 	const struct open_span_identity *identity = &opening->identity;
-	bool grouped = open_spans_is_top(spans, identity->type) && identity->call.size == 0;
+	bool grouped = open_spans_is_top(spans, identity->type) && identity->call.size == 0 &&
+		       !opening->unlisted;
 	struct open_span *span = open_span_new(identity);
 
+	if (span != NULL)
+		span->listed = !opening->unlisted;
 	if (span == NULL || span_index_add(&spans->by_key, span, grouped) != 0) {
 		spans->setup->counters.no_memory++;
 		if (span != NULL)
@@ -361,24 +515,39 @@ struct open_span *open_spans_open(struct open_spans *spans, const struct span_op
 	}
 	open_spans_place(spans, span, opening);
 	open_spans_set_defaults(spans, span);
-	if (span->recorded)
+	open_spans_inherit(spans, span, opening);
+	open_spans_add(spans, span);
+	if (span->recorded && !opening->unlisted)
 		exporter_begin(spans->setup->exporter, &span->context);
-	spans->setup->counters.opened++;
+	spans->setup->counters.opened += !opening->unlisted;
 	return span;
 }
 
 void open_spans_set(struct open_spans *spans, struct open_span *span,
-	const struct matcher_rule *rule, const struct envelope *envelope)
+	const struct matcher_rule *rule, const struct matcher_set *set, const struct look *look)
 {
-	struct matcher_value value;
+	struct look_value value;
 	size_t i;
 
-	for (i = 0; i < rule->row->setting_count; i++)
-		if (matcher_take(&rule->settings[i].source, envelope, &value)) {
-			open_spans_note_value(spans, rule, rule->settings[i].attribute, &value);
-			open_span_set(span, &spans->setup->counters.budget,
-				rule->settings[i].attribute, &value);
+	for (i = 0; i < set->count; i++)
+		if (look_take(&set->list[i].source, look, &value)) {
+			open_spans_note_value(spans, rule, set->list[i].attribute, &value);
+			open_span_set(&span->values, &spans->setup->counters.budget,
+				set->list[i].attribute, &value);
 		}
+}
+
+struct span_end open_spans_judge(const struct matcher_rule *rule, const struct look *look,
+	struct look_value *message, struct look_value *type)
+{
+	struct span_end end = {.status = look_status(rule, look)};
+
+	if (end.status != SPAN_STATUS_ERROR)
+		return end;
+	if (look_take(&rule->message, look, message))
+		end.message = message->text;
+	end.type = look_take(&rule->type, look, type) ? type->text : span_text_of("_OTHER");
+	return end;
 }
 
 void open_spans_watch(struct open_span *span, uint64_t connection)
@@ -403,9 +572,13 @@ void open_spans_wake(struct open_spans *spans, struct open_span *span)
 	span->lapse_ns = 0;
 }
 
-void open_spans_touch(struct open_spans *spans, struct open_span *span, uint64_t connection)
+void open_spans_touch(
+	struct open_spans *spans, struct open_span *span, uint64_t connection, uint64_t now_ns)
 {
-	open_spans_wake(spans, open_spans_top(span));
+	struct open_span *top = open_spans_top(span);
+
+	open_spans_wake(spans, top);
+	top->heard_ns = now_ns;
 	open_spans_watch(span, connection);
 }
 
@@ -430,7 +603,7 @@ struct open_span *open_spans_find_call(
 struct open_span *open_spans_find_parent(
 	const struct open_spans *spans, size_t type, const struct key *key)
 {
-	const struct matcher_parents *parents = &spans->setup->matcher.parents[type];
+	const struct matcher_parents *parents = &spans->setup->matcher.types[type].parents;
 	size_t i;
 
 	for (i = 0; i < parents->count; i++) {

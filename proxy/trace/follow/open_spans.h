@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 #include "proxy/trace/follow/emit.h"
-#include "proxy/trace/follow/matcher.h"
+#include "proxy/trace/follow/look.h"
+#include "proxy/trace/follow/memory.h"
 #include "proxy/trace/follow/open_span.h"
 #include "proxy/trace/follow/span_index.h"
 
@@ -19,9 +20,13 @@ struct open_spans {
 	struct span_index by_key;
 	struct closed_spans closed;        /* of spans at the top */
 	struct closed_spans closed_nested; /* of those below and of requests of the server */
-	struct open_span *recent[LIFECYCLE_SPANS_MAX]; /* looked up last, by type; or NULL */
-	size_t lapsed_count;                           /* spans that are at rest */
+	struct open_span *recent[LIFECYCLE_SPANS_MAX + 1]; /* looked up last, by type; or NULL */
+	struct memories memories;
+	size_t lapsed_count; /* spans that are at rest */
 };
+
+struct claim;
+struct connection_attributes;
 
 /* Why a span ended: sidespan.end_reason. */
 enum end_reason {
@@ -30,6 +35,7 @@ enum end_reason {
 	END_REFUSED,           /* with an error */
 	END_IDLE,              /* a sign of rest, and its end was not seen */
 	END_PARENT_ENDED,      /* its parent ended before it */
+	END_SUPERSEDED,        /* the next one of which there is only one began */
 	END_CONNECTION_CLOSED, /* the client went away, and the server ended for it */
 	END_BACKEND_EXITED,    /* the server or its last connection did */
 	END_EXPIRED,           /* lifecycle.max_age went by */
@@ -43,7 +49,10 @@ struct span_opening {
 	struct traceparent context; /* the span's own */
 	bool has_above;
 	uint8_t above[SPAN_ID_SIZE]; /* the span above it in the trace, if it has one */
-	uint64_t connection, now_ns;
+	const struct claim *claim;   /* of the request that it is for, or NULL */
+	const struct connection_attributes *attributes; /* of the connection; NULL: none */
+	uint64_t connection, start_ns, now_ns;
+	bool unlisted; /* it ends with a request, not by itself */
 };
 
 /* setup is borrowed for life. */
@@ -89,15 +98,20 @@ struct open_span *open_spans_open(struct open_spans *spans, const struct span_op
 /* Gives up the oldest spans when there are lifecycle.spans_max: others are gone then. */
 void open_spans_make_room(struct open_spans *spans, uint64_t now_ns);
 
-/* Sets the values of the rule's settings. */
+/* Sets the values of a rule's set. */
 void open_spans_set(struct open_spans *spans, struct open_span *span,
-	const struct matcher_rule *rule, const struct envelope *envelope);
+	const struct matcher_rule *rule, const struct matcher_set *set, const struct look *look);
+
+/* The rule's status, and what it says of an error; *type has room for what that is taken from. */
+struct span_end open_spans_judge(const struct matcher_rule *rule, const struct look *look,
+	struct look_value *message, struct look_value *type);
 
 /* The connection sees the span. */
 void open_spans_watch(struct open_span *span, uint64_t connection);
 
 /* Somebody talks of a span: it is not at rest, and the connection sees it. */
-void open_spans_touch(struct open_spans *spans, struct open_span *span, uint64_t connection);
+void open_spans_touch(
+	struct open_spans *spans, struct open_span *span, uint64_t connection, uint64_t now_ns);
 
 /* A sign of rest, and that it is none. */
 void open_spans_lapse(struct open_spans *spans, struct open_span *span, uint64_t now_ns);
@@ -130,6 +144,13 @@ void open_spans_hold(struct open_span *span);
 
 /* NULL is allowed. */
 void open_spans_release(struct open_spans *spans, struct open_span *span);
+
+/* Ends all that is below a span, for that reason. */
+void open_spans_end_below(
+	struct open_spans *spans, struct open_span *span, enum end_reason reason, uint64_t now_ns);
+
+/* Takes a span, which has none below it any more, out of everything and frees it. */
+void open_spans_drop(struct open_spans *spans, struct open_span *span);
 
 /* Emits and frees a span, after all that is below it; these for the reason below. */
 void open_spans_end(struct open_spans *spans, struct open_span *span, const struct span_end *end,

@@ -18,9 +18,19 @@ static struct span_opening opening_make(
 		.identity = {.type = (uint8_t)rule->row->span,
 			.row = open_spans_row(action->spans, rule->row->span),
 			.key = key},
+		.attributes = action->message->attributes,
 		.connection = action->message->connection,
+		.start_ns = action_time(action, rule, 0),
 		.now_ns = action->message->now_ns,
 	};
+}
+
+/* What a rule that has opened a span sets on it. */
+static void opening_set(
+	struct action *action, const struct matcher_rule *rule, struct open_span *span)
+{
+	open_spans_set(action->spans, span, rule, &rule->set, &action->look);
+	open_spans_set(action->spans, span, rule, &rule->set_new, &action->look);
 }
 
 /* ---- spans at the top ---- */
@@ -50,10 +60,10 @@ static bool opening_find_root(const struct open_spans *spans, size_t type, struc
 static bool opening_root_key(const struct action *action, const struct matcher_rule *rule,
 	const struct key *key, struct key *root)
 {
-	struct span_text text = matcher_text(action->message->envelope, rule->root);
+	struct span_text text = look_text(&action->look, rule->root);
 	size_t i;
 
-	root->count = 0;
+	key_init(root, key->connection);
 	for (i = 0; i + 1 < key->count; i++)
 		(void)key_add(root, key_part(key, i)); /* it fits: it is in a key */
 	return key_add(root, text) && (key_size(root) != key_size(key) ||
@@ -73,37 +83,57 @@ static void opening_link_last(
 	span->linked = true;
 }
 
-/* One that is at rest in the same group was over when this one began. */
-static void opening_end_lapsed(struct open_spans *spans, size_t type, const struct key *key)
+/*
+ * In the same group one that is at rest was over when this one began; where there is only one, any
+ * other ended with the last message about it.
+ */
+static void opening_end_others(
+	struct open_spans *spans, const struct matcher_rule *rule, const struct key *key)
 {
+	bool alone = open_spans_row(spans, rule->row->span)->one_per;
 	struct span_index_entry *entry = NULL;
 
-	if (spans->lapsed_count > 0) /* there may be thousands in the group */
-		entry = span_index_find(&spans->by_key, SPAN_INDEX_GROUP, type, key_first(key));
+	if (alone || spans->lapsed_count > 0) /* there may be thousands in the group */
+		entry = span_index_find(
+			&spans->by_key, SPAN_INDEX_GROUP, rule->row->span, key_first(key));
 	while (entry != NULL) {
 		struct open_span *span = entry->span;
 
 		entry = span_index_next(entry);
 		if (span->lapse_ns != 0)
 			open_spans_give_up(spans, span, END_IDLE, span->lapse_ns);
+		else if (alone)
+			open_spans_give_up(spans, span, END_SUPERSEDED, span->heard_ns);
 	}
 }
 
-/* Opens a span that no request claims: below its root if that is known, else a trace of its own. */
-static struct open_span *opening_unclaimed(struct open_spans *spans, struct span_opening *opening,
-	const struct key *root, bool has_root)
+/*
+ * Opens a span that no request claims: below the request that is looked at, below its root if that
+ * is known, else in a trace of its own.
+ */
+static struct open_span *opening_unclaimed(struct action *action, const struct matcher_rule *rule,
+	struct span_opening *opening, const struct key *root)
 {
+	struct open_spans *spans = action->spans;
+	bool asked = rule->row->on == LIFECYCLE_ON_REQUEST;
 	struct traceparent above;
-	bool found = has_root && opening_find_root(spans, opening->identity.type, key_last(root),
-					 &above, &opening->identity.tracestate);
+	bool found = !asked && root != NULL &&
+		     opening_find_root(spans, opening->identity.type, key_last(root), &above,
+			     &opening->identity.tracestate);
 	struct open_span *span;
 
-	opening->context = open_spans_new_context(spans, found ? &above : NULL);
-	if (found)
+	if (asked) {
+		above = action->request->context;
+		opening->identity.tracestate = action->request->tracestate;
+	}
+	opening->context = open_spans_new_context(spans, asked || found ? &above : NULL);
+	if (asked || found)
 		open_spans_set_above(opening, &above);
 	span = open_spans_open(spans, opening);
-	if (span != NULL && !found)
+	if (span != NULL && !asked && !found)
 		opening_link_last(spans, span, opening->identity.key);
+	if (span != NULL && found)
+		open_spans_set(spans, span, rule, &rule->set_root, &action->look);
 	return span;
 }
 
@@ -117,10 +147,10 @@ static bool opening_known(
 		span_index_find_key(&spans->by_key, rule->row->span, key, key->count);
 
 	if (span != NULL) {
-		open_spans_touch(spans, span, connection);
+		open_spans_touch(spans, span, connection, action->message->now_ns);
 		open_spans_note(spans, rule, span, " is open already");
 		if (open_spans_leads(span, connection) || action->claim != NULL)
-			open_spans_set(spans, span, rule, action->message->envelope);
+			open_spans_set(spans, span, rule, &rule->set, &action->look);
 		action_find_about(action, span);
 		return true;
 	}
@@ -137,7 +167,7 @@ static void opening_add_alias(struct open_spans *spans, const struct matcher_rul
 	open_spans_note(spans, rule, span, " has another id");
 	if (span->alias_count == OPEN_SPAN_ALIASES_MAX)
 		spans->setup->counters.aliases_dropped++;
-	else if (span_index_alias(&spans->by_key, span, key) != 0)
+	else if (span_index_alias(&spans->by_key, span, span->type, key) != 0)
 		spans->setup->counters.no_memory++;
 }
 
@@ -150,7 +180,7 @@ static bool opening_is_alias(struct action *action, const struct matcher_rule *r
 
 	if (span == NULL)
 		return false;
-	open_spans_touch(action->spans, span, action->message->connection);
+	open_spans_touch(action->spans, span, action->message->connection, action->message->now_ns);
 	opening_add_alias(action->spans, rule, span, key);
 	return true;
 }
@@ -164,32 +194,36 @@ static void opening_top(
 	struct key root;
 	bool has_root = opening_root_key(action, rule, key, &root), alias;
 
+	if (claim != NULL && claim->rule != NULL && claim->rule->row->span != rule->row->span)
+		claim = NULL; /* of another type */
+
 	if (opening_known(action, rule, key) ||
 		(has_root && opening_is_alias(action, rule, key, &root)))
 		return;
-	opening_end_lapsed(action->spans, rule->row->span, key);
+	opening_end_others(action->spans, rule, key);
 	open_spans_make_room(action->spans, action->message->now_ns);
-	if (claim == NULL)
-		claim = claims_find(action->claims, rule->row->span, key);
+	if (claim == NULL && rule->row->on != LIFECYCLE_ON_REQUEST)
+		claim = claims_find(
+			action->claims, rule->row->span, key, action->message->connection);
 	alias = has_root && claim != NULL && claim->rule != NULL && claim->rule->row->alias;
 	if (alias)
 		opening.identity.key = &root;
 	span = claim != NULL ? claims_start(action->claims, claim, &opening)
-			     : opening_unclaimed(action->spans, &opening, &root, has_root);
+			     : opening_unclaimed(action, rule, &opening, has_root ? &root : NULL);
 	if (span == NULL)
 		return;
 	open_spans_note(
 		action->spans, rule, span, " opened%s", claim != NULL ? " for its request" : "");
 	if (alias)
 		opening_add_alias(action->spans, rule, span, key);
-	open_spans_set(action->spans, span, rule, action->message->envelope);
+	opening_set(action, rule, span);
 	action_find_about(action, span);
 }
 
 /* ---- spans below others, requests of the server ---- */
 
 /* Opens a span, below its parent if it has one; told: its context, if somebody knows it already. */
-static void opening_finish(struct action *action, const struct matcher_rule *rule,
+static struct open_span *opening_finish(struct action *action, const struct matcher_rule *rule,
 	struct span_opening *opening, const struct traceparent *told)
 {
 	struct open_span *parent = opening->parent, *span;
@@ -204,9 +238,26 @@ static void opening_finish(struct action *action, const struct matcher_rule *rul
 	}
 	span = open_spans_open(action->spans, opening);
 	if (span == NULL)
-		return;
+		return NULL;
 	open_spans_note(action->spans, rule, span, " opened");
-	open_spans_set(action->spans, span, rule, action->message->envelope);
+	opening_set(action, rule, span);
+	return span;
+}
+
+struct open_span *opening_make_span(struct action *action, const struct matcher_rule *rule,
+	struct open_span *above, uint64_t start_ns)
+{
+	struct span_opening opening;
+	struct key key;
+
+	(void)action_take_key(action, rule, &key); /* it is all there: above was found by it */
+	opening = opening_make(action, rule, &key);
+	opening.parent = above;
+	opening.start_ns = start_ns;
+	opening.context = open_spans_new_context(action->spans, &above->context);
+	open_spans_set_above(&opening, &above->context);
+	opening.identity.tracestate = above->tracestate;
+	return open_spans_open(action->spans, &opening);
 }
 
 /* Whether it is open, or was. */
@@ -224,14 +275,17 @@ static void opening_nested(
 	struct open_span *parent = open_spans_find_parent(action->spans, rule->row->span, key);
 
 	if (parent != NULL) {
-		open_spans_touch(action->spans, parent, action->message->connection);
+		open_spans_touch(action->spans, parent, action->message->connection,
+			action->message->now_ns);
 		if (opening_known_nested(action->spans, rule, key))
 			return;
 		open_spans_make_room(action->spans, action->message->now_ns);
 		opening.parent = open_spans_find_parent(action->spans, rule->row->span, key);
 	}
+	if (opening.parent != NULL && opening.start_ns < opening.parent->start_ns)
+		opening.start_ns = opening.parent->start_ns;
 	if (opening.parent != NULL)
-		opening_finish(action, rule, &opening, NULL);
+		(void)opening_finish(action, rule, &opening, NULL);
 	else
 		action->spans->setup->counters.parentless++;
 }
@@ -242,13 +296,15 @@ static void opening_call(
 {
 	const struct envelope *envelope = action->message->envelope;
 	struct span_opening opening = opening_make(action, rule, key);
-	struct open_span *same;
+	struct open_span *same, *span;
+	bool no_memory = false;
 	char bytes[ENVELOPE_KEY_MAX];
 	struct span_text call = {.bytes = bytes, .size = envelope_id_key(envelope, bytes)};
 
 	same = open_spans_find_call(action->spans, rule->row->span, call, key);
 	if (same != NULL && same->key_count == key->count) {
-		open_spans_touch(action->spans, same, action->message->connection);
+		open_spans_touch(
+			action->spans, same, action->message->connection, action->message->now_ns);
 		open_span_watch(same, action->message->connection); /* it may answer */
 		return;
 	}
@@ -261,9 +317,14 @@ static void opening_call(
 	open_spans_make_room(action->spans, action->message->now_ns);
 	opening.parent = open_spans_find_parent(action->spans, rule->row->span, key);
 	if (opening.parent != NULL)
-		open_spans_touch(action->spans, opening.parent, action->message->connection);
-	opening_finish(action, rule, &opening, action->context);
+		open_spans_touch(action->spans, opening.parent, action->message->connection,
+			action->message->now_ns);
+	span = opening_finish(action, rule, &opening, action->context);
 	action->context = NULL; /* one span takes it */
+	if (span != NULL)
+		span->quotes = look_quote(
+			&action->spans->setup->matcher, action->method, envelope, &no_memory);
+	action->spans->setup->counters.no_memory += no_memory;
 }
 
 void opening_run(struct action *action, const struct matcher_rule *rule)
@@ -272,7 +333,7 @@ void opening_run(struct action *action, const struct matcher_rule *rule)
 	struct open_spans *spans = action->spans;
 	struct key key;
 
-	if (!spans->setup->switches[open_spans_row(spans, rule->row->span)->switched])
+	if (spans->setup->off[rule->row->span])
 		return;
 	if (!action_take_key(action, rule, &key) && !call) {
 		spans->setup->counters.keyless++;

@@ -36,7 +36,8 @@ void span_index_done(struct span_index *by_key)
 uint64_t span_index_hash(const struct span_index *by_key, enum span_index_role role, size_t type,
 	struct span_text bytes)
 {
-	return text_hash(by_key->seed + role * LIFECYCLE_SPANS_MAX + type, bytes.bytes, bytes.size);
+	return text_hash(
+		by_key->seed + role * (LIFECYCLE_SPANS_MAX + 1) + type, bytes.bytes, bytes.size);
 }
 
 static struct span_text span_index_bytes(const struct span_index_entry *entry)
@@ -105,9 +106,9 @@ static int span_index_grow(struct span_index *by_key)
 }
 
 static void span_index_insert(struct span_index *by_key, struct span_index_entry *entry,
-	struct open_span *span, enum span_index_role role, struct span_text bytes)
+	struct open_span *span, enum span_index_role role, size_t type, struct span_text bytes)
 {
-	uint64_t hash = span_index_hash(by_key, role, span->type, bytes);
+	uint64_t hash = span_index_hash(by_key, role, type, bytes);
 
 	*entry = (struct span_index_entry){
 		.span = span,
@@ -115,7 +116,7 @@ static void span_index_insert(struct span_index *by_key, struct span_index_entry
 		.bytes = bytes.bytes,
 		.size = (uint16_t)bytes.size,
 		.role = (uint8_t)role,
-		.type = span->type,
+		.type = (uint8_t)type,
 	};
 	span_index_link(span_index_bucket(by_key, hash), entry);
 	by_key->entry_count++;
@@ -126,22 +127,26 @@ int span_index_add(struct span_index *by_key, struct open_span *span, bool group
 	if (span_index_grow(by_key) != 0)
 		return -1;
 	if (span->by_call.size > 0)
-		span_index_insert(by_key, &span->by_call, span, SPAN_INDEX_CALL,
+		span_index_insert(by_key, &span->by_call, span, SPAN_INDEX_CALL, span->type,
 			span_index_bytes(&span->by_call));
-	else
-		span_index_insert(by_key, &span->by_key, span, SPAN_INDEX_KEY, open_span_key(span));
+	else if (span->key_count > 0)
+		span_index_insert(by_key, &span->by_key, span, SPAN_INDEX_KEY, span->type,
+			open_span_key(span));
 	if (grouped) {
-		span_index_insert(by_key, &span->by_group, span, SPAN_INDEX_GROUP,
+		span_index_insert(by_key, &span->by_group, span, SPAN_INDEX_GROUP, span->type,
 			open_span_key_piece(span, 0));
-		span_index_insert(by_key, &span->by_id, span, SPAN_INDEX_ID,
+		span_index_insert(by_key, &span->by_id, span, SPAN_INDEX_ID, span->type,
 			open_span_key_piece(span, span->key_count - 1));
 	}
-	TAILQ_INSERT_TAIL(&by_key->ages, span, age);
-	by_key->open_span_count++;
+	if (span->listed) {
+		TAILQ_INSERT_TAIL(&by_key->ages, span, age);
+		by_key->open_span_count++;
+	}
 	return 0;
 }
 
-int span_index_alias(struct span_index *by_key, struct open_span *span, const struct key *key)
+int span_index_alias(
+	struct span_index *by_key, struct open_span *span, size_t type, const struct key *key)
 {
 	struct open_span_alias *alias;
 
@@ -151,8 +156,11 @@ int span_index_alias(struct span_index *by_key, struct open_span *span, const st
 	if (alias == NULL)
 		return -1;
 	memcpy(alias->bytes, key->bytes, key_size(key));
-	(void)span_index_grow(by_key); /* there is a table: the span is in it */
-	span_index_insert(by_key, &alias->entry, span, SPAN_INDEX_ALIAS,
+	if (span_index_grow(by_key) != 0) {
+		free(alias);
+		return -1;
+	}
+	span_index_insert(by_key, &alias->entry, span, SPAN_INDEX_ALIAS, type,
 		(struct span_text){.bytes = alias->bytes, .size = key_size(key)});
 	span->aliases[span->alias_count++] = alias;
 	return 0;
@@ -179,6 +187,8 @@ void span_index_remove(struct span_index *by_key, struct open_span *span)
 	span_index_delete(by_key, &span->by_call);
 	for (i = 0; i < span->alias_count; i++)
 		span_index_delete(by_key, &span->aliases[i]->entry);
+	if (!span->listed)
+		return;
 	TAILQ_REMOVE(&by_key->ages, span, age);
 	by_key->open_span_count--;
 }

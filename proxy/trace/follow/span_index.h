@@ -34,8 +34,12 @@ void span_index_done(struct span_index *by_key);
  */
 int span_index_add(struct span_index *by_key, struct open_span *span, bool grouped);
 
-/* Adds one more key for a span. 0, or -1: no memory, or it has OPEN_SPAN_ALIASES_MAX. */
-int span_index_alias(struct span_index *by_key, struct open_span *span, const struct key *key);
+/*
+ * Adds one more key for a span, under which it is found as one of that type. 0, or -1: no memory,
+ * or it has OPEN_SPAN_ALIASES_MAX.
+ */
+int span_index_alias(
+	struct span_index *by_key, struct open_span *span, size_t type, const struct key *key);
 
 /* Takes a span out with all its entries. */
 void span_index_remove(struct span_index *by_key, struct open_span *span);

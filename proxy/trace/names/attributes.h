@@ -13,7 +13,7 @@
  * The attributes of a span that is being made, and the names of those that are not the profile's;
  * the semantic conventions renamed some.
  */
-#define ATTRIBUTES_MAX (PROFILE_CONSTANTS_MAX + CAPTURE_ATTRIBUTES_MAX + 16)
+#define ATTRIBUTES_MAX (PROFILE_CONSTANTS_MAX + CAPTURE_ATTRIBUTES_MAX + 64)
 
 /* The list is large: set count to 0 and leave the rest as it is. */
 struct attributes {

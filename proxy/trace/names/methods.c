@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proxy/trace/names/text.h"
 
@@ -50,12 +51,10 @@ static inline struct methods_slot *methods_slot(
 
 static int methods_grow(struct methods *methods)
 {
-	struct methods grown = {
-		.capacity = methods->capacity > 0 ? 2 * methods->capacity : METHODS_CAPACITY_MIN,
-		.count = methods->count,
-	};
+	struct methods grown = *methods;
 	size_t i;
 
+	grown.capacity = methods->capacity > 0 ? 2 * methods->capacity : METHODS_CAPACITY_MIN;
 	grown.slots = calloc(grown.capacity, sizeof *grown.slots);
 	if (grown.slots == NULL)
 		return -1;
@@ -68,25 +67,99 @@ static int methods_grow(struct methods *methods)
 	return 0;
 }
 
+/* Whether text begins with that, which may be all of it. */
+static bool methods_begins(struct span_text text, struct span_text with)
+{
+	return text.size >= with.size && text_equal(text.bytes, with.bytes, with.size);
+}
+
+/* The number of that pattern, without its *. */
+static int methods_add_pattern(struct methods *methods, struct span_text prefix)
+{
+	struct methods_slot *patterns = methods->patterns;
+	size_t at = 0, i;
+
+	for (i = 0; i < methods->pattern_count; i++) {
+		if (patterns[i].name.size == prefix.size &&
+			methods_begins(patterns[i].name, prefix))
+			return (int)patterns[i].number;
+		at += patterns[i].name.size >= prefix.size;
+	}
+	if (methods->pattern_count == METHODS_PATTERNS_MAX)
+		return -1;
+	memmove(patterns + at + 1, patterns + at,
+		(methods->pattern_count++ - at) * sizeof *patterns);
+	patterns[at] = (struct methods_slot){.name = prefix, .number = ++methods->count};
+	return (int)methods->count;
+}
+
+/* A name of a profile without its *, if it has one: then true. */
+static bool methods_is_pattern(struct span_text *name)
+{
+	bool is = name->size > 0 && name->bytes[name->size - 1] == '*';
+
+	name->size -= is;
+	return is;
+}
+
 int methods_add(struct methods *methods, const char *name)
 {
 	struct span_text text = span_text_of(name);
-	unsigned number = methods_find(methods, text);
+	struct methods_slot *slot;
 	uint64_t hash;
 
-	if (number != METHODS_OTHER)
-		return (int)number;
+	if (methods_is_pattern(&text))
+		return methods_add_pattern(methods, text);
 	if (4 * ((size_t)methods->count + 1) > methods->capacity && methods_grow(methods) != 0)
 		return -1;
 	hash = methods_hash(text);
-	*methods_slot(methods, text, hash) =
-		(struct methods_slot){.hash = hash, .name = text, .number = ++methods->count};
-	return (int)methods->count;
+	slot = methods_slot(methods, text, hash);
+	if (slot->number == METHODS_OTHER)
+		*slot = (struct methods_slot){
+			.hash = hash, .name = text, .number = ++methods->count};
+	return (int)slot->number;
+}
+
+static unsigned methods_find_pattern(const struct methods *methods, struct span_text name)
+{
+	size_t i;
+
+	for (i = 0; i < methods->pattern_count; i++)
+		if (methods_begins(name, methods->patterns[i].name))
+			return methods->patterns[i].number;
+	return METHODS_OTHER;
 }
 
 unsigned methods_find(const struct methods *methods, struct span_text name)
 {
-	if (methods->count == 0)
-		return METHODS_OTHER;
-	return methods_slot(methods, name, methods_hash(name))->number;
+	unsigned number = METHODS_OTHER;
+
+	if (methods->capacity > 0)
+		number = methods_slot(methods, name, methods_hash(name))->number;
+	if (number == METHODS_OTHER && methods->pattern_count > 0)
+		number = methods_find_pattern(methods, name);
+	return number;
+}
+
+struct span_text methods_name(const struct methods *methods, unsigned number)
+{
+	size_t i;
+
+	for (i = 0; number != METHODS_OTHER && i < methods->pattern_count; i++)
+		if (methods->patterns[i].number == number) /* with the * behind it */
+			return (struct span_text){.bytes = methods->patterns[i].name.bytes,
+				.size = methods->patterns[i].name.size + 1};
+	for (i = 0; number != METHODS_OTHER && i < methods->capacity; i++)
+		if (methods->slots[i].number == number)
+			return methods->slots[i].name;
+	return span_text_of("");
+}
+
+bool methods_covers(const struct methods *methods, const char *name, unsigned number)
+{
+	struct span_text text = span_text_of(name), own = methods_name(methods, number);
+
+	if (methods_is_pattern(&text))
+		return methods_begins(own, text);
+	return own.size == text.size && methods_begins(own, text);
 }

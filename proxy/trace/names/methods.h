@@ -1,6 +1,7 @@
 #ifndef PROXY_TRACE_NAMES_METHODS_H
 #define PROXY_TRACE_NAMES_METHODS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,7 +12,8 @@
  * up once, by its method's number, instead of comparing it with each rule's methods. Filled at the
  * start, then only read.
  */
-#define METHODS_OTHER 0 /* the number of all methods that were not added */
+#define METHODS_OTHER        0  /* the number of all methods that were not added */
+#define METHODS_PATTERNS_MAX 32 /* different names that end in *, which all that begin so have */
 
 struct methods_slot {
 	uint64_t hash;
@@ -23,6 +25,8 @@ struct methods {
 	struct methods_slot *slots; /* owned; capacity is a power of two */
 	size_t capacity;
 	unsigned count;
+	struct methods_slot patterns[METHODS_PATTERNS_MAX]; /* names without the *, longest first */
+	size_t pattern_count;
 };
 
 void methods_init(struct methods *methods);
@@ -30,11 +34,20 @@ void methods_done(struct methods *methods);
 
 /*
  * The number of that method, from 1 on without gaps; new ones are added, their names borrowed for
- * life. -1 when out of memory.
+ * life. -1 when out of memory, or it is one of too many patterns.
  */
 int methods_add(struct methods *methods, const char *name);
 
-/* The number of that method, METHODS_OTHER when it was not added. */
+/*
+ * The number of that method, else of the longest pattern that it fits; METHODS_OTHER when there is
+ * neither.
+ */
 unsigned methods_find(const struct methods *methods, struct span_text name);
+
+/* The name of that number, as it was added; size 0: METHODS_OTHER. */
+struct span_text methods_name(const struct methods *methods, unsigned number);
+
+/* Whether what a profile says of name, which may end in *, holds for all methods of that number. */
+bool methods_covers(const struct methods *methods, const char *name, unsigned number);
 
 #endif

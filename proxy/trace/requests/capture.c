@@ -82,7 +82,7 @@ static bool capture_applies(
 	size_t i;
 
 	for (i = 0; i < rule->method_count; i++)
-		if (methods_find(methods, span_text_of(rule->methods[i])) == method)
+		if (methods_covers(methods, rule->methods[i], (unsigned)method))
 			return true;
 	return rule->method_count == 0;
 }
@@ -136,6 +136,16 @@ int captures_init(struct captures *captures, const struct profile *profile, stru
 			    pointers, error, error_size) != 0)
 			return -1;
 	return 0;
+}
+
+int captures_find_attribute(const struct captures *captures, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < captures->attribute_count; i++)
+		if (strcmp(captures->attributes[i], name) == 0)
+			return (int)i;
+	return -1;
 }
 
 void captures_done(struct captures *captures)

@@ -62,6 +62,9 @@ int captures_init(struct captures *captures, const struct profile *profile, stru
 	struct pointers *pointers, char *error, size_t error_size);
 void captures_done(struct captures *captures);
 
+/* The number of a captured attribute, or -1. */
+int captures_find_attribute(const struct captures *captures, const char *name);
+
 /* What applies to the method of that number; methods may have got more since captures_init(). */
 static inline const struct capture_set *captures_find(
 	const struct captures *captures, unsigned method)

@@ -52,6 +52,27 @@ static void connection_attributes_share(struct connection_attributes *connection
 	connection->shared = shared;
 }
 
+bool connection_attributes_find(
+	const struct connection_attributes *connection, const char *name, struct span_text *text)
+{
+	int captured = captures_find_attribute(connection->settings->captures, name);
+	struct attributes attributes;
+	size_t i;
+
+	if (captured >= 0 && connection->values[captured] != NULL) {
+		*text = connection_attributes_value(connection, (unsigned)captured);
+		return true;
+	}
+	attributes.count = 0;
+	connection_attributes_put(connection, &attributes);
+	for (i = 0; i < attributes.count; i++)
+		if (strcmp(attributes.list[i].key, name) == 0) {
+			*text = attributes.list[i].value.string;
+			return true;
+		}
+	return false;
+}
+
 static bool connection_attributes_remember(struct connection_attributes *connection,
 	const struct capture *capture, struct span_text text)
 {

@@ -48,6 +48,10 @@ void connection_attributes_free(struct connection_attributes *connection);
 void connection_attributes_put(
 	const struct connection_attributes *connection, struct attributes *attributes);
 
+/* The text that all spans of the connection have for an attribute; false: none. */
+bool connection_attributes_find(
+	const struct connection_attributes *connection, const char *name, struct span_text *text);
+
 /* The remembered value of an attribute, which is kept. */
 static inline struct span_text connection_attributes_value(
 	const struct connection_attributes *connection, unsigned attribute)

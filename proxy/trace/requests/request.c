@@ -60,6 +60,8 @@ struct request *request_new(struct request_pool *pool, const struct request_text
 	if (request == NULL)
 		return NULL;
 	request->claim = NULL;
+	request->span = NULL;
+	request->quotes = NULL;
 	request->values = (struct request_value *)(request + 1);
 	request->value_count = texts->value_count;
 	at = (char *)(request->values + texts->value_count);
@@ -77,6 +79,7 @@ struct request *request_new(struct request_pool *pool, const struct request_text
 
 void request_free(struct request_pool *pool, struct request *request)
 {
+	free(request->quotes);
 	if (request->large || pool->spare_count == REQUEST_SPARES_MAX) {
 		free(request);
 		return;

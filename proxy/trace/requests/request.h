@@ -10,6 +10,8 @@
 
 struct capture_set;
 struct claim;
+struct look_quotes;
+struct open_span;
 
 /*
  * One request of a client from its first byte to its span: everything the span will say that is
@@ -31,6 +33,8 @@ struct request {
 	unsigned method_number;             /* see methods.h */
 	const struct capture_set *captures; /* of its method; borrowed from the tracer */
 	struct claim *claim;                /* owned; NULL: it submits no work */
+	struct open_span *span;             /* owned; NULL: no rule has had to do with it */
+	struct look_quotes *quotes;         /* owned; what rules for its answer look at, or NULL */
 	struct span_text method;
 	struct span_text id;
 	struct span_text tracestate;

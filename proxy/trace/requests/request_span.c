@@ -9,13 +9,13 @@
 #include <string.h>
 
 #include "exporter/exporter.h"
+#include "proxy/trace/follow/emit.h"
 #include "proxy/trace/names/attributes.h"
 #include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/capture.h"
 #include "proxy/trace/requests/connection_attributes.h"
 #include "proxy/trace/requests/request.h"
 
-#define REQUEST_SPAN_NAME_MAX    512
 #define REQUEST_SPAN_METHOD_MARK "{method}"
 
 /* What each end means: sidespan.end_reason, and for a request without an answer its status. */
@@ -30,15 +30,19 @@ static const struct {
 	[TRACER_EXPIRED] = {"expired", "no answer within inflight.max_age"},
 	[TRACER_EVICTED] = {"evicted", "no answer yet when inflight.max was reached"},
 	[TRACER_ID_REUSED] = {"id_reused", "no answer yet when the id was used again"},
+	[TRACER_CLOSED] = {"closed", "no answer: a message said that none will come"},
 	[TRACER_SHUTDOWN] = {"shutdown", "no answer yet at shutdown"},
 };
 
 void request_span_take_name(struct request_span_settings *settings, const char *template)
 {
 	const char *mark = strstr(template, REQUEST_SPAN_METHOD_MARK);
+	const char *brace = strchr(template, '{');
 
 	settings->name_before = span_text_of(template);
 	settings->name_has_method = mark != NULL;
+	if (brace != NULL && (brace != mark || strchr(brace + 1, '{') != NULL))
+		settings->name = template;
 	if (mark == NULL)
 		return;
 	settings->name_before.size = (size_t)(mark - template);
@@ -48,13 +52,13 @@ void request_span_take_name(struct request_span_settings *settings, const char *
 /* Adds a part of a name behind what there is, as far as there is room. Returns the new size. */
 static size_t request_span_put_name(char *text, size_t used, struct span_text part)
 {
-	size_t room = REQUEST_SPAN_NAME_MAX - used, size = part.size < room ? part.size : room;
+	size_t room = EMIT_NAME_MAX - used, size = part.size < room ? part.size : room;
 
 	text_copy(text + used, part.bytes, size);
 	return used + size;
 }
 
-/* The name from span.name and the method, in text (REQUEST_SPAN_NAME_MAX bytes). */
+/* The name from span.name and the method, in text (EMIT_NAME_MAX bytes). */
 static struct span_text request_span_name(
 	const struct request_span_settings *settings, struct span_text method, char *text)
 {
@@ -202,20 +206,101 @@ static void request_span_put_version(const struct request_span_settings *setting
 			attributes, names, ATTRIBUTES_PROTOCOL_VERSION, text_of_value(version));
 }
 
+/* ---- what rules of the lifecycle have said ---- */
+
+/* Whether a rule has set what all spans of the connection have: there must not be two of it. */
+static bool request_span_clashes(const struct follow_setup *setup, const struct open_span *span,
+	const struct connection_attributes *connection)
+{
+	struct span_text text;
+	size_t i;
+
+	for (i = 0; i < span->values.count; i++)
+		if (connection_attributes_find(connection,
+			    setup->matcher.attributes[span->values.list[i].attribute], &text))
+			return true;
+	return false;
+}
+
+/* Puts what the connection's spans have in common one by one. */
+static void request_span_unshare(
+	const struct connection_attributes *connection, struct attributes *attributes)
+{
+	const struct captures *captures = connection->settings->captures;
+	struct attributes own;
+	uint32_t kept = connection->kept;
+	size_t i;
+
+	own.count = 0;
+	connection_attributes_put(connection, &own);
+	while (kept != 0) {
+		unsigned attribute = request_span_next(&kept);
+
+		attributes_put(&own, captures->attributes[attribute],
+			connection_attributes_value(connection, attribute));
+	}
+	for (i = 0; i < attributes->count; i++)
+		emit_put(&own, &attributes->list[i]);
+	memcpy(attributes->list, own.list, own.count * sizeof own.list[0]);
+	attributes->count = own.count;
+}
+
+/* Puts the values of the open span that the request is for the rules. */
+static void request_span_put_followed(struct span *span, struct attributes *attributes,
+	const struct follow_setup *setup, const struct open_span *open,
+	const struct connection_attributes *connection)
+{
+	if (span->shared != NULL && request_span_clashes(setup, open, connection)) {
+		request_span_unshare(connection, attributes);
+		span->shared = NULL;
+	}
+	emit_put_values(setup, attributes, open, span->end_unix_ns - *setup->wall_offset_ns);
+	if (open->verdict == NULL)
+		return;
+	span->status = open->verdict->status;
+	span->status_message = open->verdict->message;
+	if (open->verdict->type.size > 0)
+		emit_put(attributes, &(struct span_attribute){.key = "error.type",
+					     .type = SPAN_VALUE_STRING,
+					     .value.string = open->verdict->type});
+}
+
+/* A name in which attributes stand: all must have been put. */
+static struct span_text request_span_long_name(const char *title, const struct span *span,
+	const struct attributes *attributes, const struct connection_attributes *connection,
+	struct span_text method, char *text)
+{
+	struct attributes all = *attributes;
+	struct span_text name;
+
+	if (span->shared != NULL)
+		request_span_unshare(connection, &all);
+	if (method.size == 0) /* a name may not be empty */
+		method = span_text_of("_OTHER");
+	emit_put(&all, &(struct span_attribute){
+			       .key = "method", .type = SPAN_VALUE_STRING, .value.string = method});
+	name = emit_name(title, &all, text);
+	return name.size > 0 ? name : method;
+}
+
 void request_span_emit(const struct request_span_settings *settings,
-	const struct connection_attributes *connection, const struct request *request,
-	enum tracer_end end, const struct envelope *reply, uint64_t duration_ns)
+	const struct follow_setup *setup, const struct connection_attributes *connection,
+	const struct request *request, enum tracer_end end, const struct envelope *reply,
+	uint64_t duration_ns)
 {
 	const struct attributes_names *names = &settings->attributes->names;
+	const struct open_span *open = request->span;
+	const char *title =
+		open != NULL && open->row->title != NULL ? open->row->title : settings->name;
 	struct attributes attributes;
-	char name[REQUEST_SPAN_NAME_MAX];
+	struct emit_events events;
+	char name[EMIT_NAME_MAX];
 	struct span span = {
 		.context = request->context,
 		.has_parent = request->has_parent,
 		.parent_is_remote = true,
 		.begun = true,
 		.tracestate = request->tracestate,
-		.name = request_span_name(settings, request->method, name),
 		.kind = SPAN_KIND_SERVER,
 		.start_unix_ns = request->start_unix_ns,
 		.end_unix_ns = request->start_unix_ns + duration_ns,
@@ -229,8 +314,18 @@ void request_span_emit(const struct request_span_settings *settings,
 	request_span_put_version(settings, reply, &attributes);
 	span.shared = request_span_put_captured(connection, request, reply, &attributes);
 	request_span_put_failure(&span, &attributes, names, end, reply);
+	if (open != NULL) {
+		request_span_put_followed(&span, &attributes, setup, open, connection);
+		emit_put_events(setup, &events, open, request->entry.start_ns + duration_ns);
+		span.events = events.list;
+		span.event_count = open->event_count;
+		span.dropped_event_count = open->events_dropped;
+	}
 	attributes_put_named(&attributes, names, ATTRIBUTES_END_REASON,
 		span_text_of(request_span_ends[end].reason));
+	span.name = title == NULL ? request_span_name(settings, request->method, name)
+				  : request_span_long_name(title, &span, &attributes, connection,
+					    request->method, name);
 	span.attributes = attributes.list;
 	span.attribute_count = attributes.count;
 	exporter_submit(settings->exporter, &span);

@@ -10,6 +10,7 @@
 struct connection_attributes;
 struct attribute_settings;
 struct exporter;
+struct follow_setup;
 struct request;
 
 /* A request and its answer, or why there is none, as a span. */
@@ -20,6 +21,7 @@ struct request_span_settings {
 	/* Parts of span.name around {method}; borrowed from the config. */
 	struct span_text name_before, name_after;
 	bool name_has_method;
+	const char *name; /* the same, where more than the method stands in it; else NULL */
 };
 
 /* Takes span.name apart, which is borrowed for life. */
@@ -27,7 +29,8 @@ void request_span_take_name(struct request_span_settings *settings, const char *
 
 /* Sends the span of a request that ended after duration_ns; reply is NULL when there is none. */
 void request_span_emit(const struct request_span_settings *settings,
-	const struct connection_attributes *connection, const struct request *request,
-	enum tracer_end end, const struct envelope *reply, uint64_t duration_ns);
+	const struct follow_setup *setup, const struct connection_attributes *connection,
+	const struct request *request, enum tracer_end end, const struct envelope *reply,
+	uint64_t duration_ns);
 
 #endif

@@ -1,0 +1,23 @@
+#ifndef CONFIG_PROFILE_NAMES_H
+#define CONFIG_PROFILE_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct file_node;
+struct profile;
+struct reader;
+
+/*
+ * What a profile says of attributes by their names: the {ATTRIBUTE} of names of spans, and those by
+ * which requests are found, must be set by something. 0, or -1 with the reader's error set.
+ */
+int names_check(struct reader *reader, const struct file_node *root, const struct profile *profile);
+
+/*
+ * The first {ATTRIBUTE} in the name of requests that no request can have, with its size; NULL:
+ * there is none. profile may have no lifecycle.
+ */
+const char *names_unknown(const struct profile *profile, const char *title, size_t *size);
+
+#endif
