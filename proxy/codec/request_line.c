@@ -30,7 +30,8 @@ static bool request_line_is_blank(uint8_t byte)
 static enum request_line_verdict request_line_method(struct request_line *line, uint8_t byte)
 {
 	if (request_line_is_token(byte))
-		return REQUEST_LINE_MORE;
+		return line->size <= REQUEST_LINE_METHOD_MAX ? REQUEST_LINE_MORE
+							     : REQUEST_LINE_IS_NOT;
 	if (!request_line_is_blank(byte) || line->size == 1)
 		return REQUEST_LINE_IS_NOT;
 	line->part = REQUEST_LINE_BEFORE_TARGET;

@@ -9,7 +9,8 @@
  * which looks like one: METHOD TARGET HTTP/x, with any token for a method. Browsers send such lines
  * to any port that a web page names. The first byte of JSON settles it.
  */
-#define REQUEST_LINE_MAX 8192 /* what could still be one by then is taken to be one */
+#define REQUEST_LINE_MAX        8192 /* what could still be one by then is taken to be one */
+#define REQUEST_LINE_METHOD_MAX 256  /* a longer word is none */
 
 struct request_line {
 	uint8_t part; /* enum request_line_part */
