@@ -25,6 +25,7 @@
 #include <string.h>
 
 #include "proxy/message/envelope_fill.h"
+#include "proxy/message/members.h"
 #include "proxy/message/shelf.h"
 #include "proxy/message/skim.h"
 #include "proxy/message/window.h"
@@ -118,25 +119,119 @@ static void splice_fail(struct splice *splice, unsigned trouble)
 	splice_leave(splice, SPLICE_LEFT);
 }
 
-/* Gets our carrier's text and writes it; false when the envelope is to be left as it is. */
-static bool splice_write_carrier(struct splice *splice, size_t at, bool whole_member)
+/* Our carrier's text; its size is 0 when the envelope is to be left as it is. */
+static size_t splice_ask(struct splice *splice, const char **text)
 {
-	const char *text;
-	size_t size = splice->hooks->carrier(splice->arg, &splice->envelope, &text);
+	size_t size = splice->hooks->carrier(splice->arg, &splice->envelope, text);
 
-	if (size == 0) {
+	if (size == 0)
 		splice_leave(splice, SPLICE_REFUSED);
-		return false;
-	}
-	window_give(&splice->window, at);
-	if (!window_insert(&splice->window, splice->member, whole_member ? splice->member_size : 0,
-		    text, size)) {
+	return size;
+}
+
+/* Our carrier has been written, or there was no memory for it. */
+static bool splice_wrote(struct splice *splice, bool written)
+{
+	if (!written) {
 		splice->troubles |= SPLICE_NO_MEMORY;
 		splice_leave(splice, SPLICE_LEFT);
 		return false;
 	}
 	splice->carrier_written = true;
 	splice->changed = true;
+	return true;
+}
+
+/* Adds our carrier before the closing brace. */
+static void splice_add(struct splice *splice)
+{
+	const char *text;
+	size_t size = splice_ask(splice, &text);
+
+	if (size == 0)
+		return;
+	window_give(&splice->window, splice->brace);
+	(void)splice_wrote(splice,
+		window_insert(&splice->window, splice->member, splice->member_size, text, size));
+}
+
+/* Whether a carrier that was read to its end is an object with nothing in it but what is ours. */
+static bool splice_is_plain(const struct splice *splice, const struct splice_mark *mark)
+{
+	const struct envelope_value *traceparent, *tracestate;
+	size_t size = sizeof("{\"traceparent\":\"\"}") - 1;
+
+	if (splice->marks_count > 1 || splice->carrier_open)
+		return false; /* the envelope may speak of another one */
+	traceparent = envelope_value(&splice->envelope, ENVELOPE_TRACEPARENT);
+	tracestate = envelope_value(&splice->envelope, ENVELOPE_TRACESTATE);
+	if (traceparent->type != JSON_STRING)
+		return false;
+	size += traceparent->length;
+	if (tracestate->type == JSON_STRING)
+		size += sizeof(",\"tracestate\":\"\"") - 1 + tracestate->length;
+	return size == mark->end - mark->value; /* no byte is left for anything else */
+}
+
+static bool splice_is_object(const struct splice *splice, const struct splice_mark *mark)
+{
+	size_t size;
+
+	return *window_at(&splice->window, mark->value, &size) == '{';
+}
+
+/*
+ * Writes the members of our carrier, text without its braces, into one that is an object: in place
+ * of the first of its members that are ours, else at its beginning. The others that are ours are
+ * removed; what is not ours stays as it is.
+ */
+static bool splice_write_members(
+	struct splice *splice, const struct splice_mark *mark, const char *text, size_t size)
+{
+	struct window *window = &splice->window;
+	struct members members;
+	struct member member;
+	size_t ours = 0, others = 0;
+	bool written;
+
+	members_begin(&members, window, mark->value);
+	while (members_next(&members, &member)) {
+		ours += member.ours;
+		others += !member.ours;
+	}
+	if (!window_reserve(window, ours + splice->marks_count + 2))
+		return false;
+	if (ours == 0) {
+		window_give(window, mark->value + 1);
+		return window_insert(window, text, size, ",", others > 0);
+	}
+	members_begin(&members, window, mark->value);
+	for (written = false; members_next(&members, &member);) {
+		if (!member.ours)
+			continue;
+		window_give(window, written ? member.from : member.key);
+		if (!written && !window_insert(window, text, size, "", 0))
+			return false;
+		written = true;
+		window_drop(window, member.end);
+	}
+	return true;
+}
+
+/* Writes our carrier in place of one, or into it. */
+static bool splice_replace(struct splice *splice, const struct splice_mark *mark)
+{
+	const char *text;
+	size_t size = splice_ask(splice, &text);
+
+	if (size == 0)
+		return false;
+	if (!splice_is_plain(splice, mark) && splice_is_object(splice, mark))
+		return splice_wrote(splice, splice_write_members(splice, mark, text + 1, size - 2));
+	window_give(&splice->window, mark->value);
+	if (!splice_wrote(splice, window_insert(&splice->window, "", 0, text, size)))
+		return false;
+	window_drop(&splice->window, mark->end);
 	return true;
 }
 
@@ -153,14 +248,12 @@ static bool splice_remove(struct splice *splice, const struct splice_mark *mark)
 	return true;
 }
 
-static bool splice_edit_mark(struct splice *splice, const struct splice_mark *mark)
+__attribute__((noinline)) static bool splice_edit_mark(
+	struct splice *splice, const struct splice_mark *mark)
 {
 	if (splice->mode == SPLICE_STRIP || splice->carrier_written)
 		return splice_remove(splice, mark);
-	if (!splice_write_carrier(splice, mark->value, false))
-		return false;
-	window_drop(&splice->window, mark->end);
-	return true;
+	return splice_replace(splice, mark);
 }
 
 /* The envelope is a request: makes the edits that the carriers met so far ask for. */
@@ -294,15 +387,21 @@ static void splice_close_request(struct splice *splice)
 	splice_edit(splice);
 	if (splice->mode == SPLICE_INJECT && splice->fate == SPLICE_EDITED &&
 		!splice->carrier_written)
-		(void)splice_write_carrier(splice, splice->brace, true); /* else it is left */
+		splice_add(splice);
 }
 
-/* FLOWING: a carrier has waited for SPLICE_HOLD_MAX bytes. */
+/*
+ * FLOWING: a carrier has waited for SPLICE_HOLD_MAX bytes. The rest of it is left out as it comes,
+ * unless it is an object, whose other members would be lost: then the envelope stays as it is.
+ */
 static void splice_overflow(struct splice *splice)
 {
 	size_t offset = splice->skim.offset;
+	const struct splice_mark *open = &splice->marks[splice->marks_count];
 
-	if (!splice->carrier_open || !envelope_decided(&splice->envelope)) {
+	if (!splice->carrier_open || !envelope_decided(&splice->envelope) ||
+		(splice->mode == SPLICE_INJECT && !splice->carrier_written &&
+			splice_is_object(splice, open))) {
 		splice_leave(splice, SPLICE_LEFT);
 		return;
 	}

@@ -56,6 +56,17 @@ static inline size_t window_held(const struct window *window, const uint8_t **by
 	return window->hold_end - window->hold_begin;
 }
 
+/* The byte at offset, which is not given out yet, and how many follow it in the same place. */
+static inline const uint8_t *window_at(const struct window *window, size_t offset, size_t *size)
+{
+	if (offset >= window->bytes_offset) {
+		*size = window_end(window) - offset;
+		return window->bytes + (offset - window->bytes_offset);
+	}
+	*size = window->bytes_offset - offset;
+	return window->hold + (window->hold_end - *size);
+}
+
 /*
  * Makes sure that edits calls of window_give() and as many of window_insert() can follow, besides
  * one window_give() that always can. False when out of memory.

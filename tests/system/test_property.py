@@ -54,7 +54,12 @@ class Maker:
                                            self.random.randrange(4))
         return self.random.choice([
             '{"traceparent":%s}' % context, '{"tracestate":"a=1","traceparent" : %s }' % context,
-            '{"traceparent":%s,"tracestate":"é"}' % context, "null", "{}", '[%s]' % context])
+            '{"traceparent":%s,"tracestate":"é"}' % context, "null", "{}", '[%s]' % context,
+            '{"baggage":"tenant=7","traceparent":%s}' % context,
+            '{ "traceparent" :%s , "tracestate":"a=1" , "baggage" : "é" }' % context,
+            '{"x":{"traceparent":%s},"\\u0074racestate":null,"b":[],"traceparent":%s}' % (
+                context, context),
+            '{"traceparent":1,"x":"}","traceparent":%s,"tracestate":"b=2"}' % context])
 
     def request(self):
         pairs = [('"id"', self.random.choice(NUMBERS[:6] + STRINGS)),

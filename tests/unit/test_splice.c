@@ -11,7 +11,8 @@
 #include "proxy/message/splice.h"
 #include "tests/unit/unit.h"
 
-#define OURS "{\"ours\":1}"
+#define OUR  "\"ours\":1"
+#define OURS "{" OUR "}"
 
 /* A text that grows; all are static. */
 struct buffer {
@@ -216,6 +217,14 @@ static void run_expect(const char *input, size_t input_size, const char *output,
 
 #define SAME NULL
 
+/* A request with that carrier, which becomes another one, and the traceparent that was read. */
+#define CARRIER_ROW(carrier, edited, parent)                                                       \
+	{                                                                                          \
+		"{\"id\":1,\"trace\":" carrier ",\"method\":\"m\"}",                               \
+			"{\"id\":1,\"trace\":" edited ",\"method\":\"m\"}",                        \
+			"{\"id\":1,\"method\":\"m\"}", "cR1" parent "eR1" parent, 0                \
+	}
+
 static const struct splice_row {
 	const char *input;
 	const char *inject, *strip; /* outputs; SAME: input */
@@ -261,8 +270,8 @@ static const struct splice_row {
 		"{\"id\":1,\"trace\":" OURS ",\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\"}",
 		"cR1eR1", 0},
 	{"{\"id\":1,\"trace\":{\"trace\":{\"trace\":1}},\"method\":\"m\"}",
-		"{\"id\":1,\"trace\":" OURS ",\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\"}",
-		"cR1eR1", 0},
+		"{\"id\":1,\"trace\":{" OUR ",\"trace\":{\"trace\":1}},\"method\":\"m\"}",
+		"{\"id\":1,\"method\":\"m\"}", "cR1eR1", 0},
 	{"{\"id\":1,\"tr\\u0061\\u0063e\":1,\"method\":\"m\"}",
 		"{\"id\":1,\"tr\\u0061\\u0063e\":" OURS ",\"method\":\"m\"}",
 		"{\"id\":1,\"method\":\"m\"}", "cR1eR1", 0},
@@ -289,6 +298,52 @@ static const struct splice_row {
 	{"{\"id\":1,\"method\":\"m\",\"trace\":1,\"trace\":2}",
 		"{\"id\":1,\"method\":\"m\",\"trace\":" OURS "}", "{\"id\":1,\"method\":\"m\"}",
 		"cR1eR1", 0},
+	/* Members of a carrier that are not ours. */
+	CARRIER_ROW(
+		"{\"traceparent\":\"a\",\"baggage\":\"b\"}", "{" OUR ",\"baggage\":\"b\"}", "(a)"),
+	CARRIER_ROW(
+		"{\"baggage\":\"b\",\"traceparent\":\"a\"}", "{\"baggage\":\"b\"," OUR "}", "(a)"),
+	CARRIER_ROW("{\"x\":1,\"traceparent\":\"a\",\"y\":2}", "{\"x\":1," OUR ",\"y\":2}", "(a)"),
+	CARRIER_ROW("{\"traceparent\":\"a\",\"tracestate\":\"s=1\"}", OURS, "(a)"),
+	CARRIER_ROW("{\"tracestate\":\"s=1\",\"x\":{},\"traceparent\":\"a\"}", "{" OUR ",\"x\":{}}",
+		"(a)"),
+	CARRIER_ROW("{\"x\":[],\"tracestate\":\"s=1\"}", "{\"x\":[]," OUR "}", ""),
+	CARRIER_ROW("{\"tracestate\":null,\"x\":null}", "{" OUR ",\"x\":null}", ""),
+	CARRIER_ROW("{}", OURS, ""),
+	CARRIER_ROW("{ }", "{" OUR " }", ""),
+	CARRIER_ROW("{ \"b\" : 1 }", "{" OUR ", \"b\" : 1 }", ""),
+	CARRIER_ROW("{ \"traceparent\" : \"a\" }", "{ " OUR " }", "(a)"),
+	CARRIER_ROW("{ \"x\":-1.50e+3\t, \"traceparent\" :\n\"a\" , \"y\" : true }",
+		"{ \"x\":-1.50e+3\t, " OUR " , \"y\" : true }", "(a)"),
+	CARRIER_ROW("{\"traceparent\":\"a\" , \"traceparent\":\"b\",\"x\":1,\"tracestate\":2}",
+		"{" OUR " ,\"x\":1}", "(b)"),
+	CARRIER_ROW(
+		"{\"trace\\u0070arent\":\"a\",\"trac\\u0065state\":\"\",\"\\u0062aggage\":\"\"}",
+		"{" OUR ",\"\\u0062aggage\":\"\"}", "(a)"),
+	CARRIER_ROW("{\"traceparent\":{\"traceparent\":\"a\"},\"b\":{\"traceparent\":[1,\"}\"]}}",
+		"{" OUR ",\"b\":{\"traceparent\":[1,\"}\"]}}", "()"),
+	CARRIER_ROW(
+		"{\"traceparents\":\"a\",\"traceparen\":\"\\\"}\",\"\":\"\\\\\",\"Traceparent\":0}",
+		"{" OUR ",\"traceparents\":\"a\",\"traceparen\":\"\\\"}\",\"\":\"\\\\\","
+		"\"Traceparent\":0}",
+		""),
+	CARRIER_ROW(
+		"{\"traceparent\":5,\"b\":\"\xc3\xa9\"}", "{" OUR ",\"b\":\"\xc3\xa9\"}", "(5)"),
+	{"{\"trace\":{\"traceparent\":\"a\",\"b\":1},\"id\":1,\"trace\":{\"c\":2},\"method\":"
+	 "\"m\"}",
+		"{\"trace\":{" OUR ",\"b\":1},\"id\":1,\"method\":\"m\"}",
+		"{\"id\":1,\"method\":\"m\"}", "cR1eR1", 0},
+	{"{\"trace\":0,\"id\":1,\"trace\":{\"traceparent\":\"a\",\"b\":1},\"method\":\"m\"}",
+		"{\"trace\":" OURS ",\"id\":1,\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\"}",
+		"cR1(a)eR1(a)", 0},
+	{"[{\"id\":1,\"trace\":{\"b\":1},\"method\":\"m\"},{\"method\":\"m\",\"trace\":{\"b\":2}},"
+	 "{\"trace\":{\"traceparent\":\"a\",\"b\":3},\"id\":2,\"method\":\"m\"}]",
+		"[{\"id\":1,\"trace\":{" OUR
+		",\"b\":1},\"method\":\"m\"},{\"method\":\"m\",\"trace\":{"
+		"\"b\":2}},{\"trace\":{" OUR ",\"b\":3},\"id\":2,\"method\":\"m\"}]",
+		"[{\"id\":1,\"method\":\"m\"},{\"method\":\"m\",\"trace\":{\"b\":2}},"
+		"{\"id\":2,\"method\":\"m\"}]",
+		"cR1eR1eNcR2(a)eR2(a)", 0},
 	/* Not quite the carrier. */
 	{"{\"id\":1,\"method\":\"m\",\"Trace\":1,\"trace \":2,\"trac\":3,\"traces\":4,\"\":5}",
 		"{\"id\":1,\"method\":\"m\",\"Trace\":1,\"trace "
@@ -513,8 +568,37 @@ static const struct long_row {
 	{SPLICE_INJECT,
 		"{\"id\":1,\"method\":\"m\",\"trace\":{\"traceparent\":\"a\",\"x\":\"#####\","
 		"\"traceparent\":\"b\"},\"y\":1}",
-		"{\"id\":1,\"method\":\"m\",\"trace\":" OURS ",\"y\":1}", SAME, "cR1(b)eR1(b)",
-		"cR1(a)eR1(b)", 0},
+		"{\"id\":1,\"method\":\"m\",\"trace\":{" OUR ",\"x\":\"#####\"},\"y\":1}",
+		"{\"id\":1,\"method\":\"m\",\"trace\":{\"traceparent\":\"a\",\"x\":\"#####\","
+		"\"traceparent\":\"b\"},\"y\":1}",
+		"cR1(b)eR1(b)", "eR1(b)", SPLICE_UNDECIDED},
+	{SPLICE_INJECT, "{\"id\":1,\"method\":\"m\",\"trace\":\"#####\",\"y\":1}",
+		"{\"id\":1,\"method\":\"m\",\"trace\":" OURS ",\"y\":1}", SAME, "cR1eR1", NULL, 0},
+	/* Other members of carriers. */
+	{SPLICE_INJECT,
+		"{\"id\":1,\"method\":\"m\",\"params\":\"#\",\"trace\":{\"b\":1 , "
+		"\"traceparent\":\"a\""
+		",\"tracestate\":\"s\", \"c\":{}}}",
+		"{\"id\":1,\"method\":\"m\",\"params\":\"#\",\"trace\":{\"b\":1 , " OUR
+		", \"c\":{}}}",
+		SAME, "cR1(a)eR1(a)", NULL, 0},
+	{SPLICE_INJECT,
+		"{\"trace\":{\"b\":\"\\\"\"},\"id\":1,\"trace\":{\"c\":2},\"method\":\"m\",\"x\":"
+		"\"#\"}",
+		"{\"trace\":{" OUR ",\"b\":\"\\\"\"},\"id\":1,\"method\":\"m\",\"x\":\"#\"}", SAME,
+		"cR1eR1", NULL, 0},
+	{SPLICE_INJECT,
+		"{\"trace\":{\"b\":\"#####\",\"traceparent\":\"a\"},\"id\":1,\"method\":\"m\"}",
+		"{\"trace\":{\"b\":\"#####\"," OUR "},\"id\":1,\"method\":\"m\"}",
+		"{\"trace\":{\"b\":\"#####\",\"traceparent\":\"a\"},\"id\":1,\"method\":\"m\"}",
+		"cR1(a)eR1(a)", "eR1(a)", SPLICE_UNDECIDED},
+	{SPLICE_INJECT,
+		"[{\"id\":1,\"method\":\"m\",\"x\":\"#\"},{\"trace\":{\"traceparent\":\"a\",\"b\":"
+		"1,"
+		"\"traceparent\":\"b\"},\"id\":2,\"method\":\"m\"}]",
+		"[{\"id\":1,\"method\":\"m\",\"x\":\"#\",\"trace\":" OURS "},{\"trace\":{" OUR
+		",\"b\":1},\"id\":2,\"method\":\"m\"}]",
+		SAME, "cR1eR1cR2(b)eR2(b)", "cR1cR2(b)eR1eR2(b)", 0},
 	{SPLICE_INJECT, "{\"trace\":[\"#####\"],\"id\":1,\"method\":\"m\"}",
 		"{\"trace\":" OURS ",\"id\":1,\"method\":\"m\"}",
 		"{\"trace\":[\"#####\"],\"id\":1,\"method\":\"m\"}", "cR1eR1", "eR1",
@@ -1106,6 +1190,52 @@ START_TEST(test_alloc_failures_marks)
 }
 END_TEST
 
+static void buffer_join(struct buffer *to, const struct buffer *from)
+{
+	buffer_add(to, from->bytes, from->used);
+}
+
+/* The same for many members of one carrier: it is edited as a whole, or not at all. */
+START_TEST(test_alloc_failures_members)
+{
+	static struct buffer input, output;
+	bool failed = true;
+	size_t i, used;
+	long n;
+
+	buffer_clear(&input);
+	buffer_clear(&output);
+	buffer_text(&input, "{\"id\":1,\"method\":\"m\",\"trace\":{\"b\":1");
+	buffer_text(&output, "{\"id\":1,\"method\":\"m\",\"trace\":{\"b\":1");
+	for (i = 0; i < 50; i++) {
+		buffer_text(&input, ",\"traceparent\":1,\"c\":2");
+		buffer_text(&output, i == 0 ? "," OUR ",\"c\":2" : ",\"c\":2");
+	}
+	buffer_text(&input, "},\"trace\":1,\"trace\":2}");
+	buffer_text(&output, "}}");
+	run_message(SPLICE_INJECT, input.bytes, input.used, input.used, 1);
+	ck_assert_str_eq(run.output.bytes, output.bytes);
+	for (n = 0; n < 50 && failed; n++) {
+		splice_free(splice);
+		splice = splice_new(pointers, "trace");
+		buffer_clear(&run.calls);
+		splice_begin(splice, SPLICE_INJECT, &run_hooks, NULL);
+		unit_alloc_fail_after(n);
+		splice_feed(splice, (const uint8_t *)input.bytes, input.used, true);
+		failed = unit_alloc_failed();
+		unit_alloc_fail_never();
+		buffer_clear(&run.output);
+		run_take_pieces();
+		used = run.output.used;
+		ck_assert_uint_eq(used, failed ? input.used : output.used);
+		ck_assert_int_eq(
+			splice_troubles(splice) & SPLICE_NO_MEMORY, failed ? SPLICE_NO_MEMORY : 0);
+	}
+	ck_assert(!failed);
+	ck_assert_int_gt(n, 1);
+}
+END_TEST
+
 /* Generated messages. */
 
 static uint64_t random_state;
@@ -1166,7 +1296,8 @@ enum member_kind {
 struct member {
 	enum member_kind kind;
 	struct buffer before, key, value, after;
-	bool usable; /* as the id or method of a request */
+	struct buffer edited; /* of a carrier: with ours in it */
+	bool usable;          /* as the id or method of a request */
 };
 
 #define MEMBERS_MAX 12
@@ -1190,6 +1321,74 @@ static void random_method(struct member *member)
 	buffer_text(&member->value, member->usable ? "\"m/n\"" : RANDOM_OF(bad));
 }
 
+/* An object with members that are ours among others. */
+static void random_object(struct member *member)
+{
+	static const char *const ours[] = {
+		"\"traceparent\"", "\"tracestate\"", "\"tracepar\\u0065nt\""};
+	static const char *const others[] = {"\"baggage\"", "\"\"", "\"traceparents\"", "\"\\\"\""};
+	struct buffer *sides[] = {&member->value, &member->edited};
+	unsigned i, count = random_below(6);
+	bool written = false, any = false;
+	static struct buffer piece;
+
+	buffer_text(sides[0], "{");
+	buffer_text(sides[1], "{");
+	for (i = 0; i < count; i++) {
+		bool is_ours = random_below(2) == 0;
+		size_t at;
+
+		buffer_clear(&piece);
+		random_blank(&piece);
+		at = piece.used;
+		buffer_text(&piece, is_ours ? RANDOM_OF(ours) : RANDOM_OF(others));
+		random_blank(&piece);
+		buffer_text(&piece, ":");
+		random_blank(&piece);
+		random_value(&piece, 2);
+		buffer_text(sides[0], i > 0 ? "," : "");
+		buffer_join(sides[0], &piece);
+		if (!is_ours || !written) {
+			buffer_text(sides[1], any ? "," : "");
+			buffer_add(sides[1], piece.bytes, is_ours ? at : piece.used);
+			buffer_text(sides[1], is_ours ? OUR : "");
+			any = true;
+			written = written || is_ours;
+		}
+		buffer_clear(&piece);
+		random_blank(&piece);
+		buffer_join(sides[0], &piece);
+		buffer_join(sides[1], &piece);
+	}
+	buffer_text(sides[0], "}");
+	buffer_text(sides[1], "}");
+	if (written)
+		return;
+	buffer_clear(sides[1]);
+	buffer_text(sides[1], count > 0 ? "{" OUR "," : "{" OUR);
+	buffer_add(sides[1], sides[0]->bytes + 1, sides[0]->used - 1);
+}
+
+static void random_carrier(struct member *member)
+{
+	const char *value;
+
+	if (random_below(2) == 0) {
+		random_object(member);
+		return;
+	}
+	random_value(&member->value, 3);
+	value = member->value.bytes;
+	if (value[0] != '{') {
+		buffer_text(&member->edited, OURS);
+		return;
+	}
+	value++;
+	buffer_text(&member->edited, "{" OUR);
+	buffer_text(&member->edited, value[strspn(value, " \t\r\n")] == '}' ? "" : ",");
+	buffer_text(&member->edited, value);
+}
+
 static void random_member(struct member *member, bool repeats, bool *seen_id, bool *seen_method)
 {
 	static const char *const ids[] = {"\"id\"", "\"id\"", "\"\\u0069d\""};
@@ -1203,6 +1402,7 @@ static void random_member(struct member *member, bool repeats, bool *seen_id, bo
 	buffer_clear(&member->key);
 	buffer_clear(&member->value);
 	buffer_clear(&member->after);
+	buffer_clear(&member->edited);
 	member->kind = (enum member_kind)random_below(4);
 	if ((member->kind == MEMBER_ID && *seen_id && !repeats) ||
 		(member->kind == MEMBER_METHOD && *seen_method && !repeats))
@@ -1219,6 +1419,8 @@ static void random_member(struct member *member, bool repeats, bool *seen_id, bo
 		random_id(member);
 	else if (member->kind == MEMBER_METHOD)
 		random_method(member);
+	else if (member->kind == MEMBER_CARRIER)
+		random_carrier(member);
 	else
 		random_value(&member->value, 3);
 	random_blank(&member->after);
@@ -1244,11 +1446,6 @@ static bool members_are_request(unsigned count)
 			method = members[i].usable;
 	}
 	return id && method;
-}
-
-static void buffer_join(struct buffer *to, const struct buffer *from)
-{
-	buffer_add(to, from->bytes, from->used);
 }
 
 static void members_write(struct buffer *to, unsigned count)
@@ -1283,7 +1480,7 @@ static void members_write_edited(struct buffer *to, unsigned count, enum splice_
 		buffer_join(to, &members[i].before);
 		buffer_join(to, &members[i].key);
 		if (members[i].kind == MEMBER_CARRIER)
-			buffer_text(to, OURS);
+			buffer_join(to, &members[i].edited);
 		else
 			buffer_join(to, &members[i].value);
 		buffer_join(to, &members[i].after);
@@ -1485,6 +1682,7 @@ int main(void)
 	tcase_add_test(tc, test_alloc_failures_new);
 	tcase_add_test(tc, test_alloc_failures_feed);
 	tcase_add_test(tc, test_alloc_failures_marks);
+	tcase_add_test(tc, test_alloc_failures_members);
 	tcase_add_loop_test(tc, test_generated, 0, 3);
 	tcase_add_loop_test(tc, test_generated_broken, 0, 3);
 	return unit_run("splice", tc);

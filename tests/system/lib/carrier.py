@@ -3,8 +3,9 @@
 import json
 import re
 
-VALUE = re.compile(r'\{"traceparent":"00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])"'
-                   r'(?:,"tracestate":("(?:[^"\\]|\\.)*"))?\}')
+OURS = re.compile(r'"traceparent":"00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])"'
+                  r'(?:,"tracestate":("(?:[^"\\]|\\.)*"))?')
+NAMES = ("traceparent", "tracestate")
 DECODER = json.JSONDecoder(parse_int=str, parse_float=str, strict=False)
 BLANKS = re.compile(r"[ \t\r\n]*")
 
@@ -18,11 +19,37 @@ class Member:
 
 
 class Carrier:
+    """What is ours in the value of a carrier; text is how it is spelt."""
+
     def __init__(self, value):
-        found = VALUE.fullmatch(value)
+        found = OURS.match(value, first_of_ours(value))
         assert found, f"not a carrier of ours: {value[:300]}"
+        ours = [member for member in members(value) if member.key in NAMES]
+        assert len(ours) == 1 + bool(found[4]) and ours[-1].end == found.end(), value[:300]
+        self.text = found[0]
         self.trace_id, self.span_id, self.flags = found[1], found[2], found[3]
         self.tracestate = json.loads(found[4]) if found[4] else None
+
+
+def first_of_ours(value):
+    return next((member.start for member in members(value) if member.key in NAMES), 0)
+
+
+def edited(old, ours):
+    """A carrier's value with ours written into it, as text."""
+    if old[0] != "{":
+        return "{" + ours + "}"
+    first, removed = True, []
+    for member in members(old):
+        if member.key in NAMES:
+            removed.append((member.start if first else old.rindex(",", 0, member.start), member.end,
+                            ours if first else ""))
+            first = False
+    if first:
+        return "{" + ours + ("," if members(old) else "") + old[1:]
+    for start, end, text in reversed(removed):
+        old = old[:start] + text + old[end:]
+    return old
 
 
 def skip(text, position):
@@ -78,6 +105,8 @@ def check_injected(sent, received, name="trace", blanks=False):
     old = [member for member in members(sent) if member.key == name]
     new, = [member for member in members(received) if member.key == name]
     value = received[new.value_start:new.end]
+    if old:
+        assert value == edited(sent[old[0].value_start:old[0].end], carrier.text)
     if len(old) == 1:
         expected = sent[:old[0].value_start] + value + sent[old[0].end:]
         assert same(received) == same(expected)
