@@ -408,22 +408,26 @@ struct tracer_connection *tracer_connection_new(
 	uint64_t seed;
 
 	if (connection == NULL)
-		return NULL;
+		goto no_memory;
 	connection->tracer = tracer;
 	connection->own_backend = own_backend;
 	ids_random(&tracer->ids, (uint8_t *)&seed, sizeof seed);
 	inflight_init(&connection->inflight, seed);
 	connection->attributes =
 		connection_attributes_new(&tracer->attribute_settings, transport, number);
-	if (connection->attributes == NULL) {
-		free(connection);
-		return NULL;
-	}
+	if (connection->attributes == NULL)
+		goto no_memory;
 	connection->number = number + 1;
 	tracer->sharing_count += !own_backend;
 	connection->follower =
 		own_backend && tracer->follows ? follower_new(&tracer->setup) : tracer->follower;
+	if (tracer->follows && connection->follower == NULL)
+		tracer->setup.counters.no_memory++; /* only its requests will have spans */
 	return connection;
+no_memory:
+	tracer->counters.no_memory++;
+	free(connection);
+	return NULL;
 }
 
 void tracer_connection_expire(struct tracer_connection *connection, uint64_t now_ns)

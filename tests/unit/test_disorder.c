@@ -250,13 +250,23 @@ static const char *const story[] = {
 	"'completed'}}}",
 };
 
+/* What a line finds of memory. */
+enum story_shortage {
+	STORY_REST, /* none for the rest of the line */
+	STORY_GOOD, /* nor for any later line */
+	STORY_ONCE, /* none for one allocation */
+};
+
 /* From its n-th allocation on, a line has no memory. Returns whether that was so. */
-static bool story_line(struct conversation *said, const char *line, long n)
+static bool story_line(
+	struct conversation *said, const char *line, long n, enum story_shortage shortage)
 {
 	struct envelope *envelope = conversation_read(said, line + 2);
 	size_t number = (size_t)(line[0] - '0');
 
-	if (n >= 0)
+	if (n >= 0 && shortage == STORY_ONCE)
+		unit_alloc_fail_once(n);
+	else if (n >= 0)
 		unit_alloc_fail_after(n);
 	if (line[1] == '>')
 		conversation_client(said, number, envelope);
@@ -266,8 +276,8 @@ static bool story_line(struct conversation *said, const char *line, long n)
 	return n >= 0 && unit_alloc_failed();
 }
 
-/* Tells the story; at a line there is no memory from its n-th allocation on, later: none at all. */
-static bool story_tell(size_t at, long n, bool for_good)
+/* Tells the story; what is missing of it for want of memory is counted. */
+static bool story_tell(size_t at, long n, enum story_shortage shortage)
 {
 	struct conversation *said = conversation_begin();
 	const struct tracer_counters *counters;
@@ -276,15 +286,18 @@ static bool story_tell(size_t at, long n, bool for_good)
 
 	for (i = 0; i < COUNT(story); i++)
 		if (i == at)
-			failed = story_line(said, story[i], n);
+			failed = story_line(said, story[i], n, shortage);
 		else
-			(void)story_line(said, story[i], i > at && for_good ? 0 : -1);
+			(void)story_line(said, story[i], i > at && shortage == STORY_GOOD ? 0 : -1,
+				shortage);
 	conversation_shut_down(said);
 	counters = tracer_counters(said->tracer);
 	conversation_check(said);
 	ck_assert_uint_eq(conversation_count(said, "app_server.request "), counters->requests);
-	if (!failed && !for_good)
+	if (!failed && shortage != STORY_GOOD)
 		ck_assert_uint_eq(said->exporter->count, 10);
+	if (said->exporter->count < 10)
+		ck_assert_uint_gt(counters->no_memory + conversation_counters(said)->no_memory, 0);
 	conversation_end(said);
 	return failed;
 }
@@ -296,7 +309,7 @@ START_TEST(test_no_memory)
 
 	conversation_load(NULL);
 	for (at = 0; at < COUNT(story); at++)
-		for (n = 0; story_tell(at, n, _i == 1); n++)
+		for (n = 0; story_tell(at, n, (enum story_shortage)_i); n++)
 			sites++;
 	ck_assert_uint_ge(sites, 30);
 	conversation_unload();
@@ -308,6 +321,6 @@ int main(void)
 	TCase *tc = tcase_create("disorder");
 
 	tcase_add_loop_test(tc, test_disorder, 0, COUNT(disorders));
-	tcase_add_loop_test(tc, test_no_memory, 0, 2);
+	tcase_add_loop_test(tc, test_no_memory, 0, STORY_ONCE + 1);
 	return unit_run("disorder", tc);
 }

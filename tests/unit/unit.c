@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 /* Atomic, since a module's own threads allocate, too. */
 static atomic_long unit_alloc_left = -1;
 static atomic_int unit_alloc_refused;
+static atomic_bool unit_alloc_once;
 static atomic_long unit_alloc_live;
 static long unit_alloc_live_before; /* the test */
 
@@ -37,6 +39,8 @@ static int unit_alloc_refuse(void)
 	if (left != 0)
 		return 0;
 	atomic_store(&unit_alloc_refused, 1);
+	if (atomic_load(&unit_alloc_once))
+		atomic_store(&unit_alloc_left, -1);
 	errno = ENOMEM;
 	return 1;
 }
@@ -93,7 +97,14 @@ char *__wrap_strdup(const char *text)
 void unit_alloc_fail_after(long n)
 {
 	atomic_store(&unit_alloc_refused, 0);
+	atomic_store(&unit_alloc_once, false);
 	atomic_store(&unit_alloc_left, n);
+}
+
+void unit_alloc_fail_once(long n)
+{
+	unit_alloc_fail_after(n);
+	atomic_store(&unit_alloc_once, true);
 }
 
 void unit_alloc_fail_never(void)

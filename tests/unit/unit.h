@@ -29,6 +29,8 @@ void unit_free_foreign(void *made);
 /* The next n allocations succeed, all later ones fail, until unit_alloc_fail_never(). */
 void unit_alloc_fail_after(long n);
 void unit_alloc_fail_never(void);
+/* The next n allocations succeed, the one behind them fails, and no other. */
+void unit_alloc_fail_once(long n);
 /* Whether an allocation was refused since unit_alloc_fail_after(). */
 int unit_alloc_failed(void);
 
