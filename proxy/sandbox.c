@@ -19,9 +19,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #ifdef SIDESPAN_SECCOMP
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #endif
 
 /* The leak sanitizer looks at the memory from a process that it clones at exit. */
@@ -157,7 +161,7 @@ static int sandbox_refuse_processes(scmp_filter_ctx filter)
 		SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
 }
 
-static int sandbox_calls(void)
+static int sandbox_write_filter(int fd)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int failed = -1;
@@ -170,10 +174,50 @@ static int sandbox_calls(void)
 			seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), sandbox_refused[i], 0) != 0)
 			goto out;
 	if (sandbox_refuse_families(filter) == 0 && sandbox_refuse_processes(filter) == 0)
-		failed = seccomp_load(filter);
+		failed = seccomp_export_bpf(filter, fd);
 out:
 	seccomp_release(filter);
 	return failed;
+}
+
+/* The size of what comes through fd up to its end, 0 when that is more than there is room for. */
+static size_t sandbox_read(int fd, void *bytes, size_t room)
+{
+	size_t used = 0;
+	ssize_t n;
+
+	while (used < room && ((n = read(fd, (char *)bytes + used, room - used)) > 0 ||
+				      (n < 0 && errno == EINTR)))
+		used += n > 0 ? (size_t)n : 0;
+	return used < room ? used : 0;
+}
+
+/*
+ * libseccomp allocates thousands of times, and in parts goes on with what it was given without a
+ * look: the filter is made in a process of its own, which may end as it likes.
+ */
+static int sandbox_calls(void)
+{
+	static struct sock_filter rows[BPF_MAXINSNS + 1];
+	struct sock_fprog program = {.filter = rows};
+	int ends[2], status = -1;
+	size_t size;
+	pid_t maker;
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return -1;
+	maker = fork();
+	if (maker == 0)
+		_exit(sandbox_write_filter(ends[1]) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+	(void)close(ends[1]); /* nothing was written through it here */
+	size = maker > 0 ? sandbox_read(ends[0], rows, sizeof rows) : 0;
+	(void)close(ends[0]); /* it was only read */
+	while (maker > 0 && waitpid(maker, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status != 0 || size == 0 || size % sizeof rows[0] != 0)
+		return -1;
+	program.len = (unsigned short)(size / sizeof rows[0]);
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 }
 
 #else
