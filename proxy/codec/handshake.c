@@ -14,6 +14,7 @@
 
 #include "proxy/codec/http.h"
 #include "proxy/codec/http_body.h"
+#include "proxy/codec/openssl_memory.h"
 
 #define HANDSHAKE_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, 1.3 */
 
@@ -88,16 +89,22 @@ int handshake_accept(char accept[HANDSHAKE_ACCEPT_SIZE], const char *key, size_t
 
 int handshake_ready(char *error, size_t error_size)
 {
-	char accept[HANDSHAKE_ACCEPT_SIZE], why[256];
+	char accept[HANDSHAKE_ACCEPT_SIZE], why[256] = "";
+	int failed;
 
-	if (handshake_accept(accept, "dGhlIHNhbXBsZSBub25jZQ==", HANDSHAKE_KEY_SIZE) == 0)
+	openssl_memory_begin();
+	failed = handshake_accept(accept, "dGhlIHNhbXBsZSBub25jZQ==", HANDSHAKE_KEY_SIZE);
+	if (failed != 0)
+		ERR_error_string_n(ERR_get_error(), why, sizeof why);
+	if (!openssl_memory_end())
+		(void)snprintf(error, error_size, "WebSocket needs SHA-1: out of memory");
+	else if (failed != 0)
+		(void)snprintf(error, error_size,
+			"WebSocket needs SHA-1, and OpenSSL has none: %s; is it configured for "
+			"FIPS, without the provider for it?",
+			why); /* may be cut */
+	else
 		return 0;
-	ERR_error_string_n(ERR_get_error(), why, sizeof why);
-	(void)snprintf(error, error_size,
-		"WebSocket needs SHA-1, and OpenSSL has none: %s; is it configured for FIPS, "
-		"without "
-		"the provider for it?",
-		why); /* may be cut */
 	return -1;
 }
 
