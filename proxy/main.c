@@ -541,8 +541,12 @@ int main(int argc, char **argv, char **environment)
 	char error[CONFIG_ERROR_SIZE];
 
 	main_set_heap();
-	if (main_fill_stdio() != 0 || inherit_note() != 0)
+	if (main_fill_stdio() != 0)
 		return MAIN_EXIT_FAILURE; /* nobody could be told */
+	if (inherit_note() != 0) {
+		log_line(LOG_ERROR, "cannot list the open descriptors: %s", strerror(errno));
+		return MAIN_EXIT_FAILURE;
+	}
 	log_open();
 
 	switch (main_load(&program, argc, argv, environment, error)) {
