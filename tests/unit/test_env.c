@@ -296,12 +296,10 @@ START_TEST(test_env_otel)
 }
 END_TEST
 
-#define BLANKS " \t\r\n"
-
 /* Blanks and line ends around a value are none of it; nothing is said of them. */
 START_TEST(test_env_trimmed)
 {
-	static const char *const variables[] = {"OTEL_SDK_DISABLED=" BLANKS "true" BLANKS,
+	static const char *const variables[] = {"OTEL_SDK_DISABLED= \t\r\ntrue \t\r\n",
 		"OTEL_SERVICE_NAME=\n a b\r\n", "OTEL_RESOURCE_ATTRIBUTES=x=y , z=w\n",
 		"OTEL_TRACES_EXPORTER=none\n", "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:1/x\r\n",
 		"OTEL_EXPORTER_OTLP_HEADERS=a=Bearer%20geheim \n", "OTEL_BSP_SCHEDULE_DELAY= 100\n",
@@ -309,7 +307,7 @@ START_TEST(test_env_trimmed)
 		"OTEL_SEMCONV_STABILITY_OPT_IN=http,rpc\n", "OTEL_PROPAGATORS=none\n",
 		"OTEL_EXPORTER_OTLP_PROTOCOL=http/json\n", "OTEL_CONFIG_FILE=\n",
 		"OTEL_LOG_LEVEL= \t", "SIDESPAN_ENV=staging\n",
-		"SIDESPAN_INFLIGHT_MAX=" BLANKS "9" BLANKS, "SIDESPAN_NOTHING=\n",
+		"SIDESPAN_INFLIGHT_MAX= \t\r\n9 \t\r\n", "SIDESPAN_NOTHING=\n",
 		"TRACEPARENT=\n00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n",
 		"TRACESTATE=\ta=1 \r\n", NULL};
 	static const struct {
