@@ -470,7 +470,8 @@ def test_bounded_memory_while_the_collector_hangs(lab):
         for _ in range(1000):
             link.client.recv()
         answering.result()
-    assert link.sidespan.memory_peak() - before < 40 << 20
+    if not is_sanitized():
+        assert link.sidespan.memory_peak() - before < 40 << 20
     assert finish(link)["created"] == 10100
 
 
