@@ -84,6 +84,23 @@ static bool advice_no_listener(const struct config *config)
 	return config->listen == NULL;
 }
 
+static bool advice_no_http(const struct config *config)
+{
+	return !url_is_websocket(&config->listen_url);
+}
+
+static bool advice_server_checks(const struct config *config)
+{
+	return config->listen_check_origin == CONFIG_CHECK_NEVER ||
+	       (config->listen_check_origin == CONFIG_CHECK_AUTO &&
+		       url_is_websocket(&config->upstream_url));
+}
+
+static bool advice_no_host(const struct config *config)
+{
+	return config->listen_url.scheme == URL_WS_UNIX;
+}
+
 static bool advice_no_rpc_service(const struct config *config)
 {
 	return config->semconv == CONFIG_SEMCONV_RPC;
@@ -122,6 +139,13 @@ static const struct {
 	{"sandbox", advice_command, "it is for a proxy without a COMMAND"},
 	{"connections.max", advice_no_listener, "without listen there is one client"},
 	{"allow_remote", advice_no_listener, "nothing is listened on"},
+	{"listen.", advice_no_listener, "nothing is listened on"},
+	{"listen.", advice_no_http, "clients speak no HTTP there"},
+	{"listen.allow_origin", advice_server_checks,
+		"by listen.check_origin the server looks at it itself"},
+	{"listen.allow_host", advice_server_checks,
+		"by listen.check_origin the server looks at it itself"},
+	{"listen.allow_host", advice_no_host, "a Unix socket may be called by any name"},
 	{"rpc.service", advice_no_rpc_service, "semconv rpc has no such attribute"},
 };
 

@@ -15,9 +15,11 @@
 #include "config/flags.h"
 #include "config/headers.h"
 #include "config/help.h"
+#include "config/list.h"
 #include "config/options.h"
 #include "config/consistency.h"
 #include "config/settings.h"
+#include "config/token.h"
 #include "config/value.h"
 
 #ifndef SIDESPAN_DATADIR
@@ -238,8 +240,8 @@ static enum config_outcome config_load_all(
 		config_copy_variable(settings, "TRACESTATE", &config->tracestate) != 0 ||
 		config_load_profile(settings) != 0 || config_choose_names(settings) != 0 ||
 		consistency_apply(settings, flags->check || flags->explain) != 0 ||
-		headers_load(settings) != 0 || config_prepare_explain(settings, flags) != 0 ||
-		config_make_otlp_url(settings) != 0)
+		headers_load(settings) != 0 || token_load(settings) != 0 ||
+		config_prepare_explain(settings, flags) != 0 || config_make_otlp_url(settings) != 0)
 		return CONFIG_WRONG;
 	if (!flags->check)
 		return CONFIG_RUN;
@@ -290,12 +292,14 @@ void config_free(struct config *config)
 		return;
 #define OPTION_TEXT(field, ...) free(config->field);
 #define OPTION_MAP(field, ...)  map_free(&config->field);
+#define OPTION_LIST(field, ...) list_free(&config->field);
 #include "config/options.def"
 	for (i = 0; i < config->command_count; i++)
 		free(config->command[i]);
 	free(config->command);
 	profile_free(config->profile);
 	free(config->otlp_url);
+	free(config->listen_token);
 	free(config->traceparent);
 	free(config->tracestate);
 	free(config->explain);

@@ -25,6 +25,7 @@ enum config_source {
 };
 
 #define CONFIG_WORD_CONSTANT(constant, text) constant,
+enum config_check { CHECK_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_sampler { SAMPLER_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_semconv { SEMCONV_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_lifecycle { LIFECYCLE_WORDS(CONFIG_WORD_CONSTANT) };
@@ -47,6 +48,11 @@ struct config_map {
 	size_t count;
 };
 
+struct config_list {
+	char **items; /* owned, with their texts */
+	size_t count;
+};
+
 #define CONFIG_ERROR_SIZE 1024
 
 struct config {
@@ -58,6 +64,7 @@ struct config {
 #define OPTION_ENUM(field, ...)     int field;   /* a constant of the option's enum above */
 #define OPTION_TEXT(field, ...)     char *field; /* NULL when unset */
 #define OPTION_MAP(field, ...)      struct config_map field;
+#define OPTION_LIST(field, ...)     struct config_list field;
 #include "config/options.def"
 	struct url listen_url;   /* listen, parsed; scheme URL_NONE: own stdin and stdout */
 	struct url upstream_url; /* upstream, parsed; scheme URL_NONE: command is the server */
@@ -65,8 +72,9 @@ struct config {
 	char *explain;           /* --explain: the recording, "-" for standard input; else NULL */
 	char **command;          /* what stands after --, NULL-terminated; NULL without */
 	int command_count;
-	char *otlp_url;    /* see config_otlp_url() */
-	char *traceparent; /* of the environment: the parent of what brings none; NULL: unset */
+	char *otlp_url;     /* see config_otlp_url() */
+	char *listen_token; /* what listen.token_file has; NULL: unset */
+	char *traceparent;  /* of the environment: the parent of what brings none; NULL: unset */
 	char *tracestate;
 };
 

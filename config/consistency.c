@@ -80,9 +80,8 @@ static int consistency_remote(struct settings *settings, struct config *config)
 	if (url_is_local(&config->listen_url) || config->allow_remote)
 		return 0;
 	return consistency_refuse(settings, OPTION_AT_listen, config->listen,
-		"other machines could use the server through it, and sidespan asks nobody who they "
-		"are; "
-		"must be a loopback address such as 127.0.0.1, or stand with --allow-remote");
+		"other machines could use the server through it; must be a loopback address such "
+		"as 127.0.0.1, or stand with --allow-remote; see listen.token_file");
 }
 
 static int consistency_upstream_port(struct settings *settings, struct config *config)

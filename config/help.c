@@ -53,6 +53,7 @@ static const char *help_argument(enum option_type type)
 		[OPTION_TYPE_FILE] = "FILE",
 		[OPTION_TYPE_MEMBER] = "POINTER",
 		[OPTION_TYPE_MAP] = "NAME=VALUE,...",
+		[OPTION_TYPE_LIST] = "TEXT,...",
 	};
 
 	return names[type];

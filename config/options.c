@@ -42,6 +42,8 @@ static const struct option options[OPTION_COUNT] = {
 		.words = OPTION_WORDS(list))
 #define OPTION_MAP(field, title, value, kind, high, ...)                                           \
 	OPTION_ROW(OPTION_TYPE_MAP, field, title, value, 0, high, __VA_ARGS__, .map_kind = kind)
+#define OPTION_LIST(field, title, value, kind, high, ...)                                          \
+	OPTION_ROW(OPTION_TYPE_LIST, field, title, value, 0, high, __VA_ARGS__, .list_kind = kind)
 #include "config/options.def"
 };
 

@@ -19,6 +19,7 @@ enum option_type {
 	OPTION_TYPE_FILE,
 	OPTION_TYPE_MEMBER,
 	OPTION_TYPE_MAP,
+	OPTION_TYPE_LIST,
 };
 
 enum option_flags {
@@ -26,11 +27,17 @@ enum option_flags {
 	OPTION_RELOAD = 2,
 	OPTION_SIGNAL = 4,
 	OPTION_MERGE = 8,
+	OPTION_STRICT = 16,
 };
 
 enum map_kind {
 	MAP_ATTRIBUTES, /* OTEL_RESOURCE_ATTRIBUTES: "," and "=" always percent-encoded */
 	MAP_HEADERS,    /* OTEL_EXPORTER_OTLP_HEADERS: tokens and what a header's value may be */
+};
+
+enum list_kind {
+	LIST_ORIGINS, /* of web pages: SCHEME://HOST[:PORT], null */
+	LIST_HOSTS,   /* HOST[:PORT] */
 };
 
 struct option {
@@ -40,6 +47,7 @@ struct option {
 	const char *text; /* default as it would be written; NULL: unset */
 	int64_t min, max;
 	enum map_kind map_kind;
+	enum list_kind list_kind;
 	const char *const *words; /* of an enum, NULL-terminated */
 	const char *otel;         /* OTEL_* variable, or NULL */
 	unsigned flags;           /* of enum option_flags */

@@ -133,9 +133,11 @@ static enum settings_result settings_refuse_value(struct settings *settings,
 	char right[VALUE_DESCRIBE_SIZE];
 
 	value_describe(option, right);
-	return settings_refuse(settings, source, "%s%s%s: %s: %s%smust be %s", where,
-		settings_is_file(source) ? ": " : "", settings_is_file(source) ? option->name : "",
-		shown, reason == NULL ? "" : reason, reason == NULL ? "" : "; ", right);
+	return settings_refuse(settings,
+		(option->flags & OPTION_STRICT) != 0 ? CONFIG_FLAG : source,
+		"%s%s%s: %s: %s%smust be %s", where, settings_is_file(source) ? ": " : "",
+		settings_is_file(source) ? option->name : "", shown, reason == NULL ? "" : reason,
+		reason == NULL ? "" : "; ", right);
 }
 
 static enum settings_result settings_no_memory(struct settings *settings)
@@ -154,6 +156,21 @@ static int settings_merge(
 	return map_merge(field, option->map_kind, &value->map);
 }
 
+/* A list that is given by several flags is all of them together. */
+static int settings_add(struct settings *settings, const struct option *option, struct value *value)
+{
+	struct config_list *field =
+		(struct config_list *)((char *)settings->config + option->offset);
+	struct config_list added = value->list;
+
+	value->list = *field;
+	*field = (struct config_list){.items = NULL};
+	if (list_append(&value->list, &added) == 0)
+		return 0;
+	list_free(&added);
+	return -1;
+}
+
 /* Puts value in force unless a stronger one is there. Takes what value owns. */
 static enum settings_result settings_store(struct settings *settings, const struct option *option,
 	struct value *value, enum config_source source, const char *where)
@@ -166,6 +183,9 @@ static enum settings_result settings_store(struct settings *settings, const stru
 		return settings_no_memory(settings);
 	if (source < origin->source)
 		return SETTINGS_TAKEN;
+	if (option->type == OPTION_TYPE_LIST && source == CONFIG_FLAG && origin->source == source &&
+		settings_add(settings, option, value) != 0)
+		return settings_no_memory(settings);
 	copy = strdup(where);
 	if (copy == NULL)
 		return settings_no_memory(settings);
@@ -291,6 +311,40 @@ static enum settings_result settings_set_object(struct settings *settings,
 	return settings_accept(settings, option, &value, source, where);
 }
 
+/* A list of texts. Returns what settings_set() would. */
+static enum settings_result settings_set_array(struct settings *settings,
+	const struct option *option, const struct file *file, const struct file_node *array,
+	enum config_source source, const char *where)
+{
+	char right[VALUE_DESCRIBE_SIZE];
+	char quote[VALUE_QUOTE_SIZE];
+	const struct file_node *node;
+	const char *reason;
+	struct value value = {0};
+
+	for (node = array->child; node != NULL; node = node->next) {
+		reason = node->type != FILE_STRING ? "one is not a string"
+						   : list_check(option->list_kind, node->text);
+		if (reason == NULL && value.list.count == (size_t)option->max)
+			reason = "too many";
+		if (reason != NULL) {
+			value_free(&value);
+			value_describe(option, right);
+			(void)settings_fail(settings, "%s:%d: %s: %s: %s; must be a list of %s",
+				file->name, node->line, option->name,
+				node->type == FILE_STRING ? value_quote(quote, node->text)
+							  : file_type_name(node->type),
+				reason, right);
+			return SETTINGS_WRONG;
+		}
+		if (list_add(&value.list, node->text) != 0) {
+			value_free(&value);
+			return settings_no_memory(settings);
+		}
+	}
+	return settings_accept(settings, option, &value, source, where);
+}
+
 /* Whether a JSON value of that type may stand for a value of the option. */
 static bool settings_type_fits(enum option_type option, enum file_type type)
 {
@@ -301,7 +355,8 @@ static bool settings_type_fits(enum option_type option, enum file_type type)
 	if (type == FILE_NUMBER)
 		return option == OPTION_TYPE_INT || option == OPTION_TYPE_DURATION ||
 		       option == OPTION_TYPE_SIZE || option == OPTION_TYPE_RATIO;
-	return type == FILE_OBJECT && option == OPTION_TYPE_MAP;
+	return (type == FILE_OBJECT && option == OPTION_TYPE_MAP) ||
+	       (type == FILE_ARRAY && option == OPTION_TYPE_LIST);
 }
 
 static enum settings_result settings_apply_node(struct settings *settings, const struct file *file,
@@ -322,6 +377,8 @@ static enum settings_result settings_apply_node(struct settings *settings, const
 			settings, option, file_type_name(node->type), source, where, NULL);
 	if (node->type == FILE_OBJECT)
 		return settings_set_object(settings, option, file, node, source, where);
+	if (node->type == FILE_ARRAY)
+		return settings_set_array(settings, option, file, node, source, where);
 	return settings_set(settings, option, node->text, source, where);
 }
 

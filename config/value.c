@@ -189,6 +189,23 @@ static enum value_verdict value_parse_map(struct value *value, const struct opti
 	return value_wrong(reason, "too many pairs");
 }
 
+static enum value_verdict value_parse_list(
+	struct value *value, const struct option *option, const char *text, const char **reason)
+{
+	switch (list_parse(&value->list, option->list_kind, text, reason)) {
+	case LIST_OK:
+		break;
+	case LIST_WRONG:
+		return VALUE_WRONG;
+	case LIST_NO_MEMORY:
+		return VALUE_NO_MEMORY;
+	}
+	if (value->list.count <= (size_t)option->max)
+		return VALUE_OK;
+	list_free(&value->list);
+	return value_wrong(reason, "too many");
+}
+
 enum value_verdict value_parse(struct value *value, const struct option *option, const char *text,
 	enum config_source source, const char **reason)
 {
@@ -205,6 +222,7 @@ enum value_verdict value_parse(struct value *value, const struct option *option,
 		[OPTION_TYPE_URL] = value_parse_url,
 		[OPTION_TYPE_FILE] = value_parse_file,
 		[OPTION_TYPE_MEMBER] = value_parse_member,
+		[OPTION_TYPE_LIST] = value_parse_list,
 	};
 
 	memset(value, 0, sizeof *value);
@@ -219,6 +237,7 @@ void value_free(struct value *value)
 	free(value->text);
 	value->text = NULL;
 	map_free(&value->map);
+	list_free(&value->list);
 }
 
 /* The option's field in config. */
@@ -274,6 +293,11 @@ void value_store(struct value *value, const struct option *option, struct config
 		break;
 	case OPTION_TYPE_MAP:
 		value_store_map(value, field);
+		break;
+	case OPTION_TYPE_LIST:
+		list_free(field);
+		*(struct config_list *)field = value->list;
+		value->list = (struct config_list){.items = NULL};
 		break;
 	}
 }
@@ -334,6 +358,11 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 		(void)snprintf(text, VALUE_DESCRIBE_SIZE,
 			"a text of %" PRId64 " to %" PRId64 " bytes", option->min, option->max);
 		break;
+	case OPTION_TYPE_LIST:
+		(void)snprintf(text, VALUE_DESCRIBE_SIZE, "%s, with commas between several",
+			option->list_kind == LIST_ORIGINS ? "SCHEME://HOST[:PORT] or null"
+							  : "HOST[:PORT]");
+		break;
 	case OPTION_TYPE_BOOL:
 	case OPTION_TYPE_ADDRESS:
 	case OPTION_TYPE_URL:
@@ -373,6 +402,17 @@ static void value_print_map(
 			map->pairs[i].name, secret ? "***" : map->pairs[i].value);
 }
 
+static void value_print_list(const struct config_list *list, char *text, size_t size)
+{
+	size_t used = 0;
+	size_t i;
+
+	(void)snprintf(text, size, "-");
+	for (i = 0; i < list->count && used < size; i++)
+		used += (size_t)snprintf(
+			text + used, size - used, "%s%s", i == 0 ? "" : ",", list->items[i]);
+}
+
 void value_print(const struct option *option, const struct config *config, char *text, size_t size)
 {
 	const void *field = value_field_const(option, config);
@@ -406,6 +446,9 @@ void value_print(const struct option *option, const struct config *config, char 
 		break;
 	case OPTION_TYPE_MAP:
 		value_print_map(option, field, text, size);
+		break;
+	case OPTION_TYPE_LIST:
+		value_print_list(field, text, size);
 		break;
 	}
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/list.h"
 #include "config/map.h"
 #include "config/options.h"
 
@@ -16,8 +17,9 @@ struct value {
 	bool boolean;
 	int64_t number; /* also milliseconds, bytes, and the place of a word */
 	double ratio;
-	char *text;            /* owned */
-	struct config_map map; /* owned */
+	char *text;              /* owned */
+	struct config_map map;   /* owned */
+	struct config_list list; /* owned */
 };
 
 /* Room for a quoted value in a message, and for what value_describe() writes. */

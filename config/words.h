@@ -5,6 +5,11 @@
  * The words of every option that is one of a list: WORD(constant, "text as it is written"). The
  * enums of config.h and the texts that are parsed and printed both come from here.
  */
+#define CHECK_WORDS(WORD)                                                                          \
+	WORD(CONFIG_CHECK_AUTO, "auto")                                                            \
+	WORD(CONFIG_CHECK_ALWAYS, "always")                                                        \
+	WORD(CONFIG_CHECK_NEVER, "never")
+
 #define SAMPLER_WORDS(WORD)                                                                        \
 	WORD(CONFIG_SAMPLER_ALWAYS_ON, "always_on")                                                \
 	WORD(CONFIG_SAMPLER_ALWAYS_OFF, "always_off")                                              \

@@ -153,6 +153,26 @@ static const struct {
 	{"{\"lifecycle\": {\"off\": \"items\", \"max_age\": \"1h\"}}", NULL},
 	{"{\"lifecycle\": \"off\", \"lifecycle\": {\"off\": \"items\"}}", NULL},
 	{"{\"lifecycle\": {}}", NULL},
+	{"{\"listen\": \"ws://127.0.0.1:0\", \"listen.check_origin\": \"always\"}", NULL},
+	{"{\"listen\": {\"allow_origin\": [\"https://a\", \"null\"], \"allow_host\": \"a, b:1\"}}",
+		NULL},
+	{"{\"listen.allow_origin\": []}", NULL},
+	{"{\"listen.allow_origin\": [\"https://a\",\n\"https://b/\"]}",
+		"%s:2: listen.allow_origin: \"https://b/\": one is not an origin; must be a list "
+		"of "
+		"SCHEME://HOST[:PORT] or null, with commas between several"},
+	{"{\"listen.allow_origin\": [\"https://a,https://b\"]}",
+		"%s:1: listen.allow_origin: \"https://a,https://b\": one is not an origin; must be "
+		"a "
+		"list of SCHEME://HOST[:PORT] or null, with commas between several"},
+	{"{\"listen.allow_host\": [1]}",
+		"%s:1: listen.allow_host: a number: one is not a string; must be a list of "
+		"HOST[:PORT], with commas between several"},
+	{"{\"listen.allow_host\": {\"a\": \"b\"}}",
+		"%s:1: listen.allow_host: an object: must be HOST[:PORT], with commas between "
+		"several"},
+	{"{\"exporter\": [\"none\"]}",
+		"%s:1: exporter: a list: must be one of otlp, console, none"},
 	{"{\"lifecycle\": false}", "%s:1: lifecycle: true or false: must be one of off, on"},
 	{"{\"lifecycle\": [\"on\"]}", "%s:1: lifecycle: a list: must be one of off, on"},
 	{"{\"lifecycle\": {\"of\": true}}",
@@ -374,11 +394,9 @@ static const struct {
 	{{"--profile", "./nowhere", "--", "s"}, "./nowhere: cannot be opened: No such file"},
 	{{"--profile", "nowhere.json", "--", "s"}, "nowhere.json: cannot be opened: No such file"},
 	{{"--listen", "tcp://0.0.0.0:1", "--", "s"},
-		"--listen: \"tcp://0.0.0.0:1\": other machines could use the server through it, "
-		"and "
-		"sidespan asks nobody who they are; must be a loopback address such as 127.0.0.1, "
-		"or "
-		"stand with --allow-remote"},
+		"--listen: \"tcp://0.0.0.0:1\": other machines could use the server through it; "
+		"must be a loopback address such as 127.0.0.1, or stand with --allow-remote; see "
+		"listen.token_file"},
 	{{"--listen", "ws://example:1", "--", "s"},
 		"--listen: \"ws://example:1\": other machines "},
 	{{"--listen", "ws://localhost", "--", "s"},
@@ -527,9 +545,8 @@ static const struct {
 		OPTION_AT_upstream, "-"},
 	{"\"listen\": \"tcp://0.0.0.0:1\"", {NULL},
 		"%s:2: listen: \"tcp://0.0.0.0:1\": other machines could use the server through "
-		"it, "
-		"and sidespan asks nobody who they are; must be a loopback address such as "
-		"127.0.0.1, or stand with --allow-remote; ignored\n",
+		"it; must be a loopback address such as 127.0.0.1, or stand with --allow-remote; "
+		"see listen.token_file; ignored\n",
 		OPTION_AT_listen, "-"},
 };
 
@@ -762,6 +779,21 @@ static const struct {
 		"--connect-timeout: no effect: a COMMAND is not connected to"},
 	{{"--allow-remote", "--", "/bin/sh"}, NULL,
 		"--allow-remote: no effect: nothing is listened on"},
+	{{"--listen-check-origin=never", "--", "/bin/sh"}, NULL,
+		"--listen-check-origin: no effect: nothing is listened on"},
+	{{"--listen-allow-host=x", "--listen=tcp://127.0.0.1:1", "--", "/bin/sh"}, NULL,
+		"--listen-allow-host: no effect: clients speak no HTTP there"},
+	{{"--listen-allow-origin=null", "--listen=ws://127.0.0.1:1", "--upstream=ws://a:1"}, NULL,
+		"--listen-allow-origin: no effect: by listen.check_origin the server looks at it "
+		"itself"},
+	{{"--listen-allow-host=x", "--listen=ws://127.0.0.1:1", "--upstream=ws+unix:///a"}, NULL,
+		"--listen-allow-host: no effect: by listen.check_origin the server looks at it "
+		"itself"},
+	{{"--listen-allow-host=x", "--listen=ws+unix:///a", "--", "/bin/sh"}, NULL,
+		"--listen-allow-host: no effect: a Unix socket may be called by any name"},
+	{{"--listen-allow-origin=null", "--listen=ws+unix:///a", "--", "/bin/sh"}, NULL, NOTHING},
+	{{"--listen-allow-origin=null", "--listen=ws://[::1]:0", "--upstream=tcp://a:1"}, NULL,
+		NOTHING},
 	{{"--rpc-service=x", "--semconv=rpc", "--", "/bin/sh"}, NULL,
 		"--rpc-service: no effect: semconv rpc has no such attribute"},
 	{{"--otlp-client-key=/etc/passwd", "--", "/bin/sh"}, NULL,
@@ -910,6 +942,145 @@ START_TEST(test_config_long_name)
 }
 END_TEST
 
+/* Flags with lists add up; a stronger source replaces all of a weaker one. */
+START_TEST(test_config_lists)
+{
+	char *file = config_case_file("{\"listen.allow_host\": [\"file\"]}");
+	const char *flags[] = {"--listen-allow-host", "a,b:1", "--config", file,
+		"--listen-allow-host=c", "--", "server", NULL};
+	static const char *const variables[] = {"SIDESPAN_LISTEN_ALLOW_HOST=x", NULL};
+	struct config_case load;
+	char value[64];
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		config_case_load(
+			&load, i == 0 ? flags : flags + 2, i < 2 ? variables : config_no_variables);
+		ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+		value_print(
+			option_at(OPTION_AT_listen_allow_host), load.config, value, sizeof value);
+		ck_assert_str_eq(value, i == 0 ? "a,b:1,c" : "c");
+		config_case_done(&load);
+	}
+	flags[4] = "--disabled";
+	for (i = 0; i < 2; i++) {
+		config_case_load(&load, flags + 2, i == 0 ? variables : config_no_variables);
+		value_print(
+			option_at(OPTION_AT_listen_allow_host), load.config, value, sizeof value);
+		ck_assert_str_eq(value, i == 0 ? "x" : "file");
+		config_case_done(&load);
+	}
+	config_case_unlink(file);
+}
+END_TEST
+
+/* What a token's file has, and what is said of it. */
+static const struct {
+	const char *text;
+	const char *token; /* NULL: wrong */
+	const char *error;
+} config_tokens[] = {
+	{"t", "t", NULL},
+	{"\r\n\t s3cret-._~+/=\r\n\r\n ", "s3cret-._~+/=", NULL},
+	{"", NULL, "it is empty"},
+	{" \n\r\n\t", NULL, "it is empty"},
+	{"one two", NULL, "it has a blank, a line break or something else that no token has"},
+	{"one\ntwo\n", NULL, "it has a blank, a line break or something else that no token has"},
+	{"\x7f", NULL, "it has a blank, a line break or something else that no token has"},
+	{"\xc3\xa9", NULL, "it has a blank, a line break or something else that no token has"},
+};
+
+START_TEST(test_config_token)
+{
+	char *file = config_case_file(config_tokens[_i].text);
+	const char *flags[] = {
+		"--listen-token-file", file, "--listen=ws://127.0.0.1:0", "--", "s", NULL};
+	char error[CONFIG_ERROR_SIZE] = "";
+	struct config_case load;
+
+	config_case_load(&load, flags, config_no_variables);
+	ck_assert_str_eq(load.warnings, "");
+	if (config_tokens[_i].token != NULL) {
+		ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+		ck_assert_str_eq(load.config->listen_token, config_tokens[_i].token);
+	} else {
+		snprintf(error, sizeof error,
+			"--listen-token-file: \"%s\": %s; must have one token of 1 to 4096 visible "
+			"ASCII characters",
+			file, config_tokens[_i].error);
+		ck_assert_str_eq(load.error, error);
+	}
+	config_case_done(&load);
+	config_case_unlink(file);
+}
+END_TEST
+
+START_TEST(test_config_token_size)
+{
+	char text[4099];
+	char *file;
+	const char *flags[] = {
+		"--listen=ws+unix:///x", "--listen-token-file", NULL, "--", "s", NULL};
+	struct config_case load;
+
+	memset(text, 'x', 4096);
+	strcpy(text + 4096, "\n");
+	flags[2] = file = config_case_file(text);
+	config_case_load(&load, flags, config_no_variables);
+	ck_assert_uint_eq(strlen(load.config->listen_token), 4096);
+	config_case_done(&load);
+	config_case_unlink(file);
+	text[4096] = 'x';
+	text[4097] = '\0';
+	flags[2] = file = config_case_file(text);
+	config_case_load(&load, flags, config_no_variables);
+	ck_assert_ptr_nonnull(strstr(load.error, ": it is too long; must have one token of "));
+	ck_assert_ptr_null(strstr(load.error, "xxx"));
+	config_case_done(&load);
+	config_case_unlink(file);
+}
+END_TEST
+
+/* Who asks for a token is not let down: what is wrong ends us, wherever it is from. */
+START_TEST(test_config_token_strict)
+{
+	char *file = config_case_file("t");
+	char text[256];
+	char *profile;
+	const char *flags[] = {"--listen=ws://127.0.0.1:0", "--profile", NULL, "--", "s", NULL};
+	const char *lines[] = {
+		"--listen=tcp://127.0.0.1:0", "--listen-token-file", file, "--", "s", NULL};
+	struct config_case load;
+
+	profile = config_case_file(
+		"{\"name\": \"p\", \"settings\": {\"listen.token_file\": \"/nowhere/t\"}}");
+	flags[2] = profile;
+	config_case_load(&load, flags, config_no_variables);
+	ck_assert_ptr_nonnull(
+		strstr(load.error, "listen.token_file: \"/nowhere/t\": No such file"));
+	config_case_done(&load);
+	config_case_unlink(profile);
+	ck_assert_int_eq(chmod(file, 0604), 0);
+	snprintf(text, sizeof text,
+		"{\"name\": \"p\", \"settings\": {\"listen.token_file\": \"%s\"}}", file);
+	flags[2] = profile = config_case_file(text);
+	config_case_load(&load, flags, config_no_variables);
+	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+	ck_assert_ptr_nonnull(strstr(load.warnings, "everybody on this machine can read it"));
+	ck_assert_ptr_null(strstr(strchr(load.warnings, '\n') + 1, "\n")); /* one */
+	config_case_done(&load);
+	config_case_load(&load, lines, config_no_variables);
+	ck_assert_ptr_nonnull(strstr(load.error, "must stand with ws:// or ws+unix://"));
+	config_case_done(&load);
+	lines[0] = "--disabled"; /* nobody can connect */
+	config_case_load(&load, lines, config_no_variables);
+	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+	config_case_done(&load);
+	config_case_unlink(profile);
+	config_case_unlink(file);
+}
+END_TEST
+
 /* The manual page has the options that --manual-options prints, to the letter. */
 START_TEST(test_config_manual)
 {
@@ -1018,6 +1189,10 @@ int main(void)
 	tcase_add_loop_test(tc, test_config_notes, 0, sizeof config_notes / sizeof *config_notes);
 	tcase_add_loop_test(tc, test_config_names, 0, sizeof config_names / sizeof *config_names);
 	tcase_add_test(tc, test_config_long_name);
+	tcase_add_test(tc, test_config_lists);
+	tcase_add_loop_test(tc, test_config_token, 0, sizeof config_tokens / sizeof *config_tokens);
+	tcase_add_test(tc, test_config_token_size);
+	tcase_add_test(tc, test_config_token_strict);
 	tcase_add_test(tc, test_config_manual);
 	tcase_add_test(tc, test_config_memory);
 	tcase_add_test(tc, test_config_free_nothing);

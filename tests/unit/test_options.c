@@ -232,6 +232,19 @@ static const struct {
 	{OPTION_AT_otlp_headers, "a=%4", NULL},
 	{OPTION_AT_otlp_headers, "a=%", NULL},
 	{OPTION_AT_otlp_headers, "Content-Length=3", NULL},
+	{OPTION_AT_listen_allow_origin, " https://a , ,null,x-y+z.1://[::1]:8",
+		"https://a,null,x-y+z.1://[::1]:8"},
+	{OPTION_AT_listen_allow_origin, "", "-"},
+	{OPTION_AT_listen_allow_origin, "*", NULL},
+	{OPTION_AT_listen_allow_origin, "https://*.a", NULL},
+	{OPTION_AT_listen_allow_origin, "https://a,b", NULL},
+	{OPTION_AT_listen_allow_origin, "https://a/", NULL},
+	{OPTION_AT_listen_allow_origin, "https://u:p@a", NULL},
+	{OPTION_AT_listen_allow_host, "a,b.c:80,[::1],127.0.0.1:1", "a,b.c:80,[::1],127.0.0.1:1"},
+	{OPTION_AT_listen_allow_host, "*", NULL},
+	{OPTION_AT_listen_allow_host, "a/b", NULL},
+	{OPTION_AT_listen_allow_host, "::1", NULL},
+	{OPTION_AT_listen_allow_host, "a:65536", NULL},
 	{OPTION_AT_resource_attributes, "a=b,c=%2C%3d%20", "a=b,c=,= "},
 	{OPTION_AT_resource_attributes, "a%3Db=c", "a=b=c"},
 	{OPTION_AT_resource_attributes, "a=b,a=c,A=d", "a=c,A=d"},
@@ -290,6 +303,21 @@ START_TEST(test_options_map_limit)
 }
 END_TEST
 
+START_TEST(test_options_list_limit)
+{
+	char given[64 * 4 + 16] = "";
+	char text[1024];
+	size_t used = 0;
+	int i;
+
+	for (i = 0; i < 64; i++)
+		used += (size_t)snprintf(given + used, sizeof given - used, "h%d,", i);
+	options_try(OPTION_AT_listen_allow_host, given, VALUE_OK, text, sizeof text);
+	snprintf(given + used, sizeof given - used, "more");
+	options_try(OPTION_AT_listen_allow_host, given, VALUE_WRONG, NULL, 0);
+}
+END_TEST
+
 /* A described value says its type and both ends; a description never overflows. */
 START_TEST(test_options_describe)
 {
@@ -345,6 +373,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_options_values, 0, values);
 	tcase_add_loop_test(tc, test_options_values_memory, 0, values);
 	tcase_add_test(tc, test_options_map_limit);
+	tcase_add_test(tc, test_options_list_limit);
 	tcase_add_test(tc, test_options_describe);
 	tcase_add_test(tc, test_options_quote);
 	return unit_run("options", tc);
