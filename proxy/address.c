@@ -77,6 +77,27 @@ bool address_is_loopback(const struct address *address)
 	}
 }
 
+bool address_has_host(const struct address *address, const struct authority *host)
+{
+	struct in6_addr number;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+
+	if (!authority_to_address(host, &number))
+		return false;
+	switch (address->storage.ss_family) {
+	case AF_INET:
+		memcpy(&in, &address->storage, sizeof in);
+		return IN6_IS_ADDR_V4MAPPED(&number) &&
+		       memcmp(number.s6_addr + 12, &in.sin_addr, sizeof in.sin_addr) == 0;
+	case AF_INET6:
+		memcpy(&in6, &address->storage, sizeof in6);
+		return memcmp(&number, &in6.sin6_addr, sizeof number) == 0;
+	default:
+		return false;
+	}
+}
+
 const char *address_text(const struct address *address, char *text)
 {
 	char host[NI_MAXHOST], port[NI_MAXSERV];

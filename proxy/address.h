@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+#include "config/authority.h"
 #include "config/url.h"
 
 /*
@@ -30,6 +31,9 @@ bool address_is_name(const struct url *url);
 
 /* Whether only this machine can reach it: a loopback address, or a Unix socket. */
 bool address_is_loopback(const struct address *address);
+
+/* Whether host is the address's own, as a number. */
+bool address_has_host(const struct address *address, const struct authority *host);
 
 /* "127.0.0.1:8080", "[::1]:8080", "/run/x.sock"; text has ADDRESS_TEXT_MAX bytes. Returns text. */
 const char *address_text(const struct address *address, char *text);

@@ -14,8 +14,11 @@ static const struct {
 	const char *options; /* of Connection, beside close */
 } answer_rows[] = {
 	{400, "Bad Request", "", ""},
+	{401, "Unauthorized", "WWW-Authenticate: Bearer\r\n", ""},
+	{403, "Forbidden", "", ""},
 	{404, "Not Found", "", ""},
 	{408, "Request Timeout", "", ""},
+	{421, "Misdirected Request", "", ""},
 	{426, "Upgrade Required", "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n",
 		", Upgrade"},
 	{431, "Request Header Fields Too Large", "", ""},
@@ -50,7 +53,7 @@ void answer_send(struct session *session, const struct answer *answer, enum sess
 	size_t size = answer_format(text, answer);
 
 	log_line(LOG_INFO, "connection %llu: answered %u: %s", session->number, answer->status,
-		answer->why);
+		answer->note != NULL ? answer->note : answer->why);
 	(void)endpoint_write(&session->client, text, size); /* failing, it ends all the same */
 	session_finish(session, reason);
 }

@@ -9,8 +9,9 @@
 /* Answers of our own to an HTTP client: a status, a line of text for a person, and the end. */
 struct answer {
 	unsigned status;
-	const char *why; /* for whoever reads the body; ours, and short */
-	bool to_head;    /* the request is a HEAD: the body is only announced */
+	const char *why;  /* for whoever reads the body; ours, and short */
+	const char *note; /* for the log, in place of why; may be NULL */
+	bool to_head;     /* the request is a HEAD: the body is only announced */
 };
 
 #define ANSWER_SIZE 512

@@ -31,6 +31,9 @@ struct loop_counters {
 	uint64_t sessions;         /* opened */
 	uint64_t sessions_refused; /* no memory, or no backend */
 	uint64_t sessions_failed;  /* by an error of our own */
+	uint64_t hosts_refused;    /* requests that name somebody else, or nobody */
+	uint64_t origins_refused;  /* of web pages that are not listed */
+	uint64_t tokens_refused;   /* without the token */
 	uint64_t exchanges;        /* of HTTP that is no WebSocket */
 	uint64_t interims_refused; /* answers with more interim ones before them than allowed */
 	uint64_t silent;           /* closed: nobody had said anything */

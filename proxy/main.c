@@ -121,6 +121,7 @@ static void main_make_route(struct program *program)
 	if (config->listen_url.scheme == URL_WS && config->listen_url.path[0] != '\0' &&
 		strcmp(config->listen_url.path, "/") != 0)
 		route->listen_path = config->listen_url.path;
+	guard_init(&route->guard, config);
 	route->command = config->command;
 	if (config->command == NULL)
 		main_name_upstream(program);

@@ -7,6 +7,7 @@
 
 #include "proxy/endpoint/child.h"
 #include "proxy/endpoint/endpoint.h"
+#include "proxy/guard.h"
 #include "proxy/pump.h"
 
 /*
@@ -34,6 +35,7 @@ struct session_route {
 	const char *upstream_host; /* Host and path when we shake hands ourselves */
 	const char *upstream_path;
 	const char *listen_path; /* the only path that is served; NULL: any */
+	struct guard guard;      /* of HTTP clients */
 };
 
 /* Why a session was closed; session_reasons has the words. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "proxy/address.h"
 #include "proxy/answer.h"
 #include "proxy/codec/handshake.h"
 #include "proxy/codec/http_body.h"
@@ -39,12 +40,17 @@ struct upgrade {
 	char key[HANDSHAKE_KEY_SIZE]; /* of a request of our own */
 };
 
-/* Never passed on: negotiated between neighbours, and we take part in none of it. */
+/*
+ * Never passed on: our own token, if there is one (else these begin with the second), and what is
+ * negotiated between neighbours, as we take part in none of it.
+ */
 static const char *const upgrade_dropped[] = {
+	"Authorization",
 	"Sec-WebSocket-Extensions",
 	"x-codex-app-server-compression", /* codex: turns all later frames into a zstd stream */
 	NULL,
 };
+static const char *const upgrade_dropped_plain[] = {"Authorization", NULL};
 static const char *const upgrade_dropped_nothing[] = {NULL};
 
 /* In place of the neighbours' own fields. */
@@ -146,13 +152,14 @@ static int upgrade_forward_request(struct session *session)
 	struct upgrade *upgrade = session->upgrade;
 	struct http_head *parsed = &session->loop->head;
 	struct head *head = &upgrade->request;
+	size_t skipped = session->route->guard.token == NULL;
 
 	(void)http_request_parse(
 		parsed, &head->scan, head->bytes, head->used); /* it was complete before */
 	if (upgrade->wanted == HANDSHAKE_NONE)
-		return head_forward(&session->backend, parsed, upgrade_dropped_nothing,
+		return head_forward(&session->backend, parsed, upgrade_dropped_plain + skipped,
 			"Connection: close\r\n");
-	return head_forward(&session->backend, parsed, upgrade_dropped, upgrade_fields);
+	return head_forward(&session->backend, parsed, upgrade_dropped + skipped, upgrade_fields);
 }
 
 static int upgrade_send_request(struct session *session)
@@ -335,8 +342,6 @@ static unsigned upgrade_check_request(struct session *session, const char **why)
 	struct upgrade *upgrade = session->upgrade;
 	struct http_head *parsed = &session->loop->head;
 
-	upgrade->plain.to_head = http_text_is_exactly(parsed->method, HTTP_TEXT("HEAD"));
-	upgrade->plain.to_old = parsed->version_minor == 0;
 	if (http_text_is_exactly(parsed->method, HTTP_TEXT("CONNECT"))) {
 		*why = "this is no proxy for CONNECT";
 		return 501; /* what followed would pass unseen */
@@ -369,11 +374,58 @@ static int upgrade_connect(struct session *session)
 	return session_connect(session);
 }
 
+/* What a client is told that breaks a rule of the guard. */
+static const struct {
+	unsigned status;
+	const char *why;
+	size_t counter; /* offset in struct loop_counters */
+} upgrade_rules[] = {
+	[GUARD_NO_HOST] = {400, "there must be one Host field, with a host",
+		offsetof(struct loop_counters, hosts_refused)},
+	[GUARD_FOREIGN_HOST] = {421, "this is another host",
+		offsetof(struct loop_counters, hosts_refused)},
+	[GUARD_FOREIGN_ORIGIN] = {403, "pages of this origin may not connect",
+		offsetof(struct loop_counters, origins_refused)},
+	[GUARD_NO_TOKEN] = {401, "a bearer token is needed",
+		offsetof(struct loop_counters, tokens_refused)},
+};
+
+/* Whether the client may come in; if not, it has been answered. */
+static bool upgrade_admits(struct session *session)
+{
+	const struct guard *guard = &session->route->guard;
+	struct address local = {.size = sizeof local.storage};
+	char note[GUARD_NOTE_SIZE];
+	enum guard_verdict verdict;
+
+	if (guard->checks_host && getsockname(session->client.read_fd,
+					  (struct sockaddr *)&local.storage, &local.size) != 0)
+		local.size = 0; /* then it is the address of nobody */
+	verdict = guard_check(guard, &session->loop->head, &local, note);
+	if (verdict == GUARD_ADMITTED)
+		return true;
+	++*(uint64_t *)((char *)&session->loop->counters + upgrade_rules[verdict].counter);
+	answer_send(session,
+		&(struct answer){.status = upgrade_rules[verdict].status,
+			.why = upgrade_rules[verdict].why,
+			.note = note,
+			.to_head = session->upgrade->plain.to_head},
+		SESSION_HANDSHAKE_FAILED);
+	return false;
+}
+
 static void upgrade_got_request(struct session *session)
 {
+	struct upgrade *upgrade = session->upgrade;
+	struct http_head *parsed = &session->loop->head;
 	const char *why;
-	unsigned status = upgrade_check_request(session, &why);
+	unsigned status;
 
+	upgrade->plain.to_head = http_text_is_exactly(parsed->method, HTTP_TEXT("HEAD"));
+	upgrade->plain.to_old = parsed->version_minor == 0;
+	if (!upgrade_admits(session))
+		return;
+	status = upgrade_check_request(session, &why);
 	if (status != 0)
 		upgrade_refuse(session, status, why, SESSION_HANDSHAKE_FAILED);
 	else

@@ -14,8 +14,11 @@ static const struct {
 	const char *connection;
 } test_answers[] = {
 	{400, "HTTP/1.1 400 Bad Request\r\n", "", "close"},
+	{401, "HTTP/1.1 401 Unauthorized\r\n", "WWW-Authenticate: Bearer\r\n", "close"},
+	{403, "HTTP/1.1 403 Forbidden\r\n", "", "close"},
 	{404, "HTTP/1.1 404 Not Found\r\n", "", "close"},
 	{408, "HTTP/1.1 408 Request Timeout\r\n", "", "close"},
+	{421, "HTTP/1.1 421 Misdirected Request\r\n", "", "close"},
 	{426, "HTTP/1.1 426 Upgrade Required\r\n",
 		"Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n", "close, Upgrade"},
 	{431, "HTTP/1.1 431 Request Header Fields Too Large\r\n", "", "close"},

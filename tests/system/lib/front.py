@@ -34,9 +34,9 @@ class Front:
         return client, server, read_head(server)
 
     def counters(self):
-        """The clients leave, the program ends: the counters of its last line."""
-        for client in self.clients:
-            client.close()
+        """Both sides leave, the program ends: the counters of its last line."""
+        for stream in self.clients + self.backend.accepted:
+            stream.close()
         self.sidespan.stop()
         lines = [line for line in self.sidespan.log("info") if line.startswith("traffic:")]
         return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", lines[-1])}
