@@ -108,6 +108,12 @@ void envelope_text_end(
 /* Whether both id and method have been read, so that request or not is decided. */
 bool envelope_decided(const struct envelope *envelope);
 
+/* Whether it has a method: it is a request or a notification, or would be with another id. */
+static inline bool envelope_is_call(const struct envelope *envelope)
+{
+	return envelope_value(envelope, ENVELOPE_METHOD)->type == JSON_STRING;
+}
+
 /* What it is by what has been read so far; envelope_kind() says the same from then on. */
 enum envelope_kind envelope_judge(struct envelope *envelope);
 

@@ -40,8 +40,8 @@ enum splice_phase {
 /* What becomes of the carriers of the current envelope. */
 enum splice_fate {
 	SPLICE_OPEN,   /* nothing is decided yet */
-	SPLICE_EDITED, /* it is a request: what else turns up is removed */
-	SPLICE_LEFT, /* it was no request so far, or could not wait: nothing is changed any more */
+	SPLICE_EDITED, /* it is one of those that are edited: what else turns up is removed */
+	SPLICE_LEFT, /* it was none so far, or could not wait: nothing is changed any more */
 	SPLICE_REFUSED, /* the hook wants it unchanged */
 };
 
@@ -278,15 +278,35 @@ static void splice_edit(struct splice *splice)
 	splice->marks_count = 0;
 }
 
+/*
+ * Whether the envelope is one whose carriers are edited, by what has been read: ours goes into
+ * requests alone; it is taken from all that has a method, whatever stands in the place of an id.
+ */
+static bool splice_concerns(struct splice *splice)
+{
+	enum envelope_kind kind = envelope_judge(&splice->envelope);
+
+	return kind == ENVELOPE_REQUEST ||
+	       (splice->mode == SPLICE_STRIP && envelope_is_call(&splice->envelope));
+}
+
+/* Whether it would be another way only by a member that is repeated. */
+static bool splice_is_decided(const struct splice *splice)
+{
+	if (splice->mode == SPLICE_STRIP)
+		return envelope_value(&splice->envelope, ENVELOPE_METHOD)->type != JSON_ABSENT;
+	return envelope_decided(&splice->envelope);
+}
+
 /* FLOWING, between members: makes the edits that wait, if it is known by now what it is. */
 static void splice_settle(struct splice *splice)
 {
-	bool decided = envelope_decided(&splice->envelope);
+	bool decided = splice_is_decided(splice);
 
 	splice->skim.stop_at_members = !decided;
 	if (!decided)
 		return;
-	if (envelope_judge(&splice->envelope) == ENVELOPE_REQUEST)
+	if (splice_concerns(splice))
 		splice_edit(splice);
 	else
 		splice_leave(splice, SPLICE_LEFT);
@@ -399,7 +419,7 @@ static void splice_overflow(struct splice *splice)
 	size_t offset = splice->skim.offset;
 	const struct splice_mark *open = &splice->marks[splice->marks_count];
 
-	if (!splice->carrier_open || !envelope_decided(&splice->envelope) ||
+	if (!splice->carrier_open || !splice_is_decided(splice) ||
 		(splice->mode == SPLICE_INJECT && !splice->carrier_written &&
 			splice_is_object(splice, open))) {
 		splice_leave(splice, SPLICE_LEFT);
@@ -456,7 +476,7 @@ static void splice_on_brace(struct splice *splice, const uint8_t **at, const uin
 		splice_fail(splice, SPLICE_NOT_JSON);
 		return;
 	}
-	if (envelope_judge(&splice->envelope) == ENVELOPE_REQUEST && splice->mode != SPLICE_WATCH)
+	if (splice_concerns(splice) && splice->mode != SPLICE_WATCH)
 		splice_close_request(splice);
 	if (splice->phase == SPLICE_PASSING)
 		return;

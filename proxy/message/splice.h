@@ -32,7 +32,7 @@
 enum splice_mode {
 	SPLICE_WATCH,  /* read only */
 	SPLICE_INJECT, /* put our carrier into requests */
-	SPLICE_STRIP,  /* remove the carrier of requests */
+	SPLICE_STRIP,  /* remove the carrier of all that has a method */
 };
 
 enum splice_trouble {

@@ -341,7 +341,7 @@ static const struct splice_row {
 		"[{\"id\":1,\"trace\":{" OUR
 		",\"b\":1},\"method\":\"m\"},{\"method\":\"m\",\"trace\":{"
 		"\"b\":2}},{\"trace\":{" OUR ",\"b\":3},\"id\":2,\"method\":\"m\"}]",
-		"[{\"id\":1,\"method\":\"m\"},{\"method\":\"m\",\"trace\":{\"b\":2}},"
+		"[{\"id\":1,\"method\":\"m\"},{\"method\":\"m\"},"
 		"{\"id\":2,\"method\":\"m\"}]",
 		"cR1eR1eNcR2(a)eR2(a)", 0},
 	/* Not quite the carrier. */
@@ -353,14 +353,28 @@ static const struct splice_row {
 	{"{\"id\":null,\"method\":1,\"trace\":1,\"id\":2,\"method\":\"m\"}",
 		"{\"id\":null,\"method\":1,\"trace\":" OURS ",\"id\":2,\"method\":\"m\"}",
 		"{\"id\":null,\"method\":1,\"id\":2,\"method\":\"m\"}", "cR2eR2", 0},
-	{"{\"id\":2,\"method\":\"m\",\"trace\":1,\"id\":null}", SAME, SAME, "eN", 0},
-	/* Not requests. */
-	{"{\"method\":\"m\",\"trace\":1}", SAME, SAME, "eN", 0},
-	{"{\"id\":null,\"method\":\"m\",\"trace\":1,\"trace\":2}", SAME, SAME, "eN", 0},
+	{"{\"id\":2,\"method\":\"m\",\"trace\":1,\"id\":null}", SAME,
+		"{\"id\":2,\"method\":\"m\",\"id\":null}", "eN", 0},
+	/* Calls that are no requests: carriers are only taken from them. */
+	{"{\"method\":\"m\",\"trace\":1}", SAME, "{\"method\":\"m\"}", "eN", 0},
+	{"{\"trace\":{\"b\":1},\"method\":\"m\"}", SAME, "{\"method\":\"m\"}", "eN", 0},
+	{"{\"id\":null,\"method\":\"m\",\"trace\":1,\"trace\":2}", SAME,
+		"{\"id\":null,\"method\":\"m\"}", "eN", 0},
+	{"{\"id\":true,\"trace\":1,\"method\":\"m\"}", SAME, "{\"id\":true,\"method\":\"m\"}", "eO",
+		0},
+	{"{\"id\":{\"trace\":2},\"method\":\"\",\"trace\":1}", SAME,
+		"{\"id\":{\"trace\":2},\"method\":\"\"}", "eO", 0},
+	{"{\"trace\":1,\"id\":[1],\"method\":\"m\"}", SAME, "{\"id\":[1],\"method\":\"m\"}", "eO",
+		0},
+	{"{\"id\":1.5,\"trace\":1,\"method\":\"m\"}",
+		"{\"id\":1.5,\"trace\":" OURS ",\"method\":\"m\"}", "{\"id\":1.5,\"method\":\"m\"}",
+		"cR1.5eR1.5", 0},
+	{"{\"id\":1,\"method\":2,\"trace\":1}", SAME, SAME, "eO1", 0},
+	{"{\"id\":1,\"method\":2,\"result\":3,\"trace\":1}", SAME, SAME, "eS1", 0},
+	/* No calls. */
 	{"{\"id\":1,\"result\":{},\"trace\":1}", SAME, SAME, "eS1", 0},
 	{"{\"error\":{\"code\":1},\"trace\":{\"traceparent\":\"a\"},\"id\":\"x\"}", SAME, SAME,
 		"eEx(a)", 0},
-	{"{\"id\":true,\"method\":\"m\",\"trace\":1}", SAME, SAME, "eO", 0},
 	{"{\"id\":[],\"method\":\"m\"}", SAME, SAME, "eO", 0},
 	{"{\"id\":1,\"method\":null}", SAME, SAME, "eO1", 0},
 	{"{\"trace\":1}", SAME, SAME, "eO", 0},
@@ -382,8 +396,7 @@ static const struct splice_row {
 		"} , 5 , {\"id\":2,\"result\":{}},\n{\"trace\":" OURS
 		",\"id\":3,\"method\":\"m\"},{\"method\":\"m\",\"trace\":9}] ",
 		" [ {\"id\":1,\"method\":\"m\"} , 5 , "
-		"{\"id\":2,\"result\":{}},\n{\"id\":3,\"method\":\"m\"},{\"method\":\"m\","
-		"\"trace\":9}] ",
+		"{\"id\":2,\"result\":{}},\n{\"id\":3,\"method\":\"m\"},{\"method\":\"m\"}] ",
 		"cR1eR1eS2cR3eR3eN", 0},
 	{"[{\"id\":1,\"method\":\"m\",\"params\":[{\"id\":2,\"method\":\"m\",\"trace\":1}]},{}]",
 		"[{\"id\":1,\"method\":\"m\",\"params\":[{\"id\":2,\"method\":\"m\",\"trace\":1}],"
@@ -614,8 +627,19 @@ static const struct long_row {
 		"{\"id\":1,\"params\":\"#\",\"method\":\"m\"}", SAME, "eR1", NULL, 0},
 	{SPLICE_STRIP, "{\"id\":1,\"method\":\"m\",\"trace\":\"#####\",\"params\":{}}",
 		"{\"id\":1,\"method\":\"m\",\"params\":{}}", SAME, "eR1", NULL, 0},
-	{SPLICE_STRIP, "{\"method\":\"m\",\"trace\":1,\"params\":\"#\"}", SAME, SAME, "eN", NULL,
-		0},
+	{SPLICE_STRIP, "{\"method\":\"m\",\"trace\":1,\"params\":\"#\"}",
+		"{\"method\":\"m\",\"params\":\"#\"}", SAME, "eN", NULL, 0},
+	{SPLICE_STRIP, "{\"trace\":{\"b\":1},\"method\":\"m\",\"params\":\"#\",\"trace\":2}",
+		"{\"method\":\"m\",\"params\":\"#\"}", SAME, "eN", NULL, 0},
+	{SPLICE_STRIP, "{\"trace\":1,\"method\":\"m\",\"params\":\"#####\",\"id\":null}",
+		"{\"method\":\"m\",\"params\":\"#####\",\"id\":null}", SAME, "eN", NULL, 0},
+	{SPLICE_STRIP, "{\"trace\":1,\"params\":\"#####\",\"method\":\"m\"}",
+		"{\"params\":\"#####\",\"method\":\"m\"}",
+		"{\"trace\":1,\"params\":\"#####\",\"method\":\"m\"}", "eN", NULL,
+		SPLICE_UNDECIDED},
+	{SPLICE_STRIP, "{\"id\":{\"x\":0},\"params\":\"#\",\"trace\":1,\"method\":\"m\"}",
+		"{\"id\":{\"x\":0},\"params\":\"#\",\"method\":\"m\"}", SAME, "eO", NULL, 0},
+	{SPLICE_STRIP, "{\"id\":1,\"result\":\"#\",\"trace\":1}", SAME, SAME, "eS1", NULL, 0},
 	{SPLICE_STRIP, "{\"id\":1,\"method\":\"m\",_____\"trace\":1}",
 		"{\"id\":1,\"method\":\"m\"}", "{\"id\":1,\"method\":\"m\",_____\"trace\":1}",
 		"eR1", NULL, SPLICE_UNDECIDED},
@@ -1434,7 +1458,8 @@ static void random_pad(struct member *member)
 	buffer_text(&member->value, "\"");
 }
 
-static bool members_are_request(unsigned count)
+/* Whether its carriers are edited. */
+static bool members_concern(unsigned count, enum splice_mode mode)
 {
 	bool id = false, method = false;
 	unsigned i;
@@ -1445,7 +1470,7 @@ static bool members_are_request(unsigned count)
 		if (members[i].kind == MEMBER_METHOD)
 			method = members[i].usable;
 	}
-	return id && method;
+	return method && (id || mode == SPLICE_STRIP);
 }
 
 static void members_write(struct buffer *to, unsigned count)
@@ -1463,7 +1488,7 @@ static void members_write(struct buffer *to, unsigned count)
 	buffer_text(to, "}");
 }
 
-/* The output for a request. */
+/* The output for one of those. */
 static void members_write_edited(struct buffer *to, unsigned count, enum splice_mode mode)
 {
 	bool written = mode == SPLICE_STRIP, kept = false;
@@ -1518,7 +1543,7 @@ struct generated {
 
 static void generate_envelope(struct generated *generated, enum splice_mode mode, bool big)
 {
-	bool seen_id = false, seen_method = false, request;
+	bool seen_id = false, seen_method = false, concern;
 	unsigned i, count = random_below(MEMBERS_MAX + 1);
 
 	for (i = 0; i < count; i++) {
@@ -1526,16 +1551,16 @@ static void generate_envelope(struct generated *generated, enum splice_mode mode
 		if (big && members[i].kind == MEMBER_OTHER && random_below(2) == 0)
 			random_pad(&members[i]);
 	}
-	request = members_are_request(count);
+	concern = members_concern(count, mode);
 	members_write(&generated->input, count);
-	if (request && mode != SPLICE_WATCH)
+	if (concern && mode != SPLICE_WATCH)
 		members_write_edited(&generated->output, count, mode);
 	else
 		members_write(&generated->output, count);
-	if (request && mode == SPLICE_INJECT)
+	if (concern && mode == SPLICE_INJECT)
 		buffer_text(&generated->calls, "c");
 	buffer_text(&generated->calls, "e");
-	generated->near = generated->near && (!request || members_are_near(count));
+	generated->near = generated->near && (!concern || members_are_near(count));
 }
 
 static void generate(struct generated *generated, enum splice_mode mode, bool big)
