@@ -37,7 +37,8 @@ struct upgrade {
 	struct head request;
 	struct exchange_request plain; /* what the request is if it is no upgrade */
 	struct reply reply;
-	char key[HANDSHAKE_KEY_SIZE]; /* of a request of our own */
+	char accept[HANDSHAKE_ACCEPT_SIZE]; /* the answer to the key of the client's request, or
+					       ours */
 };
 
 /*
@@ -119,24 +120,11 @@ static void upgrade_open(struct session *session)
 /* We are the WebSocket server, since the backend speaks something else: accepts the client. */
 static void upgrade_welcome(struct session *session)
 {
-	struct head *sent = &session->upgrade->request;
-	struct http_head *request = &session->loop->head;
-	char accept[HANDSHAKE_ACCEPT_SIZE];
 	char text[UPGRADE_ANSWER_MAX];
-	const struct http_field *key;
-	int size;
-
-	(void)http_request_parse(
-		request, &sent->scan, sent->bytes, sent->used); /* it was complete before */
-	key = http_field_find(request, "Sec-WebSocket-Key");
-	assert(key != NULL); /* HANDSHAKE_OK */
-	if (handshake_accept(accept, key->value.bytes, key->value.size) != 0) {
-		session_fail(session, ENOMEM);
-		return;
-	}
-	size = snprintf(text, sizeof text,
+	int size = snprintf(text, sizeof text,
 		"HTTP/1.1 101 Switching Protocols\r\n%sSec-WebSocket-Accept: %.*s\r\n\r\n",
-		upgrade_fields, HANDSHAKE_ACCEPT_SIZE, accept);
+		upgrade_fields, HANDSHAKE_ACCEPT_SIZE, session->upgrade->accept);
+
 	assert(size > 0 && (size_t)size < sizeof text); /* fixed texts */
 	if (endpoint_write(&session->client, text, (size_t)size) != 0)
 		session_client_failed(session);
@@ -166,17 +154,22 @@ static int upgrade_send_request(struct session *session)
 {
 	struct upgrade *upgrade = session->upgrade;
 	const struct session_route *route = session->route;
-	char *text = (char *)session->loop->write_bytes;
+	char *text = (char *)session->loop->write_bytes, key[HANDSHAKE_KEY_SIZE];
 	uint8_t random[16];
 	int size;
 
 	ids_random(&session->loop->ids, random, sizeof random);
-	handshake_key(upgrade->key, random);
+	handshake_key(key, random);
+	if (handshake_accept(upgrade->accept, key, sizeof key) != 0) {
+		session->backend.error = ENOMEM;
+		session->backend.is_ours = true;
+		return -1;
+	}
 	size = snprintf(text, LOOP_WRITE_SIZE,
 		"GET %s HTTP/1.1\r\nHost: %s\r\n%s"
 		"Sec-WebSocket-Key: %.*s\r\nSec-WebSocket-Version: 13\r\n\r\n",
 		route->upstream_path, route->upstream_host, upgrade_fields, HANDSHAKE_KEY_SIZE,
-		upgrade->key);
+		key);
 	if (size < 0 || size >= LOOP_WRITE_SIZE)
 		return -1;
 	return endpoint_write(&session->backend, text, (size_t)size);
@@ -220,36 +213,6 @@ void upgrade_connected(struct session *session)
 
 /* ---- the backend's answer ---- */
 
-/* Checks the reply in loop->head against the client's request, parsed into memory of its own. */
-static const char *upgrade_check_relayed(const struct session *session)
-{
-	struct head *sent = &session->upgrade->request;
-	struct http_head *request = malloc(sizeof *request);
-	const struct http_field *key;
-	const char *wrong;
-
-	if (request == NULL)
-		return "out of memory";
-	(void)http_request_parse(
-		request, &sent->scan, sent->bytes, sent->used); /* it was complete before */
-	key = http_field_find(request, "Sec-WebSocket-Key");
-	assert(key != NULL); /* HANDSHAKE_OK */
-	wrong = handshake_check_reply(
-		&session->loop->head, key->value.bytes, key->value.size, request);
-	free(request);
-	return wrong;
-}
-
-static const char *upgrade_check_reply(const struct session *session)
-{
-	if (session->loop->head.status != 101)
-		return "the backend refused the upgrade";
-	if (upgrade_is_server(session))
-		return upgrade_check_relayed(session);
-	return handshake_check_reply(
-		&session->loop->head, session->upgrade->key, HANDSHAKE_KEY_SIZE, NULL);
-}
-
 static void upgrade_relay_refusal(struct session *session)
 {
 	struct upgrade *upgrade = session->upgrade;
@@ -265,13 +228,27 @@ static void upgrade_relay_refusal(struct session *session)
 static void upgrade_got_reply(struct session *session)
 {
 	const struct http_head *parsed = &session->loop->head;
+	struct head *sent = &session->upgrade->request;
+	struct http_head *request = NULL; /* the client's, while loop->head has the answer */
 	const char *wrong;
 
 	if (parsed->status != 101 && upgrade_is_server(session)) {
 		upgrade_relay_refusal(session);
 		return;
 	}
-	wrong = upgrade_check_reply(session);
+	if (upgrade_is_server(session)) {
+		request = malloc(sizeof *request);
+		if (request == NULL) {
+			session_fail(session, ENOMEM);
+			return;
+		}
+		(void)http_request_parse(
+			request, &sent->scan, sent->bytes, sent->used); /* it was complete before */
+	}
+	wrong = parsed->status == 101
+			? handshake_check_reply(parsed, session->upgrade->accept, request)
+			: "the backend refused the upgrade";
+	free(request);
 	if (wrong != NULL) {
 		log_line(LOG_WARN, "connection %llu: backend's handshake: %s (status %u)",
 			session->number, wrong, parsed->status);
@@ -418,6 +395,7 @@ static void upgrade_got_request(struct session *session)
 {
 	struct upgrade *upgrade = session->upgrade;
 	struct http_head *parsed = &session->loop->head;
+	const struct http_field *key;
 	const char *why;
 	unsigned status;
 
@@ -426,8 +404,14 @@ static void upgrade_got_request(struct session *session)
 	if (!upgrade_admits(session))
 		return;
 	status = upgrade_check_request(session, &why);
-	if (status != 0)
+	if (status != 0) {
 		upgrade_refuse(session, status, why, SESSION_HANDSHAKE_FAILED);
+		return;
+	}
+	key = http_field_find(parsed, "Sec-WebSocket-Key"); /* of a handshake */
+	if (upgrade->wanted == HANDSHAKE_OK &&
+		handshake_accept(upgrade->accept, key->value.bytes, key->value.size) != 0)
+		session_fail(session, ENOMEM);
 	else
 		(void)upgrade_connect(session);
 }

@@ -132,12 +132,11 @@ static const char *handshake_check_subprotocol(
 	return NULL;
 }
 
-const char *handshake_check_reply(const struct http_head *reply, const char *key, size_t key_size,
-	const struct http_head *offered)
+const char *handshake_check_reply(const struct http_head *reply,
+	const char expected[HANDSHAKE_ACCEPT_SIZE], const struct http_head *offered)
 {
 	const struct http_field *upgrade = http_field_find(reply, "Upgrade");
 	const struct http_field *accept = http_field_find(reply, "Sec-WebSocket-Accept");
-	char expected[HANDSHAKE_ACCEPT_SIZE];
 
 	if (reply->status != 101)
 		return "status is not 101";
@@ -145,10 +144,9 @@ const char *handshake_check_reply(const struct http_head *reply, const char *key
 		return "Upgrade is not websocket";
 	if (!http_field_has_token(reply, "Connection", "upgrade"))
 		return "Connection field without upgrade";
-	if (handshake_accept(expected, key, key_size) != 0)
-		return "out of memory";
 	if (http_field_count(reply, "Sec-WebSocket-Accept") != 1 ||
-		!http_text_is_exactly(accept->value, (struct http_text){expected, sizeof expected}))
+		!http_text_is_exactly(
+			accept->value, (struct http_text){expected, HANDSHAKE_ACCEPT_SIZE}))
 		return "wrong Sec-WebSocket-Accept";
 	if (http_field_find(reply, "Sec-WebSocket-Extensions") != NULL)
 		return "extension that was not offered";

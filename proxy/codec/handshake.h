@@ -35,10 +35,11 @@ void handshake_key(char key[HANDSHAKE_KEY_SIZE], const uint8_t random[16]);
 
 /*
  * Checks a backend's 101 against the request that it answers (RFC 6455, 4.1, last list): Upgrade,
- * Connection, the accept value for key, no extension, a subprotocol only if it was offered
- * (offered: the request head, or NULL for none). Returns NULL, or what is wrong as a static text.
+ * Connection, the accept value that belongs to the key, no extension, a subprotocol only if it was
+ * offered (offered: the request head, or NULL for none). Returns NULL, or what is wrong as a static
+ * text.
  */
-const char *handshake_check_reply(const struct http_head *reply, const char *key, size_t key_size,
-	const struct http_head *offered);
+const char *handshake_check_reply(const struct http_head *reply,
+	const char expected[HANDSHAKE_ACCEPT_SIZE], const struct http_head *offered);
 
 #endif

@@ -13,7 +13,7 @@
 #include "proxy/codec/http.h"
 #include "proxy/codec/http_body.h"
 
-#define FUZZ_KEY "dGhlIHNhbXBsZSBub25jZQ=="
+#define FUZZ_ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -185,7 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 			fuzz_check(authority.size + path.size <= head.target.size);
 			(void)handshake_check(&head);
 		} else
-			(void)handshake_check_reply(&head, FUZZ_KEY, strlen(FUZZ_KEY), &head);
+			(void)handshake_check_reply(&head, FUZZ_ACCEPT, &head);
 	}
 	free(copy);
 	return 0;

@@ -149,8 +149,8 @@ START_TEST(test_upgrade_reply)
 	test_parse(&test_head, false, reply_text, test_replies[_i].reply);
 	if (offers)
 		test_parse(&offered, true, offered_text, test_replies[_i].offered);
-	ck_assert_pstr_eq(handshake_check_reply(&test_head, TEST_KEY, HANDSHAKE_KEY_SIZE,
-				  offers ? &offered : NULL),
+	ck_assert_pstr_eq(handshake_check_reply(&test_head,
+				  "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", offers ? &offered : NULL),
 		test_replies[_i].fault);
 }
 END_TEST

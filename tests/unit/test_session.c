@@ -335,6 +335,6 @@ int main(void)
 	tcase_add_test(tc, test_pool);
 	tcase_add_loop_test(tc, test_no_memory_for_backlog, 0, 2 * PAIRS);
 	tcase_add_loop_test(tc, test_peer_gone, 0, 2 * PAIRS);
-	tcase_add_loop_test(tc, test_no_memory, 0, 1);
+	tcase_add_loop_test(tc, test_no_memory, 0, PAIRS);
 	return unit_run("session", tc);
 }
