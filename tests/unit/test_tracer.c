@@ -1438,15 +1438,20 @@ START_TEST(test_warning)
 }
 END_TEST
 
+#define IGNORING(name) "sidespan: warn: ignoring the invalid " name " of the environment\n"
+
 static const struct {
-	const char *traceparent;
-	bool warned;
+	const char *traceparent, *tracestate;
+	const char *warning;
 } environment_rows[] = {
-	{NULL, false},
-	{"", false}, /* an empty variable is as good as none */
-	{ENV_SAMPLED, false},
-	{"garbage", true},
-	{"ff-" ENV_TRACE "-" ENV_PARENT "-01", true},
+	{NULL, NULL, ""}, {"", NULL, ""}, /* an empty variable is as good as none */
+	{ENV_SAMPLED, NULL, ""}, {ENV_SAMPLED, "a=1", ""},
+	{"garbage", NULL, IGNORING("TRACEPARENT")},
+	{"garbage", "a=1\nb=2", IGNORING("TRACEPARENT")},
+	{"ff-" ENV_TRACE "-" ENV_PARENT "-01", NULL, IGNORING("TRACEPARENT")},
+	{ENV_SAMPLED "\n", NULL, IGNORING("TRACEPARENT")},
+	{ENV_SAMPLED, "a=1\nb=2", IGNORING("TRACESTATE")},
+	{ENV_SAMPLED, "===", IGNORING("TRACESTATE")}, {NULL, "===", ""}, /* no state of nothing */
 };
 
 START_TEST(test_environment_warning)
@@ -1455,12 +1460,9 @@ START_TEST(test_environment_warning)
 	int fd = stderr_keep();
 	struct setup setup;
 
-	setup_open(&setup, NULL, environment_rows[_i].traceparent, NULL);
+	setup_open(&setup, NULL, environment_rows[_i].traceparent, environment_rows[_i].tracestate);
 	stderr_read(fd, lines, sizeof lines);
-	ck_assert_str_eq(lines, environment_rows[_i].warned
-					? "sidespan: warn: ignoring the invalid TRACEPARENT of the "
-					  "environment\n"
-					: "");
+	ck_assert_str_eq(lines, environment_rows[_i].warning);
 	setup_close(&setup);
 	close(fd);
 }

@@ -34,6 +34,8 @@ int parents_init(
 		tracestate != NULL ? strlen(tracestate) : 0);
 	if (verdict == CARRIER_INVALID)
 		log_line(LOG_WARN, "ignoring the invalid TRACEPARENT of the environment");
+	if (verdict == CARRIER_VALID_NO_STATE)
+		log_line(LOG_WARN, "ignoring the invalid TRACESTATE of the environment");
 	if (verdict != CARRIER_VALID && verdict != CARRIER_VALID_NO_STATE)
 		return 0;
 	parents->has_environment = true;
