@@ -15,7 +15,8 @@
 #include "config/settings.h"
 #include "config/value.h"
 
-#define CONSISTENCY_NAME_SIZE 320
+#define CONSISTENCY_NAME_SIZE    320
+#define CONSISTENCY_COMMANDS_MAX 64
 
 typedef int consistency_rule(struct settings *settings, struct config *config);
 
@@ -121,6 +122,15 @@ static bool consistency_is_lenient(
 {
 	return settings_is_lenient(settings_source(settings, one)) ||
 	       settings_is_lenient(settings_source(settings, other));
+}
+
+/* Where each client has a process of its own, fewer are enough, unless somebody says otherwise. */
+static int consistency_commands(struct settings *settings, struct config *config)
+{
+	if (config->command != NULL && config->listen != NULL &&
+		settings_source(settings, OPTION_AT_connections_max) == CONFIG_BUILT_IN)
+		config->connections_max = CONSISTENCY_COMMANDS_MAX;
+	return 0;
 }
 
 /* A batch that does not fit the queue: an error in what was written for us, else made to fit. */
@@ -267,6 +277,7 @@ static consistency_rule *const rules[] = {
 	consistency_upstream_port,
 	consistency_paths,
 	consistency_loop,
+	consistency_commands,
 	consistency_batch,
 	consistency_retry,
 	consistency_strip,

@@ -1,6 +1,6 @@
 /*
  * Listeners; see listener.h. Running out of descriptors is met without spinning: accepting stops
- * until a session has given some back, or a short time has passed.
+ * until a session has given some back, or the loop's ticker has come round, which always does.
  */
 #include "proxy/listener.h"
 
@@ -20,21 +20,20 @@
 
 #include "config/config.h"
 #include "proxy/address.h"
+#include "proxy/endpoint/child.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/session.h"
 
-#define LISTENER_BATCH         64  /* connections accepted in one wake-up */
-#define LISTENER_FILES_RESERVE 12  /* descriptors: the collector's, pipes of a starting command */
-#define LISTENER_FILES_GUESS   16  /* open ones, where /proc does not tell */
-#define LISTENER_RETRY_MS      100 /* how soon accepting is tried again without any session ending */
+#define LISTENER_BATCH         64 /* connections accepted in one wake-up */
+#define LISTENER_FILES_RESERVE 12 /* descriptors: the collector's, pipes of a starting command */
+#define LISTENER_FILES_GUESS   16 /* open ones, where /proc does not tell */
 
 struct listener {
 	struct loop *loop;                      /* borrowed */
 	const struct session_route *route;      /* borrowed */
 	struct event *events[ADDRESS_LIST_MAX]; /* owned, with their descriptors */
 	size_t count;
-	struct event *retry; /* owned */
 	size_t sessions_max; /* connections.max, or what the descriptors allow */
 	bool paused;
 	char *path; /* owned; of the Unix socket that is ours to remove */
@@ -44,9 +43,19 @@ struct listener {
 
 /* ---- accepting ---- */
 
+/* A command whose client has left is still a process. */
+static bool listener_is_full(const struct listener *listener)
+{
+	const struct loop *loop = listener->loop;
+	size_t count = loop->session_count;
+
+	if (listener->route->command != NULL)
+		count += (size_t)children_left(loop->children);
+	return count >= listener->sessions_max;
+}
+
 static void listener_pause(struct listener *listener, const char *why)
 {
-	struct timeval wait = {.tv_usec = LISTENER_RETRY_MS * 1000};
 	size_t i;
 
 	if (listener->paused)
@@ -57,33 +66,22 @@ static void listener_pause(struct listener *listener, const char *why)
 		listener->loop->session_count);
 	for (i = 0; i < listener->count; i++)
 		(void)event_del(listener->events[i]); /* they were set up, so this cannot fail */
-	if (event_add(listener->retry, &wait) != 0)
-		listener->paused = false; /* rather spin than never accept again */
 }
 
 void listener_resume(struct listener *listener)
 {
 	size_t i;
 
-	if (!listener->paused || listener->loop->session_count >= listener->sessions_max)
+	if (!listener->paused || listener_is_full(listener))
 		return;
+	for (i = 0; i < listener->count; i++) {
+		if (event_add(listener->events[i], NULL) == 0)
+			continue;
+		/* UNTESTED: it has been in the loop before, so that no memory is needed. */
+		log_line(LOG_ERROR, "cannot accept yet: %s", strerror(errno));
+		return;
+	}
 	listener->paused = false;
-	(void)event_del(listener->retry); /* it was set up, so this cannot fail */
-	for (i = 0; i < listener->count; i++)
-		if (event_add(listener->events[i], NULL) != 0)
-			log_line(LOG_ERROR, "cannot accept any more: %s", strerror(errno));
-}
-
-static void listener_on_retry(int fd, short what, void *arg)
-{
-	struct listener *listener = arg;
-	struct timeval wait = {.tv_usec = LISTENER_RETRY_MS * 1000};
-
-	(void)fd;
-	(void)what;
-	listener_resume(listener);
-	if (listener->paused)
-		(void)event_add(listener->retry, &wait); /* a session's end resumes too */
 }
 
 /* Whether accept() failed for want of something that ending sessions give back. */
@@ -118,7 +116,7 @@ static void listener_on_ready(int fd, short what, void *arg)
 
 	(void)what;
 	for (i = 0; i < LISTENER_BATCH; i++) {
-		if (listener->loop->session_count >= listener->sessions_max) {
+		if (listener_is_full(listener)) {
 			listener_pause(listener, listener_limit_name(listener));
 			return;
 		}
@@ -311,11 +309,9 @@ struct listener *listener_new(
 		return NULL;
 	listener->loop = loop;
 	listener->route = route;
-	listener->retry = evtimer_new(loop->base, listener_on_retry, listener);
 	count = address_resolve(
 		addresses, ADDRESS_LIST_MAX, &loop->config->listen_url, error, error_size);
-	if (listener->retry == NULL || count == 0 ||
-		listener_add_all(listener, addresses, count, error, error_size) != 0) {
+	if (count == 0 || listener_add_all(listener, addresses, count, error, error_size) != 0) {
 		listener_free(listener);
 		return NULL;
 	}
@@ -359,8 +355,6 @@ void listener_free(struct listener *listener)
 		event_free(listener->events[i]);
 		(void)close(fd); /* nothing was sent over it */
 	}
-	if (listener->retry != NULL)
-		event_free(listener->retry);
 	free(listener->path);
 	free(listener);
 }

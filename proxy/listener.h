@@ -6,7 +6,7 @@
 /*
  * Listening sockets: made from a URL, accepting into sessions. A Unix socket is created 0600 and
  * removed at the end. Accepting pauses while descriptors have run out or connections.max is
- * reached, and goes on when a session has ended.
+ * reached; where each connection has a command, commands that outlive theirs count, too.
  */
 struct loop;
 struct session_route;
@@ -19,7 +19,10 @@ struct listener *listener_new(
 /* Writes where it listens, with the port that was chosen for port 0: "URL and URL". May be cut. */
 void listener_describe(const struct listener *listener, char *text, size_t size);
 
-/* A session has ended: accepts again if that was what was waited for. */
+/*
+ * Something has ended, or some time has passed: accepts again if there is room. To be called now
+ * and then in any case.
+ */
 void listener_resume(struct listener *listener);
 
 /* Accepts no more, removes the socket file; sessions go on. */

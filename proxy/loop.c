@@ -13,6 +13,7 @@
 #include "proxy/log.h"
 #include "proxy/message/splice.h"
 #include "proxy/session.h"
+#include "proxy/sources.h"
 #include "proxy/trace/tracer.h"
 
 #define LOOP_TICK_MAX_MS   1000
@@ -70,6 +71,8 @@ static void loop_on_tick(int fd, short what, void *arg)
 		next = TAILQ_NEXT(session, link); /* it may be closed */
 		session_tick(session);
 	}
+	if (loop->ticked != NULL)
+		loop->ticked(loop->ticked_arg);
 }
 
 static int loop_start_ticker(struct loop *loop)
@@ -99,6 +102,11 @@ int loop_init(struct loop *loop, struct event_base *base, const struct config *c
 	loop->read_bytes = malloc(LOOP_READ_SIZE);
 	loop->write_bytes = malloc(LOOP_WRITE_SIZE);
 	loop->reaper = event_new(base, -1, 0, loop_on_reap, loop);
+	if (config->connections_max_per_source > 0) {
+		loop->sources = sources_new((size_t)config->connections_max_per_source);
+		if (loop->sources == NULL)
+			return -1;
+	}
 	if (loop->read_bytes == NULL || loop->write_bytes == NULL || loop->reaper == NULL ||
 		loop_start_ticker(loop) != 0)
 		return -1;
@@ -130,6 +138,7 @@ void loop_done(struct loop *loop)
 		event_free(loop->reaper);
 	if (loop->ticker != NULL)
 		event_free(loop->ticker);
+	sources_free(loop->sources);
 	free(loop->read_bytes);
 	free(loop->write_bytes);
 }

@@ -20,6 +20,7 @@ struct dial;
 struct event;
 struct event_base;
 struct session;
+struct sources;
 struct splice;
 struct tracer;
 
@@ -48,6 +49,7 @@ struct loop_counters {
 	uint64_t messages_undeliverable; /* binary or empty, towards a peer that cannot carry it */
 	uint64_t pings_unanswered;       /* of a client that does not read */
 	uint64_t accept_pauses;
+	uint64_t over_source; /* refused: connections.max_per_source */
 };
 
 struct loop {
@@ -66,11 +68,15 @@ struct loop {
 	TAILQ_HEAD(loop_sessions, session) sessions, closed;
 	TAILQ_HEAD(loop_dials, dial) dials_over;
 	size_t session_count;
+	struct sources *sources; /* owned; NULL: no limit for each */
 	struct event *reaper;
 	struct event *ticker;
 	/* told of every closed session before it is freed */
 	void (*reaped)(void *arg, const struct session *session);
 	void *reaped_arg;
+	/* told now and then, at least once a second */
+	void (*ticked)(void *arg);
+	void *ticked_arg;
 	struct loop_counters counters;
 };
 

@@ -146,6 +146,15 @@ static int main_start_failed(enum child_outcome outcome)
 	return outcome == CHILD_NOT_EXECUTABLE ? MAIN_EXIT_NOT_EXECUTABLE : MAIN_EXIT_FAILURE;
 }
 
+/* Accepting may go on: some time has passed, or something has ended. */
+static void main_on_tick(void *arg)
+{
+	struct program *program = arg;
+
+	if (program->listener != NULL)
+		listener_resume(program->listener);
+}
+
 static void main_on_reaped(void *arg, const struct session *session)
 {
 	struct program *program = arg;
@@ -159,8 +168,7 @@ static void main_on_reaped(void *arg, const struct session *session)
 			program->status = MAIN_EXIT_FAILURE;
 		}
 	}
-	if (program->listener != NULL)
-		listener_resume(program->listener);
+	main_on_tick(program);
 	main_check_over(program);
 }
 
@@ -185,6 +193,7 @@ static void main_on_child_ended(void *arg, void *owner, int status)
 		log_line(LOG_DEBUG, "a command ended with status %d", status);
 	if (owner != NULL)
 		session_child_exited(owner);
+	main_on_tick(program);
 }
 
 static void main_on_idle(void *arg)
@@ -382,6 +391,8 @@ static int main_set_up(struct program *program, char *error, size_t error_size)
 	}
 	program->loop.reaped = main_on_reaped;
 	program->loop.reaped_arg = program;
+	program->loop.ticked = main_on_tick;
+	program->loop.ticked_arg = program;
 	if (config->command != NULL && config->child_host_name &&
 		telemetry_share_host_name(config) != 0)
 		return -1;

@@ -11,6 +11,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "config/config.h"
@@ -21,6 +22,7 @@
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/message/splice.h"
+#include "proxy/sources.h"
 #include "proxy/trace/tracer.h"
 #include "proxy/upgrade.h"
 
@@ -94,6 +96,9 @@ void session_close(struct session *session, enum session_reason reason)
 		session_reasons[session->reason].text);
 	endpoint_close(&session->client);
 	session_drop_backend(session);
+	if (session->source != NULL)
+		sources_leave(session->source);
+	session->source = NULL;
 	if (session->route->command != NULL)
 		child_leave(loop->children, session);
 	session_timer_stop(session);
@@ -530,6 +535,21 @@ void session_not_lines(struct session *session, const struct pump *pump, bool si
 
 /* ---- opening ---- */
 
+/* On a Unix socket the kernel knows who is at the other end. */
+static void session_tell_open(const struct session *session)
+{
+	enum url_scheme scheme = session->loop->config->listen_url.scheme;
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+
+	if ((scheme == URL_UNIX || scheme == URL_WS_UNIX) && log_enabled(LOG_INFO) &&
+		getsockopt(session->client.read_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+		log_line(LOG_INFO, "connection %llu: open: process %ld of user %lu",
+			session->number, (long)peer.pid, (unsigned long)peer.uid);
+	else
+		log_line(LOG_INFO, "connection %llu: open", session->number);
+}
+
 /* A peer has said something: the connection is not idle. */
 static void session_heard(struct session *session)
 {
@@ -626,7 +646,7 @@ void session_open(struct session *session, uint8_t *client_bytes, size_t client_
 		&session->pumps[PUMP_BACKEND_TO_CLIENT], route->backend_codec, route->client_codec);
 	if (session->greeting != NULL)
 		session->pumps[PUMP_CLIENT_TO_BACKEND].state = PUMP_IDLE; /* until it is settled */
-	log_line(LOG_INFO, "connection %llu: open", session->number);
+	session_tell_open(session);
 	endpoint_resume(&session->client);
 	endpoint_resume(&session->backend);
 	if (session->greeting != NULL && session->greeting->settled)
@@ -895,16 +915,43 @@ static int session_begin(struct session *session)
 	return session_connect(session);
 }
 
-struct session *session_accept(struct loop *loop, const struct session_route *route, int fd)
+/* Why a connection is not even begun. */
+static void session_refuse(struct loop *loop, int fd, int error)
 {
-	struct session *session = session_new(loop, route);
+	char text[SOURCES_TEXT_MAX];
 
-	if (session == NULL) {
+	if (error == EUSERS) {
+		loop->counters.over_source++;
+		log_line(LOG_WARN,
+			"connections.max_per_source is reached: a connection of %s was refused",
+			sources_text(fd, text));
+	} else {
 		loop->counters.sessions_refused++;
 		log_line(LOG_ERROR, "out of memory: a connection was refused");
-		(void)close(fd); /* nothing was sent over it */
+	}
+	(void)close(fd); /* nothing was sent over it */
+}
+
+struct session *session_accept(struct loop *loop, const struct session_route *route, int fd)
+{
+	struct source *source = NULL;
+	struct session *session;
+
+	if (loop->sources != NULL) {
+		source = sources_enter(loop->sources, fd);
+		if (source == NULL) {
+			session_refuse(loop, fd, errno);
+			return NULL;
+		}
+	}
+	session = session_new(loop, route);
+	if (session == NULL) {
+		if (source != NULL)
+			sources_leave(source);
+		session_refuse(loop, fd, ENOMEM);
 		return NULL;
 	}
+	session->source = source;
 	endpoint_init_socket(&session->client, loop->base, fd, session_on_event, session);
 	(void)session_begin(session); /* failing, it has ended */
 	return session;

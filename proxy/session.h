@@ -21,6 +21,7 @@ struct exchange;
 struct greeting;
 struct loop;
 struct resolver;
+struct source;
 struct tracer_connection;
 struct upgrade;
 
@@ -72,6 +73,7 @@ struct session {
 	struct pump pumps[2];            /* by enum pump_direction */
 	struct tracer_connection *trace; /* owned; NULL when nothing is traced */
 	struct upgrade *upgrade;         /* owned; NULL once the handshake is over */
+	struct source *source;           /* borrowed from the loop's sources; NULL: not counted */
 	struct greeting *greeting;       /* owned; NULL once the client's first bytes are settled */
 	struct dial *dial;               /* owned; NULL but on the way to the backend */
 	struct exchange *exchange;       /* owned; NULL but for HTTP that is no WebSocket */

@@ -408,6 +408,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"hosts_refused", seen->hosts_refused},
 		{"origins_refused", seen->origins_refused},
 		{"tokens_refused", seen->tokens_refused},
+		{"connections_over_source", seen->over_source},
 		{"http_exchanges", seen->exchanges},
 		{"interims_refused", seen->interims_refused},
 		{"connections_silent", seen->silent},

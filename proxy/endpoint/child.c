@@ -187,6 +187,16 @@ int children_count(const struct children *children)
 	return count;
 }
 
+int children_left(const struct children *children)
+{
+	const struct child *child;
+	int count = 0;
+
+	LIST_FOREACH(child, &children->list, link)
+	count += child->owner == NULL;
+	return count;
+}
+
 /* ---- the exec ---- */
 
 static enum child_outcome child_classify(int error)

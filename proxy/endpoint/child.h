@@ -70,7 +70,8 @@ void child_end(struct children *children, void *owner);
 /* Skips what is left of all grace times: SIGKILL now. */
 void children_kill(struct children *children);
 
-/* How many have not been reaped yet. */
+/* How many have not been reaped yet; and how many of these have been left by their owners. */
 int children_count(const struct children *children);
+int children_left(const struct children *children);
 
 #endif

@@ -1,14 +1,15 @@
 """The first moments of a connection: what starts a command, what ends a connection at once."""
 
 import os
+import re
 import socket
 
 import pytest
 
 from lib.lab import address_of
-from lib.peer import Dialing, Lines
+from lib.peer import Lines
 from lib.stream import connect
-from lib.wait import Background, until
+from lib.wait import until
 
 REQUEST = b'{"id":1,"method":"thread/list","params":{}}'
 CROSS_SITE = (b"POST / HTTP/1.1\r\nHost: 127.0.0.1:4501\r\nOrigin: https://attacker.example\r\n"
@@ -150,3 +151,74 @@ def test_idle_connection_is_closed(lab, kind):
     link.sidespan.wait_line("connection 0: closed: idle for idle.timeout")
     assert link.sidespan.stop() == 0
     assert " connections_idle=1" in link.sidespan.log("info")[-1]
+
+
+# how many, and who
+
+def test_default_of_connections(lab):
+    """Where each has a process of its own, fewer are enough; unless somebody says otherwise."""
+    def limit(*args):
+        program = lab.sidespan("--check", *args)
+        text = lab.keep(program.peer()).stream.read_all().decode()
+        assert program.wait() == 0, program.lines
+        return re.search(r"^connections.max +(\d+) ", text, re.M)[1]
+
+    listen, command = "--listen=tcp://127.0.0.1:0", ["--", "cat"]
+    assert limit(listen, "--upstream=tcp://127.0.0.1:1") == "10000"
+    assert limit(listen, *command) == "64"
+    assert limit(*command) == "10000"
+    assert limit(listen, "--connections-max=65", *command) == "65"
+    path = lab.write("c.json", '{"connections.max": 10000}')
+    assert limit(listen, "--config", path, *command) == "10000"
+
+
+def test_commands_that_outlive_their_clients_count(lab):
+    """No more processes than connections.max, however fast clients come and go."""
+    program = lab.sidespan("--listen=tcp://127.0.0.1:0", "--connections-max=2",
+                           "--child-grace=10s", "--", *lab.puppets.command())
+    puppets = []
+    for _ in range(2):
+        client = client_of(lab, program)
+        client.write(REQUEST + b"\n")
+        puppets.append(lab.puppets.accept())
+        assert puppets[-1].peer.recv() == REQUEST
+        client.close()
+        puppets[-1].peer.expect_eof()  # it stays all the same
+    third = client_of(lab, program)
+    third.write(REQUEST + b"\n")
+    program.wait_line("accepting pauses: connections.max is reached")
+    with pytest.raises(AssertionError, match="no puppet"):
+        lab.puppets.accept(0.3)
+    puppets[0].exit(0)
+    assert lab.puppets.accept().peer.recv() == REQUEST
+    puppets[1].exit(0)
+
+
+@pytest.mark.parametrize("kind", ["unix", "ws+unix"])
+def test_log_says_who_came_to_a_unix_socket(lab, kind):
+    link = lab.link(kind)
+    link.sidespan.wait_line(
+        f"info: connection 0: open: process {os.getpid()} of user {os.getuid()}$")
+
+
+def test_connections_of_one_address(lab):
+    backend = lab.backend("tcp")
+    program = lab.sidespan("--listen=tcp://127.0.0.1:0", "--upstream=" + backend.url,
+                           "--connections-max-per-source=2")
+    address = address_of(program.url())
+    mine = [client_of(lab, program) for _ in range(2)]
+    servers = [backend.accept() for _ in mine]
+    client_of(lab, program).expect_eof()
+    program.wait_line("warn: connections.max_per_source is reached: a connection of 127.0.0.1 was")
+    other = lab.keep(socket.create_connection(address, source_address=("127.0.0.2", 0)))
+    servers.append(backend.accept())
+    mine[0].close()
+    servers[0].expect_eof()
+    servers[0].close()
+    until(lambda: any("connection 0: closed" in line for line in program.lines), "its end")
+    client = Lines(client_of(lab, program))
+    client.send(REQUEST)
+    assert backend.accept_peer().recv() == REQUEST
+    other.close()
+    assert program.stop() == 0
+    assert " connections_over_source=1" in program.log("info")[-1]
