@@ -69,6 +69,14 @@ static bool advice_lifecycle_off(const struct config *config)
 	return config->lifecycle == CONFIG_LIFECYCLE_OFF;
 }
 
+static bool advice_no_work(const struct config *config)
+{
+	const struct config_list *list = &config->requests_record;
+
+	return list->count == 1 && strcmp(list->items[0], "work") == 0 &&
+	       (advice_no_lifecycle(config) || advice_lifecycle_off(config));
+}
+
 static bool advice_no_command(const struct config *config)
 {
 	return config->command == NULL;
@@ -131,6 +139,7 @@ static const struct {
 	{"otlp.client_key", advice_not_encrypted, "the collector's URL is not https://"},
 	{"otlp.client_certificate", advice_no_client_key, "otlp.client_key is not set"},
 	{"otlp.client_key", advice_no_client_certificate, "otlp.client_certificate is not set"},
+	{"requests.record", advice_no_work, "no request begins work, so none has a span"},
 	{"lifecycle", advice_no_lifecycle, "the profile has no lifecycle"},
 	{"lifecycle.", advice_no_lifecycle, "the profile has no lifecycle"},
 	{"lifecycle.", advice_lifecycle_off, "lifecycle is off"},

@@ -18,6 +18,12 @@ const char *list_check(enum list_kind kind, const char *text)
 	case LIST_HOSTS:
 		return authority_parse(&authority, text, strlen(text)) == 0 ? NULL
 									    : "one is not a host";
+	case LIST_METHODS:
+		if (text[strcspn(text, " \t\r\n,")] != '\0')
+			return "one has a blank or a comma";
+		return strcspn(text, "*") + 1 >= strlen(text)
+			       ? NULL
+			       : "one has a * that is not at its end";
 	}
 	return NULL;
 }

@@ -361,7 +361,9 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 	case OPTION_TYPE_LIST:
 		(void)snprintf(text, VALUE_DESCRIBE_SIZE, "%s, with commas between several",
 			option->list_kind == LIST_ORIGINS ? "SCHEME://HOST[:PORT] or null"
-							  : "HOST[:PORT]");
+			: option->list_kind == LIST_HOSTS
+				? "HOST[:PORT]"
+				: "all, work, or METHOD, * at its end standing for any rest");
 		break;
 	case OPTION_TYPE_BOOL:
 	case OPTION_TYPE_ADDRESS:

@@ -423,6 +423,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"envelopes_large", seen->envelopes_large},
 		{"pings_unanswered", seen->pings_unanswered},
 		{"requests", traced->requests},
+		{"requests_passed_on", traced->passed_on},
 		{"replies_unmatched", traced->replies_unmatched},
 		{"carriers_invalid", traced->carriers_invalid},
 		{"tracestates_dropped", traced->tracestates_dropped},

@@ -23,6 +23,7 @@
 #include "proxy/trace/requests/parent.h"
 #include "proxy/trace/requests/request.h"
 #include "proxy/trace/requests/request_span.h"
+#include "proxy/trace/requests/wanted.h"
 #include "w3c/ids.h"
 
 #define TRACER_CLOCK_JUMP_NS 100000000ull
@@ -40,6 +41,7 @@ struct tracer {
 	struct follow_setup setup;
 	bool follows;              /* the rules of a lifecycle */
 	struct follower *follower; /* owned; of the backend that connections share, or NULL */
+	struct wanted wanted;      /* requests that have a span */
 	uint8_t flags_forwarded;   /* the others are left out of carriers */
 	size_t inflight_max;
 	uint64_t inflight_max_age_ns;
@@ -85,6 +87,34 @@ static const struct matcher_method *tracer_rules(const struct tracer *tracer, un
 	return matcher_method(&tracer->setup.matcher, number);
 }
 
+/* Whether something of ours may come to hang below a request of that method. */
+static bool tracer_begins_work(const struct tracer *tracer, unsigned number)
+{
+	const struct matcher_method *rules;
+
+	if (!tracer->follows)
+		return false;
+	rules = tracer_rules(tracer, number);
+	return matcher_submits(rules) || matcher_looks(rules, LIFECYCLE_ON_REPLY);
+}
+
+/*
+ * What the server is told of a request: of its span, or, if it is to have none, of its parent. One
+ * whose carrier is invalid has a span: servers may not answer it before that was replaced.
+ */
+static void tracer_forward(
+	struct tracer *tracer, struct forwarded *forwarded, const struct envelope *envelope)
+{
+	struct span_text method = text_in_slot(envelope, ENVELOPE_METHOD);
+
+	forwarded_make(forwarded, &tracer->parents, &tracer->sampler, &tracer->ids, envelope);
+	if (tracer->wanted.all || forwarded->parent.verdict == CARRIER_INVALID)
+		return;
+	forwarded->passed_on =
+		!tracer_begins_work(tracer, methods_find(&tracer->methods, method)) &&
+		!wanted_lists(&tracer->wanted, method);
+}
+
 /* A request that submits work is forwarded in the name of the span that is to come of it. */
 static void tracer_promise_another(
 	struct tracer *tracer, struct forwarded *forwarded, const struct envelope *envelope)
@@ -106,13 +136,15 @@ size_t tracer_carrier(
 
 	if (envelope_kind(envelope) != ENVELOPE_REQUEST)
 		return 0;
-	forwarded_make(forwarded, &tracer->parents, &tracer->sampler, &tracer->ids, envelope);
-	if (connection->follower != NULL)
+	tracer_forward(tracer, forwarded, envelope);
+	if (connection->follower != NULL && !forwarded->passed_on)
 		tracer_promise_another(tracer, forwarded, envelope);
-	told = forwarded->context;
+	told = forwarded->passed_on ? forwarded->parent.traceparent : forwarded->context;
 	if (forwarded->for_another)
 		memcpy(told.span_id, forwarded->another, SPAN_ID_SIZE);
 	envelope_set_note(envelope, forwarded, sizeof *forwarded);
+	if (forwarded->passed_on && !forwarded->parent.present)
+		return 0;
 	return tracer_format(tracer, &told, forwarded->parent.tracestate, text);
 }
 
@@ -176,8 +208,7 @@ static const struct forwarded *tracer_take_forwarded(
 	const struct forwarded *told = envelope_note(envelope);
 
 	if (told == NULL) {
-		forwarded_make(
-			forwarded, &tracer->parents, &tracer->sampler, &tracer->ids, envelope);
+		tracer_forward(tracer, forwarded, envelope);
 	} else {
 		if (told != forwarded) /* the envelope had to wait, others came in between */
 			*forwarded = *told;
@@ -208,6 +239,7 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	unsigned number = methods_find(&tracer->methods, texts.method);
 	const struct capture_set *captures = captures_find(&tracer->captures, number);
 	struct request *request;
+	bool has_span;
 
 	texts.value_count = tracer_take_values(captures, envelope, values);
 	request = request_new(&tracer->requests, &texts);
@@ -218,7 +250,9 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	request->context = forwarded->context;
 	request->has_parent = forwarded->parent.present;
 	memcpy(request->parent_span_id, forwarded->parent.traceparent.span_id, SPAN_ID_SIZE);
-	request->recorded = tracer->request_spans.exporter != NULL &&
+	has_span = !forwarded->passed_on || tracer_begins_work(tracer, number);
+	tracer->counters.passed_on += !has_span;
+	request->recorded = has_span && tracer->request_spans.exporter != NULL &&
 			    (request->context.flags & TRACE_FLAG_SAMPLED) != 0;
 	request->entry.start_ns = start_ns;
 	request->start_unix_ns = start_ns + tracer->wall_offset_ns;
@@ -552,6 +586,7 @@ static void tracer_take_settings(
 	tracer->flags_forwarded = config->propagation_flags == CONFIG_FLAGS_LEVEL_2
 					  ? TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM
 					  : TRACE_FLAG_SAMPLED;
+	wanted_init(&tracer->wanted, &config->requests_record);
 	tracer->inflight_max = (size_t)config->inflight_max;
 	tracer->inflight_max_age_ns = (uint64_t)config->inflight_max_age_ms * 1000000;
 }

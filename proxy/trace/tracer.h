@@ -32,7 +32,8 @@ enum tracer_end {
 };
 
 struct tracer_counters {
-	uint64_t requests;          /* request spans opened */
+	uint64_t requests;          /* with an id that can be answered */
+	uint64_t passed_on;         /* of these, those without a span: requests.record */
 	uint64_t replies_unmatched; /* answers to nothing that is known */
 	uint64_t carriers_invalid;
 	uint64_t tracestates_dropped;

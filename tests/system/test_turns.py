@@ -218,3 +218,25 @@ def test_console_waits_no_longer_than_it_should(lab):
     link.sidespan.wait_line(r"app_server\.turn .*\(below [0-9a-f]{16}\)")
     link.finish()
     assert link.sidespan.accounting("traffic")["trees_unfinished"] == 1
+
+
+def test_only_work_is_recorded(lab):
+    """Other requests are looked at and passed on in the name of their parent, or as they are."""
+    link = lab.traced("unix", args=["--requests-record=work"])
+    plain = b'{"id":7, "method":"model/list"}'
+    link.client.send(plain)
+    assert link.server.recv() == plain
+    answer(link, {}, identity=7)
+    assert ask(link, "thread/read") == CLIENT
+    answer(link, {})
+    told = whole_turn(link)
+    spans = link.collector.wait_spans(4)
+    link.finish()
+    assert {span.name.split()[0] for span in spans} == {
+        "app_server.request", "app_server.dispatch", "app_server.turn", "app_server.item"}
+    request, = [span for span in spans if span.method == "turn/start" and span.kind == 2]
+    assert request.parent_id == CLIENT and len(link.collector.spans) == 4
+    known = {span.span_id for span in spans}
+    assert told in known and all(span.parent_id in known | {CLIENT} for span in spans)
+    counted = link.sidespan.accounting("traffic")
+    assert (counted["requests"], counted["requests_passed_on"]) == (3, 2)

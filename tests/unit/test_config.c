@@ -379,6 +379,11 @@ static const struct {
 		"command line: \"--no-disabled=true\": must stand without a value"},
 	{{"--disabled", "false", "--", "s"},
 		"command line: \"false\": not an option; a command to wrap must stand behind --"},
+	{{"--requests-record=a,b c"},
+		"--requests-record: \"a,b c\": one has a blank or a comma; must be all, work, or "
+		"METHOD, * at its end standing for any rest, with commas between several"},
+	{{"--requests-record=a*b"},
+		"--requests-record: \"a*b\": one has a * that is not at its end; must be "},
 	{{"--otlp-headers", "a=hunter2"}, "command line: \"--otlp-headers\": everybody can read a "
 					  "command line; must be set in a "
 					  "file or as SIDESPAN_OTLP_HEADERS"},
@@ -746,6 +751,42 @@ START_TEST(test_config_check)
 }
 END_TEST
 
+/* A list of methods may be an array in a file. */
+START_TEST(test_config_methods)
+{
+	static const struct {
+		const char *file, *first, *error;
+		size_t count;
+	} files[] = {
+		{"{}", "all", NULL, 1},
+		{"{\"requests.record\": [\"turn/*\", \"a\"]}", "turn/*", NULL, 2},
+		{"{\"requests\": {\"record\": \"work\"}}", "work", NULL, 1},
+		{"{\"requests.record\": [\"a\", 5]}", NULL, "one is not a string", 0},
+		{"{\"requests.record\": [\"a,b\"]}", NULL, "one has a blank or a comma", 0},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof files / sizeof *files; i++) {
+		char *file = config_case_file(files[i].file);
+		const char *flags[] = {"--config", file, "--", "s", NULL};
+		const struct config_list *list;
+		struct config_case load;
+
+		config_case_load(&load, flags, config_no_variables);
+		ck_assert_int_eq(load.outcome, files[i].error == NULL ? CONFIG_RUN : CONFIG_WRONG);
+		if (files[i].error == NULL) {
+			list = &load.config->requests_record;
+			ck_assert_uint_eq(list->count, files[i].count);
+			ck_assert_str_eq(list->items[0], files[i].first);
+		} else {
+			ck_assert_msg(strstr(load.error, files[i].error) != NULL, "%s", load.error);
+		}
+		config_case_done(&load);
+		config_case_unlink(file);
+	}
+}
+END_TEST
+
 /* What --check says of settings that are good, but do nothing. NOTHING: it says nothing. */
 #define NOTHING "nothing"
 static const struct {
@@ -773,6 +814,9 @@ static const struct {
 	{{"--lifecycle-off=items", "--lifecycle=off", "--profile=codex", "--", "/bin/sh"}, NULL,
 		"--lifecycle-off: no effect: lifecycle is off"},
 	{{"--lifecycle-off=items", "--profile=codex", "--", "/bin/sh"}, NULL, NOTHING},
+	{{"--requests-record=work", "--", "/bin/sh"}, NULL,
+		"--requests-record: no effect: no request begins work, so none has a span"},
+	{{"--requests-record=work", "--profile=codex", "--", "/bin/sh"}, NULL, NOTHING},
 	{{"--child-grace=1s", "--upstream=tcp://127.0.0.1:1"}, NULL,
 		"--child-grace: no effect: there is no COMMAND"},
 	{{"--connect-timeout=1s", "--", "/bin/sh"}, NULL,
@@ -1186,6 +1230,7 @@ int main(void)
 	tcase_add_test(tc, test_config_check);
 	tcase_add_loop_test(tc, test_config_help, 0, 2);
 	tcase_add_loop_test(tc, test_config_version, 0, 2);
+	tcase_add_test(tc, test_config_methods);
 	tcase_add_loop_test(tc, test_config_notes, 0, sizeof config_notes / sizeof *config_notes);
 	tcase_add_loop_test(tc, test_config_names, 0, sizeof config_names / sizeof *config_names);
 	tcase_add_test(tc, test_config_long_name);

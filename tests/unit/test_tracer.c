@@ -490,6 +490,84 @@ START_TEST(test_parent)
 }
 END_TEST
 
+/*
+ * Requests without a span: what the server is told of, and that nothing else changes. expected: in
+ * the carrier; "" when the message goes on as it is; NULL when there is a span, and it is that.
+ */
+#define RECORDED(method, carrier) "{\"id\":1,\"method\":\"" method "\"" carrier "}"
+#define PARENT_CARRIER            ",\"trace\":{\"traceparent\":\"" SAMPLED "\",\"tracestate\":\"a=1\"}"
+
+static const struct {
+	const char *setting, *profile, *message, *environment, *expected;
+} record_rows[] = {
+	{"x", "generic", RECORDED("m", ""), NULL, ""},
+	{"x", "generic", RECORDED("x", ""), NULL, NULL},
+	{"all", "generic", RECORDED("m", ""), NULL, NULL},
+	{"x", "generic", RECORDED("m", ""), ENV_SAMPLED, ENV_SAMPLED},
+	{"x", "generic", RECORDED("m", PARENT_CARRIER), NULL, SAMPLED "\",\"tracestate\":\"a=1\""},
+	{"x", "generic", RECORDED("m", PARENT_CARRIER), ENV_SAMPLED,
+		SAMPLED "\",\"tracestate\":\"a=1\""},
+	/* bits that a server refuses are not passed on, even so */
+	{"x", "codex", RECORDED("m", ",\"trace\":{\"traceparent\":\"00-" TRACE "-" PARENT "-03\"}"),
+		NULL, "00-" TRACE "-" PARENT "-01"},
+	/* nor is what a server may choke on: such a request has a span */
+	{"x", "generic", RECORDED("m", ",\"trace\":5"), NULL, NULL},
+	{"work", "generic", RECORDED("m", ""), NULL, ""},
+	{"work", "codex", RECORDED("model/list", ""), NULL, ""},
+	{"work", "codex", RECORDED("turn/interrupt", ""), NULL, NULL},
+	{"model/*", "codex", RECORDED("model/list", ""), NULL, NULL},
+	/* what may come to hang below it hangs below something */
+	{"model/*", "codex", RECORDED("turn/interrupt", ""), NULL, NULL},
+};
+
+START_TEST(test_record)
+{
+	char profile[64], setting[64];
+	const char *flags[] = {profile, setting, "--propagation-inject=/trace", NULL};
+	const char *expected = record_rows[_i].expected;
+	struct setup setup;
+
+	snprintf(profile, sizeof profile, "--profile=%s", record_rows[_i].profile);
+	snprintf(setting, sizeof setting, "--requests-record=%s", record_rows[_i].setting);
+	setup_open(&setup, flags, record_rows[_i].environment, NULL);
+	setup_client(&setup, record_rows[_i].message);
+	ck_assert_uint_eq(setup_counters(&setup)->requests, 1);
+	ck_assert_uint_eq(tracer_connection_waiting(setup.connection), 1);
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(setup_counters(&setup)->replies_unmatched, 0);
+	ck_assert_uint_eq(setup_counters(&setup)->passed_on, expected != NULL);
+	ck_assert_uint_eq(setup.exporter.begun_count, 0);
+	if (expected == NULL) {
+		ck_assert_uint_ge(setup.exporter.count, 1);
+	} else {
+		ck_assert_uint_eq(setup.exporter.count, 0);
+		if (expected[0] == '\0')
+			ck_assert_str_eq(setup.carrier, "");
+		else
+			text_has(setup.carrier, expected);
+	}
+	setup_close(&setup);
+}
+END_TEST
+
+/* It is looked at, all the same: what a connection remembers is on its later spans. */
+START_TEST(test_record_remembers)
+{
+	static const char *const flags[] = {
+		"--profile=codex", "--requests-record=model/list", NULL};
+	struct setup setup;
+
+	setup_open(&setup, flags, NULL, NULL);
+	setup_client(&setup, "{\"id\":1,\"method\":\"initialize\",\"params\":{\"clientInfo\":{"
+			     "\"name\":\"cli\"}}}");
+	setup_backend(&setup, reply_1);
+	setup_client(&setup, RECORDED("model/list", ""));
+	setup_backend(&setup, reply_1);
+	text_has(setup_span(&setup)->attributes, "app_server.client_name=cli ");
+	setup_close(&setup);
+}
+END_TEST
+
 /* A tracestate of the largest size is passed on, a longer one is dropped. */
 START_TEST(test_long_tracestate)
 {
@@ -1581,6 +1659,8 @@ int main(void)
 	tcase_add_test(tc, test_span_name_long);
 	tcase_add_loop_test(tc, test_service, 0, 2);
 	tcase_add_loop_test(tc, test_parent, 0, COUNT(parent_rows));
+	tcase_add_loop_test(tc, test_record, 0, COUNT(record_rows));
+	tcase_add_test(tc, test_record_remembers);
 	tcase_add_loop_test(tc, test_long_tracestate, 0, 2);
 	tcase_add_test(tc, test_no_extract);
 	tcase_add_loop_test(tc, test_carrier_name, 0, 4);

@@ -202,6 +202,7 @@ void forwarded_make(struct forwarded *forwarded, const struct parents *parents,
 	parent_find(&forwarded->parent, parents, envelope);
 	forwarded_make_context(&forwarded->context, &forwarded->parent, sampler, ids);
 	forwarded->carriers = envelope_carriers(envelope);
+	forwarded->passed_on = false;
 	forwarded->for_another = false;
 }
 

@@ -68,6 +68,9 @@ struct forwarded {
 	uint32_t carriers; /* of the envelope, when it was made: see envelope_carriers() */
 	struct parent parent;
 	struct traceparent context;
+	/* The request has no span of its own: its parent is what the server is told of, if it has
+	 * one. */
+	bool passed_on;
 	/* The carrier names not the request's own span, but one that is to come of it. */
 	bool for_another;
 	uint8_t another[SPAN_ID_SIZE];
