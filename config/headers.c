@@ -25,20 +25,36 @@ static char *headers_trim(char *text)
 	return text;
 }
 
+/* Pairs as they stand in a variable. */
+static enum map_verdict headers_take_list(
+	struct config_map *map, const char *list, enum config_source source, const char **reason)
+{
+	struct config_map pairs;
+	enum map_verdict verdict = map_parse(&pairs, MAP_HEADERS, list, source, reason);
+
+	if (verdict != MAP_OK)
+		return verdict;
+	if (map_merge(map, MAP_HEADERS, &pairs) != 0)
+		verdict = MAP_NO_MEMORY;
+	map_free(&pairs);
+	return verdict;
+}
+
 /* Takes one line, which may be written to. On MAP_WRONG *reason says why. */
 static enum map_verdict headers_take_line(
 	struct config_map *map, char *line, enum config_source source, const char **reason)
 {
-	const size_t count_max = (size_t)option_at(OPTION_AT_otlp_headers)->max;
 	char *name = headers_trim(line);
-	char *value = strchr(name, ':');
+	char *value = name + strcspn(name, ":=");
 	enum map_verdict verdict;
 
 	if (*name == '\0' || *name == '#')
 		return MAP_OK;
-	*reason = value == NULL ? "it has no colon" : "too many headers";
-	if (value == NULL || map->count == count_max)
+	*reason = "it has neither a colon nor an =";
+	if (*value == '\0')
 		return MAP_WRONG;
+	if (*value == '=')
+		return headers_take_list(map, name, source, reason);
 	*value++ = '\0';
 	name = headers_trim(name);
 	value = headers_trim(value);
@@ -53,19 +69,23 @@ static enum settings_result headers_take_text(
 	struct settings *settings, struct config_map *map, char *text, enum config_source source)
 {
 	const char *path = settings->config->otlp_headers_file;
-	const char *reason = NULL;
+	const size_t count_max = (size_t)option_at(OPTION_AT_otlp_headers)->max;
+	enum map_verdict verdict;
+	const char *reason;
 	char *line;
 	int number;
 
 	for (number = 1; (line = strsep(&text, "\n")) != NULL; number++) {
-		switch (headers_take_line(map, line, source, &reason)) {
-		case MAP_OK:
-			break;
-		case MAP_WRONG:
+		verdict = headers_take_line(map, line, source, &reason);
+		if (verdict == MAP_OK && map->count > count_max) {
+			verdict = MAP_WRONG;
+			reason = "too many headers";
+		}
+		if (verdict == MAP_WRONG)
 			return settings_refuse(settings, source,
-				"%s:%d: otlp.headers_file: %s; must be NAME: VALUE", path, number,
-				reason);
-		case MAP_NO_MEMORY:
+				"%s:%d: otlp.headers_file: %s; must be NAME: VALUE or NAME=VALUE",
+				path, number, reason);
+		if (verdict == MAP_NO_MEMORY) {
 			(void)settings_fail(settings, "out of memory");
 			return SETTINGS_WRONG;
 		}

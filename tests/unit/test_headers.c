@@ -23,8 +23,13 @@ static const struct {
 	{HEADERS_OF("a: 1\nA: 2\n"), "a=2;", NULL},
 	{HEADERS_OF("a: gr\xc3\xbc\xc3\x9f"), "a=gr\xc3\xbc\xc3\x9f;", NULL},
 	{HEADERS_OF("a: b\ngeheim\n"), "",
-		":2: otlp.headers_file: it has no colon; must be NAME: VALUE"},
-	{HEADERS_OF("a=geheim\n"), "", ":1: otlp.headers_file: it has no colon; "},
+		":2: otlp.headers_file: it has neither a colon nor an =; must be NAME: VALUE or "
+		"NAME=VALUE"},
+	/* as in a variable, where the first of the two is an = */
+	{HEADERS_OF("a=b\n c = d:e==%2C , f=g\r\na:1=2\n"), "a=1=2;c=d:e==,;f=g;", NULL},
+	{HEADERS_OF("a=b,geheim\n"), "", ":1: otlp.headers_file: a pair has no =; "},
+	{HEADERS_OF("a=%zzgeheim\n"), "", ":1: otlp.headers_file: a % is not followed by "},
+	{HEADERS_OF("=geheim\n"), "", ":1: otlp.headers_file: a name is missing; "},
 	{HEADERS_OF("\n\n: geheim\n"), "", ":3: otlp.headers_file: a name is missing; "},
 	{HEADERS_OF("a b: geheim\n"), "", ":1: otlp.headers_file: a name is not one of an HTTP "},
 	{HEADERS_OF("Content-Type: geheim\n"), "",
@@ -261,7 +266,8 @@ START_TEST(test_headers_of_a_profile)
 	config_case_load(&load, flags, variables);
 	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
 	snprintf(expected, sizeof expected,
-		"%s:2: otlp.headers_file: it has no colon; must be NAME: VALUE; ignored\n",
+		"%s:2: otlp.headers_file: it has neither a colon nor an =; must be NAME: VALUE or "
+		"NAME=VALUE; ignored\n",
 		headers);
 	ck_assert_str_eq(load.warnings, expected);
 	headers_are(&load, "");
@@ -295,7 +301,7 @@ END_TEST
 
 START_TEST(test_headers_memory)
 {
-	char *file = headers_file(HEADERS_OF("a: b\nc: d\n"));
+	char *file = headers_file(HEADERS_OF("a: b\nc=d,a=e\n"));
 	char *argv[] = {(char[]){"sidespan"}, (char[]){"--otlp-headers-file"}, file, (char[]){"--"},
 		(char[]){"server"}, NULL};
 	char *environment[] = {(char[]){"SIDESPAN_OTLP_HEADERS=e=f"}, NULL};
