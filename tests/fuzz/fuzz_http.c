@@ -1,7 +1,8 @@
 /*
  * A head is the same with more bytes behind it and in pieces, nothing shorter than it is one, and
  * what is passed on of it parses to the same fields but for those between neighbours. A body ends
- * where it ends in pieces, too. The first byte says request or response, or chunks.
+ * where it ends in pieces, too. Whom the guard admits has what it asks for. The first byte says
+ * request or response, or chunks.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,9 +10,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config/config.h"
+#include "proxy/address.h"
 #include "proxy/codec/handshake.h"
 #include "proxy/codec/http.h"
 #include "proxy/codec/http_body.h"
+#include "proxy/guard.h"
 
 #define FUZZ_ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
@@ -145,6 +149,35 @@ static void fuzz_body(struct http_head *head, bool request)
 	fuzz_check(body.state != HTTP_BODY_TO_END);
 }
 
+/* Whom the guard lets in has one Host and at most one Origin, which is listed, and the token. */
+static void fuzz_guard(const struct http_head *head)
+{
+	static char origin[] = "https://app.example", host[] = "box.example:80", token[] = "t";
+	static char *origins[] = {origin}, *hosts[] = {host};
+	static const struct config config = {
+		.listen_url = {.scheme = URL_WS, .host = "127.0.0.1"},
+		.listen_check_origin = CONFIG_CHECK_ALWAYS,
+		.listen_allow_origin = {.items = origins, .count = 1},
+		.listen_allow_host = {.items = hosts, .count = 1},
+		.listen_token = token,
+	};
+	const struct http_field *field = http_field_find(head, "Origin");
+	struct address local = {.size = 0};
+	char note[GUARD_NOTE_SIZE] = "";
+	struct guard guard;
+
+	guard_init(&guard, &config);
+	if (guard_check(&guard, head, &local, note) != GUARD_ADMITTED) {
+		fuzz_check(strlen(note) > 0);
+		return;
+	}
+	fuzz_check(http_field_count(head, "Host") == 1);
+	fuzz_check(http_field_count(head, "Authorization") == 1);
+	fuzz_check(http_field_count(head, "Origin") == (field != NULL));
+	if (field != NULL)
+		fuzz_check(strncasecmp(field->value.bytes, origin, strlen(origin)) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static struct http_head head, prefix;
@@ -183,6 +216,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 			http_target_split(head.target, &authority, &path);
 			fuzz_check(authority.size + path.size <= head.target.size);
+			fuzz_guard(&head);
 			(void)handshake_check(&head);
 		} else
 			(void)handshake_check_reply(&head, FUZZ_ACCEPT, &head);
