@@ -99,34 +99,43 @@ struct file *catalog_parse(const char *folder, const char *name, char *const *en
 	return file_parse(title, file->text, file->size, environment, error, error_size);
 }
 
-/* Appends the names of the installed environments that are not compiled in as well. */
-static void catalog_list_installed(const char *datadir, char *text, size_t size)
+bool catalog_name_in(const char *folder, size_t index, char *name, size_t size)
 {
-	char path[CATALOG_PATH_SIZE];
-	char name[CATALOG_PATH_SIZE];
 	struct dirent *entry;
-	DIR *folder;
+	DIR *entries = opendir(folder);
 	size_t length;
+	bool found = false;
 
-	(void)snprintf(path, sizeof path, "%s/%s", datadir, CATALOG_ENVIRONMENTS);
-	folder = opendir(path);
-	if (folder == NULL)
-		return;
-	while ((entry = readdir(folder)) != NULL) {
+	if (entries == NULL)
+		return false;
+	while (!found && (entry = readdir(entries)) != NULL) {
 		length = strlen(entry->d_name);
 		if (length <= strlen(CATALOG_ENDING) ||
 			strcmp(entry->d_name + length - strlen(CATALOG_ENDING), CATALOG_ENDING) !=
 				0)
 			continue;
-		(void)snprintf(name, sizeof name, "%.*s", (int)(length - strlen(CATALOG_ENDING)),
-			entry->d_name);
-		if (!catalog_has(CATALOG_ENVIRONMENTS, name))
-			catalog_append(text, size, name);
+		(void)snprintf(
+			name, size, "%.*s", (int)(length - strlen(CATALOG_ENDING)), entry->d_name);
+		found = index-- == 0;
 	}
-	(void)closedir(folder); /* only read */
+	(void)closedir(entries); /* only read */
+	return found;
 }
 
-static bool catalog_is_plain(const char *name)
+/* Appends the names of the installed environments that are not compiled in as well. */
+static void catalog_list_installed(const char *datadir, char *text, size_t size)
+{
+	char path[CATALOG_PATH_SIZE];
+	char name[CATALOG_PATH_SIZE];
+	size_t i;
+
+	(void)snprintf(path, sizeof path, "%s/%s", datadir, CATALOG_ENVIRONMENTS);
+	for (i = 0; catalog_name_in(path, i, name, sizeof name); i++)
+		if (!catalog_has(CATALOG_ENVIRONMENTS, name))
+			catalog_append(text, size, name);
+}
+
+bool catalog_is_plain(const char *name)
 {
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";

@@ -28,6 +28,15 @@ struct file *catalog_read_environment(const char *datadir, const char *name,
 	char *const *environment, char *error, size_t error_size);
 
 /*
+ * The FOLDER/NAME.json of a folder that can be read, one after the other: the name behind index is
+ * written to name, without folder and ending. Returns whether there is one.
+ */
+bool catalog_name_in(const char *folder, size_t index, char *name, size_t size);
+
+/* Whether a name is one that a file may have, so that nothing else is looked up. */
+bool catalog_is_plain(const char *name);
+
+/*
  * Goes through the names compiled in, in order: the name behind index is written to name, without
  * folder and ending. Returns whether there is one.
  */

@@ -17,6 +17,7 @@
 #include "config/help.h"
 #include "config/list.h"
 #include "config/options.h"
+#include "config/profile_files.h"
 #include "config/consistency.h"
 #include "config/settings.h"
 #include "config/token.h"
@@ -102,88 +103,63 @@ static int config_prepare_explain(struct settings *settings, const struct flags 
 	return config->explain != NULL ? 0 : settings_fail(settings, "out of memory");
 }
 
+/* The settings of what a profile extends, then its own, which win. */
+static int config_apply_settings(struct settings *settings, const struct file *file)
+{
+	const struct file *chain[PROFILE_FILES_DEPTH_MAX];
+	const struct file_node *node;
+	size_t count = 0;
+
+	for (; file != NULL; file = file->base)
+		chain[count++] = file;
+	while (count > 0) {
+		node = file_member(chain[--count]->root, "settings");
+		if (node != NULL &&
+			settings_apply(settings, chain[count], node, CONFIG_PROFILE) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* Takes the profile in file, and frees file. */
 static int config_apply_profile(struct settings *settings, struct file *file)
 {
-	const struct file_node *node;
 	int result = -1;
 
 	if (file == NULL)
 		return -1;
 	settings->config->profile = profile_new(file, settings->error, CONFIG_ERROR_SIZE);
-	if (settings->config->profile != NULL) {
-		node = file_member(file->root, "settings");
-		result = node == NULL ? 0 : settings_apply(settings, file, node, CONFIG_PROFILE);
-	}
+	settings->config->profile_source = strdup(file->name);
+	if (settings->config->profile_source == NULL)
+		(void)settings_fail(settings, "out of memory");
+	else if (settings->config->profile != NULL)
+		result = config_apply_settings(settings, file);
 	file_free(file);
 	return result;
 }
 
-/*
- * Whether the built-in profile of that name is for the command. 1, 0, or -1 with the error set.
- */
-static int config_profile_matches(struct settings *settings, const char *name)
-{
-	struct file *file = catalog_parse(
-		CATALOG_PROFILES, name, settings->environment, settings->error, CONFIG_ERROR_SIZE);
-	struct profile *profile;
-	int result = -1;
-
-	if (file == NULL)
-		return -1;
-	profile = profile_new(file, settings->error, CONFIG_ERROR_SIZE);
-	if (profile != NULL)
-		result = profile_matches(profile, settings->config->command);
-	profile_free(profile);
-	file_free(file);
-	return result;
-}
-
-/* Writes the name of the profile that auto stands for: the first that matches, else generic. */
-static int config_choose_profile(struct settings *settings, char *name, size_t size)
-{
-	int matches = 0;
-	size_t i;
-
-	for (i = 0; matches == 0 && catalog_name(CATALOG_PROFILES, i, name, size); i++)
-		matches = config_profile_matches(settings, name);
-	if (matches == 0)
-		(void)snprintf(name, size, "generic");
-	return matches < 0 ? -1 : 0;
-}
-
-static bool config_is_file_name(const char *name)
-{
-	size_t size = strlen(name);
-
-	return strchr(name, '/') != NULL || (size > 5 && strcmp(name + size - 5, ".json") == 0);
-}
-
-static int config_load_profile(struct settings *settings)
+static int config_load_profile(struct settings *settings, const struct flags *flags)
 {
 	const char *given = settings->config->profile_name;
-	char name[CONFIG_NAME_SIZE];
-	char where[CONFIG_NAME_SIZE];
-	char quote[VALUE_QUOTE_SIZE];
+	const struct settings_origin *origin = &settings->origins[OPTION_AT_profile_name];
+	const struct profile_files files = {
+		.files = flags->files,
+		.file_count = flags->file_count,
+		.datadir = SIDESPAN_DATADIR,
+		.environment = settings->environment,
+		.error = settings->error,
+	};
+	char name[PROFILE_FILES_NAME_SIZE], where[CONFIG_NAME_SIZE + 2];
 
-	if (config_is_file_name(given))
-		return config_apply_profile(settings, file_read(given, settings->environment,
-							      settings->error, CONFIG_ERROR_SIZE));
-	if (strcmp(given, "auto") != 0 && !catalog_has(CATALOG_PROFILES, given)) {
-		settings_name(settings, OPTION_AT_profile_name, where, sizeof where);
-		catalog_list(CATALOG_PROFILES, name, sizeof name);
-		return settings_fail(settings,
-			"%s: %s: no such profile; must be auto, one of %s, or a file: a name with "
-			"a / "
-			"or ending in .json",
-			where, value_quote(quote, given), name);
-	}
-	(void)snprintf(name, sizeof name, "%s", given);
-	if (strcmp(given, "auto") == 0 && config_choose_profile(settings, name, sizeof name) != 0)
+	settings_name(settings, OPTION_AT_profile_name, where, CONFIG_NAME_SIZE);
+	memcpy(where + strlen(where), ": ", sizeof ": "); /* there is room */
+	if (strcmp(given, "auto") != 0)
+		return config_apply_profile(settings,
+			profile_files_read(&files, given,
+				origin->source == CONFIG_FILE ? origin->where : NULL, where));
+	if (profile_files_choose(&files, settings->config->command, name) != 0)
 		return -1;
-	return config_apply_profile(
-		settings, catalog_parse(CATALOG_PROFILES, name, settings->environment,
-				  settings->error, CONFIG_ERROR_SIZE));
+	return config_apply_profile(settings, profile_files_read(&files, name, NULL, ""));
 }
 
 /* What we call ourselves, and the server, when nobody has said. */
@@ -238,7 +214,7 @@ static enum config_outcome config_load_all(
 		env_load_sidespan(settings) != 0 || config_copy_command(settings, flags) != 0 ||
 		config_copy_variable(settings, "TRACEPARENT", &config->traceparent) != 0 ||
 		config_copy_variable(settings, "TRACESTATE", &config->tracestate) != 0 ||
-		config_load_profile(settings) != 0 || config_choose_names(settings) != 0 ||
+		config_load_profile(settings, flags) != 0 || config_choose_names(settings) != 0 ||
 		consistency_apply(settings, flags->check || flags->explain) != 0 ||
 		headers_load(settings) != 0 || token_load(settings) != 0 ||
 		config_prepare_explain(settings, flags) != 0 || config_make_otlp_url(settings) != 0)
@@ -298,6 +274,7 @@ void config_free(struct config *config)
 		free(config->command[i]);
 	free(config->command);
 	profile_free(config->profile);
+	free(config->profile_source);
 	free(config->otlp_url);
 	free(config->listen_token);
 	free(config->traceparent);

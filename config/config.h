@@ -69,6 +69,7 @@ struct config {
 	struct url listen_url;   /* listen, parsed; scheme URL_NONE: own stdin and stdout */
 	struct url upstream_url; /* upstream, parsed; scheme URL_NONE: command is the server */
 	struct profile *profile; /* resolved, never NULL after a load */
+	char *profile_source;    /* its file, or "built-in profiles/NAME.json" */
 	char *explain;           /* --explain: the recording, "-" for standard input; else NULL */
 	char **command;          /* what stands after --, NULL-terminated; NULL without */
 	int command_count;

@@ -68,6 +68,7 @@ static struct file_node *file_add(struct file_parser *parser, enum file_type typ
 	node->key = parser->key;
 	parser->key = NULL;
 	node->line = file_line(parser, yajl_get_bytes_consumed(parser->yajl));
+	node->file = parser->file;
 	node->parent = parent;
 	node->made = parser->file->made;
 	parser->file->made = node;
@@ -395,6 +396,7 @@ void file_free(struct file *file)
 		free(node->text);
 		free(node);
 	}
+	file_free(file->base); /* as long as profiles extend each other */
 	free(file->name);
 	free(file);
 }

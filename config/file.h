@@ -21,6 +21,7 @@ struct file_node {
 	char *key;  /* name of the member; NULL in arrays and at the top */
 	char *text; /* value of a string; a number, true, false as written; otherwise NULL */
 	int line;
+	const struct file *file;  /* where it was read */
 	struct file_node *parent; /* NULL at the top */
 	struct file_node *child;  /* first of an object's members, an array's elements */
 	struct file_node *last;
@@ -32,6 +33,7 @@ struct file {
 	char *name;             /* as in messages */
 	struct file_node *root; /* an object */
 	struct file_node *made;
+	struct file *base; /* owned; that a profile extends, some of whose nodes are in its tree */
 };
 
 /*

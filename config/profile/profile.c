@@ -133,8 +133,16 @@ static int profile_take_lifecycle(struct reader *reader, const struct file_node 
 	return profile->lifecycle == NULL ? -1 : 0;
 }
 
+/* What it extends has been put into the file: see extend.h. */
+static int profile_take_extends(struct reader *reader, const struct file_node *node, void *target)
+{
+	(void)target;
+	return reader_expect(reader, node, FILE_STRING);
+}
+
 static const struct reader_member profile_members[] = {
 	{"name", reader_take_text, offsetof(struct profile, name)},
+	{"extends", profile_take_extends, 0},
 	{"match", profile_take_match, 0},
 	{"settings", profile_take_settings, 0},
 	{"constants", profile_take_constants, 0},
@@ -145,7 +153,7 @@ static const struct reader_member profile_members[] = {
 
 struct profile *profile_new(const struct file *file, char *error, size_t error_size)
 {
-	struct reader reader = {.file_name = file->name, .error = error, .error_size = error_size};
+	struct reader reader = {.error = error, .error_size = error_size};
 	struct profile *profile = calloc(1, sizeof *profile);
 
 	if (profile == NULL) {

@@ -32,7 +32,7 @@ int reader_fail(struct reader *reader, const struct file_node *node, const char 
 	va_end(arguments);
 	if (node != reader->part)
 		(void)value_quote(quote, reader_member_name(node));
-	(void)snprintf(reader->error, reader->error_size, "%s:%d: %s%s%s%s", reader->file_name,
+	(void)snprintf(reader->error, reader->error_size, "%s:%d: %s%s%s%s", node->file->name,
 		node->line, reader->part_name, quote, node == reader->part ? "" : ": ", what);
 	return -1;
 }

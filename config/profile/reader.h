@@ -15,8 +15,7 @@
 #define READER_PART_SIZE         160
 
 struct reader {
-	const char *file_name; /* borrowed */
-	char *error;           /* borrowed */
+	char *error; /* borrowed */
 	size_t error_size;
 	const struct file_node *part; /* a rule, say: messages begin with its name; NULL: none */
 	char part_name[READER_PART_SIZE];

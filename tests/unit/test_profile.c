@@ -171,7 +171,7 @@ static const struct {
 	{"{\"name\": \"a\",\n\"name\": \"b\"}",
 		"p.json:2: \"name\": stands twice; must stand once, line 1 has it"},
 	{"{\"name\": \"a\",\n\n\"lifecycles\": []}",
-		"p.json:3: \"lifecycles\": not known here; must be one of name, match, settings, "
+		"p.json:3: \"lifecycles\": not known here; must be one of name, extends, match, settings, "
 		"constants, captures, lifecycle"},
 	{"{\"name\": \"a\", \"settings\": []}",
 		"p.json:1: \"settings\": is a list; must be an object"},
