@@ -247,6 +247,27 @@ START_TEST(test_end_before_it_is_settled)
 }
 END_TEST
 
+/* A backend that nobody gets through to: the client is told when the time is over. */
+START_TEST(test_unreachable)
+{
+	static const char *const flags[] = {"--connect-timeout=50ms", NULL};
+	char byte;
+
+	peers_done(&peers);
+	peers_init(&peers, flags);
+	opening_begin(BYTES_FIRST, backends[_i]);
+	say("{", 1, 1);
+	ck_assert_int_eq(peers_read(peers.client, &byte, 1), -1);
+	while (peers.session != NULL)
+		ck_assert_int_eq(event_base_loop(peers.base, EVLOOP_ONCE), 0);
+	ck_assert_int_eq(peers.reason, SESSION_BACKEND_UNREACHABLE);
+	ck_assert_uint_eq(peers.loop.counters.sessions_refused, 1);
+	ck_assert_int_eq(peers_read(peers.client, &byte, 1), 0);
+	opening_let_in();
+	peers_close(&peers);
+}
+END_TEST
+
 /* No memory for what must be kept back: it is counted, and both sides see an end. */
 START_TEST(test_no_memory)
 {
@@ -415,6 +436,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_cut_short, 0, WHENS);
 	tcase_add_loop_test(tc, test_server_speaks_first, 0, 2);
 	tcase_add_loop_test(tc, test_end_before_it_is_settled, 0, 4);
+	tcase_add_loop_test(tc, test_unreachable, 0, 2);
 	tcase_add_test(tc, test_no_memory);
 	tcase_add_loop_test(tc, test_silence, 0, 2);
 	tcase_add_loop_test(tc, test_silence_later, 0, 3);
