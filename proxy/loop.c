@@ -7,6 +7,9 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <time.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "config/config.h"
 #include "proxy/dial.h"
@@ -19,6 +22,9 @@
 #define LOOP_TICK_MAX_MS   1000
 #define LOOP_TICK_MIN_MS   10
 #define LOOP_TICKS_PER_AGE 8 /* how exactly inflight.max_age is kept */
+
+#define LOOP_QUIET_NS 10000000000ull
+#define LOOP_LOAD_MIN 256 /* of less, what is left over does not matter */
 
 static uint64_t loop_clock_ns(clockid_t which)
 {
@@ -56,6 +62,42 @@ static void loop_on_reap(int fd, short what, void *arg)
 	}
 }
 
+/* ---- now and then ---- */
+
+static void loop_empty_pool(struct loop *loop)
+{
+	while (loop->pool_count > 0)
+		splice_free(loop->pool[--loop->pool_count]);
+}
+
+void loop_trim(struct loop *loop)
+{
+	loop_empty_pool(loop);
+#ifdef __GLIBC__
+	(void)malloc_trim(0); /* whether there was any does not matter */
+#endif
+	loop->load_peak = 0;
+	loop->trimmed_ns = loop->now_ns;
+}
+
+void loop_tidy(struct loop *loop, uint64_t now_ns)
+{
+	size_t load = loop->session_count;
+	const struct session *session;
+	bool quiet, dropped;
+
+	TAILQ_FOREACH(session, &loop->sessions, link)
+	if (session->trace != NULL)
+		load += tracer_connection_waiting(session->trace);
+	if (load > loop->load_peak)
+		loop->load_peak = load;
+	quiet = loop->active_ns > loop->trimmed_ns && now_ns - loop->active_ns >= LOOP_QUIET_NS;
+	dropped = loop->load_peak >= LOOP_LOAD_MIN && load <= loop->load_peak / 2 &&
+		  now_ns - loop->trimmed_ns >= LOOP_QUIET_NS;
+	if (quiet || dropped)
+		loop_trim(loop);
+}
+
 static void loop_on_tick(int fd, short what, void *arg)
 {
 	struct loop *loop = arg;
@@ -63,7 +105,10 @@ static void loop_on_tick(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (loop->now_ns != loop->ticked_ns)
+		loop->active_ns = loop->now_ns;
 	loop_clock(loop);
+	loop->ticked_ns = loop->now_ns;
 	log_tick(loop->now_ns);
 	tracer_clock(loop->tracer, loop->now_ns, loop_clock_ns(CLOCK_REALTIME));
 	tracer_tick(loop->tracer, loop->now_ns);
@@ -73,6 +118,7 @@ static void loop_on_tick(int fd, short what, void *arg)
 	}
 	if (loop->ticked != NULL)
 		loop->ticked(loop->ticked_arg);
+	loop_tidy(loop, loop->now_ns);
 }
 
 static int loop_start_ticker(struct loop *loop)
@@ -132,8 +178,7 @@ void loop_done(struct loop *loop)
 		session_reap(session);
 	loop_reap_dials(loop);
 	tracer_end(loop->tracer, loop->now_ns);
-	while (loop->pool_count > 0)
-		splice_free(loop->pool[--loop->pool_count]);
+	loop_empty_pool(loop);
 	if (loop->reaper != NULL)
 		event_free(loop->reaper);
 	if (loop->ticker != NULL)

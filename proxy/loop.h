@@ -68,6 +68,10 @@ struct loop {
 	TAILQ_HEAD(loop_sessions, session) sessions, closed;
 	TAILQ_HEAD(loop_dials, dial) dials_over;
 	size_t session_count;
+	size_t load_peak;        /* connections and requests in flight, the most since a trim */
+	uint64_t ticked_ns;      /* the ticker's last turn */
+	uint64_t active_ns;      /* the last event before it that was not its own */
+	uint64_t trimmed_ns;     /* the last trim */
 	struct sources *sources; /* owned; NULL: no limit for each */
 	struct event *reaper;
 	struct event *ticker;
@@ -89,6 +93,13 @@ void loop_done(struct loop *loop);
 
 /* Reads the clocks; every event callback that looks at the time does so first. */
 void loop_clock(struct loop *loop);
+
+/*
+ * Gives idle memory back to the system; and the same when it is time for it: when nothing has
+ * happened for a while, or less than half is left of what was there.
+ */
+void loop_trim(struct loop *loop);
+void loop_tidy(struct loop *loop, uint64_t now_ns);
 
 /* A splice for one message, from the pool; NULL when out of memory. Give it back with _put. */
 struct splice *loop_splice_get(struct loop *loop);

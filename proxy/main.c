@@ -422,14 +422,6 @@ static void main_set_heap(void)
 #endif
 }
 
-/* The settings' files have been read and are gone: their memory need not stay with us. */
-static void main_give_back(void)
-{
-#ifdef __GLIBC__
-	(void)malloc_trim(0); /* whether there was any does not matter */
-#endif
-}
-
 /* A command would inherit all of it; what there was to open is open. */
 static void main_enter_sandbox(const struct program *program)
 {
@@ -473,7 +465,7 @@ static int main_start(struct program *program, char *error, size_t error_size)
 		return -1;
 	program->status = EXIT_SUCCESS;
 	program->started = true;
-	main_give_back();
+	loop_trim(&program->loop); /* the settings' files have been read and are gone */
 	return 0;
 }
 

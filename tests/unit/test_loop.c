@@ -1,0 +1,105 @@
+/* What the loop keeps for the next messages and connections, and when it gives that back. */
+#include <string.h>
+
+#include "tests/unit/loop_case.h"
+#include "tests/unit/unit.h"
+
+#define SECOND UINT64_C(1000000000)
+
+static const char *const flags[] = {
+	"--upstream=tcp://127.0.0.1:7", "--inflight-max-age=100ms", NULL};
+
+static void loop_fill_pool(struct loop *loop, size_t count)
+{
+	struct splice *splices[LOOP_POOL_MAX];
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		splices[i] = loop_splice_get(loop);
+		ck_assert_ptr_nonnull(splices[i]);
+	}
+	for (i = 0; i < count; i++)
+		loop_splice_put(loop, splices[i]);
+	ck_assert_uint_eq(loop->pool_count, count);
+}
+
+/* Ten seconds without an event, and once only. */
+START_TEST(test_quiet)
+{
+	struct loop_case setup;
+	struct loop *loop = &setup.loop;
+	uint64_t now_ns;
+
+	loop_case_open(&setup, flags);
+	loop_trim(loop);
+	loop_fill_pool(loop, 5);
+	now_ns = loop->now_ns + 100 * SECOND;
+	loop_tidy(loop, now_ns); /* nothing has happened since the last time */
+	ck_assert_uint_eq(loop->pool_count, 5);
+	loop->active_ns = loop->now_ns = now_ns;
+	loop_tidy(loop, now_ns + 10 * SECOND - 1);
+	ck_assert_uint_eq(loop->pool_count, 5);
+	loop_tidy(loop, now_ns + 10 * SECOND);
+	ck_assert_uint_eq(loop->pool_count, 0);
+	loop_case_close(&setup);
+}
+END_TEST
+
+/* Less than half is left of many, whatever goes on; but not again and again. */
+START_TEST(test_drop)
+{
+	struct loop_case setup;
+	struct loop *loop = &setup.loop;
+	uint64_t now_ns;
+	size_t peak = _i == 0 ? 256 : 255; /* of so few nothing is given back */
+
+	loop_case_open(&setup, flags);
+	loop_trim(loop);
+	now_ns = loop->now_ns + 10 * SECOND;
+	loop_fill_pool(loop, 5);
+	loop->session_count = peak;
+	loop_tidy(loop, now_ns);
+	loop->session_count = peak / 2 + 1;
+	loop_tidy(loop, now_ns);
+	ck_assert_uint_eq(loop->pool_count, 5);
+	loop->session_count = peak / 2;
+	loop_tidy(loop, now_ns - 1);
+	ck_assert_uint_eq(loop->pool_count, 5);
+	loop->now_ns = now_ns;
+	loop_tidy(loop, now_ns);
+	ck_assert_uint_eq(loop->pool_count, _i == 0 ? 0 : 5);
+	loop->session_count = 0;
+	loop_case_close(&setup);
+}
+END_TEST
+
+/* The ticker looks after it, and what it does itself is no event. */
+START_TEST(test_ticker)
+{
+	struct loop_case setup;
+	struct loop *loop = &setup.loop;
+
+	loop_case_open(&setup, flags);
+	loop_case_turn(&setup);
+	loop->trimmed_ns = loop->now_ns - 60 * SECOND;
+	loop->active_ns = loop->now_ns - 60 * SECOND + 1;
+	loop_fill_pool(loop, 5);
+	loop_case_turn(&setup);
+	ck_assert_uint_eq(loop->pool_count, 0);
+	ck_assert_uint_lt(loop->active_ns, loop->trimmed_ns);
+	loop_clock(loop); /* as every event does */
+	loop_case_turn(&setup);
+	ck_assert_uint_gt(loop->active_ns, loop->trimmed_ns);
+	loop_case_close(&setup);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("loop");
+
+	tcase_add_test(tc, test_quiet);
+	tcase_add_loop_test(tc, test_drop, 0, 2);
+	tcase_add_test(tc, test_ticker);
+	return unit_run("loop", tc);
+}
