@@ -235,7 +235,7 @@ static inline void conversation_load(const char *const *flags)
 	const char *all[32];
 	size_t count = 0, i;
 
-	all[count++] = "--profile=codex";
+	all[count++] = "--profile=tests/unit/data/profiles/turns.json";
 	for (i = 0; flags != NULL && flags[i] != NULL; i++)
 		if (strncmp(flags[i], "--profile=", 10) == 0)
 			all[0] = flags[i];

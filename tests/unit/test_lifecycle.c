@@ -1,11 +1,10 @@
-/* Lifecycles of profiles: the codex one in full, every form, every mistake, no memory. */
+/* Lifecycles of profiles: one in full, every form, every mistake, no memory. */
 #include "config/profile/lifecycle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/catalog.h"
 #include "config/file.h"
 #include "config/profile/profile.h"
 #include "tests/unit/unit.h"
@@ -22,11 +21,11 @@ static struct profile *lifecycle_parse(const char *text, char *error, size_t err
 	return profile;
 }
 
-static struct profile *lifecycle_codex(void)
+static struct profile *lifecycle_turns(void)
 {
-	char error[256] = "";
-	struct file *file = catalog_parse(
-		CATALOG_PROFILES, "codex", lifecycle_environment, error, sizeof error);
+	static const char path[] = "tests/unit/data/profiles/turns.json";
+	char error[512] = "";
+	struct file *file = file_read(path, lifecycle_environment, error, sizeof error);
 	struct profile *profile;
 
 	ck_assert_msg(file != NULL, "%s", error);
@@ -73,9 +72,9 @@ static void lifecycle_assert_key(
 	lifecycle_assert_texts(texts, count, expected);
 }
 
-START_TEST(test_lifecycle_codex_spans)
+START_TEST(test_lifecycle_turns_spans)
 {
-	struct profile *profile = lifecycle_codex();
+	struct profile *profile = lifecycle_turns();
 	const struct lifecycle *lifecycle = profile->lifecycle;
 	const struct lifecycle_span *span = lifecycle->spans;
 
@@ -103,9 +102,9 @@ START_TEST(test_lifecycle_codex_spans)
 }
 END_TEST
 
-START_TEST(test_lifecycle_codex_claims)
+START_TEST(test_lifecycle_turns_claims)
 {
-	struct profile *profile = lifecycle_codex();
+	struct profile *profile = lifecycle_turns();
 	const struct lifecycle_rule *rule;
 
 	rule = lifecycle_rule_named(profile->lifecycle, "turn asked for");
@@ -128,9 +127,9 @@ START_TEST(test_lifecycle_codex_claims)
 }
 END_TEST
 
-START_TEST(test_lifecycle_codex_turns)
+START_TEST(test_lifecycle_turns_turns)
 {
-	struct profile *profile = lifecycle_codex();
+	struct profile *profile = lifecycle_turns();
 	const struct lifecycle_rule *rule;
 
 	rule = lifecycle_rule_named(profile->lifecycle, "turn answered");
@@ -160,9 +159,9 @@ START_TEST(test_lifecycle_codex_turns)
 }
 END_TEST
 
-START_TEST(test_lifecycle_codex_items)
+START_TEST(test_lifecycle_turns_items)
 {
-	struct profile *profile = lifecycle_codex();
+	struct profile *profile = lifecycle_turns();
 	const struct lifecycle_rule *rule;
 
 	rule = lifecycle_rule_named(profile->lifecycle, "item started");
@@ -999,10 +998,10 @@ int main(void)
 {
 	TCase *tc = tcase_create("lifecycle");
 
-	tcase_add_test(tc, test_lifecycle_codex_spans);
-	tcase_add_test(tc, test_lifecycle_codex_claims);
-	tcase_add_test(tc, test_lifecycle_codex_turns);
-	tcase_add_test(tc, test_lifecycle_codex_items);
+	tcase_add_test(tc, test_lifecycle_turns_spans);
+	tcase_add_test(tc, test_lifecycle_turns_claims);
+	tcase_add_test(tc, test_lifecycle_turns_turns);
+	tcase_add_test(tc, test_lifecycle_turns_items);
 	tcase_add_test(tc, test_lifecycle_forms);
 	tcase_add_loop_test(
 		tc, test_lifecycle_wrong, 0, sizeof lifecycle_wrong / sizeof *lifecycle_wrong);
