@@ -192,6 +192,16 @@ static struct open_span *action_find_call(
 	return entry == NULL ? NULL : entry->span;
 }
 
+/*
+ * Whether a rule acts on what a connection tells of a span. What depends on a level may come from
+ * anybody: a copy of it does not raise the level again.
+ */
+static bool action_listens(
+	const struct action *action, const struct matcher_rule *rule, struct open_span *span)
+{
+	return open_spans_leads(span, action->message->connection) || rule->levels != 0;
+}
+
 /* The span that the rule is about, if it is open and the connection is to be listened to. */
 static struct open_span *action_find(struct action *action, const struct matcher_rule *rule)
 {
@@ -215,7 +225,7 @@ static struct open_span *action_find(struct action *action, const struct matcher
 		open_spans_watch(span, connection); /* may be told of a span at rest as well */
 	else
 		open_spans_touch(action->spans, span, connection, action->message->now_ns);
-	return open_spans_leads(span, connection) ? span : NULL;
+	return action_listens(action, rule, span) ? span : NULL;
 }
 
 void action_find_about(struct action *action, struct open_span *span)
@@ -408,7 +418,7 @@ static struct open_span *action_find_above(struct action *action, const struct m
 		return NULL;
 	open_spans_touch(
 		action->spans, above, action->message->connection, action->message->now_ns);
-	return open_spans_leads(above, action->message->connection) ? above : NULL;
+	return action_listens(action, rule, above) ? above : NULL;
 }
 
 /* The moments that are known for a type that is made below the span; NULL: no memory. */
@@ -584,8 +594,6 @@ static void action_take_levels(struct action *action, uint64_t left, struct look
 		const struct memory *memory;
 		uint32_t bits = rule->levels;
 
-		if (action_is_copy(action, rule))
-			continue;
 		memory = action_level_memory(action, rule, false);
 		for (; bits != 0; bits &= bits - 1) {
 			unsigned number = (unsigned)__builtin_ctz(bits);
@@ -608,14 +616,15 @@ static void action_keep_levels(struct action *action, uint64_t left)
 		uint32_t bits = rule->levels;
 		struct memory *memory;
 
-		if (action_is_copy(action, rule))
-			continue;
+		bool copy = action_is_copy(action, rule);
+
 		memory = action_level_memory(action, rule, true);
 		for (; memory != NULL && bits != 0; bits &= bits - 1) {
 			unsigned number = (unsigned)__builtin_ctz(bits);
+			const struct look_level *level = &action->look.levels[number];
 
-			if (!action->look.levels[number].has_now)
-				continue;
+			if (!level->has_now || (copy && level->known && level->now < level->before))
+				continue; /* a copy that is late must not lower it */
 			memory->levels[number] = action->look.levels[number].now;
 			memory->known |= UINT32_C(1) << number;
 		}
