@@ -190,7 +190,7 @@ struct lifecycle_default {
 	char *value;
 };
 
-/* What a span adds to an attribute of the one above it. */
+/* What a span adds to an attribute of the one at the top that it is below. */
 struct lifecycle_add {
 	char *attribute;
 	bool is_time; /* milliseconds in which at least one was open; else one for each */

@@ -241,6 +241,23 @@ static const struct talk talks[] = {
 			"1<" NOTE("end", "'thread':'t','turn':'b'")},
 		"turn a superseded\nturn c shutdown\nturn b closed -> turn a\n"},
 
+	/* what spans add */
+	{.about = "what is below a tool is the turn's",
+		"agent",
+		{"1<" NOTE("begin", "'thread':'t','turn':'a'"),
+			"1<" NOTE("item/begin",
+				"'thread':'t','turn':'a','item':'i','type':'tool','name':'make'"),
+			"1?" REQUEST("0", "ask", "'thread':'t','turn':'a','item':'i'"),
+			"1>" RESULT("0", "{}"), "1?" REQUEST("1", "ask", "'thread':'t','turn':'a'"),
+			"1>" RESULT("1", "{}"),
+			"1<" NOTE("item/end", "'thread':'t','turn':'a','item':'i','type':'tool'"),
+			"1<" NOTE("end", "'thread':'t','turn':'a'")},
+		"turn a closed turn.tools=1 turn.asks=2\n"
+		"  tool make closed\n"
+		"    ask answered\n"
+		"  ask answered\n",
+		" turn.tools turn.asks"},
+
 	/* memory */
 	{.about = "a model is remembered, a client is the connection's",
 		"agent",

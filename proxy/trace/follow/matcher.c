@@ -495,7 +495,7 @@ static void matcher_add_parents(struct matcher *matcher, size_t child)
 		}
 }
 
-/* Gives what a span adds a place among the sums of those above it. */
+/* Gives what a span adds a place among the sums of those at the top that it can be below. */
 static int matcher_add_sums(struct matcher_build *build, size_t child)
 {
 	const struct lifecycle_span *row = &build->matcher->lifecycle->spans[child];
@@ -505,6 +505,8 @@ static int matcher_add_sums(struct matcher_build *build, size_t child)
 
 	for (i = 0; i < type->parents.count; i++) {
 		above = &build->matcher->types[type->parents.types[i]];
+		if (above->parents.count > 0)
+			continue;
 		for (j = 0; j < row->add_count; j++) {
 			if (matcher_attribute(build, row->adds[j].attribute, &attribute) != 0)
 				return -1;
@@ -555,9 +557,10 @@ int matcher_init(struct matcher *matcher, const struct lifecycle *lifecycle,
 	for (i = 0; i < lifecycle->span_count; i++) {
 		matcher_add_parents(matcher, i);
 		matcher_place_made(matcher, i);
+	}
+	for (i = 0; i < lifecycle->span_count; i++)
 		if (matcher_add_sums(&build, i) != 0)
 			return -1;
-	}
 	return 0;
 }
 

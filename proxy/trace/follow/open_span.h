@@ -125,7 +125,7 @@ struct open_span {
 	bool recorded, announced, has_parent, linked, crowded;
 	bool held, ended; /* its memory is kept beyond its end: see open_spans_hold() */
 	bool listed;      /* it ends by itself; a request's ends with that */
-	bool adds;        /* to the one above */
+	bool adds;        /* to the one at the top */
 	struct traceparent context;
 	uint8_t parent_span_id[SPAN_ID_SIZE];
 	struct span_link link;

@@ -198,14 +198,14 @@ const struct traceparent *open_spans_recall_call(
 
 /* ---- ends ---- */
 
-/* What a span adds to the one above it: when it opens, and when it ends. */
+/* What a span adds to the one at the top: when it opens, and when it ends. */
 static void open_spans_add(struct open_spans *spans, struct open_span *span)
 {
 	const struct matcher_type *types = spans->setup->matcher.types;
-	struct open_span *above = span->parent;
+	struct open_span *above = open_spans_top(span);
 	size_t i, place;
 
-	if (span->row->add_count == 0 || above == NULL)
+	if (span->row->add_count == 0 || above == span)
 		return;
 	if (above->sums == NULL)
 		above->sums = calloc(types[above->type].sum_count, sizeof *above->sums);
@@ -228,7 +228,7 @@ static void open_spans_added(
 	const struct open_spans *spans, struct open_span *span, uint64_t end_ns)
 {
 	const struct matcher_type *types = spans->setup->matcher.types;
-	struct open_span *above = span->parent;
+	struct open_span *above = open_spans_top(span);
 	size_t i, place;
 
 	for (i = 0; span->adds && i < span->row->add_count; i++) {
