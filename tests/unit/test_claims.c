@@ -164,7 +164,7 @@ static const struct {
 	{"a claim on what is open already waits for the next", DISPATCH,
 		CLAIM("do", ",'until':'open'") "," OPEN_LATER,
 		{START("a"), DO("1"), DONE("1", ""), END("a"), START("b"), END("b")},
-		"job closed\ndo answered\n  dispatch work\n    job closed\n"},
+		"job closed\ndo answered\n  dispatch work\n    job closed -> job\n"},
 	{"unless it joins", DISPATCH, CLAIM("do", ",'until':'open','joins':true") "," OPEN_LATER,
 		{START("a"), DO("1"), DONE("1", ""), END("a"), START("b"), END("b")},
 		"job closed\ndo answered\n  dispatch work -> job\njob closed -> job\n"},

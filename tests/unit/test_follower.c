@@ -130,11 +130,11 @@ static const struct talk talks[] = {
 			"1<" ANSWER("8", "d"), "1<" ANSWER("7", "d"), "1<" COMPLETED("d")},
 		"turn/start answered\n  dispatch turn_input\n    turn a closed OK\n"
 		"turn/start answered\n  dispatch turn_input -> turn a\n"
-		"turn/start answered\n  dispatch turn_input\n    turn b closed OK\n"
+		"turn/start answered\n  dispatch turn_input\n    turn b closed OK -> turn a\n"
 		"turn/start answered\n  dispatch turn_input -> turn b\n"
 		"turn/start answered\n  dispatch turn_input -> turn b\n"
-		"turn/start answered\n  dispatch turn_input\n    turn c closed OK\n"
-		"turn/start answered\n  dispatch turn_input\n    turn d closed OK\n"
+		"turn/start answered\n  dispatch turn_input\n    turn c closed OK -> turn b\n"
+		"turn/start answered\n  dispatch turn_input\n    turn d closed OK -> turn c\n"
 		"turn/start answered\n  dispatch turn_input -> turn d\n"},
 	{.about = "a notification is given to the wrong request",
 		{"1>" ASK("1"), "1>" ASK("2"), "1<" STARTED("b"), "1<" ANSWER("2", "b"),
@@ -185,7 +185,7 @@ static const struct talk talks[] = {
 			"1<" INTERRUPTED("u"), "1<" ANSWER("2", "r"),
 			"1<" STARTED_AS("t", "hidden", "r"), "1<" COMPLETED("r")},
 		"turn/start answered\n  dispatch turn_input\n    turn u closed\n"
-		"review/start answered\n  dispatch review\n    turn r closed OK\n"},
+		"review/start answered\n  dispatch review\n    turn r closed OK -> turn u\n"},
 
 	/* requests whose answer has no id */
 	{.about = "compaction",
@@ -204,7 +204,8 @@ static const struct talk talks[] = {
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1>" ASK_COMPACT("2"), "1<" DONE("2"),
 			"1<" INTERRUPTED("u"), "1<" STARTED("c"), "1<" COMPLETED("c")},
 		"turn/start answered\n  dispatch turn_input\n    turn u closed\n"
-		"thread/compact/start answered\n  dispatch compact\n    turn c closed OK\n"},
+		"thread/compact/start answered\n  dispatch compact\n    turn c closed OK -> turn "
+		"u\n"},
 	{.about = "compaction that never starts",
 		{"1>" ASK_COMPACT("1"), "1<" DONE("1"), "+59990", "+20", "1<" STARTED("c")},
 		"thread/compact/start answered\n  dispatch compact\n"
@@ -297,7 +298,7 @@ static const struct talk talks[] = {
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1<" STATUS("idle"), "1>" ASK("2"),
 			"1<" ANSWER("2", "v"), "1<" COMPLETED("v")},
 		"turn/start answered\n  dispatch turn_input\n    turn u idle\n"
-		"turn/start answered\n  dispatch turn_input\n    turn v closed OK\n"},
+		"turn/start answered\n  dispatch turn_input\n    turn v closed OK -> turn u\n"},
 	{.about = "a queued turn ends what is at rest",
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1<" STATUS("idle"), "1<" STARTED("v"),
 			"1<" COMPLETED("v")},
@@ -478,7 +479,8 @@ static const struct talk talks[] = {
 			"1<" COMPLETED("u"), "1>" ASK("2"), "1<" ANSWER("2", "v"),
 			"1<" STARTED("v"), "2<" STATUS("idle"), "2<" COMPLETED("u"),
 			"2<" STATUS("active"), "+2001", "1<" COMPLETED("v")},
-		THE_TURN "turn/start answered\n  dispatch turn_input\n    turn v closed OK\n"},
+		THE_TURN
+		"turn/start answered\n  dispatch turn_input\n    turn v closed OK -> turn u\n"},
 	{.about = "the other one is ahead",
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "2<" STARTED("u"), "2<" COMPLETED("u"),
 			"1<" PROBLEM("u", "true"), "1<" DELTA("u", "m", "x"), "1<" COMPLETED("u"),
@@ -703,7 +705,8 @@ static const struct talk talks[] = {
 			"1<" STARTED("c"), "1<" COMPLETED("c")},
 		"turn/start answered\n  dispatch turn_input\n    turn u closed\n"
 		"turn/interrupt answered\n"
-		"thread/compact/start answered\n  dispatch compact\n    turn c closed OK\n",
+		"thread/compact/start answered\n  dispatch compact\n    turn c closed OK -> turn "
+		"u\n",
 		NULL,
 		{"--lifecycle-dispatch=turns"}},
 	{.about = "dispatch=none",
@@ -714,10 +717,10 @@ static const struct talk talks[] = {
 			"1<" STARTED("v"), "1<" ANSWER("6", "v"), "1<" COMPLETED("v")},
 		"turn/start answered\n  turn u closed OK\n"
 		"turn/start answered\n"
-		"thread/compact/start answered\n  turn c closed OK\n"
+		"thread/compact/start answered\n  turn c closed OK -> turn u\n"
 		"turn/start error ERROR: no\n"
 		"thread/compact/start answered\n"
-		"turn/start answered\n  turn v closed OK\n",
+		"turn/start answered\n  turn v closed OK -> turn c\n",
 		NULL,
 		{"--lifecycle-dispatch=none"}},
 	{.about = "items off",

@@ -267,8 +267,8 @@ void emit_span(
 		.events = events.list,
 		.event_count = span->event_count,
 		.dropped_event_count = span->events_dropped,
-		.links = &span->link,
-		.link_count = span->linked,
+		.links = span->links,
+		.link_count = span->link_count,
 		.status = end->status,
 		.status_message = end->message,
 	};

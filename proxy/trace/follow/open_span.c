@@ -69,6 +69,16 @@ static void open_span_free_event(struct open_span_event *event, struct open_span
 	budget->bytes -= sizeof *event;
 }
 
+void open_span_link(struct open_span *span, const uint8_t trace_id[TRACE_ID_SIZE],
+	const uint8_t span_id[SPAN_ID_SIZE])
+{
+	struct span_link *link = &span->links[span->link_count++];
+
+	assert(span->link_count <= OPEN_SPAN_LINKS_MAX);
+	memcpy(link->trace_id, trace_id, TRACE_ID_SIZE);
+	memcpy(link->span_id, span_id, SPAN_ID_SIZE);
+}
+
 void open_span_free(struct open_span *span, struct open_span_budget *budget)
 {
 	size_t i;

@@ -18,6 +18,7 @@
 #define OPEN_SPAN_EVENT_VALUES_MAX 4
 #define OPEN_SPAN_STREAMS_MAX      2
 #define OPEN_SPAN_ALIASES_MAX      4
+#define OPEN_SPAN_LINKS_MAX        2 /* to its dispatch, to the one before it */
 #define OPEN_SPAN_WATCHERS_MAX     8
 #define OPEN_SPAN_BYTES_MAX        (64u << 20) /* of all values and events of all spans of a follower */
 
@@ -122,13 +123,14 @@ struct open_span {
 	const struct lifecycle_span *row; /* borrowed from the profile */
 	struct request *request;          /* borrowed; that it is, or NULL */
 	uint8_t type;
-	bool recorded, announced, has_parent, linked, crowded;
+	bool recorded, announced, has_parent, crowded;
 	bool held, ended; /* its memory is kept beyond its end: see open_spans_hold() */
 	bool listed;      /* it ends by itself; a request's ends with that */
 	bool adds;        /* to the one at the top */
 	struct traceparent context;
 	uint8_t parent_span_id[SPAN_ID_SIZE];
-	struct span_link link;
+	struct span_link links[OPEN_SPAN_LINKS_MAX];
+	size_t link_count;
 	uint64_t start_ns;
 	uint64_t heard_ns;                     /* of the last message about it */
 	uint64_t latest_ns;                    /* the latest end of those below */
@@ -200,6 +202,10 @@ struct open_span_identity {
 
 /* All texts are copied. NULL when out of memory. */
 struct open_span *open_span_new(const struct open_span_identity *identity);
+
+/* Refers to another span; there is room for as many as anybody has reason to. */
+void open_span_link(struct open_span *span, const uint8_t trace_id[TRACE_ID_SIZE],
+	const uint8_t span_id[SPAN_ID_SIZE]);
 
 /* The span must be in no table or list any more. */
 void open_span_free(struct open_span *span, struct open_span_budget *budget);

@@ -76,11 +76,8 @@ static void opening_link_last(
 	const struct traceparent *last =
 		open_spans_recall(spans, SPAN_INDEX_GROUP, span->type, key_first(key));
 
-	if (last == NULL)
-		return;
-	memcpy(span->link.trace_id, last->trace_id, TRACE_ID_SIZE);
-	memcpy(span->link.span_id, last->span_id, SPAN_ID_SIZE);
-	span->linked = true;
+	if (last != NULL)
+		open_span_link(span, last->trace_id, last->span_id);
 }
 
 /*
@@ -130,8 +127,6 @@ static struct open_span *opening_unclaimed(struct action *action, const struct m
 	if (asked || found)
 		open_spans_set_above(opening, &above);
 	span = open_spans_open(spans, opening);
-	if (span != NULL && !asked && !found)
-		opening_link_last(spans, span, opening->identity.key);
 	if (span != NULL && found)
 		open_spans_set(spans, span, rule, &rule->set_root, &action->look);
 	return span;
@@ -212,6 +207,7 @@ static void opening_top(
 			     : opening_unclaimed(action, rule, &opening, has_root ? &root : NULL);
 	if (span == NULL)
 		return;
+	opening_link_last(action->spans, span, opening.identity.key);
 	open_spans_note(
 		action->spans, rule, span, " opened%s", claim != NULL ? " for its request" : "");
 	if (alias)
