@@ -31,6 +31,7 @@ enum config_semconv { SEMCONV_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_lifecycle { LIFECYCLE_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_flags { FLAGS_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_dispatch { DISPATCH_WORDS(CONFIG_WORD_CONSTANT) };
+enum config_below { BELOW_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_exporter { EXPORTER_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_compression { COMPRESSION_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_log_level { LOG_LEVEL_WORDS(CONFIG_WORD_CONSTANT) };

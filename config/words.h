@@ -36,6 +36,10 @@
 	WORD(CONFIG_DISPATCH_TURNS, "turns")                                                       \
 	WORD(CONFIG_DISPATCH_NONE, "none")
 
+#define BELOW_WORDS(WORD)                                                                          \
+	WORD(CONFIG_BELOW_DISPATCH, "dispatch")                                                    \
+	WORD(CONFIG_BELOW_CLIENT, "client")
+
 #define EXPORTER_WORDS(WORD)                                                                       \
 	WORD(CONFIG_EXPORTER_OTLP, "otlp")                                                         \
 	WORD(CONFIG_EXPORTER_CONSOLE, "console")                                                   \

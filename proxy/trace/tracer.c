@@ -249,6 +249,7 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	request->captures = captures;
 	request->context = forwarded->context;
 	request->has_parent = forwarded->parent.present;
+	request->parent_is_ours = false;
 	memcpy(request->parent_span_id, forwarded->parent.traceparent.span_id, SPAN_ID_SIZE);
 	has_span = !forwarded->passed_on || tracer_begins_work(tracer, number);
 	tracer->counters.passed_on += !has_span;
@@ -603,6 +604,7 @@ static void tracer_take_lifecycle(
 	setup->names = &tracer->attribute_settings.names;
 	setup->methods = &tracer->methods;
 	setup->dispatch = (enum config_dispatch)config->lifecycle_dispatch;
+	setup->below = (enum config_below)config->lifecycle_turn_below;
 	setup->events = !value_list_has(config->lifecycle_off, "events");
 	setup->streams = !value_list_has(config->lifecycle_off, "deltas");
 	setup->announce_after_ns = (uint64_t)config->lifecycle_announce_after_ms * 1000000;

@@ -70,7 +70,69 @@ struct talk {
 	bool own_backends;
 };
 
+#define ASK_BELOW(id)                                                                              \
+	"{'id':" id ",'method':'turn/start','params':{'threadId':'t'},'trace':{'traceparent':'"    \
+	"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'}}"
+#define BELOW_CLIENT                                                                               \
+	{                                                                                          \
+		"--lifecycle-turn-below=client"                                                    \
+	}
+
 static const struct talk talks[] = {
+	/* what is at the top */
+	{.about = "the turn is the root",
+		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1<" STARTED("u"), "1<" COMPLETED("u")},
+		"turn u closed OK -> dispatch turn_input\n"
+		"  turn/start answered\n"
+		"    dispatch turn_input\n",
+		.flags = BELOW_CLIENT},
+	{.about = "the turn is the root, told of before the answer",
+		{"1>" ASK("1"), "1<" STARTED("u"), "1<" ANSWER("1", "u"), "1<" COMPLETED("u")},
+		"turn u closed OK -> dispatch turn_input\n"
+		"  turn/start answered\n"
+		"    dispatch turn_input\n",
+		.flags = BELOW_CLIENT},
+	{.about = "the turn is the root, no answer comes",
+		{"1>" ASK("1"), "1<" STARTED("u"), "1<" COMPLETED("u"), "1-"},
+		"turn u closed OK -> dispatch turn_input\n"
+		"  turn/start connection_closed ERROR: no answer: the connection was closed\n"
+		"    dispatch turn_input\n",
+		.flags = BELOW_CLIENT},
+	{.about = "the turn is beside its request, below the client",
+		{"1>" ASK_BELOW("1"), "1<" ANSWER("1", "u"), "1<" COMPLETED("u")},
+		"turn/start answered\n"
+		"  dispatch turn_input\n"
+		"turn u closed OK -> dispatch turn_input\n",
+		.flags = BELOW_CLIENT},
+	{.about = "a turn that comes behind the answer, below the client",
+		{"1>{'id':1,'method':'thread/compact/start','params':{'threadId':'t'},'trace':{"
+		 "'traceparent':'00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'}}",
+			"1<" RESULT("1", ""), "1<" STARTED("c"), "1<" COMPLETED("c")},
+		"thread/compact/start answered\n"
+		"  dispatch compact\n"
+		"turn c closed OK -> dispatch compact\n",
+		.flags = BELOW_CLIENT},
+	{.about = "a turn that comes behind the answer, without a client",
+		{"1>" ASK_COMPACT("1"), "1<" RESULT("1", ""), "1<" STARTED("c"),
+			"1<" COMPLETED("c")},
+		"thread/compact/start answered\n"
+		"  dispatch compact\n"
+		"    turn c closed OK\n",
+		.flags = BELOW_CLIENT},
+	{.about = "steering has no turn of its own to be below",
+		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1>" ASK("2"), "1<" ANSWER("2", "u"),
+			"1<" COMPLETED("u")},
+		"turn u closed OK -> dispatch turn_input\n"
+		"  turn/start answered\n"
+		"    dispatch turn_input\n"
+		"turn/start answered\n"
+		"  dispatch turn_input -> turn u\n",
+		.flags = BELOW_CLIENT},
+	{.about = "a refused request is alone",
+		{"1>" ASK("1"), "1<{'error':{'code':-1,'message':'no'},'id':1}"},
+		"turn/start error ERROR: no\n",
+		.flags = BELOW_CLIENT},
+
 	/* who is first */
 	{.about = "the answer comes first",
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1<" STARTED("u"), "1<" COMPLETED("u")},
@@ -869,13 +931,13 @@ START_TEST(test_turn)
 	ck_assert_str_eq(turn->events, " *plan updated  *retry error.message=Reconnecting  *error "
 				       "error.message=Reconnecting  *model rerouted ");
 	ck_assert_int_eq(turn->kind, SPAN_KIND_INTERNAL);
-	ck_assert_uint_eq(turn->start_unix_ns, CONVERSATION_WALL_NS + CONVERSATION_STEP_NS);
-	ck_assert_uint_eq(turn->end_unix_ns, turn->start_unix_ns + 10 * CONVERSATION_STEP_NS);
+	ck_assert_uint_eq(turn->start_unix_ns, dispatch->start_unix_ns); /* when its id was told */
+	ck_assert_uint_eq(turn->end_unix_ns, CONVERSATION_WALL_NS + 11 * CONVERSATION_STEP_NS);
 	ck_assert_str_eq(dispatch->attributes,
 		" app_server.operation=turn_input rpc.method=turn/start thread.id=t turn.id=u ");
 	ck_assert_int_eq(dispatch->kind, SPAN_KIND_INTERNAL);
 	ck_assert_uint_eq(dispatch->start_unix_ns, CONVERSATION_WALL_NS + 1000);
-	ck_assert_uint_eq(dispatch->end_unix_ns, turn->start_unix_ns);
+	ck_assert_uint_eq(dispatch->end_unix_ns, CONVERSATION_WALL_NS + CONVERSATION_STEP_NS);
 	talk_done(said);
 }
 END_TEST

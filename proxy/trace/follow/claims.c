@@ -68,6 +68,9 @@ struct claim *claim_new(
 	claim->method = from->method;
 	claim->connection = from->connection;
 	claim->request = request->context;
+	claim->has_client = request->has_parent;
+	memcpy(claim->client, request->parent_span_id, SPAN_ID_SIZE);
+	claim->begun_ns = request->entry.start_ns;
 	claim->forwarded_ns = from->now_ns;
 	claim->values = (struct claim_value *)(claim + 1);
 	claim->value_count = value_count;
@@ -158,6 +161,33 @@ bool claim_find_value(const struct claim *claim, const char *name, struct span_t
 	return false;
 }
 
+/*
+ * What is above a span that a request has claimed: the dispatch span, as the design has it; or,
+ * with lifecycle.turn_below client, the client's span, beside the request. Where the client has
+ * none, the span is the root, and the request below it, unless that has been told of already. A
+ * viewer takes state, name and length of a trace from what stands at its top.
+ */
+static void claims_place(
+	const struct claims *claims, struct claim *claim, struct span_opening *opening)
+{
+	bool client = claims->spans->setup->below == CONFIG_BELOW_CLIENT;
+	const uint8_t *dispatch = claim->dispatched ? claim->dispatch : claim->request.span_id;
+
+	if (!client || (!claim->has_client && claim->state != CLAIM_PENDING)) {
+		opening->has_above = true;
+		memcpy(opening->above, dispatch, SPAN_ID_SIZE);
+		return;
+	}
+	opening->link = dispatch;
+	opening->has_above = opening->above_is_remote = claim->has_client;
+	memcpy(opening->above, claim->client, SPAN_ID_SIZE);
+	if (claim->has_client)
+		return;
+	claim->is_below = true;
+	memcpy(claim->root, opening->context.span_id, SPAN_ID_SIZE);
+	opening->start_ns = claim->begun_ns; /* what is below it is inside it */
+}
+
 struct open_span *claims_start(
 	struct claims *claims, struct claim *claim, struct span_opening *opening)
 {
@@ -167,11 +197,11 @@ struct open_span *claims_start(
 
 	opening->claim = claim;
 	opening->context = open_spans_new_context(claims->spans, &claim->request);
-	if (first && claim->promised)
+	if (first && claim->promised) {
 		memcpy(opening->context.span_id, claim->promise, SPAN_ID_SIZE);
-	open_spans_set_above(opening, &claim->request);
-	if (claim->dispatched)
-		memcpy(opening->above, claim->dispatch, SPAN_ID_SIZE);
+		opening->start_ns = claim->forwarded_ns; /* the server has known of it since then */
+	}
+	claims_place(claims, claim, opening);
 	opening->identity.tracestate = claim->tracestate;
 	span = open_spans_open(claims->spans, opening);
 	if (span == NULL)

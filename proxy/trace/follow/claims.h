@@ -34,9 +34,14 @@ struct claim {
 	const struct matcher_method *method;
 	const struct matcher_rule *rule; /* of a span to come; NULL: none, or no more */
 	struct traceparent request;      /* the request's span */
-	bool promised;                   /* the carrier forwarded was not the request's own: */
-	uint8_t promise[SPAN_ID_SIZE];   /* but this span's */
-	uint8_t dispatch[SPAN_ID_SIZE];  /* the dispatch span's, if the promise is kept otherwise */
+	bool has_client;                 /* a span of the client is above it: */
+	uint8_t client[SPAN_ID_SIZE];
+	bool is_below; /* the span that it has started is the root, and the request below it: */
+	uint8_t root[SPAN_ID_SIZE];
+	bool promised;                  /* the carrier forwarded was not the request's own: */
+	uint8_t promise[SPAN_ID_SIZE];  /* but this span's */
+	uint8_t dispatch[SPAN_ID_SIZE]; /* the dispatch span's, if the promise is kept otherwise */
+	uint64_t begun_ns;              /* the request */
 	uint64_t forwarded_ns;
 	uint64_t taken_ns;
 	struct key group; /* the first parts of the key of the span that it claims */

@@ -259,6 +259,7 @@ void emit_span(
 	struct span made = {
 		.context = span->context,
 		.has_parent = span->has_parent,
+		.parent_is_remote = span->parent_is_remote,
 		.begun = true,
 		.tracestate = span->tracestate,
 		.kind = emit_kinds[span->row->kind],
@@ -352,13 +353,21 @@ static struct span_text emit_name_dispatch(
 		setup->matcher.lifecycle->dispatch_name, &operation, text, "dispatch");
 }
 
+/* Whether the span is what the dispatch span is of: it is below it, or refers to it. */
+static bool emit_is_for(const struct open_span *about, const uint8_t span_id[SPAN_ID_SIZE])
+{
+	return memcmp(about->parent_span_id, span_id, SPAN_ID_SIZE) == 0 ||
+	       (about->link_count > 0 &&
+		       memcmp(about->links[0].span_id, span_id, SPAN_ID_SIZE) == 0);
+}
+
 void emit_dispatch(const struct follow_setup *setup, const struct claim *claim,
 	const uint8_t span_id[SPAN_ID_SIZE], const struct open_span *about)
 {
 	struct attributes list;
 	char name[EMIT_NAME_MAX];
 	struct span_link link;
-	bool joined = about != NULL && memcmp(about->parent_span_id, span_id, SPAN_ID_SIZE) != 0;
+	bool joined = about != NULL && !emit_is_for(about, span_id);
 	struct span made = {
 		.context = claim->request,
 		.has_parent = true,

@@ -40,6 +40,7 @@ struct follow_setup {
 	const struct sampler *sampler;
 	const uint64_t *wall_offset_ns; /* unix time = monotonic time + this */
 	enum config_dispatch dispatch;
+	enum config_below below;
 	bool off[LIFECYCLE_SPANS_MAX]; /* types of spans that are not wanted */
 	bool events, streams;
 	uint64_t announce_after_ns; /* 0: never */

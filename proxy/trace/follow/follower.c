@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proxy/trace/names/text.h"
 
@@ -66,6 +67,15 @@ void follower_request(struct follower *follower, const struct captures *captures
 	open_spans_release(&follower->spans, action.about);
 }
 
+/* What the request has started may be the root of the trace: then the request is below that. */
+static void follower_place_request(struct request *request)
+{
+	if (request->claim == NULL || !request->claim->is_below)
+		return;
+	request->has_parent = request->parent_is_ours = true;
+	memcpy(request->parent_span_id, request->claim->root, SPAN_ID_SIZE);
+}
+
 void follower_answered(
 	struct follower *follower, struct action_message *message, struct request *request, bool ok)
 {
@@ -82,6 +92,7 @@ void follower_answered(
 	action.look.quotes = request->quotes;
 	action.claim = ok ? claim : NULL;
 	action_run(&action, on);
+	follower_place_request(request);
 	request->claim = NULL;
 	if (claim != NULL && ok)
 		claims_settle(
@@ -93,6 +104,7 @@ void follower_answered(
 
 void follower_request_over(struct follower *follower, struct request *request, uint64_t now_ns)
 {
+	follower_place_request(request);
 	claims_unanswered(&follower->claims, request->claim, &request->context);
 	request->claim = NULL;
 	if (request->span != NULL)

@@ -123,7 +123,7 @@ struct open_span {
 	const struct lifecycle_span *row; /* borrowed from the profile */
 	struct request *request;          /* borrowed; that it is, or NULL */
 	uint8_t type;
-	bool recorded, announced, has_parent, crowded;
+	bool recorded, announced, has_parent, parent_is_remote, crowded;
 	bool held, ended; /* its memory is kept beyond its end: see open_spans_hold() */
 	bool listed;      /* it ends by itself; a request's ends with that */
 	bool adds;        /* to the one at the top */

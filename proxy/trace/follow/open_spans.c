@@ -395,9 +395,12 @@ static void open_spans_place(
 {
 	span->context = opening->context;
 	span->has_parent = opening->has_above;
+	span->parent_is_remote = opening->above_is_remote;
 	memcpy(span->parent_span_id, opening->above, SPAN_ID_SIZE);
 	span->recorded =
 		spans->setup->exporter != NULL && (span->context.flags & TRACE_FLAG_SAMPLED) != 0;
+	if (opening->link != NULL)
+		open_span_link(span, opening->context.trace_id, opening->link);
 	span->start_ns = opening->start_ns;
 	span->heard_ns = opening->now_ns;
 	span->opener = opening->connection;

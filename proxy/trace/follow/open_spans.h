@@ -47,8 +47,9 @@ struct span_opening {
 	struct open_span_identity identity;
 	struct open_span *parent;   /* it hangs below it and ends with it, or NULL */
 	struct traceparent context; /* the span's own */
-	bool has_above;
+	bool has_above, above_is_remote;
 	uint8_t above[SPAN_ID_SIZE]; /* the span above it in the trace, if it has one */
+	const uint8_t *link;         /* a span of its trace that it refers to, or NULL */
 	const struct claim *claim;   /* of the request that it is for, or NULL */
 	const struct connection_attributes *attributes; /* of the connection; NULL: none */
 	uint64_t connection, start_ns, now_ns;

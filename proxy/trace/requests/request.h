@@ -27,8 +27,9 @@ struct request {
 	struct traceparent context;
 	uint8_t parent_span_id[SPAN_ID_SIZE];
 	bool has_parent;
-	bool recorded; /* sampled, and there is somewhere to send the span */
-	bool large;    /* has more memory than those that are used again */
+	bool parent_is_ours; /* a span that it has started */
+	bool recorded;       /* sampled, and there is somewhere to send the span */
+	bool large;          /* has more memory than those that are used again */
 	uint64_t start_unix_ns;
 	unsigned method_number;             /* see methods.h */
 	const struct capture_set *captures; /* of its method; borrowed from the tracer */

@@ -298,7 +298,7 @@ void request_span_emit(const struct request_span_settings *settings,
 	struct span span = {
 		.context = request->context,
 		.has_parent = request->has_parent,
-		.parent_is_remote = true,
+		.parent_is_remote = !request->parent_is_ours,
 		.begun = true,
 		.tracestate = request->tracestate,
 		.kind = SPAN_KIND_SERVER,
