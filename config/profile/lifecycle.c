@@ -181,17 +181,30 @@ static int lifecycle_take_default(struct reader *reader, const struct file_node 
 	return reader_take_text(reader, node, &one->value);
 }
 
+static int lifecycle_take_pairs(struct reader *reader, const struct file_node *node,
+	struct lifecycle_default **list, size_t *count)
+{
+	*list = reader_new_items(
+		reader, node, FILE_OBJECT, LIFECYCLE_DEFAULTS_MAX, sizeof **list, count);
+	if (*list == NULL)
+		return -1;
+	return reader_take_items(reader, node, lifecycle_take_default, *list, sizeof **list);
+}
+
 static int lifecycle_take_defaults(
 	struct reader *reader, const struct file_node *node, void *target)
 {
 	struct lifecycle_span *span = target;
 
-	span->defaults = reader_new_items(reader, node, FILE_OBJECT, LIFECYCLE_DEFAULTS_MAX,
-		sizeof *span->defaults, &span->default_count);
-	if (span->defaults == NULL)
-		return -1;
-	return reader_take_items(
-		reader, node, lifecycle_take_default, span->defaults, sizeof *span->defaults);
+	return lifecycle_take_pairs(reader, node, &span->defaults, &span->default_count);
+}
+
+static int lifecycle_take_announced(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_span *span = target;
+
+	return lifecycle_take_pairs(reader, node, &span->announced, &span->announced_count);
 }
 
 /* No attribute can be two parts of a key. */
@@ -243,6 +256,7 @@ static int lifecycle_take_span(struct reader *reader, const struct file_node *no
 		{"switch", reader_take_word, offsetof(struct lifecycle_span, switched)},
 		{"defaults", lifecycle_take_defaults, 0},
 		{"announce", reader_take_text, offsetof(struct lifecycle_span, announce)},
+		{"announced", lifecycle_take_announced, 0},
 		{"inherit", lifecycle_take_inherit, 0},
 		{"adds", lifecycle_take_adds, 0},
 		{"one_per", lifecycle_take_one_per, offsetof(struct lifecycle_span, one_per)},
@@ -291,14 +305,23 @@ static int lifecycle_take_memory(struct reader *reader, const struct file_node *
 	return lifecycle_check_span_key(reader, file_member(node, "key"), memory);
 }
 
+static void lifecycle_free_pairs(struct lifecycle_default *list, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		free(list[i].attribute);
+		free(list[i].value);
+	}
+	free(list);
+}
+
 static void lifecycle_free_type(struct lifecycle_span *span)
 {
 	size_t i;
 
-	for (i = 0; i < span->default_count; i++) {
-		free(span->defaults[i].attribute);
-		free(span->defaults[i].value);
-	}
+	lifecycle_free_pairs(span->defaults, span->default_count);
+	lifecycle_free_pairs(span->announced, span->announced_count);
 	for (i = 0; i < span->key_count; i++) {
 		free(span->key[i].attribute);
 		free(span->key[i].pointer);
@@ -309,7 +332,6 @@ static void lifecycle_free_type(struct lifecycle_span *span)
 	reader_free_texts(span->inherit, span->inherit_count);
 	free(span->adds);
 	free(span->key);
-	free(span->defaults);
 	free(span->switched);
 	free(span->name);
 	free(span->title);

@@ -209,6 +209,8 @@ struct lifecycle_span {
 	enum lifecycle_kind kind;
 	char *switched; /* the word in lifecycle.off that turns it off; NULL: none does */
 	char *announce; /* name of the span that tells of a long one; NULL: none does */
+	struct lifecycle_default *announced; /* attributes of that alone */
+	size_t announced_count;
 	bool is_memory;
 	bool is_made;       /* of moments; never open */
 	bool of_connection; /* keys are of one connection, and it ends with that */

@@ -386,8 +386,8 @@ static const struct talk talks[] = {
 			"+5000", "1<" COMMAND_ENDED("u", "i"), "1<" COMPLETED("u")},
 		"turn/start answered\n"
 		"  dispatch turn_input\n"
+		"    turn started u turn.kind=turn\n"
 		"    turn u closed OK turn.kind=turn\n"
-		"      turn started u turn.kind=turn\n"
 		"      item commandExecution i closed\n",
 		" turn.kind"},
 	{.about = "announced never",
@@ -1051,23 +1051,54 @@ START_TEST(test_question)
 }
 END_TEST
 
-/* An announcement is below its turn, of no length, says what is known by then, and comes once. */
+/*
+ * An announcement is beside its turn, below what has been sent, as long as the turn so far, says
+ * what is known by then, and comes again: after 10 s, a minute, ten minutes, an hour, each hour.
+ */
 START_TEST(test_announcement)
 {
-	static const char *const lines[] = {"1>" ASK("1"), "1<" ANSWER("1", "u"), "+9997", "+1",
-		"+1", "+10000", "1<" COMPLETED("u"), NULL};
+	static const char *const lines[] = {"1>" ASK("1"), "1<" ANSWER("1", "u"), "+9998", "+1",
+		"+1", "+49999", "+1", "+539999", "+1", "+2999999", "+1", "+3600000",
+		"1<" COMPLETED("u"), NULL};
 	struct conversation *said = talk_hold(NULL, lines);
-	const struct kept *told = conversation_span(said, "app_server.turn started");
+	const struct kept *dispatch = conversation_span(said, "app_server.dispatch turn_input");
 	const struct kept *turn = conversation_span(said, "app_server.turn");
+	static const unsigned seconds[] = {10, 60, 600, 3600, 7200};
+	size_t i, count = 0;
 
-	ck_assert_uint_eq(conversation_counters(said)->announced, 1);
-	ck_assert_uint_eq(conversation_count(said, "app_server.turn started"), 1);
-	ck_assert_ptr_eq(told, &said->exporter->spans[2]); /* after its request, before the turn */
-	ck_assert_mem_eq(told->parent, turn->context.span_id, SPAN_ID_SIZE);
-	ck_assert_uint_eq(told->start_unix_ns, turn->start_unix_ns);
-	ck_assert_uint_eq(told->end_unix_ns, turn->start_unix_ns);
-	ck_assert_int_eq(told->kind, SPAN_KIND_INTERNAL);
-	ck_assert_str_eq(told->attributes, " thread.id=t turn.id=u turn.kind=turn ");
+	for (i = 0; i < said->exporter->count; i++) {
+		const struct kept *told = &said->exporter->spans[i];
+
+		if (strcmp(told->name, "app_server.turn started") != 0)
+			continue;
+		ck_assert_mem_eq(told->parent, dispatch->context.span_id, SPAN_ID_SIZE);
+		ck_assert_uint_eq(told->start_unix_ns, turn->start_unix_ns);
+		ck_assert_uint_eq(
+			(told->end_unix_ns - told->start_unix_ns) / 1000000000, seconds[count++]);
+		ck_assert_int_eq(told->kind, SPAN_KIND_INTERNAL);
+		ck_assert_str_eq(told->attributes,
+			" thread.id=t turn.id=u turn.kind=turn turn.status=inProgress ");
+	}
+	ck_assert_uint_eq(count, 5);
+	ck_assert_uint_eq(conversation_counters(said)->announced, 5);
+	text_has_not(turn->attributes, "inProgress");
+	talk_done(said);
+}
+END_TEST
+
+/* What somebody is asked in a turn is announced, too, below what has been sent of the trace. */
+START_TEST(test_announcement_below)
+{
+	static const char *const lines[] = {"1>" ASK("1"), "1<" ANSWER("1", "u"),
+		"1?" MAY_I("0", "u", "i"), "+10000", "1<" COMPLETED("u"), NULL};
+	struct conversation *said = talk_hold(NULL, lines);
+	const struct kept *dispatch = conversation_span(said, "app_server.dispatch turn_input");
+	const struct kept *told = conversation_span(said, "app_server.approval pending");
+
+	ck_assert_mem_eq(told->parent, dispatch->context.span_id, SPAN_ID_SIZE);
+	text_has(told->attributes, " item.id=i ");
+	text_has(told->attributes, " rpc.request_id=0 ");
+	ck_assert_uint_eq(conversation_counters(said)->announced, 2);
 	talk_done(said);
 }
 END_TEST
@@ -1348,6 +1379,7 @@ int main(void)
 	tcase_add_test(tc, test_output);
 	tcase_add_test(tc, test_question);
 	tcase_add_test(tc, test_announcement);
+	tcase_add_test(tc, test_announcement_below);
 	tcase_add_test(tc, test_client_context);
 	tcase_add_test(tc, test_promises);
 	tcase_add_loop_test(tc, test_not_recorded, 0, COUNT(quiet_rows));

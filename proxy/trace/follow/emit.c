@@ -295,24 +295,36 @@ void emit_span(
 	exporter_submit(setup->exporter, &made);
 }
 
+/*
+ * Below what stands above the one at the top, which has been sent: one that is still open would be
+ * a parent that is not there.
+ */
 void emit_announce(const struct follow_setup *setup, const struct open_span *span, uint64_t now_ns)
 {
+	const struct open_span *top = span;
 	struct attributes list;
 	char name[EMIT_NAME_MAX];
 	struct span made = {
 		.context = span->context,
-		.has_parent = true,
 		.tracestate = span->tracestate,
 		.kind = SPAN_KIND_INTERNAL,
 		.start_unix_ns = span->start_ns + *setup->wall_offset_ns,
-		.end_unix_ns = span->start_ns + *setup->wall_offset_ns,
+		.end_unix_ns = now_ns + *setup->wall_offset_ns,
 	};
+	size_t i;
 
 	if (!span->recorded)
 		return;
-	memcpy(made.parent_span_id, span->context.span_id, SPAN_ID_SIZE);
+	while (top->parent != NULL)
+		top = top->parent; /* as deep as there are types */
+	made.has_parent = top->has_parent;
+	made.parent_is_remote = top->parent_is_remote;
+	memcpy(made.parent_span_id, top->parent_span_id, SPAN_ID_SIZE);
 	ids_span_id(setup->ids, made.context.span_id);
 	emit_put_span(setup, &list, span, now_ns);
+	for (i = 0; i < span->row->announced_count; i++)
+		emit_put_text(&list, span->row->announced[i].attribute,
+			span_text_of(span->row->announced[i].value));
 	made.name = emit_some_name(span->row->announce, &list, name, span->row->name);
 	made.attributes = list.list;
 	made.attribute_count = list.count;

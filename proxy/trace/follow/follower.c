@@ -291,9 +291,20 @@ void follower_end_all(struct follower *follower, enum end_reason reason, uint64_
 	claims_expire(&follower->claims, now_ns, 0);
 }
 
+/* How long a span has been open when it is announced once more, having been so that many times. */
+static uint64_t follower_announce_ns(uint32_t times, uint64_t first_ns)
+{
+	static const uint32_t factors[] = {
+		1, 6, 60, 360}; /* 10 s: a minute, ten, an hour, each hour */
+	const uint32_t last = sizeof factors / sizeof factors[0] - 1;
+
+	return times <= last ? first_ns * factors[times]
+			     : first_ns * factors[last] * (times - last + 1);
+}
+
 static void follower_announce(struct follower *follower, struct open_span *span, uint64_t now_ns)
 {
-	span->announced = true;
+	span->announced++;
 	follower->spans.setup->counters.announced++;
 	open_spans_note(&follower->spans, NULL, span, " announced");
 	emit_announce(follower->spans.setup, span, now_ns);
@@ -311,9 +322,23 @@ static void follower_tick_live(struct follower *follower, struct open_span *span
 	else if (age_ns >= setup->max_age_ns) {
 		setup->counters.expired++;
 		open_spans_give_up(&follower->spans, span, END_EXPIRED, now_ns);
-	} else if (!span->announced && span->row->announce != NULL &&
-		   setup->announce_after_ns > 0 && age_ns >= setup->announce_after_ns)
-		follower_announce(follower, span, now_ns);
+	}
+}
+
+/* Tells of what has been open for long, also of what is below other spans. */
+static void follower_announce_all(struct follower *follower, uint64_t now_ns)
+{
+	uint64_t first_ns = follower->spans.setup->announce_after_ns;
+	struct open_span *span;
+
+	if (first_ns == 0)
+		return;
+	TAILQ_FOREACH(span, &follower->spans.by_key.ages, age)
+	{
+		if (span->row->announce != NULL &&
+			now_ns - span->start_ns >= follower_announce_ns(span->announced, first_ns))
+			follower_announce(follower, span, now_ns);
+	}
 }
 
 void follower_tick(struct follower *follower, uint64_t now_ns)
@@ -325,6 +350,7 @@ void follower_tick(struct follower *follower, uint64_t now_ns)
 		next = follower_top(TAILQ_NEXT(span, age));
 		follower_tick_live(follower, span, now_ns);
 	}
+	follower_announce_all(follower, now_ns);
 	claims_expire(&follower->claims, now_ns, FOLLOWER_CLAIM_NS);
 }
 

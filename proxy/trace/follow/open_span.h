@@ -123,7 +123,7 @@ struct open_span {
 	const struct lifecycle_span *row; /* borrowed from the profile */
 	struct request *request;          /* borrowed; that it is, or NULL */
 	uint8_t type;
-	bool recorded, announced, has_parent, parent_is_remote, crowded;
+	bool recorded, has_parent, parent_is_remote, crowded;
 	bool held, ended; /* its memory is kept beyond its end: see open_spans_hold() */
 	bool listed;      /* it ends by itself; a request's ends with that */
 	bool adds;        /* to the one at the top */
@@ -131,6 +131,7 @@ struct open_span {
 	uint8_t parent_span_id[SPAN_ID_SIZE];
 	struct span_link links[OPEN_SPAN_LINKS_MAX];
 	size_t link_count;
+	uint32_t announced; /* how often */
 	uint64_t start_ns;
 	uint64_t heard_ns;                     /* of the last message about it */
 	uint64_t latest_ns;                    /* the latest end of those below */
