@@ -156,6 +156,18 @@ static enum value_verdict value_parse_file(
 	return value_parse_text(value, option, text, reason);
 }
 
+/* Whether all messages have that member (JSON-RPC 2.0, 4 and 5). */
+static bool value_is_own_member(const char *name)
+{
+	static const char *const own[] = {"jsonrpc", "id", "method", "params", "result", "error"};
+	size_t i;
+
+	for (i = 0; i < sizeof own / sizeof *own; i++)
+		if (strcmp(own[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* "none", or a JSON pointer of one level (RFC 6901). */
 static enum value_verdict value_parse_member(
 	struct value *value, const struct option *option, const char *text, const char **reason)
@@ -165,6 +177,8 @@ static enum value_verdict value_parse_member(
 			return VALUE_WRONG;
 		if (strchr(text + 1, '/') != NULL)
 			return value_wrong(reason, "only one level is possible");
+		if (value_is_own_member(text + 1))
+			return value_wrong(reason, "the member is one of JSON-RPC itself");
 		if (text[strcspn(text, "~\"\\")] != '\0')
 			return value_wrong(
 				reason, "the name has a character that is written escaped");

@@ -39,7 +39,7 @@ static int lifecycle_take_operation(
 {
 	struct lifecycle_operation *operation = target;
 
-	if (reader_take_key(reader, node, &operation->method) != 0)
+	if (reader_take_key_method(reader, node, &operation->method) != 0)
 		return -1;
 	return reader_take_text(reader, node, &operation->operation);
 }

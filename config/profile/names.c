@@ -27,6 +27,15 @@ static const char *const names_of_connections[] = {
 	NULL,
 };
 
+/* The same, when it has been answered, or will not be. */
+static const char *const names_of_ends[] = {
+	"rpc.response.status_code",
+	"jsonrpc.protocol.version",
+	"error.type",
+	"sidespan.end_reason",
+	NULL,
+};
+
 static bool names_equal(const char *name, const char *other, size_t size)
 {
 	return name != NULL && strncmp(name, other, size) == 0 && name[size] == '\0';
@@ -87,6 +96,63 @@ static bool names_captured(const struct profile *profile, const char *name, size
 	return names_are_in(names_of_requests, name, size) ||
 	       names_are_in(names_of_connections, name, size);
 }
+
+/* ---- one attribute is given by one ---- */
+
+static int names_check_own(struct reader *reader, const struct file_node *node, const char *name)
+{
+	size_t size = strlen(name);
+
+	if (!names_are_in(names_of_requests, name, size) &&
+		!names_are_in(names_of_connections, name, size) &&
+		!names_are_in(names_of_ends, name, size))
+		return 0;
+	return reader_fail(
+		reader, node, "attribute \"%s\": sidespan sets it; must have another name", name);
+}
+
+static int names_check_constants(
+	struct reader *reader, const struct file_node *node, const struct profile *profile)
+{
+	size_t i;
+
+	for (node = node->child, i = 0; i < profile->constant_count; i++, node = node->next)
+		if (names_check_own(reader, node, profile->constants[i].attribute) != 0)
+			return -1;
+	return 0;
+}
+
+static int names_check_captures(
+	struct reader *reader, const struct file_node *node, const struct profile *profile)
+{
+	const char *names[PROFILE_ATTRIBUTES_MAX];
+	size_t count = 0, i, j;
+
+	for (node = node->child, i = 0; i < profile->capture_count; i++, node = node->next) {
+		const struct file_node *at = file_member(node, "attribute");
+		const char *name = profile->captures[i].attribute;
+
+		if (names_check_own(reader, at, name) != 0)
+			return -1;
+		for (j = 0; j < profile->constant_count; j++)
+			if (strcmp(profile->constants[j].attribute, name) == 0)
+				return reader_fail(reader, at,
+					"\"%s\": is a constant; must have another name", name);
+		for (j = 0; j < count && strcmp(names[j], name) != 0; j++)
+			;
+		if (j < count)
+			continue;
+		if (count == PROFILE_ATTRIBUTES_MAX)
+			return reader_fail(reader, at,
+				"\"%s\": is one too many; captures must give at most %d "
+				"different attributes",
+				name, PROFILE_ATTRIBUTES_MAX);
+		names[count++] = name;
+	}
+	return 0;
+}
+
+/* ---- what is named is there ---- */
 
 /* Whether spans of that type can have the attribute. */
 static bool names_span_has(
@@ -203,6 +269,12 @@ int names_check(struct reader *reader, const struct file_node *root, const struc
 	const struct file_node *node = file_member(root, "lifecycle");
 	const struct file_node *rules;
 
+	if (profile->constant_count > 0 &&
+		names_check_constants(reader, file_member(root, "constants"), profile) != 0)
+		return -1;
+	if (profile->capture_count > 0 &&
+		names_check_captures(reader, file_member(root, "captures"), profile) != 0)
+		return -1;
 	if (node == NULL)
 		return 0;
 	rules = file_member(node, "rules");

@@ -9,7 +9,8 @@ struct profile;
 struct reader;
 
 /*
- * What a profile says of attributes by their names: the {ATTRIBUTE} of names of spans, and those by
+ * What a profile says of attributes by their names: constants and captures must not give one that
+ * requests have without them, nor both the same; the {ATTRIBUTE} of names of spans, and those by
  * which requests are found, must be set by something. 0, or -1 with the reader's error set.
  */
 int names_check(struct reader *reader, const struct file_node *root, const struct profile *profile);

@@ -41,9 +41,12 @@ enum profile_keep {
 				  */
 };
 
-#define PROFILE_CAPTURES_MAX  64
-#define PROFILE_CONSTANTS_MAX 32
-#define PROFILE_METHODS_MAX   64
+#define PROFILE_CAPTURES_MAX   64
+#define PROFILE_ATTRIBUTES_MAX 32 /* different ones, of all captures */
+#define PROFILE_CONSTANTS_MAX  32
+#define PROFILE_METHODS_MAX    64
+#define PROFILE_POINTERS_MAX   115 /* different ones, the lifecycle's too */
+#define PROFILE_PATTERNS_MAX   32  /* the same, of names of methods that end in * */
 
 /* Captures are applied in order: a later one with a value replaces the same attribute. */
 struct profile_capture {

@@ -183,21 +183,51 @@ int reader_take_texts_or_one(struct reader *reader, const struct file_node *node
 	return reader_take_text(reader, node, *texts);
 }
 
+/* Whether a text is among others, to which it is added if there are fewer than that many. */
+static bool reader_know(const char **texts, size_t *count, size_t count_max, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < *count; i++)
+		if (strcmp(texts[i], text) == 0)
+			return true;
+	if (*count == count_max)
+		return false;
+	texts[(*count)++] = text;
+	return true;
+}
+
+/* text is the node's own, or its name. */
+static int reader_check_method(
+	struct reader *reader, const struct file_node *node, const char *text)
+{
+	char quote[VALUE_QUOTE_SIZE];
+	const char *star = strchr(text, '*');
+
+	if (star == NULL)
+		return 0;
+	if (star[1] != '\0')
+		return reader_fail(reader, node, "%s: must have a * at its end, or none",
+			value_quote(quote, text));
+	if (reader_know(reader->patterns, &reader->pattern_count, PROFILE_PATTERNS_MAX, text))
+		return 0;
+	return reader_fail(reader, node,
+		"%s: is one too many; must be at most %d different ones that end in *, in all",
+		value_quote(quote, text), PROFILE_PATTERNS_MAX);
+}
+
 int reader_take_methods(struct reader *reader, const struct file_node *node, char ***texts,
 	size_t *count, size_t count_max)
 {
-	char quote[VALUE_QUOTE_SIZE];
-	size_t i;
+	const struct file_node *child;
 
 	if (reader_take_texts_or_one(reader, node, texts, count, count_max) != 0)
 		return -1;
-	for (i = 0; i < *count; i++) {
-		const char *star = strchr((*texts)[i], '*');
-
-		if (star != NULL && star[1] != '\0')
-			return reader_fail(reader, node, "%s: must have a * at its end, or none",
-				value_quote(quote, (*texts)[i]));
-	}
+	if (node->type == FILE_STRING)
+		return reader_check_method(reader, node, node->text);
+	for (child = node->child; child != NULL; child = child->next)
+		if (reader_check_method(reader, child, child->text) != 0)
+			return -1;
 	return 0;
 }
 
@@ -265,6 +295,10 @@ static int reader_copy_pointer(
 		what = "must not be deeper than 8 levels";
 	if (what != NULL)
 		return reader_fail(reader, node, "%s: %s", value_quote(quote, text), what);
+	if (!reader_know(reader->pointers, &reader->pointer_count, PROFILE_POINTERS_MAX, text))
+		return reader_fail(reader, node,
+			"%s: is one too many; must be at most %d different pointers in all",
+			value_quote(quote, text), PROFILE_POINTERS_MAX);
 	return reader_copy(reader, node, text, copy);
 }
 
@@ -298,6 +332,13 @@ int reader_take_pointer(struct reader *reader, const struct file_node *node, voi
 int reader_take_key(struct reader *reader, const struct file_node *node, void *target)
 {
 	return reader_copy(reader, node, node->key, target);
+}
+
+int reader_take_key_method(struct reader *reader, const struct file_node *node, void *target)
+{
+	if (reader_take_key(reader, node, target) != 0)
+		return -1;
+	return reader_check_method(reader, node, node->key);
 }
 
 int reader_take_key_pointer(struct reader *reader, const struct file_node *node, void *target)

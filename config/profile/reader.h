@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "config/file.h"
+#include "config/profile/profile.h"
 
 /*
  * Taking the members of a parsed file into structs, by tables. Everything returns 0, or -1 with one
@@ -19,6 +20,10 @@ struct reader {
 	size_t error_size;
 	const struct file_node *part; /* a rule, say: messages begin with its name; NULL: none */
 	char part_name[READER_PART_SIZE];
+	/* Those that have been taken so far, each once; borrowed from the file. */
+	const char *pointers[PROFILE_POINTERS_MAX];
+	const char *patterns[PROFILE_PATTERNS_MAX];
+	size_t pointer_count, pattern_count;
 };
 
 /* Takes node into what target points to. */
@@ -77,11 +82,12 @@ int reader_take_methods(struct reader *reader, const struct file_node *node, cha
 /* The place of node's text in words, which end with NULL, or -1 with the error set. */
 int reader_find_word(struct reader *reader, const struct file_node *node, const char *const *words);
 
-/* Takers. The target of the first five is a char *, which is the caller's to free. */
+/* Takers. The target of the first six is a char *, which is the caller's to free. */
 reader_take reader_take_text;    /* a string of reasonable size */
 reader_take reader_take_word;    /* of small letters, digits, _ and - */
 reader_take reader_take_pointer; /* a JSON pointer, RFC 6901 */
 reader_take reader_take_key;     /* the name of a member: a text */
+reader_take reader_take_key_method;
 reader_take reader_take_key_pointer;
 reader_take reader_take_bool;
 

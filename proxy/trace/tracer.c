@@ -64,6 +64,9 @@ struct tracer_connection {
 	struct traceparent told;
 };
 
+/* A profile may have no more pointers than there are slots for, beside ours and /jsonrpc. */
+_Static_assert(
+	ENVELOPE_SLOTS_FIXED + 1 + PROFILE_POINTERS_MAX <= POINTERS_SLOTS_MAX, "there is one");
 _Static_assert(sizeof(struct forwarded) <= ENVELOPE_NOTE_MAX, "it can wait with its envelope");
 
 /* ---- the carrier of a request ---- */

@@ -1,5 +1,6 @@
 """The command line, files, variables and what they come to."""
 
+import json
 import os
 import re
 
@@ -415,6 +416,55 @@ def test_profile_of_ones_own(lab):
     span = link.collector.wait_spans(1)[0]
     assert span.name == "calc add" and span.attributes["calc.kind"] == "pocket"
     assert span.attributes["calc.first"] == "one" and span.attributes["calc.out"] == "yes"
+
+
+def profile_text(captures=(), rules=(), constants=None):
+    """A profile with each capture and each rule in a line of its own, from the second line on."""
+    def lines(items):
+        return ",\n".join(map(json.dumps, items))
+
+    spans = {"s": {"name": "s", "key": ["k"]}}
+    return '{"name": "big",\n"constants": %s,\n"captures": [\n%s],\n"lifecycle": {"spans": %s, ' \
+        '"rules": [\n%s]}}' % (json.dumps(constants or {"a": "b"}), lines(captures),
+                              json.dumps(spans), lines(rules))
+
+
+def capture(number, attribute):
+    return {"from": "request", "pointer": f"/p{number}", "attribute": attribute}
+
+
+def opens(names):
+    return {"on": "notification", "do": "open", "span": "s", "key": ["/k"],
+            "set": {name: pointer for name, pointer in names}}
+
+
+CAPTURE = capture(0, "x")
+MANY = [opens((f"v{i}", f"/q{i}") for i in range(j, j + 10)) for j in range(0, 130, 10)]
+
+
+@pytest.mark.parametrize("text,line,message", [
+    (profile_text([capture(i, f"x{i}") for i in range(33)], MANY[:1]), 36, "x32"),
+    (profile_text([capture(i, "x") for i in range(20)], MANY[:10]), 34, "q94"),
+    (profile_text([CAPTURE], [opens((f"v{j + i}", "/q") for i in range(10))
+                              for j in range(0, 130, 10)]), 18, "v127"),
+    (profile_text([CAPTURE, capture(1, "rpc.method")], MANY[:1]), 5, "rpc.method"),
+    (profile_text([capture(1, "a")], MANY[:1]), 4, "constant"),
+    (profile_text([CAPTURE], MANY[:1], {"error.type": "x"}), 2, "error.type"),
+])
+def test_check_and_start_refuse_the_same(lab, text, line, message):
+    path = lab.write("big.json", text)
+    for args in (("--check",), ()):
+        status, _, lines = run(lab, *args, f"--profile={path}", "--", "true")
+        assert status == 2
+        assert len(lines) == 1 and re.match(rf"sidespan: error: .*big.json:{line}: ", lines[0])
+        assert message in lines[0]
+
+
+@pytest.mark.parametrize("member", ["id", "method", "params", "result", "error", "jsonrpc"])
+def test_members_of_json_rpc_are_no_carriers(lab, member):
+    for args in (("--check",), ()):
+        status, _, lines = run(lab, *args, f"--propagation-inject=/{member}", "--", "true")
+        assert status == 2 and "JSON-RPC itself" in lines[0]
 
 
 # while it runs

@@ -334,53 +334,6 @@ START_TEST(test_none)
 }
 END_TEST
 
-static const struct {
-	const char *pointer;
-	const char *error;
-} bad_pointers[] = {
-	{"params", "params: not a JSON pointer"},
-	{"/params/~2", "/params/~2: not a JSON pointer"},
-	{"/1/2/3/4/5/6/7/8/9", "over 8 levels deep"},
-};
-
-START_TEST(test_bad_pointer)
-{
-	struct profile_capture rules[] = {
-		rule_request("/a", "x"), rule_request(bad_pointers[_i].pointer, "y")};
-	struct profile profile = {.captures = rules, .capture_count = 2};
-	struct stage stage;
-
-	stage_open(&stage, &profile);
-	ck_assert_int_eq(stage.result, -1);
-	ck_assert_msg(strstr(stage.error, bad_pointers[_i].error) != NULL, "%s", stage.error);
-	stage_close(&stage);
-}
-END_TEST
-
-/* As many attributes as there may be, then one more; each row has a pointer of its own. */
-START_TEST(test_too_many_attributes)
-{
-	enum { COUNT = CAPTURE_ATTRIBUTES_MAX + 1 };
-	struct profile_capture rules[COUNT];
-	char texts[COUNT][16];
-	struct profile profile = {.captures = rules};
-	struct stage stage;
-	size_t i;
-
-	for (i = 0; i < COUNT; i++) {
-		snprintf(texts[i], sizeof texts[i], "/a%zu", i);
-		rules[i] = rule_request(texts[i], texts[i]);
-	}
-	for (i = 0; i < 2; i++) {
-		profile.capture_count = CAPTURE_ATTRIBUTES_MAX + i;
-		stage_open(&stage, &profile);
-		ck_assert_int_eq(stage.result, i == 0 ? 0 : -1);
-		stage_close(&stage);
-	}
-	ck_assert_str_eq(stage.error, "attribute /a32: a profile has at most 32");
-}
-END_TEST
-
 /* Every allocation fails once. */
 START_TEST(test_no_memory)
 {
@@ -422,8 +375,6 @@ int main(void)
 	tcase_add_test(tc, test_attributes_are_shared);
 	tcase_add_test(tc, test_rows_by_method);
 	tcase_add_test(tc, test_none);
-	tcase_add_loop_test(tc, test_bad_pointer, 0, sizeof bad_pointers / sizeof bad_pointers[0]);
-	tcase_add_test(tc, test_too_many_attributes);
 	tcase_add_test(tc, test_no_memory);
 	return unit_run("capture", tc);
 }

@@ -41,6 +41,25 @@ struct talk {
 };
 
 static const struct talk talks[] = {
+	{.about = "attributes that a request has anyway",
+		"clash",
+		{"1>" REQUEST("1", "m", "'user':'ada'"),
+			"1<" RESULT("1", "{'end':'e','method':'x','service':'s','site':'t','user':'"
+					 "u','type':'y'}"),
+			"1>" REQUEST("2", "m", ""), "1<" RESULT("2", "{}")},
+		"m e rpc.method=x rpc.service=s site=t user.id=u error.type=y\n"
+		"m answered rpc.method=m\n", /* the others are shared */
+		" rpc.method rpc.service site user.id error.type"},
+	{.about = "attributes that spans of rules have anyway",
+		"clash",
+		{"1<" REQUEST("7", "ask", "'kind':'k','number':'n','why':'w'"),
+			"1>" RESULT("7", "{}"), "1<" NOTE("begin", "'job':'j','why':'w'"),
+			"1<" NOTE("end", "'job':'j'"), "1>" REQUEST("1", "work", ""),
+			"1<" RESULT("1", "{}")},
+		"question answered rpc.method=ask rpc.request_id=7\njob closed ERROR "
+		"error.type=bad\n"
+		"work answered rpc.method=work rpc.request_id=1\n  dispatch rpc.method=work\n",
+		" rpc.method rpc.request_id error.type"},
 	{.about = "progress is the request's",
 		"mcp",
 		{CALL("1", "'t'"), PROGRESS("'t'", ",'progress':1,'total':2,'message':'one'"),

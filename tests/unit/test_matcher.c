@@ -444,33 +444,6 @@ END_TEST
 
 /* --- what is refused --- */
 
-/* More pointers than an envelope has slots for. */
-START_TEST(test_too_many_pointers)
-{
-	static char rules[TEXT_MAX];
-	struct match match;
-	size_t used = 0;
-	int i, j;
-
-	used += (size_t)snprintf(rules, sizeof rules, "{" JOB ",'rules':[");
-	for (i = 0; i < 9; i++) {
-		used += (size_t)snprintf(rules + used, sizeof rules - used, "%s" OPEN(",'set':{"),
-			i == 0 ? "" : ",");
-		used--; /* the brace that ends the rule */
-		for (j = 0; j < 15; j++)
-			used += (size_t)snprintf(rules + used, sizeof rules - used,
-				"%s'v%d':'/p%d'", j == 0 ? "" : ",", j, i * 15 + j);
-		used += (size_t)snprintf(rules + used, sizeof rules - used, "}}");
-	}
-	snprintf(rules + used, sizeof rules - used, "]}");
-	match_parse(&match, rules);
-	ck_assert_int_eq(match_prepare(&match), -1);
-	ck_assert_str_eq(
-		match.error, "/p115: not a JSON pointer, over 8 levels deep, or one of over 128");
-	match_drop(&match);
-}
-END_TEST
-
 /* A profile has no more, but the matcher does not rely on it. */
 START_TEST(test_too_many_attributes)
 {
@@ -548,7 +521,6 @@ int main(void)
 	tcase_add_loop_test(tc, test_status, 0, COUNT(states));
 	tcase_add_test(tc, test_methods);
 	tcase_add_test(tc, test_parents);
-	tcase_add_test(tc, test_too_many_pointers);
 	tcase_add_test(tc, test_too_many_attributes);
 	tcase_add_test(tc, test_no_memory);
 	return unit_run("matcher", tc);

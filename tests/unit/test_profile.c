@@ -7,6 +7,7 @@
 
 #include "config/catalog.h"
 #include "config/file.h"
+#include "proxy/trace/names/attributes.h"
 #include "tests/unit/unit.h"
 
 static char *const profile_environment[] = {NULL};
@@ -223,6 +224,9 @@ static const struct {
 		"p.json:1: \"pointer\": \"/a~\": must have ~0 or ~1 where it has a ~"},
 	{"{\"name\": \"a\", \"captures\": [{\"pointer\": \"/1/2/3/4/5/6/7/8/9\"}]}",
 		"p.json:1: \"pointer\": \"/1/2/3/4/5/6/7/8/9\": must not be deeper than 8 levels"},
+	{"{\"name\": \"x\", \"constants\": {\"b\": \"c\", \"a\": \"d\"}, \"captures\": [{\"from\": "
+	 "\"reply\", \"pointer\": \"/a\",\n\"attribute\": \"a\"}]}",
+		"p.json:2: \"attribute\": \"a\": is a constant; must have another name"},
 };
 
 START_TEST(test_profile_wrong)
@@ -256,6 +260,127 @@ START_TEST(test_profile_limit)
 		profile_free(profile);
 	}
 	ck_assert_str_eq(error, "p.json:1: \"captures\": has 65 members; must have 1 to 64");
+}
+END_TEST
+
+/* What many captures have in sum: pointers, attributes, methods that end in *. */
+static const struct {
+	const char *item; /* #: its number */
+	size_t count_max;
+	const char *error;
+} profile_sums[] = {
+	{"{\"from\":\"request\",\"pointer\":\"/a\",\"attribute\":\"a#\"}", PROFILE_ATTRIBUTES_MAX,
+		"p.json:34: \"attribute\": \"a32\": is one too many; captures must give at most 32 "
+		"different attributes"},
+	{"{\"from\":\"request\",\"pointer\":\"/"
+	 "a\",\"attribute\":\"a\",\"methods\":[\"m\",\"m#*\"]}",
+		PROFILE_PATTERNS_MAX,
+		"p.json:34: \"methods\": \"m32*\": is one too many; must be at most 32 different "
+		"ones that end in *, in all"},
+};
+
+/* So many lines, the first ones twice: what is the same counts once. */
+static void profile_fill(char *text, size_t size, const char *item, size_t count)
+{
+	int before = (int)strcspn(item, "#");
+	size_t i, used = (size_t)snprintf(text, size, "{\"name\":\"x\",\"captures\":[");
+
+	for (i = 0; i < count + 30; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%.*s%zu%s",
+			i == 0   ? ""
+			: i < 30 ? ","
+				 : ",\n",
+			before, item, i < 30 ? i : i - 30, item + before + 1);
+	snprintf(text + used, size - used, "]}");
+}
+
+START_TEST(test_profile_sums)
+{
+	size_t count_max = profile_sums[_i].count_max, more;
+	char text[16384], error[256] = "";
+	struct profile *profile;
+
+	for (more = 0; more < 2; more++) {
+		profile_fill(text, sizeof text, profile_sums[_i].item, count_max + more);
+		profile = profile_parse(text, error, sizeof error);
+		ck_assert_msg((profile != NULL) == (more == 0), "%s", error);
+		profile_free(profile);
+	}
+	ck_assert_str_eq(error, profile_sums[_i].error);
+}
+END_TEST
+
+/* Pointers of captures and of the lifecycle together; 20 are in both. */
+START_TEST(test_profile_pointers)
+{
+	static char text[32768];
+	char error[256] = "";
+	struct profile *profile;
+	size_t more, i, used;
+
+	for (more = 0; more < 2; more++) {
+		used = (size_t)snprintf(text, sizeof text, "{\"name\":\"x\",\"captures\":[");
+		for (i = 0; i < 50; i++)
+			used += (size_t)snprintf(text + used, sizeof text - used,
+				"%s{\"from\":\"reply\",\"pointer\":\"/p%zu\",\"attribute\":\"a\"}",
+				i == 0 ? "" : ",", i);
+		used += (size_t)snprintf(text + used, sizeof text - used,
+			"],\n\"lifecycle\":{\"spans\":{\"s\":{\"name\":\"s\",\"key\":[\"k\"]}},"
+			"\"rules\":[");
+		for (i = 30; i < PROFILE_POINTERS_MAX + more; i++)
+			used += (size_t)snprintf(text + used, sizeof text - used,
+				"%s%s\"v%zu\":\"/p%zu\"",
+				i == 30       ? ""
+				: i % 10 == 0 ? "}},"
+					      : ",",
+				i % 10 == 0 ? "\n{\"on\":\"notification\",\"do\":\"open\",\"span\":"
+					      "\"s\",\"key\":[\"/p0\"],\"set\":{"
+					    : "",
+				i, i);
+		snprintf(text + used, sizeof text - used, "}}]}}");
+		profile = profile_parse(text, error, sizeof error);
+		ck_assert_msg((profile != NULL) == (more == 0), "%s", error);
+		profile_free(profile);
+	}
+	ck_assert_str_eq(error,
+		"p.json:11: rule 9: \"v115\": \"/p115\": is one too many; must be at "
+		"most 115 different pointers in all");
+}
+END_TEST
+
+/* What the proxy calls its own attributes, by any of the conventions, nobody else may set. */
+START_TEST(test_profile_own_names)
+{
+	struct attributes_names names;
+	char text[256], error[256], expected[256];
+	size_t i;
+
+	attributes_choose_names(&names, (enum config_semconv)_i);
+	for (i = 0; i < 2 * ATTRIBUTES_NAMES; i++) {
+		const char *name = names.texts[i / 2][i % 2];
+
+		if (name == NULL)
+			continue;
+		snprintf(text, sizeof text, "{\"name\":\"x\",\n\"constants\":{\n\"%s\":\"v\"}}",
+			name);
+		ck_assert_ptr_null(profile_parse(text, error, sizeof error));
+		snprintf(expected, sizeof expected,
+			"p.json:3: \"%s\": attribute \"%s\": sidespan sets it; must have another "
+			"name",
+			name, name);
+		ck_assert_str_eq(error, expected);
+		snprintf(text, sizeof text,
+			"{\"name\":\"x\",\"captures\":[{\"from\":\"reply\",\"pointer\":\"/a\",\n"
+			"\"attribute\":\"%s\"}]}",
+			name);
+		ck_assert_ptr_null(profile_parse(text, error, sizeof error));
+		snprintf(expected, sizeof expected,
+			"p.json:2: \"attribute\": attribute \"%s\": sidespan sets it; must have "
+			"another "
+			"name",
+			name);
+		ck_assert_str_eq(error, expected);
+	}
 }
 END_TEST
 
@@ -297,6 +422,10 @@ int main(void)
 	tcase_add_loop_test(
 		tc, test_profile_wrong, 0, sizeof profile_wrong / sizeof *profile_wrong);
 	tcase_add_test(tc, test_profile_limit);
+	tcase_add_loop_test(tc, test_profile_sums, 0, 2);
+	tcase_add_test(tc, test_profile_pointers);
+	tcase_add_loop_test(
+		tc, test_profile_own_names, CONFIG_SEMCONV_LEGACY, CONFIG_SEMCONV_RPC_DUP + 1);
 	tcase_add_test(tc, test_profile_memory);
 	return unit_run("profile", tc);
 }

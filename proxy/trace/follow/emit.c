@@ -43,6 +43,17 @@ static void emit_integer(struct attributes *list, const char *key, uint64_t inte
 			.key = key, .type = SPAN_VALUE_INT, .value.integer = (int64_t)integer});
 }
 
+/* Under the name, or both names, that the chosen conventions give it. */
+static void emit_put_named(struct attributes *list, const struct attributes_names *names,
+	enum attributes_name name, struct span_text text)
+{
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		if (names->texts[name][i] != NULL)
+			emit_put_text(list, names->texts[name][i], text);
+}
+
 /* ---- attributes of an open span ---- */
 
 static struct span_attribute emit_value(
@@ -134,8 +145,8 @@ static void emit_put_span(const struct follow_setup *setup, struct attributes *l
 		attributes_put(
 			list, setup->matcher.attributes[keys[i]], open_span_key_part(span, i));
 	if (span->by_call.size > 0) { /* a request of the server: which one it was */
-		attributes_put_named(list, setup->names, ATTRIBUTES_METHOD, span->method_name);
-		attributes_put_named(list, setup->names, ATTRIBUTES_REQUEST_ID, span->request_id);
+		emit_put_named(list, setup->names, ATTRIBUTES_METHOD, span->method_name);
+		emit_put_named(list, setup->names, ATTRIBUTES_REQUEST_ID, span->request_id);
 	}
 	emit_put_values(setup, list, span, now_ns);
 }
@@ -341,7 +352,7 @@ static void emit_put_submission(const struct follow_setup *setup, struct attribu
 	list->count = 0;
 	if (operation != NULL)
 		attributes_put(list, operation, claim->method->operation);
-	attributes_put_named(list, setup->names, ATTRIBUTES_METHOD, claim->method_name);
+	emit_put_named(list, setup->names, ATTRIBUTES_METHOD, claim->method_name);
 	for (i = 0; i < claim->attribute_count; i++)
 		emit_put(list, &claim->attributes[i]); /* the last one counts */
 	if (about == NULL)

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/profile/profile.h"
 #include "exporter/span.h"
 
 /*
@@ -12,8 +13,8 @@
  * up once, by its method's number, instead of comparing it with each rule's methods. Filled at the
  * start, then only read.
  */
-#define METHODS_OTHER        0  /* the number of all methods that were not added */
-#define METHODS_PATTERNS_MAX 32 /* different names that end in *, which all that begin so have */
+#define METHODS_OTHER        0 /* the number of all methods that were not added */
+#define METHODS_PATTERNS_MAX PROFILE_PATTERNS_MAX
 
 struct methods_slot {
 	uint64_t hash;

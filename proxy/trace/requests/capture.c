@@ -11,18 +11,17 @@
 
 _Static_assert(METHODS_OTHER == 0, "captures_find() falls back to the first set");
 
-static int captures_attribute(struct captures *captures, const char *name)
+static uint8_t captures_attribute(struct captures *captures, const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < captures->attribute_count; i++)
 		if (strcmp(captures->attributes[i], name) == 0)
-			return (int)i;
-	if (captures->attribute_count == CAPTURE_ATTRIBUTES_MAX)
-		return -1;
+			return (uint8_t)i;
+	assert(i < CAPTURE_ATTRIBUTES_MAX); /* the profile was checked */
 	captures->attributes[captures->attribute_count++] = name;
 	span_key_init(&captures->rendered[i], name);
-	return (int)i;
+	return (uint8_t)i;
 }
 
 /* A row of the profile without its methods. */
@@ -30,21 +29,12 @@ static int capture_make(struct capture *capture, struct captures *captures,
 	const struct profile_capture *rule, struct pointers *pointers, char *error,
 	size_t error_size)
 {
-	int attribute = captures_attribute(captures, rule->attribute);
-
-	if (attribute < 0) {
-		(void)snprintf(error, error_size, "attribute %s: a profile has at most %d",
-			rule->attribute, CAPTURE_ATTRIBUTES_MAX);
-		return -1;
-	}
 	*capture = (struct capture){
 		.slot = pointers_add(pointers, rule->pointer, CAPTURE_VALUE_MAX),
-		.attribute = (uint8_t)attribute,
+		.attribute = captures_attribute(captures, rule->attribute),
 	};
-	if (capture->slot < 0) {
-		(void)snprintf(error, error_size,
-			"%s: not a JSON pointer, over %d levels deep, or one of over %d",
-			rule->pointer, POINTERS_DEPTH_MAX, POINTERS_SLOTS_MAX);
+	if (capture->slot < 0) { /* the profile was checked: there is no memory */
+		(void)snprintf(error, error_size, "out of memory");
 		return -1;
 	}
 	if (rule->keep == PROFILE_KEEP_CONNECTION)

@@ -16,7 +16,7 @@ struct methods;
  * name an index, every method a number with the captures that apply to it, so that looking at a
  * message compares no texts.
  */
-#define CAPTURE_ATTRIBUTES_MAX 32
+#define CAPTURE_ATTRIBUTES_MAX PROFILE_ATTRIBUTES_MAX
 #define CAPTURE_VALUE_MAX      256 /* bytes kept of one value, with the mark of one that is cut */
 
 /* When a connection begins to remember a value, beyond its request. */

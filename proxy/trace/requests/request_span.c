@@ -314,15 +314,15 @@ void request_span_emit(const struct request_span_settings *settings,
 	request_span_put_version(settings, reply, &attributes);
 	span.shared = request_span_put_captured(connection, request, reply, &attributes);
 	request_span_put_failure(&span, &attributes, names, end, reply);
-	if (open != NULL) {
+	attributes_put_named(&attributes, names, ATTRIBUTES_END_REASON,
+		span_text_of(request_span_ends[end].reason));
+	if (open != NULL) { /* rules have the better word on all of these */
 		request_span_put_followed(&span, &attributes, setup, open, connection);
 		emit_put_events(setup, &events, open, request->entry.start_ns + duration_ns);
 		span.events = events.list;
 		span.event_count = open->event_count;
 		span.dropped_event_count = open->events_dropped;
 	}
-	attributes_put_named(&attributes, names, ATTRIBUTES_END_REASON,
-		span_text_of(request_span_ends[end].reason));
 	span.name = title == NULL ? request_span_name(settings, request->method, name)
 				  : request_span_long_name(title, &span, &attributes, connection,
 					    request->method, name);
