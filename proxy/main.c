@@ -45,7 +45,19 @@ enum {
 
 enum { MAIN_LARGE_BLOCK = 128 * 1024 };
 
-static const int main_signals[] = {SIGTERM, SIGINT, SIGHUP};
+static const struct {
+	int number;
+	bool stops; /* us, unless it is for a command that we wrap; the others are only for that */
+} main_signals[] = {
+	{SIGTERM, true},
+	{SIGINT, true},
+	{SIGHUP, true},
+	{SIGQUIT, false},
+	{SIGUSR1, false},
+	{SIGUSR2, false},
+	{SIGALRM, false},
+	{SIGWINCH, false},
+};
 
 #define MAIN_SIGNALS (sizeof main_signals / sizeof main_signals[0])
 
@@ -238,17 +250,29 @@ static void main_stop(struct program *program, int signal_number)
 	main_check_over(program);
 }
 
+static bool main_wraps(const struct program *program)
+{
+	return program->config->listen_url.scheme == URL_NONE && program->route.command != NULL;
+}
+
+static bool main_is_stop(int signal_number)
+{
+	size_t i;
+
+	for (i = 0; main_signals[i].number != signal_number; i++)
+		assert(i + 1 < MAIN_SIGNALS);
+	return main_signals[i].stops;
+}
+
 static void main_on_signal(int signal_number, short what, void *arg)
 {
 	struct program *program = arg;
 
 	(void)what;
-	if (program->config->listen_url.scheme != URL_NONE || program->route.command == NULL)
+	if (!main_wraps(program))
 		main_stop(program, signal_number);
-	else if (children_count(program->children) > 0)
-		children_signal(program->children, signal_number); /* what becomes of us, it says */
-	else
-		(void)event_base_loopbreak(program->base); /* only its last output is still here */
+	else if (!children_signal(program->children, signal_number) && main_is_stop(signal_number))
+		(void)event_base_loopbreak(program->base); /* only what it left is still here */
 }
 
 /* ---- the beginning ---- */
@@ -301,10 +325,14 @@ static int main_watch_signals(struct program *program)
 
 	(void)signal(SIGPIPE, SIG_IGN); /* a valid signal: cannot fail */
 	for (i = 0; i < MAIN_SIGNALS; i++) {
-		if (sigaction(main_signals[i], NULL, &found) == 0 && found.sa_handler == SIG_IGN)
+		int number = main_signals[i].number;
+
+		if (!main_signals[i].stops && !main_wraps(program))
+			continue;
+		if (sigaction(number, NULL, &found) == 0 && found.sa_handler == SIG_IGN)
 			continue; /* as under nohup */
 		program->on_signal[i] =
-			evsignal_new(program->base, main_signals[i], main_on_signal, program);
+			evsignal_new(program->base, number, main_on_signal, program);
 		if (program->on_signal[i] == NULL || event_add(program->on_signal[i], NULL) != 0)
 			return -1;
 	}
@@ -369,7 +397,8 @@ static struct event_base *main_make_base(void)
 	return base;
 }
 
-static int main_set_up(struct program *program, char *error, size_t error_size)
+static int main_set_up(
+	struct program *program, char *const *arguments, char *error, size_t error_size)
 {
 	const struct config *config = program->config;
 
@@ -400,7 +429,9 @@ static int main_set_up(struct program *program, char *error, size_t error_size)
 		&(struct child_settings){
 			.grace_ms = config->child_grace_ms,
 			.environment = environ,
+			.arguments = arguments,
 			.otlp_headers = config->child_inherit_otlp_headers,
+			.own_groups = config->listen_url.scheme != URL_NONE,
 		},
 		&main_child_hooks, program);
 	program->loop.children = program->children;
@@ -486,18 +517,18 @@ static void main_tear_down(struct program *program)
 
 	listener_free(program->listener);
 	loop_done(&program->loop);
+	children_free(program->children);
 	log_end();
 	if (program->started)
 		telemetry_report(&program->loop, program->exporter);
 	resolver_free(program->route.resolver);
 	exporter_free(program->exporter);
-	children_free(program->children);
 	tracer_free(program->tracer);
 	for (i = 0; i < MAIN_SIGNALS; i++) {
 		if (program->on_signal[i] == NULL)
 			continue;
 		event_free(program->on_signal[i]);
-		(void)signal(main_signals[i], SIG_IGN); /* the exit status is decided */
+		(void)signal(main_signals[i].number, SIG_IGN); /* the exit status is decided */
 	}
 	if (program->drain != NULL)
 		event_free(program->drain);
@@ -571,7 +602,7 @@ int main(int argc, char **argv, char **environment)
 		config_free(program.config);
 		return program.status;
 	}
-	if (main_set_up(&program, error, sizeof error) != 0) {
+	if (main_set_up(&program, argv, error, sizeof error) != 0) {
 		log_line(LOG_ERROR, "%s", error);
 		program.status = MAIN_EXIT_FAILURE;
 	} else if (main_start(&program, error, sizeof error) == 0) {

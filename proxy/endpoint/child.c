@@ -1,12 +1,15 @@
 /*
- * Starting, signalling and reaping child processes; see child.h. A child walks through the states
- * below in order and leaves the list when it is reaped, whoever still wants it.
+ * Starting, signalling and reaping commands; see child.h. A child walks through the states below in
+ * order. It leaves the list when it has been reaped; if it was told to end, only when what it has
+ * left behind has ended, too.
  */
 #include "proxy/endpoint/child.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -15,6 +18,10 @@
 #include <unistd.h>
 
 #include "proxy/endpoint/inherit.h"
+#include "proxy/endpoint/kin.h"
+#include "proxy/endpoint/lookout.h"
+
+#define CHILD_REAP_MS 1000 /* at the very end, for processes that were killed */
 
 enum child_state {
 	CHILD_RUNNING,
@@ -23,8 +30,10 @@ enum child_state {
 	CHILD_KILLED, /* SIGKILL was sent; it can only be reaped */
 };
 
+/* A command and what it started; or, without a pid, all that is left below us. */
 struct child {
-	pid_t pid;
+	pid_t pid;   /* and that of its process group, where it has one */
+	bool exited; /* and was reaped: the rest is what it left behind */
 	enum child_state state;
 	void *owner;          /* borrowed; NULL when nobody wants the status */
 	struct event *report; /* owned, with its descriptor: how the exec goes; NULL once known */
@@ -37,8 +46,10 @@ struct child {
 struct children {
 	struct event_base *base;
 	struct event *on_sigchld;
-	int64_t grace_ms;
+	struct child_settings settings;
+	bool stopped;                    /* what is left behind is to end as well */
 	char **environment;              /* owned, but not its strings */
+	struct lookout *lookout;         /* owned; while a command shares our group */
 	const struct child_hooks *hooks; /* borrowed */
 	void *arg;
 	LIST_HEAD(, child) list;
@@ -67,42 +78,69 @@ static void child_free(struct child *child)
 
 /* ---- ending ---- */
 
-static void child_signal_group(struct child *child, int signal_number)
+static void child_signal(const struct child *child, int signal_number)
 {
-	if (kill(-child->pid, signal_number) != 0)
-		(void)kill(child->pid, signal_number); /* gone: SIGCHLD is on its way */
+	const struct children *children = child->children;
+
+	if (children->settings.own_groups && child->pid != 0) {
+		if (!child->exited) /* what has left the group, first: it is found below it */
+			(void)kin_signal(child->pid, signal_number, 0, child->pid);
+		if (kill(-child->pid, signal_number) != 0 && !child->exited)
+			(void)kill(child->pid, signal_number); /* gone: SIGCHLD is on its way */
+	} else if (kin_signal(getpid(), signal_number, lookout_pid(children->lookout), 0) == 0 &&
+		   !child->exited) {
+		(void)kill(child->pid, signal_number);
+	}
 }
+
+/* Whether a command that was reaped has left anything behind. */
+static bool child_left_kin(const struct child *child)
+{
+	if (child->children->settings.own_groups && child->pid != 0)
+		return kill(-child->pid, 0) == 0 || errno == EPERM;
+	return kin_exist(lookout_pid(child->children->lookout));
+}
+
+static void child_on_timer(int fd, short what, void *arg);
 
 static void child_arm(struct child *child)
 {
-	int64_t ms = child->children->grace_ms;
+	int64_t ms = child->children->settings.grace_ms;
 	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
-	if (child->timer == NULL || event_add(child->timer, &wait) != 0) {
-		child_signal_group(child, SIGKILL); /* no timer to be had: no grace either */
-		child->state = CHILD_KILLED;
+	if (child->timer == NULL)
+		child->timer = evtimer_new(child->children->base, child_on_timer, child);
+	if ((child->timer == NULL || event_add(child->timer, &wait) != 0) &&
+		child->state != CHILD_KILLED) {
+		child->state = CHILD_KILLED; /* no timer to be had: no grace either */
+		child_signal(child, SIGKILL);
 	}
+}
+
+static void child_term(struct child *child)
+{
+	child->state = CHILD_TERMED;
+	child_signal(child, SIGTERM);
+	child_arm(child);
 }
 
 static void child_on_timer(int fd, short what, void *arg)
 {
 	struct child *child = arg;
+	struct children *children = child->children;
 
 	(void)fd;
 	(void)what;
-	switch (child->state) {
-	case CHILD_ENDING:
-		child->state = CHILD_TERMED;
-		child_signal_group(child, SIGTERM);
-		child_arm(child);
-		break;
-	case CHILD_TERMED:
+	if (child->state == CHILD_ENDING) {
+		child_term(child);
+	} else if (child->state == CHILD_TERMED) {
 		child->state = CHILD_KILLED;
-		child_signal_group(child, SIGKILL);
-		break;
-	case CHILD_RUNNING:
-	case CHILD_KILLED:
-		break;
+		child_signal(child, SIGKILL);
+		child_arm(child);
+	} else if (child->exited) { /* what does not even heed that is waited for no longer */
+		child_free(child);
+		if (LIST_EMPTY(&children->list))
+			children->hooks->idle(children->arg);
 	}
 }
 
@@ -121,7 +159,6 @@ static void child_begin_end(struct child *child)
 	if (child->state != CHILD_RUNNING)
 		return;
 	child->state = CHILD_ENDING;
-	child->timer = evtimer_new(child->children->base, child_on_timer, child);
 	child_arm(child);
 }
 
@@ -156,14 +193,58 @@ static bool child_in_foreground(void)
 	return foreground;
 }
 
-void children_signal(struct children *children, int signal_number)
+/* The lookout's answer. One that has moved to another group has had nothing of ours. */
+static void children_pass_on(void *arg, int signal_number, bool by_group)
 {
-	bool to_group = signal_number != SIGTERM && child_in_foreground();
+	struct children *children = arg;
 	struct child *child;
 
 	LIST_FOREACH(child, &children->list, link)
-	(void)kill(to_group ? -child->pid : child->pid,
-		signal_number); /* gone: SIGCHLD is on its way */
+	if (!child->exited && !(by_group && getpgid(child->pid) == getpgrp()))
+		(void)kill(child->pid, signal_number); /* gone: SIGCHLD is on its way */
+}
+
+/* All that is left below us when no command is left. */
+static void children_end_rest(struct children *children)
+{
+	struct child *rest;
+
+	if (!children->stopped || !LIST_EMPTY(&children->list) || !kin_exist(0))
+		return;
+	rest = calloc(1, sizeof *rest);
+	if (rest == NULL) {
+		(void)kin_signal(getpid(), SIGKILL, 0, 0);
+		return;
+	}
+	rest->children = children;
+	rest->exited = true;
+	LIST_INSERT_HEAD(&children->list, rest, link);
+	child_term(rest);
+}
+
+bool children_signal(struct children *children, int signal_number)
+{
+	bool stops = signal_number == SIGTERM || signal_number == SIGINT ||
+		     signal_number == SIGHUP || signal_number == SIGQUIT;
+	bool to_groups =
+		children->settings.own_groups && signal_number != SIGTERM && child_in_foreground();
+	bool any = false;
+	struct child *child;
+
+	children->stopped |= stops;
+	if (children->lookout != NULL) {
+		lookout_ask(children->lookout, signal_number);
+		return true;
+	}
+	LIST_FOREACH(child, &children->list, link)
+	{
+		if (child->exited)
+			continue;
+		(void)kill(to_groups ? -child->pid : child->pid, signal_number); /* or it is gone */
+		any = true;
+	}
+	children_end_rest(children);
+	return any;
 }
 
 void children_kill(struct children *children)
@@ -173,7 +254,7 @@ void children_kill(struct children *children)
 	LIST_FOREACH(child, &children->list, link)
 	{
 		child->state = CHILD_KILLED;
-		child_signal_group(child, SIGKILL);
+		child_signal(child, SIGKILL);
 	}
 }
 
@@ -232,41 +313,72 @@ static void child_on_report(int fd, short what, void *arg)
 
 /* ---- reaping ---- */
 
-/* Whether it is a zombie; it stays one, so that its process group cannot become another's. */
-static bool child_has_ended(const struct child *child)
+static void child_ended(struct child *child)
+{
+	struct children *children = child->children;
+	pid_t reaped;
+	bool failed;
+	void *owner;
+	int status;
+
+	if (child->report != NULL) /* it was faster than its report */
+		child_on_report(event_get_fd(child->report), EV_READ, child);
+	reaped = waitpid(child->pid, &status, 0);
+	assert(reaped == child->pid); /* it has ended */
+	child->exited = true;
+	owner = child->owner;
+	child->owner = NULL;
+	failed = child->failed;
+	if (!children->settings.own_groups) {
+		lookout_free(children->lookout);
+		children->lookout = NULL;
+	}
+	if ((child->state == CHILD_RUNNING && !children->stopped) || !child_left_kin(child))
+		child_free(child);
+	else if (child->state < CHILD_TERMED)
+		child_term(child);
+	if (!failed)
+		children->hooks->ended(children->arg, owner, status);
+}
+
+/* Whatever has ended: a command, what one has left behind to us, the lookout. */
+static void children_reap(struct children *children)
 {
 	siginfo_t info = {.si_pid = 0};
+	struct child *child;
 
-	return waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-	       info.si_pid == child->pid;
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
+		LIST_FOREACH(child, &children->list, link)
+		if (child->pid == info.si_pid && !child->exited)
+			break;
+		if (child != NULL) {
+			child_ended(child);
+		} else if (info.si_pid == lookout_pid(children->lookout)) {
+			lookout_free(children->lookout);
+			children->lookout = NULL;
+		} else {
+			(void)waitpid(info.si_pid, NULL, 0); /* it has ended */
+		}
+		info.si_pid = 0;
+	}
 }
 
 static void children_on_sigchld(int fd, short what, void *arg)
 {
 	struct children *children = arg;
 	struct child *child, *next;
-	void *owner;
-	bool failed;
-	int status;
 
 	(void)fd;
 	(void)what;
+	children_reap(children);
 	for (child = LIST_FIRST(&children->list); child != NULL; child = next) {
 		next = LIST_NEXT(child, link);
-		if (!child_has_ended(child))
-			continue;
-		if (child->state != CHILD_RUNNING)
-			(void)kill(-child->pid, SIGKILL); /* what it left behind in its group */
-		if (child->report != NULL)                /* it was faster than its report */
-			child_on_report(event_get_fd(child->report), EV_READ, child);
-		if (waitpid(child->pid, &status, 0) != child->pid)
-			continue;
-		owner = child->owner;
-		failed = child->failed;
-		child_free(child);
-		if (!failed)
-			children->hooks->ended(children->arg, owner, status);
+		if (child->exited && !child_left_kin(child))
+			child_free(child);
+		else if (child->state == CHILD_KILLED)
+			child_signal(child, SIGKILL); /* those that were missed */
 	}
+	children_end_rest(children);
 	if (LIST_EMPTY(&children->list))
 		children->hooks->idle(children->arg);
 }
@@ -282,7 +394,8 @@ static _Noreturn void child_exec(const struct children *children, char *const *c
 {
 	int error;
 
-	(void)setpgid(0, 0); /* the parent does the same; either may be first */
+	if (children->settings.own_groups)
+		(void)setpgid(0, 0); /* the parent does the same; either may be first */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		_exit(127); /* the parent has died in the meantime: nobody is there to be told */
 	if (dup2(stdin_fd, STDIN_FILENO) >= 0 && dup2(stdout_fd, STDOUT_FILENO) >= 0) {
@@ -354,7 +467,11 @@ int child_spawn(
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	if (child->pid < 0)
 		goto fail;
-	(void)setpgid(child->pid, child->pid); /* an error means that it did so itself */
+	if (children->settings.own_groups)
+		(void)setpgid(child->pid, child->pid); /* an error: it did so itself */
+	else if (children->lookout == NULL)
+		children->lookout = lookout_new(
+			children->base, children->settings.arguments, children_pass_on, children);
 	child->owner = owner;
 	child->children = children;
 	LIST_INSERT_HEAD(&children->list, child, link);
@@ -384,8 +501,9 @@ struct children *children_new(struct event_base *base, const struct child_settin
 	(void)sigemptyset(&sigchld);
 	(void)sigaddset(&sigchld, SIGCHLD);
 	(void)sigprocmask(SIG_UNBLOCK, &sigchld, NULL); /* whoever started us may have blocked it */
+	kin_adopt();
 	children->base = base;
-	children->grace_ms = settings->grace_ms;
+	children->settings = *settings;
 	children->hooks = hooks;
 	children->arg = arg;
 	children->environment = inherit_environment(settings->environment, settings->otlp_headers);
@@ -399,18 +517,37 @@ struct children *children_new(struct event_base *base, const struct child_settin
 	return children;
 }
 
+/* The loop does not run any more: kills and reaps until nothing is left, or that takes too long. */
+static void children_end_all(struct children *children)
+{
+	struct child *child;
+	pid_t pid;
+	int ms;
+
+	for (ms = 0; ms < CHILD_REAP_MS; ms++) {
+		children_kill(children);
+		(void)kin_signal(getpid(), SIGKILL, 0, 0);
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			LIST_FOREACH(child, &children->list, link)
+		child->exited |= child->pid == pid;
+		if (pid < 0)
+			return;         /* there is none */
+		(void)poll(NULL, 0, 1); /* only waits */
+	}
+}
+
 void children_free(struct children *children)
 {
-	struct child *child, *next;
+	struct child *child;
 
 	if (children == NULL)
 		return;
-	children_kill(children);
-	for (child = LIST_FIRST(&children->list); child != NULL; child = next) {
-		next = LIST_NEXT(child, link);
-		(void)waitpid(child->pid, NULL, 0); /* SIGKILL was sent: it ends */
+	lookout_free(children->lookout);
+	children->lookout = NULL;
+	if (children->stopped || !LIST_EMPTY(&children->list))
+		children_end_all(children);
+	while ((child = LIST_FIRST(&children->list)) != NULL)
 		child_free(child);
-	}
 	if (children->on_sigchld != NULL)
 		event_free(children->on_sigchld);
 	free(children->environment);

@@ -6,10 +6,16 @@
 #include <sys/types.h>
 
 /*
- * Child processes: started with pipes on stdin and stdout and our stderr, in a process group of
- * their own, killed by the kernel should we die first (PR_SET_PDEATHSIG). A child outlives its
- * session until it is reaped: it is given an end of file, after a grace time SIGTERM, after
- * another SIGKILL (the whole group).
+ * Commands: started with pipes on stdin and stdout and our stderr, killed by the kernel should we
+ * die first (PR_SET_PDEATHSIG). A command outlives its session until it is reaped: it is given an
+ * end of file, after a grace time SIGTERM, after another SIGKILL, and with it all that it started.
+ *
+ * The one command that we wrap stays in our process group, so that whoever signals the group, a
+ * terminal or our parent, reaches it as if we were not there. Of several, each has a group of its
+ * own, by which is known what belongs to it.
+ *
+ * What a command leaves behind when it ends by itself may live on, as it would without us; but
+ * when it was told to end, or we are, it ends as well.
  */
 struct event_base;
 struct children;
@@ -26,14 +32,16 @@ struct child_hooks {
 	/* The command runs; or it does not, error is the errno, and nothing more is told of it. */
 	void (*started)(void *arg, void *owner, enum child_outcome outcome, int error);
 	void (*ended)(void *arg, void *owner, int status);
-	/* None is left to be reaped. */
+	/* None is left: see children_count(). */
 	void (*idle)(void *arg);
 };
 
 struct child_settings {
 	int64_t grace_ms;
 	char *const *environment; /* ours */
+	char *const *arguments;   /* ours */
 	bool otlp_headers;        /* the headers for the collector stay in the environment */
+	bool own_groups;          /* there may be several commands at once */
 };
 
 /* hooks and what settings point to stay borrowed. NULL: out of memory. */
@@ -52,10 +60,12 @@ int child_spawn(
 	struct children *children, char *const *command, void *owner, int *read_fd, int *write_fd);
 
 /*
- * Sends a signal that we got to every child that runs; one that a terminal sends to all in its
- * foreground (SIGINT, SIGHUP), to the children's whole groups when that is where we are.
+ * Passes a signal on that we got: to every command that runs, or, if it is one that a terminal
+ * sends to all in its foreground and that is where we are, to their whole groups; to a command in
+ * our own group only if it was not for that group. From SIGTERM, SIGINT, SIGHUP and SIGQUIT on,
+ * what commands leave behind is ended, too. False when no command runs.
  */
-void children_signal(struct children *children, int signal_number);
+bool children_signal(struct children *children, int signal_number);
 
 /*
  * The owner goes away (the hook will say NULL in its place); the child gets the grace time, counted
@@ -70,7 +80,10 @@ void child_end(struct children *children, void *owner);
 /* Skips what is left of all grace times: SIGKILL now. */
 void children_kill(struct children *children);
 
-/* How many have not been reaped yet; and how many of these have been left by their owners. */
+/*
+ * How many commands have not ended, with what they left behind if that is to end, too; and how many
+ * of these have been left by their owners.
+ */
 int children_count(const struct children *children);
 int children_left(const struct children *children);
 

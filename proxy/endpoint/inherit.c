@@ -30,6 +30,7 @@ static void inherit_note_signals(void)
 	int signal_number;
 
 	(void)sigprocmask(SIG_BLOCK, NULL, &inherit_blocked); /* only asks */
+	(void)sigemptyset(&inherit_ignored);
 	for (signal_number = 1; signal_number < NSIG; signal_number++)
 		if (sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
 			(void)sigaddset(&inherit_ignored, signal_number); /* it is a valid one */
@@ -46,6 +47,7 @@ int inherit_note(void)
 	struct dirent *entry;
 
 	inherit_note_signals();
+	inherit_file_count = 0;
 	if (list == NULL)
 		return errno == ENOENT ? 0 : -1; /* no /proc: a command gets none but 0, 1 and 2 */
 	while ((entry = readdir(list)) != NULL) {

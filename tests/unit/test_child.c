@@ -39,6 +39,8 @@ struct nursery {
 	bool leaves; /* the hooks have the child's owner go away */
 };
 
+static bool nursery_wraps; /* the command stays in our group */
+
 static void nursery_started(void *arg, void *owner, enum child_outcome outcome, int error)
 {
 	struct nursery *nursery = arg;
@@ -76,10 +78,17 @@ static const struct child_hooks nursery_hooks = {
 	.idle = nursery_idle,
 };
 
+static char *no_arguments[] = {NULL};
+
 static void nursery_open(struct nursery *nursery, int64_t grace_ms)
 {
 	memset(nursery, 0, sizeof *nursery);
-	nursery->settings = (struct child_settings){.grace_ms = grace_ms, .environment = environ};
+	nursery->settings = (struct child_settings){
+		.grace_ms = grace_ms,
+		.environment = environ,
+		.arguments = no_arguments,
+		.own_groups = !nursery_wraps,
+	};
 	ck_assert(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
 	nursery->base = event_base_new();
 	ck_assert_ptr_nonnull(nursery->base);
@@ -88,16 +97,28 @@ static void nursery_open(struct nursery *nursery, int64_t grace_ms)
 	ck_assert_ptr_nonnull(nursery->children);
 }
 
-/* Nothing is left behind: no child, no zombie. */
+/* Whether there is any child of ours, running or not. */
+static bool have_children(void)
+{
+	siginfo_t info;
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* Nothing is left behind: no child, no zombie. Orphans may take a moment to die. */
 static void nursery_close(struct nursery *nursery)
 {
-	size_t ends = nursery->end_count;
+	size_t ends = nursery->end_count, ms;
 
+	for (ms = 0; ms < 5000 && children_count(nursery->children) == 0 && have_children(); ms++) {
+		event_base_loop(nursery->base, EVLOOP_NONBLOCK);
+		poll(NULL, 0, 1);
+	}
 	children_free(nursery->children);
 	event_base_free(nursery->base);
 	ck_assert_uint_eq(nursery->end_count, ends);
-	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
-	ck_assert_int_eq(errno, ECHILD);
+	ck_assert(!have_children());
+	nursery_wraps = false;
 }
 
 /* A shell with that script; its owner is owner. */
@@ -353,10 +374,15 @@ START_TEST(test_slow_exec)
 	ck_assert_int_eq(nursery.starts[1].outcome, CHILD_STARTED);
 	ck_assert_ptr_eq(nursery.ends[1].owner, _i == 1 ? NULL : &owners[1]);
 	ck_assert_uint_eq(nursery.idle_count, 1);
+	slow_fd = -1;
+	close(100);
+	close(slow[0]);
+	close(slow[1]);
 	close(read_fd[0]);
 	close(read_fd[1]);
 	close(write_fd[1]);
 	nursery_close(&nursery);
+	ck_assert_int_eq(inherit_note(), 0); /* as it was */
 }
 END_TEST
 
@@ -420,24 +446,28 @@ END_TEST
 static const struct {
 	const char *script;
 	const char *says;
+	bool wraps;
 } found_rows[] = {
 	/* its ends of the pipes block, whatever ours do */
 	{"while read name flags; do [ $name = flags: ] && echo $((flags & 04000)); done "
 	 "</proc/self/fdinfo/0",
-		"0\n"},
+		"0\n", false},
 	{"while read name flags; do [ $name = flags: ] && echo $((flags & 04000)); done "
 	 "</proc/self/fdinfo/1",
-		"0\n"},
+		"0\n", false},
 	/* SIGTERM, SIGUSR1, SIGCHLD and SIGPIPE are as they were for us: see test_found() */
 	{"while read name mask; do [ $name = SigIgn: ] && echo $((0x$mask & 0x15200)); done "
 	 "</proc/self/status",
-		"16384\n"}, /* SIGTERM */
+		"16384\n", false}, /* SIGTERM */
 	{"while read name mask; do [ $name = SigBlk: ] && echo $((0x$mask & 0x15200)); done "
 	 "</proc/self/status",
-		"66048\n"}, /* SIGUSR1, SIGCHLD */
-	/* a process group of its own */
+		"66048\n", false}, /* SIGUSR1, SIGCHLD */
+	/* a process group of its own, or ours */
 	{"read pid name state parent group rest </proc/self/stat; [ $group = $$ ] && echo own",
-		"own\n"},
+		"own\n", false},
+	{"read pid name state parent group rest </proc/self/stat; "
+	 "read pid name state parent ours rest </proc/$PPID/stat; [ $group = $ours ] && echo ours",
+		"ours\n", true},
 };
 
 static void nothing(int signal_number)
@@ -461,6 +491,7 @@ START_TEST(test_found)
 	ck_assert(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
 	ck_assert_int_eq(inherit_note(), 0);
 	ck_assert(signal(SIGTERM, nothing) != SIG_ERR);
+	nursery_wraps = found_rows[_i].wraps;
 	nursery_open(&nursery, LONG_MS); /* ignores SIGPIPE */
 	shell_start(&nursery, found_rows[_i].script, &nursery, &read_fd, &write_fd);
 	read_text(&nursery, read_fd, text, sizeof text, false);
@@ -469,6 +500,9 @@ START_TEST(test_found)
 	close(read_fd);
 	close(write_fd);
 	nursery_close(&nursery);
+	ck_assert(signal(SIGTERM, SIG_DFL) != SIG_ERR);
+	ck_assert_int_eq(sigprocmask(SIG_UNBLOCK, &mask, NULL), 0);
+	ck_assert_int_eq(inherit_note(), 0);
 }
 END_TEST
 
@@ -476,7 +510,7 @@ END_TEST
 START_TEST(test_stderr)
 {
 	struct nursery nursery;
-	int read_fd, write_fd, pair[2];
+	int read_fd, write_fd, pair[2], before = dup(STDERR_FILENO);
 	char text[64];
 
 	nursery_open(&nursery, LONG_MS);
@@ -489,6 +523,10 @@ START_TEST(test_stderr)
 	close(read_fd);
 	close(write_fd);
 	nursery_close(&nursery);
+	ck_assert_int_eq(dup2(before, STDERR_FILENO), STDERR_FILENO);
+	close(before);
+	close(pair[0]);
+	close(pair[1]);
 }
 END_TEST
 
@@ -519,7 +557,11 @@ START_TEST(test_inherited)
 	wait_for_ends(&nursery, 1);
 	close(read_fd);
 	close(write_fd);
+	close(BEFORE);
+	close(MARKED);
+	close(SINCE);
 	nursery_close(&nursery);
+	ck_assert_int_eq(inherit_note(), 0); /* as it was */
 }
 END_TEST
 
@@ -597,7 +639,7 @@ END_TEST
 #define FOREVER "exec 2>/dev/null; while :; do sleep 0.02; done"
 
 /* End of file, then TERM after the grace time, then KILL after another. */
-static const struct {
+static const struct leave_row {
 	const char *script; /* says "ready" first */
 	int64_t grace_ms;
 	int code;
@@ -616,13 +658,15 @@ static const struct {
 
 START_TEST(test_leave)
 {
+	const struct leave_row *row = &leave_rows[_i / 2];
 	struct nursery nursery;
 	int read_fd, write_fd;
 	int64_t start_ms;
 	char text[256];
 
-	nursery_open(&nursery, leave_rows[_i].grace_ms);
-	shell_start(&nursery, leave_rows[_i].script, &nursery, &read_fd, &write_fd);
+	nursery_wraps = _i % 2 == 1;
+	nursery_open(&nursery, row->grace_ms);
+	shell_start(&nursery, row->script, &nursery, &read_fd, &write_fd);
 	read_text(&nursery, read_fd, text, sizeof text, true);
 	ck_assert_str_eq(text, "ready\n");
 	start_ms = now_ms();
@@ -631,20 +675,53 @@ START_TEST(test_leave)
 	child_leave(nursery.children, &nursery); /* it is nobody's by now */
 	ck_assert_int_eq(children_count(nursery.children), 1);
 	read_text(&nursery, read_fd, text, sizeof text, false);
-	ck_assert_str_eq(text, leave_rows[_i].says);
+	ck_assert_str_eq(text, row->says);
 	wait_for_ends(&nursery, 1);
 	ck_assert_ptr_null(nursery.ends[0].owner);
-	status_is(nursery.ends[0].status, leave_rows[_i].code);
-	ck_assert_int_ge(now_ms() - start_ms, leave_rows[_i].least_ms - 20);
+	status_is(nursery.ends[0].status, row->code);
+	ck_assert_int_ge(now_ms() - start_ms, row->least_ms - 20);
 	close(read_fd);
 	nursery_close(&nursery);
 }
 END_TEST
 
-/*
- * What a child leaves behind in its group goes with it when it was told to end; a command that ends
- * by itself may leave something running. The one left behind holds stdout open.
- */
+#define SESSION "setsid sh -c 'echo $$; exec sleep 1000'"
+
+/* What a command leaves behind when it ends, which holds stdout open. */
+static const struct {
+	bool wraps;
+	const char *script; /* says its pid */
+	enum { BY_ITSELF, LEFT, STOPPED } why;
+	int64_t grace_ms;
+	bool lives_on;
+	const char *says;
+} group_rows[] = {
+	{false, "sleep 1000 & echo $!; read x", BY_ITSELF, LONG_MS, true, ""},
+	{true, "sleep 1000 & echo $!; read x", BY_ITSELF, LONG_MS, true, ""},
+	{false, "sleep 1000 & echo $!; read x", LEFT, LONG_MS, false, ""},
+	{true, "sleep 1000 & echo $!; read x", LEFT, LONG_MS, false, ""},
+	{false, "sleep 1000 & echo $!; read x", STOPPED, LONG_MS, false, ""},
+	{true, "sleep 1000 & echo $!; read x", STOPPED, LONG_MS, false, ""},
+	{true, "(trap '' TERM; exec sleep 1000) & echo $!; read x", LEFT, 100, false, ""},
+	{false, "(trap '' TERM; exec sleep 1000) & echo $!; read x", STOPPED, 100, false, ""},
+	{true, "(trap '' TERM; exec sleep 1000) & echo $!; read x", STOPPED, 0, false, ""},
+	/* TERM once, for the command and for what is left of it */
+	{true, "(trap 'echo term' TERM; exec 2>&-; echo 0; while :; do sleep 0.02; done) & sleep 9",
+		LEFT, 300, false, "term\n"},
+	{false,
+		"(trap 'echo term' TERM; exec 2>&-; echo 0; while :; do sleep 0.02; done) & sleep "
+		"9",
+		LEFT, 300, false, "term\n"},
+	/* in a session of its own */
+	{true, SESSION " & read x", LEFT, LONG_MS, false, ""},
+	{false, SESSION " & read x", STOPPED, LONG_MS, false, ""},
+	{false, SESSION " & sleep 1000", LEFT, 0, false, ""},
+	/* a daemon */
+	{true, "(" SESSION " &); read x", LEFT, LONG_MS, false, ""},
+	{false, "(" SESSION " &); read x", STOPPED, LONG_MS, false, ""},
+	{false, "(" SESSION " &); read x", LEFT, LONG_MS, true, ""},
+};
+
 START_TEST(test_group)
 {
 	struct nursery nursery;
@@ -652,28 +729,36 @@ START_TEST(test_group)
 	char text[64];
 	pid_t left;
 
-	nursery_open(&nursery, LONG_MS);
-	shell_start(&nursery, "sleep 1000 & echo $!; read x", &nursery, &read_fd, &write_fd);
+	nursery_wraps = group_rows[_i].wraps;
+	nursery_open(&nursery, group_rows[_i].grace_ms);
+	shell_start(&nursery, group_rows[_i].script, &nursery, &read_fd, &write_fd);
 	read_text(&nursery, read_fd, text, sizeof text, true);
 	left = (pid_t)strtol(text, NULL, 10);
-	ck_assert_int_gt(left, 0);
-	if (_i == 0)
+	if (group_rows[_i].why == LEFT)
 		child_leave(nursery.children, &nursery);
+	else if (group_rows[_i].why == STOPPED)
+		ck_assert(children_signal(nursery.children, SIGTERM));
 	close(write_fd);
 	wait_for_ends(&nursery, 1);
-	if (_i == 1) {
+	if (group_rows[_i].lives_on) {
+		wait_for_idle(&nursery); /* it is waited for no longer */
 		ck_assert_int_eq(read(read_fd, text, sizeof text), -1);
 		ck_assert_int_eq(errno, EAGAIN);
 		ck_assert_int_eq(kill(left, SIGKILL), 0);
 	}
 	read_text(&nursery, read_fd, text, sizeof text, false);
-	ck_assert_str_eq(text, "");
+	ck_assert_str_eq(text, group_rows[_i].says);
+	wait_for_idle(&nursery);
+	ck_assert_uint_eq(nursery.end_count, 1);
 	close(read_fd);
 	nursery_close(&nursery);
 }
 END_TEST
 
-/* A signal that we got goes to each child, not to what it has started. */
+/*
+ * A signal that we got goes to each command, not to what it has started; what is left of that when
+ * the command has ended gets TERM.
+ */
 START_TEST(test_signal)
 {
 	static const char script[] = "(trap 'echo wrong' HUP; sleep 0.3) & "
@@ -698,6 +783,48 @@ START_TEST(test_signal)
 	wait_for_ends(&nursery, 2);
 	status_is(nursery.ends[0].status, 3);
 	status_is(nursery.ends[1].status, 3);
+	nursery_close(&nursery);
+}
+END_TEST
+
+/* The one command in our group: its signal is not for us to pass on if the group got it. */
+START_TEST(test_signal_of_the_group)
+{
+	static const char script[] =
+		"trap 'echo got' USR1; trap 'echo last' USR2; echo ready; " FOREVER;
+	struct nursery nursery;
+	int read_fd, write_fd;
+	char text[64];
+
+	ck_assert_int_eq(setpgid(0, 0), 0);
+	nursery_wraps = true;
+	ck_assert(signal(SIGUSR1, nothing) != SIG_ERR);
+	nursery_open(&nursery, LONG_MS);
+	shell_start(&nursery, script, &nursery, &read_fd, &write_fd);
+	read_text(&nursery, read_fd, text, sizeof text, true);
+	if (_i == 1)
+		ck_assert_int_eq(kill(0, SIGUSR1), 0);
+	ck_assert(children_signal(nursery.children, SIGUSR1));
+	read_text(&nursery, read_fd, text, sizeof text, true);
+	ck_assert_str_eq(text, "got\n");
+	ck_assert(children_signal(nursery.children, SIGUSR2)); /* in order: nothing came between */
+	read_text(&nursery, read_fd, text, sizeof text, true);
+	ck_assert_str_eq(text, "last\n");
+	close(read_fd);
+	close(write_fd);
+	nursery_close(&nursery);
+	ck_assert(signal(SIGUSR1, SIG_DFL) != SIG_ERR);
+}
+END_TEST
+
+START_TEST(test_signal_for_nobody)
+{
+	struct nursery nursery;
+
+	nursery_wraps = _i == 1;
+	nursery_open(&nursery, LONG_MS);
+	ck_assert(!children_signal(nursery.children, SIGTERM));
+	ck_assert_int_eq(children_count(nursery.children), 0);
 	nursery_close(&nursery);
 }
 END_TEST
@@ -734,11 +861,12 @@ START_TEST(test_free)
 	int read_fd, write_fd;
 	char text[64];
 
+	nursery_wraps = _i >= 2;
 	nursery_open(&nursery, LONG_MS);
 	shell_start(&nursery, "trap '' TERM; sleep 1000 & echo ready; wait", &nursery, &read_fd,
 		&write_fd);
 	read_text(&nursery, read_fd, text, sizeof text, true);
-	if (_i == 1)
+	if (_i % 2 == 1)
 		child_leave(nursery.children, &nursery);
 	children_free(nursery.children);
 	ck_assert_uint_eq(nursery.end_count, 0);
@@ -776,6 +904,7 @@ START_TEST(test_our_death)
 	ck_assert_int_eq(waitpid(we, &read_fd, 0), we);
 	status_is(read_fd, -SIGKILL);
 	close(held[0]);
+	ck_assert_int_eq(inherit_note(), 0); /* as it was */
 }
 END_TEST
 
@@ -795,11 +924,13 @@ int main(void)
 	tcase_add_loop_test(tc, test_inherited, 0, 2);
 	tcase_add_loop_test(tc, test_status, 0, COUNT(status_rows));
 	tcase_add_test(tc, test_many);
-	tcase_add_loop_test(tc, test_leave, 0, COUNT(leave_rows));
-	tcase_add_loop_test(tc, test_group, 0, 2);
+	tcase_add_loop_test(tc, test_leave, 0, 2 * COUNT(leave_rows));
+	tcase_add_loop_test(tc, test_group, 0, COUNT(group_rows));
 	tcase_add_test(tc, test_signal);
+	tcase_add_loop_test(tc, test_signal_of_the_group, 0, 2);
+	tcase_add_loop_test(tc, test_signal_for_nobody, 0, 2);
 	tcase_add_test(tc, test_kill);
-	tcase_add_loop_test(tc, test_free, 0, 2);
+	tcase_add_loop_test(tc, test_free, 0, 4);
 	tcase_add_test(tc, test_our_death);
 	return unit_run("child", tc);
 }

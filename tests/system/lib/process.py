@@ -122,11 +122,8 @@ class Sidespan:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def children(self):
-        found = []
-        for task in os.listdir(f"/proc/{self.pid}/task"):
-            with open(f"/proc/{self.pid}/task/{task}/children") as file:
-                found += [int(pid) for pid in file.read().split()]
-        return found
+        """The commands, without the lookout that knows which signals were for all of us."""
+        return [pid for pid in children_of(self.pid) if process_name(pid) != "signal-lookout"]
 
     def accounting(self, kind="spans"):
         """Of a line at exit, spans: or traffic: {"created": 3, "sent": 3}; 0 is left out there."""
@@ -240,10 +237,36 @@ class Puppet:
         self.control.close()
 
 
+def children_of(pid):
+    found = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children") as file:
+                found += [int(child) for child in file.read().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        pass  # it has ended meanwhile
+    return found
+
+
+def descendants_of(pid):
+    found = children_of(pid)
+    for child in found:
+        found += children_of(child)
+    return found
+
+
+def process_name(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return file.read().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
 def process_alive(pid):
     """Whether a process exists and is no zombie."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False

@@ -3,7 +3,8 @@
 Started as `puppet.py CONTROL_SOCKET [ANYTHING...]`. It passes descriptors 0 and 1 over the control
 socket, closes its own copies, so that the test alone holds them, and obeys one JSON line after the
 other: {"do": "exit", "status": 3}, {"do": "kill", "signal": 15}, {"do": "catch", "signals": [15]}
-(report instead of dying), {"do": "stderr", "text": "..."}, {"do": "fork"} (leave a child behind).
+(report instead of dying), {"do": "stderr", "text": "..."}, {"do": "fork"} (leave a child behind),
+{"do": "group"} (into a process group of its own).
 """
 
 import json
@@ -28,6 +29,8 @@ def obey(control, order):
             signal.signal(number, lambda number, _: say(control, caught=number))
     elif order["do"] == "stderr":
         os.write(2, order["text"].encode())
+    elif order["do"] == "group":
+        os.setpgrp()
     elif order["do"] == "fork":
         pid = os.fork()
         if pid == 0:
