@@ -7,6 +7,7 @@
 #                   LSP and Ethereum servers and clients, which npm installs into build/
 #   make test-jaeger  every span and what its page makes of them, in the real Jaeger: built with go into
 #                   build/jaeger, or the one at JAEGER_URL
+#   make test-viewers  what MLflow makes of us; by hand, as it installs a lot into build/viewers
 #   make bench      the table in README.md
 #   make soak       SECONDS (300) of good and hostile clients: memory and descriptors stay where they are
 #   make asan       all tests with the address and undefined behaviour sanitizers
@@ -26,6 +27,7 @@
 VERSION       := 0.1.0
 CODEX_VERSIONS := 0.169.0 0.171.0
 JAEGER_VERSION := 1.76.0
+MLFLOW_VERSION := 3.17.2
 
 PREFIX       ?= /usr/local
 DESTDIR      ?=
@@ -229,6 +231,16 @@ test-jaeger:
 	$(SUBMAKE) $(B)/sidespan $(DEMO)
 	@test -n "$$JAEGER_URL" || $(MAKE) --no-print-directory jaeger
 	@$(PYTEST) tests/jaeger
+
+# Not part of anything else: what it installs is large.
+.PHONY: test-viewers
+test-viewers: VENV := build/viewers/venv
+test-viewers:
+	@tests/deps build test
+	$(SUBMAKE) $(B)/sidespan $(DEMO)
+	@test -e $(VENV)/bin/mlflow || { python3 -m venv $(VENV) && \
+		$(VENV)/bin/pip install -q mlflow==$(MLFLOW_VERSION) pytest; }
+	@$(PLACES) $(VENV)/bin/python -m pytest -q $(PYTEST_ARGS) tests/viewers
 
 # Fuzzing: new inputs are kept in build/fuzz/corpus, what makes a target crash beside it.
 

@@ -198,11 +198,12 @@ static struct report_span client_span_begin(char trace[128])
 	return span;
 }
 
-static void client_span_end(struct client *client, const struct report_span *span, const char *name)
+static void client_span_end(
+	struct client *client, const struct report_span *span, const char *name, bool failed)
 {
 	double ms = (double)(report_now_ns() - span->start_unix_ns) / 1e6;
 
-	report_end(&client->report, span, name);
+	report_end(&client->report, span, name, failed);
 	printf("  %-18s %4.0f ms  our span %s: %s\n", "", ms, span->span_id, name);
 }
 
@@ -267,7 +268,7 @@ static void client_conversation(struct client *client, const struct conversation
 	if (!thread_id)
 		client_fail("no thread id", client->line);
 	client_turn(client, thread_id, conversation, trace);
-	client_span_end(client, &span, conversation->name);
+	client_span_end(client, &span, conversation->name, !strcmp(conversation->status, "failed"));
 	yajl_tree_free(answer);
 }
 

@@ -7,8 +7,10 @@
  * that nobody knows.
  */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,7 +40,8 @@ static uint64_t report_now_ns(void)
 }
 
 /* Adds a span that ends now. name is JSON text without quotes. */
-static void report_end(struct report *report, const struct report_span *span, const char *name)
+static void report_end(
+	struct report *report, const struct report_span *span, const char *name, bool failed)
 {
 	char host[REPORT_HOST_MAX] = "localhost";
 
@@ -54,9 +57,10 @@ static void report_end(struct report *report, const struct report_span *span, co
 	report->size += (size_t)snprintf(report->body + report->size,
 		sizeof report->body - report->size,
 		"%s{\"traceId\":\"%s\",\"spanId\":\"%s\",\"name\":\"%s\",\"kind\":3,"
-		"\"startTimeUnixNano\":\"%" PRIu64 "\",\"endTimeUnixNano\":\"%" PRIu64 "\"}",
+		"\"startTimeUnixNano\":\"%" PRIu64 "\",\"endTimeUnixNano\":\"%" PRIu64 "\"%s}",
 		report->body[report->size - 1] == '}' ? "," : "", span->trace_id, span->span_id,
-		name, span->start_unix_ns, report_now_ns());
+		name, span->start_unix_ns, report_now_ns(),
+		failed ? ",\"status\":{\"code\":2}" : "");
 }
 
 static size_t report_ignore(char *bytes, size_t size, size_t count, void *arg)
@@ -64,6 +68,29 @@ static size_t report_ignore(char *bytes, size_t size, size_t count, void *arg)
 	(void)bytes;
 	(void)arg;
 	return size * count;
+}
+
+/* "NAME=VALUE,NAME=VALUE", values percent-encoded, as headers of HTTP. */
+static struct curl_slist *report_headers(CURL *curl, const char *list)
+{
+	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+	char line[1024], *value;
+	int size;
+
+	while (list && *list) {
+		size = (int)strcspn(list, ",");
+		snprintf(line, sizeof line, "%.*s", size, list);
+		value = strchr(line, '=');
+		if (value) {
+			char *plain = curl_easy_unescape(curl, value + 1, 0, NULL);
+
+			snprintf(value, sizeof line - (size_t)(value - line), ": %s", plain);
+			curl_free(plain);
+			headers = curl_slist_append(headers, line);
+		}
+		list += size + (list[size] == ',');
+	}
+	return headers;
 }
 
 /* Sends what there is to the collector at that base URL. NULL, or what went wrong. */
@@ -79,7 +106,7 @@ static const char *report_send(struct report *report, const char *endpoint)
 		return "out of memory";
 	strcpy(report->body + report->size, "]}]}]}");
 	snprintf(url, sizeof url, "%s/v1/traces", endpoint);
-	headers = curl_slist_append(headers, "Content-Type: application/json");
+	headers = report_headers(curl, getenv("OTEL_EXPORTER_OTLP_HEADERS"));
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "OTel-OTLP-Exporter-Demo/1.0");
