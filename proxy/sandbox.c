@@ -141,11 +141,11 @@ static int sandbox_refuse_families(scmp_filter_ctx filter)
 	int failed, family;
 
 	failed = seccomp_rule_add(
-		filter, refuse, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_GE, SANDBOX_FAMILIES));
+		filter, refuse, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_GE, SANDBOX_FAMILIES, 0));
 	for (family = 0; family < SANDBOX_FAMILIES && failed == 0; family++)
 		if (!sandbox_is_family(family))
 			failed = seccomp_rule_add(filter, refuse, SCMP_SYS(socket), 1,
-				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family, 0));
 	return failed;
 }
 

@@ -119,8 +119,8 @@ static void expect_backend(const char *text, size_t size, bool ended)
 }
 
 static const char *const requests[] = {
-	"POST /x HTTP/1.1\r\nHost: 127.0.0.1:4501\r\nOrigin: https://attacker.example\r\n"
-	"Content-Type: text/plain\r\nContent-Length: 9\r\n\r\n{\"id\":1}\n",
+	("POST /x HTTP/1.1\r\nHost: 127.0.0.1:4501\r\nOrigin: https://attacker.example\r\n"
+	 "Content-Type: text/plain\r\nContent-Length: 9\r\n\r\n{\"id\":1}\n"),
 	"GET / HTTP/1.1\r\n\r\n",
 	"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{\"id\":1}\n",
 };

@@ -58,8 +58,8 @@ START_TEST(test_comes_back)
 	static const char *const messages[] = {
 		"{\"id\":1,\"method\":\"m\"}",
 		"{}",
-		"{\"id\":\"a\\u00e9\",\"method\":\"m\",\"params\":{\"text\":\"long \\n text\"},"
-		"\"trace\":{\"traceparent\":\"00-a\",\"tracestate\":5}}",
+		("{\"id\":\"a\\u00e9\",\"method\":\"m\",\"params\":{\"text\":\"long \\n text\"},"
+		 "\"trace\":{\"traceparent\":\"00-a\",\"tracestate\":5}}"),
 		"{\"id\":1e5,\"error\":{\"code\":-5,\"message\":null},\"result\":[true]}",
 		"{\"id\":\"\",\"result\":\"\"}",
 	};
