@@ -23,6 +23,7 @@
 #include "exporter/exporter.h"
 #include "proxy/codec/codec.h"
 #include "proxy/codec/handshake.h"
+#include "proxy/ending.h"
 #include "proxy/endpoint/child.h"
 #include "proxy/endpoint/inherit.h"
 #include "proxy/explain/explain.h"
@@ -204,7 +205,7 @@ static void main_on_child_ended(void *arg, void *owner, int status)
 	else
 		log_line(LOG_DEBUG, "a command ended with status %d", status);
 	if (owner != NULL)
-		session_child_exited(owner);
+		ending_child_exited(owner);
 	main_on_tick(program);
 }
 

@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "proxy/codec/utf8.h"
+#include "proxy/ending.h"
 #include "proxy/endpoint/endpoint.h"
 #include "proxy/loop.h"
 #include "proxy/message/splice.h"
@@ -46,7 +47,7 @@ static void pump_wrote(struct pump *pump)
 	struct session *session = pump->session;
 
 	if (pump->write_failed) {
-		session_write_failed(session, pump);
+		ending_write_failed(session, pump);
 		return;
 	}
 	if (!pump->throttled &&
@@ -457,7 +458,7 @@ void pump_take(struct pump *pump, uint8_t *bytes, size_t size)
 	pump_flush(&sink, pump);
 	pump_wrote(pump);
 	if (back->write_failed && back->state == PUMP_FLOWING) /* the answer to a control frame */
-		session_write_failed(pump->session, back);
+		ending_write_failed(pump->session, back);
 	if (result == CODEC_BAD)
 		session_framing_error(pump->session, pump);
 	else if (pump->closing && !pump->encoder.ops->has_control)
@@ -523,7 +524,7 @@ void pump_end(struct pump *pump)
 	if (pump->state == PUMP_FLOWING && pump->decoder.in_message && !pump->write_failed)
 		pump_cut_message(pump);
 	pump->state = PUMP_ENDED;
-	session_pump_ended(pump->session, pump);
+	ending_pump_ended(pump->session, pump);
 }
 
 void pump_pass_end(struct pump *pump)
@@ -541,7 +542,7 @@ void pump_ended(struct pump *pump)
 	if (pump->state != PUMP_ENDED)
 		return;
 	pump->state = PUMP_DONE;
-	session_pump_done(pump->session, pump);
+	ending_pump_done(pump->session, pump);
 }
 
 /* ---- life ---- */

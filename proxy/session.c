@@ -1,8 +1,7 @@
 /*
  * Sessions: the two peers of a conversation and what becomes of them. Every event of an endpoint
  * comes in through session_on_event() and goes, by the session's state, to the handshake, to a
- * pump, or nowhere. The two halves end on their own; which end closes the whole stands in
- * session_pump_done().
+ * pump, or nowhere. What the end of one half means for the other stands in ending.c.
  */
 #include "proxy/session.h"
 
@@ -16,6 +15,7 @@
 
 #include "config/config.h"
 #include "proxy/dial.h"
+#include "proxy/ending.h"
 #include "proxy/endpoint/child.h"
 #include "proxy/exchange.h"
 #include "proxy/greeting.h"
@@ -23,7 +23,6 @@
 #include "proxy/loop.h"
 #include "proxy/message/splice.h"
 #include "proxy/sources.h"
-#include "proxy/trace/tracer.h"
 #include "proxy/upgrade.h"
 
 #define SESSION_START_MS      1000 /* for a first byte, before a command is started without */
@@ -51,6 +50,11 @@ static const struct {
 	[SESSION_SHUTDOWN] = {"shutdown", TRACER_SHUTDOWN},
 };
 
+enum tracer_end session_reason_end(enum session_reason reason)
+{
+	return session_reasons[reason].end;
+}
+
 /* ---- closing ---- */
 
 static void session_timer_stop(struct session *session)
@@ -71,7 +75,7 @@ static enum log_level session_end_level(const struct session *session)
 static void session_end_trace(struct session *session)
 {
 	tracer_connection_free(
-		session->trace, session_reasons[session->reason].end, session->loop->now_ns);
+		session->trace, session_reason_end(session->reason), session->loop->now_ns);
 	session->trace = NULL;
 }
 
@@ -215,99 +219,6 @@ void session_say_goodbye(struct session *session)
 	pump_send_close(&session->pumps[PUMP_BACKEND_TO_CLIENT], SESSION_CLOSE_GOING, "");
 }
 
-/* ---- the two halves ---- */
-
-/* A server that has stopped talking is over; a command is so only when it has exited. */
-static bool session_backend_is_over(const struct session *session)
-{
-	return session->route->command == NULL || session->child_exited ||
-	       session->route->client_codec == &codec_websocket;
-}
-
-/* Closes the session if its halves leave nothing to wait for. */
-static void session_check_over(struct session *session)
-{
-	if (session->pumps[PUMP_BACKEND_TO_CLIENT].state != PUMP_DONE ||
-		!session_backend_is_over(session))
-		return;
-	if (session->client.read_fd == session->client.write_fd)
-		session_finish(session, session->reason); /* a socket: see session_discard() */
-	else
-		session_close(session, session->reason);
-}
-
-void session_pump_done(struct session *session, struct pump *pump)
-{
-	if (pump->direction == PUMP_CLIENT_TO_BACKEND && session->client_left)
-		session_close(session, SESSION_CLIENT_GONE);
-	else
-		session_check_over(session);
-}
-
-/*
- * Newline JSON ends while answers are still to come, but a WebSocket has no half-close: its close
- * frame waits until the backend has been silent for child.linger.
- */
-static bool session_must_linger(const struct session *session, const struct pump *pump)
-{
-	return pump->direction == PUMP_CLIENT_TO_BACKEND && session->state == SESSION_OPEN &&
-	       session->route->client_codec != &codec_websocket &&
-	       session->route->backend_codec == &codec_websocket &&
-	       session->pumps[PUMP_BACKEND_TO_CLIENT].state == PUMP_FLOWING;
-}
-
-/*
- * A client that is gone for good, as far as that can be seen: its last messages are still
- * delivered, then all ends. A command behind a WebSocket, which has no half-close, is given its
- * grace time.
- */
-static void session_client_ended(struct session *session)
-{
-	session->client_left = endpoint_has_left(&session->client);
-	session->client_end_ns = session->loop->now_ns;
-	if (session->route->command != NULL && session->route->client_codec == &codec_websocket)
-		child_end(session->loop->children, session);
-}
-
-void session_pump_ended(struct session *session, struct pump *pump)
-{
-	struct pump *other = &session->pumps[!pump->direction];
-
-	if (other->state != PUMP_ENDED && other->state != PUMP_DONE)
-		session->reason =
-			pump->direction == PUMP_CLIENT_TO_BACKEND || session->client_closing
-				? SESSION_ENDED
-				: SESSION_BACKEND_GONE;
-	if (pump->direction == PUMP_BACKEND_TO_CLIENT && session->trace != NULL)
-		tracer_connection_end(session->trace, session_reasons[session->reason].end,
-			session->loop->now_ns); /* nothing can be answered any more */
-	if (pump->direction == PUMP_CLIENT_TO_BACKEND)
-		session_client_ended(session);
-	if (session_must_linger(session, pump))
-		(void)session_timer(session, session->loop->config->child_linger_ms);
-	else
-		pump_pass_end(pump);
-}
-
-void session_write_failed(struct session *session, struct pump *pump)
-{
-	if (session->state == SESSION_CLOSED)
-		return;
-	if (pump->to->is_ours) {
-		session_fail(session, pump->to->error);
-		return;
-	}
-	if (pump->direction == PUMP_BACKEND_TO_CLIENT) {
-		session_close(session, SESSION_CLIENT_GONE);
-		return;
-	}
-	log_line(LOG_INFO, "connection %llu: the backend takes no more: %s", session->number,
-		strerror(pump->to->error));
-	pump_end(pump);
-	if (session->state != SESSION_CLOSED)
-		endpoint_stop_reading(&session->client);
-}
-
 void session_framing_error(struct session *session, struct pump *pump)
 {
 	const struct codec_error *error = &pump->decoder.error;
@@ -325,54 +236,7 @@ void session_framing_error(struct session *session, struct pump *pump)
 		session_finish(session, SESSION_FRAMING_ERROR);
 }
 
-void session_child_exited(struct session *session)
-{
-	session->child_exited = true;
-	if (session->state == SESSION_OPEN &&
-		session->pumps[PUMP_BACKEND_TO_CLIENT].state == PUMP_FLOWING)
-		(void)session_timer(session, session->loop->config->child_linger_ms);
-	else if (session->state == SESSION_OPEN)
-		session_check_over(session);
-}
-
 /* ---- the timer ---- */
-
-/* Whether answers are still worth waiting for, the client having ended: for child.grace at most. */
-static bool session_answers_due(const struct session *session)
-{
-	uint64_t grace_ns = (uint64_t)session->loop->config->child_grace_ms * 1000000;
-
-	return session->trace != NULL && tracer_connection_waiting(session->trace) > 0 &&
-	       session->loop->now_ns - session->client_end_ns < grace_ns;
-}
-
-/* Ends the conversation with a WebSocket backend, which has the grace time to answer. */
-static void session_close_websocket(struct session *session, struct pump *requests)
-{
-	if (session_timer(session, session->loop->config->child_grace_ms) == 0)
-		pump_pass_end(requests);
-}
-
-/* The command has exited, but something it started may keep its output open: wait no longer. */
-static void session_linger_over(struct session *session)
-{
-	struct pump *answers = &session->pumps[PUMP_BACKEND_TO_CLIENT];
-	struct pump *requests = &session->pumps[PUMP_CLIENT_TO_BACKEND];
-	bool waiting = !session->child_exited && requests->state == PUMP_ENDED &&
-		       session_answers_due(session);
-	uint64_t quiet_ns = session->loop->now_ns - session->backend_read_ns;
-	uint64_t linger_ns = (uint64_t)session->loop->config->child_linger_ms * 1000000;
-
-	if (waiting || answers->throttled || endpoint_backlog(&session->client) > 0 ||
-		quiet_ns < linger_ns)
-		(void)session_timer(session, session->loop->config->child_linger_ms);
-	else if (session->child_exited)
-		pump_end(answers);
-	else if (requests->state == PUMP_ENDED)
-		session_close_websocket(session, requests);
-	else
-		session_close(session, session->reason); /* the backend did not answer our close */
-}
 
 /* Whether the command is not even being started: its client has said nothing so far. */
 static bool session_waits_to_start(const struct session *session)
@@ -398,7 +262,7 @@ static void session_on_timer(int fd, short what, void *arg)
 			session_unreachable(session, strerror(ETIMEDOUT));
 		break;
 	case SESSION_OPEN:
-		session_linger_over(session);
+		ending_timeout(session);
 		break;
 	case SESSION_FINISHING:
 		session_close(session, session->reason);
@@ -795,7 +659,7 @@ static void session_failed(struct session *session, struct endpoint *endpoint)
 		exchange_failed(session, endpoint);
 	} else {
 		pump->write_failed = true;
-		session_write_failed(session, pump);
+		ending_write_failed(session, pump);
 	}
 }
 

@@ -9,6 +9,7 @@
 #include "proxy/endpoint/endpoint.h"
 #include "proxy/guard.h"
 #include "proxy/pump.h"
+#include "proxy/trace/tracer.h"
 
 /*
  * A session: one client, one backend, a pump for each direction. It opens (connecting, starting a
@@ -22,7 +23,6 @@ struct greeting;
 struct loop;
 struct resolver;
 struct source;
-struct tracer_connection;
 struct upgrade;
 
 /* Where sessions lead and what is spoken on both sides. Made once by main, borrowed by all. */
@@ -102,6 +102,9 @@ struct session *session_stdio(struct loop *loop, const struct session_route *rou
 /* Tells WebSocket peers that we are going away, as far as they take it at once. */
 void session_say_goodbye(struct session *session);
 
+/* How the spans of a session end that ends for that reason. */
+enum tracer_end session_reason_end(enum session_reason reason);
+
 /* Marks, silences and queues for reaping. The first reason stays. */
 void session_close(struct session *session, enum session_reason reason);
 
@@ -113,9 +116,6 @@ void session_tick(struct session *session);
 
 /* The command behind this session runs, or could not be started. */
 void session_child_started(struct session *session, enum child_outcome outcome, int error);
-
-/* The command behind this session has ended. */
-void session_child_exited(struct session *session);
 
 /* ---- for upgrade.c, exchange.c, reply.c and pump.c ---- */
 
@@ -141,15 +141,6 @@ void session_fail(struct session *session, int error);
 
 /* Writing to the client has failed: it has left, or the error is ours. */
 void session_client_failed(struct session *session);
-
-/* The source of a pump has ended; the session decides when the end is passed on. */
-void session_pump_ended(struct session *session, struct pump *pump);
-
-/* A pump has passed on the end of its source. */
-void session_pump_done(struct session *session, struct pump *pump);
-
-/* Writing in that direction failed. */
-void session_write_failed(struct session *session, struct pump *pump);
 
 /* The peer broke its codec's framing: it is told, the session ends. */
 void session_framing_error(struct session *session, struct pump *pump);
