@@ -8,6 +8,7 @@
 #   make test-jaeger  every span and what its page makes of them, in the real Jaeger: built with go into
 #                   build/jaeger, or the one at JAEGER_URL
 #   make test-viewers  what MLflow makes of us; by hand, as it installs a lot into build/viewers
+#   make pictures   docker/jaeger/*.png, which README.md shows; wants chromium
 #   make bench      the table in README.md
 #   make soak       SECONDS (300) of good and hostile clients: memory and descriptors stay where they are
 #   make asan       all tests with the address and undefined behaviour sanitizers
@@ -231,6 +232,13 @@ test-jaeger:
 	$(SUBMAKE) $(B)/sidespan $(DEMO)
 	@test -n "$$JAEGER_URL" || $(MAKE) --no-print-directory jaeger
 	@$(PYTEST) tests/jaeger
+
+# docker/jaeger/*.png, drawn from what Jaeger says of the demo.
+.PHONY: pictures
+pictures: jaeger
+	@tests/deps build test pictures
+	$(SUBMAKE) $(B)/sidespan $(DEMO)
+	@$(PLACES) $(PYTHON) tests/jaeger/draw.py docker/jaeger
 
 # Not part of anything else: what it installs is large.
 .PHONY: test-viewers

@@ -63,11 +63,6 @@ def server(tmp_path_factory):
     process.wait()
 
 
-def has_option(flag):
-    told = subprocess.run([SIDESPAN, "--help"], capture_output=True, text=True, check=True).stdout
-    return flag in told
-
-
 @pytest.fixture(scope="module")
 def traces(server):
     """The demo's, as MLflow has them."""
@@ -76,10 +71,9 @@ def traces(server):
     environment = {"PATH": os.environ["PATH"], "DEMO_REPORT": server,
                    "OTEL_EXPORTER_OTLP_ENDPOINT": server,
                    "OTEL_EXPORTER_OTLP_HEADERS": f"x-mlflow-experiment-id={experiment}"}
-    options = ["--lifecycle-turn-below=client"] if has_option("--lifecycle-turn-below") else []
-    ran = subprocess.run([DEMO_BIN / "agent_client", "--", SIDESPAN, "--profile", "codex", *options,
-                          "--", DEMO_BIN / "agent_server"], env=environment, capture_output=True,
-                         text=True, check=False)
+    ran = subprocess.run([DEMO_BIN / "agent_client", "--", SIDESPAN, "--profile", "codex",
+                          "--lifecycle-turn-below=client", "--", DEMO_BIN / "agent_server"],
+                         env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0 and "did not get" not in ran.stderr, ran.stdout + ran.stderr
     created = int(ran.stderr.split("created=")[1].split()[0])
     mlflow.set_tracking_uri(server)
