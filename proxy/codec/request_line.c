@@ -51,9 +51,9 @@ static enum request_line_verdict request_line_target(struct request_line *line, 
 /* "HTTP/" and a digit: whatever follows is not for us. */
 static enum request_line_verdict request_line_version(struct request_line *line, uint8_t byte)
 {
-	static const char name[] = "HTTP/";
+	static const uint8_t name[] = {'H', 'T', 'T', 'P', '/'};
 
-	if (line->matched == sizeof name - 1)
+	if (line->matched == sizeof name)
 		return byte >= '0' && byte <= '9' ? REQUEST_LINE_IS : REQUEST_LINE_IS_NOT;
 	return byte == name[line->matched++] ? REQUEST_LINE_MORE : REQUEST_LINE_IS_NOT;
 }

@@ -358,7 +358,7 @@ static int source_accepted(int family, const char *from, int *client)
 
 START_TEST(test_sources)
 {
-	int clients[2], one, other, family = source_rows[_i].family;
+	int clients[2] = {-1, -1}, one, other, family = source_rows[_i].family;
 	struct sources *sources = sources_new(1);
 	struct source *first, *second;
 	char text[SOURCES_TEXT_MAX];
