@@ -99,8 +99,15 @@ static int config_prepare_explain(struct settings *settings, const struct flags 
 		return 0;
 	if (settings_source(settings, OPTION_AT_sampler) == CONFIG_BUILT_IN)
 		config->sampler = CONFIG_SAMPLER_ALWAYS_ON;
+	config->explain_plain = flags->direction != NULL;
+	config->explain_from_server =
+		flags->direction != NULL && strcmp(flags->direction, "s2c") == 0;
 	config->explain = strdup(flags->recording);
-	return config->explain != NULL ? 0 : settings_fail(settings, "out of memory");
+	if (flags->why != NULL)
+		config->explain_why = strdup(flags->why);
+	if (config->explain == NULL || (flags->why != NULL && config->explain_why == NULL))
+		return settings_fail(settings, "out of memory");
+	return 0;
 }
 
 /* The settings of what a profile extends, then its own, which win. */
@@ -280,5 +287,6 @@ void config_free(struct config *config)
 	free(config->traceparent);
 	free(config->tracestate);
 	free(config->explain);
+	free(config->explain_why);
 	free(config);
 }

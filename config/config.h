@@ -67,12 +67,15 @@ struct config {
 #define OPTION_MAP(field, ...)      struct config_map field;
 #define OPTION_LIST(field, ...)     struct config_list field;
 #include "config/options.def"
-	struct url listen_url;   /* listen, parsed; scheme URL_NONE: own stdin and stdout */
-	struct url upstream_url; /* upstream, parsed; scheme URL_NONE: command is the server */
-	struct profile *profile; /* resolved, never NULL after a load */
-	char *profile_source;    /* its file, or "built-in profiles/NAME.json" */
-	char *explain;           /* --explain: the recording, "-" for standard input; else NULL */
-	char **command;          /* what stands after --, NULL-terminated; NULL without */
+	struct url listen_url;    /* listen, parsed; scheme URL_NONE: own stdin and stdout */
+	struct url upstream_url;  /* upstream, parsed; scheme URL_NONE: command is the server */
+	struct profile *profile;  /* resolved, never NULL after a load */
+	char *profile_source;     /* its file, or "built-in profiles/NAME.json" */
+	char *explain;            /* --explain: the recording, "-" for standard input; else NULL */
+	char *explain_why;        /* --why: a method; else NULL */
+	bool explain_plain;       /* --dir: the recording is of messages alone, */
+	bool explain_from_server; /* of the server; else of the client */
+	char **command;           /* what stands after --, NULL-terminated; NULL without */
 	int command_count;
 	char *otlp_url;     /* see config_otlp_url() */
 	char *listen_token; /* what listen.token_file has; NULL: unset */

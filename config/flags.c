@@ -56,6 +56,24 @@ static enum flags_outcome flags_do_explain(struct flags_cursor *cursor, const ch
 	return FLAGS_RUN;
 }
 
+static enum flags_outcome flags_do_dir(struct flags_cursor *cursor, const char *value)
+{
+	if (strcmp(value, "c2s") != 0 && strcmp(value, "s2c") != 0) {
+		(void)settings_fail(cursor->settings,
+			"command line: --dir: must be c2s, messages of the client, or s2c, of the "
+			"server");
+		return FLAGS_WRONG;
+	}
+	cursor->flags->direction = value;
+	return FLAGS_RUN;
+}
+
+static enum flags_outcome flags_do_why(struct flags_cursor *cursor, const char *value)
+{
+	cursor->flags->why = value;
+	return FLAGS_RUN;
+}
+
 static enum flags_outcome flags_do_help(struct flags_cursor *cursor, const char *value)
 {
 	(void)value; /* takes none */
@@ -98,6 +116,12 @@ static const struct flags_row flags_rows[] = {
 		 "Print what the profile's rules do with the recorded messages in the FILE behind "
 		 "it, - for standard input"},
 		flags_do_explain},
+	{{"--dir", NULL, "SIDE",
+		 "With --explain: every line of FILE is a message of that side, c2s or s2c"},
+		flags_do_dir},
+	{{"--why", NULL, "METHOD",
+		 "With --explain: also say of messages with METHOD why rules do not act"},
+		flags_do_why},
 	{{"--help", "-h", NULL, "Print this text"}, flags_do_help},
 	{{"--version", "-V", NULL, "Print the version"}, flags_do_version},
 	{{"--manual-options", NULL, NULL, NULL}, flags_do_manual},
@@ -309,6 +333,10 @@ enum flags_outcome flags_parse(
 	if (outcome == FLAGS_RUN && flags->explain && flags->recording == NULL)
 		return flags_fail(&cursor, "--explain",
 			"must be followed by a FILE of messages, or - for standard input", "");
+	if (outcome == FLAGS_RUN && !flags->explain &&
+		(flags->direction != NULL || flags->why != NULL))
+		return flags_fail(&cursor, flags->direction != NULL ? "--dir" : "--why",
+			"must stand with --explain", "");
 	return outcome;
 }
 

@@ -16,6 +16,8 @@ struct flags {
 	bool check;              /* --check */
 	bool explain;            /* --explain */
 	const char *recording;   /* its FILE, borrowed from argv; set if explain is */
+	const char *direction;   /* --dir: "c2s" or "s2c"; NULL without */
+	const char *why;         /* --why, borrowed from argv; NULL without */
 	char **command;          /* borrowed from argv: what stands behind --; NULL without */
 	int command_count;
 };

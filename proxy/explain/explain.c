@@ -467,10 +467,16 @@ static int explain_init(struct explain *explain, FILE *file)
 	if (explain->tracer == NULL)
 		return -1;
 	tracer_watch(explain->tracer, explain_on_note, explain);
+	tracer_ask_why(explain->tracer, config->explain_why);
 	(void)snprintf(explain->error, explain->error_size, "out of memory");
 	explain->splice = splice_new(tracer_pointers(explain->tracer), tracer_carrier_name(config));
 	explain->recording = recording_new(file, explain->name);
-	return explain->splice != NULL && explain->recording != NULL ? 0 : -1;
+	if (explain->splice == NULL || explain->recording == NULL)
+		return -1;
+	if (config->explain_plain)
+		recording_take_as_plain(explain->recording,
+			config->explain_from_server ? RECORDING_BACKEND : RECORDING_CLIENT);
+	return 0;
 }
 
 static void explain_done(struct explain *explain)
@@ -499,6 +505,9 @@ enum explain_outcome explain_recording(const struct config *config, FILE *file, 
 	};
 
 	listing_init(&explain.listing, out, &explain.now_ns);
+	if (strcmp(config->profile_name, "auto") == 0 || config->explain_why != NULL)
+		(void)fprintf(out, "profile %s (%s)\n\n", config->profile->name,
+			config->profile_source); /* a failure shows at the end */
 	if (explain_init(&explain, file) == 0)
 		outcome = explain_lines(&explain);
 	if (outcome == EXPLAIN_DONE)

@@ -56,8 +56,10 @@ struct recording {
 	const char *name; /* the same */
 	uint8_t *block;   /* owned; RECORDING_BLOCK_SIZE */
 	size_t block_at, block_size;
-	struct text bytes;         /* the line */
-	struct text message;       /* the text of its message */
+	struct text bytes;   /* the line */
+	struct text message; /* the text of its message */
+	bool plain;          /* a line is a message, of that side: */
+	enum recording_side plain_side;
 	unsigned long long number; /* of the line */
 	uint64_t time_ns;          /* of the latest one that had been read */
 
@@ -103,8 +105,9 @@ static int recording_fail_memory(struct recording *recording)
 static int recording_fail_value(struct recording *recording)
 {
 	if (recording->depth == RECORDING_OUTSIDE)
-		return recording_fail(recording,
-			"not an object; must be {\"dir\": \"c2s\" or \"s2c\", \"raw\": \"TEXT\"}");
+		return recording_fail(recording, "not an object; must be {\"dir\": \"c2s\" or "
+						 "\"s2c\", \"raw\": \"TEXT\"}, or a "
+						 "message behind > or <");
 	return recording_fail_member(recording);
 }
 
@@ -432,11 +435,56 @@ static int recording_parse_text(struct recording *recording)
 	return status == yajl_status_ok;
 }
 
-static enum recording_result recording_parse(struct recording *recording)
+/* Whether the line is a message as it is: its text, and in *side whose. */
+static const char *recording_find_plain(
+	const struct recording *recording, size_t *size, enum recording_side *side)
+{
+	const char *at = recording->bytes.bytes, *end = at + recording->bytes.size;
+
+	at += strspn(at, " \t");
+	*side = recording->plain_side;
+	if (*at != '>' && *at != '<' && !recording->plain)
+		return NULL;
+	if (*at == '>' || *at == '<') {
+		*side = *at == '>' ? RECORDING_CLIENT : RECORDING_BACKEND;
+		at++;
+		at += strspn(at, " \t");
+	}
+	while (end > at && (end[-1] == '\r' || end[-1] == ' '))
+		end--;
+	*size = (size_t)(end - at);
+	return at;
+}
+
+/* A line that is a message alone: it may be anything. */
+static enum recording_result recording_take_plain(
+	struct recording *recording, const char *text, size_t size, enum recording_side side)
 {
 	struct recording_line *line = recording->line;
 
+	line->side = side;
+	line->text = (const uint8_t *)text;
+	line->size = size;
+	recording->has_time = false;
+	(void)recording_tell_time(recording); /* a millisecond later */
+	return RECORDING_LINE;
+}
+
+static enum recording_result recording_parse(struct recording *recording)
+{
+	struct recording_line *line = recording->line;
+	enum recording_side side;
+	const char *text;
+	size_t size;
+
 	*line = (struct recording_line){.number = recording->number};
+	text_append(&recording->bytes, "", 1); /* ends it */
+	recording->bytes.size--;
+	if (recording->bytes.error != TEXT_OK)
+		return recording_fail_memory(recording) == 0 ? RECORDING_NO_MEMORY : RECORDING_BAD;
+	text = recording_find_plain(recording, &size, &side);
+	if (text != NULL)
+		return recording_take_plain(recording, text, size, side);
 	recording->depth = RECORDING_OUTSIDE;
 	recording->seen = 0;
 	recording->has_time = false;
@@ -523,6 +571,12 @@ enum recording_result recording_next(
 		result = recording_read(recording);
 	while (result == RECORDING_LINE && recording_is_blank(&recording->bytes));
 	return result == RECORDING_LINE ? recording_parse(recording) : result;
+}
+
+void recording_take_as_plain(struct recording *recording, enum recording_side side)
+{
+	recording->plain = true;
+	recording->plain_side = side;
 }
 
 struct recording *recording_new(FILE *file, const char *name)

@@ -12,12 +12,15 @@
  *	{"dir": "c2s", "raw": "<the exact text of a message>"}
  *	{"dir": "s2c", "raw_parts": ["text", ["y", 4194304], "text"]}
  *	{"end": "client"}
+ *	> {"id": 1, "method": "initialize"}
+ *	< {"id": 1, "result": {}}
  *
  * dir is c2s for the client's messages, s2c for the server's. In raw_parts strings stand as they
  * are, [character, count] for so many of a character. end is the side of the connection that ended:
  * client or backend. All of them may have "t", seconds by any clock (left out: 1 ms after the line
  * before); "conn", which of several connections, a string or a number; "transport", how its client
- * reaches us (rpc.transport). Any other member is wrong. Blank lines are skipped.
+ * reaches us (rpc.transport). Any other member is wrong. Behind > stands a message of the client,
+ * behind < one of the server, as it is. Blank lines are skipped.
  */
 #define RECORDING_LINE_MAX    (64u * 1024 * 1024)
 #define RECORDING_MESSAGE_MAX (64u * 1024 * 1024) /* what raw_parts may come to */
@@ -51,6 +54,9 @@ enum recording_result {
 /* file and name (for messages) are borrowed for life. NULL when out of memory. */
 struct recording *recording_new(FILE *file, const char *name);
 void recording_free(struct recording *recording);
+
+/* All lines are messages of that side, as they are, but for those behind > and <. */
+void recording_take_as_plain(struct recording *recording, enum recording_side side);
 
 /* The next line. What is not RECORDING_LINE is the last one; error is set if it is not the end. */
 enum recording_result recording_next(

@@ -547,6 +547,11 @@ void tracer_watch(struct tracer *tracer, void (*note)(void *arg, const char *tex
 	tracer->setup.note_arg = note_arg;
 }
 
+void tracer_ask_why(struct tracer *tracer, const char *method)
+{
+	tracer->setup.why = method;
+}
+
 void tracer_tick(struct tracer *tracer, uint64_t now_ns)
 {
 	if (tracer->follower != NULL)

@@ -76,6 +76,9 @@ void tracer_end(struct tracer *tracer, uint64_t now_ns);
  */
 void tracer_watch(struct tracer *tracer, void (*note)(void *arg, const char *text), void *note_arg);
 
+/* Notes also tell why rules do not act on messages with that method, or answers to it; borrowed. */
+void tracer_ask_why(struct tracer *tracer, const char *method);
+
 /* Once per second or so: keeps span timestamps true when the wall clock is set or we were asleep.
  */
 void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns);

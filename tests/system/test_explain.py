@@ -58,7 +58,8 @@ def test_what_is_not_seen_is_shown(lab):
     pieces = ["".join(everything[at:at + 64]) for at in range(0, len(everything), 64)]
     text = explained(lab, "-", text="".join(
         line("c2s", json.dumps({"method": piece})) for piece in pieces))
-    lines = text.split("\n")[:len(pieces)]
+    assert text.startswith("profile generic (built-in profiles/generic.json)\n\n")
+    lines = text.split("\n")[2:len(pieces) + 2]
     assert len(lines) == len(pieces)
     for piece, shown in zip(pieces, lines):
         shown = shown.split("c2s  ", 1)[1]
@@ -78,6 +79,7 @@ def test_file_and_standard_input_are_the_same(lab, recording):
     text = explained(lab, recording)
     assert text == explained(lab, "-", text=CALL)
     assert text == (
+        "profile generic (built-in profiles/generic.json)\n\n"
         "   1  0.001  c2s  ping  id=1\n"
         "   2  0.002  s2c  answer to ping  id=1\n"
         "\n"
@@ -159,7 +161,25 @@ def test_what_is_wrong_with_a_recording(lab):
         "standard input:1: not JSON: invalid bytes in UTF8 string.; must be one object on one "
         "line")
     status, text, _ = explain(lab, path)
-    assert status == 2 and text.count("\n") == 2, "what came before is there"
+    assert status == 2 and text.count("\n") == 4, "what came before is there"
+
+
+def test_messages_as_they_are(lab):
+    """What a log has: messages behind > and <, or of one side alone."""
+    text = explained(lab, "--profile", "codex", "-", text=f"> {PING}\n< {PONG}\n")
+    assert text == explained(lab, "--profile", "codex", "-", text=CALL)
+    assert "  s2c  answer to nothing known  id=1\n" in explained(
+        lab, "--dir", "s2c", "-", text=PONG + "\n")
+    assert wrong(lab, "--dir", "both", "-") == (
+        "command line: --dir: must be c2s, messages of the client, or s2c, of the server")
+
+
+def test_why_a_rule_does_not_act(lab):
+    text = explained(lab, "--profile", "codex", "--why", "item/started", "-", text=(
+        '< {"method":"item/started","params":{"threadId":"t","turnId":"u",'
+        '"item":{"id":"i","type":"userMessage"}}}'))
+    assert ('      item started: does not act: /params/item/type is "userMessage", must be one of '
+            "those that it names\n") in text
 
 
 def test_a_large_message(lab):

@@ -341,7 +341,8 @@ START_TEST(test_server_requests)
 {
 	static const char recording[] = S2C(PING("1")) C2S(PONG("1")) S2C("[" PONG("3") ",");
 	static const char *const flags[] = {"--propagation-inject", "/trace",
-		"--propagation-inject-server-requests", "--explain", "x", NULL};
+		"--propagation-inject-server-requests", "--profile", "generic", "--explain", "x",
+		NULL};
 	struct config *config = config_from(flags);
 	struct explained explained = explain_with(config, recording, strlen(recording), -1);
 
@@ -351,6 +352,35 @@ START_TEST(test_server_requests)
 					 "      not JSON\n"
 					 "\n"
 					 "messages=3 spans=0 not_json=1 without_rule=2\n");
+	free(explained.text);
+	config_free(config);
+}
+END_TEST
+
+/* Why rules do not act, of messages with one method and of answers to it. */
+START_TEST(test_why)
+{
+	static const char *const flags[] = {
+		"--profile", "codex", "--explain", "x", "--why", "item/completed", NULL};
+	static const char recording[] =
+		"< {\"method\":\"item/completed\",\"params\":{\"threadId\":\"t\",\"turnId\":\"u\","
+		"\"item\":{\"id\":\"i\"}}}\n"
+		"< {\"method\":\"item/completed\",\"params\":{\"threadId\":\"t\"}}\n"
+		"< {\"method\":\"error\",\"params\":{\"threadId\":\"t\"}}\n";
+	struct config *config = config_from(flags);
+	struct explained explained = explain_with(config, recording, strlen(recording), -1);
+
+	ck_assert_int_eq(explained.outcome, EXPLAIN_DONE);
+	ck_assert_msg(strstr(explained.text, "profile codex (built-in profiles/codex.json)\n") ==
+			      explained.text,
+		"%s", explained.text);
+	ck_assert_msg(strstr(explained.text,
+			      "item completed: does not act: no such item is open") != NULL,
+		"%s", explained.text);
+	ck_assert_msg(strstr(explained.text, "item completed: does not act: the message has no "
+					     "/params/turnId") != NULL,
+		"%s", explained.text);
+	ck_assert_ptr_null(strstr(explained.text, "error: does not act"));
 	free(explained.text);
 	config_free(config);
 }
@@ -456,6 +486,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_wrong, 0, sizeof wrong_cases / sizeof *wrong_cases);
 	tcase_add_test(tc, test_wrong_in_a_turn);
 	tcase_add_test(tc, test_server_requests);
+	tcase_add_test(tc, test_why);
 	tcase_add_test(tc, test_too_many_connections);
 	tcase_add_test(tc, test_too_many_asked);
 	tcase_add_test(tc, test_no_memory);

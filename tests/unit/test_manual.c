@@ -16,7 +16,7 @@
 #include "tests/unit/unit.h"
 
 #define MANUAL_PAGE    "proxy/sidespan-profile.5"
-#define MANUAL_EXAMPLE "tests/profiles/lsp.json"
+#define MANUAL_EXAMPLE "tests/profiles/job.json"
 
 static char *const manual_environment[] = {NULL};
 
@@ -60,13 +60,14 @@ START_TEST(test_manual_example_loads)
 
 	ck_assert_msg(profile != NULL, "%s", error);
 	lifecycle = profile->lifecycle;
-	ck_assert_str_eq(lifecycle->spans[0].name, "progress");
+	ck_assert_str_eq(lifecycle->spans[0].name, "job");
 	ck_assert_uint_eq(lifecycle->spans[0].key_count, 1);
-	ck_assert_uint_eq(lifecycle->spans[1].key_count, 0);
-	ck_assert_str_eq(lifecycle->rules[1].name, "begin");
+	ck_assert_uint_eq(lifecycle->spans[1].add_count, 2);
+	ck_assert_str_eq(lifecycle->rules[0].name, "submitted");
+	ck_assert_uint_eq(lifecycle->rules[0].key_count, 0);
 	ck_assert_int_eq(lifecycle->rules[1].action, LIFECYCLE_OPEN);
-	ck_assert_str_eq(lifecycle->rules[1].methods[0], "$/progress");
-	ck_assert_str_eq(lifecycle->rules[3].name, "percentage");
+	ck_assert_str_eq(lifecycle->rules[2].methods[0], "job/started");
+	ck_assert_str_eq(lifecycle->rules[2].key[0].pointer, "/params/job");
 	profile_free(profile);
 	free(text);
 }
@@ -92,13 +93,15 @@ static void manual_record(const char *talk, const char *end, FILE *recording)
 
 /* What the page shows of the two traces. */
 static const char *const manual_explained[] = {
-	"trace 1\n└─ lsp workspace/executeCommand  ",
-	" lsp.token=t1 lsp.version=3.17\n   └─ lsp.dispatch command  ",
-	"  internal  lsp.operation=command\n      └─ lsp.progress  ",
-	"  internal  lsp.origin=editor lsp.title=\"Running tests\"",
-	" lsp.percentage=50 lsp.reports=1 ",
-	"trace 2\n└─ lsp.question window/showMessageRequest  ",
-	" lsp.answer=Yes\n",
+	"trace 1\n└─ job job/submit  ",
+	" user.id=ann\n   └─ dispatch submit  ",
+	"  internal  job.operation=submit job.id=j1\n      └─ job build  ",
+	" job.kind=build job.percent=50 job.state=done job.stages=1 ",
+	" job.reports=1 ",
+	"\n         └─ stage compile  ",
+	"trace 2\n└─ job job/cancel  ",
+	"cancel asked for",
+	"cancel refused  after 4.00 ms  job.why=\"too late\"",
 };
 
 /* Its conversation comes to the traces that it shows. */

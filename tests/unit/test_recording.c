@@ -70,6 +70,11 @@ static const struct {
 	{"{\"t\":0,\"end\":\"client\"}\n{\"t\":4e9,\"end\":\"backend\",\"conn\":7}",
 		{"1 0 end of client [-] [] ", "2 4000000000000000000 end of backend [7] [] ",
 			"end"}},
+	{"> {\"id\":1}\n  <\t[2] \r\n>\n",
+		{"1 1000000 client [-] [] {\"id\":1}", "2 2000000 backend [-] [] [2]",
+			"3 3000000 client [-] [] ", "end"}},
+	{"{\"t\":5,\"dir\":\"s2c\",\"raw\":\"a\"}\n<b",
+		{"1 5000000000 backend [-] [] a", "2 5001000000 backend [-] [] b", "end"}},
 	{"{\"conn\":\"a\",\"transport\":\"ws\",\"dir\":\"c2s\",\"raw\":\"a\"}\n"
 	 "{\"dir\":\"c2s\",\"raw\":\"b\"}",
 		{"1 1000000 client [a] [ws] a", "2 2000000 client [-] [] b", "end"}},
@@ -89,13 +94,32 @@ START_TEST(test_good)
 }
 END_TEST
 
-#define RIGHT_CONN   "x:1: \"conn\": must be a string or a number, of 1 to 64 bytes"
-#define RIGHT_DIR    "x:1: \"dir\": must be \"c2s\" or \"s2c\""
-#define RIGHT_END    "x:1: \"end\": must be \"client\" or \"backend\""
-#define RIGHT_RAW    "x:1: \"raw\": must be a string, the text of the message"
-#define RIGHT_TIME   "x:1: \"t\": must be seconds, a number from 0 to 4000000000"
-#define RIGHT_WAY    "x:1: \"transport\": must be a string of 1 to 64 bytes"
-#define RIGHT_OBJECT "x:1: not an object; must be {\"dir\": \"c2s\" or \"s2c\", \"raw\": \"TEXT\"}"
+/* With --dir a line is a message, whatever it looks like, but for those that say whose they are. */
+START_TEST(test_plain)
+{
+	static const char text[] = "{\"dir\":\"c2s\"}\nno JSON\n> x\n";
+	FILE *file = file_of(text, strlen(text));
+	struct recording *recording = recording_new(file, "x");
+
+	recording_take_as_plain(recording, RECORDING_BACKEND);
+	check_line(recording, "1 1000000 backend [-] [] {\"dir\":\"c2s\"}");
+	check_line(recording, "2 2000000 backend [-] [] no JSON");
+	check_line(recording, "3 3000000 client [-] [] x");
+	check_line(recording, "end");
+	recording_free(recording);
+	(void)fclose(file); /* only read */
+}
+END_TEST
+
+#define RIGHT_CONN "x:1: \"conn\": must be a string or a number, of 1 to 64 bytes"
+#define RIGHT_DIR  "x:1: \"dir\": must be \"c2s\" or \"s2c\""
+#define RIGHT_END  "x:1: \"end\": must be \"client\" or \"backend\""
+#define RIGHT_RAW  "x:1: \"raw\": must be a string, the text of the message"
+#define RIGHT_TIME "x:1: \"t\": must be seconds, a number from 0 to 4000000000"
+#define RIGHT_WAY  "x:1: \"transport\": must be a string of 1 to 64 bytes"
+#define RIGHT_OBJECT                                                                               \
+	"x:1: not an object; must be {\"dir\": \"c2s\" or \"s2c\", \"raw\": \"TEXT\"}, or a "      \
+	"message behind > or <"
 #define RIGHT_PARTS                                                                                \
 	"x:1: \"raw_parts\": must be a list of strings and [character, count], of 64 MiB at most"
 #define RIGHT_SET                                                                                  \
@@ -326,6 +350,7 @@ int main(void)
 {
 	TCase *tc = tcase_create("recording");
 
+	tcase_add_test(tc, test_plain);
 	tcase_add_loop_test(tc, test_good, 0, sizeof good_cases / sizeof *good_cases);
 	tcase_add_loop_test(tc, test_bad, 0, sizeof bad_cases / sizeof *bad_cases);
 	tcase_add_test(tc, test_time_goes_on);

@@ -695,11 +695,69 @@ static void (*const action_table[])(struct action *action, const struct matcher_
 	[LIFECYCLE_MAKE] = action_do_make,
 };
 
+/* ---- why a rule does not act ---- */
+
+/* Whether somebody asks about messages with this method, or about answers to it. */
+static bool action_is_asked(const struct action *action)
+{
+	const char *why = action->spans->setup->why;
+	struct span_text method = text_in_slot(action->message->envelope, ENVELOPE_METHOD);
+
+	if (why == NULL)
+		return false;
+	if (method.size == 0 && action->request != NULL)
+		method = action->request->method;
+	if (method.size == 0 && action->call != NULL)
+		method = action->call->method_name;
+	return strlen(why) == method.size && memcmp(why, method.bytes, method.size) == 0;
+}
+
+/* Tells which condition does not hold. */
+static void action_tell_hindrance(struct action *action, const struct matcher_rule *rule)
+{
+	static const char *const wanted[] = {
+		[LIFECYCLE_ABSENT] = "nothing, but there is something",
+		[LIFECYCLE_PRESENT] = "something, but there is nothing",
+		[LIFECYCLE_ONE_OF] = "one of those that it names",
+		[LIFECYCLE_NONE_OF] = "none of those that it names",
+		[LIFECYCLE_INCREASED] = "a level that has risen",
+	};
+	const struct lifecycle_condition *row = look_hindrance(rule, &action->look);
+	const struct matcher_condition *condition = &rule->conditions[row - rule->row->conditions];
+	struct span_text text = text_of_value(look_at(&action->look, condition->slot));
+
+	open_spans_note(action->spans, rule, NULL, "does not act: %s is \"%.*s\", must be %s",
+		row->pointer, (int)text.size, text.bytes, wanted[row->test]);
+}
+
+/* Tells, of a rule whose conditions hold, whether its span is there. */
+static void action_tell_span(struct action *action, const struct matcher_rule *rule)
+{
+	const struct lifecycle_rule *row = rule->row;
+	struct key key;
+
+	if (row->span == LIFECYCLE_REQUEST || row->action == LIFECYCLE_CLAIM ||
+		row->action == LIFECYCLE_REMEMBER || rule->request_id >= 0 || row->key_count == 0)
+		return;
+	if (!action_take_key(action, rule, &key))
+		open_spans_note(action->spans, rule, NULL,
+			"does not act: the message has no %s, or no text or number of 256 bytes "
+			"there",
+			row->key[key.count].pointer);
+	else if (row->action != LIFECYCLE_OPEN && row->action != LIFECYCLE_MARK &&
+		 row->action != LIFECYCLE_MAKE &&
+		 key.count == open_spans_row(action->spans, row->span)->key_count &&
+		 span_index_find_key(&action->spans->by_key, row->span, &key, key.count) == NULL)
+		open_spans_note(action->spans, rule, NULL, "does not act: no such %s is open",
+			open_spans_row(action->spans, row->span)->name);
+}
+
 void action_run(struct action *action, enum lifecycle_on on)
 {
 	const struct matcher *matcher = &action->spans->setup->matcher;
 	uint64_t left = action->method->rules[on], rules = action->method->levels[on];
 	struct look_level levels[LIFECYCLE_LEVELS_MAX];
+	bool asked = action->spans->setup->why != NULL && action_is_asked(action);
 
 	if (on == LIFECYCLE_ON_REQUEST)
 		action_expect_request(action);
@@ -708,8 +766,14 @@ void action_run(struct action *action, enum lifecycle_on on)
 	for (; left != 0; left &= left - 1) {
 		const struct matcher_rule *rule = &matcher->rules[__builtin_ctzll(left)];
 
-		if (rule->row->condition_count == 0 || look_holds(rule, &action->look))
-			action_table[rule->row->action](action, rule);
+		if (rule->row->condition_count > 0 && !look_holds(rule, &action->look)) {
+			if (asked)
+				action_tell_hindrance(action, rule);
+			continue;
+		}
+		if (asked)
+			action_tell_span(action, rule);
+		action_table[rule->row->action](action, rule);
 	}
 	if (rules != 0)
 		action_keep_levels(action, rules);

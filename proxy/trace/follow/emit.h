@@ -50,6 +50,7 @@ struct follow_setup {
 	const struct methods *methods;
 	void (*note)(void *arg, const char *text); /* NULL: nobody wants to know what rules do */
 	void *note_arg;
+	const char *why; /* a method whose rules it is told of why they do not act; or NULL */
 	struct follow_counters counters;
 };
 
