@@ -45,10 +45,28 @@ static int profile_take_methods(struct reader *reader, const struct file_node *n
 		reader, node, &capture->methods, &capture->method_count, PROFILE_METHODS_MAX);
 }
 
+/* A pointer into the message, or the name of a header field: a token of RFC 9110. */
+static int profile_take_pointer(struct reader *reader, const struct file_node *node, void *target)
+{
+	static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const size_t size = sizeof PROFILE_HEADER - 1;
+	struct profile_capture *capture = target;
+
+	if (node->type != FILE_STRING || strncmp(node->text, PROFILE_HEADER, size) != 0)
+		return reader_take_pointer(reader, node, &capture->pointer);
+	if (reader_take_text(reader, node, &capture->header) != 0)
+		return -1;
+	memmove(capture->header, capture->header + size, strlen(capture->header) - size + 1);
+	if (*capture->header != '\0' && capture->header[strspn(capture->header, token)] == '\0')
+		return 0;
+	return reader_fail(reader, node, "must have the name of a header field behind header:");
+}
+
 static const struct reader_member profile_capture_members[] = {
 	{"from", profile_take_from, offsetof(struct profile_capture, from)},
 	{"keep", profile_take_keep, offsetof(struct profile_capture, keep)},
-	{"pointer", reader_take_pointer, offsetof(struct profile_capture, pointer)},
+	{"pointer", profile_take_pointer, 0},
 	{"attribute", reader_take_text, offsetof(struct profile_capture, attribute)},
 	{"methods", profile_take_methods, 0},
 	{"if_ok", reader_take_bool, offsetof(struct profile_capture, if_ok)},
@@ -61,9 +79,15 @@ static int profile_take_capture(struct reader *reader, const struct file_node *n
 
 	if (reader_take_members(reader, node, profile_capture_members, capture) != 0)
 		return -1;
-	if (file_member(node, "from") == NULL || capture->pointer == NULL ||
+	if (file_member(node, "from") == NULL || file_member(node, "pointer") == NULL ||
 		capture->attribute == NULL)
 		return reader_fail(reader, node, "a capture must have from, pointer and attribute");
+	if (capture->header != NULL && (capture->from != PROFILE_FROM_REQUEST ||
+					       capture->keep != PROFILE_KEEP_CONNECTION ||
+					       capture->methods != NULL || capture->if_ok))
+		return reader_fail(reader, file_member(node, "pointer"),
+			"a header field must stand with \"from\": \"request\" and \"keep\": "
+			"\"connection\", and without methods and if_ok");
 	if (capture->if_ok && capture->keep != PROFILE_KEEP_CONNECTION)
 		return reader_fail(reader, file_member(node, "if_ok"),
 			"must stand with \"keep\": \"connection\"");
@@ -198,6 +222,7 @@ void profile_free(struct profile *profile)
 	for (i = 0; i < profile->capture_count; i++) {
 		reader_free_texts(profile->captures[i].methods, profile->captures[i].method_count);
 		free(profile->captures[i].pointer);
+		free(profile->captures[i].header);
 		free(profile->captures[i].attribute);
 	}
 	for (i = 0; i < profile->constant_count; i++) {

@@ -49,10 +49,13 @@ enum profile_keep {
 #define PROFILE_PATTERNS_MAX   32  /* the same, of names of methods that end in * */
 
 /* Captures are applied in order: a later one with a value replaces the same attribute. */
+#define PROFILE_HEADER "header:" /* before the name of a field, in place of a pointer */
+
 struct profile_capture {
 	enum profile_from from;
 	enum profile_keep keep;
-	char *pointer;   /* JSON pointer into the message */
+	char *pointer;   /* JSON pointer into the message; NULL: a header field has it */
+	char *header;    /* name of the field, of what carries the client's messages; or NULL */
 	char *attribute; /* name of the attribute */
 	char **methods;  /* only for these methods; NULL: for all */
 	size_t method_count;

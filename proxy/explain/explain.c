@@ -23,7 +23,7 @@
 #include "proxy/explain/recording.h"
 #include "proxy/message/splice.h"
 #include "proxy/telemetry.h"
-#include "proxy/trace/requests/inflight.h"
+#include "proxy/trace/requests/request.h"
 #include "proxy/trace/tracer.h"
 #include "w3c/ids.h"
 

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proxy/trace/requests/inflight.h"
+#include "proxy/trace/requests/request.h"
 
 struct envelope;
 

@@ -15,11 +15,10 @@
 #include "proxy/trace/follow/claims.h"
 #include "proxy/trace/follow/emit.h"
 #include "proxy/trace/follow/follower.h"
+#include "proxy/trace/names/attributes.h"
 #include "proxy/trace/names/methods.h"
 #include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/capture.h"
-#include "proxy/trace/requests/connection_attributes.h"
-#include "proxy/trace/requests/inflight.h"
 #include "proxy/trace/requests/parent.h"
 #include "proxy/trace/requests/request.h"
 #include "proxy/trace/requests/request_span.h"
@@ -466,6 +465,14 @@ no_memory:
 	tracer->counters.no_memory++;
 	free(connection);
 	return NULL;
+}
+
+void tracer_header(struct tracer_connection *connection, const char *name, size_t name_size,
+	const char *value, size_t value_size)
+{
+	connection_attributes_remember_header(connection->attributes,
+		(struct span_text){.bytes = name, .size = name_size},
+		(struct span_text){.bytes = value, .size = value_size});
 }
 
 void tracer_connection_expire(struct tracer_connection *connection, uint64_t now_ns)

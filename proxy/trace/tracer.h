@@ -117,6 +117,13 @@ size_t tracer_server_carrier(struct tracer_connection *connection, struct envelo
 void tracer_backend_message(
 	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns);
 
+/*
+ * A header field that came before the client's messages, such as those of a handshake: for captures
+ * of the profile. The first value counts.
+ */
+void tracer_header(struct tracer_connection *connection, const char *name, size_t name_size,
+	const char *value, size_t value_size);
+
 /* Ends what has waited too long; gives back idle memory. Called every now and then. */
 void tracer_connection_expire(struct tracer_connection *connection, uint64_t now_ns);
 

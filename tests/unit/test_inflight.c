@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/trace/requests/inflight.h"
+#include "proxy/trace/requests/request.h"
 #include "tests/unit/unit.h"
 
 enum { KEY_MAX = 40, KEYS = 300, STEPS = 30000, WRAP_CAPACITY = 8, WRAP_ENTRIES = 6 };

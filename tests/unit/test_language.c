@@ -577,6 +577,25 @@ START_TEST(test_forwarded)
 }
 END_TEST
 
+/* A header field is an attribute of all of the connection's spans, and inherited. */
+START_TEST(test_header)
+{
+	struct conversation *said = language_begin("agent", NULL);
+	struct tracer_connection *connection = conversation_connection(said, 1);
+
+	tracer_header(connection, "X-User", 6, "ann", 3);
+	tracer_header(connection, "X-User", 6, "bob", 3);
+	tracer_header(connection, "X-Users", 7, "all", 3);
+	conversation_line(said, BEGIN("a"));
+	conversation_line(said, END("a"));
+	conversation_shut_down(said);
+	text_has(conversation_span(said, "turn")->attributes, " user.id=ann ");
+	conversation_check(said);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("language");
@@ -588,5 +607,6 @@ int main(void)
 	tcase_add_test(tc, test_times);
 	tcase_add_test(tc, test_memories_max);
 	tcase_add_test(tc, test_forwarded);
+	tcase_add_test(tc, test_header);
 	return unit_run("language", tc);
 }

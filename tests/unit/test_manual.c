@@ -101,7 +101,7 @@ static const char *const manual_explained[] = {
 	"\n         └─ stage compile  ",
 	"trace 2\n└─ job job/cancel  ",
 	"cancel asked for",
-	"cancel refused  after 4.00 ms  job.why=\"too late\"",
+	"cancel refused  after 5.00 ms  job.why=\"too late\"",
 };
 
 /* Its conversation comes to the traces that it shows. */

@@ -172,7 +172,8 @@ static const struct {
 	{"{\"name\": \"a\",\n\"name\": \"b\"}",
 		"p.json:2: \"name\": stands twice; must stand once, line 1 has it"},
 	{"{\"name\": \"a\",\n\n\"lifecycles\": []}",
-		"p.json:3: \"lifecycles\": not known here; must be one of name, extends, match, settings, "
+		"p.json:3: \"lifecycles\": not known here; must be one of name, extends, match, "
+		"settings, "
 		"constants, captures, lifecycle"},
 	{"{\"name\": \"a\", \"settings\": []}",
 		"p.json:1: \"settings\": is a list; must be an object"},
@@ -208,6 +209,12 @@ static const struct {
 		"p.json:5: \"if_ok\": is a string; must be true or false"},
 	{PROFILE_CAPTURE(",\n\"if_ok\": true"),
 		"p.json:5: \"if_ok\": must stand with \"keep\": \"connection\""},
+	{"{\"name\": \"x\", \"captures\": [{\"from\": \"request\", \"pointer\": \"header:a b\"}]}",
+		"p.json:1: \"pointer\": must have the name of a header field behind header:"},
+	{"{\"name\": \"x\", \"captures\": [{\"from\": \"request\", \"pointer\": \"header:a\", "
+	 "\"attribute\": \"a\"}]}",
+		"p.json:1: \"pointer\": a header field must stand with \"from\": \"request\" and "
+		"\"keep\": \"connection\", and without methods and if_ok"},
 	{PROFILE_CAPTURE(",\n\"methods\": []"),
 		"p.json:5: \"methods\": has 0 members; must have 1 to 64"},
 	{PROFILE_CAPTURE(",\n\"methods\": true"),

@@ -9,7 +9,6 @@
 #include "proxy/trace/follow/claims.h"
 #include "proxy/trace/follow/look.h"
 #include "proxy/trace/follow/open_spans.h"
-#include "proxy/trace/requests/inflight.h"
 #include "proxy/trace/requests/request.h"
 
 /*

@@ -12,8 +12,8 @@
 #include "exporter/exporter.h"
 #include "proxy/trace/follow/claims.h"
 #include "proxy/trace/follow/emit.h"
+#include "proxy/trace/names/attributes.h"
 #include "proxy/trace/names/text.h"
-#include "proxy/trace/requests/connection_attributes.h"
 #include "proxy/trace/requests/parent.h"
 #include "w3c/ids.h"
 

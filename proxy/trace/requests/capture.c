@@ -77,6 +77,24 @@ static bool capture_applies(
 	return rule->method_count == 0;
 }
 
+/* A header field belongs to no message: only its attribute is known. */
+static int captures_add_header(struct captures *captures, const struct profile_capture *rule,
+	char *error, size_t error_size)
+{
+	int attribute = captures_attribute(captures, rule->attribute);
+
+	if (attribute < 0) {
+		(void)snprintf(error, error_size, "attribute %s: a profile has at most %d",
+			rule->attribute, CAPTURE_ATTRIBUTES_MAX);
+		return -1;
+	}
+	captures->headers[captures->header_count++] = (struct capture_header){
+		.name = rule->header,
+		.attribute = (uint8_t)attribute,
+	};
+	return 0;
+}
+
 static int captures_add(struct captures *captures, const struct profile_capture *rule, char *room,
 	const struct methods *methods, struct pointers *pointers, char *error, size_t error_size)
 {
@@ -122,8 +140,11 @@ int captures_init(struct captures *captures, const struct profile *profile, stru
 	}
 	captures->set_count = (size_t)methods->count + 1;
 	for (i = 0; i < profile->capture_count; i++)
-		if (captures_add(captures, &profile->captures[i], captures->rooms[i], methods,
-			    pointers, error, error_size) != 0)
+		if (profile->captures[i].header != NULL
+				? captures_add_header(
+					  captures, &profile->captures[i], error, error_size) != 0
+				: captures_add(captures, &profile->captures[i], captures->rooms[i],
+					  methods, pointers, error, error_size) != 0)
 			return -1;
 	return 0;
 }

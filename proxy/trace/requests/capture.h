@@ -45,6 +45,12 @@ struct capture_set {
 	struct capture_list from[PROFILE_FROM_REPLY + 1]; /* by enum profile_from */
 };
 
+/* A value of a header field, which the connection remembers. */
+struct capture_header {
+	const char *name; /* borrowed from the profile */
+	uint8_t attribute;
+};
+
 struct captures {
 	struct capture_set *sets; /* owned; by the method's number, METHODS_OTHER among them */
 	size_t set_count;
@@ -52,6 +58,8 @@ struct captures {
 	const char *attributes[CAPTURE_ATTRIBUTES_MAX];   /* names, borrowed from the profile */
 	struct span_key rendered[CAPTURE_ATTRIBUTES_MAX]; /* of each name */
 	size_t attribute_count;
+	struct capture_header headers[CAPTURE_ATTRIBUTES_MAX];
+	size_t header_count;
 };
 
 /*

@@ -1,9 +1,147 @@
-/* Packing a request into one piece of memory: the struct, its values, then all texts in a row. */
+/*
+ * Requests of one connection that wait for an answer. The table is open addressing with linear
+ * probing, and the entries are in a list by age; a request is packed into one piece of memory: the
+ * struct, its values, then all texts in a row.
+ */
 #include "proxy/trace/requests/request.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "proxy/trace/names/text.h"
+
+/* ---- the table ---- */
+
+#define INFLIGHT_CAPACITY_MIN 8
+
+void inflight_init(struct inflight *inflight, uint64_t seed)
+{
+	*inflight = (struct inflight){.seed = seed};
+}
+
+void inflight_done(struct inflight *inflight)
+{
+	free(inflight->slots);
+	inflight->slots = NULL;
+	inflight->capacity = 0;
+}
+
+static size_t inflight_home(const struct inflight *inflight, uint64_t hash)
+{
+	return hash & (inflight->capacity - 1);
+}
+
+static size_t inflight_next(const struct inflight *inflight, size_t slot)
+{
+	return (slot + 1) & (inflight->capacity - 1);
+}
+
+uint64_t inflight_hash(const struct inflight *inflight, const char *key, size_t key_size)
+{
+	return text_hash(inflight->seed, key, key_size);
+}
+
+struct inflight_entry *inflight_find(
+	const struct inflight *inflight, const char *key, size_t key_size, uint64_t hash)
+{
+	struct inflight_entry *entry;
+	size_t slot;
+
+	if (inflight->count == 0)
+		return NULL;
+	slot = inflight_home(inflight, hash);
+	for (; (entry = inflight->slots[slot]) != NULL; slot = inflight_next(inflight, slot))
+		if (entry->hash == hash && entry->key_size == key_size &&
+			text_equal(entry->key, key, key_size))
+			return entry;
+	return NULL;
+}
+
+static void inflight_place(struct inflight *inflight, struct inflight_entry *entry)
+{
+	size_t slot = inflight_home(inflight, entry->hash);
+
+	while (inflight->slots[slot] != NULL)
+		slot = inflight_next(inflight, slot);
+	inflight->slots[slot] = entry;
+}
+
+static int inflight_grow(struct inflight *inflight)
+{
+	size_t capacity = inflight->capacity > 0 ? 2 * inflight->capacity : INFLIGHT_CAPACITY_MIN;
+	struct inflight_entry **slots = calloc(capacity, sizeof *slots);
+	struct inflight_entry *entry;
+
+	if (slots == NULL)
+		return -1;
+	free(inflight->slots);
+	inflight->slots = slots;
+	inflight->capacity = capacity;
+	for (entry = inflight->oldest; entry != NULL; entry = entry->newer)
+		inflight_place(inflight, entry);
+	return 0;
+}
+
+int inflight_add(struct inflight *inflight, struct inflight_entry *entry)
+{
+	if (4 * (inflight->count + 1) > 3 * inflight->capacity && inflight_grow(inflight) != 0)
+		return -1;
+	inflight_place(inflight, entry);
+	entry->newer = NULL;
+	entry->older = inflight->newest;
+	if (inflight->newest != NULL)
+		inflight->newest->newer = entry;
+	else
+		inflight->oldest = entry;
+	inflight->newest = entry;
+	inflight->count++;
+	return 0;
+}
+
+static void inflight_unlink(struct inflight *inflight, struct inflight_entry *entry)
+{
+	if (entry->older != NULL)
+		entry->older->newer = entry->newer;
+	else
+		inflight->oldest = entry->newer;
+	if (entry->newer != NULL)
+		entry->newer->older = entry->older;
+	else
+		inflight->newest = entry->older;
+}
+
+void inflight_remove(struct inflight *inflight, struct inflight_entry *entry)
+{
+	size_t hole = inflight_home(inflight, entry->hash);
+	size_t mask = inflight->capacity - 1;
+	size_t slot;
+
+	while (inflight->slots[hole] != entry) {
+		assert(inflight->slots[hole] != NULL);
+		hole = inflight_next(inflight, hole);
+	}
+	inflight->slots[hole] = NULL;
+	for (slot = inflight_next(inflight, hole); inflight->slots[slot] != NULL;
+		slot = inflight_next(inflight, slot)) {
+		size_t home = inflight_home(inflight, inflight->slots[slot]->hash);
+
+		if (((slot - home) & mask) < ((slot - hole) & mask))
+			continue; /* the hole is before its home: it may not move there */
+		inflight->slots[hole] = inflight->slots[slot];
+		inflight->slots[slot] = NULL;
+		hole = slot;
+	}
+	inflight_unlink(inflight, entry);
+	inflight->count--;
+}
+
+void inflight_trim(struct inflight *inflight)
+{
+	if (inflight->count == 0)
+		inflight_done(inflight);
+}
+
+/* ---- one of them ---- */
 
 _Static_assert(sizeof(struct request) <= REQUEST_SIZE_USUAL / 2, "there is room for usual texts");
 

@@ -1,7 +1,7 @@
 /*
  * From a request in flight to its span. Which values of a message become attributes stands in the
- * profile's captures; the names of all others stand here, in attributes.c and in
- * connection_attributes.c. What the exporter makes of the span is counted there; nothing else can
+ * profile's captures; the names of all others stand here and in
+ * attributes.c. What the exporter makes of the span is counted there; nothing else can
  * fail.
  */
 #include "proxy/trace/requests/request_span.h"
@@ -13,7 +13,6 @@
 #include "proxy/trace/names/attributes.h"
 #include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/capture.h"
-#include "proxy/trace/requests/connection_attributes.h"
 #include "proxy/trace/requests/request.h"
 
 #define REQUEST_SPAN_METHOD_MARK "{method}"
