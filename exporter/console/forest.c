@@ -249,7 +249,7 @@ static bool forest_list_has(struct forest_list list, struct span_text attribute)
 	while (list.size > 0) {
 		struct span_text next = forest_next(&list);
 
-		if (next.size == attribute.size &&
+		if (next.size == attribute.size && next.size > 0 &&
 			memcmp(next.bytes, attribute.bytes, next.size) == 0)
 			return true;
 	}

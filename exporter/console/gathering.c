@@ -6,6 +6,7 @@
  */
 #include "exporter/console/gathering.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,8 +48,8 @@ static void gathering_drop(struct gathering *gathering, struct gathering_trace *
 	free(trace);
 }
 
-/* Releases what there is of a trace, which is gone then unless a span of it is open. */
-static void gathering_let_go(struct gathering *gathering, struct gathering_trace *trace)
+/* Releases what there is of a trace, which is gone then unless a span of it is open: whether it is. */
+static bool gathering_let_go(struct gathering *gathering, struct gathering_trace *trace)
 {
 	if (trace->span_count > 0) {
 		gathering->unfinished += trace->begun_count > 0;
@@ -59,8 +60,10 @@ static void gathering_let_go(struct gathering *gathering, struct gathering_trace
 		trace->span_count = 0;
 		trace->since_ms = 0;
 	}
-	if (trace->begun_count == 0)
-		gathering_drop(gathering, trace);
+	if (trace->begun_count > 0)
+		return false;
+	gathering_drop(gathering, trace);
+	return true;
 }
 
 /* The oldest go until the limits are kept. */
@@ -72,12 +75,11 @@ static void gathering_trim(struct gathering *gathering)
 	while (gathering->span_count > limits->spans_max || gathering->bytes > limits->bytes_max) {
 		trace = next;
 		next = TAILQ_NEXT(trace, by_age);
-		gathering_let_go(gathering, trace);
+		(void)gathering_let_go(gathering, trace); /* there are further ones */
 	}
 	while (gathering->trace_count > limits->spans_max) {
 		trace = TAILQ_FIRST(&gathering->ages);
-		gathering_let_go(gathering, trace);
-		if (trace == TAILQ_FIRST(&gathering->ages))
+		if (!gathering_let_go(gathering, trace))
 			gathering_drop(gathering, trace);
 	}
 }
@@ -132,7 +134,7 @@ int gathering_add(struct gathering *gathering, const struct span *span)
 	if (span->begun && trace->begun_count > 0)
 		trace->begun_count--;
 	if (trace->begun_count == 0)
-		gathering_let_go(gathering, trace);
+		(void)gathering_let_go(gathering, trace); /* it is gone */
 	else
 		gathering_trim(gathering);
 	return result;
@@ -149,24 +151,27 @@ void gathering_tick(struct gathering *gathering, int64_t now_ms)
 		if (trace->since_ms == 0)
 			trace->since_ms = now_ms;
 		else if (now_ms - trace->since_ms >= gathering->limits.wait_ms)
-			gathering_let_go(gathering, trace);
+			(void)gathering_let_go(gathering, trace); /* next is another one */
 	}
 }
 
 void gathering_end(struct gathering *gathering)
 {
-	struct gathering_trace *trace;
+	struct gathering_trace *trace, *next;
 
-	while ((trace = TAILQ_FIRST(&gathering->ages)) != NULL) {
+	for (trace = TAILQ_FIRST(&gathering->ages); trace != NULL; trace = next) {
+		next = TAILQ_NEXT(trace, by_age);
 		trace->begun_count = 0;
-		gathering_let_go(gathering, trace);
+		(void)gathering_let_go(gathering, trace); /* it is gone */
 	}
 }
 
 void gathering_done(struct gathering *gathering)
 {
-	struct gathering_trace *trace;
+	struct gathering_trace *trace, *next;
 
-	while ((trace = TAILQ_FIRST(&gathering->ages)) != NULL)
+	for (trace = TAILQ_FIRST(&gathering->ages); trace != NULL; trace = next) {
+		next = TAILQ_NEXT(trace, by_age);
 		gathering_drop(gathering, trace);
+	}
 }

@@ -447,9 +447,9 @@ static const struct span_attribute second_connection[] = {
 static void append_request(struct text *records, uint8_t trace, uint8_t id, int which, bool said)
 {
 	struct span span = span_from(&(struct brief){trace, id, 0, id, 1, "m"});
-	struct span_shared *shared =
-		which > 0 ? span_shared_new(second_connection, 1)
-			  : span_shared_new(&first_connection[-which], (size_t)(2 + which));
+	struct span_shared *shared = which > 0    ? span_shared_new(second_connection, 1)
+				     : which == 0 ? span_shared_new(first_connection, 2)
+						  : span_shared_new(&first_connection[1], 1);
 
 	span.shared = shared;
 	span.attributes = first_connection;
