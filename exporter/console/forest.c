@@ -350,6 +350,8 @@ static struct span_text forest_format_connection(struct forest *forest, const st
 	if (node == NULL || connections == NULL)
 		return number;
 	number = forest_connection(forest_shared(node));
+	if (number.size == 0)
+		return number;
 	said = (struct span_text){forest_shared(node).bytes, forest_shared(node).size};
 	if (!connections_say(connections, number, said) &&
 		said.size > number.size + sizeof FOREST_CONNECTION - 1) {

@@ -458,6 +458,16 @@ static void append_request(struct text *records, uint8_t trace, uint8_t id, int 
 	span_shared_free(shared);
 }
 
+static void append_unnumbered(struct text *records)
+{
+	struct span span = span_from(&(struct brief){1, 8, 0, 8, 1, "m"});
+	struct span_shared *shared = span_shared_new(first_connection, 1);
+
+	span.shared = shared;
+	console_append_span(records, &span);
+	span_shared_free(shared);
+}
+
 START_TEST(test_connections)
 {
 	struct connections connections = {.count = 0};
@@ -487,6 +497,11 @@ START_TEST(test_connections)
 	trees_are(&records, 1, style,
 		"trace 01000000000000000000000000000000  connection 0\n"
 		"└─ m  1 ns  server\n");
+	text_rewind(&records, 0); /* nor is one without a number told apart */
+	append_unnumbered(&records);
+	trees_are(&records, 1, style, TRACE_1 "└─ m  1 ns  server  client=cli\n");
+	text_rewind(&records, 0);
+	append_request(&records, 1, 7, 0, false);
 	style.connections = NULL; /* as in --explain */
 	trees_are(&records, 1, style, TRACE_1 "└─ m  1 ns  server  client=cli\n");
 	text_done(&records);
