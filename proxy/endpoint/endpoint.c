@@ -128,8 +128,8 @@ bool endpoint_at_end(const struct endpoint *endpoint)
 void endpoint_stop_reading(struct endpoint *endpoint)
 {
 	endpoint_pause(endpoint);
-	endpoint->started = false; /* a resume does nothing from now on */
 	if (endpoint->read_fd >= 0 && endpoint->read_fd != endpoint->write_fd) {
+		endpoint->started = false; /* a resume does nothing from now on */
 		(void)close(endpoint->read_fd); /* nothing could be done about an error */
 		endpoint->read_fd = -1;
 	}

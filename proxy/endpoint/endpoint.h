@@ -129,7 +129,10 @@ ssize_t endpoint_peek(const struct endpoint *endpoint, void *bytes, size_t size)
 /* Whether the next thing to be read from a socket is its end; reads nothing. False when unknown. */
 bool endpoint_at_end(const struct endpoint *endpoint);
 
-/* Nothing will be read any more: who writes to us by a pipe is to notice. */
+/*
+ * Nothing will be read any more: who writes to us by a pipe is to notice. A socket is paused: what
+ * lies in it must be read before it is closed, or the peer's last word is lost with it.
+ */
 void endpoint_stop_reading(struct endpoint *endpoint);
 
 /*

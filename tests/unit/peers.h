@@ -31,7 +31,11 @@
 #define PEERS_KEY    "dGhlIHNhbXBsZSBub25jZQ==" /* RFC 6455, 1.3 */
 #define PEERS_ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
-enum { PEERS_FLAGS_MAX = 16, PEERS_TURNS = 8 };
+enum {
+	PEERS_FLAGS_MAX = 16,
+	PEERS_TURNS = 8,
+	PEERS_CARRIER = 16, /* more than a carrier's beginning that is not all there */
+};
 
 struct peers {
 	struct config *config;
@@ -235,8 +239,10 @@ struct peers_heard {
 	struct codec_decoder decoder;
 	char *text; /* owned */
 	size_t size, room;
-	unsigned close_code; /* of a close frame */
-	bool broken;         /* it is no framing */
+	size_t stripped; /* no carrier begins before this */
+	bool closed;     /* by a close frame, */
+	unsigned close_code;
+	bool broken; /* it is no framing, or something follows the close frame */
 	bool ended;
 };
 
@@ -255,16 +261,21 @@ static inline void peers_heard_done(struct peers_heard *heard)
 	free(heard->text);
 }
 
-/* Takes our carrier out of the line that begins at from. */
-static inline void peers_heard_strip(struct peers_heard *heard, size_t from)
+/* Takes our carriers out of what has come since the last time, as far as they are all there. */
+static inline void peers_heard_strip(struct peers_heard *heard)
 {
-	char *carrier = strstr(heard->text + from, ",\"trace\":{"), *end;
+	char *carrier, *end;
 
-	end = carrier != NULL ? strchr(carrier, '}') : NULL;
-	if (end == NULL)
-		return;
-	memmove(carrier, end + 1, (size_t)(heard->text + heard->size - end));
-	heard->size -= (size_t)(end + 1 - carrier);
+	while ((carrier = strstr(heard->text + heard->stripped, ",\"trace\":{")) != NULL) {
+		end = strchr(carrier, '}');
+		if (end == NULL)
+			return;
+		memmove(carrier, end + 1, (size_t)(heard->text + heard->size - end));
+		heard->size -= (size_t)(end + 1 - carrier);
+		heard->stripped = (size_t)(carrier - heard->text);
+	}
+	if (heard->size > heard->stripped + PEERS_CARRIER)
+		heard->stripped = heard->size - PEERS_CARRIER;
 }
 
 static inline void peers_heard_take(struct peers_heard *heard, uint8_t *bytes, size_t size)
@@ -272,13 +283,18 @@ static inline void peers_heard_take(struct peers_heard *heard, uint8_t *bytes, s
 	struct codec_chunk chunk;
 	enum codec_result result;
 
+	heard->broken |= heard->closed && size > 0;
 	while ((result = heard->decoder.ops->next(&heard->decoder, &bytes, &size, &chunk)) !=
 		CODEC_MORE) {
 		heard->broken |= result == CODEC_BAD;
 		if (result == CODEC_BAD)
 			return;
-		if (result == CODEC_CONTROL && chunk.opcode == 8 && chunk.size >= 2)
-			heard->close_code = chunk.bytes[0] * 256u + chunk.bytes[1];
+		if (result == CODEC_CONTROL && chunk.opcode == 8) {
+			heard->closed = true;
+			heard->broken |= size > 0;
+			if (chunk.size >= 2)
+				heard->close_code = chunk.bytes[0] * 256u + chunk.bytes[1];
+		}
 		if (result == CODEC_CONTROL)
 			continue;
 		assert(heard->room - heard->size > chunk.size);
@@ -294,13 +310,12 @@ static inline void peers_heard_take(struct peers_heard *heard, uint8_t *bytes, s
 static inline void peers_hear(struct peers_heard *heard, int fd)
 {
 	static uint8_t bytes[65536];
-	size_t from = heard->size;
 	ssize_t n;
 
 	while ((n = peers_read(fd, bytes, sizeof bytes)) > 0)
 		peers_heard_take(heard, bytes, (size_t)n);
 	heard->ended |= n == 0;
-	peers_heard_strip(heard, from);
+	peers_heard_strip(heard);
 }
 
 /* Ends what is left of the session. */

@@ -235,6 +235,32 @@ START_TEST(test_peer_gone)
 }
 END_TEST
 
+/*
+ * The backend leaves with requests in the client's socket that nobody will read: they are thrown
+ * away once all is over, so that the client is not told of a reset in place of the last answer.
+ */
+START_TEST(test_backend_gone_with_requests_left)
+{
+	size_t i;
+
+	session_start(0);
+	say(false, "{\"id\":1,\"result\":1}");
+	for (i = 0; i < FLOODS; i++)
+		say(true, flood_text());
+	peers_hang_up(&peers.backend);
+	hear();
+	hear();
+	ck_assert_str_eq(client.text, "{\"id\":1,\"result\":1}\n");
+	ck_assert(client.ended);
+	ck_assert_int_eq(peers_write(peers.client, "x", 1), 1);
+	peers_turn(&peers);
+	peers_hang_up(&peers.client);
+	peers_turn(&peers);
+	ck_assert_ptr_null(peers.session); /* no timer was needed */
+	session_end();
+}
+END_TEST
+
 static const char *const spoken[] = {
 	"{\"id\":1,\"method\":\"turn/start\",\"params\":{\"threadId\":\"t\"}}",
 	"{\"id\":1,\"result\":{\"turn\":{\"id\":\"u\"}}}",
@@ -335,6 +361,7 @@ int main(void)
 	tcase_add_test(tc, test_pool);
 	tcase_add_loop_test(tc, test_no_memory_for_backlog, 0, 2 * PAIRS);
 	tcase_add_loop_test(tc, test_peer_gone, 0, 2 * PAIRS);
+	tcase_add_test(tc, test_backend_gone_with_requests_left);
 	tcase_add_loop_test(tc, test_no_memory, 0, PAIRS);
 	return unit_run("session", tc);
 }
