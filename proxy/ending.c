@@ -12,6 +12,8 @@
 #include "proxy/loop.h"
 #include "proxy/session.h"
 
+#define ENDING_LOOK_MS 10 /* between two looks whether all has been said, at least */
+
 /* A server that has stopped talking is over; a command is so only when it has exited. */
 static bool ending_backend_is_over(const struct session *session)
 {
@@ -37,6 +39,14 @@ void ending_pump_done(struct session *session, struct pump *pump)
 		session_close(session, SESSION_CLIENT_GONE);
 	else
 		ending_check_over(session);
+}
+
+/* Looks again when the backend has had time to say more; not in every turn of the loop. */
+static void ending_linger(struct session *session)
+{
+	int64_t ms = session->loop->config->child_linger_ms;
+
+	(void)session_timer(session, ms > ENDING_LOOK_MS ? ms : ENDING_LOOK_MS);
 }
 
 /*
@@ -79,7 +89,7 @@ void ending_pump_ended(struct session *session, struct pump *pump)
 	if (pump->direction == PUMP_CLIENT_TO_BACKEND)
 		ending_client_ended(session);
 	if (ending_must_linger(session, pump))
-		(void)session_timer(session, session->loop->config->child_linger_ms);
+		ending_linger(session);
 	else
 		pump_pass_end(pump);
 }
@@ -108,7 +118,7 @@ void ending_child_exited(struct session *session)
 	session->child_exited = true;
 	if (session->state == SESSION_OPEN &&
 		session->pumps[PUMP_BACKEND_TO_CLIENT].state == PUMP_FLOWING)
-		(void)session_timer(session, session->loop->config->child_linger_ms);
+		ending_linger(session);
 	else if (session->state == SESSION_OPEN)
 		ending_check_over(session);
 }
@@ -141,7 +151,7 @@ void ending_timeout(struct session *session)
 
 	if (waiting || answers->throttled || endpoint_backlog(&session->client) > 0 ||
 		quiet_ns < linger_ns)
-		(void)session_timer(session, session->loop->config->child_linger_ms);
+		ending_linger(session);
 	else if (session->child_exited)
 		pump_end(answers);
 	else if (requests->state == PUMP_ENDED)

@@ -23,7 +23,7 @@ enum { PAIRS = sizeof pairs / sizeof pairs[0] };
 
 static void session_setup(void)
 {
-	static const char *const flags[] = {"--backlog-bytes-max=64KiB", NULL};
+	static const char *const flags[] = {"--backlog-bytes-max=64KiB", "--child-linger=0s", NULL};
 	int silence = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
 	ck_assert_int_ge(silence, 0);
@@ -261,6 +261,22 @@ START_TEST(test_backend_gone_with_requests_left)
 }
 END_TEST
 
+/* A client that has ended and does not read is waited for, though not in every turn of the loop. */
+START_TEST(test_linger_of_no_time)
+{
+	size_t i;
+
+	session_start(3);
+	for (i = 0; i < FLOODS; i++)
+		say(false, flood_text());
+	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	peers_turn(&peers); /* it must come back */
+	ck_assert_ptr_nonnull(peers.session);
+	ck_assert_int_eq(peers.session->state, SESSION_OPEN);
+	session_end();
+}
+END_TEST
+
 static const char *const spoken[] = {
 	"{\"id\":1,\"method\":\"turn/start\",\"params\":{\"threadId\":\"t\"}}",
 	"{\"id\":1,\"result\":{\"turn\":{\"id\":\"u\"}}}",
@@ -362,6 +378,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_no_memory_for_backlog, 0, 2 * PAIRS);
 	tcase_add_loop_test(tc, test_peer_gone, 0, 2 * PAIRS);
 	tcase_add_test(tc, test_backend_gone_with_requests_left);
+	tcase_add_test(tc, test_linger_of_no_time);
 	tcase_add_loop_test(tc, test_no_memory, 0, PAIRS);
 	return unit_run("session", tc);
 }
