@@ -702,6 +702,15 @@ static void session_on_readable(struct session *session, struct endpoint *endpoi
 	}
 }
 
+static void session_shut(struct session *session, struct endpoint *endpoint)
+{
+	if (session->state == SESSION_FINISHING)
+		endpoint_resume(&session->client); /* its end may have come before */
+	else
+		pump_ended(&session->pumps[endpoint == &session->client ? PUMP_BACKEND_TO_CLIENT
+									: PUMP_CLIENT_TO_BACKEND]);
+}
+
 static void session_on_event(void *arg, struct endpoint *endpoint, enum endpoint_event event)
 {
 	struct session *session = arg;
@@ -716,8 +725,7 @@ static void session_on_event(void *arg, struct endpoint *endpoint, enum endpoint
 		session_drained(session, endpoint);
 		break;
 	case ENDPOINT_SHUT:
-		pump_ended(&session->pumps[endpoint == &session->client ? PUMP_BACKEND_TO_CLIENT
-									: PUMP_CLIENT_TO_BACKEND]);
+		session_shut(session, endpoint);
 		break;
 	case ENDPOINT_FAILED:
 		session_failed(session, endpoint);

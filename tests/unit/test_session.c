@@ -220,6 +220,30 @@ START_TEST(test_no_memory_for_backlog)
 }
 END_TEST
 
+/* A client that has ended before is let go as soon as it has what was kept for it. */
+START_TEST(test_no_memory_for_ended_client)
+{
+	size_t i, n;
+	bool failed = true;
+
+	for (n = 0; failed; n++) {
+		session_start(0);
+		ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+		unit_alloc_fail_once((long)n);
+		for (i = 0; i < 10; i++)
+			say(false, flood_text());
+		failed = unit_alloc_failed();
+		unit_alloc_fail_never();
+		hear();
+		hear();
+		if (peers.loop.counters.sessions_failed > 0)
+			ck_assert(client.ended && peers.session == NULL);
+		session_end();
+	}
+	ck_assert_uint_gt(n, 3);
+}
+END_TEST
+
 /* A peer that is gone is no error of ours. */
 START_TEST(test_peer_gone)
 {
@@ -376,6 +400,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_not_json, 0, 2 * PAIRS);
 	tcase_add_test(tc, test_pool);
 	tcase_add_loop_test(tc, test_no_memory_for_backlog, 0, 2 * PAIRS);
+	tcase_add_test(tc, test_no_memory_for_ended_client);
 	tcase_add_loop_test(tc, test_peer_gone, 0, 2 * PAIRS);
 	tcase_add_test(tc, test_backend_gone_with_requests_left);
 	tcase_add_test(tc, test_linger_of_no_time);
