@@ -13,6 +13,7 @@
 #   make soak       SECONDS (300) of good and hostile clients: memory and descriptors stay where they are
 #   make asan       all tests with the address and undefined behaviour sanitizers
 #   make tsan       all tests with the thread sanitizer
+#   make oom        every allocation fails once, of the program and its libraries, and all behind it
 #   make fuzz       every fuzz target, FUZZ_SECONDS (10) each
 #   make mutants    edit MUTANTS (200) random lines, by SEED (1), and see which edits no test notices
 #   make tidy       gcc, clang, clang-format, clang-tidy and cppcheck have nothing to say
@@ -82,7 +83,8 @@ FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAY   := $(FUZZ:%=$(B)/tests/fuzz/replay_%)
 DEMO     := $(patsubst %.c,$(B)/%,$(wildcard tests/demo/*.c))
 BENCH    := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
-SYSTEM   := $(B)/sidespan $(DEMO) $(BENCH)
+REFUSE   := $(B)/tests/oom/refuse.so
+SYSTEM   := $(B)/sidespan $(DEMO) $(BENCH) $(REFUSE)
 
 C_FILES  := $(SOURCES) $(wildcard tests/*/*.c)
 H_FILES  := $(wildcard w3c/*.h config/*.h config/*/*.h exporter/*.h exporter/*/*.h proxy/*.h proxy/*/*.h \
@@ -149,6 +151,11 @@ $(DEMO): $(B)/%: $(B)/%.o
 $(BENCH): $(B)/%: $(B)/%.o $(B)/modules.a
 	$(LINK) -o $@ $^ $(LIBS)
 
+# It goes into other programs: nothing of the variant, no sanitizer.
+$(REFUSE): tests/oom/refuse.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -g -O1 -fPIC -shared -I. $(DEFINES) $(WARNINGS) -o $@ $<
+
 # Testing. Results of one kind at a time; test, asan and tsan have all kinds built first.
 
 UNIT_RUNS := $(UNIT:%=run/%)
@@ -197,6 +204,12 @@ test:
 asan tsan:
 	@tests/deps build test
 	$(SUBMAKE) VARIANT=$@ check
+
+.PHONY: oom
+oom:
+	@tests/deps build test
+	$(SUBMAKE) $(SYSTEM)
+	@OOM=all $(PYTEST) -s tests/system/test_oom.py
 
 .PHONY: test-real
 test-real: $(CODEX_VERSIONS:%=test-codex-%) test-peers

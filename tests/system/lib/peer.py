@@ -21,6 +21,10 @@ def encode(message):
     return json.dumps(message, separators=(",", ":")).encode()
 
 
+class Closed(AssertionError):
+    """A close frame came where a message was waited for."""
+
+
 class Peer:
     def __init__(self, stream):
         self.stream = stream
@@ -136,7 +140,8 @@ class WebSocket(Peer):
             self.controls.append(frame)
             if frame.opcode == PING:
                 self.send_frame(PONG, frame.payload)
-            assert frame.opcode != CLOSE, f"unexpected close {frame.payload}"
+            if frame.opcode == CLOSE:
+                raise Closed(f"unexpected close {frame.payload}")
 
     def recv_frames(self, seconds=None):
         """The data frames of one message."""

@@ -184,6 +184,10 @@ class Puppets:
             control, _ = self.listener.accept()
         except TimeoutError:
             raise TimedOut("no puppet was started") from None
+        return self.take(control)
+
+    def take(self, control):
+        """The puppet that has connected."""
         self.puppets.append(Puppet(control))
         return self.puppets[-1]
 
