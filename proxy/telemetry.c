@@ -431,6 +431,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"ids_reused", traced->ids_reused},
 		{"expired", traced->expired},
 		{"evicted", traced->evicted},
+		{"evicted_for_room", traced->evicted_for_room},
 		{"requests_no_memory", traced->no_memory},
 		{"followed", followed->opened},
 		{"dispatched", followed->dispatched},

@@ -90,6 +90,8 @@ static const struct {
 	{offsetof(struct tracer_counters, ids_unusable), "no answer could have this id: no span"},
 	{offsetof(struct tracer_counters, ids_reused),
 		"the id is in use: the request that had it ends"},
+	{offsetof(struct tracer_counters, evicted_for_room),
+		"inflight.bytes_max is reached: the oldest request of who has most ends"},
 	{offsetof(struct tracer_counters, evicted),
 		"inflight.max is reached: the oldest request ends"},
 	{offsetof(struct tracer_counters, expired),

@@ -16,6 +16,7 @@
 #include "proxy/trace/follow/emit.h"
 #include "proxy/trace/follow/follower.h"
 #include "proxy/trace/names/attributes.h"
+#include "proxy/trace/names/fullest.h"
 #include "proxy/trace/names/methods.h"
 #include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/capture.h"
@@ -43,6 +44,8 @@ struct tracer {
 	struct wanted wanted;      /* requests that have a span */
 	uint8_t flags_forwarded;   /* the others are left out of carriers */
 	size_t inflight_max;
+	size_t inflight_bytes, inflight_bytes_max;
+	struct fullest fullest; /* connections, by the bytes of their requests */
 	uint64_t inflight_max_age_ns;
 	uint64_t wall_offset_ns; /* unix time = monotonic time + this */
 	size_t sharing_count;    /* connections that share the backend and have not ended */
@@ -58,6 +61,7 @@ struct tracer_connection {
 	uint64_t number;           /* one more than it is called: never 0 */
 	struct follower *follower; /* the tracer's; owned if own_backend; NULL: nothing to follow */
 	struct inflight inflight;
+	struct fullest_member bytes; /* of its requests */
 	/* Notes in envelopes: what the server was told of a request, and what the client was. */
 	struct forwarded forwarded;
 	struct traceparent told;
@@ -152,6 +156,15 @@ size_t tracer_carrier(
 
 /* ---- requests ---- */
 
+/* A request has so many bytes more, or less. */
+static void tracer_charge(struct tracer_connection *connection, size_t bytes)
+{
+	struct tracer *tracer = connection->tracer;
+
+	tracer->inflight_bytes += bytes;
+	fullest_set(&tracer->fullest, &connection->bytes, connection->bytes.weight + bytes);
+}
+
 /* Takes the request out of flight, makes its span, frees it. */
 static void tracer_end_request(struct tracer_connection *connection, struct request *request,
 	enum tracer_end end, const struct envelope *reply, uint64_t now_ns)
@@ -159,6 +172,7 @@ static void tracer_end_request(struct tracer_connection *connection, struct requ
 	struct tracer *tracer = connection->tracer;
 
 	inflight_remove(&connection->inflight, &request->entry);
+	tracer_charge(connection, -(size_t)request->bytes);
 	if (request->claim != NULL || request->span != NULL)
 		follower_request_over(connection->follower, request, now_ns);
 	if (request->recorded)
@@ -181,6 +195,31 @@ static size_t tracer_take_values(const struct capture_set *captures,
 	return count;
 }
 
+/* What requests in flight cost, but for what their spans have learnt, which has a limit of its own.
+ */
+static size_t tracer_inflight_bytes(const struct tracer *tracer)
+{
+	return tracer->inflight_bytes + tracer->setup.request_span_count * sizeof(struct open_span);
+}
+
+/* Room for so many bytes of a new one: who has most gives up its oldest. */
+static void tracer_find_room(struct tracer *tracer, size_t bytes, uint64_t now_ns)
+{
+	while (tracer_inflight_bytes(tracer) + bytes > tracer->inflight_bytes_max) {
+		struct fullest_member *member = fullest_find(&tracer->fullest);
+		struct tracer_connection *connection;
+
+		if (member->weight == 0)
+			return; /* there is no other */
+		connection =
+			(struct tracer_connection *)((char *)member -
+						     offsetof(struct tracer_connection, bytes));
+		tracer->counters.evicted_for_room++;
+		tracer_end_request(connection, (struct request *)connection->inflight.oldest,
+			TRACER_EVICTED, NULL, now_ns);
+	}
+}
+
 /* A place in the table for a new request: whoever has its id, or waits longest, ends. */
 static void tracer_make_room(
 	struct tracer_connection *connection, const struct inflight_entry *entry, uint64_t now_ns)
@@ -199,6 +238,7 @@ static void tracer_make_room(
 		tracer_end_request(connection, (struct request *)connection->inflight.oldest,
 			TRACER_EVICTED, NULL, now_ns);
 	}
+	tracer_find_room(tracer, ((const struct request *)entry)->bytes, now_ns);
 }
 
 /* What the server was told, or would be now that the message is complete; counts what was wrong. */
@@ -296,9 +336,14 @@ static void tracer_follow_request(struct tracer_connection *connection,
 {
 	struct action_message message = tracer_message(connection, envelope, now_ns);
 	const struct forwarded *forwarded = &connection->forwarded;
+	size_t extra;
 
 	follower_request(connection->follower, &connection->tracer->captures, &message, request,
 		forwarded->for_another ? forwarded->another : NULL);
+	extra = (request->claim != NULL ? request->claim->bytes : 0) +
+		(request->quotes != NULL ? request->quotes->bytes : 0);
+	request->bytes += (uint32_t)extra;
+	tracer_charge(connection, extra);
 	if (forwarded->for_another && request->claim == NULL)
 		tracer_keep_promise(connection, request);
 	tracer_end_closed(connection, &message);
@@ -354,6 +399,7 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 		request_free(&tracer->requests, request);
 		return;
 	}
+	tracer_charge(connection, request->bytes);
 	tracer->counters.requests++;
 	if (request->recorded)
 		exporter_begin(tracer->request_spans.exporter, &request->context);
@@ -452,7 +498,8 @@ struct tracer_connection *tracer_connection_new(
 	inflight_init(&connection->inflight, seed);
 	connection->attributes =
 		connection_attributes_new(&tracer->attribute_settings, transport, number);
-	if (connection->attributes == NULL)
+	if (connection->attributes == NULL ||
+		fullest_add(&tracer->fullest, &connection->bytes) != 0)
 		goto no_memory;
 	connection->number = number + 1;
 	tracer->sharing_count += !own_backend;
@@ -463,6 +510,8 @@ struct tracer_connection *tracer_connection_new(
 	return connection;
 no_memory:
 	tracer->counters.no_memory++;
+	if (connection != NULL)
+		connection_attributes_free(connection->attributes);
 	free(connection);
 	return NULL;
 }
@@ -525,6 +574,7 @@ void tracer_connection_free(
 		return;
 	tracer_connection_end(connection, reason, now_ns);
 	inflight_done(&connection->inflight);
+	fullest_remove(&connection->tracer->fullest, &connection->bytes);
 	if (connection->own_backend)
 		follower_free(connection->follower, tracer_reason(reason), now_ns);
 	connection_attributes_free(connection->attributes);
@@ -563,6 +613,8 @@ void tracer_tick(struct tracer *tracer, uint64_t now_ns)
 {
 	if (tracer->follower != NULL)
 		follower_tick(tracer->follower, now_ns);
+	if (tracer_inflight_bytes(tracer) < tracer->inflight_bytes_max / 2)
+		fullest_rest(&tracer->fullest);
 }
 
 void tracer_end(struct tracer *tracer, uint64_t now_ns)
@@ -604,6 +656,7 @@ static void tracer_take_settings(
 					  : TRACE_FLAG_SAMPLED;
 	wanted_init(&tracer->wanted, &config->requests_record);
 	tracer->inflight_max = (size_t)config->inflight_max;
+	tracer->inflight_bytes_max = (size_t)config->inflight_bytes_max;
 	tracer->inflight_max_age_ns = (uint64_t)config->inflight_max_age_ms * 1000000;
 }
 
@@ -702,6 +755,7 @@ void tracer_free(struct tracer *tracer)
 	if (tracer->setup.matcher.lifecycle != NULL)
 		matcher_done(&tracer->setup.matcher);
 	request_pool_done(&tracer->requests);
+	fullest_done(&tracer->fullest);
 	captures_done(&tracer->captures);
 	methods_done(&tracer->methods);
 	parents_done(&tracer->parents);

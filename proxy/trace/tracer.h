@@ -25,7 +25,7 @@ enum tracer_end {
 	TRACER_CONNECTION_CLOSED, /* the client went away first */
 	TRACER_BACKEND_EXITED,    /* the server or its connection did */
 	TRACER_EXPIRED,           /* inflight.max_age went by */
-	TRACER_EVICTED,           /* inflight.max was reached */
+	TRACER_EVICTED,           /* inflight.max or inflight.bytes_max was reached */
 	TRACER_ID_REUSED,         /* another request took the id */
 	TRACER_CLOSED,            /* a rule of the profile said so */
 	TRACER_SHUTDOWN,          /* we were told to stop */
@@ -39,6 +39,7 @@ struct tracer_counters {
 	uint64_t tracestates_dropped;
 	uint64_t ids_unusable; /* requests whose id is too long or of a wrong type: no span */
 	uint64_t expired, evicted, ids_reused;
+	uint64_t evicted_for_room; /* inflight.bytes_max was reached */
 	uint64_t no_memory; /* requests that could not be kept: no span */
 };
 

@@ -1,5 +1,6 @@
 """Many, large, deep, slow: whatever a peer can grow has a bound, and the bound does no harm."""
 
+import collections
 import os
 import re
 import resource
@@ -31,6 +32,50 @@ def test_more_requests_in_flight_than_the_table_holds(lab):
     reasons = [span.end_reason for span in spans]
     assert reasons.count("answered") == 4096 and reasons.count("evicted") == count - 4096
     assert {int(span.request_id) for span in spans} == set(range(count))
+
+
+def send_requests(client, server, first, count):
+    """That many requests, which reach the server."""
+    data = b"".join(b'{"id":%d,"method":"m"}\n' % number for number in range(first, first + count))
+    sending = Background(client.stream.write, data)
+    for number in range(first, first + count):
+        assert server.recv().startswith(b'{"id":%d,' % number)
+    sending.result()
+
+
+def test_requests_in_flight_cost_little(lab):
+    link = lab.link("tcp", args=["--inflight-max=1000000"])
+    send_requests(link.client, link.server, 0, 1000)
+    before = int(link.sidespan.status("VmRSS")) * 1024
+    count = 60_000
+    send_requests(link.client, link.server, 1000, count)
+    if not is_sanitized():
+        assert int(link.sidespan.status("VmRSS")) * 1024 - before < 300 * count
+
+
+def test_requests_in_flight_have_a_bound_in_sum(lab):
+    """Who has most loses its oldest; what others wait for is not touched."""
+    link = lab.traced("tcp", args=["--inflight-max=1000000", "--inflight-bytes-max=1MiB",
+                                   "--batch-queue-max=100000"])
+    modest = link.open()
+    send_requests(*modest, 0, 500)
+    count = 20_000
+    send_requests(link.client, link.server, 0, count)
+    answers = b"".join(b'{"id":%d,"result":1}\n' % number for number in range(500))
+    modest[1].stream.write(answers)
+    assert modest[0].stream.read_exactly(len(answers)) == answers
+    link.call({"id": count, "method": "last"}, {"id": count, "result": 1})
+    link.client.close()
+    modest[0].close()
+    link.sidespan.stop()
+    spans = link.collector.spans
+    reasons = collections.Counter(span.end_reason for span in spans)
+    assert len(spans) == count + 501 and reasons["answered"] == 501
+    assert reasons["evicted"] == link.sidespan.accounting("traffic")["evicted_for_room"]
+    kept = count - reasons["evicted"]
+    assert (1 << 20) // 400 < kept < (1 << 20) // 200
+    evicted = [int(span.request_id) for span in spans if span.end_reason == "evicted"]
+    assert evicted == list(range(len(evicted)))  # the oldest, and in this order
 
 
 def test_pipelined_requests_keep_their_order(lab):

@@ -730,7 +730,8 @@ static const struct talk talks[] = {
 	{.about = "evicted",
 		{"1>" ASK("1"), "1>" ASK_SHELL("2"), "1>" ASK("3"), "1<" STARTED("u"),
 			"1<" ANSWER("1", "u"), "1<" ANSWER("3", "u"), "1<" COMPLETED("u")},
-		"turn/start evicted ERROR: no answer yet when inflight.max was reached\n"
+		"turn/start evicted ERROR: no answer yet when inflight.max or inflight.bytes_max "
+		"was reached\n"
 		"thread/shellCommand shutdown ERROR: no answer yet at shutdown\n"
 		"  dispatch run_user_shell_command\n"
 		"    turn u closed OK\n"

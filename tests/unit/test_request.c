@@ -68,8 +68,28 @@ START_TEST(test_copies)
 	ck_assert_uint_eq(request->value_count, rows[_i].value_count);
 	for (i = 0; i < request->value_count; i++) {
 		ck_assert_uint_eq(request->values[i].capture, i + 1);
-		text_is(request->values[i].text, rows[_i].value);
+		text_is(request_value(request, i), rows[_i].value);
 	}
+	request_free(&pool, request);
+	request_pool_done(&pool);
+}
+END_TEST
+
+/* As requests usually are, with a captured id of a thread: what one costs in all. */
+START_TEST(test_small)
+{
+	struct request_value value = {0, {"0199a000-0000-7000-8000-000000000001", 36}};
+	struct request_texts texts = {.key = {"n1234", 5},
+		.method = {"thread/read", 11},
+		.id = {"1234", 4},
+		.values = &value,
+		.value_count = 1};
+	struct request_pool pool;
+	struct request *request;
+
+	request_pool_init(&pool);
+	request = request_new(&pool, &texts);
+	ck_assert_uint_lt(request->bytes, 300);
 	request_free(&pool, request);
 	request_pool_done(&pool);
 }
@@ -156,6 +176,7 @@ int main(void)
 	TCase *tc = tcase_create("request");
 
 	tcase_add_loop_test(tc, test_copies, 0, sizeof rows / sizeof rows[0]);
+	tcase_add_test(tc, test_small);
 	tcase_add_test(tc, test_absent_texts);
 	tcase_add_test(tc, test_pool);
 	tcase_add_test(tc, test_no_memory);

@@ -764,6 +764,8 @@ static void span_is_unanswered(
 	ck_assert_int_eq(span->status, SPAN_STATUS_ERROR);
 }
 
+#define EVICTED "no answer yet when inflight.max or inflight.bytes_max was reached"
+
 /* Both ways to end, the oldest first. */
 START_TEST(test_ends)
 {
@@ -995,6 +997,89 @@ START_TEST(test_id_reused)
 }
 END_TEST
 
+static void request_on(struct setup *setup, struct tracer_connection *connection, int id)
+{
+	char message[64];
+
+	snprintf(message, sizeof message, "{\"id\":%d,\"method\":\"m\"}", id);
+	tracer_client_message(connection, envelope_case_read(&setup->reader, message),
+		setup->now_ns, setup->now_ns);
+}
+
+/* There is room for 13 small requests: the connection that has most loses its oldest. */
+START_TEST(test_evicted_for_room)
+{
+	static const char *const flags[] = {"--inflight-bytes-max=4KiB", NULL};
+	static const char *const lost[] = {"1", "2", "101", "102", "3"};
+	struct tracer_connection *other;
+	struct setup setup;
+	size_t i;
+	int id;
+
+	setup_open(&setup, flags, NULL, NULL);
+	other = tracer_connection_new(setup.tracer, 1, "stdio", true);
+	for (id = 1; id <= 8; id++)
+		request_on(&setup, setup.connection, id);
+	for (id = 101; id <= 105; id++)
+		request_on(&setup, other, id);
+	ck_assert_uint_eq(setup.exporter.count, 0);
+	request_on(&setup, other, 106); /* 8 and 5 */
+	request_on(&setup, other, 107); /* 7 and 6 */
+	request_on(&setup, other, 108); /* 6 and 7 */
+	request_on(&setup, other, 109);
+	tracer_tick(setup.tracer, setup.now_ns);
+	tracer_backend_message(other,
+		envelope_case_read(&setup.reader, "{\"id\":109,\"result\":1}"), setup.now_ns);
+	ck_assert_uint_eq(setup.exporter.count, 5);
+	request_on(&setup, setup.connection, 9); /* 6 and 6, and there is room again */
+	ck_assert_uint_eq(setup.exporter.count, 5);
+	request_on(&setup, other, 110); /* 7 and 6 */
+	ck_assert_uint_eq(setup.exporter.count, 6);
+	for (i = 0; i < 5; i++)
+		span_is_unanswered(
+			&setup.exporter.spans[i < 4 ? i : 5], lost[i], "evicted", EVICTED);
+	ck_assert_uint_eq(setup_counters(&setup)->evicted_for_room, 5);
+	ck_assert_uint_eq(setup_counters(&setup)->evicted, 0);
+	ck_assert_uint_eq(tracer_connection_waiting(setup.connection), 6);
+	ck_assert_uint_eq(tracer_connection_waiting(other), 7);
+	tracer_connection_free(other, TRACER_CONNECTION_CLOSED, setup.now_ns);
+	/* what it had is free again */
+	for (id = 10; id < 17; id++)
+		request_on(&setup, setup.connection, id);
+	ck_assert_uint_eq(setup_counters(&setup)->evicted_for_room, 5);
+	setup_close(&setup);
+}
+END_TEST
+
+/* One that is larger than all there may be is alone, and counts as every other. */
+START_TEST(test_evicted_for_one)
+{
+	static const char *const flags[] = {"--inflight-bytes-max=4KiB", NULL};
+	static char message[8192];
+	struct setup setup;
+	int id, used;
+
+	setup_open(&setup, flags, NULL, NULL);
+	for (id = 2; id < 10; id++)
+		request_on(&setup, setup.connection, id);
+	used = snprintf(message, sizeof message,
+		"{\"id\":1,\"method\":\"m\",\"trace\":{\"traceparent\":\"" SAMPLED
+		"\",\"tracestate\":\"a=1");
+	for (id = 0; id < 16; id++)
+		used += snprintf(
+			message + used, sizeof message - (size_t)used, ",k%d=%0230d", id, 1);
+	snprintf(message + used, sizeof message - (size_t)used, "\"}}");
+	setup_client(&setup, message);
+	ck_assert_uint_eq(setup_counters(&setup)->tracestates_dropped, 0);
+	ck_assert_uint_eq(setup_counters(&setup)->evicted_for_room, 8);
+	ck_assert_uint_eq(tracer_connection_waiting(setup.connection), 1);
+	setup_client(&setup, "{\"id\":2,\"method\":\"m\"}");
+	ck_assert_uint_eq(setup_counters(&setup)->evicted_for_room, 9);
+	ck_assert_uint_eq(tracer_connection_waiting(setup.connection), 1);
+	setup_close(&setup);
+}
+END_TEST
+
 START_TEST(test_evicted)
 {
 	static const char *const flags[] = {"--inflight-max=2", NULL};
@@ -1005,8 +1090,7 @@ START_TEST(test_evicted)
 	setup_client(&setup, "{\"id\":2,\"method\":\"m\"}");
 	ck_assert_uint_eq(setup.exporter.count, 0);
 	setup_client(&setup, "{\"id\":3,\"method\":\"m\"}");
-	span_is_unanswered(
-		setup_span(&setup), "1", "evicted", "no answer yet when inflight.max was reached");
+	span_is_unanswered(setup_span(&setup), "1", "evicted", EVICTED);
 	setup_client(&setup, "{\"id\":3,\"method\":\"m\"}"); /* reuse needs no further room */
 	ck_assert_uint_eq(setup.exporter.count, 2);
 	ck_assert_uint_eq(setup_counters(&setup)->evicted, 1);
@@ -1633,7 +1717,7 @@ START_TEST(test_no_memory_connection)
 			converse(&setup, messages);
 		unit_alloc_fail_never();
 		requests = setup_counters(&setup)->requests;
-		ck_assert(setup.connection != NULL || n <= 1);
+		ck_assert(setup.connection != NULL || n <= 3);
 		if (setup.connection != NULL) {
 			ck_assert_uint_gt(setup.carrier_size, TRACEPARENT_SIZE);
 			ck_assert_uint_eq(setup.exporter.count, requests);
@@ -1672,6 +1756,8 @@ int main(void)
 	tcase_add_test(tc, test_order_and_connections);
 	tcase_add_test(tc, test_id_reused);
 	tcase_add_test(tc, test_evicted);
+	tcase_add_test(tc, test_evicted_for_room);
+	tcase_add_test(tc, test_evicted_for_one);
 	tcase_add_test(tc, test_expired);
 	tcase_add_loop_test(tc, test_captures_of_codex, 0, 5);
 	tcase_add_test(tc, test_connection_values);

@@ -94,7 +94,7 @@ static void action_expect_request(struct action *action)
 
 		if ((matcher->request_keys >> attribute & 1) == 0 ||
 			!action_request_key(&key, action->message->connection, attribute,
-				request->values[i].text) ||
+				request_value(request, i)) ||
 			action_follow_request(action, request) == NULL)
 			continue;
 		if (span_index_alias(

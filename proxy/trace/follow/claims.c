@@ -40,7 +40,7 @@ static void claim_put_values(struct attributes *attributes, const struct claim_r
 		claim_put_value(attributes,
 			from->captures
 				->attributes[list->rows[request->values[i].capture].attribute],
-			request->values[i].text);
+			request_value(request, i));
 }
 
 struct claim *claim_new(
@@ -65,6 +65,7 @@ struct claim *claim_new(
 		return NULL;
 	memset(claim, 0, offsetof(struct claim, group));
 	key_init(&claim->group, 0);
+	claim->bytes = size;
 	claim->method = from->method;
 	claim->connection = from->connection;
 	claim->request = request->context;

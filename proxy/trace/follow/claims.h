@@ -52,6 +52,7 @@ struct claim {
 	size_t attribute_count;
 	struct claim_value *values; /* of the span that it claims */
 	size_t value_count;
+	size_t bytes; /* of this piece of memory */
 };
 
 TAILQ_HEAD(claim_list, claim);

@@ -51,6 +51,7 @@ struct follow_setup {
 	void (*note)(void *arg, const char *text); /* NULL: nobody wants to know what rules do */
 	void *note_arg;
 	const char *why; /* a method whose rules it is told of why they do not act; or NULL */
+	size_t request_span_count; /* open ones that are requests in flight */
 	struct follow_counters counters;
 };
 

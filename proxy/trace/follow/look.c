@@ -321,6 +321,7 @@ struct look_quotes *look_quote(const struct matcher *matcher, const struct match
 	if (quotes == NULL)
 		return NULL;
 	quotes->present = present;
+	quotes->bytes = (uint32_t)size; /* at most LIFECYCLE_QUOTES_MAX values */
 	at = (char *)(quotes->values + count);
 	for (i = 0; i < count; i++) {
 		quotes->values[i] = *values[i];

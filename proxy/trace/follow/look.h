@@ -105,6 +105,7 @@ struct look_value {
 /* Values of a request that rules for its answer look at: copies, all in one piece of memory. */
 struct look_quotes {
 	uint32_t present; /* bits of those that it has */
+	uint32_t bytes;   /* of this piece of memory */
 	struct envelope_value values[];
 };
 

@@ -243,6 +243,7 @@ void open_spans_drop(struct open_spans *spans, struct open_span *span)
 {
 	open_spans_remember(spans, span);
 	span_index_remove(&spans->by_key, span);
+	spans->setup->request_span_count -= !span->listed;
 	spans->lapsed_count -= span->lapse_ns != 0;
 	if (spans->recent[span->type] == span)
 		spans->recent[span->type] = NULL;
@@ -523,6 +524,7 @@ struct open_span *open_spans_open(struct open_spans *spans, const struct span_op
 	if (span->recorded && !opening->unlisted)
 		exporter_begin(spans->setup->exporter, &span->context);
 	spans->setup->counters.opened += !opening->unlisted;
+	spans->setup->request_span_count += opening->unlisted;
 	return span;
 }
 

@@ -168,7 +168,7 @@ void connection_attributes_remember_request_values(struct connection_attributes 
 
 		if (capture->keep == moment)
 			changed |= connection_attributes_remember(
-				connection, capture->attribute, request->values[i].text);
+				connection, capture->attribute, request_value(request, i));
 	}
 	if (changed)
 		connection_attributes_share(connection);

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "config/profile/profile.h"
 #include "proxy/trace/names/text.h"
 
 /* ---- the table ---- */
@@ -143,7 +144,8 @@ void inflight_trim(struct inflight *inflight)
 
 /* ---- one of them ---- */
 
-_Static_assert(sizeof(struct request) <= REQUEST_SIZE_USUAL / 2, "there is room for usual texts");
+_Static_assert(sizeof(struct request) <= REQUEST_SIZE_USUAL - 64, "there is room for usual texts");
+_Static_assert(PROFILE_CAPTURES_MAX <= UINT8_MAX, "their values can be counted");
 
 void request_pool_init(struct request_pool *pool)
 {
@@ -164,23 +166,25 @@ void request_pool_done(struct request_pool *pool)
 static struct request *request_take(struct request_pool *pool, size_t size)
 {
 	struct inflight_entry *entry = pool->spares;
-	bool large = size > REQUEST_SIZE_USUAL;
 	struct request *request;
 
-	if (large || entry == NULL) {
-		request = malloc(large ? size : REQUEST_SIZE_USUAL);
+	if (size > REQUEST_SIZE_USUAL || entry == NULL) {
+		size = size > REQUEST_SIZE_USUAL ? size : REQUEST_SIZE_USUAL;
+		request = malloc(size);
 		if (request != NULL)
-			request->large = large;
+			request->bytes = (uint32_t)size + REQUEST_OVERHEAD;
 		return request;
 	}
 	pool->spares = entry->older;
 	pool->spare_count--;
-	return (struct request *)entry;
+	request = (struct request *)entry;
+	request->bytes = REQUEST_SIZE_USUAL + REQUEST_OVERHEAD;
+	return request;
 }
 
 static size_t request_size(const struct request_texts *texts)
 {
-	size_t size = sizeof(struct request) + texts->value_count * sizeof *texts->values;
+	size_t size = sizeof(struct request) + texts->value_count * sizeof(struct request_kept);
 	size_t i;
 
 	size += texts->key.size + texts->method.size + texts->id.size + texts->tracestate.size;
@@ -197,11 +201,11 @@ struct request *request_new(struct request_pool *pool, const struct request_text
 
 	if (request == NULL)
 		return NULL;
+	request->large = request->bytes > REQUEST_SIZE_USUAL + REQUEST_OVERHEAD;
 	request->claim = NULL;
 	request->span = NULL;
 	request->quotes = NULL;
-	request->values = (struct request_value *)(request + 1);
-	request->value_count = texts->value_count;
+	request->value_count = (uint8_t)texts->value_count;
 	at = (char *)(request->values + texts->value_count);
 	request->entry.key = at;
 	request->entry.key_size = (uint16_t)text_pack(&at, texts->key).size;
@@ -209,8 +213,12 @@ struct request *request_new(struct request_pool *pool, const struct request_text
 	request->id = text_pack(&at, texts->id);
 	request->tracestate = text_pack(&at, texts->tracestate);
 	for (i = 0; i < texts->value_count; i++) {
-		request->values[i].capture = texts->values[i].capture;
-		request->values[i].text = text_pack(&at, texts->values[i].text);
+		request->values[i] = (struct request_kept){
+			.at = (uint32_t)(at - (char *)request),
+			.size = (uint16_t)texts->values[i].text.size, /* <= CAPTURE_VALUE_MAX */
+			.capture = texts->values[i].capture,
+		};
+		(void)text_pack(&at, texts->values[i].text);
 	}
 	return request;
 }

@@ -67,6 +67,13 @@ struct request_value {
 	struct span_text text;
 };
 
+/* The same in a request; the texts follow each other. */
+struct request_kept {
+	uint32_t at; /* in the request's piece of memory */
+	uint16_t size;
+	uint8_t capture;
+};
+
 struct request {
 	struct inflight_entry entry; /* first: the table hands back pointers to it */
 	struct traceparent context;
@@ -75,8 +82,10 @@ struct request {
 	bool parent_is_ours; /* a span that it has started */
 	bool recorded;       /* sampled, and there is somewhere to send the span */
 	bool large;          /* has more memory than those that are used again */
+	uint8_t value_count;
+	uint32_t bytes;         /* of this piece of memory, and what else it is charged for */
+	unsigned method_number; /* see methods.h */
 	uint64_t start_unix_ns;
-	unsigned method_number;             /* see methods.h */
 	const struct capture_set *captures; /* of its method; borrowed from the tracer */
 	struct claim *claim;                /* owned; NULL: it submits no work */
 	struct open_span *span;             /* owned; NULL: no rule has had to do with it */
@@ -84,9 +93,15 @@ struct request {
 	struct span_text method;
 	struct span_text id;
 	struct span_text tracestate;
-	size_t value_count;
-	struct request_value *values; /* inside this piece of memory, as all texts are */
+	struct request_kept values[]; /* value_count; then all texts */
 };
+
+static inline struct span_text request_value(const struct request *request, size_t i)
+{
+	const struct request_kept *kept = &request->values[i];
+
+	return (struct span_text){.bytes = (const char *)request + kept->at, .size = kept->size};
+}
 
 /* What a request is known by: texts, borrowed, of which it keeps copies. */
 struct request_texts {
@@ -102,8 +117,11 @@ struct request_texts {
  * Requests come and go at the speed of messages: so many of the usual size are kept when they are
  * freed, for the next ones.
  */
-#define REQUEST_SIZE_USUAL 512
+#define REQUEST_SIZE_USUAL 256
 #define REQUEST_SPARES_MAX 64
+
+/* What a request costs beside its own memory: the C library's share, and its place in the table. */
+#define REQUEST_OVERHEAD 40
 
 struct request_pool {
 	struct inflight_entry *spares; /* owned; linked by older */

@@ -27,7 +27,8 @@ static const struct {
 	[TRACER_CONNECTION_CLOSED] = {"connection_closed", "no answer: the connection was closed"},
 	[TRACER_BACKEND_EXITED] = {"backend_exited", "no answer: the backend ended"},
 	[TRACER_EXPIRED] = {"expired", "no answer within inflight.max_age"},
-	[TRACER_EVICTED] = {"evicted", "no answer yet when inflight.max was reached"},
+	[TRACER_EVICTED] = {"evicted",
+		"no answer yet when inflight.max or inflight.bytes_max was reached"},
 	[TRACER_ID_REUSED] = {"id_reused", "no answer yet when the id was used again"},
 	[TRACER_CLOSED] = {"closed", "no answer: a message said that none will come"},
 	[TRACER_SHUTDOWN] = {"shutdown", "no answer yet at shutdown"},
@@ -102,7 +103,7 @@ static void request_span_find_values(const struct request *request, const struct
 	values->present = 0;
 	for (i = 0; i < request->value_count; i++) {
 		attribute = from_request->rows[request->values[i].capture].attribute;
-		values->list[attribute] = request->values[i].text;
+		values->list[attribute] = request_value(request, i);
 		values->present |= UINT32_C(1) << attribute;
 	}
 	for (i = 0; reply != NULL && i < from_reply->count; i++) {
