@@ -154,11 +154,13 @@ static bool dial_gives_hope(int error)
 
 static void dial_attempt_failed(struct dial *dial, int error)
 {
+	/* Where time has become short, what was said before tells more. */
+	bool tells = error != ETIMEDOUT || dial->why[0] == '\0';
 	char text[ADDRESS_TEXT_MAX];
 
-	if (dial->count == 1)
+	if (tells && dial->count == 1)
 		(void)snprintf(dial->why, sizeof dial->why, "%s", strerror(error));
-	else
+	else if (tells)
 		(void)snprintf(dial->why, sizeof dial->why, "%s: %s",
 			address_text(&dial->list[dial->at], text), strerror(error));
 	dial->hopeful |= dial_gives_hope(error);

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <event2/event.h>
+#include <pthread.h>
 #include <time.h>
 
 #include "proxy/loop.h"
@@ -56,7 +57,7 @@ static inline void loop_case_turn(struct loop_case *setup)
 	while (!(condition))                                                                       \
 	loop_case_turn(setup)
 
-/* How many descriptors, or threads ("/proc/self/task"), there are. */
+/* How many entries the folder has: "/proc/self/fd", "/proc/self/task". */
 static inline size_t loop_case_count(const char *folder)
 {
 	DIR *list = opendir(folder);
@@ -67,6 +68,21 @@ static inline size_t loop_case_count(const char *folder)
 		count++;
 	closedir(list);
 	return count;
+}
+
+static inline void *loop_case_nothing(void *arg)
+{
+	return arg;
+}
+
+/* How many threads there are, with those that a sanitizer starts beside the first one. */
+static inline size_t loop_case_threads(void)
+{
+	pthread_t first;
+
+	ck_assert_int_eq(pthread_create(&first, NULL, loop_case_nothing, NULL), 0);
+	ck_assert_int_eq(pthread_join(first, NULL), 0);
+	return loop_case_count("/proc/self/task");
 }
 
 #endif

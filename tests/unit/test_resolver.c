@@ -177,7 +177,7 @@ END_TEST
 /* A look-up that hangs does not stop the loop, nor what wants to end; its thread ends alone. */
 START_TEST(test_look_up_that_hangs)
 {
-	size_t descriptors, threads = loop_case_count("/proc/self/task");
+	size_t descriptors, threads = loop_case_threads();
 	struct asker asker = {.told = 0};
 	struct loop_case setup;
 	struct resolver *resolver;
@@ -205,7 +205,7 @@ END_TEST
 /* It is freed in the moment in which the answer has come and nobody has looked yet. */
 START_TEST(test_answer_nobody_hears)
 {
-	size_t threads = loop_case_count("/proc/self/task");
+	size_t threads = loop_case_threads();
 	struct asker asker = {.told = 0};
 	struct loop_case setup;
 	struct resolver *resolver;
