@@ -240,3 +240,26 @@ def test_only_work_is_recorded(lab):
     assert told in known and all(span.parent_id in known | {CLIENT} for span in spans)
     counted = link.sidespan.accounting("traffic")
     assert (counted["requests"], counted["requests_passed_on"]) == (3, 2)
+
+
+def test_console_shows_a_turn_that_is_the_root(lab):
+    """Its request is answered long before it, hangs below it, and is shown with it."""
+    link = lab.link("unix", args=["--console-width=1000", "--lifecycle-turn-below=client"],
+                    env={"OTEL_TRACES_EXPORTER": "console", "OTEL_BSP_SCHEDULE_DELAY": "10"})
+    link.client.send({"id": 1, "method": "turn/start", "params": {"threadId": "T"}})
+    link.server.recv()
+    answer(link, {"turn": {"id": "u"}})
+    say(link, turn("started"))
+    link.client.send({"id": 2, "method": "model/list"})
+    link.server.recv()
+    answer(link, {}, identity=2)
+    link.sidespan.wait_line("app_server.request model/list")
+    assert not any("turn/start" in line for line in link.sidespan.lines)
+    say(link, turn("completed", status="completed"))
+    link.sidespan.wait_line("─ app_server.request turn/start")
+    link.finish()
+    lines = link.sidespan.lines
+    root, = [at for at, line in enumerate(lines) if line.startswith("└─ app_server.turn ")]
+    assert lines[root - 1].startswith("trace ")
+    assert lines[root + 1].startswith("   └─ app_server.request turn/start ")
+    assert not any("(below " in line or "(parent " in line for line in lines)
