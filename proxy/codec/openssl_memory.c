@@ -44,7 +44,9 @@ static void *openssl_memory_malloc(size_t size, const char *file, int line)
 
 	(void)file;
 	(void)line;
-	return block == NULL && openssl_memory_open ? openssl_memory_take(size) : block;
+	if (block != NULL || !openssl_memory_open)
+		return block;
+	return openssl_memory_take(size);
 }
 
 static void openssl_memory_free(void *block, const char *file, int line)

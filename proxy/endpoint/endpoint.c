@@ -129,7 +129,7 @@ void endpoint_stop_reading(struct endpoint *endpoint)
 {
 	endpoint_pause(endpoint);
 	if (endpoint->read_fd >= 0 && endpoint->read_fd != endpoint->write_fd) {
-		endpoint->started = false; /* a resume does nothing from now on */
+		endpoint->started = false;      /* a resume does nothing from now on */
 		(void)close(endpoint->read_fd); /* nothing could be done about an error */
 		endpoint->read_fd = -1;
 	}

@@ -48,7 +48,8 @@ static void fuzz_parse(const char *text)
 			strchr(url.host, ':') != NULL ? "%s://[%s]:%u%s" : "%s://%s:%u%s",
 			schemes[url.scheme], url.host, (unsigned)url.port, url.path);
 	fuzz_require(url_parse(&again, written, &reason) == 0);
-	fuzz_require(memcmp(&url, &again, sizeof url) == 0);
+	fuzz_require(url.scheme == again.scheme && url.port == again.port);
+	fuzz_require(strcmp(url.host, again.host) == 0 && strcmp(url.path, again.path) == 0);
 	fuzz_require(url_equals(&url, &again) == (url.host[0] == '\0' || url.port != 0));
 	fuzz_require(fuzz_is_line(url.host));
 	if (url.scheme == URL_UNIX || url.scheme == URL_WS_UNIX)
