@@ -378,7 +378,8 @@ static const struct {
 		"4: span \"turn\": \"turn\": stands twice; must stand once, line 3 has it"},
 	{LIFECYCLE_SPAN("\"title\": \"t\""),
 		"3: span \"turn\": \"title\": not known here; must be one of name, key, kind, "
-		"switch, defaults, announce, announced, inherit, adds, one_per, scope, requests, made"},
+		"switch, defaults, announce, announced, inherit, adds, one_per, scope, requests, "
+		"made"},
 	{LIFECYCLE_SPAN("\"name\": \"a {}\""), "3: span \"turn\": \"name\": must have a name "
 					       "between { and }, and braces nowhere else"},
 	{LIFECYCLE_SPAN("\"name\": \"a }b{\""), "3: span \"turn\": \"name\": must have a name "

@@ -1,6 +1,7 @@
 /* What rules find in a message; see look.h. Only copies can fail, for want of memory. */
 #include "proxy/trace/follow/look.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "proxy/trace/names/text.h"
@@ -278,8 +279,10 @@ static bool look_choose(
 		return look_take_mark(choice, look, value);
 	if (choice->level != MATCHER_NONE)
 		return look_take_increase(choice, look, value);
-	if (choice->text.bytes == NULL)
+	if (choice->text.bytes == NULL) {
+		assert(from != NULL); /* operand_check_choice() */
 		return look_take_value(choice->row->take, from, value);
+	}
 	*value = (struct look_value){.type = SPAN_VALUE_STRING, .text = choice->text};
 	return from == NULL || from->type > JSON_NULL;
 }

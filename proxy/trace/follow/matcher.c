@@ -411,6 +411,7 @@ static void matcher_enter_rule(struct matcher_build *build, size_t number)
 	uint64_t bit = UINT64_C(1) << number;
 	size_t i;
 
+	assert(row != NULL); /* matcher_add_rules() */
 	for (i = 0; i < matcher->method_count; i++) {
 		struct matcher_method *method = &matcher->methods[i];
 

@@ -105,8 +105,9 @@ struct memory *memories_get(struct memories *memories, size_t type, const struct
 
 	if (memory != NULL)
 		return memory;
-	while (memories->count > 0 && memories->count >= count_max) {
-		memories_forget(memories, TAILQ_FIRST(&memories->ages), budget);
+	memory = TAILQ_FIRST(&memories->ages);
+	if (memory != NULL && memories->count >= count_max) { /* it grows by one at a time */
+		memories_forget(memories, memory, budget);
 		++*forgotten;
 	}
 	return memories_new(memories, type, memories_key(key, parts));
