@@ -127,19 +127,56 @@ static int profile_take_constants(struct reader *reader, const struct file_node 
 		sizeof *profile->constants);
 }
 
+static int profile_take_command(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct profile_match *match = target;
+
+	return reader_take_methods(
+		reader, node, &match->commands, &match->command_count, PROFILE_WORDS_MAX);
+}
+
+static int profile_take_argument(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct profile_match *match = target;
+
+	return reader_take_methods(
+		reader, node, &match->arguments, &match->argument_count, PROFILE_WORDS_MAX);
+}
+
 static int profile_take_match(struct reader *reader, const struct file_node *node, void *target)
 {
 	static const struct reader_member members[] = {
-		{"command", reader_take_text, offsetof(struct profile, match_command)},
-		{"argument", reader_take_text, offsetof(struct profile, match_argument)},
+		{"command", profile_take_command, 0},
+		{"argument", profile_take_argument, 0},
 		{NULL, NULL, 0},
 	};
+	struct profile_match *match = target;
 
-	if (reader_take_members(reader, node, members, target) != 0)
+	if (reader_take_members(reader, node, members, match) != 0)
 		return -1;
-	if (((struct profile *)target)->match_command == NULL)
-		return reader_fail(reader, node, "must have a command");
+	if (match->commands == NULL && match->arguments == NULL)
+		return reader_fail(reader, node, "must have a command or an argument");
 	return 0;
+}
+
+/* One, or a list of them. */
+static int profile_take_matches(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct profile *profile = target;
+
+	if (node->type == FILE_OBJECT) {
+		profile->matches = calloc(1, sizeof *profile->matches);
+		if (profile->matches == NULL)
+			return reader_fail_memory(reader, node);
+		profile->match_count = 1;
+		return profile_take_match(reader, node, profile->matches);
+	}
+	profile->matches = reader_new_items(reader, node, FILE_ARRAY, PROFILE_MATCHES_MAX,
+		sizeof *profile->matches, &profile->match_count);
+	if (profile->matches == NULL)
+		return -1;
+	return reader_take_items(
+		reader, node, profile_take_match, profile->matches, sizeof *profile->matches);
 }
 
 /* Settings are the config's business; here only their kind is looked at. */
@@ -167,7 +204,7 @@ static int profile_take_extends(struct reader *reader, const struct file_node *n
 static const struct reader_member profile_members[] = {
 	{"name", reader_take_text, offsetof(struct profile, name)},
 	{"extends", profile_take_extends, 0},
-	{"match", profile_take_match, 0},
+	{"match", profile_take_matches, 0},
 	{"settings", profile_take_settings, 0},
 	{"constants", profile_take_constants, 0},
 	{"captures", profile_take_captures, 0},
@@ -195,20 +232,46 @@ struct profile *profile_new(const struct file *file, char *error, size_t error_s
 	return NULL;
 }
 
+/* Whether the last part of a path is one of the words, of which a * at the end is any ending. */
+static bool profile_is_one_of(const char *path, char *const *words, size_t count)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash == NULL ? path : slash + 1;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		size_t size = strcspn(words[i], "*");
+
+		if (strncmp(base, words[i], size) == 0 &&
+			(words[i][size] == '*' || base[size] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+static bool profile_match_fits(const struct profile_match *match, char *const *command)
+{
+	size_t i, at;
+
+	if (match->commands != NULL &&
+		!profile_is_one_of(command[0], match->commands, match->command_count))
+		return false;
+	for (i = 0; i < match->argument_count; i++) {
+		for (at = 1; command[at] != NULL; at++)
+			if (profile_is_one_of(command[at], &match->arguments[i], 1))
+				break;
+		if (command[at] == NULL)
+			return false;
+	}
+	return true;
+}
+
 bool profile_matches(const struct profile *profile, char *const *command)
 {
-	const char *base;
+	size_t i;
 
-	if (profile->match_command == NULL || command == NULL)
-		return false;
-	base = strrchr(command[0], '/');
-	base = base == NULL ? command[0] : base + 1;
-	if (strcmp(base, profile->match_command) != 0)
-		return false;
-	if (profile->match_argument == NULL)
-		return true;
-	for (command++; *command != NULL; command++)
-		if (strcmp(*command, profile->match_argument) == 0)
+	for (i = 0; command != NULL && i < profile->match_count; i++)
+		if (profile_match_fits(&profile->matches[i], command))
 			return true;
 	return false;
 }
@@ -219,6 +282,11 @@ void profile_free(struct profile *profile)
 
 	if (profile == NULL)
 		return;
+	for (i = 0; i < profile->match_count; i++) {
+		reader_free_texts(profile->matches[i].commands, profile->matches[i].command_count);
+		reader_free_texts(
+			profile->matches[i].arguments, profile->matches[i].argument_count);
+	}
 	for (i = 0; i < profile->capture_count; i++) {
 		reader_free_texts(profile->captures[i].methods, profile->captures[i].method_count);
 		free(profile->captures[i].pointer);
@@ -232,8 +300,7 @@ void profile_free(struct profile *profile)
 	lifecycle_free(profile->lifecycle);
 	free(profile->captures);
 	free(profile->constants);
-	free(profile->match_command);
-	free(profile->match_argument);
+	free(profile->matches);
 	free(profile->name);
 	free(profile);
 }

@@ -47,6 +47,8 @@ enum profile_keep {
 #define PROFILE_METHODS_MAX    64
 #define PROFILE_POINTERS_MAX   115 /* different ones, the lifecycle's too */
 #define PROFILE_PATTERNS_MAX   32  /* the same, of names of methods that end in * */
+#define PROFILE_MATCHES_MAX    8
+#define PROFILE_WORDS_MAX      8 /* in one match, of the command and of the arguments */
 
 /* Captures are applied in order: a later one with a value replaces the same attribute. */
 #define PROFILE_HEADER "header:" /* before the name of a field, in place of a pointer */
@@ -67,10 +69,18 @@ struct profile_constant {
 	char *value;
 };
 
+/* A way to start a server. Words are compared with the last part of a path. */
+struct profile_match {
+	char **commands; /* one of them is the command; NULL: any */
+	size_t command_count;
+	char **arguments; /* all of them are among its arguments */
+	size_t argument_count;
+};
+
 struct profile {
 	char *name;
-	char *match_command;  /* base name of the command it is for; NULL: never chosen by auto */
-	char *match_argument; /* and one of its arguments; NULL: any */
+	struct profile_match *matches; /* auto takes it for a command that fits one of them */
+	size_t match_count;
 	struct profile_capture *captures;
 	size_t capture_count;
 	struct profile_constant *constants;

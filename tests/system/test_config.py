@@ -390,7 +390,9 @@ def test_files_are_stronger_than_the_environment_they_refine(lab):
 
 @pytest.mark.parametrize("command,profile", [
     (["codex", "app-server"], "codex"), (["/opt/bin/codex", "app-server", "--x"], "codex"),
-    (["codex", "-c", "a=b", "app-server"], "codex"),
+    (["codex", "-c", "a=b", "app-server"], "codex"), (["codex-app-server"], "codex"),
+    (["node", "/lib/codex.js", "app-server"], "codex"),
+    (["npx", "@openai/codex", "app-server"], "codex"),
     (["codex", "exec"], "generic"), (["cat", "codex", "app-server"], "generic"),
     (["cat"], "generic"),
 ])

@@ -109,14 +109,26 @@ static const struct {
 	{"/opt/bin/codex -c app-server", true},
 	{"codex exec", false},
 	{"codex", false},
-	{"codex-app-server app-server", false},
+	{"codex app-server --analytics-default-enabled", true},
+	{"node /usr/lib/node_modules/@openai/codex/bin/codex.js app-server", true},
+	{"npx @openai/codex app-server", true},
+	{"npx -y @openai/codex@0.171.0 app-server", true},
+	{"/opt/codex-x86_64-unknown-linux-musl app-server", true},
+	{"codex.exe app-server", true},
+	{"codex-app-server", true},
+	{"/opt/codex-app-server-x86_64-unknown-linux-musl --listen x", true},
+	{"env RUST_LOG=info codex app-server", true},
+	{"node server.js app-server", false},
+	{"cat codex app-server", false},
+	{"npx @openai/codex exec", false},
+	{"codex app-server-daemon", false},
 	{"/codex/other app-server", false},
 	{"app-server codex", false},
 };
 
 static bool profile_matches_text(const struct profile *profile, const char *command)
 {
-	char text[64];
+	char text[80];
 	char *rest = text;
 	char *words[5] = {NULL};
 	size_t count = 0;
@@ -177,9 +189,15 @@ static const struct {
 		"constants, captures, lifecycle"},
 	{"{\"name\": \"a\", \"settings\": []}",
 		"p.json:1: \"settings\": is a list; must be an object"},
-	{"{\"name\": \"a\", \"match\": {}}", "p.json:1: \"match\": must have a command"},
-	{"{\"name\": \"a\", \"match\": \"x\"}",
-		"p.json:1: \"match\": is a string; must be an object"},
+	{"{\"name\": \"a\", \"match\": {}}",
+		"p.json:1: \"match\": must have a command or an argument"},
+	{"{\"name\": \"a\", \"match\": \"x\"}", "p.json:1: \"match\": is a string; must be a list"},
+	{"{\"name\": \"a\", \"match\": []}",
+		"p.json:1: \"match\": has 0 members; must have 1 to 8"},
+	{"{\"name\": \"a\", \"match\": [{\"command\": \"x\"},\n{}]}",
+		"p.json:2: \"match\": must have a command or an argument"},
+	{"{\"name\": \"a\", \"match\": {\"argument\": \"a*b\"}}",
+		"p.json:1: \"argument\": \"a*b\": must have a * at its end, or none"},
 	{"{\"name\": \"a\", \"match\": {\"cmd\": \"x\"}}",
 		"p.json:1: \"cmd\": not known here; must be one of command, argument"},
 	{"{\"name\": \"a\", \"constants\": {}}",
