@@ -259,6 +259,14 @@ static const struct talk talks[] = {
 			"1<" NOTE("begin", "'thread':'t','turn':'a'"),
 			"1<" NOTE("end", "'thread':'t','turn':'b'")},
 		"turn a superseded\nturn c shutdown\nturn b closed -> turn a\n"},
+	{.about = "whose own end comes a little later",
+		"agent",
+		{"1<" NOTE("begin", "'thread':'t','turn':'a'"),
+			"1<" NOTE("begin", "'thread':'t','turn':'b'"),
+			"1<" NOTE("end", "'thread':'t','turn':'a'"),
+			"1<" NOTE("end", "'thread':'t','turn':'b'"),
+			"1<" NOTE("begin", "'thread':'t','turn':'c'")},
+		"turn a closed\nturn b closed -> turn a\nturn c shutdown -> turn b\n"},
 
 	/* what spans add */
 	{.about = "what is below a tool is the turn's",

@@ -416,8 +416,11 @@ static struct open_span *action_find_above(struct action *action, const struct m
 	above = open_spans_find_parent(action->spans, rule->row->span, &key);
 	if (above == NULL)
 		return NULL;
-	open_spans_touch(
-		action->spans, above, action->message->connection, action->message->now_ns);
+	if (rule->row->action == LIFECYCLE_MAKE)
+		open_spans_watch(above, action->message->connection); /* tells of what was */
+	else
+		open_spans_touch(action->spans, above, action->message->connection,
+			action->message->now_ns);
 	return action_listens(action, rule, above) ? above : NULL;
 }
 

@@ -133,9 +133,10 @@ struct open_span {
 	size_t link_count;
 	uint32_t announced; /* how often */
 	uint64_t start_ns;
-	uint64_t heard_ns;                     /* of the last message about it */
-	uint64_t latest_ns;                    /* the latest end of those below */
-	uint64_t lapse_ns;                     /* a sign of rest was seen then; 0: none */
+	uint64_t heard_ns;  /* of the last message about it */
+	uint64_t latest_ns; /* the latest end of those below */
+	uint64_t lapse_ns;  /* a sign of rest was seen then; 0: none */
+	bool superseded;    /* that sign is the next one, of which there is one */
 	struct open_span_known_end *known_end; /* owned; NULL: its end is not known yet */
 	uint64_t opener;                       /* the connection that opened it */
 	uint64_t leader; /* the connection that is listened to; 0: the next one */

@@ -154,7 +154,8 @@ static void open_spans_remember_top(struct open_spans *spans, const struct open_
 
 	closed_spans_remember(&spans->closed, span->by_key.hash, &span->context);
 	closed_spans_remember(&spans->closed, span->by_id.hash, &span->context);
-	closed_spans_remember(&spans->closed, span->by_group.hash, &span->context);
+	if (!span->superseded) /* then the next one is the last of its group */
+		closed_spans_remember(&spans->closed, span->by_group.hash, &span->context);
 	for (i = 0; i < span->alias_count; i++) {
 		const struct span_index_entry *alias = &span->aliases[i]->entry;
 		struct span_text key = {.bytes = alias->bytes, .size = alias->size};
@@ -364,8 +365,8 @@ void open_spans_give_up(
 	struct span_end end;
 
 	if (span->lapse_ns != 0) { /* it was over before */
-		reason = END_IDLE;
-		now_ns = span->lapse_ns;
+		reason = span->superseded ? END_SUPERSEDED : END_IDLE;
+		now_ns = span->superseded ? span->heard_ns : span->lapse_ns;
 	}
 	end = span->known_end != NULL ? open_spans_known_end(span->known_end)
 				      : open_spans_make_end(reason, now_ns);
@@ -573,8 +574,18 @@ void open_spans_lapse(struct open_spans *spans, struct open_span *span, uint64_t
 
 void open_spans_wake(struct open_spans *spans, struct open_span *span)
 {
+	if (span->superseded)
+		return;
 	spans->lapsed_count -= span->lapse_ns != 0;
 	span->lapse_ns = 0;
+}
+
+void open_spans_supersede(struct open_spans *spans, struct open_span *span, uint64_t now_ns)
+{
+	open_spans_lapse(spans, span, now_ns);
+	span->superseded = true;
+	closed_spans_remember(&spans->closed, span->by_group.hash, &span->context);
+	open_spans_note(spans, NULL, span, " is superseded");
 }
 
 void open_spans_touch(

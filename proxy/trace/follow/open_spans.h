@@ -119,6 +119,12 @@ void open_spans_lapse(struct open_spans *spans, struct open_span *span, uint64_t
 void open_spans_wake(struct open_spans *spans, struct open_span *span);
 
 /*
+ * The next one began, of which there is only one. What tells of the end of this one may still come,
+ * as when the answer that opens the next one overtakes it.
+ */
+void open_spans_supersede(struct open_spans *spans, struct open_span *span, uint64_t now_ns);
+
+/*
  * Only one connection is listened to about what goes on in a span: that which opened it, and when
  * that is gone the next one.
  */

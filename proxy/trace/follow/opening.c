@@ -82,10 +82,10 @@ static void opening_link_last(
 
 /*
  * In the same group one that is at rest was over when this one began; where there is only one, any
- * other ended with the last message about it.
+ * other is over, too, and its end is on its way or was missed.
  */
-static void opening_end_others(
-	struct open_spans *spans, const struct matcher_rule *rule, const struct key *key)
+static void opening_end_others(struct open_spans *spans, const struct matcher_rule *rule,
+	const struct key *key, uint64_t now_ns)
 {
 	bool alone = open_spans_row(spans, rule->row->span)->one_per;
 	struct span_index_entry *entry = NULL;
@@ -100,7 +100,7 @@ static void opening_end_others(
 		if (span->lapse_ns != 0)
 			open_spans_give_up(spans, span, END_IDLE, span->lapse_ns);
 		else if (alone)
-			open_spans_give_up(spans, span, END_SUPERSEDED, span->heard_ns);
+			open_spans_supersede(spans, span, now_ns);
 	}
 }
 
@@ -195,7 +195,7 @@ static void opening_top(
 	if (opening_known(action, rule, key) ||
 		(has_root && opening_is_alias(action, rule, key, &root)))
 		return;
-	opening_end_others(action->spans, rule, key);
+	opening_end_others(action->spans, rule, key, action->message->now_ns);
 	open_spans_make_room(action->spans, action->message->now_ns);
 	if (claim == NULL && rule->row->on != LIFECYCLE_ON_REQUEST)
 		claim = claims_find(
