@@ -89,9 +89,9 @@ OPTIONS = {
           app_server.turn OK closed kind=turn status=completed
             codex turn/start
               codex session_task.turn
-            app_server.item agentMessage parent_ended
-            app_server.item agentMessage parent_ended
-            app_server.item agentMessage closed
+            agentMessage parent_ended
+            agentMessage parent_ended
+            agentMessage closed
         app_server.request turn/steer ERROR error type=-32600
           codex turn/steer
         """,
@@ -105,9 +105,9 @@ OPTIONS = {
             app_server.turn OK closed kind=turn status=completed
               codex turn/start
                 codex session_task.turn
-              app_server.item agentMessage parent_ended
-              app_server.item agentMessage parent_ended
-              app_server.item agentMessage closed
+              agentMessage parent_ended
+              agentMessage parent_ended
+              agentMessage closed
         app_server.request turn/steer ERROR error type=-32600
           codex turn/steer
         app_server.request turn/start answered
@@ -123,12 +123,12 @@ OPTIONS = {
           app_server.turn closed kind=turn status=interrupted
             codex turn/start
               codex session_task.turn
-            app_server.item agentMessage parent_ended
+            agentMessage parent_ended
         app_server.request thread/compact/start answered
           codex thread/compact/start
             codex session_task.compact
           app_server.turn OK closed kind=compact status=completed
-            app_server.item contextCompaction closed
+            contextCompaction closed
         """,
     ),
     "no items": (
@@ -140,7 +140,7 @@ OPTIONS = {
             app_server.turn OK closed kind=turn status=completed
               codex turn/start
                 codex session_task.turn
-              app_server.approval item/commandExecution/requestApproval answered decision=accept
+              approval commandExecution answered decision=accept
         """,
     ),
     "no approvals": (
@@ -152,8 +152,8 @@ OPTIONS = {
             app_server.turn OK closed kind=turn status=completed
               codex turn/start
                 codex session_task.turn
-              app_server.item commandExecution closed status=completed command=touch exit=0
-              app_server.item agentMessage closed
+              commandExecution closed status=completed command=touch exit=0
+              agentMessage closed
         """,
     ),
     "no events": (

@@ -67,8 +67,8 @@ def leave(server, client, politely=False):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item reasoning closed
-          app_server.item agentMessage closed
+          reasoning closed
+          agentMessage closed
     """
 )
 def turn(server):
@@ -83,13 +83,13 @@ def turn(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item agentMessage closed
+          agentMessage closed
     app_server.request turn/start answered
       app_server.dispatch turn_input
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item agentMessage closed
+          agentMessage closed
     """
 )
 def ephemeral(server):
@@ -106,7 +106,7 @@ def ephemeral(server):
         app_server.turn closed kind=turn status=interrupted
           codex turn/start
             codex session_task.turn
-          app_server.item agentMessage parent_ended
+          agentMessage parent_ended
     app_server.request turn/interrupt answered
       app_server.dispatch interrupt
         codex turn/interrupt
@@ -164,7 +164,7 @@ def retried(server):
     app_server.request turn/start answered
       app_server.dispatch turn_input
         app_server.turn connection_closed kind=turn
-          app_server.item agentMessage connection_closed
+          agentMessage connection_closed
     """,
     ("stdio",),
     exports=False,
@@ -181,7 +181,7 @@ def input_ended(server):
     app_server.request turn/start answered
       app_server.dispatch turn_input
         app_server.turn ERROR backend_exited kind=turn type=backend_exited
-          app_server.item agentMessage ERROR backend_exited type=backend_exited
+          agentMessage ERROR backend_exited type=backend_exited
     """,
     exports=False,
 )
@@ -199,13 +199,13 @@ def server_killed(server):
         app_server.turn idle kind=turn
           codex turn/start
             codex session_task.turn
-          app_server.item agentMessage closed
+          agentMessage closed
     app_server.request turn/start answered
       app_server.dispatch turn_input
         app_server.turn idle kind=turn
           codex turn/start
             codex session_task.turn
-          app_server.item agentMessage closed
+          agentMessage closed
     """
 )
 def opted_out(server):
@@ -228,9 +228,9 @@ def opted_out(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item commandExecution closed status=completed command=touch exit=0
-            app_server.approval item/commandExecution/requestApproval answered decision=accept
-          app_server.item agentMessage closed
+          commandExecution closed status=completed command=touch exit=0
+            approval commandExecution answered decision=accept
+          agentMessage closed
     """
 )
 def accepted(server):
@@ -245,16 +245,16 @@ def accepted(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item commandExecution closed status=declined command=touch
-            app_server.approval item/commandExecution/requestApproval answered decision=decline
-          app_server.item agentMessage closed
+          commandExecution closed status=declined command=touch
+            approval commandExecution answered decision=decline
+          agentMessage closed
     app_server.request turn/start answered
       app_server.dispatch turn_input
         app_server.turn closed kind=turn status=interrupted
           codex turn/start
             codex session_task.turn
-          app_server.item commandExecution closed status=declined command=touch
-            app_server.approval item/commandExecution/requestApproval answered decision=cancel
+          commandExecution closed status=declined command=touch
+            approval commandExecution answered decision=cancel
     """
 )
 def declined(server):
@@ -273,9 +273,9 @@ def declined(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item commandExecution ERROR closed type=_OTHER status=failed command=touch
-            app_server.approval item/commandExecution/requestApproval ERROR error type=-1
-          app_server.item agentMessage closed
+          commandExecution ERROR closed type=_OTHER status=failed command=touch
+            approval commandExecution ERROR error type=-1
+          agentMessage closed
     """
 )
 def refused(server):
@@ -291,8 +291,8 @@ def refused(server):
         app_server.turn closed kind=turn status=interrupted
           codex turn/start
             codex session_task.turn
-          app_server.item commandExecution parent_ended command=touch
-            app_server.approval item/commandExecution/requestApproval parent_ended
+          commandExecution parent_ended command=touch
+            approval commandExecution parent_ended
     app_server.request turn/interrupt answered
       app_server.dispatch interrupt
         codex turn/interrupt
@@ -316,9 +316,9 @@ def unanswered(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item dynamicToolCall closed status=completed
-            app_server.approval item/tool/call answered
-          app_server.item agentMessage closed
+          dynamicToolCall closed status=completed
+            toolCall answered
+          agentMessage closed
     """
 )
 def tool_called(server):
@@ -340,8 +340,8 @@ def tool_called(server):
           codex review/start
             codex session_task.review
               codex session_task.turn
-          app_server.item agentMessage parent_ended
-          app_server.item agentMessage closed
+          agentMessage parent_ended
+          agentMessage closed
     """
 )
 def review(server):
@@ -359,13 +359,13 @@ def review(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item agentMessage closed
+          agentMessage closed
     app_server.request thread/compact/start answered
       app_server.dispatch compact
         app_server.turn OK closed kind=compact status=completed
           codex thread/compact/start
             codex session_task.compact
-          app_server.item contextCompaction closed
+          contextCompaction closed
     """
 )
 def compact(server):
@@ -384,9 +384,9 @@ def compact(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item agentMessage parent_ended
-          app_server.item agentMessage parent_ended
-          app_server.item agentMessage closed
+          agentMessage parent_ended
+          agentMessage parent_ended
+          agentMessage closed
     app_server.request turn/steer answered
       app_server.dispatch turn_input
         codex turn/steer
@@ -419,7 +419,7 @@ def steered(server):
         app_server.turn OK closed kind=shell status=completed
           codex thread/shellCommand
             codex session_task.user_shell
-          app_server.item commandExecution closed status=completed command=echo exit=0
+          commandExecution closed status=completed command=echo exit=0
     """
 )
 def shell(server):
@@ -437,9 +437,9 @@ def shell(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item agentMessage closed
-          app_server.item commandExecution closed status=completed command=echo exit=0
-          app_server.item agentMessage closed
+          agentMessage closed
+          commandExecution closed status=completed command=echo exit=0
+          agentMessage closed
     app_server.request thread/shellCommand answered
       app_server.dispatch run_user_shell_command -> app_server.turn
         codex thread/shellCommand
@@ -467,13 +467,13 @@ def shell_in_turn(server):
         app_server.turn closed kind=turn status=interrupted
           codex turn/start
             codex session_task.turn
-          app_server.item agentMessage parent_ended
+          agentMessage parent_ended
     app_server.request thread/compact/start answered
       app_server.dispatch compact
         app_server.turn OK closed kind=compact status=completed
           codex thread/compact/start
             codex session_task.compact
-          app_server.item contextCompaction closed
+          contextCompaction closed
     """
 )
 def preempted(server):
@@ -497,9 +497,9 @@ def preempted(server):
           codex turn/start
             codex session_task.turn
               codex session_task.turn
-          app_server.item agentMessage closed
+          agentMessage closed
     app_server.turn OK closed kind=turn status=completed (root) -> app_server.turn
-      app_server.item agentMessage closed
+      agentMessage closed
     """
 )
 def queued(server):
@@ -522,10 +522,10 @@ def queued(server):
           codex turn/start
             codex session_task.turn
               codex session_task.turn
-          app_server.item collabAgentToolCall closed status=completed
+          collabAgentToolCall closed status=completed
           app_server.turn OK closed kind=turn status=completed
-            app_server.item agentMessage closed
-          app_server.item agentMessage closed
+            agentMessage closed
+          agentMessage closed
     """
 )
 def subagent(server):
@@ -547,15 +547,15 @@ def subagent(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item agentMessage closed
+          agentMessage closed
     app_server.request turn/start answered
       app_server.dispatch turn_input
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item commandExecution closed status=completed command=touch exit=0
-            app_server.approval item/commandExecution/requestApproval answered decision=accept
-          app_server.item agentMessage closed
+          commandExecution closed status=completed command=touch exit=0
+            approval commandExecution answered decision=accept
+          agentMessage closed
     """,
     LISTENING,
 )
@@ -578,7 +578,7 @@ def two_connections(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item agentMessage closed
+          agentMessage closed
     """,
     LISTENING,
 )
@@ -601,7 +601,7 @@ def client_gone(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          app_server.item agentMessage closed
+          agentMessage closed
     """,
     LISTENING,
 )
@@ -622,7 +622,7 @@ def client_closed(server):
     app_server.request turn/start answered
       app_server.dispatch turn_input
         app_server.turn shutdown kind=turn
-          app_server.item agentMessage shutdown
+          agentMessage shutdown
     """,
     LISTENING,
     exports=False,
@@ -643,11 +643,11 @@ def proxy_stopped(server):
     app_server.request turn/start answered
       app_server.dispatch turn_input
         app_server.turn idle kind=turn
-          app_server.item agentMessage parent_ended
+          agentMessage parent_ended
     app_server.request turn/start answered
       app_server.dispatch turn_input
         app_server.turn OK closed kind=turn status=completed
-          app_server.item agentMessage closed
+          agentMessage closed
     """,
     LISTENING,
     exports=False,

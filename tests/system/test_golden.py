@@ -484,15 +484,23 @@ def test_requests_have_spans(recording, forest):
     assert spans == asked
 
 
+def role(span):
+    """What a span stands for, by what it says of itself."""
+    if span.name.startswith("app_server."):
+        return span.name.split(" ")[0].removeprefix("app_server.")
+    if "item.type" in span.attributes:
+        return "item"
+    return span.name.split(" ")[0]
+
+
 def test_work_hangs_together(forest):
-    """Dispatch under its request; a turn under dispatch, a turn or nothing; items under turns."""
-    above = {"app_server.dispatch": {"app_server.request"},
-             "app_server.turn": {"app_server.dispatch", "app_server.turn", None},
-             "app_server.item": {"app_server.turn"},
-             "app_server.approval": {"app_server.item", "app_server.turn"}}
+    """Dispatch under its request; a turn under dispatch, a turn or nothing; the rest under turns."""
+    above = {"request": {None}, "dispatch": {"request"}, "turn": {"dispatch", "turn", None},
+             "item": {"turn"}, "chat": {"turn"}, "approval": {"item", "turn"},
+             "toolCall": {"item", "turn"}, "hook": {"turn"}}
     for span in forest.spans:
-        parent = span.parent and span.parent.name.split(" ")[0]
-        assert parent in above.get(span.name.split(" ")[0], {parent}), span.path()
+        if not span.outside:
+            assert (span.parent and role(span.parent)) in above[role(span)], span.path()
 
 
 STATUSES = {"completed": "ok", "failed": "error", "interrupted": "unset"}
@@ -521,16 +529,22 @@ def test_each_item_has_one_span(recording, forest):
     items = {(line.params["threadId"], line.params["turnId"], line.params["item"]["id"])
              for line in recording.notes("item/started") if line.params["item"]["type"] in ITEMS}
     spans = Counter(tuple(span.attributes[f"{part}.id"] for part in ("thread", "turn", "item"))
-                    for span in forest.starting("app_server.item "))
+                    for span in forest.having("item.type"))
     assert spans == Counter(items)
+
+
+DEMANDS = {"item/commandExecution/requestApproval": "commandExecution",
+           "item/fileChange/requestApproval": "fileChange",
+           "item/tool/requestUserInput": "userInput", "item/tool/call": "toolCall"}
 
 
 def test_each_demand_has_one_span(recording, forest):
     """However many subscribers are asked."""
     asked = {(line.id, line.method) for line in recording.requests(direction="s2c")}
-    spans = Counter(span.name.removeprefix("app_server.approval ")
-                    for span in forest.starting("app_server.approval "))
-    assert spans == Counter(method for _, method in asked)
+    spans = [span.attributes["approval.kind"] for span in forest.having("approval.kind")
+             if span.name != "approval auto"]
+    spans += [role(span) for span in forest.starting("toolCall ")]
+    assert Counter(spans) == Counter(DEMANDS[method] for _, method in asked)
 
 
 # ---- the spans of every order ----

@@ -73,7 +73,7 @@ def test_a_turn(lab, listen):
     told = whole_turn(link)
     spans = finish(link)
     asked, dispatch = spans["app_server.request turn/start"], spans["app_server.dispatch turn_input"]
-    work, command = spans["app_server.turn"], spans["app_server.item commandExecution"]
+    work, command = spans["app_server.turn"], spans["commandExecution"]
     assert len(spans) == 4 and told == work.span_id
     assert [span.parent_id for span in (asked, dispatch, work, command)] == [
         CLIENT, asked.span_id, dispatch.span_id, work.span_id]
@@ -160,7 +160,7 @@ def test_requests_of_the_server(lab, listen, inject):
     say(link, item("completed"), turn("completed", status="completed"))
     spans = finish(link)
     approval = spans["app_server.approval item/x/requestApproval"]
-    assert approval.parent_id == spans["app_server.item commandExecution"].span_id
+    assert approval.parent_id == spans["commandExecution"].span_id
     assert approval.attributes["approval.decision"] == "accept"
     told = heard.pop("trace", None)
     assert heard == asked

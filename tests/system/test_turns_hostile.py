@@ -278,8 +278,8 @@ def test_the_same_turn_on_twelve_connections(lab):
         say(pair, item("completed", "1", "i"), completed("1"))
     spans = finish(link)
     assert sorted(span.name for span in spans) == [
-        "app_server.approval item/commandExecution/requestApproval",
-        "app_server.item commandExecution", "app_server.turn"]
+        "approval commandExecution",
+        "commandExecution", "app_server.turn"]
     assert named(spans, "app_server.turn")[0].end_reason == "closed"
 
 

@@ -724,8 +724,8 @@ START_TEST(test_config_check)
 		"otlp.timeout             7ms  (variable OTEL_EXPORTER_OTLP_TIMEOUT)\n",
 		"exporter                 none  (flag --exporter)\n",
 		("service.name             codex-sidespan  (profile built-in "
-		 "profiles/codex.json:8)\n"),
-		("\nprofile codex: 7 captures, 1 constants, 24 lifecycle rules\n"
+		 "profiles/codex.json:9)\n"),
+		("\nprofile codex: 9 captures, 1 constants, 59 lifecycle rules\n"
 		 "command codex app-server\n"),
 	};
 	char line[256];

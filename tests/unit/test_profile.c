@@ -52,10 +52,16 @@ static const struct {
 	{PROFILE_FROM_REQUEST, PROFILE_KEEP_SPAN, "/params/turnId", "turn.id", NULL, false},
 	{PROFILE_FROM_REQUEST, PROFILE_KEEP_SPAN, "/params/expectedTurnId", "turn.id", "turn/steer",
 		false},
+	{PROFILE_FROM_REQUEST, PROFILE_KEEP_SPAN, "/params/threadId", "gen_ai.conversation.id",
+		"turn/start turn/steer review/start thread/queue/start thread/queue/add "
+		"thread/compact/start thread/shellCommand thread/goal/set",
+		false},
+	{PROFILE_FROM_REQUEST, PROFILE_KEEP_SPAN, "/params/threadSource", "thread.source",
+		"thread/start turn/start", false},
 	{PROFILE_FROM_REPLY, PROFILE_KEEP_SPAN, "/result/thread/id", "thread.id",
 		"thread/start thread/resume thread/fork", false},
 	{PROFILE_FROM_REPLY, PROFILE_KEEP_SPAN, "/result/turn/id", "turn.id",
-		"turn/start review/start", false},
+		"turn/start review/start thread/queue/start", false},
 };
 
 START_TEST(test_profile_codex)

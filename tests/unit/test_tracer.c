@@ -1136,7 +1136,8 @@ START_TEST(test_captures_of_codex)
 	} rows[] = {
 		{"{\"id\":1,\"method\":\"turn/start\",\"params\":{\"threadId\":\"T\"}}",
 			"{\"id\":1,\"result\":{\"turn\":{\"id\":\"U\"}}}",
-			"thread.id=T turn.id=U sidespan.end_reason", "client_name"},
+			"thread.id=T turn.id=U gen_ai.conversation.id=T sidespan.end_reason",
+			"client_name"},
 		{"{\"id\":1,\"method\":\"thread/fork\",\"params\":{\"threadId\":\"T\"}}",
 			"{\"id\":1,\"result\":{\"thread\":{\"id\":\"new\"}}}",
 			"thread.id=new sidespan.end_reason", "thread.id=T"},

@@ -77,7 +77,8 @@ def plain_turn():
 app_server.request turn/start
   app_server.dispatch turn_input
     app_server.turn completed
-      app_server.item agentMessage
+      agentMessage
+      chat
 """
 
 
@@ -116,12 +117,12 @@ def two_counting():
 
 
 def two_summing():
-    return two_subscribers(usage, "")
+    return two_subscribers(usage, "      chat\n")
 
 
 def two_items():
     return two_subscribers(lambda talk, conn: item(talk, conn, "started"),
-                           "      app_server.item agentMessage\n")
+                           "      agentMessage\n")
 
 
 def review():
@@ -140,7 +141,7 @@ def review():
 app_server.request review/start
   app_server.dispatch review
     app_server.turn completed
-      app_server.item agentMessage
+      agentMessage
 """
 
 
@@ -165,7 +166,7 @@ app_server.request thread/compact/start
 app_server.request turn/start
   app_server.dispatch turn_input
     app_server.turn interrupted
-      app_server.item agentMessage
+      agentMessage
 """
 
 
@@ -184,7 +185,7 @@ def shell_alone():
 app_server.request thread/shellCommand
   app_server.dispatch run_user_shell_command
     app_server.turn completed
-      app_server.item commandExecution
+      commandExecution ls
 """
 
 
@@ -205,7 +206,7 @@ app_server.request thread/shellCommand
 app_server.request turn/start
   app_server.dispatch turn_input
     app_server.turn completed
-      app_server.item commandExecution
+      commandExecution ls
 """
 
 
@@ -228,7 +229,7 @@ app_server.request turn/start
 app_server.request turn/start
   app_server.dispatch turn_input
     app_server.turn completed
-      app_server.item agentMessage
+      agentMessage
 """
 
 
@@ -249,9 +250,9 @@ def sub_agent():
 app_server.request turn/start
   app_server.dispatch turn_input
     app_server.turn completed
-      app_server.item collabAgentToolCall
       app_server.turn completed
-        app_server.item agentMessage
+        agentMessage
+      collabAgentToolCall spawnAgent
 """
 
 
@@ -275,8 +276,8 @@ def approval(decision):
 app_server.request turn/start
   app_server.dispatch turn_input
     app_server.turn completed
-      app_server.item commandExecution
-        app_server.approval {COMMAND} {decision}
+      commandExecution ls
+        approval commandExecution {decision}
 """
 
 
@@ -307,8 +308,8 @@ app_server.request turn/interrupt
 app_server.request turn/start
   app_server.dispatch turn_input
     app_server.turn interrupted
-      app_server.item commandExecution
-        app_server.approval {COMMAND}
+      commandExecution ls
+        approval commandExecution
 """
 
 

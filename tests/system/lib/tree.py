@@ -9,7 +9,8 @@ EVENT = re.compile(r"(?:│  |   )+\s*· (.*)$")
 ATTRIBUTE = re.compile(r' ?([^ =]+)=("[^"]*"|\S*)')
 
 # What depends on when a message comes.
-CLOCKED = {"turn.time_to_first_token_ms"}
+CLOCKED = {"turn.time_to_first_token_ms", "gen_ai.response.time_to_first_chunk", "turn.model_ms",
+           "turn.tools_ms", "turn.approval_ms"}
 
 ENDS = ["turn.status", "approval.decision"]
 
@@ -103,6 +104,10 @@ class Forest:
 
     def starting(self, prefix):
         return [span for span in self.spans if span.name.startswith(prefix)]
+
+    def having(self, attribute):
+        """Those that say so themselves."""
+        return [span for span in self.spans if attribute in span.attributes]
 
     def normal(self):
         return tuple(sorted(root.normal() for root in self.roots))
