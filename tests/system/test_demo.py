@@ -123,6 +123,10 @@ def only_child(spans, parent, name):
     return child
 
 
+def items(spans, turn):
+    return [span for span in children(spans, turn, "") if "item.type" in span.attributes]
+
+
 def milliseconds(span):
     return (span.end - span.start) / 1e6
 
@@ -149,19 +153,19 @@ def check_turns(spans):
 def check_completed(spans, turn):
     """Its items one after the other; the person's time inside the command's."""
     assert turn.status == OK and turn.attributes["turn.status"] == "completed"
-    reasoning, command, message = children(spans, turn, "app_server.item ")
+    reasoning, command, message = items(spans, turn)
     assert [span.attributes["item.type"] for span in (reasoning, command, message)] == [
         "reasoning", "commandExecution", "agentMessage"]
     assert reasoning.end <= command.start and command.end <= message.start
     assert message.end <= turn.end
     assert command.attributes["process.executable.name"] == "make"
     assert command.attributes["process.exit.code"] == 0
-    approval = only_child(spans, command, "app_server.approval ")
-    assert approval.name.endswith(" item/commandExecution/requestApproval")
+    approval = only_child(spans, command, "approval ")
+    assert approval.name == "approval commandExecution" and command.name == "commandExecution make"
     assert approval.kind == CLIENT and approval.attributes["approval.decision"] == "accept"
     assert 300 <= milliseconds(approval) < milliseconds(command) < milliseconds(turn)
-    assert turn.attributes["gen_ai.usage.input_tokens"] == 2000
-    assert turn.attributes["gen_ai.usage.output_tokens"] == 100
+    assert turn.attributes["turn.usage.input_tokens"] == 2000
+    assert turn.attributes["turn.usage.output_tokens"] == 100
     assert turn.attributes["turn.delta.count"] == 4
     first = turn.attributes["turn.time_to_first_token_ms"]
     assert 0 < first < (reasoning.end - turn.start) / 1e6
@@ -170,7 +174,7 @@ def check_completed(spans, turn):
 def check_interrupted(spans, turn):
     """The item that was under way ends with the turn."""
     assert turn.status == 0 and turn.attributes["turn.status"] == "interrupted"
-    change, message = children(spans, turn, "app_server.item ")
+    change, message = items(spans, turn)
     assert change.attributes["item.type"] == "fileChange"
     assert change.attributes["item.status"] == "completed"
     assert message.attributes["item.type"] == "agentMessage"

@@ -180,7 +180,8 @@ def test_duplicate_keys_and_every_order_of_keys(lab):
           line(completed("1")), line(completed("2")), line(completed("3")))
     spans = finish(link)
     assert sorted(span.attributes["turn.id"] for span in spans) == ["1", "2", "3"]
-    assert all(span.end_reason == "closed" for span in spans)
+    reasons = {span.attributes["turn.id"]: span.end_reason for span in spans}
+    assert reasons == {"1": "superseded", "2": "closed", "3": "closed"}
 
 
 def test_a_message_of_20_megabytes_with_its_ids_at_the_end(lab):
@@ -278,8 +279,7 @@ def test_the_same_turn_on_twelve_connections(lab):
         say(pair, item("completed", "1", "i"), completed("1"))
     spans = finish(link)
     assert sorted(span.name for span in spans) == [
-        "approval commandExecution",
-        "commandExecution", "app_server.turn"]
+        "app_server.turn", "approval commandExecution", "commandExecution"]
     assert named(spans, "app_server.turn")[0].end_reason == "closed"
 
 
@@ -311,7 +311,8 @@ def test_connections_that_come_and_go_during_turns(lab):
     say((link.client, link.server), *[completed(str(i)) for i in range(61)])
     spans = finish(link)
     assert len(named(spans, "app_server.turn")) == 61
-    assert {span.end_reason for span in named(spans, "app_server.turn")} == {"closed"}
+    assert {span.end_reason for span in named(spans, "app_server.turn")} == {
+        "closed", "superseded"}
 
 
 def test_the_server_says_more_after_the_client_has_half_closed(lab):
@@ -360,7 +361,7 @@ def test_a_command_for_each_connection_has_turns_of_its_own(lab):
 # requests of the server
 
 def approvals(spans):
-    return [span for span in spans if span.name.startswith("app_server.approval")]
+    return [span for span in spans if span.name.startswith("approval ")]
 
 
 def test_requests_of_the_server_with_one_id_on_two_connections(lab):
@@ -466,9 +467,11 @@ def test_broken_requests_of_the_server_pass_as_they_are(lab, listen):
 def test_sixteen_spans_at_most(lab):
     link = lab.traced("unix", args=[*ROOMY, "--lifecycle-spans-max=16"])
     for i in range(100):
-        relay(link, started(str(i)), item("started", str(i), "i"), ask(i, str(i), "i"))
-    relay(link, *[item("started", "99", f"j{i}") for i in range(40)])
-    relay(link, *[completed(str(i)) for i in range(100)])
+        thread = f"T{i}"
+        relay(link, started(str(i), thread), item("started", str(i), "i", thread),
+              ask(i, str(i), "i", thread))
+    relay(link, *[item("started", "99", f"j{i}", "T99") for i in range(40)])
+    relay(link, *[completed(str(i), f"T{i}") for i in range(100)])
     spans = finish(link)
     turns = named(spans, "app_server.turn")
     assert len(turns) == 100 and {turn.end_reason for turn in turns} == {"evicted"}
@@ -477,7 +480,7 @@ def test_sixteen_spans_at_most(lab):
 def test_turns_that_are_never_closed_take_bounded_memory(lab):
     link = lab.traced("unix", args=ROOMY)
     server = Background(lambda: link.server.stream.write(
-        b"".join(line(started(str(i))) for i in range(30000)), SLOW))
+        b"".join(line(started(str(i), f"T{i}")) for i in range(30000)), SLOW))
     for _ in range(30000):
         link.client.recv(SLOW)
     server.result(SLOW)
@@ -490,15 +493,16 @@ def test_short_lives(lab):
     link = lab.traced("unix", args=[
         *ROOMY, "--lifecycle-max-age=100ms", "--lifecycle-announce-after=1ms",
         "--lifecycle-grace=0", "--inflight-max-age=100ms"])
-    relay(link, *[started(str(i)) for i in range(50)])
-    relay(link, *[item("started", str(i), "i") for i in range(50)])
+    relay(link, *[started(str(i), f"T{i}") for i in range(50)])
+    relay(link, *[item("started", str(i), "i", f"T{i}") for i in range(50)])
     relay(link, {"method": "thread/status/changed", "params": {
-        "threadId": "T", "status": {"type": "idle"}}}, started("more"))
+        "threadId": "T0", "status": {"type": "idle"}}}, started("more", "T0"))
     until(lambda: len(link.collector.spans) >= 101, "all that were open")
     spans = finish(link)
     assert {span.end_reason for span in spans} <= {"idle", "expired", "parent_ended", None,
                                                    "connection_closed", "shutdown"}
-    assert len(spans) - len(named(spans, "app_server.turn started")) == 101
+    announced = named(spans, "app_server.turn started") + named(spans, "tool running")
+    assert len(spans) - len(announced) == 101
 
 
 @pytest.mark.parametrize("dispatch", ["all", "turns", "none"])
