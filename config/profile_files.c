@@ -85,10 +85,8 @@ static struct file *profile_files_parse(const struct profile_files *profiles, co
 			CONFIG_ERROR_SIZE);
 	catalog_list(CATALOG_PROFILES, list, sizeof list);
 	(void)snprintf(profiles->error, CONFIG_ERROR_SIZE,
-		"%s%s: no such profile; must be auto, one of %s, one beside a --config or in "
-		"%s/%s, "
-		"or "
-		"a file: a name with a / or ending in .json",
+		"%.255s%s: no such profile; must be auto, one of %s, one beside a --config or in "
+		"%s/%s, or a file: a name with a / or ending in .json",
 		where, value_quote(quote, name), list, profiles->datadir, CATALOG_PROFILES);
 	return NULL;
 }
@@ -113,7 +111,7 @@ struct file *profile_files_read(const struct profile_files *profiles, const char
 {
 	char place[PROFILE_FILES_NAME_SIZE + 32];
 	struct file *files[PROFILE_FILES_DEPTH_MAX];
-	const struct file_node *node;
+	const struct file_node *node = NULL;
 	size_t count = 0;
 
 	while (count < PROFILE_FILES_DEPTH_MAX) {
@@ -132,12 +130,10 @@ struct file *profile_files_read(const struct profile_files *profiles, const char
 			place, sizeof place, "%s:%d: extends: ", node->file->name, node->line);
 		where = place;
 	}
-	if (count == PROFILE_FILES_DEPTH_MAX) {
-		node = profile_files_base(files[count - 1]);
+	if (count == PROFILE_FILES_DEPTH_MAX && node != NULL)
 		(void)snprintf(profiles->error, CONFIG_ERROR_SIZE,
-			"%s:%d: \"extends\": must not go deeper than %d profiles",
-			files[count - 1]->name, node->line, PROFILE_FILES_DEPTH_MAX);
-	}
+			"%s:%d: \"extends\": must not go deeper than %d profiles", node->file->name,
+			node->line, PROFILE_FILES_DEPTH_MAX);
 	while (count > 0)
 		file_free(files[--count]);
 	return NULL;

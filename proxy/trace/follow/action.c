@@ -780,4 +780,5 @@ void action_run(struct action *action, enum lifecycle_on on)
 	}
 	if (rules != 0)
 		action_keep_levels(action, rules);
+	action->look.levels = NULL; /* they end here */
 }
