@@ -39,9 +39,9 @@ enum splice_phase {
 
 /* What becomes of the carriers of the current envelope. */
 enum splice_fate {
-	SPLICE_OPEN,   /* nothing is decided yet */
-	SPLICE_EDITED, /* it is one of those that are edited: what else turns up is removed */
-	SPLICE_LEFT, /* it was none so far, or could not wait: nothing is changed any more */
+	SPLICE_OPEN,    /* nothing is decided yet */
+	SPLICE_EDITED,  /* it is one of those that are edited: what else turns up is removed */
+	SPLICE_LEFT,    /* it was none so far, or could not wait: nothing is changed any more */
 	SPLICE_REFUSED, /* the hook wants it unchanged */
 };
 

@@ -40,7 +40,7 @@ struct tracer_counters {
 	uint64_t ids_unusable; /* requests whose id is too long or of a wrong type: no span */
 	uint64_t expired, evicted, ids_reused;
 	uint64_t evicted_for_room; /* inflight.bytes_max was reached */
-	uint64_t no_memory; /* requests that could not be kept: no span */
+	uint64_t no_memory;        /* requests that could not be kept: no span */
 };
 
 /*
