@@ -1237,7 +1237,7 @@ START_TEST(test_many_deltas)
 }
 END_TEST
 
-/* The oldest gives way, with what is below it. */
+/* The oldest that has nothing below it gives way. */
 START_TEST(test_spans_max)
 {
 	static const char *const flags[] = {"--lifecycle-spans-max=16", NULL};
@@ -1254,24 +1254,27 @@ START_TEST(test_spans_max)
 		conversation_line(said, line);
 	}
 	ck_assert_uint_eq(conversation_counters(said)->opened, 16);
-	conversation_line(said, "1<" COMMAND("a", "over")); /* its own parent is the oldest */
+	conversation_line(said, "1<" COMMAND("a", "over")); /* the oldest is its parent: it stays */
 	ck_assert_uint_eq(conversation_counters(said)->evicted, 1);
-	ck_assert_uint_eq(conversation_counters(said)->parentless, 1);
-	ck_assert_uint_eq(said->exporter->count, 16);
-	for (i = 0; i < 15; i++)
-		text_has(said->exporter->spans[i].attributes, "=parent_ended ");
-	text_has(said->exporter->spans[15].attributes, "=evicted ");
+	ck_assert_uint_eq(conversation_counters(said)->parentless, 0);
+	ck_assert_uint_eq(said->exporter->count, 1);
+	text_has(said->exporter->spans[0].attributes, " item.id=i ");
+	text_has(said->exporter->spans[0].attributes, "=evicted ");
 	for (i = 0; i < 17; i++) {
 		snprintf(line, sizeof line, "1<" STARTED_AS("x%d", "u%d", "u%d"), i, i, i);
 		conversation_line(said, line);
 	}
-	ck_assert_uint_eq(conversation_counters(said)->evicted, 2);
-	text_has(said->exporter->spans[16].attributes, " turn.id=u0 ");
+	ck_assert_uint_eq(conversation_counters(said)->evicted, 18);
+	ck_assert_uint_eq(said->exporter->count, 18);
+	text_has(said->exporter->spans[1].attributes, " item.id=i0 ");
+	text_has(said->exporter->spans[15].attributes, " item.id=over ");
+	text_has(said->exporter->spans[16].attributes, " turn.id=a ");
+	text_has(said->exporter->spans[17].attributes, " turn.id=u0 ");
 	for (i = 0; i < 3; i++) {
 		snprintf(line, sizeof line, "1<" REQUEST("%d", "currentTime/read", ""), i);
 		conversation_line(said, line);
 	}
-	ck_assert_uint_eq(conversation_counters(said)->evicted, 5);
+	ck_assert_uint_eq(conversation_counters(said)->evicted, 21);
 	conversation_shut_down(said);
 	talk_done(said);
 }

@@ -278,6 +278,37 @@ START_TEST(test_memory_comes_and_goes)
 }
 END_TEST
 
+/* After a peak the table is as small as it needs to be, if there is memory to make it so. */
+START_TEST(test_trim_peak)
+{
+	struct item *items = items_make();
+	struct inflight inflight;
+	size_t i, peak, left = 5;
+
+	inflight_init(&inflight, 7);
+	for (i = 0; i < KEYS; i++)
+		ck_assert_int_eq(item_add(&inflight, &items[i]), 0);
+	peak = inflight.capacity;
+	inflight_trim(&inflight); /* in use: stays */
+	ck_assert_uint_eq(inflight.capacity, peak);
+	for (i = left; i < KEYS; i++)
+		inflight_remove(&inflight, &items[i].entry);
+	unit_alloc_fail_after(0);
+	inflight_trim(&inflight);
+	unit_alloc_fail_never();
+	ck_assert_uint_eq(inflight.capacity, peak);
+	inflight_trim(&inflight);
+	ck_assert_uint_le(inflight.capacity, 32);
+	ck_assert_uint_lt(inflight.capacity, peak);
+	for (i = 0; i < left; i++) {
+		ck_assert_ptr_eq(item_find(&inflight, &items[i]), &items[i]);
+		inflight_remove(&inflight, &items[i].entry);
+	}
+	inflight_done(&inflight);
+	free(items);
+}
+END_TEST
+
 /* A table that cannot grow refuses the new entry and keeps the others. */
 START_TEST(test_no_memory)
 {
@@ -313,6 +344,7 @@ int main(void)
 	tcase_add_test(tc, test_wrapped_chain);
 	tcase_add_test(tc, test_key_sizes);
 	tcase_add_test(tc, test_memory_comes_and_goes);
+	tcase_add_test(tc, test_trim_peak);
 	tcase_add_test(tc, test_no_memory);
 	return unit_run("inflight", tc);
 }

@@ -17,6 +17,8 @@
 #include "proxy/trace/requests/parent.h"
 #include "w3c/ids.h"
 
+#define OPEN_SPANS_LOOKS_MAX 64 /* for one to give up */
+
 #define OPEN_SPANS_NOTE_MAX 1024
 
 /* What is said of each end. */
@@ -384,11 +386,31 @@ void open_spans_set_above(struct span_opening *opening, const struct traceparent
 	memcpy(opening->above, above->span_id, SPAN_ID_SIZE);
 }
 
+/*
+ * The oldest that has nothing below it: the steps of a turn go before the turn. Behind many that
+ * have, which is no usual thing, any step of the oldest will do.
+ */
+static struct open_span *open_spans_find_leaf(const struct open_spans *spans)
+{
+	struct open_span *span = TAILQ_FIRST(&spans->by_key.ages), *below;
+	int looks;
+
+	for (looks = 0; span != NULL && looks < OPEN_SPANS_LOOKS_MAX; looks++) {
+		if (LIST_EMPTY(&span->children))
+			return span;
+		span = TAILQ_NEXT(span, age);
+	}
+	span = TAILQ_FIRST(&spans->by_key.ages);
+	while ((below = LIST_FIRST(&span->children)) != NULL)
+		span = below;
+	return span;
+}
+
 void open_spans_make_room(struct open_spans *spans, uint64_t now_ns)
 {
 	while (spans->by_key.open_span_count >= spans->setup->spans_max) {
 		spans->setup->counters.evicted++;
-		open_spans_give_up(spans, TAILQ_FIRST(&spans->by_key.ages), END_EVICTED, now_ns);
+		open_spans_give_up(spans, open_spans_find_leaf(spans), END_EVICTED, now_ns);
 	}
 }
 

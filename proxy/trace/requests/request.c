@@ -67,9 +67,8 @@ static void inflight_place(struct inflight *inflight, struct inflight_entry *ent
 	inflight->slots[slot] = entry;
 }
 
-static int inflight_grow(struct inflight *inflight)
+static int inflight_resize(struct inflight *inflight, size_t capacity)
 {
-	size_t capacity = inflight->capacity > 0 ? 2 * inflight->capacity : INFLIGHT_CAPACITY_MIN;
 	struct inflight_entry **slots = calloc(capacity, sizeof *slots);
 	struct inflight_entry *entry;
 
@@ -85,7 +84,10 @@ static int inflight_grow(struct inflight *inflight)
 
 int inflight_add(struct inflight *inflight, struct inflight_entry *entry)
 {
-	if (4 * (inflight->count + 1) > 3 * inflight->capacity && inflight_grow(inflight) != 0)
+	size_t grown = inflight->capacity > 0 ? 2 * inflight->capacity : INFLIGHT_CAPACITY_MIN;
+
+	if (4 * (inflight->count + 1) > 3 * inflight->capacity &&
+		inflight_resize(inflight, grown) != 0)
 		return -1;
 	inflight_place(inflight, entry);
 	entry->newer = NULL;
@@ -138,8 +140,16 @@ void inflight_remove(struct inflight *inflight, struct inflight_entry *entry)
 
 void inflight_trim(struct inflight *inflight)
 {
-	if (inflight->count == 0)
+	size_t capacity = inflight->capacity;
+
+	if (inflight->count == 0) {
 		inflight_done(inflight);
+		return;
+	}
+	while (capacity > INFLIGHT_CAPACITY_MIN && 4 * inflight->count <= capacity / 2)
+		capacity /= 2;
+	if (capacity <= inflight->capacity / 4)
+		(void)inflight_resize(inflight, capacity); /* else it stays as large as it is */
 }
 
 /* ---- one of them ---- */

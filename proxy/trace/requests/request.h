@@ -50,7 +50,7 @@ int inflight_add(struct inflight *inflight, struct inflight_entry *entry);
 /* Takes an entry out; it is the caller's again. */
 void inflight_remove(struct inflight *inflight, struct inflight_entry *entry);
 
-/* Gives back the memory of an empty table. */
+/* Gives back the memory of a table that is empty, or much too large for what is left in it. */
 void inflight_trim(struct inflight *inflight);
 
 struct capture_set;
