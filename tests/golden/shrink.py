@@ -4,7 +4,7 @@
 usage: shrink.py SOURCE.jsonl... --to DIR
 
 SOURCE holds a message a line, as a client or a tap saw it:
-    {"t": seconds, "dir": "c2s" or "s2c", "raw": "the message's text", "transport": "stdio" or "ws",
+    {"t": seconds, "dir": "c2s" or "s2c", "raw": "the message's text",
      "conn": "name"}                                        conn: absent for the first connection
     {"t": seconds, "conn": "name", "end": "backend"}        the server's side ended here
 and is named TRANSPORT-SCENARIO.jsonl. DIR gets a file of the same name with the lines
@@ -54,21 +54,22 @@ def only(names, **inner):
     return {**dict.fromkeys(names.split(), WHOLE), **inner}
 
 
-TOKENS = only("inputTokens cachedInputTokens outputTokens reasoningOutputTokens")
+TOKENS = only("inputTokens cachedInputTokens cacheWriteInputTokens outputTokens "
+              "reasoningOutputTokens")
 ITEM = only("type id status error exitCode command commandActions tool server success "
             "senderThreadId receiverThreadIds")
-TURN = only("id rootTurnId status error")
+TURN = only("id rootTurnId status error startedAt")
 THREAD = only("id forkedFromId parentThreadId ephemeral", status=only("type activeFlags"),
-              turns=only("id status"))
+              turns=only("id status startedAt"))
 PARAMS = only("threadId turnId itemId callId requestId expectedTurnId "
               "ephemeral target delivery command tool delta error willRetry "
-              "decision objective clientUserMessageId includeTurns",
+              "decision objective clientUserMessageId includeTurns reviewId targetItemId",
               clientInfo=only("name version"), capabilities=only("optOutNotificationMethods"),
               status=only("type activeFlags"), input=only("type text"), thread=THREAD, turn=TURN,
-              item=ITEM, tokenUsage={"total": only("inputTokens outputTokens"), "last": TOKENS},
+              item=ITEM, tokenUsage={"total": TOKENS, "last": TOKENS}, review=only("status"),
               goal=only("objective status"), readState=only("firstUnread"),
               queuedSubmission=only("id"))
-RESULT = dict(PARAMS, reviewThreadId=WHOLE, data=only("id status"), answers=WHOLE,
+RESULT = dict(PARAMS, reviewThreadId=WHOLE, model=WHOLE, modelProvider=WHOLE, data=only("id status"), answers=WHOLE,
               contentItems=WHOLE)
 
 # Members that say nothing while they are null, false or empty.
@@ -128,7 +129,7 @@ def read(path):
     with open(path, encoding="utf-8") as file:
         entries = [json.loads(line) for line in file]
     entries = [entry for entry in entries if "raw" in entry or "end" in entry]
-    transport = next(entry["transport"] for entry in entries if "transport" in entry)
+    transport = os.path.basename(path).split("-")[0]
     lines = [Line(entry) for entry in entries]
     names = {line.conn for line in lines}
     for line in lines:

@@ -20,7 +20,7 @@ from lib.tree import Forest
 GOLDEN = os.path.join(ROOT, "tests/golden")
 FILES = sorted(glob.glob(os.path.join(GOLDEN, "*.jsonl")))
 RECORDINGS = {recording.name: recording for recording in map(Recording, FILES)}
-FILE_BYTES_MAX, ALL_BYTES_MAX = 30 * 1024, 500 * 1024
+FILE_BYTES_MAX, ALL_BYTES_MAX = 36 * 1024, 620 * 1024
 
 
 @pytest.fixture(params=sorted(RECORDINGS))
@@ -378,6 +378,13 @@ def odd_envelopes(recording):
         {type(line.id) for line in asked if line.answer} == {int, str}
 
 
+def told_again(recording):
+    """The same total twice."""
+    totals = [str(note.params["tokenUsage"]["total"])
+              for note in recording.notes("thread/tokenUsage/updated")]
+    return len(set(totals)) < len(totals)
+
+
 FACTS = [
     ("ordering", lambda r: min(first_told(r)["answer"], first_told(r)["turn/started"]) >= 3),
     *[(name, ends_after_answers) for name in sorted(RECORDINGS)],
@@ -421,6 +428,14 @@ FACTS = [
     ("large", too_large),
     ("trace-field", wrong_traces),
     ("protocol", odd_envelopes),
+    *[(name, told_again) for name in sorted(RECORDINGS) if name.endswith("-told-again")],
+    ("stdio-compact-in-a-turn", told_again),
+    ("ws-auto-approval", lambda r: r.notes("item/autoApprovalReview/started") and
+     r.notes("item/autoApprovalReview/completed")),
+    ("ws-queue-start", lambda r: [line.answer.turn()["id"]
+                                  for line in r.requests("thread/queue/start")]),
+    ("ws-queue-idle", lambda r: turns_unasked(r, 1) and r.requests("thread/queue/add")),
+    ("ws-opt-out-all", lambda r: not r.notes("turn/started") + r.notes("turn/completed")),
 ]
 CASES = [(recording, holds) for name, holds in FACTS for recording in scenario(name)]
 
@@ -545,6 +560,64 @@ def test_each_demand_has_one_span(recording, forest):
              if span.name != "approval auto"]
     spans += [role(span) for span in forest.starting("toolCall ")]
     assert Counter(spans) == Counter(DEMANDS[method] for _, method in asked)
+
+
+USAGE = ("input_tokens", "cache_read.input_tokens", "output_tokens")
+CALL = (100, 10, 20)  # of each call of the model that all recordings have
+CALLS = {  # of each turn, in their order: how many calls there were, however often told of
+    "stdio-compact-in-a-turn": [1, 2], "ws-compact-told-again": [2, 1, 1],
+    "ws-interrupt-told-again": [1, 0], "ws-steer-told-again": [1, 1],
+    "ws-resume-told-again": [2], "ws-auto-approval": [2], "ws-queue-start": [0, 1, 1],
+    "ws-queue-idle": [1, 1], "ws-opt-out-all": [1, 1, 1],
+}
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_each_model_call_counts_once(name):
+    """As in codex's own spans: on the call, and in the sums of its turn."""
+    turns = Forest(explain_once(RECORDINGS[name].path)).named("app_server.turn")
+    found = {}
+    for turn in turns:
+        calls = [span for span in turn.children if role(span) == "chat"]
+        for call in calls:
+            assert tuple(int(call.attributes["gen_ai.usage." + kind]) for kind in USAGE) == CALL
+        assert [int(turn.attributes.get("turn.usage." + kind, 0)) for kind in USAGE] == [
+            tokens * len(calls) for tokens in CALL], turn.attributes
+        assert not any(name.startswith("gen_ai.usage.") for name in turn.attributes)
+        assert int(turn.attributes.get("turn.model_calls", 0)) == len(calls)
+        found[turn.attributes["turn.id"]] = len(calls)
+    assert [found[key] for key in sorted(found)] == CALLS[name]
+
+
+@pytest.mark.parametrize("name", ["stdio-goal", "ws-goal", "stdio-queue", "ws-queue",
+                                  "ws-queue-start", "ws-queue-idle"])
+def test_work_that_waits_hangs_below_what_asked_for_it(name):
+    forest = Forest(explain_once(RECORDINGS[name].path))
+    asked = [root for root in forest.roots if re.search("queue/(add|start)|goal/set", root.name)]
+    turns = [span for root in asked for span in root.children[0].children]
+    assert turns and {turn.name for turn in turns} == {"app_server.turn"}
+
+
+UNITS = {"s": 1e3, "ms": 1, "µs": 1e-3, "ns": 1e-6}
+
+
+def milliseconds(span):
+    number, unit = span.duration.split(" ")
+    return float(number) * UNITS[unit]
+
+
+@pytest.mark.parametrize("name", ["stdio-approvals", "ws-approvals", "stdio-basic", "ws-basic",
+                                  "stdio-file-change", "ws-auto-approval",
+                                  "ws-compact-told-again"])
+def test_the_time_of_a_turn_has_names(name):
+    """Calls of the model and tools, within which approvals are, are at least 70 % of a turn that
+    went as it should; compactions have their calls where the last message stands."""
+    turns = Forest(explain_once(RECORDINGS[name].path)).named("app_server.turn")
+    turns = [turn for turn in turns if turn.status == "ok"]
+    for turn in turns:
+        known = sum(int(turn.attributes.get(part, 0)) for part in ("turn.model_ms", "turn.tools_ms"))
+        assert 0.7 <= known / milliseconds(turn) <= 1.01, turn.attributes
+    assert turns
 
 
 # ---- the spans of every order ----

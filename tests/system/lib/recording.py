@@ -101,7 +101,7 @@ class Recording:
         aliases, found = self.aliases(), {}
         for line in self.lines:
             starts = line.method == "turn/started" or line.request and line.request.method in (
-                "turn/start", "review/start")
+                "turn/start", "review/start", "thread/queue/start")
             key = line.thread_id(), line.turn().get("id")
             if line.turn() and starts and key not in aliases:
                 found.setdefault(key, None)
