@@ -82,5 +82,8 @@ def test_the_program_makes_the_spans_that_explain_tells(lab, path):
     for span in seen.spans + told.spans:
         span.links = len(span.links) * ["another span"]  # by number here, by name there
         span.outside = span.outside or ""
+        if span.kind != "server":  # said once of the connection here
+            span.attributes.pop("app_server.client_name", None)
+            span.attributes.pop("app_server.client_version", None)
     assert seen.outline() == told.outline()
     assert seen.normal() == told.normal()
