@@ -490,3 +490,14 @@ def test_every_line_has_the_same_form(lab):
     link.finish()
     for line in link.sidespan.lines:
         assert re.fullmatch(r"sidespan: (error|warn|info|debug): [\x20-\x7e\x80-\U0010ffff]+", line)
+
+
+def test_the_profile_that_readme_adds_to_codex(lab):
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        text = re.search(r'^    \{\n      "name": "my-codex"(?:.*\n)*?    \}$', file.read(), re.M)[0]
+    path = os.path.join(lab.path(), "my-codex.json")
+    os.mkdir(os.path.dirname(path))
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    status, said, _ = run(lab, "--check", "--profile", path)
+    assert status == 0 and "profile my-codex: 12 captures" in said, said
