@@ -19,8 +19,8 @@ SHORTEST_NS = 1
 MESSAGE_CHARACTERS = 256
 NAMES_THREAD = ("thread/start", "thread/resume", "thread/fork")
 NAMES_TURN = ("turn/start", "review/start")
-REQUEST, TURN, ITEM = "app_server.request ", "app_server.turn", "app_server.item "
-APPROVAL = "app_server.approval "
+REQUEST, TURN = "app_server.request ", "app_server.turn"
+DEMANDED = ("approval ", "toolCall ")
 
 OPERATIONS = {
     "turn/start": "turn_input",
@@ -320,7 +320,7 @@ def check_order(server):
         assert (span.trace_id, span.tracestate) == (parent.trace_id, parent.tracestate), span
         assert parent.start_ns <= span.start_ns, (parent, span)
         assert set(span.links) <= set(spans), span
-        if span.name.startswith((ITEM, APPROVAL)):
+        if "item.type" in span.attributes or span.name.startswith(DEMANDED):
             assert span.end_ns <= parent.end_ns + SHORTEST_NS, (parent, span)
 
 
@@ -399,16 +399,39 @@ def check_turn(server, span, ended):
 
 
 def check_succession(turns):
-    """A thread has one turn at a time."""
+    """A thread has one turn at a time; one may be promised, or answered, before the last is over."""
     turns = sorted(turns, key=lambda span: (span.attributes["thread.id"], span.start_ns))
     for span, later in zip(turns, turns[1:]):
         if span.attributes["thread.id"] == later.attributes["thread.id"]:
-            assert span.end_ns <= later.start_ns, (span, later)
+            assert span.end_ns <= later.end_ns, (span, later)
+
+
+USAGE = {"input_tokens": "input_tokens", "cache_read.input_tokens": "cached_input_tokens",
+         "output_tokens": "output_tokens", "reasoning.output_tokens": "reasoning_output_tokens"}
+
+
+def check_tokens(server, turns, calls):
+    """A turn has the tokens of its calls, and those of codex's own span, where there is one."""
+    tasks = {
+        span.attributes["turn.id"]: span.attributes
+        for span in server.lab.collector.spans
+        if span.name == "session_task.turn" and "turn.id" in span.attributes
+    }
+    for turn in turns:
+        own = [span.attributes for span in calls if span.parent_id == turn.span_id]
+        task = tasks.get(turn.attributes["turn.id"], {})
+        for ours, codex in USAGE.items():
+            count = turn.attributes.get("turn.usage." + ours, 0)
+            assert count == sum(call["gen_ai.usage." + ours] for call in own), turn
+            assert count == int(task.get("codex.turn.token_usage." + codex, count)), (turn, task)
 
 
 def check_work(server):
     """One span for each turn, item and request of codex that a client saw; returns them all."""
-    turns, items, approvals = (named(server, title) for title in (TURN, ITEM, APPROVAL))
+    ours = server.lab.collector.ours()
+    turns = named(server, TURN)
+    items = [span for span in ours if "item.type" in span.attributes]
+    approvals = [span for span in ours if span.name.startswith(DEMANDED)]
     ended = wire_turns(server)
     assert sorted(map(turn_key, turns)) == sorted(ended)
     for span in turns:
@@ -418,14 +441,16 @@ def check_work(server):
     kinds = wire_items(server)
     assert sorted(map(item_key, items)) == sorted(kinds)
     for span in items:
-        assert (span.name, span.kind) == (ITEM + kinds[item_key(span)], INTERNAL)
+        assert span.name.split(" ")[0] == kinds[item_key(span)] and span.kind == INTERNAL
     calls = [(span.attributes["rpc.request_id"], *item_key(span)) for span in approvals]
     assert sorted(calls) == sorted(wire_calls(server))
     places = {item_key(span): span.span_id for span in items}
     for span in approvals:
-        assert (span.name, span.kind) == (APPROVAL + span.attributes["rpc.method"], CLIENT)
+        assert span.kind == CLIENT
         assert span.parent_id == places[item_key(span)], span
-    return turns + items + approvals
+    calls = [span for span in ours if span.name.startswith("chat")]
+    check_tokens(server, turns, calls)
+    return turns + items + approvals + calls
 
 
 # --- codex's own spans

@@ -242,7 +242,7 @@ class Server:
         line = self.sidespan.wait_log(r"spans: (created=.*)")[1]
         numbers = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
         dropped = sum(value for name, value in numbers.items() if name.startswith("dropped"))
-        return {name: numbers[name] for name in ("created", "sent", "rejected", "pending")} | {
+        return {name: numbers.get(name, 0) for name in ("created", "sent", "rejected", "pending")} | {
             "dropped": dropped
         }
 

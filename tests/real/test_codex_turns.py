@@ -152,7 +152,7 @@ OPTIONS = {
             app_server.turn OK closed kind=turn status=completed
               codex turn/start
                 codex session_task.turn
-              commandExecution closed status=completed command=touch exit=0
+              commandExecution touch closed status=completed command=touch exit=0
               agentMessage closed
         """,
     ),
@@ -242,5 +242,5 @@ def test_asked_in_context(lab, transport):
     carrier = client.wait_note(APPROVAL)["trace"]
     server.stop()
     check_spans(server)
-    (span,) = [each for each in lab.collector.ours() if each.name.endswith(APPROVAL)]
+    (span,) = [each for each in lab.collector.ours() if each.name.startswith("approval ")]
     assert carrier == {"traceparent": "00-%s-%s-01" % (span.trace_id, span.span_id)}

@@ -7,7 +7,7 @@
             codex session_task.turn
 
 A line has the name, the status if it is set, sidespan.end_reason, the attributes of SHOWN, `(root)`
-if what is no request has no parent, `+NAME` for each event, `-> NAME` for each link. Of what codex
+if what is no request has no parent, `+NAME` for each event but that of an end, `-> NAME` for each link, but of turns that hang somewhere. Of what codex
 exports are shown its requests and TASKS, below the nearest span that is shown. Left out are requests
 that ended well with nothing of ours below them. Siblings stand in the order of their starts.
 """
@@ -42,9 +42,14 @@ def is_request(span):
     return is_ours(span) and span.name.startswith("app_server.request ")
 
 
+def is_call(span):
+    """A call of the model: of these checks.py tells, as their times are inferred."""
+    return is_ours(span) and span.name.startswith("chat")
+
+
 def is_shown(span):
     return (
-        is_ours(span)
+        is_ours(span) and not is_call(span)
         or span.attributes.get("rpc.system") == "jsonrpc"
         or span.name in TASKS
     )
@@ -57,8 +62,9 @@ def line(span, spans):
     given = span.attributes
     words += ["%s=%s" % (SHOWN[name], given[name]) for name in SHOWN if name in given]
     words += ["(root)"] if span.parent_id is None and not is_request(span) else []
-    words += ["+" + name for name in span.events]
-    words += ["-> " + spans[link].name for link in span.links]
+    words += ["+" + name for name in span.events if name != given.get("turn.status")]
+    if span.name != "app_server.turn" or span.parent_id is None:  # a turn has one to that before
+        words += ["-> " + spans[link].name for link in span.links]
     return " ".join(word for word in words if word)
 
 
@@ -75,7 +81,7 @@ def children(spans):
     found = {}
     for span in sorted(spans.values(), key=lambda span: span.start_ns):
         parent = shown_parent(span, spans) if is_shown(span) else None
-        if parent or is_ours(span):
+        if parent or is_ours(span) and not is_call(span):
             found.setdefault(parent.span_id if parent else None, []).append(span)
     return found
 

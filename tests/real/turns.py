@@ -228,7 +228,7 @@ def opted_out(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          commandExecution closed status=completed command=touch exit=0
+          commandExecution touch closed status=completed command=touch exit=0
             approval commandExecution answered decision=accept
           agentMessage closed
     """
@@ -245,7 +245,7 @@ def accepted(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          commandExecution closed status=declined command=touch
+          commandExecution touch closed status=declined command=touch
             approval commandExecution answered decision=decline
           agentMessage closed
     app_server.request turn/start answered
@@ -253,7 +253,7 @@ def accepted(server):
         app_server.turn closed kind=turn status=interrupted
           codex turn/start
             codex session_task.turn
-          commandExecution closed status=declined command=touch
+          commandExecution touch closed status=declined command=touch
             approval commandExecution answered decision=cancel
     """
 )
@@ -273,7 +273,7 @@ def declined(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          commandExecution ERROR closed type=_OTHER status=failed command=touch
+          commandExecution touch ERROR closed type=_OTHER status=failed command=touch
             approval commandExecution ERROR error type=-1
           agentMessage closed
     """
@@ -291,7 +291,7 @@ def refused(server):
         app_server.turn closed kind=turn status=interrupted
           codex turn/start
             codex session_task.turn
-          commandExecution parent_ended command=touch
+          commandExecution touch parent_ended command=touch
             approval commandExecution parent_ended
     app_server.request turn/interrupt answered
       app_server.dispatch interrupt
@@ -316,8 +316,8 @@ def unanswered(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          dynamicToolCall closed status=completed
-            toolCall answered
+          dynamicToolCall answer closed status=completed
+            toolCall answer answered
           agentMessage closed
     """
 )
@@ -419,7 +419,7 @@ def steered(server):
         app_server.turn OK closed kind=shell status=completed
           codex thread/shellCommand
             codex session_task.user_shell
-          commandExecution closed status=completed command=echo exit=0
+          commandExecution echo closed status=completed command=echo exit=0
     """
 )
 def shell(server):
@@ -438,7 +438,7 @@ def shell(server):
           codex turn/start
             codex session_task.turn
           agentMessage closed
-          commandExecution closed status=completed command=echo exit=0
+          commandExecution echo closed status=completed command=echo exit=0
           agentMessage closed
     app_server.request thread/shellCommand answered
       app_server.dispatch run_user_shell_command -> app_server.turn
@@ -498,8 +498,10 @@ def preempted(server):
             codex session_task.turn
               codex session_task.turn
           agentMessage closed
-    app_server.turn OK closed kind=turn status=completed (root) -> app_server.turn
-      agentMessage closed
+    app_server.request thread/queue/add answered
+      app_server.dispatch turn_input
+        app_server.turn OK closed kind=turn status=completed
+          agentMessage closed
     """
 )
 def queued(server):
@@ -522,8 +524,8 @@ def queued(server):
           codex turn/start
             codex session_task.turn
               codex session_task.turn
-          collabAgentToolCall closed status=completed
-          app_server.turn OK closed kind=turn status=completed
+          collabAgentToolCall spawnAgent closed status=completed
+          app_server.turn OK closed kind=subagent status=completed
             agentMessage closed
           agentMessage closed
     """
@@ -553,7 +555,7 @@ def subagent(server):
         app_server.turn OK closed kind=turn status=completed
           codex turn/start
             codex session_task.turn
-          commandExecution closed status=completed command=touch exit=0
+          commandExecution touch closed status=completed command=touch exit=0
             approval commandExecution answered decision=accept
           agentMessage closed
     """,
