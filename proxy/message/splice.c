@@ -59,7 +59,7 @@ struct splice_mark {
 #define SPLICE_MARKS_FIRST 4
 
 /* Messages after their sizes (as in LSP) begin with this field, in any case (RFC 9110, 5.1). */
-static const char splice_field[] = "content-length:";
+static const uint8_t splice_field[] = "content-length:";
 
 struct splice {
 	struct skim skim;
@@ -489,7 +489,7 @@ static void splice_on_brace(struct splice *splice, const uint8_t **at, const uin
 static void splice_match_field(struct splice *splice, const uint8_t *at, const uint8_t *end)
 {
 	for (; at < end && splice_field[splice->field] != '\0'; at++) {
-		char wanted = splice_field[splice->field];
+		uint8_t wanted = splice_field[splice->field];
 
 		if (*at != wanted && !(wanted >= 'a' && (*at | 0x20) == wanted)) {
 			splice->field = 0;
