@@ -59,7 +59,7 @@ void follower_request(struct follower *follower, const struct captures *captures
 	request->claim = claims_request(&follower->claims, &claim, &action.look, promise);
 	if (method->quotes != 0)
 		request->quotes =
-			look_quote(&setup->matcher, method, message->envelope, &no_memory);
+			look_quote(&setup->matcher, method->quotes, message->envelope, &no_memory);
 	setup->counters.no_memory += no_memory;
 	action.request = request;
 	action.claim = request->claim;

@@ -300,7 +300,7 @@ bool look_take(
 
 /* ---- values of requests ---- */
 
-struct look_quotes *look_quote(const struct matcher *matcher, const struct matcher_method *method,
+struct look_quotes *look_quote(const struct matcher *matcher, uint32_t wanted,
 	const struct envelope *request, bool *no_memory)
 {
 	const struct envelope_value *values[LIFECYCLE_QUOTES_MAX];
@@ -312,7 +312,7 @@ struct look_quotes *look_quote(const struct matcher *matcher, const struct match
 	*no_memory = false;
 	for (i = 0; i < matcher->quote_count; i++) {
 		values[count] = envelope_value(request, matcher->quotes[i]);
-		if ((method->quotes >> i & 1) == 0 || values[count]->type == JSON_ABSENT)
+		if ((wanted >> i & 1) == 0 || values[count]->type == JSON_ABSENT)
 			continue;
 		size += sizeof *values[0] + values[count++]->size;
 		present |= UINT32_C(1) << i;

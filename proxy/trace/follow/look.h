@@ -168,10 +168,10 @@ bool look_integer(const struct look *look, int slot, int64_t *integer);
 bool look_time(const struct matcher_rule *rule, const struct look *look, uint64_t *unix_ns);
 
 /*
- * Copies what rules for the answer will look at; quotes are those of the matcher. NULL: there is
- * none, or no memory, which *no_memory tells. The caller frees.
+ * Copies what rules for the answer will look at: wanted are bits of the matcher's quotes. NULL:
+ * there is none, or no memory, which *no_memory tells. The caller frees.
  */
-struct look_quotes *look_quote(const struct matcher *matcher, const struct matcher_method *method,
+struct look_quotes *look_quote(const struct matcher *matcher, uint32_t wanted,
 	const struct envelope *request, bool *no_memory);
 
 #endif

@@ -420,7 +420,10 @@ static void matcher_enter_rule(struct matcher_build *build, size_t number)
 			continue;
 		method->rules[row->on] |= bit;
 		method->levels[row->on] |= rule->levels != 0 ? bit : 0;
-		method->quotes |= matcher_quotes(rule);
+		if (row->on == LIFECYCLE_ON_CLIENT_REPLY)
+			method->call_quotes |= matcher_quotes(rule);
+		else
+			method->quotes |= matcher_quotes(rule);
 		method->claims |= row->action == LIFECYCLE_CLAIM;
 		method->claims_late |= row->action == LIFECYCLE_CLAIM && row->until_open;
 	}

@@ -89,6 +89,7 @@ struct matcher_method {
 	uint64_t rules[MATCHER_ON_COUNT];  /* bits of the rules that look at them */
 	uint64_t levels[MATCHER_ON_COUNT]; /* bits of those that look at levels */
 	uint32_t quotes;                   /* bits of the values that rules for answers look at */
+	uint32_t call_quotes;              /* the same for requests of the server */
 	uint8_t request_type;              /* of the span that its requests are; MATCHER_NONE */
 	bool claims;
 	bool claims_late; /* the span may come after the reply */

@@ -318,8 +318,8 @@ static void opening_call(
 	span = opening_finish(action, rule, &opening, action->context);
 	action->context = NULL; /* one span takes it */
 	if (span != NULL)
-		span->quotes = look_quote(
-			&action->spans->setup->matcher, action->method, envelope, &no_memory);
+		span->quotes = look_quote(&action->spans->setup->matcher,
+			action->method->call_quotes, envelope, &no_memory);
 	action->spans->setup->counters.no_memory += no_memory;
 }
 
