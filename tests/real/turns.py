@@ -501,6 +501,7 @@ def preempted(server):
     app_server.request thread/queue/add answered
       app_server.dispatch turn_input
         app_server.turn OK closed kind=turn status=completed
+          codex thread/queue/add
           agentMessage closed
     """
 )
@@ -644,7 +645,7 @@ def proxy_stopped(server):
     """
     app_server.request turn/start answered
       app_server.dispatch turn_input
-        app_server.turn idle kind=turn
+        app_server.turn OK idle kind=turn status=completed
           agentMessage parent_ended
     app_server.request turn/start answered
       app_server.dispatch turn_input
