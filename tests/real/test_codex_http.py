@@ -17,10 +17,11 @@ def headers(head):
 
 
 def without_date(answer):
+    """What is codex's to say: each neighbour has its own connection, key and time."""
     return [
         line
         for line in answer.split("\r\n")
-        if not line.lower().startswith(("date:", "sec-websocket-accept:"))
+        if not line.lower().startswith(("date:", "sec-websocket-accept:", "connection:", "upgrade:"))
     ]
 
 
