@@ -170,6 +170,14 @@ void child_end(struct children *children, void *owner)
 		child_begin_end(child);
 }
 
+void child_terminate(struct children *children, void *owner)
+{
+	struct child *child = child_find(children, owner);
+
+	if (child != NULL && child->state < CHILD_TERMED)
+		child_term(child);
+}
+
 void child_leave(struct children *children, void *owner)
 {
 	struct child *child = child_find(children, owner);

@@ -77,6 +77,9 @@ void child_leave(struct children *children, void *owner);
  */
 void child_end(struct children *children, void *owner);
 
+/* The grace time of the owner's child is over: SIGTERM now; the hook still comes. */
+void child_terminate(struct children *children, void *owner);
+
 /* Skips what is left of all grace times: SIGKILL now. */
 void children_kill(struct children *children);
 

@@ -10,9 +10,16 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* When a peer is asked whether it is still there: two minutes from its silence to its end. */
+#define ENDPOINT_PROBE_IDLE_S  60
+#define ENDPOINT_PROBE_PAUSE_S 15
+#define ENDPOINT_PROBE_COUNT   4
 
 static void endpoint_tell(struct endpoint *endpoint, enum endpoint_event event)
 {
@@ -100,12 +107,42 @@ void endpoint_resume(struct endpoint *endpoint)
 		endpoint_fail(endpoint);
 }
 
+static short endpoint_poll(int fd, short events)
+{
+	struct pollfd state = {.fd = fd, .events = events};
+
+	return poll(&state, 1, 0) == 1 ? state.revents : 0; /* 0 for -1 as well */
+}
+
 bool endpoint_has_left(const struct endpoint *endpoint)
 {
-	struct pollfd state = {.fd = endpoint->read_fd};
+	return (endpoint_poll(endpoint->write_fd, 0) & (POLLHUP | POLLERR)) != 0;
+}
 
-	return endpoint->read_fd == endpoint->write_fd && poll(&state, 1, 0) == 1 &&
-	       (state.revents & (POLLHUP | POLLERR)) != 0;
+bool endpoint_has_ended(const struct endpoint *endpoint)
+{
+	return endpoint->read_fd < 0 ||
+	       (endpoint_poll(endpoint->read_fd, POLLRDHUP) & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+void endpoint_probe(struct endpoint *endpoint)
+{
+	static const struct {
+		int level, option, value;
+	} rows[] = {
+		{IPPROTO_TCP, TCP_KEEPIDLE, ENDPOINT_PROBE_IDLE_S},
+		{IPPROTO_TCP, TCP_KEEPINTVL, ENDPOINT_PROBE_PAUSE_S},
+		{IPPROTO_TCP, TCP_KEEPCNT, ENDPOINT_PROBE_COUNT},
+		{SOL_SOCKET, SO_KEEPALIVE, 1},
+	};
+	size_t i;
+
+	if (endpoint->probed)
+		return;
+	endpoint->probed = true;
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		(void)setsockopt(endpoint->write_fd, rows[i].level, rows[i].option, &rows[i].value,
+			sizeof rows[i].value); /* refused where there is no TCP */
 }
 
 ssize_t endpoint_peek(const struct endpoint *endpoint, void *bytes, size_t size)

@@ -58,6 +58,7 @@ struct endpoint {
 	bool paused;  /* the owner does not want to read now */
 	bool started;
 	bool always_ready;
+	bool probed;              /* whether a silent peer is asked if it is still there */
 	size_t low_mark;          /* ENDPOINT_DRAINED at or below */
 	struct evbuffer *backlog; /* owned; NULL until a peer does not read */
 	struct event read_event;
@@ -117,11 +118,17 @@ void endpoint_pause(struct endpoint *endpoint);
 void endpoint_resume(struct endpoint *endpoint);
 
 /*
- * After an end of file: whether the peer can no longer be written to either. Unix sockets tell;
- * with TCP only a later write finds out; false for pipes, whose two ways have nothing to do with
- * each other.
+ * Whether the peer can no longer be written to, without writing: nobody reads from our pipe, a Unix
+ * socket was closed, a TCP connection was reset. One that was closed looks half-closed, until
+ * something is sent: see endpoint_probe(). False when unknown.
  */
 bool endpoint_has_left(const struct endpoint *endpoint);
+
+/* Whether nothing more will come behind what can be read now; for who does not read. */
+bool endpoint_has_ended(const struct endpoint *endpoint);
+
+/* Has the kernel ask a silent peer behind TCP now and then whether it is still there. */
+void endpoint_probe(struct endpoint *endpoint);
 
 /* What endpoint_read() would give, without taking it; only of sockets. */
 ssize_t endpoint_peek(const struct endpoint *endpoint, void *bytes, size_t size);

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -479,6 +481,8 @@ START_TEST(test_has_left)
 	side_open(&side, (enum kind)(_i % KINDS));
 	side.reads = true;
 	ck_assert(!endpoint_has_left(&side.endpoint));
+	ck_assert(!endpoint_has_ended(&side.endpoint));
+	other_write(&side, "last", 4);
 	if (_i % KINDS == KIND_SOCKET)
 		ck_assert_int_eq(shutdown(side.to_endpoint, SHUT_WR), 0);
 	close(side.to_endpoint);
@@ -487,12 +491,46 @@ START_TEST(test_has_left)
 		close(side.from_endpoint);
 		side.from_endpoint = 0;
 	}
+	ck_assert(endpoint_has_ended(&side.endpoint)); /* behind what was not read yet */
+	ck_assert_int_eq(endpoint_has_left(&side.endpoint), _i >= KINDS);
 	side_is_told(&side, "");
 	ck_assert(side.ended);
-	ck_assert_int_eq(
-		endpoint_has_left(&side.endpoint), _i % KINDS == KIND_SOCKET && _i >= KINDS);
+	ck_assert_uint_eq(side.got_size, 4);
+	ck_assert_int_eq(endpoint_has_left(&side.endpoint), _i >= KINDS);
 	side_close(&side);
-	ck_assert(!endpoint_has_left(&side.endpoint));
+	ck_assert(!endpoint_has_left(&side.endpoint)); /* unknown */
+	ck_assert(endpoint_has_ended(&side.endpoint));
+}
+END_TEST
+
+/* A silent peer behind TCP is asked whether it is there, a few times, in two minutes; others not.
+ */
+START_TEST(test_probe)
+{
+	static const struct {
+		int level, option, value;
+	} rows[] = {
+		{SOL_SOCKET, SO_KEEPALIVE, 1},
+		{IPPROTO_TCP, TCP_KEEPIDLE, 60},
+		{IPPROTO_TCP, TCP_KEEPINTVL, 15},
+		{IPPROTO_TCP, TCP_KEEPCNT, 4},
+	};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), value;
+	socklen_t size = sizeof value;
+	struct side side;
+	size_t i;
+
+	side_init(&side);
+	endpoint_init_socket(&side.endpoint, side.base, fd, side_hook, &side);
+	endpoint_probe(&side.endpoint);
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		ck_assert_int_eq(getsockopt(fd, rows[i].level, rows[i].option, &value, &size), 0);
+		ck_assert_int_eq(value, rows[i].value);
+	}
+	side_close(&side);
+	side_open(&side, KIND_PIPES);
+	endpoint_probe(&side.endpoint);
+	side_close(&side);
 }
 END_TEST
 
@@ -1010,6 +1048,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_pause, 0, KINDS);
 	tcase_add_loop_test(tc, test_pause_before_start, 0, 2);
 	tcase_add_loop_test(tc, test_has_left, 0, 2 * KINDS);
+	tcase_add_test(tc, test_probe);
 	tcase_add_loop_test(tc, test_at_end, 0, KINDS);
 	tcase_add_loop_test(tc, test_stop_reading, 0, KINDS);
 	tcase_add_loop_test(tc, test_stdio, 0, STDIO_KINDS * STDIO_KINDS);
