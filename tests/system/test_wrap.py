@@ -12,6 +12,7 @@ import tty
 
 import pytest
 
+from lib.flood import FLOOD, drain, fill
 from lib.lab import KINDS
 from lib.peer import Lines
 from lib.process import PIPE
@@ -19,7 +20,6 @@ from lib.stream import Stream
 from lib.wait import Background, until
 
 REQUEST = '{"id":1,"method":"thread/list"}'
-FLOOD = b'{"method":"note","params":"' + b"x" * 1000 + b'"}'
 
 
 def run(lab, *command, **options):
@@ -441,21 +441,3 @@ def test_both_directions_full_at_once(lab, listen):
         reading = Background(drain, receiver, (rest, count))
         sender.stream.write(rest)
         reading.result()
-
-
-def fill(peer):
-    """Writes messages until the way is full; returns (rest of the last one, number of messages)."""
-    frame = peer.frame(FLOOD)
-    count = 0
-    while True:
-        count += 50
-        sent = peer.stream.send_some(50 * frame, 0.1)
-        if sent < 50 * len(frame):
-            whole = -(-sent // len(frame))
-            return frame[sent % len(frame) or len(frame):], count - 50 + whole
-
-
-def drain(peer, stuck):
-    rest, count = stuck
-    for _ in range(count if not rest else count - 1):
-        assert peer.recv() == FLOOD
