@@ -1,9 +1,17 @@
 /*
  * Endings; see ending.h. The two halves of a session end on their own; which end closes the whole
- * stands in ending_pump_done().
+ * stands in ending_pump_done(). Whoever is left behind by a peer that is gone, or half gone, is
+ * waited for, but as long as somebody takes or says something: the times below are of silence.
+ *
+ *	client ended, and             towards a command               else
+ *	is gone for good              its last messages: child.grace  the same
+ *	is a WebSocket                child.grace                     child.grace
+ *	may be there (TCP, Unix)      child.grace, then SIGTERM       idle.timeout, keepalive
+ *	is whoever we were started by until it is gone                the same
  */
 #include "proxy/ending.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "config/config.h"
@@ -13,6 +21,12 @@
 #include "proxy/session.h"
 
 #define ENDING_LOOK_MS 10 /* between two looks whether all has been said, at least */
+
+/* Whether the client is on our own standard input and output. */
+static bool ending_is_stdio(const struct session *session)
+{
+	return session->loop->config->listen_url.scheme == URL_NONE;
+}
 
 /* A server that has stopped talking is over; a command is so only when it has exited. */
 static bool ending_backend_is_over(const struct session *session)
@@ -24,13 +38,15 @@ static bool ending_backend_is_over(const struct session *session)
 /* Closes the session if its halves leave nothing to wait for. */
 static void ending_check_over(struct session *session)
 {
-	if (session->pumps[PUMP_BACKEND_TO_CLIENT].state != PUMP_DONE ||
-		!ending_backend_is_over(session))
+	if (session->pumps[PUMP_BACKEND_TO_CLIENT].state != PUMP_DONE)
 		return;
-	if (session->client.read_fd == session->client.write_fd)
-		session_finish(session, session->reason); /* a socket: see session_discard() */
-	else
+	if (!ending_backend_is_over(session) &&
+		session->pumps[PUMP_CLIENT_TO_BACKEND].state != PUMP_DONE)
+		return;
+	if (ending_is_stdio(session))
 		session_close(session, session->reason);
+	else
+		session_finish(session, session->reason); /* a socket: see session_discard() */
 }
 
 void ending_pump_done(struct session *session, struct pump *pump)
@@ -62,16 +78,54 @@ static bool ending_must_linger(const struct session *session, const struct pump 
 }
 
 /*
- * A client that is gone for good, as far as that can be seen: its last messages are still
- * delivered, then all ends. A command behind a WebSocket, which has no half-close, is given its
- * grace time.
+ * How much longer nothing may move, now that the client has ended: nanoseconds, 0 when that was too
+ * long, UINT64_MAX when it is not limited.
+ */
+static uint64_t ending_patience_ns(const struct session *session)
+{
+	uint64_t grace_ns = (uint64_t)session->loop->config->child_grace_ms * 1000000;
+	uint64_t since_ns = session->active_ns > session->client_end_ns ? session->active_ns
+									: session->client_end_ns;
+	uint64_t quiet_ns = session->loop->now_ns - since_ns;
+
+	if (session->client_end_ns == 0 ||
+		(!session->client_left && session->route->client_codec != &codec_websocket &&
+			(session->route->command == NULL || ending_is_stdio(session))))
+		return UINT64_MAX;
+	return quiet_ns < grace_ns ? grace_ns - quiet_ns : 0;
+}
+
+/* Waits for something to move, or gives up: the command, or the whole. */
+static void ending_wait(struct session *session)
+{
+	uint64_t patience_ns = ending_patience_ns(session);
+
+	if (patience_ns == UINT64_MAX)
+		return;
+	if (patience_ns > 0) {
+		(void)session_timer(session, (int64_t)(patience_ns / 1000000) + 1);
+		return;
+	}
+	session->loop->counters.overdue++;
+	if (session->route->command != NULL)
+		child_terminate(session->loop->children, session);
+	if (session->client_left || session->child_exited ||
+		session->route->client_codec == &codec_websocket)
+		session_close(session, SESSION_CLIENT_GONE);
+}
+
+/*
+ * The client's end has come, or been seen behind what is not read. Its last messages are still
+ * delivered. A command behind a WebSocket, which has no half-close, is given its grace time.
  */
 static void ending_client_ended(struct session *session)
 {
 	session->client_left = endpoint_has_left(&session->client);
 	session->client_end_ns = session->loop->now_ns;
+	endpoint_probe(&session->client);
 	if (session->route->command != NULL && session->route->client_codec == &codec_websocket)
 		child_end(session->loop->children, session);
+	ending_wait(session);
 }
 
 void ending_pump_ended(struct session *session, struct pump *pump)
@@ -86,7 +140,7 @@ void ending_pump_ended(struct session *session, struct pump *pump)
 	if (pump->direction == PUMP_BACKEND_TO_CLIENT && session->trace != NULL)
 		tracer_connection_end(session->trace, session_reason_end(session->reason),
 			session->loop->now_ns); /* nothing can be answered any more */
-	if (pump->direction == PUMP_CLIENT_TO_BACKEND)
+	if (pump->direction == PUMP_CLIENT_TO_BACKEND && !pump->write_failed)
 		ending_client_ended(session);
 	if (ending_must_linger(session, pump))
 		ending_linger(session);
@@ -109,8 +163,26 @@ void ending_write_failed(struct session *session, struct pump *pump)
 	log_line(LOG_INFO, "connection %llu: the backend takes no more: %s", session->number,
 		strerror(pump->to->error));
 	pump_end(pump);
-	if (session->state != SESSION_CLOSED)
-		endpoint_stop_reading(&session->client);
+	if (session->state == SESSION_CLOSED)
+		return;
+	if (ending_is_stdio(session))
+		endpoint_stop_reading(&session->client); /* a pipe tells its writer */
+	else
+		endpoint_resume(&session->client); /* see ending_discard() */
+}
+
+/* A socket tells nobody that the backend takes no more; but its end is to be seen. */
+void ending_discard(struct session *session)
+{
+	ssize_t n = endpoint_read(&session->client, session->loop->read_bytes, LOOP_READ_SIZE);
+
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)))
+		return;
+	loop_clock(session->loop);
+	endpoint_pause(&session->client);
+	ending_client_ended(session);
+	if (session->client_left)
+		session_close(session, SESSION_CLIENT_GONE);
 }
 
 void ending_child_exited(struct session *session)
@@ -139,8 +211,11 @@ static void ending_close_websocket(struct session *session, struct pump *request
 		pump_pass_end(requests);
 }
 
-/* The command has exited, but something it started may keep its output open: wait no longer. */
-void ending_timeout(struct session *session)
+/*
+ * The command has exited, but something it started may keep its output open; or lines of JSON have
+ * ended towards a WebSocket. Waits no longer than for a silence, and for a client that reads.
+ */
+static void ending_linger_over(struct session *session)
 {
 	struct pump *answers = &session->pumps[PUMP_BACKEND_TO_CLIENT];
 	struct pump *requests = &session->pumps[PUMP_CLIENT_TO_BACKEND];
@@ -148,14 +223,44 @@ void ending_timeout(struct session *session)
 		       ending_answers_due(session);
 	uint64_t quiet_ns = session->loop->now_ns - session->backend_read_ns;
 	uint64_t linger_ns = (uint64_t)session->loop->config->child_linger_ms * 1000000;
+	bool stuck = answers->throttled || endpoint_backlog(&session->client) > 0;
 
-	if (waiting || answers->throttled || endpoint_backlog(&session->client) > 0 ||
-		quiet_ns < linger_ns)
+	if (stuck && ending_patience_ns(session) == 0) {
+		session->loop->counters.overdue++;
+		session_close(session, SESSION_CLIENT_GONE);
+	} else if (waiting || stuck || quiet_ns < linger_ns) {
 		ending_linger(session);
-	else if (session->child_exited)
+	} else if (session->child_exited) {
 		pump_end(answers);
-	else if (requests->state == PUMP_ENDED)
+	} else if (requests->state == PUMP_ENDED) {
 		ending_close_websocket(session, requests);
-	else
+	} else {
 		session_close(session, session->reason); /* the backend did not answer our close */
+	}
+}
+
+void ending_timeout(struct session *session)
+{
+	if (session->child_exited || (session->route->client_codec != &codec_websocket &&
+					     session->route->backend_codec == &codec_websocket))
+		ending_linger_over(session);
+	else
+		ending_wait(session);
+}
+
+void ending_tick(struct session *session)
+{
+	struct pump *requests = &session->pumps[PUMP_CLIENT_TO_BACKEND];
+	bool is_paused = requests->state == PUMP_FLOWING ? requests->throttled
+							 : requests->state != PUMP_IDLE;
+
+	if (!is_paused || session->client_left)
+		return; /* its end will be read, or is known */
+	if (session->client_end_ns != 0 ? endpoint_has_left(&session->client)
+					: endpoint_has_ended(&session->client))
+		ending_client_ended(session);
+	else
+		endpoint_probe(&session->client); /* its end may be behind what it sent */
+	if (session->client_left && requests->state == PUMP_DONE)
+		session_close(session, SESSION_CLIENT_GONE);
 }

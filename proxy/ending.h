@@ -17,10 +17,16 @@ void ending_pump_done(struct session *session, struct pump *pump);
 /* Writing in that direction failed. */
 void ending_write_failed(struct session *session, struct pump *pump);
 
+/* Something comes from a client whose backend takes no more. */
+void ending_discard(struct session *session);
+
 /* The command behind the session has ended. */
 void ending_child_exited(struct session *session);
 
 /* The session's timer, while it is open. */
 void ending_timeout(struct session *session);
+
+/* Now and then, while it is open: looks for a client that is gone where nothing is read from it. */
+void ending_tick(struct session *session);
 
 #endif

@@ -39,6 +39,7 @@ struct loop_counters {
 	uint64_t interims_refused; /* answers with more interim ones before them than allowed */
 	uint64_t silent;           /* closed: nobody had said anything */
 	uint64_t idle;             /* closed: nothing had moved */
+	uint64_t overdue;          /* given up: nothing had moved since the client had ended */
 	uint64_t http_refused;     /* request lines on a listener for lines of JSON */
 	uint64_t framing_errors;
 	uint64_t messages_not_json;

@@ -177,7 +177,8 @@ static void main_on_reaped(void *arg, const struct session *session)
 			program->status = main_start_failed(session->start_failure);
 			program->started = false; /* there is nothing to report on */
 		} else if (program->route.command == NULL && session->reason != SESSION_ENDED &&
-			   session->reason != SESSION_BACKEND_GONE) {
+			   session->reason != SESSION_BACKEND_GONE &&
+			   !(session->reason == SESSION_CLIENT_GONE && session->client_left)) {
 			program->status = MAIN_EXIT_FAILURE;
 		}
 	}

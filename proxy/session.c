@@ -238,6 +238,16 @@ void session_framing_error(struct session *session, struct pump *pump)
 
 /* ---- the timer ---- */
 
+/* A slow peer, to which something was written since the last look, is not idle. */
+static void session_note_written(struct session *session)
+{
+	size_t backlogs = endpoint_backlog(&session->client) + endpoint_backlog(&session->backend);
+
+	if (backlogs != session->backlogs)
+		session->active_ns = session->loop->now_ns;
+	session->backlogs = backlogs;
+}
+
 /* Whether the command is not even being started: its client has said nothing so far. */
 static bool session_waits_to_start(const struct session *session)
 {
@@ -262,6 +272,7 @@ static void session_on_timer(int fd, short what, void *arg)
 			session_unreachable(session, strerror(ETIMEDOUT));
 		break;
 	case SESSION_OPEN:
+		session_note_written(session);
 		ending_timeout(session);
 		break;
 	case SESSION_FINISHING:
@@ -289,13 +300,9 @@ static void session_check_idle(struct session *session)
 {
 	const struct config *config = session->loop->config;
 	int64_t limit_ms = config->idle_timeout_ms;
-	size_t backlogs = endpoint_backlog(&session->client) + endpoint_backlog(&session->backend);
 
 	if (session->state != SESSION_OPEN && session->state != SESSION_EXCHANGE)
 		return;
-	if (backlogs != session->backlogs)
-		session->active_ns = session->loop->now_ns; /* a slow peer is not idle */
-	session->backlogs = backlogs;
 	if (!session->spoken && config->first_byte_timeout_ms != 0 &&
 		(limit_ms == 0 || config->first_byte_timeout_ms < limit_ms))
 		limit_ms = config->first_byte_timeout_ms;
@@ -312,8 +319,13 @@ static void session_check_idle(struct session *session)
 
 void session_tick(struct session *session)
 {
+	session_note_written(session);
 	if (session->loop->config->listen_url.scheme != URL_NONE)
 		session_check_idle(session);
+	if (session->state == SESSION_OPEN)
+		ending_tick(session);
+	if (session->state == SESSION_CLOSED)
+		return;
 	if (session->timer != NULL && event_pending(session->timer, EV_TIMEOUT, NULL) == 0) {
 		event_free(session->timer); /* most sessions never need it again */
 		session->timer = NULL;
@@ -628,17 +640,20 @@ static void session_readable(struct session *session, struct endpoint *endpoint)
 
 	switch (pump->state) {
 	case PUMP_FLOWING:
+		pump_readable(pump); /* looks at the clock */
 		session_heard(session);
 		if (!from_client)
 			session->backend_read_ns = session->loop->now_ns;
-		pump_readable(pump);
 		break;
 	case PUMP_IDLE: /* open but for the client's first bytes */
 		session_greet(session);
 		break;
 	case PUMP_ENDED:
 	case PUMP_DONE:
-		endpoint_pause(endpoint);
+		if (from_client && pump->write_failed)
+			ending_discard(session);
+		else
+			endpoint_pause(endpoint);
 		break;
 	}
 }

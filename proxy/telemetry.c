@@ -413,6 +413,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"interims_refused", seen->interims_refused},
 		{"connections_silent", seen->silent},
 		{"connections_idle", seen->idle},
+		{"connections_overdue", seen->overdue},
 		{"http_refused", seen->http_refused},
 		{"framing_errors", seen->framing_errors},
 		{"messages_not_json", seen->messages_not_json},

@@ -42,10 +42,16 @@ def test_messages_pass(lab, listen, upstream):
 
 @pytest.mark.parametrize("listen,upstream", PAIRS)
 def test_end_of_the_client_reaches_the_server(lab, listen, upstream):
-    link = lab.link(listen, upstream)
-    link.call(REQUEST)
+    """At once, as nothing is due; see test_gone.py for what is."""
+    link = lab.link(listen, upstream, args=["--child-grace=1h"])
+    link.call(REQUEST, '{"id":1,"result":{}}')
     link.client.close()
     expect_end(link.server)
+    if upstream == "stdio":
+        link.puppet.exit(0)
+    if listen != "stdio":
+        link.server.close()
+        link.sidespan.wait_line("connection 0: closed: (the client went away|both sides ended)")
 
 
 @pytest.mark.parametrize("listen,upstream", PAIRS)

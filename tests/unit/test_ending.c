@@ -1,0 +1,245 @@
+/*
+ * The endings of sessions in front of a server that is no command: who is gone, who may be there,
+ * and for how long nothing may move. Time is what the test says it is.
+ */
+#include <fcntl.h>
+
+#include "proxy/ending.h"
+#include "tests/unit/peers.h"
+#include "tests/unit/unit.h"
+
+#define SECOND UINT64_C(1000000000)
+#define GRACE  (10 * SECOND)
+
+static struct peers peers;
+
+static void ending_setup(void)
+{
+	static const char *const flags[] = {"--child-grace=10s", "--child-linger=1s", NULL};
+	int silence = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(silence, 0);
+	ck_assert_int_eq(dup2(silence, STDERR_FILENO), STDERR_FILENO); /* the log */
+	ck_assert_int_eq(close(silence), 0);
+	peers_init(&peers, flags);
+}
+
+static void ending_teardown(void)
+{
+	peers_done(&peers);
+}
+
+static void begin(const struct codec_ops *client, const struct codec_ops *backend)
+{
+	peers_open(&peers, client, backend);
+	peers_connect(&peers);
+	ck_assert(peers_shake(&peers));
+}
+
+/* That time goes by: the ticker ticks, and the session's timer, if it has one by then. */
+static void pass(uint64_t ns)
+{
+	peers.loop.now_ns += ns;
+	if (peers.session != NULL)
+		session_tick(peers.session);
+	if (peers.session != NULL && peers.session->state == SESSION_OPEN &&
+		peers.session->timer != NULL)
+		ending_timeout(peers.session);
+	peers_turn(&peers);
+}
+
+/* It was closed for that reason, with that many clients given up. */
+static void is_over(enum session_reason reason, uint64_t overdue)
+{
+	ck_assert_ptr_null(peers.session);
+	ck_assert_int_eq(peers.reason, reason);
+	ck_assert_uint_eq(peers.loop.counters.overdue, overdue);
+}
+
+static void is_open(void)
+{
+	ck_assert_ptr_nonnull(peers.session);
+	ck_assert_int_eq(peers.session->state, SESSION_OPEN);
+	ck_assert_uint_eq(peers.loop.counters.overdue, 0);
+}
+
+/* More than its socket and our backlog take; the session does not read it any more. */
+static void flood(int fd)
+{
+	static char bytes[65536];
+	int i;
+
+	memset(bytes, ' ', sizeof bytes);
+	for (i = 0; i < 10000 && peers_write(fd, bytes, sizeof bytes) > 0; i++)
+		peers_turn(&peers);
+	ck_assert_int_lt(i, 10000);
+}
+
+/* Reads what there is; returns how much. */
+static size_t take(int fd, size_t size)
+{
+	static char bytes[65536];
+	size_t used = 0;
+	ssize_t n;
+
+	while (used < size && (n = peers_read(fd, bytes, sizeof bytes)) > 0) {
+		used += (size_t)n;
+		peers_turn(&peers);
+	}
+	return used;
+}
+
+/* A half-closed client is there until it is seen to be gone. */
+START_TEST(test_half_closed)
+{
+	char byte;
+
+	begin(&codec_jsonl, &codec_jsonl);
+	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	peers_turn(&peers);
+	ck_assert_int_eq(peers_read(peers.backend, &byte, 1), 0);
+	pass(1000 * GRACE);
+	is_open();
+	ck_assert_int_eq(peers_write(peers.backend, "{}\n", 3), 3);
+	peers_turn(&peers);
+	ck_assert_uint_eq(take(peers.client, 3), 3);
+	if (_i == 0)
+		peers_hang_up(&peers.client);
+	else
+		ck_assert_int_eq(shutdown(peers.client, SHUT_RD), 0);
+	peers_turn(&peers);
+	is_open(); /* nobody has looked yet */
+	pass(0);
+	is_over(SESSION_CLIENT_GONE, 0);
+	peers_close(&peers);
+}
+END_TEST
+
+/* One that is gone for good ends all, when its last messages have been delivered. */
+START_TEST(test_gone)
+{
+	const struct codec_ops *client = _i == 0 ? &codec_jsonl : &codec_websocket;
+
+	begin(client, &codec_jsonl);
+	peers_hang_up(&peers.client);
+	peers_turn(&peers);
+	is_over(SESSION_CLIENT_GONE, 0);
+	ck_assert_uint_eq(take(peers.backend, 1), 0);
+	peers_close(&peers);
+}
+END_TEST
+
+/* A WebSocket has no half-close: who ends without a close frame is given the time, but no more. */
+START_TEST(test_half_of_a_websocket)
+{
+	begin(&codec_websocket, &codec_jsonl);
+	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	peers_turn(&peers);
+	pass(GRACE - SECOND);
+	is_open();
+	ck_assert_int_eq(peers_write(peers.backend, "{}\n", 3), 3); /* it is not silent */
+	(void)event_base_loop(peers.base, EVLOOP_NONBLOCK);
+	peers.session->active_ns = peers.session->client_end_ns + GRACE - SECOND;
+	peers.loop.now_ns = peers.session->active_ns;
+	pass(GRACE - SECOND);
+	is_open();
+	pass(SECOND);
+	is_over(SESSION_CLIENT_GONE, 1);
+	peers_close(&peers);
+}
+END_TEST
+
+/* Its last messages wait for a server that does not read, as long as that takes some of them. */
+START_TEST(test_last_messages)
+{
+	size_t before;
+	int i;
+
+	begin(&codec_jsonl, &codec_jsonl);
+	flood(peers.client);
+	ck_assert(peers.session->pumps[PUMP_CLIENT_TO_BACKEND].throttled);
+	before = peers.session->backlogs;
+	peers_hang_up(&peers.client);
+	pass(0);
+	for (i = 0; i < 3; i++) {
+		pass(GRACE - SECOND);
+		is_open();
+		while (endpoint_backlog(&peers.session->backend) == peers.session->backlogs)
+			ck_assert_uint_gt(take(peers.backend, 1), 0);
+	}
+	ck_assert_uint_ge(peers.session->backlogs, before / 2);
+	if (_i == 0) {
+		pass(0);
+		pass(GRACE);
+		is_over(SESSION_CLIENT_GONE, 1);
+	} else {
+		ck_assert_uint_gt(take(peers.backend, SIZE_MAX), 0);
+		is_over(SESSION_CLIENT_GONE, 0);
+	}
+	peers_close(&peers);
+}
+END_TEST
+
+/* A backend that takes no more stops nobody: what comes is thrown away, and its end is seen. */
+START_TEST(test_backend_takes_no_more)
+{
+	begin(&codec_jsonl, &codec_jsonl);
+	ck_assert_int_eq(shutdown(peers.backend, SHUT_RD), 0);
+	ck_assert_int_eq(peers_write(peers.client, "{}\n", 3), 3);
+	peers_turn(&peers);
+	is_open();
+	ck_assert(peers.session->pumps[PUMP_CLIENT_TO_BACKEND].write_failed);
+	ck_assert_uint_eq(peers.session->client_end_ns, 0);
+	ck_assert_int_eq(peers_write(peers.client, "{}\n", 3), 3);
+	peers_turn(&peers);
+	pass(1000 * GRACE);
+	is_open();
+	ck_assert_int_eq(peers_write(peers.backend, "{}\n", 3), 3);
+	peers_turn(&peers);
+	ck_assert_uint_eq(take(peers.client, 3), 3);
+	if (_i == 0) {
+		ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+		peers_turn(&peers);
+		pass(1000 * GRACE);
+		is_open();
+		ck_assert_uint_ne(peers.session->client_end_ns, 0);
+	}
+	peers_hang_up(&peers.client);
+	pass(0);
+	is_over(SESSION_CLIENT_GONE, 0);
+	peers_close(&peers);
+}
+END_TEST
+
+/* A client that does not read keeps its messages, also after it has ended its half. */
+START_TEST(test_client_does_not_read)
+{
+	begin(&codec_jsonl, &codec_jsonl);
+	flood(peers.backend);
+	if (_i == 1)
+		ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	peers_turn(&peers);
+	pass(1000 * GRACE);
+	is_open();
+	ck_assert_uint_gt(take(peers.client, 300000), 300000 - 1);
+	peers_hang_up(&peers.client);
+	peers_turn(&peers);
+	pass(0);
+	is_over(SESSION_CLIENT_GONE, 0);
+	peers_close(&peers);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("ending");
+
+	unit_fixture(ending_setup, ending_teardown);
+	tcase_add_loop_test(tc, test_half_closed, 0, 2);
+	tcase_add_loop_test(tc, test_gone, 0, 2);
+	tcase_add_test(tc, test_half_of_a_websocket);
+	tcase_add_loop_test(tc, test_last_messages, 0, 2);
+	tcase_add_loop_test(tc, test_backend_takes_no_more, 0, 2);
+	tcase_add_loop_test(tc, test_client_does_not_read, 0, 2);
+	return unit_run("ending", tc);
+}
