@@ -121,7 +121,7 @@ class Way:
         self.lock = threading.Lock()
         self.answers, self.attacks, self.faults = 0, 0, []
         args = [f"--listen={lab.listen_url(self.client_kind)}", "--profile=codex", "--inflight-max-age=5s",
-                "--handshake-timeout=2s", "--batch-delay=200ms"]
+                "--handshake-timeout=2s", "--batch-delay=200ms", "--batch-queue-bytes-max=1MiB"]
         if server_kind == "stdio":
             args += ["--", sys.executable, "-c", COMMAND]
         else:
