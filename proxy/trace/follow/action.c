@@ -419,8 +419,8 @@ static struct open_span *action_find_above(struct action *action, const struct m
 	if (rule->row->action == LIFECYCLE_MAKE)
 		open_spans_watch(above, action->message->connection); /* tells of what was */
 	else
-		open_spans_touch(action->spans, above, action->message->connection,
-			action->message->now_ns);
+		open_spans_touch(
+			action->spans, above, action->message->connection, action->message->now_ns);
 	return action_listens(action, rule, above) ? above : NULL;
 }
 
