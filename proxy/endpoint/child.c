@@ -357,6 +357,7 @@ static void children_reap(struct children *children)
 
 	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
 		LIST_FOREACH(child, &children->list, link)
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): child_free() takes it off the list */
 		if (child->pid == info.si_pid && !child->exited)
 			break;
 		if (child != NULL) {
@@ -555,6 +556,7 @@ void children_free(struct children *children)
 	if (children->stopped || !LIST_EMPTY(&children->list))
 		children_end_all(children);
 	while ((child = LIST_FIRST(&children->list)) != NULL)
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the same */
 		child_free(child);
 	if (children->on_sigchld != NULL)
 		event_free(children->on_sigchld);

@@ -279,10 +279,9 @@ static const char lifecycle_forms[] = LIFECYCLE(LIFECYCLE_TURN
 	",{\"on\": \"client_notification\", \"do\": \"close\", \"span\": \"request\","
 	"  \"request_id\": \"/id\", \"status\": {\"error\": true, \"message\": \"/m\"}}");
 
-static void lifecycle_assert_new_forms(const struct lifecycle *lifecycle)
+static void lifecycle_assert_new_spans(const struct lifecycle *lifecycle)
 {
 	const struct lifecycle_span *spans = lifecycle->spans;
-	const struct lifecycle_rule *rules = lifecycle->rules;
 
 	ck_assert(spans[2].one_per && spans[2].of_connection && !spans[0].one_per);
 	ck_assert_str_eq(spans[2].switched, "some");
@@ -292,6 +291,12 @@ static void lifecycle_assert_new_forms(const struct lifecycle *lifecycle)
 	ck_assert(!spans[3].adds[0].is_time && spans[3].adds[1].is_time);
 	ck_assert(spans[4].is_made && spans[6].is_memory);
 	lifecycle_assert_texts(spans[5].requests, spans[5].request_count, "q/*");
+}
+
+static void lifecycle_assert_new_rules(const struct lifecycle *lifecycle)
+{
+	const struct lifecycle_rule *rules = lifecycle->rules;
+
 	lifecycle_assert_key(rules[5].key, rules[5].key_count, true, "/k /m");
 	ck_assert_str_eq(rules[5].root, "/r");
 	ck_assert_int_eq(rules[5].set_root.list[0].source.choices[0].constant, LIFECYCLE_TRUE);
@@ -337,7 +342,8 @@ START_TEST(test_lifecycle_forms)
 	ck_assert_uint_eq(setting[3].source.choice_count, 3);
 	ck_assert_str_eq(setting[3].source.choices[1].text, "q");
 	ck_assert_str_eq(setting[3].source.choices[1].pointer, "/p");
-	lifecycle_assert_new_forms(lifecycle);
+	lifecycle_assert_new_spans(lifecycle);
+	lifecycle_assert_new_rules(lifecycle);
 	profile_free(profile);
 }
 END_TEST
