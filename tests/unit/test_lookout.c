@@ -175,7 +175,7 @@ START_TEST(test_no_resources)
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	lower = limit;
 	if (_i < 2)
-		lower.rlim_cur = (rlim_t)(next + _i);
+		lower.rlim_cur = (rlim_t)next + (rlim_t)_i;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &lower), 0);
 	if (_i >= 2)
 		unit_alloc_fail_after(_i - 2);
