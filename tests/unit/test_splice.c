@@ -29,7 +29,7 @@ static void buffer_add(struct buffer *buffer, const void *bytes, size_t size)
 		buffer->next = buffers;
 		buffers = buffer;
 	}
-	if (buffer->used + size + 1 > buffer->size) {
+	if (buffer->bytes == NULL || buffer->used + size + 1 > buffer->size) {
 		buffer->size = 2 * (buffer->used + size + 1);
 		buffer->bytes = realloc(buffer->bytes, buffer->size);
 		ck_assert_ptr_nonnull(buffer->bytes);
