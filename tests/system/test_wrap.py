@@ -362,6 +362,20 @@ def test_stdio_is_closed(lab, closed):
     assert program.wait() == 3
 
 
+@pytest.mark.parametrize("closed", ["2>&-", "2>&- 5<&-"])
+def test_log_goes_nowhere_when_stderr_is_closed(lab, closed):
+    """Least of all among the messages."""
+    program = lab.sidespan("--log-level=debug", "--", "cat",
+                           prefix=["sh", "-c", f'exec "$0" "$@" {closed}'])
+    client = lab.keep(program.peer())
+    text = b'{"id":1,"method":"m"}\nnot JSON\n'
+    client.stream.write(text)
+    client.close_write()
+    assert client.stream.read_all() == text
+    assert program.wait() == 0
+    assert program.lines == []
+
+
 @pytest.mark.parametrize("blocking", [True, False])
 @pytest.mark.parametrize("ending", ["exit", "kill"])
 def test_inherited_descriptors_keep_their_flags(lab, ending, blocking):

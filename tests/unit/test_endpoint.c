@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -676,6 +677,65 @@ static int fifo_open(char folder[], char *path, size_t path_size)
 	return writer;
 }
 
+/*
+ * A pipe or terminal gets a description of our own, which does not block, so that a write is as
+ * large as fits; a socket needs none. It is the same pipe: its end is ours to see and to give.
+ */
+START_TEST(test_stdio_is_reopened)
+{
+	enum { LARGE = 3 * PIPE_BUF };
+	enum stdio_kind kind = (enum stdio_kind)_i;
+	uint8_t *bytes = bytes_make(LARGE), got[LARGE];
+	int stdin_fd, stdout_fd, flags;
+	struct stat ours, theirs;
+	struct side side;
+
+	side_init(&side);
+	stdio_pair(STDIO_PIPE, true, &stdin_fd, &side.to_endpoint);
+	stdio_pair(kind, false, &stdout_fd, &side.from_endpoint);
+	side_open_stdio(&side, stdin_fd, stdout_fd);
+	flags = fcntl(side.endpoint.write_fd, F_GETFL);
+	ck_assert_int_eq((flags & O_NONBLOCK) != 0, kind != STDIO_SOCKET);
+	ck_assert_int_eq(fcntl(stdout_fd, F_GETFL) & O_NONBLOCK, 0);
+	ck_assert_int_eq(fstat(side.endpoint.write_fd, &ours), 0);
+	ck_assert_int_eq(fstat(stdout_fd, &theirs), 0);
+	ck_assert(ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev);
+	ck_assert_int_gt(side.endpoint.write_fd, STDERR_FILENO);
+	if (kind != STDIO_TERMINAL) {
+		ck_assert_int_eq(endpoint_write(&side.endpoint, bytes, LARGE), 0);
+		ck_assert_int_eq(other_read(&side, got, LARGE), LARGE); /* one write */
+		ck_assert_mem_eq(got, bytes, LARGE);
+	}
+	free(bytes);
+	close(stdin_fd);
+	close(stdout_fd);
+	side_close(&side);
+}
+END_TEST
+
+/* Nothing of the conversation comes to where log lines go, though that descriptor is free. */
+START_TEST(test_stdio_without_stderr)
+{
+	int stdin_fd, stdout_fd, before = dup(STDERR_FILENO);
+	struct side side;
+
+	side_init(&side);
+	stdio_pair((enum stdio_kind)_i, true, &stdin_fd, &side.to_endpoint);
+	stdio_pair((enum stdio_kind)_i, false, &stdout_fd, &side.from_endpoint);
+	ck_assert_int_eq(dup2(stdin_fd, STDIN_FILENO), STDIN_FILENO);
+	ck_assert_int_eq(dup2(stdout_fd, STDOUT_FILENO), STDOUT_FILENO);
+	close(STDERR_FILENO);
+	ck_assert_int_eq(endpoint_init_stdio(&side.endpoint, side.base, side_hook, &side), 0);
+	ck_assert_int_gt(side.endpoint.read_fd, STDERR_FILENO);
+	ck_assert_int_gt(side.endpoint.write_fd, STDERR_FILENO);
+	ck_assert_int_eq(dup2(before, STDERR_FILENO), STDERR_FILENO);
+	close(before);
+	close(stdin_fd);
+	close(stdout_fd);
+	side_close(&side);
+}
+END_TEST
+
 /* A reader that does not read is waited for without blocking; then everything arrives. */
 START_TEST(test_stdio_backlog)
 {
@@ -1052,6 +1112,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_at_end, 0, KINDS);
 	tcase_add_loop_test(tc, test_stop_reading, 0, KINDS);
 	tcase_add_loop_test(tc, test_stdio, 0, STDIO_KINDS * STDIO_KINDS);
+	tcase_add_loop_test(tc, test_stdio_is_reopened, 0, STDIO_KINDS);
+	tcase_add_loop_test(tc, test_stdio_without_stderr, 0, STDIO_KINDS);
 	tcase_add_loop_test(tc, test_stdio_backlog, 0, 3);
 	tcase_add_loop_test(tc, test_stdio_shutdown, 0, STDIO_KINDS);
 	tcase_add_loop_test(tc, test_stdio_refused, 0, 5);
