@@ -24,25 +24,45 @@ static unsigned random_below(unsigned limit)
 	return (seed >> 16) % limit;
 }
 
-/* As much as the one that has most; each member stands where it says. */
+/* The one that has most, the first of those to have it; each member stands where it says. */
 static void check(void)
 {
 	struct fullest_member *found = fullest_find(&fullest);
-	size_t most = 0, count = 0, i;
+	struct fullest_member *most = NULL;
+	size_t count = 0, i;
 
 	for (i = 0; i < MEMBERS; i++) {
 		if (!there[i])
 			continue;
 		count++;
-		most = members[i].weight > most ? members[i].weight : most;
+		if (most == NULL || members[i].weight > most->weight ||
+			(members[i].weight == most->weight && members[i].growth < most->growth))
+			most = &members[i];
 		ck_assert_ptr_eq(fullest.members[members[i].place], &members[i]);
 	}
 	ck_assert_uint_eq(fullest.count, count);
-	if (count == 0)
-		ck_assert_ptr_null(found);
-	else
-		ck_assert_uint_eq(found->weight, most);
+	ck_assert_ptr_eq(found, most);
 }
+
+/* Of those that have as much it is the one that has not grown for longest; a loss is no growth. */
+START_TEST(test_equals)
+{
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		ck_assert_int_eq(fullest_add(&fullest, &members[i]), 0);
+	ck_assert_ptr_eq(fullest_find(&fullest), &members[0]);
+	fullest_set(&fullest, &members[0], 0);
+	ck_assert_ptr_eq(fullest_find(&fullest), &members[1]);
+	fullest_set(&fullest, &members[1], 2);
+	fullest_set(&fullest, &members[2], 1);
+	fullest_set(&fullest, &members[0], 1);
+	fullest_set(&fullest, &members[1], 1);
+	ck_assert_ptr_eq(fullest_find(&fullest), &members[1]);
+	fullest_remove(&fullest, &members[1]);
+	ck_assert_ptr_eq(fullest_find(&fullest), &members[2]);
+}
+END_TEST
 
 START_TEST(test_random)
 {
@@ -139,6 +159,7 @@ int main(void)
 
 	unit_fixture(NULL, fullest_teardown);
 	tcase_add_loop_test(tc, test_random, 0, 20);
+	tcase_add_test(tc, test_equals);
 	tcase_add_test(tc, test_empty);
 	tcase_add_test(tc, test_costs_nothing_unasked);
 	tcase_add_test(tc, test_no_memory);

@@ -12,30 +12,37 @@ static void fullest_put(struct fullest *fullest, size_t place, struct fullest_me
 	member->place = place;
 }
 
-/* Lets a member that has more than those above it rise. */
+/* Whether something is taken from one rather than from the other. */
+static bool fullest_precedes(const struct fullest_member *one, const struct fullest_member *other)
+{
+	return one->weight != other->weight ? one->weight > other->weight
+					    : one->growth < other->growth;
+}
+
+/* Lets a member that precedes those above it rise. */
 static void fullest_rise(struct fullest *fullest, struct fullest_member *member)
 {
 	size_t place = member->place, above;
 
 	for (; place > 0; place = above) {
 		above = (place - 1) / 2;
-		if (fullest->members[above]->weight >= member->weight)
+		if (!fullest_precedes(member, fullest->members[above]))
 			break;
 		fullest_put(fullest, place, fullest->members[above]);
 	}
 	fullest_put(fullest, place, member);
 }
 
-/* Lets a member that has less than those below it sink. */
+/* Lets a member sink that those below it precede. */
 static void fullest_sink(struct fullest *fullest, struct fullest_member *member)
 {
 	size_t place = member->place, below;
 
 	for (; (below = 2 * place + 1) < fullest->count; place = below) {
 		if (below + 1 < fullest->count &&
-			fullest->members[below + 1]->weight > fullest->members[below]->weight)
+			fullest_precedes(fullest->members[below + 1], fullest->members[below]))
 			below++;
-		if (fullest->members[below]->weight <= member->weight)
+		if (!fullest_precedes(fullest->members[below], member))
 			break;
 		fullest_put(fullest, place, fullest->members[below]);
 	}
@@ -74,7 +81,8 @@ int fullest_add(struct fullest *fullest, struct fullest_member *member)
 		fullest->members = members;
 		fullest->size = size;
 	}
-	member->weight = 0; /* as little as any: the last place is right */
+	member->weight = 0;
+	member->growth = ++fullest->growths; /* and none is later: the last place is right */
 	fullest_put(fullest, fullest->count++, member);
 	return 0;
 }
@@ -96,5 +104,5 @@ void fullest_remove(struct fullest *fullest, struct fullest_member *member)
 void fullest_done(struct fullest *fullest)
 {
 	free(fullest->members);
-	*fullest = (struct fullest){.members = NULL};
+	*fullest = (struct fullest){.growths = fullest->growths};
 }
