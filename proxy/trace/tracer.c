@@ -62,6 +62,7 @@ struct tracer_connection {
 	struct follower *follower; /* the tracer's; owned if own_backend; NULL: nothing to follow */
 	struct inflight inflight;
 	struct fullest_member bytes; /* of its requests */
+	struct share *share;         /* of open spans; see shares.h */
 	/* Notes in envelopes: what the server was told of a request, and what the client was. */
 	struct forwarded forwarded;
 	struct traceparent told;
@@ -303,8 +304,8 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 }
 
 /* What the follower is told of a message. */
-static struct action_message tracer_message(const struct tracer_connection *connection,
-	const struct envelope *envelope, uint64_t now_ns)
+static struct action_message tracer_message(
+	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns)
 {
 	return (struct action_message){
 		.connection = connection->number,
@@ -312,6 +313,7 @@ static struct action_message tracer_message(const struct tracer_connection *conn
 		.now_ns = now_ns,
 		.attributes = connection->attributes,
 		.requests = &connection->inflight,
+		.share = &connection->share,
 	};
 }
 
@@ -577,6 +579,7 @@ void tracer_connection_free(
 	fullest_remove(&connection->tracer->fullest, &connection->bytes);
 	if (connection->own_backend)
 		follower_free(connection->follower, tracer_reason(reason), now_ns);
+	shares_leave(&connection->tracer->setup.shares, &connection->share);
 	connection_attributes_free(connection->attributes);
 	free(connection);
 }
@@ -615,6 +618,8 @@ void tracer_tick(struct tracer *tracer, uint64_t now_ns)
 		follower_tick(tracer->follower, now_ns);
 	if (tracer_inflight_bytes(tracer) < tracer->inflight_bytes_max / 2)
 		fullest_rest(&tracer->fullest);
+	if (tracer->setup.shares.span_count < tracer->setup.spans_max / 2)
+		shares_rest(&tracer->setup.shares);
 }
 
 void tracer_end(struct tracer *tracer, uint64_t now_ns)

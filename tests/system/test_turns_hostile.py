@@ -465,18 +465,52 @@ def test_broken_requests_of_the_server_pass_as_they_are(lab, listen):
 # options at their limits
 
 def test_sixteen_spans_at_most(lab):
+    """What was given up does not come back when its end, or another beginning, is told."""
     link = lab.traced("unix", args=[*ROOMY, "--lifecycle-spans-max=16"])
     for i in range(100):
         thread = f"T{i}"
         relay(link, started(str(i), thread), item("started", str(i), "i", thread),
               ask(i, str(i), "i", thread))
     relay(link, *[item("started", "99", f"j{i}", "T99") for i in range(40)])
-    relay(link, *[completed(str(i), f"T{i}") for i in range(100)])
+    for again in (started, completed):
+        relay(link, *[again(str(i), f"T{i}") for i in range(100)])
     spans = finish(link)
     turns = named(spans, "app_server.turn")
-    reasons = [turn.end_reason for turn in turns]
-    assert reasons.count("evicted") == 99 and set(reasons) == {"evicted", "closed"}
-    assert [turn.end_reason for turn in turns if turn.attributes["turn.id"] == "99"] == ["closed"]
+    assert sorted(int(turn.attributes["turn.id"]) for turn in turns) == list(range(100))
+    assert named(spans, "approval commandExecution")
+    closed = [int(turn.attributes["turn.id"]) for turn in turns if turn.end_reason == "closed"]
+    assert 99 in closed and len(closed) <= 16
+    evicted = [span for span in spans if span.end_reason == "evicted"]
+    assert len(spans) - len(evicted) == 16
+    assert len([turn for turn in turns if turn.end_reason == "evicted"]) == 100 - len(closed)
+
+
+def test_a_flood_costs_others_nothing(lab):
+    """Neither another turn nor, if it is one of turns, another connection."""
+    link = lab.traced("unix", args=[*ROOMY, "--lifecycle-spans-max=64"])
+    client, server = link.open()
+    server.stream.write(line(started("quiet", "Q")) + line(item("started", "quiet", "i", "Q")) +
+                        line(ask(1, "quiet", "i", "Q")))
+    for _ in range(3):
+        client.recv()
+    relay(link, started("calm", "C"), item("started", "calm", "i", "C"), started("busy", "B"))
+    relay(link, *[item("started", "busy", f"i{i}", "B") for i in range(1000)])
+    relay(link, item("completed", "calm", "i", "C"), completed("calm", "C"))
+    relay(link, *[started(str(i), f"T{i}") for i in range(1000)])
+    client.send({"id": 1, "result": {"decision": "accept"}})
+    server.recv()
+    server.stream.write(line(item("completed", "quiet", "i", "Q")) + line(completed("quiet", "Q")))
+    for _ in range(2):
+        client.recv()
+    client.close()
+    server.close()
+    spans = finish(link)
+    assert len(spans) == 6 + 2000
+    assert len([span for span in spans if span.end_reason == "evicted"]) == 6 + 2000 - 64 - 2
+    reasons = [(span.attributes["turn.id"], span.end_reason) for span in spans
+               if span.attributes["turn.id"] in ("quiet", "calm")]
+    assert sorted(reasons) == [("calm", "closed")] * 2 + [("quiet", "answered")] + [
+        ("quiet", "closed")] * 2
 
 
 def test_turns_that_are_never_closed_take_bounded_memory(lab):

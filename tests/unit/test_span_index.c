@@ -98,7 +98,8 @@ START_TEST(test_registry_roles)
 		span_index_find(&by_key, SPAN_INDEX_CALL, 1, (struct span_text){"7", 1}));
 	span_index_drop(&by_key, span);
 	ck_assert_ptr_null(span_index_get(&by_key, 1, "t", "alias"));
-	ck_assert_uint_eq(by_key.open_span_count, 1);
+	ck_assert_ptr_eq(TAILQ_FIRST(&by_key.ages), call);
+	ck_assert_ptr_null(TAILQ_NEXT(call, age));
 	span_index_drop(&by_key, call);
 	span_index_done(&by_key);
 }
@@ -184,11 +185,62 @@ START_TEST(test_registry_model)
 			*span = NULL;
 			count--;
 		}
-		ck_assert_uint_eq(by_key.open_span_count, count);
 		ck_assert_uint_eq(by_key.entry_count, 3 * count);
 	}
 	while (!TAILQ_EMPTY(&by_key.ages))
 		span_index_drop(&by_key, TAILQ_FIRST(&by_key.ages));
+	span_index_done(&by_key);
+}
+END_TEST
+
+/*
+ * After a peak the table is as large as what is left in it needs, at most four times; of a group
+ * the latest still come first. An empty one has no memory.
+ */
+START_TEST(test_registry_trim)
+{
+	enum { LEFT = 5 };
+	struct open_span *lives[LIVES];
+	struct span_index_entry *entry;
+	struct span_index by_key;
+	size_t peak;
+	char last[16];
+	int i;
+
+	span_index_init(&by_key, 1);
+	span_index_trim(&by_key);
+	for (i = 0; i < LIVES; i++) {
+		snprintf(last, sizeof last, "%d", i);
+		lives[i] = span_index_live(0, "t", last, "");
+		ck_assert_int_eq(span_index_add(&by_key, lives[i], true), 0);
+	}
+	peak = by_key.capacity;
+	ck_assert_uint_ge(peak, 3 * LIVES);
+	span_index_trim(&by_key); /* it is in use */
+	ck_assert_uint_eq(by_key.capacity, peak);
+	for (i = 0; i < LIVES - LEFT; i++)
+		span_index_drop(&by_key, lives[i]);
+	ck_assert_uint_eq(by_key.capacity, peak);
+	unit_alloc_fail_after(0);
+	span_index_trim(&by_key);
+	unit_alloc_fail_never();
+	ck_assert_uint_eq(by_key.capacity, peak);
+	span_index_trim(&by_key);
+	ck_assert_uint_ge(by_key.capacity, 3 * LEFT);
+	ck_assert_uint_le(by_key.capacity, 4 * 3 * LEFT);
+	entry = span_index_group(&by_key, 0, "t");
+	for (i = LIVES - 1; i >= LIVES - LEFT; i--, entry = span_index_next(entry)) {
+		snprintf(last, sizeof last, "%d", i);
+		ck_assert_ptr_eq(span_index_get(&by_key, 0, "t", last), lives[i]);
+		ck_assert_ptr_nonnull(entry);
+		ck_assert_ptr_eq(entry->span, lives[i]);
+	}
+	ck_assert_ptr_null(entry);
+	for (i = LIVES - LEFT; i < LIVES; i++)
+		span_index_drop(&by_key, lives[i]);
+	span_index_trim(&by_key);
+	ck_assert_ptr_null(by_key.buckets);
+	ck_assert_ptr_null(span_index_get(&by_key, 0, "t", "1"));
 	span_index_done(&by_key);
 }
 END_TEST
@@ -235,7 +287,7 @@ START_TEST(test_registry_no_memory)
 	i = span_index_add(&by_key, lives[0], true);
 	unit_alloc_fail_never();
 	ck_assert_int_eq(i, -1);
-	ck_assert_uint_eq(by_key.open_span_count, 0);
+	ck_assert(TAILQ_EMPTY(&by_key.ages));
 	ck_assert_int_eq(span_index_add(&by_key, lives[0], true), 0);
 	span_index_key(&key, "t", "alias");
 	unit_alloc_fail_after(0);
@@ -266,6 +318,7 @@ int main(void)
 	tcase_add_test(tc, test_registry_parts);
 	tcase_add_test(tc, test_registry_order);
 	tcase_add_test(tc, test_registry_model);
+	tcase_add_test(tc, test_registry_trim);
 	tcase_add_test(tc, test_registry_aliases_max);
 	tcase_add_test(tc, test_registry_no_memory);
 	return unit_run("registry", tc);

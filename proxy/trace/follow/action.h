@@ -21,6 +21,7 @@ struct action_message {
 	uint64_t now_ns;
 	const struct connection_attributes *attributes; /* of the connection */
 	const struct inflight *requests;                /* of its client, in flight */
+	struct share **share;  /* of the connection in the spans that are open */
 	struct request *ended; /* one that a rule has ended, for the caller to end; or NULL */
 };
 

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "proxy/trace/follow/matcher.h"
 #include "proxy/trace/follow/open_span.h"
+#include "proxy/trace/follow/shares.h"
 #include "proxy/trace/names/attributes.h"
 
 /*
@@ -50,7 +51,8 @@ struct follow_setup {
 	const struct methods *methods;
 	void (*note)(void *arg, const char *text); /* NULL: nobody wants to know what rules do */
 	void *note_arg;
-	const char *why; /* a method whose rules it is told of why they do not act; or NULL */
+	const char *why;      /* a method whose rules it is told of why they do not act; or NULL */
+	struct shares shares; /* of the spans that are open */
 	size_t request_span_count; /* open ones that are requests in flight */
 	struct follow_counters counters;
 };

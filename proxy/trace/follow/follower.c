@@ -351,6 +351,8 @@ void follower_tick(struct follower *follower, uint64_t now_ns)
 		follower_tick_live(follower, span, now_ns);
 	}
 	follower_announce_all(follower, now_ns);
+	span_index_trim(&follower->spans.by_key);
+	evicted_tick(&follower->spans.evicted, now_ns, follower->spans.setup->max_age_ns);
 	claims_expire(&follower->claims, now_ns, FOLLOWER_CLAIM_NS);
 }
 

@@ -30,7 +30,7 @@ struct open_span *open_span_new(const struct open_span_identity *identity)
 		.of_connection = identity->key->connection,
 		.key_count = identity->key->count,
 	};
-	LIST_INIT(&span->children);
+	TAILQ_INIT(&span->children);
 	memcpy(span->key_ends, identity->key->ends, sizeof span->key_ends);
 	span->key = at = (char *)(span + 1);
 	(void)text_pack(&at, key_whole(identity->key));

@@ -8,6 +8,7 @@
 
 #include "exporter/span.h"
 #include "proxy/trace/follow/look.h"
+#include "proxy/trace/names/fullest.h"
 
 /*
  * A span that follows rules, while it is open: what it is known by, its place among others, and
@@ -44,6 +45,7 @@ struct span_index_entry {
 };
 
 struct request;
+struct share;
 
 struct open_span_alias {
 	struct span_index_entry entry;
@@ -117,9 +119,11 @@ struct open_span_budget {
 
 struct open_span {
 	TAILQ_ENTRY(open_span) age;
-	LIST_ENTRY(open_span) sibling;
-	LIST_HEAD(, open_span) children;
-	struct open_span *parent;         /* borrowed; NULL: at the top */
+	TAILQ_ENTRY(open_span) sibling;
+	TAILQ_HEAD(open_span_children, open_span) children; /* oldest first */
+	struct open_span *parent;                           /* borrowed; NULL: at the top */
+	struct share *share;        /* at the top: whose the tree is; NULL: none in it counts */
+	struct fullest_member tree; /* how many of it do; see shares.h */
 	const struct lifecycle_span *row; /* borrowed from the profile */
 	struct request *request;          /* borrowed; that it is, or NULL */
 	uint8_t type;
@@ -162,6 +166,14 @@ struct open_span {
 	struct open_span_sum *sums; /* by their places at the type */
 	struct open_span_marks *marks[LIFECYCLE_MADE_MAX];
 };
+
+/* The span above all others that a span is below; itself, if it is at the top. */
+static inline struct open_span *open_span_top(struct open_span *span)
+{
+	while (span->parent != NULL)
+		span = span->parent; /* as deep as there are types */
+	return span;
+}
 
 /* A part of the key with its size in front; its text alone; the whole key. */
 static inline struct span_text open_span_key_piece(const struct open_span *span, size_t part)

@@ -17,8 +17,6 @@
 #include "proxy/trace/requests/parent.h"
 #include "w3c/ids.h"
 
-#define OPEN_SPANS_LOOKS_MAX 64 /* for one to give up */
-
 #define OPEN_SPANS_NOTE_MAX 1024
 
 /* What is said of each end. */
@@ -54,6 +52,7 @@ void open_spans_done(struct open_spans *spans)
 	span_index_done(&spans->by_key);
 	closed_spans_done(&spans->closed);
 	closed_spans_done(&spans->closed_nested);
+	evicted_done(&spans->evicted);
 	memories_done(&spans->memories, &spans->setup->counters.budget);
 }
 
@@ -115,13 +114,6 @@ bool open_spans_is_top(const struct open_spans *spans, size_t type)
 	return spans->setup->matcher.types[type].parents.count == 0;
 }
 
-static struct open_span *open_spans_top(struct open_span *span)
-{
-	while (span->parent != NULL)
-		span = span->parent; /* as deep as there are types */
-	return span;
-}
-
 struct traceparent open_spans_new_context(
 	const struct open_spans *spans, const struct traceparent *parent)
 {
@@ -149,37 +141,40 @@ static uint64_t open_spans_hash_call(
 	return text_mix(call_hash, text_hash(spans->by_key.seed, key.bytes, key.size));
 }
 
-/* Under its key and those that it had as well, under its group and its id. */
-static void open_spans_remember_top(struct open_spans *spans, const struct open_span *span)
+/* All by which a late message would open the span once more. */
+static size_t open_spans_take_hashes(const struct open_spans *spans, const struct open_span *span,
+	uint64_t hashes[1 + OPEN_SPAN_ALIASES_MAX])
 {
 	size_t i;
 
-	closed_spans_remember(&spans->closed, span->by_key.hash, &span->context);
-	closed_spans_remember(&spans->closed, span->by_id.hash, &span->context);
-	if (!span->superseded) /* then the next one is the last of its group */
-		closed_spans_remember(&spans->closed, span->by_group.hash, &span->context);
+	hashes[0] = span->by_call.size == 0
+			    ? span->by_key.hash
+			    : open_spans_hash_call(spans, span->by_call.hash, open_span_key(span));
 	for (i = 0; i < span->alias_count; i++) {
 		const struct span_index_entry *alias = &span->aliases[i]->entry;
-		struct span_text key = {.bytes = alias->bytes, .size = alias->size};
 
-		closed_spans_remember(&spans->closed,
-			span_index_hash(&spans->by_key, SPAN_INDEX_KEY, span->type, key),
-			&span->context);
+		hashes[1 + i] = span_index_hash(&spans->by_key, SPAN_INDEX_KEY, span->type,
+			(struct span_text){.bytes = alias->bytes, .size = alias->size});
 	}
+	return 1 + span->alias_count;
 }
 
 static void open_spans_remember(struct open_spans *spans, const struct open_span *span)
 {
+	bool top = span->by_call.size == 0 && open_spans_is_top(spans, span->type);
+	struct closed_spans *closed = top ? &spans->closed : &spans->closed_nested;
+	uint64_t hashes[1 + OPEN_SPAN_ALIASES_MAX];
+	size_t count = open_spans_take_hashes(spans, span, hashes), i;
+
 	if (span->row->is_made || !span->listed)
 		return; /* nothing opens it */
-	if (span->by_call.size > 0)
-		closed_spans_remember(&spans->closed_nested,
-			open_spans_hash_call(spans, span->by_call.hash, open_span_key(span)),
-			&span->context);
-	else if (open_spans_is_top(spans, span->type))
-		open_spans_remember_top(spans, span);
-	else
-		closed_spans_remember(&spans->closed_nested, span->by_key.hash, &span->context);
+	for (i = 0; i < count; i++)
+		closed_spans_remember(closed, hashes[i], &span->context);
+	if (!top)
+		return;
+	closed_spans_remember(closed, span->by_id.hash, &span->context);
+	if (!span->superseded) /* then the next one is the last of its group */
+		closed_spans_remember(closed, span->by_group.hash, &span->context);
 }
 
 const struct traceparent *open_spans_recall(const struct open_spans *spans,
@@ -199,13 +194,31 @@ const struct traceparent *open_spans_recall_call(
 		&spans->closed_nested, open_spans_hash_call(spans, hash, key_whole(key)));
 }
 
+bool open_spans_was_open(const struct open_spans *spans, size_t type, const struct key *key)
+{
+	struct span_text whole = key_whole(key);
+
+	return open_spans_recall(spans, SPAN_INDEX_KEY, type, whole) != NULL ||
+	       evicted_knows(&spans->evicted,
+		       span_index_hash(&spans->by_key, SPAN_INDEX_KEY, type, whole));
+}
+
+bool open_spans_call_was_open(
+	const struct open_spans *spans, size_t type, struct span_text call, const struct key *key)
+{
+	uint64_t hash = span_index_hash(&spans->by_key, SPAN_INDEX_CALL, type, call);
+
+	return open_spans_recall_call(spans, type, call, key) != NULL ||
+	       evicted_knows(&spans->evicted, open_spans_hash_call(spans, hash, key_whole(key)));
+}
+
 /* ---- ends ---- */
 
 /* What a span adds to the one at the top: when it opens, and when it ends. */
 static void open_spans_add(struct open_spans *spans, struct open_span *span)
 {
 	const struct matcher_type *types = spans->setup->matcher.types;
-	struct open_span *above = open_spans_top(span);
+	struct open_span *above = open_span_top(span);
 	size_t i, place;
 
 	if (span->row->add_count == 0 || above == span)
@@ -231,7 +244,7 @@ static void open_spans_added(
 	const struct open_spans *spans, struct open_span *span, uint64_t end_ns)
 {
 	const struct matcher_type *types = spans->setup->matcher.types;
-	struct open_span *above = open_spans_top(span);
+	struct open_span *above = open_span_top(span);
 	size_t i, place;
 
 	for (i = 0; span->adds && i < span->row->add_count; i++) {
@@ -246,12 +259,15 @@ void open_spans_drop(struct open_spans *spans, struct open_span *span)
 {
 	open_spans_remember(spans, span);
 	span_index_remove(&spans->by_key, span);
-	spans->setup->request_span_count -= !span->listed;
+	if (span->listed)
+		shares_remove(&spans->setup->shares, span);
+	else
+		spans->setup->request_span_count--;
 	spans->lapsed_count -= span->lapse_ns != 0;
 	if (spans->recent[span->type] == span)
 		spans->recent[span->type] = NULL;
 	if (span->parent != NULL)
-		LIST_REMOVE(span, sibling);
+		TAILQ_REMOVE(&span->parent->children, span, sibling);
 	span->ended = true;
 	if (!span->held)
 		open_span_free(span, &spans->setup->counters.budget);
@@ -306,11 +322,11 @@ void open_spans_end_below(
 {
 	struct span_end end = open_spans_make_end(reason, now_ns);
 
-	while (!LIST_EMPTY(&span->children)) {
-		struct open_span *leaf = LIST_FIRST(&span->children);
+	while (!TAILQ_EMPTY(&span->children)) {
+		struct open_span *leaf = TAILQ_LAST(&span->children, open_span_children);
 
-		while (!LIST_EMPTY(&leaf->children))
-			leaf = LIST_FIRST(&leaf->children);
+		while (!TAILQ_EMPTY(&leaf->children))
+			leaf = TAILQ_LAST(&leaf->children, open_span_children);
 		open_spans_note(spans, NULL, leaf, " ended: %s", end.reason);
 		open_spans_end_leaf(spans, leaf, &end);
 	}
@@ -386,31 +402,27 @@ void open_spans_set_above(struct span_opening *opening, const struct traceparent
 	memcpy(opening->above, above->span_id, SPAN_ID_SIZE);
 }
 
-/*
- * The oldest that has nothing below it: the steps of a turn go before the turn. Behind many that
- * have, which is no usual thing, any step of the oldest will do.
- */
-static struct open_span *open_spans_find_leaf(const struct open_spans *spans)
+static void open_spans_evict(struct open_spans *spans, struct open_span *span, uint64_t now_ns)
 {
-	struct open_span *span = TAILQ_FIRST(&spans->by_key.ages), *below;
-	int looks;
+	uint64_t hashes[1 + OPEN_SPAN_ALIASES_MAX];
+	size_t count = open_spans_take_hashes(spans, span, hashes), i;
 
-	for (looks = 0; span != NULL && looks < OPEN_SPANS_LOOKS_MAX; looks++) {
-		if (LIST_EMPTY(&span->children))
-			return span;
-		span = TAILQ_NEXT(span, age);
-	}
-	span = TAILQ_FIRST(&spans->by_key.ages);
-	while ((below = LIST_FIRST(&span->children)) != NULL)
-		span = below;
-	return span;
+	for (i = 0; i < count; i++)
+		evicted_remember(&spans->evicted, hashes[i], now_ns);
+	spans->setup->counters.evicted++;
+	open_spans_give_up(spans, span, END_EVICTED, now_ns);
 }
 
-void open_spans_make_room(struct open_spans *spans, uint64_t now_ns)
+void open_spans_make_room(struct open_spans *spans, struct open_span *above, uint64_t now_ns)
 {
-	while (spans->by_key.open_span_count >= spans->setup->spans_max) {
-		spans->setup->counters.evicted++;
-		open_spans_give_up(spans, open_spans_find_leaf(spans), END_EVICTED, now_ns);
+	struct follow_setup *setup = spans->setup;
+
+	if (above != NULL)
+		shares_touch(above);
+	while (setup->shares.span_count >= setup->spans_max) {
+		struct open_span *span = shares_find(&setup->shares, &spans);
+
+		open_spans_evict(spans, span, now_ns);
 	}
 }
 
@@ -432,7 +444,7 @@ static void open_spans_place(
 	open_span_watch(span, opening->connection);
 	span->parent = opening->parent;
 	if (span->parent != NULL)
-		LIST_INSERT_HEAD(&span->parent->children, span, sibling);
+		TAILQ_INSERT_TAIL(&span->parent->children, span, sibling);
 }
 
 static void open_spans_set_defaults(struct open_spans *spans, struct open_span *span)
@@ -532,14 +544,14 @@ struct open_span *open_spans_open(struct open_spans *spans, const struct span_op
 		       !opening->unlisted;
 	struct open_span *span = open_span_new(identity);
 
-	if (span != NULL)
-		span->listed = !opening->unlisted;
-	if (span == NULL || span_index_add(&spans->by_key, span, grouped) != 0) {
-		spans->setup->counters.no_memory++;
-		if (span != NULL)
-			open_span_free(span, &spans->setup->counters.budget);
-		return NULL;
-	}
+	if (span == NULL)
+		goto no_memory;
+	span->listed = !opening->unlisted;
+	if (span_index_add(&spans->by_key, span, grouped) != 0)
+		goto no_index;
+	if (span->listed && shares_add(&spans->setup->shares, opening->share, spans,
+				    opening->parent, span) != 0)
+		goto no_share;
 	open_spans_place(spans, span, opening);
 	open_spans_set_defaults(spans, span);
 	open_spans_inherit(spans, span, opening);
@@ -549,6 +561,13 @@ struct open_span *open_spans_open(struct open_spans *spans, const struct span_op
 	spans->setup->counters.opened += !opening->unlisted;
 	spans->setup->request_span_count += opening->unlisted;
 	return span;
+no_share:
+	span_index_remove(&spans->by_key, span);
+no_index:
+	open_span_free(span, &spans->setup->counters.budget);
+no_memory:
+	spans->setup->counters.no_memory++;
+	return NULL;
 }
 
 void open_spans_set(struct open_spans *spans, struct open_span *span,
@@ -580,7 +599,7 @@ struct span_end open_spans_judge(const struct matcher_rule *rule, const struct l
 
 void open_spans_watch(struct open_span *span, uint64_t connection)
 {
-	struct open_span *top = open_spans_top(span);
+	struct open_span *top = open_span_top(span);
 
 	if (top->leader == 0)
 		top->leader = connection;
@@ -613,7 +632,7 @@ void open_spans_supersede(struct open_spans *spans, struct open_span *span, uint
 void open_spans_touch(
 	struct open_spans *spans, struct open_span *span, uint64_t connection, uint64_t now_ns)
 {
-	struct open_span *top = open_spans_top(span);
+	struct open_span *top = open_span_top(span);
 
 	open_spans_wake(spans, top);
 	top->heard_ns = now_ns;

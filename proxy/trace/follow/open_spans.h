@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "proxy/trace/follow/emit.h"
+#include "proxy/trace/follow/evicted.h"
 #include "proxy/trace/follow/look.h"
 #include "proxy/trace/follow/memory.h"
 #include "proxy/trace/follow/open_span.h"
@@ -20,6 +21,7 @@ struct open_spans {
 	struct span_index by_key;
 	struct closed_spans closed;        /* of spans at the top */
 	struct closed_spans closed_nested; /* of those below and of requests of the server */
+	struct evicted evicted;
 	struct open_span *recent[LIFECYCLE_SPANS_MAX + 1]; /* looked up last, by type; or NULL */
 	struct memories memories;
 	size_t lapsed_count; /* spans that are at rest */
@@ -53,7 +55,8 @@ struct span_opening {
 	const struct claim *claim;   /* of the request that it is for, or NULL */
 	const struct connection_attributes *attributes; /* of the connection; NULL: none */
 	uint64_t connection, start_ns, now_ns;
-	bool unlisted; /* it ends with a request, not by itself */
+	struct share **share; /* of the connection */
+	bool unlisted;        /* it ends with a request, not by itself */
 };
 
 /* setup is borrowed for life. */
@@ -86,6 +89,11 @@ const struct traceparent *open_spans_recall(const struct open_spans *spans,
 const struct traceparent *open_spans_recall_call(
 	const struct open_spans *spans, size_t type, struct span_text call, const struct key *key);
 
+/* Whether a span of that type and key, or a request of the server, was open: it opens no more. */
+bool open_spans_was_open(const struct open_spans *spans, size_t type, const struct key *key);
+bool open_spans_call_was_open(
+	const struct open_spans *spans, size_t type, struct span_text call, const struct key *key);
+
 /* The context of a span below parent, or of a new trace (NULL). */
 struct traceparent open_spans_new_context(
 	const struct open_spans *spans, const struct traceparent *parent);
@@ -96,8 +104,12 @@ void open_spans_set_above(struct span_opening *opening, const struct traceparent
 /* NULL, counted: no memory. open_spans_make_room() comes first. */
 struct open_span *open_spans_open(struct open_spans *spans, const struct span_opening *opening);
 
-/* Gives up the oldest spans when there are lifecycle.spans_max: others are gone then. */
-void open_spans_make_room(struct open_spans *spans, uint64_t now_ns);
+/*
+ * Gives up spans when there are lifecycle.spans_max, of whoever has most: others are gone then.
+ * above: the one that the next is to hang below, of a tree that is alive so; NULL: none. It may go
+ * nevertheless.
+ */
+void open_spans_make_room(struct open_spans *spans, struct open_span *above, uint64_t now_ns);
 
 /* Sets the values of a rule's set. */
 void open_spans_set(struct open_spans *spans, struct open_span *span,

@@ -20,6 +20,7 @@ static struct span_opening opening_make(
 			.key = key},
 		.attributes = action->message->attributes,
 		.connection = action->message->connection,
+		.share = action->message->share,
 		.start_ns = action_time(action, rule, 0),
 		.now_ns = action->message->now_ns,
 	};
@@ -149,7 +150,7 @@ static bool opening_known(
 		action_find_about(action, span);
 		return true;
 	}
-	if (open_spans_recall(spans, SPAN_INDEX_KEY, rule->row->span, key_whole(key)) == NULL)
+	if (!open_spans_was_open(spans, rule->row->span, key))
 		return false;
 	open_spans_note(spans, rule, NULL, "it is closed already");
 	return true;
@@ -196,7 +197,7 @@ static void opening_top(
 		(has_root && opening_is_alias(action, rule, key, &root)))
 		return;
 	opening_end_others(action->spans, rule, key, action->message->now_ns);
-	open_spans_make_room(action->spans, action->message->now_ns);
+	open_spans_make_room(action->spans, NULL, action->message->now_ns);
 	if (claim == NULL && rule->row->on != LIFECYCLE_ON_REQUEST)
 		claim = claims_find(
 			action->claims, rule->row->span, key, action->message->connection);
@@ -261,7 +262,7 @@ static bool opening_known_nested(
 	const struct open_spans *spans, const struct matcher_rule *rule, const struct key *key)
 {
 	return span_index_find_key(&spans->by_key, rule->row->span, key, key->count) != NULL ||
-	       open_spans_recall(spans, SPAN_INDEX_KEY, rule->row->span, key_whole(key)) != NULL;
+	       open_spans_was_open(spans, rule->row->span, key);
 }
 
 static void opening_nested(
@@ -275,7 +276,7 @@ static void opening_nested(
 			action->message->now_ns);
 		if (opening_known_nested(action->spans, rule, key))
 			return;
-		open_spans_make_room(action->spans, action->message->now_ns);
+		open_spans_make_room(action->spans, parent, action->message->now_ns);
 		opening.parent = open_spans_find_parent(action->spans, rule->row->span, key);
 	}
 	if (opening.parent != NULL && opening.start_ns < opening.parent->start_ns)
@@ -304,13 +305,15 @@ static void opening_call(
 		open_span_watch(same, action->message->connection); /* it may answer */
 		return;
 	}
-	if (open_spans_recall_call(action->spans, rule->row->span, call, key) != NULL)
+	if (open_spans_call_was_open(action->spans, rule->row->span, call, key))
 		return;
 	opening.identity.method = action->method;
 	opening.identity.method_name = text_in_slot(envelope, ENVELOPE_METHOD);
 	opening.identity.request_id = text_in_slot(envelope, ENVELOPE_ID);
 	opening.identity.call = call;
-	open_spans_make_room(action->spans, action->message->now_ns);
+	open_spans_make_room(action->spans,
+		open_spans_find_parent(action->spans, rule->row->span, key),
+		action->message->now_ns);
 	opening.parent = open_spans_find_parent(action->spans, rule->row->span, key);
 	if (opening.parent != NULL)
 		open_spans_touch(action->spans, opening.parent, action->message->connection,

@@ -2,7 +2,7 @@
  * Open spans by their keys: chained hashing; the entries are part of the spans, a bucket is a list
  * of them, from which each takes itself out: thousands may be of one group, and so in one bucket.
  * The table doubles when it has as many entries as buckets; should there be no memory for that,
- * lists get longer.
+ * lists get longer. It shrinks when somebody finds the time: see span_index_trim().
  *
  * Closed ones: a set-associative table. The hash chooses a set, in which the latest come first and
  * the last is forgotten. Without memory nothing is remembered.
@@ -85,24 +85,44 @@ static void span_index_refill(struct span_index *by_key, struct span_index_entry
 }
 
 /* Those that came last stay first in their lists, which are turned over twice. */
-static int span_index_grow(struct span_index *by_key)
+static int span_index_resize(struct span_index *by_key, size_t capacity)
 {
-	size_t capacity = by_key->capacity == 0 ? SPAN_INDEX_CAPACITY_MIN : by_key->capacity * 2;
 	struct span_index old = *by_key;
 	size_t i;
 
-	if (by_key->entry_count < by_key->capacity)
-		return 0;
 	by_key->buckets = calloc(capacity, sizeof *by_key->buckets);
 	if (by_key->buckets == NULL) {
 		by_key->buckets = old.buckets;
-		return old.capacity > 0 ? 0 : -1;
+		return -1;
 	}
 	by_key->capacity = capacity;
 	for (i = 0; i < old.capacity; i++)
 		span_index_refill(by_key, span_index_turn(old.buckets[i]));
 	free(old.buckets);
 	return 0;
+}
+
+static int span_index_grow(struct span_index *by_key)
+{
+	size_t capacity = by_key->capacity == 0 ? SPAN_INDEX_CAPACITY_MIN : by_key->capacity * 2;
+
+	if (by_key->entry_count < by_key->capacity)
+		return 0;
+	return span_index_resize(by_key, capacity) == 0 || by_key->capacity > 0 ? 0 : -1;
+}
+
+void span_index_trim(struct span_index *by_key)
+{
+	size_t capacity = by_key->capacity;
+
+	if (by_key->entry_count == 0) {
+		span_index_done(by_key);
+		return;
+	}
+	while (capacity > SPAN_INDEX_CAPACITY_MIN && 2 * by_key->entry_count <= capacity / 2)
+		capacity /= 2;
+	if (capacity <= by_key->capacity / 4)
+		(void)span_index_resize(by_key, capacity); /* else it stays as large as it is */
 }
 
 static void span_index_insert(struct span_index *by_key, struct span_index_entry *entry,
@@ -138,10 +158,8 @@ int span_index_add(struct span_index *by_key, struct open_span *span, bool group
 		span_index_insert(by_key, &span->by_id, span, SPAN_INDEX_ID, span->type,
 			open_span_key_piece(span, span->key_count - 1));
 	}
-	if (span->listed) {
+	if (span->listed)
 		TAILQ_INSERT_TAIL(&by_key->ages, span, age);
-		by_key->open_span_count++;
-	}
 	return 0;
 }
 
@@ -187,10 +205,8 @@ void span_index_remove(struct span_index *by_key, struct open_span *span)
 	span_index_delete(by_key, &span->by_call);
 	for (i = 0; i < span->alias_count; i++)
 		span_index_delete(by_key, &span->aliases[i]->entry);
-	if (!span->listed)
-		return;
-	TAILQ_REMOVE(&by_key->ages, span, age);
-	by_key->open_span_count--;
+	if (span->listed)
+		TAILQ_REMOVE(&by_key->ages, span, age);
 }
 
 /* The first of a list, from entry on, that is what is looked for. */

@@ -17,7 +17,6 @@ struct span_index {
 	struct span_index_entry **buckets; /* owned; capacity is a power of two */
 	size_t capacity;
 	size_t entry_count;
-	size_t open_span_count;
 	uint64_t seed;
 	struct open_span_list ages; /* oldest first */
 };
@@ -43,6 +42,9 @@ int span_index_alias(
 
 /* Takes a span out with all its entries. */
 void span_index_remove(struct span_index *by_key, struct open_span *span);
+
+/* Gives back the memory of a table that is empty, or much too large for what is left in it. */
+void span_index_trim(struct span_index *by_key);
 
 /* What entries are hashed by. */
 uint64_t span_index_hash(const struct span_index *by_key, enum span_index_role role, size_t type,
