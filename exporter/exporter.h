@@ -18,14 +18,11 @@
  * created = sent + rejected + dropped_queue + dropped_refused + dropped_retries + dropped_too_large
  *           + dropped_memory + dropped_shutdown + pending, at any moment.
  *
- * new, start, begin, submit, seal, tick, stop, counters_read and free belong to one thread, the
- * event loop's.
+ * All functions belong to one thread, the event loop's.
  *
  * The program must ignore SIGPIPE: a collector may close a connection that exporter_free() closes.
- *
- * With EXPORTER_NONE there is no thread, and what is submitted is neither kept nor counted.
  */
-enum exporter_target { EXPORTER_NONE, EXPORTER_OTLP, EXPORTER_CONSOLE };
+enum exporter_target { EXPORTER_OTLP, EXPORTER_CONSOLE };
 
 enum exporter_level { EXPORTER_REPORT_ERROR, EXPORTER_REPORT_WARN, EXPORTER_REPORT_INFO };
 
@@ -93,6 +90,13 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 
 /* Starts the thread; separate from _new so that a program may fork in between. 0 or -1. */
 int exporter_start(struct exporter *exporter, char *error, size_t error_size);
+
+/*
+ * Attributes that many spans have in common, rendered once as the exporter's spans have them; the
+ * caller frees. NULL when memory is short.
+ */
+struct span_shared *exporter_share(
+	const struct exporter *exporter, const struct span_attribute *attributes, size_t count);
 
 /*
  * A span of that trace has begun: what the console shows of the trace waits for its end, so that it

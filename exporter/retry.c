@@ -1,26 +1,16 @@
 /*
- * What to do with a batch after one attempt to deliver it. A table says what a result means,
- * another which statuses pass; the rest is the length of a pause. Nothing here can fail.
+ * How long to wait before a batch is tried again: what doubles with each attempt, what the
+ * collector asks for, and what is left. Nothing here can fail.
  */
 #include "exporter/retry.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 #include <time.h>
 
 /* Nobody means more; and sums stay small. */
 static const int64_t retry_after_ms_max = 24 * 3600 * 1000;
-
-static const int retry_passing[] = {429, 502, 503, 504};
-
-static const enum retry_verdict retry_verdicts[] = {
-	[SENDER_ANSWERED] = RETRY_REFUSED, /* the status may say better */
-	[SENDER_UNREACHABLE] = RETRY_AGAIN,
-	[SENDER_UNUSABLE] = RETRY_REFUSED,
-	[SENDER_TOO_LARGE] = RETRY_TOO_LARGE,
-	[SENDER_TIMED_OUT] = RETRY_EXHAUSTED,
-	[SENDER_NO_MEMORY] = RETRY_NO_MEMORY,
-};
 
 /* The three forms of a date (RFC 9110, section 5.6.7). */
 static const char *const retry_dates[] = {
@@ -29,30 +19,12 @@ static const char *const retry_dates[] = {
 	"%a %b %d %H:%M:%S %Y",
 };
 
-int retry_status_is_passing(int status)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof retry_passing / sizeof *retry_passing; i++)
-		if (status == retry_passing[i])
-			return 1;
-	return 0;
-}
-
-static enum retry_verdict retry_judge(const struct retry_attempt *attempt)
-{
-	if (attempt->result != SENDER_ANSWERED)
-		return retry_verdicts[attempt->result];
-	if (attempt->status >= 200 && attempt->status < 300)
-		return RETRY_DELIVERED;
-	return retry_status_is_passing(attempt->status) ? RETRY_AGAIN : RETRY_REFUSED;
-}
-
 /* Doubles with each attempt up to the limit; then half of it is fixed and half is chance. */
 static int64_t retry_backoff_ms(const struct retry_policy *policy, unsigned number, uint32_t random)
 {
 	int64_t pause_ms = policy->initial_ms;
 
+	assert(number > 0);
 	while (--number > 0 && pause_ms < policy->max_ms)
 		pause_ms *= 2;
 	if (pause_ms > policy->max_ms)
@@ -60,25 +32,19 @@ static int64_t retry_backoff_ms(const struct retry_policy *policy, unsigned numb
 	return pause_ms - (int64_t)((uint64_t)(pause_ms / 2) * random >> 32);
 }
 
-struct retry_decision retry_decide(
-	const struct retry_policy *policy, const struct retry_attempt *attempt)
+int64_t retry_pause_ms(const struct retry_policy *policy, const struct retry_attempt *attempt)
 {
-	struct retry_decision decision = {.verdict = retry_judge(attempt)};
-
+	int64_t pause_ms = retry_backoff_ms(policy, attempt->number, attempt->random);
 	int64_t asked_ms = attempt->retry_after_ms;
 
-	if (decision.verdict != RETRY_AGAIN)
-		return decision;
 	/* what the collector asks for makes a pause longer, never shorter */
-	decision.pause_ms = retry_backoff_ms(policy, attempt->number, attempt->random);
-	if (asked_ms > decision.pause_ms && !(attempt->stopping && asked_ms >= attempt->left_ms))
-		decision.pause_ms = asked_ms;
-	if (decision.pause_ms >= attempt->left_ms)
-		decision.pause_ms = attempt->stopping ? attempt->left_ms / 2 : attempt->left_ms;
-	if (attempt->left_ms <= 0 ||
-		(attempt->stopping && decision.pause_ms < policy->initial_ms / 2))
-		return (struct retry_decision){.verdict = RETRY_EXHAUSTED};
-	return decision;
+	if (asked_ms > pause_ms && !(attempt->stopping && asked_ms >= attempt->left_ms))
+		pause_ms = asked_ms;
+	if (pause_ms >= attempt->left_ms)
+		pause_ms = attempt->stopping ? attempt->left_ms / 2 : attempt->left_ms;
+	if (attempt->left_ms <= 0 || (attempt->stopping && pause_ms < policy->initial_ms / 2))
+		return -1;
+	return pause_ms;
 }
 
 static int64_t retry_clamp_ms(int64_t seconds)

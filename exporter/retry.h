@@ -4,8 +4,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "exporter/otlp/sender.h"
-
 /*
  * What to do with a batch after one attempt to deliver it (OTLP 1.x, "Failures"; OpenTelemetry
  * protocol/exporter.md, "Retry"). Pure: time and chance are parameters.
@@ -24,9 +22,8 @@ enum retry_verdict {
 	RETRY_NO_MEMORY,
 };
 
+/* One that came to RETRY_AGAIN. */
 struct retry_attempt {
-	enum sender_result result;
-	int status;             /* of SENDER_ANSWERED */
 	int64_t retry_after_ms; /* -1: the collector did not say */
 	unsigned number;        /* of this attempt, from 1 */
 	int64_t left_ms;        /* until the batch must be done with */
@@ -34,16 +31,8 @@ struct retry_attempt {
 	uint32_t random;
 };
 
-struct retry_decision {
-	enum retry_verdict verdict;
-	int64_t pause_ms; /* before RETRY_AGAIN; never more than left_ms, when stopping less */
-};
-
-struct retry_decision retry_decide(
-	const struct retry_policy *policy, const struct retry_attempt *attempt);
-
-/* Whether the collector may take the same request later (429, 502, 503, 504). */
-int retry_status_is_passing(int status);
+/* The pause before the next attempt: at most left_ms, when stopping less. -1: it is exhausted. */
+int64_t retry_pause_ms(const struct retry_policy *policy, const struct retry_attempt *attempt);
 
 /*
  * Reads a Retry-After field (RFC 9110, section 10.2.3): seconds, or a date of any of the three

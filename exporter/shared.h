@@ -4,10 +4,14 @@
 #include "exporter/span.h"
 #include "exporter/text.h"
 
-/* What span.h keeps closed: the attributes once for each target, comma or blank separated. */
+/* What span.h keeps closed: the attributes as the sink in use has them in a span. */
 struct span_shared {
-	struct text otlp;
-	struct text console;
+	struct text text;
 };
+
+/* append: the sink's. NULL when memory is short. */
+struct span_shared *span_shared_new(
+	void (*append)(struct text *text, const struct span_attribute *attributes, size_t count),
+	const struct span_attribute *attributes, size_t count);
 
 #endif

@@ -77,12 +77,11 @@ struct span_link {
 };
 
 /*
- * Attributes that many spans have in common (those of a connection), rendered once. The encoder
- * copies the rendered text in one go.
+ * Attributes that many spans have in common (those of a connection), rendered once for the exporter
+ * that exporter_share() was called with. The encoder copies the rendered text in one go.
  */
 struct span_shared;
 
-struct span_shared *span_shared_new(const struct span_attribute *attributes, size_t count);
 void span_shared_free(struct span_shared *shared);
 
 struct span {

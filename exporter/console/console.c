@@ -206,7 +206,7 @@ void console_append_span(struct text *records, const struct span *span)
 			CONSOLE_MESSAGE_MAX);
 	record.message_size = console_size_since(records, &start);
 	if (span->shared != NULL)
-		text_append(records, span->shared->console.bytes, span->shared->console.size);
+		text_append(records, span->shared->text.bytes, span->shared->text.size);
 	record.shared_size = console_size_since(records, &start);
 	console_append_list(records, CONSOLE_SEPARATOR, span->attributes, span->attribute_count);
 	record.own_size = console_size_since(records, &start);

@@ -5,13 +5,16 @@
  */
 #include "exporter/console/screen.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static const int64_t screen_look_ms = 100;
+static const int64_t screen_wait_ms_max = 100;
+/* A reader that keeps up does not keep us from looking at the clock. */
+static const size_t screen_write_max = 1 << 20;
 
 size_t screen_width(int fd)
 {
@@ -21,10 +24,10 @@ size_t screen_width(int fd)
 }
 
 /* 1 when there is room for PIPE_BUF bytes, 0 not yet, -1 never. */
-static int screen_has_room(int fd, int64_t wait_ms)
+static int screen_has_room(int fd, int wait_ms)
 {
 	struct pollfd ready = {.fd = fd, .events = POLLOUT};
-	int count = poll(&ready, 1, (int)(wait_ms < screen_look_ms ? wait_ms : screen_look_ms));
+	int count = poll(&ready, 1, wait_ms);
 
 	if (count < 0)
 		return errno == EINTR ? 0 : -1;
@@ -33,29 +36,30 @@ static int screen_has_room(int fd, int64_t wait_ms)
 	return (ready.revents & POLLOUT) != 0 ? 1 : -1;
 }
 
-enum screen_result screen_write(
-	int fd, const char *bytes, size_t size, int64_t (*left_ms)(void *arg), void *arg)
+enum screen_result screen_write(int fd, const char *bytes, size_t size, size_t *done)
 {
+	size_t stop = size - *done < screen_write_max ? size : *done + screen_write_max;
 	ssize_t written;
-	int64_t wait_ms;
 	int room;
 
-	while (size > 0) {
-		wait_ms = left_ms(arg);
-		room = screen_has_room(fd, wait_ms);
-		if (room < 0)
-			return SCREEN_FAILED;
-		if (room == 0 && wait_ms <= 0)
-			return SCREEN_TIMED_OUT;
-		if (room == 0)
-			continue;
-		written = write(fd, bytes, size < PIPE_BUF ? size : PIPE_BUF);
+	assert(*done <= size);
+	while (*done < stop) {
+		room = screen_has_room(fd, 0);
+		if (room <= 0)
+			return room < 0 ? SCREEN_FAILED : SCREEN_FULL;
+		written =
+			write(fd, bytes + *done, stop - *done < PIPE_BUF ? stop - *done : PIPE_BUF);
 		if (written < 0 && errno != EINTR && errno != EAGAIN)
 			return SCREEN_FAILED;
-		if (written > 0) {
-			bytes += written;
-			size -= (size_t)written;
-		}
+		if (written > 0)
+			*done += (size_t)written;
 	}
-	return SCREEN_WRITTEN;
+	return *done == size ? SCREEN_WRITTEN : SCREEN_FULL;
+}
+
+void screen_wait(int fd, int64_t wait_ms)
+{
+	int64_t ms = wait_ms < screen_wait_ms_max ? wait_ms : screen_wait_ms_max;
+
+	(void)screen_has_room(fd, (int)ms); /* the next piece finds out */
 }

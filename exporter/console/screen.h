@@ -9,13 +9,15 @@ enum { SCREEN_WIDTH = 100 };
 
 size_t screen_width(int fd);
 
-enum screen_result { SCREEN_WRITTEN, SCREEN_FAILED, SCREEN_TIMED_OUT };
+enum screen_result { SCREEN_WRITTEN, SCREEN_FULL, SCREEN_FAILED };
 
 /*
- * Writes all bytes to fd, which may be blocking, as most terminals are: never waits longer than
- * left_ms(arg) says, which is asked again and again.
+ * Writes to fd, which may be blocking, as most terminals are, as much as there is room for, and no
+ * more than a good piece: *done bytes of size are written, and count on. SCREEN_FULL: go on later.
  */
-enum screen_result screen_write(
-	int fd, const char *bytes, size_t size, int64_t (*left_ms)(void *arg), void *arg);
+enum screen_result screen_write(int fd, const char *bytes, size_t size, size_t *done);
+
+/* Waits for room, that long at most, and never long. */
+void screen_wait(int fd, int64_t wait_ms);
 
 #endif

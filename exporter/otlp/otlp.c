@@ -251,7 +251,7 @@ static void otlp_append_attribute_list(
 
 static void otlp_append_span_attributes(struct text *text, const struct span *span)
 {
-	const struct text *shared = span->shared != NULL ? &span->shared->otlp : NULL;
+	const struct text *shared = span->shared != NULL ? &span->shared->text : NULL;
 	char *p;
 
 	if (shared == NULL || shared->size == 0) {

@@ -1,6 +1,6 @@
 /*
  * One POST after the other over one kept connection, by libcurl; no other file knows it. A request
- * runs in the multi interface, so that sender_wake() and left_ms() can end it at any moment.
+ * runs in the multi interface: each step does what can be done, and whoever calls may give it up.
  * Redirects are answers like others. What can fail becomes a sender_result; nothing of a header or
  * of the URL's user part is ever in an error text.
  */
@@ -16,21 +16,21 @@
 
 #include "exporter/exporter.h"
 
-/* How often left_ms() is asked at least. */
-static const int64_t sender_look_ms = 1000;
+/* A wait is no longer, in case a sender_wake() fails. */
+static const int64_t sender_wait_ms_max = 1000;
 /* An answer's memory is kept for the next up to this. */
 static const size_t sender_keep_bytes = 65536;
 
 struct sender {
-	CURLM *multi;               /* owned */
-	CURL *easy;                 /* owned; in multi during a request only */
+	CURLM *multi; /* owned */
+	CURL *easy;   /* owned; in multi while it is posting only */
+	bool posting;
 	struct curl_slist *plain;   /* owned; request headers */
 	struct curl_slist *gzipped; /* owned; the same with Content-Encoding */
 	bool curl_is_up;
 	size_t response_bytes_max;
 	bool response_is_too_large;
-	int64_t (*left_ms)(void *arg);
-	void *arg; /* borrowed from the caller of sender_new() */
+	CURLcode code; /* how the request ended, when it is not posting */
 	struct sender_answer answer;
 	char error[CURL_ERROR_SIZE];
 };
@@ -221,15 +221,12 @@ static int sender_setup(struct sender *sender, const struct exporter_config *con
 	return 0;
 }
 
-struct sender *sender_new(const struct exporter_config *config, int64_t (*left_ms)(void *arg),
-	void *arg, char *error, size_t error_size)
+struct sender *sender_new(const struct exporter_config *config, char *error, size_t error_size)
 {
 	struct sender *sender = calloc(1, sizeof *sender);
 
 	if (sender == NULL)
 		goto fail;
-	sender->left_ms = left_ms;
-	sender->arg = arg;
 	sender->response_bytes_max = config->response_bytes_max;
 	text_init(&sender->answer.body, config->response_bytes_max);
 	if (sender_setup(sender, config) == 0)
@@ -244,6 +241,7 @@ void sender_free(struct sender *sender)
 {
 	if (sender == NULL)
 		return;
+	sender_cancel(sender);
 	curl_easy_cleanup(sender->easy);
 	if (sender->multi != NULL)
 		(void)curl_multi_cleanup(sender->multi); /* nothing is in it */
@@ -281,62 +279,23 @@ static CURLcode sender_load(struct sender *sender, const char *body, size_t size
 	return code;
 }
 
-/* Whether the request is through; *code says how. */
-static bool sender_is_done(struct sender *sender, CURLcode *code)
+/* The request is over: code says how. */
+static void sender_end(struct sender *sender, CURLcode code)
 {
-	CURLMsg *message;
-	int left;
-
-	while ((message = curl_multi_info_read(sender->multi, &left)) != NULL) {
-		if (message->msg == CURLMSG_DONE) {
-			*code = message->data.result;
-			return true;
-		}
-	}
-	return false;
+	if (sender->posting)
+		(void)curl_multi_remove_handle(sender->multi, sender->easy); /* it is in there */
+	sender->posting = false;
+	sender->code = code;
 }
 
-static CURLcode sender_drive(struct sender *sender)
-{
-	CURLcode code;
-	int64_t left_ms;
-	int running;
-
-	for (;;) {
-		if (curl_multi_perform(sender->multi, &running) != CURLM_OK)
-			return CURLE_OUT_OF_MEMORY;
-		if (sender_is_done(sender, &code))
-			return code;
-		left_ms = sender->left_ms(sender->arg);
-		if (left_ms <= 0)
-			return CURLE_OPERATION_TIMEDOUT;
-		if (left_ms > sender_look_ms)
-			left_ms = sender_look_ms;
-		if (curl_multi_poll(sender->multi, NULL, 0, (int)left_ms, NULL) != CURLM_OK)
-			return CURLE_OUT_OF_MEMORY;
-	}
-}
-
-static CURLcode sender_perform(struct sender *sender)
-{
-	CURLcode code;
-
-	if (curl_multi_add_handle(sender->multi, sender->easy) != CURLM_OK)
-		return CURLE_OUT_OF_MEMORY;
-	code = sender_drive(sender);
-	(void)curl_multi_remove_handle(sender->multi, sender->easy); /* it is in there */
-	return code;
-}
-
-static void sender_answer_fill(struct sender *sender, CURLcode code)
+static void sender_answer_fill(struct sender *sender)
 {
 	struct sender_answer *answer = &sender->answer;
+	CURLcode code = sender->code;
 	const char *text = sender->error[0] != '\0' ? sender->error : curl_easy_strerror(code);
 	long status = 0;
 
 	answer->result = sender_judge(code);
-	if (code == CURLE_OPERATION_TIMEDOUT && sender->left_ms(sender->arg) <= 0)
-		answer->result = SENDER_TIMED_OUT;
 	if (sender->response_is_too_large) {
 		answer->result = SENDER_TOO_LARGE;
 		text = "the answer is longer than response_bytes_max";
@@ -354,17 +313,46 @@ static void sender_answer_fill(struct sender *sender, CURLcode code)
 	}
 }
 
-const struct sender_answer *sender_post(
-	struct sender *sender, const char *body, size_t size, bool gzipped)
+void sender_begin(struct sender *sender, const char *body, size_t size, bool gzipped)
 {
-	CURLcode code;
-
+	assert(!sender->posting);
 	sender_answer_reset(sender);
-	code = sender_load(sender, body, size, gzipped);
-	if (code == CURLE_OK)
-		code = sender_perform(sender);
-	sender_answer_fill(sender, code);
+	sender->code = sender_load(sender, body, size, gzipped);
+	if (sender->code != CURLE_OK)
+		return;
+	if (curl_multi_add_handle(sender->multi, sender->easy) == CURLM_OK)
+		sender->posting = true;
+	else
+		sender->code = CURLE_OUT_OF_MEMORY;
+}
+
+const struct sender_answer *sender_step(struct sender *sender)
+{
+	CURLMsg *message;
+	int running, left;
+
+	if (sender->posting && curl_multi_perform(sender->multi, &running) != CURLM_OK)
+		sender_end(sender, CURLE_OUT_OF_MEMORY);
+	while (sender->posting && (message = curl_multi_info_read(sender->multi, &left)) != NULL)
+		if (message->msg == CURLMSG_DONE)
+			sender_end(sender, message->data.result);
+	if (sender->posting)
+		return NULL;
+	sender_answer_fill(sender);
 	return &sender->answer;
+}
+
+void sender_cancel(struct sender *sender)
+{
+	sender_end(sender, CURLE_OPERATION_TIMEDOUT);
+}
+
+void sender_wait(struct sender *sender, int64_t wait_ms)
+{
+	int64_t ms = wait_ms < sender_wait_ms_max ? wait_ms : sender_wait_ms_max;
+
+	if (curl_multi_poll(sender->multi, NULL, 0, (int)ms, NULL) != CURLM_OK && sender->posting)
+		sender_end(sender, CURLE_OUT_OF_MEMORY);
 }
 
 void sender_rest(struct sender *sender)
@@ -374,5 +362,5 @@ void sender_rest(struct sender *sender)
 
 void sender_wake(struct sender *sender)
 {
-	(void)curl_multi_wakeup(sender->multi); /* sender_look_ms will do otherwise */
+	(void)curl_multi_wakeup(sender->multi); /* sender_wait_ms_max will do otherwise */
 }

@@ -18,7 +18,6 @@ enum sender_result {
 	SENDER_UNREACHABLE, /* no connection, or it broke: may work the next time */
 	SENDER_UNUSABLE,    /* will not work the next time either: certificate, not HTTP */
 	SENDER_TOO_LARGE,   /* the answer was longer than response_bytes_max */
-	SENDER_TIMED_OUT,   /* left_ms() came to 0 */
 	SENDER_NO_MEMORY,
 };
 
@@ -35,22 +34,26 @@ struct sender_answer {
 
 struct sender;
 
-/*
- * left_ms(arg) is asked over and over during a request: the milliseconds it may still take, at
- * most. Takes what it needs of config. NULL with a one-line text in error.
- */
-struct sender *sender_new(const struct exporter_config *config, int64_t (*left_ms)(void *arg),
-	void *arg, char *error, size_t error_size);
+/* Takes what it needs of config. NULL with a one-line text in error. */
+struct sender *sender_new(const struct exporter_config *config, char *error, size_t error_size);
 void sender_free(struct sender *sender);
 
-/* Posts body. The answer is the sender's until the next call. */
-const struct sender_answer *sender_post(
-	struct sender *sender, const char *body, size_t size, bool gzipped);
+/* Begins to post a body, which stays until there is an answer or sender_cancel(). */
+void sender_begin(struct sender *sender, const char *body, size_t size, bool gzipped);
+
+/* Does what can be done now. The answer is the sender's until it begins anew; NULL: not yet. */
+const struct sender_answer *sender_step(struct sender *sender);
+
+/* Ends a request, if there is one, without an answer. */
+void sender_cancel(struct sender *sender);
+
+/* Waits until sender_step() can go on, sender_wake(), or that long; at most a second. */
+void sender_wait(struct sender *sender, int64_t wait_ms);
 
 /* Gives back the memory of the last answer. Not during a request. */
 void sender_rest(struct sender *sender);
 
-/* Makes a running sender_post() ask left_ms() again now. From any thread. */
+/* Ends a sender_wait(), also one that is still to begin. From any thread. */
 void sender_wake(struct sender *sender);
 
 #endif

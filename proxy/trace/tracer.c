@@ -652,6 +652,7 @@ static void tracer_take_settings(
 		config->rpc_service != NULL ? config->rpc_service : config->service_name;
 	attributes_choose_names(
 		&tracer->attribute_settings.names, (enum config_semconv)config->semconv);
+	tracer->attribute_settings.exporter = exporter;
 	tracer->request_spans.exporter = exporter;
 	tracer->request_spans.attributes = &tracer->attribute_settings;
 	request_span_take_name(&tracer->request_spans, config->span_name);

@@ -57,40 +57,37 @@ static void fuzz_date(const char *text, int64_t pause_ms)
 }
 
 /* Attempts of all kinds, made of the same bytes. */
-static void fuzz_decide(const uint8_t *bytes, size_t size, int64_t retry_after_ms)
+static void fuzz_pause(const uint8_t *bytes, size_t size, int64_t retry_after_ms)
 {
 	static const struct retry_policy policy = {.initial_ms = 1000, .max_ms = 30000};
 	uint8_t dice[8] = {0};
 	struct retry_attempt attempt;
-	struct retry_decision decision;
-	int64_t backoff_ms;
+	int64_t backoff_ms, pause_ms;
 
 	memcpy(dice, bytes, size < sizeof dice ? size : sizeof dice);
 	attempt = (struct retry_attempt){
-		.result = dice[0] % (SENDER_NO_MEMORY + 1),
-		.status = 200 + dice[1] * 2 + dice[1] % 2,
 		.retry_after_ms = retry_after_ms,
 		.number = 1 + dice[2],
 		.left_ms = dice[3] * 400 - 400,
 		.stopping = dice[4] % 2 == 1,
 		.random = dice[5] * 0x1000001u ^ dice[6] * 0x10100u ^ dice[7],
 	};
-	decision = retry_decide(&policy, &attempt);
-	if (decision.verdict != RETRY_AGAIN) {
-		fuzz_require(decision.verdict <= RETRY_NO_MEMORY && decision.pause_ms == 0);
+	pause_ms = retry_pause_ms(&policy, &attempt);
+	if (pause_ms < 0) {
+		fuzz_require(pause_ms == -1 && (attempt.left_ms <= 0 || attempt.stopping));
 		return;
 	}
 	backoff_ms = attempt.number > 5 ? 15000 : 500 << (attempt.number - 1); /* half of it */
-	fuzz_require(attempt.left_ms > 0 && decision.pause_ms <= attempt.left_ms);
-	fuzz_require(decision.pause_ms >= backoff_ms || decision.pause_ms == attempt.left_ms ||
-		     (attempt.stopping && decision.pause_ms == attempt.left_ms / 2));
+	fuzz_require(attempt.left_ms > 0 && pause_ms <= attempt.left_ms);
+	fuzz_require(pause_ms >= backoff_ms || pause_ms == attempt.left_ms ||
+		     (attempt.stopping && pause_ms == attempt.left_ms / 2));
 	if (!attempt.stopping && retry_after_ms >= 0 && retry_after_ms <= attempt.left_ms)
-		fuzz_require(decision.pause_ms >= retry_after_ms);
+		fuzz_require(pause_ms >= retry_after_ms);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	char text[SENDER_RETRY_AFTER_SIZE];
+	char text[64]; /* as long as a sender keeps */
 	int64_t pause_ms;
 
 	if (size >= sizeof text)
@@ -104,6 +101,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		fuzz_number(text, pause_ms);
 	else if (pause_ms >= 0)
 		fuzz_date(text, pause_ms);
-	fuzz_decide(bytes, size, pause_ms);
+	fuzz_pause(bytes, size, pause_ms);
 	return 0;
 }

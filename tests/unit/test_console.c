@@ -9,6 +9,7 @@
 #include "exporter/console/console.h"
 #include "exporter/console/forest.h"
 #include "exporter/console/line.h"
+#include "exporter/shared.h"
 #include "exporter/text.h"
 #include "tests/unit/unit.h"
 
@@ -164,7 +165,7 @@ static void attributes_records(struct text *records, struct span_shared *shared)
 
 START_TEST(test_attributes)
 {
-	struct span_shared *shared = span_shared_new(connection, 2);
+	struct span_shared *shared = span_shared_new(console_append_shared, connection, 2);
 	struct text records;
 
 	attributes_records(&records, shared);
@@ -366,7 +367,7 @@ END_TEST
 /* Attributes stay whole where they can, a message is broken at blanks; colours take no column. */
 START_TEST(test_width_attributes)
 {
-	struct span_shared *shared = span_shared_new(connection, 2);
+	struct span_shared *shared = span_shared_new(console_append_shared, connection, 2);
 	struct text records;
 
 	attributes_records(&records, shared);
@@ -447,9 +448,10 @@ static const struct span_attribute second_connection[] = {
 static void append_request(struct text *records, uint8_t trace, uint8_t id, int which, bool said)
 {
 	struct span span = span_from(&(struct brief){trace, id, 0, id, 1, "m"});
-	struct span_shared *shared = which > 0    ? span_shared_new(second_connection, 1)
-				     : which == 0 ? span_shared_new(first_connection, 2)
-						  : span_shared_new(&first_connection[1], 1);
+	struct span_shared *shared =
+		which > 0    ? span_shared_new(console_append_shared, second_connection, 1)
+		: which == 0 ? span_shared_new(console_append_shared, first_connection, 2)
+			     : span_shared_new(console_append_shared, &first_connection[1], 1);
 
 	span.shared = shared;
 	span.attributes = first_connection;
@@ -461,7 +463,7 @@ static void append_request(struct text *records, uint8_t trace, uint8_t id, int 
 static void append_unnumbered(struct text *records)
 {
 	struct span span = span_from(&(struct brief){1, 8, 0, 8, 1, "m"});
-	struct span_shared *shared = span_shared_new(first_connection, 1);
+	struct span_shared *shared = span_shared_new(console_append_shared, first_connection, 1);
 
 	span.shared = shared;
 	console_append_span(records, &span);

@@ -1244,22 +1244,6 @@ START_TEST(test_no_memory_for_exporter)
 }
 END_TEST
 
-START_TEST(test_none)
-{
-	struct setup setup;
-
-	setup_open(&setup, NULL);
-	setup.config = (struct exporter_config){.target = EXPORTER_NONE};
-	setup_new(&setup);
-	setup_start(&setup);
-	submit(&setup, 5);
-	exporter_seal(setup.exporter);
-	exporter_stop(setup.exporter, 1000);
-	ck_assert_uint_eq(balance(&setup).created, 0);
-	setup_close(&setup);
-}
-END_TEST
-
 /* --- console --- */
 
 static void setup_console(struct setup *setup, int fds[2], int64_t wait_ms)
@@ -1440,7 +1424,6 @@ int main(void)
 	tcase_add_loop_test(tc, test_bad_config, 0, ROWS(config_cases));
 	tcase_add_test(tc, test_secrets_are_not_told);
 	tcase_add_test(tc, test_no_memory_for_exporter);
-	tcase_add_test(tc, test_none);
 	tcase_add_test(tc, test_console);
 	tcase_add_test(tc, test_console_waits);
 	tcase_add_test(tc, test_console_waits_for_all);

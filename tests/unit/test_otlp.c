@@ -109,7 +109,7 @@ START_TEST(test_everything)
 	};
 	struct span span = span_example();
 
-	span.shared = span_shared_new(connection, 2);
+	span.shared = span_shared_new(otlp_append_attributes, connection, 2);
 	ck_assert_ptr_nonnull(span.shared);
 	span.tracestate = (struct span_text)TEXT("foo=\"1\",b=2");
 	span.attributes = own;
@@ -178,8 +178,8 @@ START_TEST(test_shared_alone)
 {
 	struct span_attribute attribute = {
 		.key = "a", .type = SPAN_VALUE_BOOL, .value = {.boolean = true}};
-	struct span_shared *shared = span_shared_new(&attribute, 1);
-	struct span_shared *empty = span_shared_new(NULL, 0);
+	struct span_shared *shared = span_shared_new(otlp_append_attributes, &attribute, 1);
+	struct span_shared *empty = span_shared_new(otlp_append_attributes, NULL, 0);
 	struct span span = span_example();
 
 	ck_assert_ptr_nonnull(shared);
@@ -624,7 +624,7 @@ START_TEST(test_no_memory)
 
 	for (n = 0; shared == NULL; n++) {
 		unit_alloc_fail_after(n);
-		shared = span_shared_new(&attribute, 1);
+		shared = span_shared_new(otlp_append_attributes, &attribute, 1);
 		unit_alloc_fail_never();
 		ck_assert(shared != NULL || unit_alloc_failed());
 	}

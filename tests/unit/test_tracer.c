@@ -95,10 +95,12 @@ static void attributes_append(
 	}
 }
 
-struct span_shared *span_shared_new(const struct span_attribute *attributes, size_t count)
+struct span_shared *exporter_share(
+	const struct exporter *exporter, const struct span_attribute *attributes, size_t count)
 {
 	struct span_shared *shared = calloc(1, sizeof *shared);
 
+	(void)exporter;
 	if (shared != NULL)
 		attributes_append(shared->text, attributes, count);
 	return shared;

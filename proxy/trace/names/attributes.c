@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "exporter/exporter.h"
 #include "proxy/trace/requests/request.h"
 
 /* Before, and as of 1.44 of the semantic conventions; NULL: there is none. */
@@ -85,13 +86,15 @@ static void connection_attributes_share(struct connection_attributes *connection
 	struct span_shared *shared;
 	unsigned i;
 
+	if (connection->settings->exporter == NULL)
+		return;
 	attributes.count = 0;
 	connection_attributes_put(connection, &attributes);
 	for (i = 0; i < captures->attribute_count; i++)
 		if (connection->values[i] != NULL)
 			attributes_put(&attributes, captures->attributes[i],
 				connection_attributes_value(connection, i));
-	shared = span_shared_new(attributes.list, attributes.count);
+	shared = exporter_share(connection->settings->exporter, attributes.list, attributes.count);
 	if (shared == NULL)
 		return;
 	span_shared_free(connection->shared);

@@ -79,6 +79,7 @@ static inline void attributes_put_named(struct attributes *attributes,
 }
 
 struct envelope;
+struct exporter;
 
 /*
  * What all spans of a connection have in common: where it comes from, the profile's constants, and
@@ -89,6 +90,7 @@ struct attribute_settings {
 	const char *rpc_service;         /* borrowed from the config */
 	const struct profile *profile;   /* the same */
 	const struct captures *captures; /* borrowed from the tracer */
+	const struct exporter *exporter; /* borrowed; NULL: there are no spans */
 };
 
 struct connection_value {
@@ -102,7 +104,7 @@ struct connection_attributes {
 	const struct attribute_settings *settings; /* borrowed */
 	const char *transport;                     /* static */
 	char number[24];
-	struct span_shared *shared;        /* owned; NULL when memory was short */
+	struct span_shared *shared;        /* owned; NULL when memory was short, or without spans */
 	uint32_t kept;                     /* bits of the captured attributes that have a value */
 	struct connection_value *values[]; /* owned; of each captured attribute, NULL until kept */
 };

@@ -1,0 +1,261 @@
+/*
+ * Where sealed batches change hands. Every span in here is counted under the same mutex, from the
+ * moment its batch is put in, or it is lost before that, until its verdict. What can fail is the
+ * making of the locks; a lock of ours is never destroyed early nor taken twice.
+ */
+#include "exporter/handover.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <time.h>
+
+#include "exporter/batch.h"
+
+/* So many emptied batches are kept with their memory; fresh pages cost more than the encoding. */
+enum { HANDOVER_SPARES_MAX = 4 };
+
+static void handover_lock(struct handover *handover)
+{
+	int failed = pthread_mutex_lock(&handover->mutex);
+
+	assert(failed == 0);
+	(void)failed;
+}
+
+static void handover_unlock(struct handover *handover)
+{
+	int failed = pthread_mutex_unlock(&handover->mutex);
+
+	assert(failed == 0);
+	(void)failed;
+}
+
+static void handover_tell_locked(struct handover *handover)
+{
+	handover->news = true;
+	(void)pthread_cond_signal(&handover->changed); /* cannot fail */
+}
+
+/* Keeps the memory of a batch, or returns the batch to be freed outside the lock. */
+static struct batch *handover_recycle_locked(struct handover *handover, struct batch *batch)
+{
+	if (handover->spares.batch_count >= HANDOVER_SPARES_MAX ||
+		batch->body.capacity > handover->spare_bytes_max)
+		return batch;
+	batch_reset(batch);
+	queue_push(&handover->spares, batch);
+	return NULL;
+}
+
+/* The counter of a verdict, in *counters. */
+static uint64_t *handover_loss(
+	struct exporter_counters *counters, enum retry_verdict verdict, bool stopping)
+{
+	switch (verdict) {
+	case RETRY_REFUSED:
+		return &counters->dropped_refused;
+	case RETRY_EXHAUSTED:
+		return stopping ? &counters->dropped_shutdown : &counters->dropped_retries;
+	case RETRY_TOO_LARGE:
+		return &counters->dropped_too_large;
+	case RETRY_NO_MEMORY:
+		return &counters->dropped_memory;
+	case RETRY_DELIVERED:
+	case RETRY_AGAIN:
+		break;
+	}
+	assert(false); /* these lose nothing */
+	return NULL;
+}
+
+/* Drops waiting batches from the oldest on. Freeing is quick compared with what led here. */
+static void handover_trim_locked(struct handover *handover)
+{
+	struct batch *batch;
+
+	while (handover->waiting.span_count > handover->spans_max ||
+		handover->waiting.bytes > handover->bytes_max) {
+		batch = queue_pop(&handover->waiting);
+		assert(batch != NULL && handover->counters.pending >= batch->span_count);
+		handover->counters.pending -= batch->span_count;
+		handover->counters.dropped_queue += batch->span_count;
+		batch_free(handover_recycle_locked(handover, batch));
+	}
+}
+
+int handover_init(struct handover *handover, size_t spans_max, size_t bytes_max)
+{
+	pthread_condattr_t attributes;
+	int failed;
+
+	*handover = (struct handover){.spans_max = spans_max, .bytes_max = bytes_max};
+	if (pthread_condattr_init(&attributes) != 0)
+		return -1;
+	/* the condition variable counts in monotonic time */
+	failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	if (failed == 0)
+		failed = pthread_cond_init(&handover->changed, &attributes);
+	(void)pthread_condattr_destroy(&attributes); /* was initialised */
+	if (failed != 0)
+		return -1;
+	if (pthread_mutex_init(&handover->mutex, NULL) == 0)
+		return 0;
+	(void)pthread_cond_destroy(&handover->changed); /* nobody waits */
+	return -1;
+}
+
+void handover_done(struct handover *handover)
+{
+	queue_done(&handover->waiting);
+	queue_done(&handover->spares);
+	(void)pthread_cond_destroy(&handover->changed); /* nobody waits */
+	(void)pthread_mutex_destroy(&handover->mutex);  /* nobody holds it */
+}
+
+struct batch *handover_spare(struct handover *handover)
+{
+	struct batch *batch;
+
+	handover_lock(handover);
+	batch = queue_pop(&handover->spares);
+	handover_unlock(handover);
+	return batch;
+}
+
+void handover_put(struct handover *handover, struct batch *batch, bool trims)
+{
+	assert(batch->span_count > 0);
+	handover_lock(handover);
+	handover->counters.created += batch->span_count;
+	handover->counters.pending += batch->span_count;
+	if (handover->waiting.batch_count > 0)
+		text_fit(&batch->body); /* it will wait for long: only what is needed counts */
+	queue_push(&handover->waiting, batch);
+	if (trims)
+		handover_trim_locked(handover);
+	handover_tell_locked(handover);
+	handover_unlock(handover);
+}
+
+void handover_lose(struct handover *handover, uint64_t *counter, size_t span_count)
+{
+	handover_lock(handover);
+	handover->counters.created += span_count;
+	*counter += span_count;
+	handover_unlock(handover);
+}
+
+void handover_stop(struct handover *handover, int64_t stop_at_ms)
+{
+	assert(stop_at_ms < INT64_MAX);
+	handover_lock(handover);
+	handover->stopping = true;
+	handover->stop_at_ms = stop_at_ms;
+	handover_tell_locked(handover);
+	handover_unlock(handover);
+}
+
+void handover_abandon(struct handover *handover)
+{
+	struct batch *batch;
+
+	handover_lock(handover);
+	while ((batch = queue_pop(&handover->waiting)) != NULL) {
+		assert(handover->counters.pending >= batch->span_count);
+		handover->counters.pending -= batch->span_count;
+		handover->counters.dropped_shutdown += batch->span_count;
+		batch_free(batch);
+	}
+	handover_unlock(handover);
+}
+
+void handover_counters(struct handover *handover, struct exporter_counters *counters)
+{
+	handover_lock(handover);
+	*counters = handover->counters;
+	handover_unlock(handover);
+}
+
+struct batch *handover_take(struct handover *handover)
+{
+	struct batch *batch;
+
+	handover_lock(handover);
+	batch = queue_pop(&handover->waiting);
+	handover_unlock(handover);
+	return batch;
+}
+
+void handover_settle(struct handover *handover, struct batch *batch, enum retry_verdict verdict,
+	uint64_t rejected)
+{
+	struct exporter_counters *counters = &handover->counters;
+
+	assert(rejected <= batch->span_count);
+	handover_lock(handover);
+	assert(counters->pending >= batch->span_count);
+	counters->pending -= batch->span_count;
+	if (verdict == RETRY_DELIVERED) {
+		counters->sent += batch->span_count - rejected;
+		counters->rejected += rejected;
+	} else {
+		*handover_loss(counters, verdict, handover->stopping) += batch->span_count;
+	}
+	batch = handover_recycle_locked(handover, batch);
+	handover_unlock(handover);
+	batch_free(batch);
+}
+
+int64_t handover_stop_at_ms(struct handover *handover)
+{
+	int64_t stop_at_ms;
+
+	handover_lock(handover);
+	stop_at_ms = handover->stopping ? handover->stop_at_ms : INT64_MAX;
+	handover_unlock(handover);
+	return stop_at_ms;
+}
+
+void handover_count_request(struct handover *handover, bool again)
+{
+	handover_lock(handover);
+	handover->counters.requests++;
+	handover->counters.retries += again;
+	handover_unlock(handover);
+}
+
+uint64_t handover_overflowed(struct handover *handover)
+{
+	uint64_t count;
+
+	handover_lock(handover);
+	count = handover->counters.dropped_queue;
+	handover_unlock(handover);
+	return count;
+}
+
+void handover_wait(struct handover *handover, int64_t until_ms)
+{
+	struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+	int result = 0;
+
+	handover_lock(handover);
+	while (!handover->news && result != ETIMEDOUT)
+		result = until_ms == INT64_MAX
+				 ? pthread_cond_wait(&handover->changed, &handover->mutex)
+				 : pthread_cond_timedwait(
+					   &handover->changed, &handover->mutex, &until);
+	handover->news = false;
+	handover_unlock(handover);
+}
+
+void handover_rest(struct handover *handover)
+{
+	struct queue spares;
+
+	handover_lock(handover);
+	spares = handover->spares;
+	handover->spares = (struct queue){0};
+	handover_unlock(handover);
+	queue_done(&spares);
+}

@@ -1,0 +1,106 @@
+/*
+ * What an answer means (OTLP 1.x, "Failures" and "Partial Success"): a table says what becomes of a
+ * batch by the sender's result, another which statuses pass, a third what a person can do about
+ * one. Nothing here can fail: an answer that cannot be read has no words.
+ */
+#include "exporter/otlp/judge.h"
+
+#include <stdio.h>
+
+#include "exporter/otlp/reply.h"
+#include "exporter/otlp/sender.h"
+#include "exporter/sink.h"
+
+_Static_assert(SINK_WHY_SIZE >= REPLY_MESSAGE_SIZE + 128, "a hint and the collector's words fit");
+
+static const enum retry_verdict judge_verdicts[] = {
+	[SENDER_ANSWERED] = RETRY_REFUSED, /* the status may say better */
+	[SENDER_UNREACHABLE] = RETRY_AGAIN,
+	[SENDER_UNUSABLE] = RETRY_REFUSED,
+	[SENDER_TOO_LARGE] = RETRY_TOO_LARGE,
+	[SENDER_NO_MEMORY] = RETRY_NO_MEMORY,
+};
+
+/* The collector may take the same request later. */
+static const int judge_passing[] = {429, 502, 503, 504};
+
+/* What a person can do about a status: the first row that it is in. */
+static const struct {
+	int first, last;
+	const char *text;
+} judge_hints[] = {
+	{300, 399, ", a redirect, which is not followed: correct the endpoint"},
+	{401, 401, ", it wants credentials: they belong into the headers for the collector"},
+	{403, 403, ", the credentials in the headers for the collector do not allow it"},
+	{404, 404,
+		", no traces are taken at this path: a base URL gets /v1/traces appended, a URL "
+		"for "
+		"traces is used as it is"},
+	{405, 405, ", nothing is taken by POST at this path: is it one for OTLP over HTTP?"},
+	{415, 415,
+		", it may take protobuf only, and this is JSON: an OpenTelemetry Collector between "
+		"can translate"},
+};
+
+static const char *judge_hint(int status)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof judge_hints / sizeof *judge_hints; i++)
+		if (status >= judge_hints[i].first && status <= judge_hints[i].last)
+			return judge_hints[i].text;
+	return "";
+}
+
+static enum retry_verdict judge_status(int status)
+{
+	size_t i;
+
+	if (status >= 200 && status < 300)
+		return RETRY_DELIVERED;
+	for (i = 0; i < sizeof judge_passing / sizeof *judge_passing; i++)
+		if (status == judge_passing[i])
+			return RETRY_AGAIN;
+	return RETRY_REFUSED;
+}
+
+/* "Partial Success": what was rejected must not be sent again. */
+static void judge_success(
+	const struct sender_answer *answer, size_t span_count, struct sink_outcome *outcome)
+{
+	struct reply reply;
+
+	if (reply_parse(&reply, answer->body.bytes, answer->body.size) != 0)
+		(void)snprintf(reply.message, sizeof reply.message,
+			"its answer is not OTLP JSON: is it a collector?"); /* fits */
+	outcome->rejected = reply.rejected_spans < span_count ? reply.rejected_spans : span_count;
+	(void)snprintf(outcome->why, sizeof outcome->why, "%s", reply.message); /* fits */
+}
+
+static void judge_failure(const struct sender_answer *answer, struct sink_outcome *outcome)
+{
+	struct reply reply;
+
+	(void)reply_parse(&reply, answer->body.bytes, answer->body.size); /* then without words */
+	(void)snprintf(outcome->why, sizeof outcome->why, "status %d%s%s%s", answer->status,
+		judge_hint(answer->status), reply.message[0] != '\0' ? ": " : "",
+		reply.message); /* fits */
+}
+
+void judge_answer(const struct sender_answer *answer, size_t span_count, int64_t now_unix_s,
+	struct sink_outcome *outcome)
+{
+	*outcome = (struct sink_outcome){
+		.verdict = judge_verdicts[answer->result], .retry_after_ms = -1};
+	if (answer->result != SENDER_ANSWERED) {
+		(void)snprintf(outcome->why, sizeof outcome->why, "%s", answer->error); /* fits */
+		return;
+	}
+	outcome->verdict = judge_status(answer->status);
+	if (outcome->verdict == RETRY_DELIVERED)
+		judge_success(answer, span_count, outcome);
+	else
+		judge_failure(answer, outcome);
+	if (outcome->verdict == RETRY_AGAIN && answer->retry_after[0] != '\0')
+		outcome->retry_after_ms = retry_after_parse(answer->retry_after, now_unix_s);
+}
