@@ -27,6 +27,7 @@
 enum dial_state { DIAL_LOOKS_UP, DIAL_CONNECTS, DIAL_PAUSES, DIAL_OVER };
 
 struct dial {
+	struct loop_guest guest;   /* first; of the loop's, once it is over */
 	struct loop *loop;         /* borrowed */
 	struct resolver *resolver; /* borrowed */
 	dial_hook *hook;
@@ -42,7 +43,6 @@ struct dial {
 	bool hopeful;      /* an address of this round may still come to be served */
 	bool told;         /* DIAL_WAITS */
 	char why[ADDRESS_TEXT_MAX + 128];
-	TAILQ_ENTRY(dial) link;
 };
 
 /* ---- ends ---- */
@@ -61,8 +61,7 @@ static void dial_over(struct dial *dial)
 	resolver_leave(dial->resolver, &dial->wait);
 	(void)event_del(&dial->event); /* it was set up, so this cannot fail */
 	dial_drop_attempt(dial);
-	TAILQ_INSERT_TAIL(&dial->loop->dials_over, dial, link);
-	event_active(dial->loop->reaper, EV_TIMEOUT, 0);
+	loop_bury(dial->loop, &dial->guest);
 }
 
 static void dial_give_up(struct dial *dial)
@@ -283,12 +282,24 @@ static void dial_on_event(int fd, short what, void *arg)
 
 /* ---- life ---- */
 
+static void dial_reap(struct loop_guest *guest)
+{
+	struct dial *dial = (struct dial *)guest;
+
+	_Static_assert(offsetof(struct dial, guest) == 0, "one is cast to the other");
+	assert(dial->state == DIAL_OVER);
+	free(dial);
+}
+
+static const struct loop_guest_ops dial_guest_ops = {.reap = dial_reap};
+
 struct dial *dial_new(struct loop *loop, struct resolver *resolver, dial_hook *hook, void *arg)
 {
 	struct dial *dial = calloc(1, sizeof *dial);
 
 	if (dial == NULL)
 		return NULL;
+	dial->guest.ops = &dial_guest_ops;
 	dial->loop = loop;
 	dial->resolver = resolver;
 	dial->hook = hook;
@@ -311,11 +322,4 @@ void dial_cancel(struct dial *dial)
 {
 	if (dial != NULL)
 		dial_over(dial);
-}
-
-void dial_reap(struct dial *dial)
-{
-	assert(dial->state == DIAL_OVER);
-	TAILQ_REMOVE(&dial->loop->dials_over, dial, link);
-	free(dial);
 }

@@ -22,13 +22,13 @@ typedef void dial_hook(void *arg, enum dial_event event, int fd, const char *why
 /* loop and resolver are borrowed. NULL when out of memory. */
 struct dial *dial_new(struct loop *loop, struct resolver *resolver, dial_hook *hook, void *arg);
 
-/* Begins. The hook may be called before this returns; once connected or failed, it is over. */
+/*
+ * Begins. The hook may be called before this returns; once connected or failed, it is over, and the
+ * loop frees it.
+ */
 void dial_start(struct dial *dial);
 
 /* Gives up, silently: for one that is not over. NULL is allowed. */
 void dial_cancel(struct dial *dial);
-
-/* Frees one that is over; only from the loop. */
-void dial_reap(struct dial *dial);
 
 #endif

@@ -47,7 +47,7 @@ struct listener {
 static bool listener_is_full(const struct listener *listener)
 {
 	const struct loop *loop = listener->loop;
-	size_t count = loop->session_count;
+	size_t count = loop->guest_count;
 
 	if (listener->route->command != NULL)
 		count += (size_t)children_left(loop->children);
@@ -63,7 +63,7 @@ static void listener_pause(struct listener *listener, const char *why)
 	listener->paused = true;
 	listener->loop->counters.accept_pauses++;
 	log_line(LOG_WARN, "accepting pauses: %s (%zu connections)", why,
-		listener->loop->session_count);
+		listener->loop->guest_count);
 	for (i = 0; i < listener->count; i++)
 		(void)event_del(listener->events[i]); /* they were set up, so this cannot fail */
 }

@@ -1,9 +1,10 @@
 /*
- * The shared part of all sessions. Closed sessions are reaped here, between callbacks; the ticker
- * looks after everything that only has to happen now and then.
+ * The shared part of all sessions. Guests that have left are reaped here, between callbacks; the
+ * ticker looks after everything that only has to happen now and then.
  */
 #include "proxy/loop.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <time.h>
@@ -12,10 +13,8 @@
 #endif
 
 #include "config/config.h"
-#include "proxy/dial.h"
 #include "proxy/log.h"
 #include "proxy/message/splice.h"
-#include "proxy/session.h"
 #include "proxy/sources.h"
 #include "proxy/trace/tracer.h"
 
@@ -39,27 +38,43 @@ void loop_clock(struct loop *loop)
 	loop->now_ns = loop_clock_ns(CLOCK_MONOTONIC);
 }
 
-static void loop_reap_dials(struct loop *loop)
-{
-	struct dial *dial;
+/* ---- guests ---- */
 
-	while ((dial = TAILQ_FIRST(&loop->dials_over)) != NULL)
-		dial_reap(dial);
+void loop_enter(struct loop *loop, struct loop_guest *guest)
+{
+	TAILQ_INSERT_TAIL(&loop->guests, guest, link);
+	loop->guest_count++;
+}
+
+void loop_leave(struct loop *loop, struct loop_guest *guest)
+{
+	assert(loop->guest_count > 0);
+	TAILQ_REMOVE(&loop->guests, guest, link);
+	loop->guest_count--;
+	loop_bury(loop, guest);
+}
+
+void loop_bury(struct loop *loop, struct loop_guest *guest)
+{
+	TAILQ_INSERT_TAIL(&loop->gone, guest, link);
+	event_active(loop->reaper, EV_TIMEOUT, 0);
+}
+
+static void loop_reap(struct loop *loop)
+{
+	struct loop_guest *guest;
+
+	while ((guest = TAILQ_FIRST(&loop->gone)) != NULL) {
+		TAILQ_REMOVE(&loop->gone, guest, link);
+		guest->ops->reap(guest);
+	}
 }
 
 static void loop_on_reap(int fd, short what, void *arg)
 {
-	struct loop *loop = arg;
-	struct session *session;
-
 	(void)fd;
 	(void)what;
-	loop_reap_dials(loop);
-	while ((session = TAILQ_FIRST(&loop->closed)) != NULL) {
-		if (loop->reaped != NULL)
-			loop->reaped(loop->reaped_arg, session);
-		session_reap(session);
-	}
+	loop_reap(arg);
 }
 
 /* ---- now and then ---- */
@@ -82,13 +97,12 @@ void loop_trim(struct loop *loop)
 
 void loop_tidy(struct loop *loop, uint64_t now_ns)
 {
-	size_t load = loop->session_count;
-	const struct session *session;
+	size_t load = loop->guest_count;
+	const struct loop_guest *guest;
 	bool quiet, dropped;
 
-	TAILQ_FOREACH(session, &loop->sessions, link)
-	if (session->trace != NULL)
-		load += tracer_connection_waiting(session->trace);
+	TAILQ_FOREACH(guest, &loop->guests, link)
+	load += guest->ops->waiting(guest);
 	if (load > loop->load_peak)
 		loop->load_peak = load;
 	quiet = loop->active_ns > loop->trimmed_ns && now_ns - loop->active_ns >= LOOP_QUIET_NS;
@@ -101,7 +115,7 @@ void loop_tidy(struct loop *loop, uint64_t now_ns)
 static void loop_on_tick(int fd, short what, void *arg)
 {
 	struct loop *loop = arg;
-	struct session *session, *next;
+	struct loop_guest *guest, *next;
 
 	(void)fd;
 	(void)what;
@@ -112,9 +126,9 @@ static void loop_on_tick(int fd, short what, void *arg)
 	log_tick(loop->now_ns);
 	tracer_clock(loop->tracer, loop->now_ns, loop_clock_ns(CLOCK_REALTIME));
 	tracer_tick(loop->tracer, loop->now_ns);
-	for (session = TAILQ_FIRST(&loop->sessions); session != NULL; session = next) {
-		next = TAILQ_NEXT(session, link); /* it may be closed */
-		session_tick(session);
+	for (guest = TAILQ_FIRST(&loop->guests); guest != NULL; guest = next) {
+		next = TAILQ_NEXT(guest, link); /* it may leave */
+		guest->ops->tick(guest);
 	}
 	if (loop->ticked != NULL)
 		loop->ticked(loop->ticked_arg);
@@ -141,9 +155,8 @@ int loop_init(struct loop *loop, struct event_base *base, const struct config *c
 	loop->base = base;
 	loop->config = config;
 	loop->tracer = tracer;
-	TAILQ_INIT(&loop->sessions);
-	TAILQ_INIT(&loop->closed);
-	TAILQ_INIT(&loop->dials_over);
+	TAILQ_INIT(&loop->guests);
+	TAILQ_INIT(&loop->gone);
 	ids_init(&loop->ids);
 	loop->read_bytes = malloc(LOOP_READ_SIZE);
 	loop->write_bytes = malloc(LOOP_WRITE_SIZE);
@@ -165,18 +178,14 @@ int loop_init(struct loop *loop, struct event_base *base, const struct config *c
 
 void loop_done(struct loop *loop)
 {
-	struct session *session;
+	struct loop_guest *guest;
 
 	if (loop->base == NULL)
 		return;
 	loop_clock(loop);
-	while ((session = TAILQ_FIRST(&loop->sessions)) != NULL) {
-		session_say_goodbye(session);
-		session_close(session, SESSION_SHUTDOWN);
-	}
-	while ((session = TAILQ_FIRST(&loop->closed)) != NULL)
-		session_reap(session);
-	loop_reap_dials(loop);
+	while ((guest = TAILQ_FIRST(&loop->guests)) != NULL)
+		guest->ops->stop(guest);
+	loop_reap(loop);
 	tracer_end(loop->tracer, loop->now_ns);
 	loop_empty_pool(loop);
 	if (loop->reaper != NULL)

@@ -11,15 +11,13 @@
 
 /*
  * What all sessions share: the event base, the settings, the scratch memory that a wake-up works
- * in, the pool of splices, the lists of sessions. Made and freed by main; everybody else borrows
+ * in, the pool of splices, the lists of its guests. Made and freed by main; everybody else borrows
  * it.
  */
 struct children;
 struct config;
-struct dial;
 struct event;
 struct event_base;
-struct session;
 struct sources;
 struct splice;
 struct tracer;
@@ -53,6 +51,19 @@ struct loop_counters {
 	uint64_t over_source; /* refused: connections.max_per_source */
 };
 
+/* Who lives on the loop: a session; a dial, when it is over. It embeds this. */
+struct loop_guest {
+	const struct loop_guest_ops *ops;
+	TAILQ_ENTRY(loop_guest) link;
+};
+
+struct loop_guest_ops {
+	void (*tick)(struct loop_guest *guest);            /* now and then; it may leave */
+	size_t (*waiting)(const struct loop_guest *guest); /* its requests in flight */
+	void (*stop)(struct loop_guest *guest);            /* the loop ends, so it must leave */
+	void (*reap)(struct loop_guest *guest);            /* it has left: frees it */
+};
+
 struct loop {
 	struct event_base *base;
 	const struct config *config;
@@ -66,9 +77,8 @@ struct loop {
 	struct http_head head; /* scratch of the handshake being looked at */
 	struct splice *pool[LOOP_POOL_MAX];
 	size_t pool_count;
-	TAILQ_HEAD(loop_sessions, session) sessions, closed;
-	TAILQ_HEAD(loop_dials, dial) dials_over;
-	size_t session_count;
+	TAILQ_HEAD(loop_guests, loop_guest) guests, gone;
+	size_t guest_count;
 	size_t load_peak;        /* connections and requests in flight, the most since a trim */
 	uint64_t ticked_ns;      /* the ticker's last turn */
 	uint64_t active_ns;      /* the last event before it that was not its own */
@@ -76,9 +86,6 @@ struct loop {
 	struct sources *sources; /* owned; NULL: no limit for each */
 	struct event *reaper;
 	struct event *ticker;
-	/* told of every closed session before it is freed */
-	void (*reaped)(void *arg, const struct session *session);
-	void *reaped_arg;
 	/* told now and then, at least once a second */
 	void (*ticked)(void *arg);
 	void *ticked_arg;
@@ -89,11 +96,18 @@ struct loop {
  */
 int loop_init(struct loop *loop, struct event_base *base, const struct config *config,
 	struct tracer *tracer);
-/* Closes what sessions are left, frees everything that loop_init made. Allowed on a zeroed loop. */
+/* Stops what guests are left, frees everything that loop_init made. Allowed on a zeroed loop. */
 void loop_done(struct loop *loop);
 
 /* Reads the clocks; every event callback that looks at the time does so first. */
 void loop_clock(struct loop *loop);
+
+/* A guest comes, with its ops set; it leaves once. */
+void loop_enter(struct loop *loop, struct loop_guest *guest);
+void loop_leave(struct loop *loop, struct loop_guest *guest);
+
+/* Reaps it between callbacks: for who was no guest before. Only its reap is called. */
+void loop_bury(struct loop *loop, struct loop_guest *guest);
 
 /*
  * Gives idle memory back to the system; and the same when it is time for it: when nothing has

@@ -148,7 +148,7 @@ static void main_check_over(struct program *program)
 {
 	bool waiting = program->listener != NULL;
 
-	if (!waiting && program->loop.session_count == 0 && children_count(program->children) == 0)
+	if (!waiting && program->loop.guest_count == 0 && children_count(program->children) == 0)
 		(void)event_base_loopbreak(program->base); /* always succeeds */
 }
 
@@ -227,7 +227,7 @@ static void main_on_drain(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	log_line(LOG_INFO, "%zu connections did not end in time", program->loop.session_count);
+	log_line(LOG_INFO, "%zu connections did not end in time", program->loop.guest_count);
 	(void)event_base_loopbreak(program->base); /* always succeeds */
 }
 
@@ -243,7 +243,7 @@ static void main_stop(struct program *program, int signal_number)
 	}
 	program->stopping = true;
 	log_line(LOG_INFO, "%s: %zu connections to end", strsignal(signal_number),
-		program->loop.session_count);
+		program->loop.guest_count);
 	listener_free(program->listener);
 	program->listener = NULL;
 	children_signal(program->children, signal_number);
@@ -420,8 +420,8 @@ static int main_set_up(
 		if (program->route.resolver == NULL)
 			goto fail;
 	}
-	program->loop.reaped = main_on_reaped;
-	program->loop.reaped_arg = program;
+	program->route.reaped = main_on_reaped;
+	program->route.reaped_arg = program;
 	program->loop.ticked = main_on_tick;
 	program->loop.ticked_arg = program;
 	if (config->command != NULL && config->child_host_name &&

@@ -107,16 +107,14 @@ void session_close(struct session *session, enum session_reason reason)
 		child_leave(loop->children, session);
 	session_timer_stop(session);
 	session_end_trace(session);
-	TAILQ_REMOVE(&loop->sessions, session, link);
-	loop->session_count--;
-	TAILQ_INSERT_TAIL(&loop->closed, session, link);
-	event_active(loop->reaper, EV_TIMEOUT, 0);
+	loop_leave(loop, &session->guest);
 }
 
-void session_reap(struct session *session)
+static void session_reap(struct session *session)
 {
 	assert(session->state == SESSION_CLOSED);
-	TAILQ_REMOVE(&session->loop->closed, session, link);
+	if (session->route->reaped != NULL)
+		session->route->reaped(session->route->reaped_arg, session);
 	pump_done(&session->pumps[PUMP_CLIENT_TO_BACKEND]);
 	pump_done(&session->pumps[PUMP_BACKEND_TO_CLIENT]);
 	upgrade_free(session->upgrade);
@@ -750,12 +748,50 @@ static void session_on_event(void *arg, struct endpoint *endpoint, enum endpoint
 
 /* ---- life ---- */
 
+/* The session that a guest of the loop's is. */
+static struct session *session_of(struct loop_guest *guest)
+{
+	_Static_assert(offsetof(struct session, guest) == 0, "one is cast to the other");
+	return (struct session *)guest;
+}
+
+static void session_guest_tick(struct loop_guest *guest)
+{
+	session_tick(session_of(guest));
+}
+
+static size_t session_guest_waiting(const struct loop_guest *guest)
+{
+	const struct session *session = (const struct session *)guest;
+
+	return session->trace != NULL ? tracer_connection_waiting(session->trace) : 0;
+}
+
+static void session_guest_stop(struct loop_guest *guest)
+{
+	session_say_goodbye(session_of(guest));
+	session_close(session_of(guest), SESSION_SHUTDOWN);
+}
+
+static void session_guest_reap(struct loop_guest *guest)
+{
+	session_reap(session_of(guest));
+}
+
+static const struct loop_guest_ops session_guest_ops = {
+	.tick = session_guest_tick,
+	.waiting = session_guest_waiting,
+	.stop = session_guest_stop,
+	.reap = session_guest_reap,
+};
+
 static struct session *session_new(struct loop *loop, const struct session_route *route)
 {
 	struct session *session = calloc(1, sizeof *session);
 
 	if (session == NULL)
 		return NULL;
+	session->guest.ops = &session_guest_ops;
 	session->loop = loop;
 	session->route = route;
 	session->number = loop->counters.sessions++;
@@ -766,8 +802,7 @@ static struct session *session_new(struct loop *loop, const struct session_route
 		&session->client, &session->backend);
 	pump_init(&session->pumps[PUMP_BACKEND_TO_CLIENT], session, PUMP_BACKEND_TO_CLIENT,
 		&session->backend, &session->client);
-	TAILQ_INSERT_TAIL(&loop->sessions, session, link);
-	loop->session_count++;
+	loop_enter(loop, &session->guest);
 	return session;
 }
 

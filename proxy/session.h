@@ -3,11 +3,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "proxy/endpoint/child.h"
 #include "proxy/endpoint/endpoint.h"
 #include "proxy/guard.h"
+#include "proxy/loop.h"
 #include "proxy/pump.h"
 #include "proxy/trace/tracer.h"
 
@@ -15,13 +15,13 @@
  * A session: one client, one backend, a pump for each direction. It opens (connecting, starting a
  * child, shaking hands), carries, and ends: each half ends by itself when its source does; the
  * whole is closed by session_close(), which may be called from anywhere and any number of times; it
- * marks, silences and queues. Memory is freed by session_reap(), from the loop, between callbacks.
+ * marks, silences and queues. Memory is freed from the loop, between callbacks.
  */
 struct dial;
 struct exchange;
 struct greeting;
-struct loop;
 struct resolver;
+struct session;
 struct source;
 struct upgrade;
 
@@ -37,6 +37,9 @@ struct session_route {
 	const char *upstream_path;
 	const char *listen_path; /* the only path that is served; NULL: any */
 	struct guard guard;      /* of HTTP clients */
+	/* told of every closed session before it is freed; may be NULL */
+	void (*reaped)(void *arg, const struct session *session);
+	void *reaped_arg;
 };
 
 /* Why a session was closed; session_reasons has the words. */
@@ -63,6 +66,7 @@ enum session_state {
 };
 
 struct session {
+	struct loop_guest guest;           /* first */
 	struct loop *loop;                 /* borrowed */
 	const struct session_route *route; /* borrowed */
 	unsigned long long number;
@@ -89,7 +93,6 @@ struct session {
 	bool spoken;        /* somebody has said something since, or while, it was opened */
 	uint64_t active_ns; /* when something was last read or, as far as was seen, written */
 	size_t backlogs;    /* both together, when it was last seen */
-	TAILQ_ENTRY(session) link;
 };
 
 /*
@@ -107,9 +110,6 @@ enum tracer_end session_reason_end(enum session_reason reason);
 
 /* Marks, silences and queues for reaping. The first reason stays. */
 void session_close(struct session *session, enum session_reason reason);
-
-/* Frees; only from the loop. */
-void session_reap(struct session *session);
 
 /* Now and then. */
 void session_tick(struct session *session);

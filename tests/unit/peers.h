@@ -140,8 +140,8 @@ static inline void peers_open(struct peers *peers, const struct codec_ops *clien
 	assert(failed == 0);
 	peers->route.resolver = resolver_new(&peers->loop, &peers->url);
 	assert(peers->route.resolver != NULL);
-	peers->loop.reaped = peers_on_reaped;
-	peers->loop.reaped_arg = peers;
+	peers->route.reaped = peers_on_reaped;
+	peers->route.reaped_arg = peers;
 	peers->client = peers->backend = -1;
 	peers->session = NULL;
 }

@@ -420,7 +420,7 @@ START_TEST(test_cancel)
 	loop_case_turn(&dialler.setup);
 	ck_assert_uint_eq(loop_case_count("/proc/self/fd"), descriptors + 1);
 	ck_assert_str_eq(dialler.told, "");
-	ck_assert(TAILQ_EMPTY(&dialler.setup.loop.dials_over));
+	ck_assert(TAILQ_EMPTY(&dialler.setup.loop.gone));
 	dialler_close(&dialler);
 	close(first);
 	close(server_fd);

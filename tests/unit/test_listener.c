@@ -70,8 +70,6 @@ static void stage_open(struct stage *stage, const char *url, const char *const *
 	while (more != NULL && *more != NULL)
 		flags[count++] = *more++;
 	loop_case_open(&stage->setup, flags);
-	stage->setup.loop.reaped = stage_on_reaped;
-	stage->setup.loop.reaped_arg = stage;
 	stage->setup.loop.ticked = stage_on_change;
 	stage->setup.loop.ticked_arg = stage;
 	stage->route = (struct session_route){
@@ -81,6 +79,8 @@ static void stage_open(struct stage *stage, const char *url, const char *const *
 		.upstream = "unix:///nowhere",
 		.resolver =
 			resolver_new(&stage->setup.loop, &stage->setup.load.config->upstream_url),
+		.reaped = stage_on_reaped,
+		.reaped_arg = stage,
 	};
 	ck_assert_ptr_nonnull(stage->route.resolver);
 	stage_listen(stage);
@@ -90,7 +90,7 @@ static void stage_close(struct stage *stage)
 {
 	listener_free(stage->listener);
 	stage->listener = NULL;
-	stage->setup.loop.reaped = NULL;
+	stage->route.reaped = NULL;
 	stage->setup.loop.ticked = NULL;
 	loop_case_close(&stage->setup);
 	resolver_free(stage->route.resolver);
@@ -110,6 +110,12 @@ static void stage_turn(struct stage *stage)
 
 	for (i = 0; i < 8; i++)
 		(void)event_base_loop(stage->setup.loop.base, EVLOOP_NONBLOCK);
+}
+
+/* The oldest session. */
+static struct session *stage_first(struct stage *stage)
+{
+	return (struct session *)TAILQ_FIRST(&stage->setup.loop.guests);
 }
 
 /* A client from one of our own addresses; -1 with errno when it is refused. */
@@ -153,13 +159,13 @@ START_TEST(test_connections_max)
 	for (i = 0; i < 3; i++)
 		ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
 	stage_turn(&stage);
-	ck_assert_uint_eq(stage.setup.loop.session_count, 2);
+	ck_assert_uint_eq(stage.setup.loop.guest_count, 2);
 	ck_assert_uint_eq(stage_counters(&stage)->sessions, 2);
 	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, 1);
 	ck_assert_int_eq(shutdown(first, SHUT_RDWR), 0);
-	session_close(TAILQ_FIRST(&stage.setup.loop.sessions), SESSION_CLIENT_GONE);
+	session_close(stage_first(&stage), SESSION_CLIENT_GONE);
 	stage_turn(&stage);
-	ck_assert_uint_eq(stage.setup.loop.session_count, 2);
+	ck_assert_uint_eq(stage.setup.loop.guest_count, 2);
 	ck_assert_uint_eq(stage_counters(&stage)->sessions, 3);
 	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, 2);
 	stage_close(&stage);
@@ -190,10 +196,10 @@ START_TEST(test_descriptors)
 	for (i = 0; i < 5; i++)
 		ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
 	stage_turn(&stage);
-	ck_assert_uint_eq(stage.setup.loop.session_count, 3);
+	ck_assert_uint_eq(stage.setup.loop.guest_count, 3);
 	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, 1);
-	while (!TAILQ_EMPTY(&stage.setup.loop.sessions))
-		session_close(TAILQ_FIRST(&stage.setup.loop.sessions), SESSION_CLIENT_GONE);
+	while (!TAILQ_EMPTY(&stage.setup.loop.guests))
+		session_close(stage_first(&stage), SESSION_CLIENT_GONE);
 	children_free(stage.setup.loop.children);
 	stage.setup.loop.children = NULL;
 	stage.route.command = NULL;
@@ -213,7 +219,7 @@ START_TEST(test_pause_without_memory)
 	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
 	unit_alloc_fail_after(0);
 	stage_turn(&stage);
-	session_close(TAILQ_FIRST(&stage.setup.loop.sessions), SESSION_CLIENT_GONE);
+	session_close(stage_first(&stage), SESSION_CLIENT_GONE);
 	(void)event_base_loop(stage.setup.loop.base, EVLOOP_NONBLOCK);
 	unit_alloc_fail_never();
 	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, 1);
@@ -246,12 +252,12 @@ START_TEST(test_max_per_source)
 	for (i = 0; i < 2; i++)
 		ck_assert_int_ge(stage_dial(&stage, "127.0.0.2"), 0);
 	stage_turn(&stage);
-	ck_assert_uint_eq(stage.setup.loop.session_count, 4);
+	ck_assert_uint_eq(stage.setup.loop.guest_count, 4);
 	ck_assert_uint_eq(stage_counters(&stage)->over_source, 1);
-	session_close(TAILQ_FIRST(&stage.setup.loop.sessions), SESSION_CLIENT_GONE);
+	session_close(stage_first(&stage), SESSION_CLIENT_GONE);
 	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
 	stage_turn(&stage);
-	ck_assert_uint_eq(stage.setup.loop.session_count, 4);
+	ck_assert_uint_eq(stage.setup.loop.guest_count, 4);
 	ck_assert_uint_eq(stage_counters(&stage)->over_source, 1);
 	stage_close(&stage);
 }
@@ -276,7 +282,7 @@ START_TEST(test_max_per_user)
 		stage_turn(&stage);
 	}
 	stage_expect_end(fds[1]);
-	ck_assert_uint_eq(stage.setup.loop.session_count, 1);
+	ck_assert_uint_eq(stage.setup.loop.guest_count, 1);
 	ck_assert_uint_eq(stage_counters(&stage)->over_source, 1);
 	stage_close(&stage);
 	close(fds[0]);
@@ -302,7 +308,7 @@ START_TEST(test_source_without_memory)
 	ck_assert_uint_eq(stage_counters(&stage)->over_source, 0);
 	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
 	stage_turn(&stage);
-	ck_assert_uint_eq(stage.setup.loop.session_count, 1); /* what was refused does not count */
+	ck_assert_uint_eq(stage.setup.loop.guest_count, 1); /* what was refused does not count */
 	stage_close(&stage);
 }
 END_TEST
@@ -427,7 +433,7 @@ START_TEST(test_ipv6_only)
 	probe = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_eq(connect(probe, (struct sockaddr *)&name, sizeof name), 0);
 	stage_turn(&stage);
-	ck_assert_uint_eq(stage.setup.loop.session_count, 1);
+	ck_assert_uint_eq(stage.setup.loop.guest_count, 1);
 	close(probe);
 	stage_close(&stage);
 }

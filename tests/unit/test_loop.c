@@ -57,18 +57,18 @@ START_TEST(test_drop)
 	loop_trim(loop);
 	now_ns = loop->now_ns + 10 * SECOND;
 	loop_fill_pool(loop, 5);
-	loop->session_count = peak;
+	loop->guest_count = peak;
 	loop_tidy(loop, now_ns);
-	loop->session_count = peak / 2 + 1;
+	loop->guest_count = peak / 2 + 1;
 	loop_tidy(loop, now_ns);
 	ck_assert_uint_eq(loop->pool_count, 5);
-	loop->session_count = peak / 2;
+	loop->guest_count = peak / 2;
 	loop_tidy(loop, now_ns - 1);
 	ck_assert_uint_eq(loop->pool_count, 5);
 	loop->now_ns = now_ns;
 	loop_tidy(loop, now_ns);
 	ck_assert_uint_eq(loop->pool_count, _i == 0 ? 0 : 5);
-	loop->session_count = 0;
+	loop->guest_count = 0;
 	loop_case_close(&setup);
 }
 END_TEST
@@ -94,6 +94,87 @@ START_TEST(test_ticker)
 }
 END_TEST
 
+/* A guest that notes what is asked of it: tick, stop, reap. */
+struct visitor {
+	struct loop_guest guest;
+	struct loop *loop;
+	bool leaves; /* when it is ticked */
+	char told[8];
+};
+
+static void visitor_note(struct loop_guest *guest, char what)
+{
+	struct visitor *visitor = (struct visitor *)guest;
+
+	visitor->told[strlen(visitor->told)] = what;
+	if (what == 's' || (what == 't' && visitor->leaves))
+		loop_leave(visitor->loop, guest);
+}
+
+static void visitor_tick(struct loop_guest *guest)
+{
+	visitor_note(guest, 't');
+}
+
+static size_t visitor_waiting(const struct loop_guest *guest)
+{
+	(void)guest;
+	return 300;
+}
+
+static void visitor_stop(struct loop_guest *guest)
+{
+	visitor_note(guest, 's');
+}
+
+static void visitor_reap(struct loop_guest *guest)
+{
+	visitor_note(guest, 'r');
+}
+
+static const struct loop_guest_ops visitor_ops = {
+	.tick = visitor_tick,
+	.waiting = visitor_waiting,
+	.stop = visitor_stop,
+	.reap = visitor_reap,
+};
+
+/*
+ * Guests are ticked, may leave there, and are reaped once, after the callback; those that stay are
+ * stopped with the loop. One that is buried was none.
+ */
+START_TEST(test_guests)
+{
+	struct visitor visitors[4];
+	struct loop_case setup;
+	struct loop *loop = &setup.loop;
+	size_t i;
+
+	loop_case_open(&setup, flags);
+	for (i = 0; i < 4; i++) {
+		visitors[i] = (struct visitor){
+			.guest.ops = &visitor_ops, .loop = loop, .leaves = i % 2 == 0};
+		if (i < 3)
+			loop_enter(loop, &visitors[i].guest);
+	}
+	ck_assert_uint_eq(loop->guest_count, 3);
+	loop_tidy(loop, loop->now_ns);
+	ck_assert_uint_eq(loop->load_peak, 3 + 3 * 300);
+	loop_bury(loop, &visitors[3].guest);
+	ck_assert_str_eq(visitors[3].told, "");
+	loop_case_until(&setup, strchr(visitors[0].told, 'r') != NULL);
+	ck_assert_str_eq(visitors[0].told, "tr");
+	ck_assert_str_eq(visitors[2].told, "tr");
+	ck_assert_str_eq(visitors[3].told, "r");
+	ck_assert_int_eq(visitors[1].told[0], 't');
+	ck_assert_uint_eq(loop->guest_count, 1);
+	memset(visitors[1].told, 0, sizeof visitors[1].told);
+	loop_case_close(&setup);
+	ck_assert_str_eq(visitors[1].told, "sr");
+	ck_assert_str_eq(visitors[0].told, "tr");
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("loop");
@@ -101,5 +182,6 @@ int main(void)
 	tcase_add_test(tc, test_quiet);
 	tcase_add_loop_test(tc, test_drop, 0, 2);
 	tcase_add_test(tc, test_ticker);
+	tcase_add_test(tc, test_guests);
 	return unit_run("loop", tc);
 }
