@@ -74,7 +74,7 @@ static bool ending_must_linger(const struct session *session, const struct pump 
 	return pump->direction == PUMP_CLIENT_TO_BACKEND && session->state == SESSION_OPEN &&
 	       session->route->client_codec != &codec_websocket &&
 	       session->route->backend_codec == &codec_websocket &&
-	       session->pumps[PUMP_BACKEND_TO_CLIENT].state == PUMP_FLOWING;
+	       pump_flows(&session->pumps[PUMP_BACKEND_TO_CLIENT]);
 }
 
 /*
@@ -132,7 +132,7 @@ void ending_pump_ended(struct session *session, struct pump *pump)
 {
 	struct pump *other = &session->pumps[!pump->direction];
 
-	if (other->state != PUMP_ENDED && other->state != PUMP_DONE)
+	if (!pump_is_over(other))
 		session->reason =
 			pump->direction == PUMP_CLIENT_TO_BACKEND || session->client_closing
 				? SESSION_ENDED
@@ -140,7 +140,7 @@ void ending_pump_ended(struct session *session, struct pump *pump)
 	if (pump->direction == PUMP_BACKEND_TO_CLIENT && session->trace != NULL)
 		tracer_connection_end(session->trace, session_reason_end(session->reason),
 			session->loop->now_ns); /* nothing can be answered any more */
-	if (pump->direction == PUMP_CLIENT_TO_BACKEND && !pump->write_failed)
+	if (pump->direction == PUMP_CLIENT_TO_BACKEND && pump->output != PUMP_OUTPUT_FAILED)
 		ending_client_ended(session);
 	if (ending_must_linger(session, pump))
 		ending_linger(session);
@@ -188,8 +188,7 @@ void ending_discard(struct session *session)
 void ending_child_exited(struct session *session)
 {
 	session->child_exited = true;
-	if (session->state == SESSION_OPEN &&
-		session->pumps[PUMP_BACKEND_TO_CLIENT].state == PUMP_FLOWING)
+	if (session->state == SESSION_OPEN && pump_flows(&session->pumps[PUMP_BACKEND_TO_CLIENT]))
 		ending_linger(session);
 	else if (session->state == SESSION_OPEN)
 		ending_check_over(session);
@@ -223,7 +222,7 @@ static void ending_linger_over(struct session *session)
 		       ending_answers_due(session);
 	uint64_t quiet_ns = session->loop->now_ns - session->backend_read_ns;
 	uint64_t linger_ns = (uint64_t)session->loop->config->child_linger_ms * 1000000;
-	bool stuck = answers->throttled || endpoint_backlog(&session->client) > 0;
+	bool stuck = endpoint_backlog(&session->client) > 0;
 
 	if (stuck && ending_patience_ns(session) == 0) {
 		session->loop->counters.overdue++;
@@ -251,8 +250,7 @@ void ending_timeout(struct session *session)
 void ending_tick(struct session *session)
 {
 	struct pump *requests = &session->pumps[PUMP_CLIENT_TO_BACKEND];
-	bool is_paused = requests->state == PUMP_FLOWING ? requests->throttled
-							 : requests->state != PUMP_IDLE;
+	bool is_paused = requests->state == PUMP_THROTTLED || pump_is_over(requests);
 
 	if (!is_paused || session->client_left)
 		return; /* its end will be read, or is known */

@@ -2,7 +2,7 @@
  * The flow of one direction; see pump.h. Every wake-up is one read into the loop's scratch memory,
  * the messages in it one after the other through decoder, splice and encoder, and one write of
  * what came out. A message is mirrored in its own frames unless it may be edited and is longer than
- * the splice holds. Nothing here closes or frees: ends and failures are told to the session.
+ * the splice holds. Nothing here closes or frees: ends and failures are told to the owner.
  */
 #include "proxy/pump.h"
 
@@ -12,12 +12,9 @@
 
 #include "config/config.h"
 #include "proxy/codec/utf8.h"
-#include "proxy/ending.h"
 #include "proxy/endpoint/endpoint.h"
 #include "proxy/loop.h"
 #include "proxy/message/splice.h"
-#include "proxy/session.h"
-#include "proxy/trace/tracer.h"
 
 enum { PUMP_OPCODE_CLOSE = 8, PUMP_OPCODE_PING = 9, PUMP_OPCODE_PONG = 10 };
 
@@ -30,8 +27,9 @@ static void pump_flush(struct sink *sink, void *arg)
 	const uint8_t *bytes = sink->run_size > 0 ? sink->run : sink->bytes;
 	size_t size = sink->run_size > 0 ? sink->run_size : sink->used;
 
-	if (size > 0 && !pump->write_failed && endpoint_write(pump->to, bytes, size) != 0)
-		pump->write_failed = true;
+	if (size > 0 && pump->output != PUMP_OUTPUT_FAILED &&
+		endpoint_write(pump->to, bytes, size) != 0)
+		pump->output = PUMP_OUTPUT_FAILED;
 	sink->used = 0;
 	sink->run_size = 0;
 }
@@ -44,93 +42,95 @@ static struct sink pump_sink(struct pump *pump, uint8_t *bytes, size_t size)
 /* After a wake-up's writing: the failure is told, or a peer that does not read is respected. */
 static void pump_wrote(struct pump *pump)
 {
-	struct session *session = pump->session;
-
-	if (pump->write_failed) {
-		ending_write_failed(session, pump);
+	if (pump->output == PUMP_OUTPUT_FAILED) {
+		pump->hooks->write_failed(pump);
 		return;
 	}
-	if (!pump->throttled &&
-		endpoint_backlog(pump->to) >= (size_t)session->loop->config->backlog_bytes_max) {
-		pump->throttled = true;
+	if (pump->state == PUMP_FLOWING &&
+		endpoint_backlog(pump->to) >= (size_t)pump->loop->config->backlog_bytes_max) {
+		pump->state = PUMP_THROTTLED;
 		endpoint_pause(pump->from);
 	}
 }
 
 void pump_drained(struct pump *pump)
 {
-	if (!pump->throttled)
+	if (pump->state != PUMP_THROTTLED)
 		return;
-	pump->throttled = false;
-	if (pump->state == PUMP_FLOWING)
-		endpoint_resume(pump->from);
+	pump->state = PUMP_FLOWING;
+	endpoint_resume(pump->from);
 }
 
 /* ---- what the splice asks for ---- */
 
-static size_t pump_on_carrier(void *arg, struct envelope *envelope, const char **text)
+static size_t pump_no_carrier(void *arg, struct envelope *envelope, const char **text)
+{
+	(void)arg;
+	(void)envelope;
+	(void)text;
+	return 0;
+}
+
+static void pump_pass_envelope(void *arg, const struct envelope *envelope)
 {
 	struct pump *pump = arg;
 
-	if (!pump->injects || pump->session->trace == NULL)
-		return 0; /* it is held for the sake of its frame only */
-	if (pump->direction == PUMP_BACKEND_TO_CLIENT)
-		return tracer_server_carrier(
-			pump->session->trace, envelope, pump->session->loop->now_ns, text);
-	return tracer_carrier(pump->session->trace, envelope, text);
+	pump->hooks->message.envelope(pump, envelope);
 }
 
-static void pump_on_envelope(void *arg, const struct envelope *envelope)
-{
-	struct pump *pump = arg;
-	struct session *session = pump->session;
-
-	if (session->trace == NULL)
-		return;
-	if (pump->direction == PUMP_CLIENT_TO_BACKEND)
-		tracer_client_message(
-			session->trace, envelope, pump->message_start_ns, session->loop->now_ns);
-	else
-		tracer_backend_message(session->trace, envelope, session->loop->now_ns);
-}
-
-static const struct splice_hooks pump_hooks = {
-	.carrier = pump_on_carrier,
-	.envelope = pump_on_envelope,
+/* Of messages that are held for the sake of their frame only. */
+static const struct splice_hooks pump_hold_hooks = {
+	.carrier = pump_no_carrier,
+	.envelope = pump_pass_envelope,
 };
+
+static const struct splice_hooks *pump_splice_hooks(const struct pump *pump)
+{
+	return pump->task == PUMP_TASK_HOLD ? &pump_hold_hooks : &pump->hooks->message;
+}
 
 /* ---- messages ---- */
 
-/* What is done to messages, as the settings and what is known of the lines say. */
-static void pump_choose_mode(struct pump *pump)
+/* Whether a short message must be whole before its frame can be announced. */
+static bool pump_must_hold(const struct pump *pump)
 {
-	const struct session *session = pump->session;
-	const struct config *config = session->loop->config;
-	bool from_client = pump->direction == PUMP_CLIENT_TO_BACKEND;
+	return pump->encoder.ops->length_first && !pump->decoder.ops->length_first;
+}
+
+/* What is done to messages, as the owner wants it and what is known of the lines allows. */
+static void pump_choose_task(struct pump *pump)
+{
 	bool edits = pump->lines < PUMP_LINES_FOREIGN;
 
-	pump->injects = edits && session->trace != NULL && config->propagation_inject[0] == '/' &&
-			(from_client || config->propagation_inject_server_requests);
-	if (pump->injects)
-		pump->mode = SPLICE_INJECT;
-	else if (edits && from_client && config->propagation_strip)
-		pump->mode = SPLICE_STRIP;
-	else
-		pump->mode = pump->must_hold ? SPLICE_INJECT : SPLICE_WATCH;
-	pump->verbatim = pump->decoder.ops == pump->encoder.ops && pump->mode == SPLICE_WATCH;
+	pump->task = edits || pump->wanted < PUMP_TASK_WATCH ? pump->wanted : PUMP_TASK_WATCH;
+	if (pump->task < PUMP_TASK_HOLD && pump_must_hold(pump))
+		pump->task = PUMP_TASK_HOLD;
+	pump->verbatim = pump->decoder.ops == pump->encoder.ops && pump->task < PUMP_TASK_HOLD;
+}
+
+static enum splice_mode pump_splice_mode(const struct pump *pump)
+{
+	static const enum splice_mode modes[] = {
+		[PUMP_TASK_NONE] = SPLICE_WATCH,
+		[PUMP_TASK_WATCH] = SPLICE_WATCH,
+		[PUMP_TASK_HOLD] = SPLICE_INJECT,
+		[PUMP_TASK_STRIP] = SPLICE_STRIP,
+		[PUMP_TASK_INJECT] = SPLICE_INJECT,
+	};
+
+	return modes[pump->task];
 }
 
 /* Sizes were announced by one side: no byte may come or go, whoever sends it. */
 static void pump_find_sized(struct pump *pump)
 {
-	struct pump *other = &pump->session->pumps[!pump->direction];
+	struct pump *other = pump->back;
 
 	pump->lines = PUMP_LINES_SIZED;
 	other->lines = PUMP_LINES_SIZED;
-	other->injects = false;
-	if (other->state == PUMP_FLOWING && other->splice == NULL)
-		pump_choose_mode(other); /* else at the end of its message */
-	session_not_lines(pump->session, pump, true);
+	if (pump_flows(other) && other->splice == NULL)
+		pump_choose_task(other); /* else at the end of its message */
+	pump->hooks->not_lines(pump, true);
 }
 
 /* A message has ended that was not as it should be, or of a source that is not known to send such.
@@ -147,12 +147,12 @@ __attribute__((noinline)) static void pump_look_closer(
 			pump->lines = PUMP_LINES_MESSAGES;
 		} else if (form == SPLICE_FORM_FOREIGN && pump->lines == PUMP_LINES_UNHEARD) {
 			pump->lines = PUMP_LINES_FOREIGN;
-			session_not_lines(pump->session, pump, false);
+			pump->hooks->not_lines(pump, false);
 		}
 	}
-	pump_choose_mode(pump);
+	pump_choose_task(pump);
 	if (troubles != 0)
-		session_troubles(pump->session, pump, troubles);
+		pump->hooks->troubles(pump, troubles);
 }
 
 /* A message has been read to its end. */
@@ -165,7 +165,7 @@ static inline void pump_look_back(struct pump *pump, const struct splice *splice
 /* Looks at a message that is all there and goes on as it is. */
 static void pump_watch(struct pump *pump, const struct codec_chunk *chunk)
 {
-	struct loop *loop = pump->session->loop;
+	struct loop *loop = pump->loop;
 	struct splice *splice = loop_splice_get(loop);
 	unsigned troubles;
 
@@ -173,7 +173,7 @@ static void pump_watch(struct pump *pump, const struct codec_chunk *chunk)
 		loop->counters.messages_no_memory++;
 		return;
 	}
-	troubles = splice_watch(splice, &pump_hooks, pump, chunk->bytes, chunk->size);
+	troubles = splice_watch(splice, pump_splice_hooks(pump), pump, chunk->bytes, chunk->size);
 	pump_look_back(pump, splice, troubles);
 	loop_splice_put(loop, splice);
 }
@@ -181,8 +181,8 @@ static void pump_watch(struct pump *pump, const struct codec_chunk *chunk)
 /* The same, and sends it; its end is in what lies in the input, too. */
 static void pump_pass(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
 {
-	pump->message_start_ns = pump->session->loop->now_ns;
-	if (chunk->frame.text && chunk->size > 0 && pump->session->trace != NULL)
+	pump->message_start_ns = pump->loop->now_ns;
+	if (chunk->frame.text && chunk->size > 0 && pump->task != PUMP_TASK_NONE)
 		pump_watch(pump, chunk);
 	sink_pass(sink, chunk->wire, chunk->wire_size);
 }
@@ -192,30 +192,30 @@ static bool pump_deliverable(const struct pump *pump, const struct codec_chunk *
 {
 	if (!chunk->frame.text)
 		return pump->encoder.ops->has_binary;
-	return !(pump->must_hold && chunk->last && chunk->size == 0); /* a blank line */
+	return !(chunk->last && chunk->size == 0 && pump_must_hold(pump)); /* a blank line */
 }
 
 static void pump_message_begin(struct pump *pump, const struct codec_chunk *chunk)
 {
-	struct loop *loop = pump->session->loop;
+	struct loop *loop = pump->loop;
 	assert(pump->splice == NULL);
 	pump->message_start_ns = loop->now_ns;
 	pump->framing = PUMP_UNFRAMED;
 	if (!pump_deliverable(pump, chunk)) {
 		pump->framing = PUMP_DROPPED;
-		session_undeliverable(pump->session, pump);
+		pump->hooks->undeliverable(pump);
 		return;
 	}
 	if (chunk->last && chunk->size == 0)
 		return; /* a blank line */
-	if (!chunk->frame.text || (pump->mode == SPLICE_WATCH && pump->session->trace == NULL))
+	if (!chunk->frame.text || pump->task == PUMP_TASK_NONE)
 		return;
 	pump->splice = loop_splice_get(loop);
 	if (pump->splice == NULL) {
 		loop->counters.messages_no_memory++;
 		return;
 	}
-	splice_begin(pump->splice, pump->mode, &pump_hooks, pump);
+	splice_begin(pump->splice, pump_splice_mode(pump), pump_splice_hooks(pump), pump);
 	if (pump->encoder.ops->length_first)
 		splice_hold_all(pump->splice);
 }
@@ -226,7 +226,7 @@ static void pump_message_end(struct pump *pump)
 	if (pump->splice == NULL)
 		return;
 	pump_look_back(pump, pump->splice, splice_troubles(pump->splice));
-	loop_splice_put(pump->session->loop, pump->splice);
+	loop_splice_put(pump->loop, pump->splice);
 	pump->splice = NULL;
 }
 
@@ -310,29 +310,37 @@ static bool pump_is_text(struct pump *pump, const struct codec_chunk *chunk)
 {
 	if (chunk->first)
 		pump->utf8_state = UTF8_COMPLETE;
-	pump->not_text |= utf8_check(&pump->utf8_state, chunk->bytes, chunk->size) != chunk->size ||
-			  (chunk->last && pump->utf8_state != UTF8_COMPLETE);
-	return !pump->not_text;
+	if (utf8_check(&pump->utf8_state, chunk->bytes, chunk->size) == chunk->size &&
+		!(chunk->last && pump->utf8_state != UTF8_COMPLETE))
+		return true;
+	pump->decoder.error = (struct codec_error){
+		.close_code = 1007,
+		.reason = "a line that is not UTF-8",
+		.offset = pump->decoder.offset,
+	};
+	return false;
 }
 
-static void pump_data(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
+/* False: it cannot go on, see decoder.error. */
+static bool pump_data(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
 {
 	if (pump->verbatim && chunk->wire != NULL && chunk->first && chunk->last) {
 		pump_pass(pump, sink, chunk);
-		return;
+		return true;
 	}
 	if (chunk->first)
 		pump_message_begin(pump, chunk);
-	if (pump->must_hold && !pump_is_text(pump, chunk))
-		return; /* pump_decode() sees it */
+	if (pump->task >= PUMP_TASK_HOLD && pump_must_hold(pump) && !pump_is_text(pump, chunk))
+		return false;
 	if (pump->splice != NULL)
 		splice_feed(pump->splice, chunk->bytes, chunk->size, chunk->last);
-	if (pump->splice == NULL || pump->framing == PUMP_MIRRORED || pump->mode == SPLICE_WATCH)
+	if (pump->splice == NULL || pump->framing == PUMP_MIRRORED || pump->task <= PUMP_TASK_WATCH)
 		pump_mirror(pump, sink, chunk);
 	else
 		pump_reframe(pump, sink, chunk);
 	if (chunk->last)
 		pump_message_end(pump);
+	return true;
 }
 
 /* ---- control frames ---- */
@@ -344,17 +352,26 @@ static bool pump_inside_frame(const struct pump *pump)
 	       pump->decoder.frame_left > 0;
 }
 
+/* Nothing follows what was written. */
+static void pump_close_output(struct pump *pump)
+{
+	if (pump->output == PUMP_OUTPUT_OPEN)
+		pump->output = PUMP_OUTPUT_CLOSED;
+}
+
 /* Sends a control frame to the peer that this pump writes to, outside of a wake-up's own sink. */
 static void pump_send_control(struct pump *pump, uint8_t opcode, const uint8_t *bytes, size_t size)
 {
 	uint8_t scratch[SINK_SIZE_MIN];
 	struct sink sink = pump_sink(pump, scratch, sizeof scratch);
 
-	if (pump->closing || !pump->encoder.ops->has_control || pump_inside_frame(pump))
+	if (pump->output != PUMP_OUTPUT_OPEN || !pump->encoder.ops->has_control ||
+		pump_inside_frame(pump))
 		return;
 	pump->encoder.ops->control(&pump->encoder, &sink, opcode, bytes, size);
 	pump_flush(&sink, pump);
-	pump->closing = opcode == PUMP_OPCODE_CLOSE;
+	if (opcode == PUMP_OPCODE_CLOSE)
+		pump_close_output(pump);
 }
 
 void pump_send_close(struct pump *pump, uint16_t code, const char *reason)
@@ -372,7 +389,7 @@ void pump_send_close(struct pump *pump, uint16_t code, const char *reason)
 /* A peer that sends pings but reads no pongs gets no more of them (RFC 6455, 5.5.3). */
 static void pump_answer_ping(struct pump *back, const struct codec_chunk *chunk)
 {
-	struct loop *loop = back->session->loop;
+	struct loop *loop = back->loop;
 
 	if (endpoint_backlog(back->to) < (size_t)loop->config->backlog_bytes_max)
 		pump_send_control(back, PUMP_OPCODE_PONG, chunk->bytes, chunk->size);
@@ -380,32 +397,21 @@ static void pump_answer_ping(struct pump *back, const struct codec_chunk *chunk)
 		loop->counters.pings_unanswered++;
 }
 
-/* The peer's counterpart knows no control frames: we answer in its place. */
-static void pump_answer_control(struct pump *pump, const struct codec_chunk *chunk)
-{
-	struct pump *back = &pump->session->pumps[!pump->direction];
-
-	if (chunk->opcode == PUMP_OPCODE_PING)
-		pump_answer_ping(back, chunk);
-	else if (chunk->opcode == PUMP_OPCODE_CLOSE)
-		pump->closing = true; /* to be passed on as an end of file */
-	if (pump->closing && pump->direction == PUMP_BACKEND_TO_CLIENT)
-		pump_send_control(back, PUMP_OPCODE_CLOSE, chunk->bytes, chunk->size);
-}
-
 static void pump_control(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
 {
-	struct session *session = pump->session;
+	bool closes = chunk->opcode == PUMP_OPCODE_CLOSE;
 
-	if (chunk->opcode == PUMP_OPCODE_CLOSE && pump->direction == PUMP_CLIENT_TO_BACKEND &&
-		!session->pumps[PUMP_BACKEND_TO_CLIENT].closing)
-		session->client_closing = true;
-	if (!pump->encoder.ops->has_control) {
-		pump_answer_control(pump, chunk);
-		return;
-	}
-	pump->encoder.ops->control(&pump->encoder, sink, chunk->opcode, chunk->bytes, chunk->size);
-	pump->closing |= chunk->opcode == PUMP_OPCODE_CLOSE;
+	if (closes)
+		pump->hooks->closing(pump);
+	if (pump->encoder.ops->has_control)
+		pump->encoder.ops->control(
+			&pump->encoder, sink, chunk->opcode, chunk->bytes, chunk->size);
+	else if (chunk->opcode == PUMP_OPCODE_PING) /* we answer in place of the counterpart */
+		pump_answer_ping(pump->back, chunk);
+	else if (closes && pump->direction == PUMP_BACKEND_TO_CLIENT)
+		pump_send_control(pump->back, PUMP_OPCODE_CLOSE, chunk->bytes, chunk->size);
+	if (closes)
+		pump_close_output(pump); /* to be passed on as an end of file, where need be */
 }
 
 /* ---- reading ---- */
@@ -416,18 +422,10 @@ static enum codec_result pump_decode(
 	struct codec_chunk chunk;
 	enum codec_result result;
 
-	while (!pump->closing) {
+	while (pump->output != PUMP_OUTPUT_CLOSED) {
 		result = pump->decoder.ops->next(&pump->decoder, &bytes, &size, &chunk);
-		if (result == CODEC_DATA)
-			pump_data(pump, sink, &chunk);
-		if (pump->not_text) {
-			pump->decoder.error = (struct codec_error){
-				.close_code = 1007,
-				.reason = "a line that is not UTF-8",
-				.offset = pump->decoder.offset,
-			};
+		if (result == CODEC_DATA && !pump_data(pump, sink, &chunk))
 			return CODEC_BAD;
-		}
 		if (result == CODEC_CONTROL)
 			pump_control(pump, sink, &chunk);
 		else if (result != CODEC_DATA)
@@ -443,31 +441,33 @@ static enum codec_result pump_decode(
 static void pump_end_closed(struct pump *pump)
 {
 	pump_end(pump);
-	if (pump->direction == PUMP_BACKEND_TO_CLIENT && pump->session->state == SESSION_OPEN)
-		pump_end(&pump->session->pumps[PUMP_CLIENT_TO_BACKEND]);
+	if (pump->direction == PUMP_BACKEND_TO_CLIENT)
+		pump_end(pump->back);
 }
 
 void pump_take(struct pump *pump, uint8_t *bytes, size_t size)
 {
-	struct loop *loop = pump->session->loop;
-	struct pump *back = &pump->session->pumps[!pump->direction];
+	struct loop *loop = pump->loop;
+	struct pump *back = pump->back;
 	struct sink sink = pump_sink(pump, loop->write_bytes, LOOP_WRITE_SIZE);
 	enum codec_result result;
 
 	result = pump_decode(pump, &sink, bytes, size);
 	pump_flush(&sink, pump);
 	pump_wrote(pump);
-	if (back->write_failed && back->state == PUMP_FLOWING) /* the answer to a control frame */
-		ending_write_failed(pump->session, back);
+	if (back->output == PUMP_OUTPUT_FAILED && pump_flows(back))
+		back->hooks->write_failed(back); /* the answer to a control frame */
+	if (pump_is_over(pump))
+		return;
 	if (result == CODEC_BAD)
-		session_framing_error(pump->session, pump);
-	else if (pump->closing && !pump->encoder.ops->has_control)
+		pump->hooks->broken(pump);
+	else if (pump->output == PUMP_OUTPUT_CLOSED && !pump->encoder.ops->has_control)
 		pump_end_closed(pump);
 }
 
 void pump_readable(struct pump *pump)
 {
-	struct loop *loop = pump->session->loop;
+	struct loop *loop = pump->loop;
 	ssize_t n = endpoint_read(pump->from, loop->read_bytes, LOOP_READ_SIZE);
 	int error = n < 0 ? errno : 0;
 
@@ -477,7 +477,7 @@ void pump_readable(struct pump *pump)
 	if (n > 0)
 		pump_take(pump, loop->read_bytes, (size_t)n);
 	else if (endpoint_error_is_ours(error))
-		session_fail(pump->session, error);
+		pump->hooks->failed(pump, error);
 	else
 		pump_end(pump); /* an error is the end too: what came before it is delivered */
 }
@@ -488,17 +488,17 @@ void pump_readable(struct pump *pump)
 static void pump_cut_message(struct pump *pump)
 {
 	uint8_t none;
-	struct sink sink = pump_sink(pump, pump->session->loop->write_bytes, LOOP_WRITE_SIZE);
+	struct sink sink = pump_sink(pump, pump->loop->write_bytes, LOOP_WRITE_SIZE);
 	struct codec_chunk chunk = {.bytes = &none, .last = true, .frame = pump->decoder.frame};
 	size_t count, total;
 
 	if (pump->decoder.ops->finish(&pump->decoder)) {
 		if (pump->splice != NULL) {
 			splice_feed(pump->splice, &none, 0, true);
-			if (pump->framing != PUMP_MIRRORED && pump->mode != SPLICE_WATCH)
+			if (pump->framing != PUMP_MIRRORED && pump->task > PUMP_TASK_WATCH)
 				pump_edit(pump, &sink, &chunk);
 		}
-		if (pump->must_hold && pump->framing == PUMP_MIRRORED)
+		if (pump->framing == PUMP_MIRRORED && pump_must_hold(pump))
 			pump->encoder.ops->begin(&pump->encoder, &sink,
 				&(struct codec_frame){.text = true, .last = true});
 		if (pump->framing != PUMP_DROPPED)
@@ -516,22 +516,29 @@ static void pump_cut_message(struct pump *pump)
 	pump_flush(&sink, pump);
 }
 
+/* Whether the destination is gone, or was sent a close frame. */
+static bool pump_says_no_more(const struct pump *pump)
+{
+	return pump->output == PUMP_OUTPUT_FAILED ||
+	       (pump->output == PUMP_OUTPUT_CLOSED && pump->encoder.ops->has_control);
+}
+
 void pump_end(struct pump *pump)
 {
-	if (pump->state == PUMP_ENDED || pump->state == PUMP_DONE)
+	if (pump_is_over(pump))
 		return;
 	endpoint_pause(pump->from);
-	if (pump->state == PUMP_FLOWING && pump->decoder.in_message && !pump->write_failed)
+	if (pump_flows(pump) && pump->decoder.in_message && !pump_says_no_more(pump))
 		pump_cut_message(pump);
 	pump->state = PUMP_ENDED;
-	ending_pump_ended(pump->session, pump);
+	pump->hooks->ended(pump);
 }
 
 void pump_pass_end(struct pump *pump)
 {
-	if (!pump->write_failed && pump->encoder.ops != NULL && !pump->decoder.ops->has_control)
+	if (pump->encoder.ops != NULL && !pump->decoder.ops->has_control)
 		pump_send_close(pump, 1000, "");
-	if (pump->write_failed || pump->to->state != ENDPOINT_OPEN)
+	if (pump->output == PUMP_OUTPUT_FAILED || pump->to->state != ENDPOINT_OPEN)
 		pump_ended(pump);
 	else
 		endpoint_shutdown(pump->to); /* ENDPOINT_SHUT leads to pump_ended() */
@@ -542,40 +549,58 @@ void pump_ended(struct pump *pump)
 	if (pump->state != PUMP_ENDED)
 		return;
 	pump->state = PUMP_DONE;
-	ending_pump_done(pump->session, pump);
+	pump->hooks->done(pump);
 }
 
 /* ---- life ---- */
 
-void pump_init(struct pump *pump, struct session *session, enum pump_direction direction,
-	struct endpoint *from, struct endpoint *to)
+void pump_init_pair(struct pump pumps[2], struct loop *loop, const struct pump_hooks *hooks,
+	void *owner, struct endpoint *client, struct endpoint *backend)
 {
-	*pump = (struct pump){
-		.session = session,
-		.direction = direction,
-		.from = from,
-		.to = to,
-		.state = PUMP_IDLE,
-	};
+	struct pump pump = {.hooks = hooks, .owner = owner, .loop = loop, .state = PUMP_IDLE};
+
+	pump.direction = PUMP_CLIENT_TO_BACKEND;
+	pump.from = client;
+	pump.to = backend;
+	pump.back = &pumps[PUMP_BACKEND_TO_CLIENT];
+	pumps[PUMP_CLIENT_TO_BACKEND] = pump;
+	pump.direction = PUMP_BACKEND_TO_CLIENT;
+	pump.from = backend;
+	pump.to = client;
+	pump.back = &pumps[PUMP_CLIENT_TO_BACKEND];
+	pumps[PUMP_BACKEND_TO_CLIENT] = pump;
 }
 
-void pump_open(struct pump *pump, const struct codec_ops *from, const struct codec_ops *to)
+void pump_open(struct pump *pump, const struct codec_ops *from, const struct codec_ops *to,
+	enum pump_task wanted)
 {
 	bool from_client = pump->direction == PUMP_CLIENT_TO_BACKEND;
 
+	assert(pump->state == PUMP_IDLE && wanted != PUMP_TASK_HOLD);
 	codec_decoder_init(
 		&pump->decoder, from, from_client ? CODEC_FROM_CLIENT : CODEC_FROM_SERVER);
 	codec_encoder_init(&pump->encoder, to, from_client ? CODEC_FROM_CLIENT : CODEC_FROM_SERVER,
-		&pump->session->loop->ids, from != to);
-	pump->must_hold = to->length_first && !from->length_first;
+		&pump->loop->ids, from != to);
 	pump->lines = from->length_first ? PUMP_LINES_MESSAGES : PUMP_LINES_UNHEARD;
-	pump_choose_mode(pump);
+	pump->wanted = wanted;
+	pump_choose_task(pump);
 	pump->state = PUMP_FLOWING;
+}
+
+void pump_write_failed(struct pump *pump)
+{
+	pump->output = PUMP_OUTPUT_FAILED;
+	pump->hooks->write_failed(pump);
+}
+
+void pump_silence(struct pump *pump)
+{
+	pump->state = PUMP_DONE;
 }
 
 void pump_done(struct pump *pump)
 {
 	if (pump->splice != NULL)
-		loop_splice_put(pump->session->loop, pump->splice);
+		loop_splice_put(pump->loop, pump->splice);
 	pump->splice = NULL;
 }

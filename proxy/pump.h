@@ -8,21 +8,39 @@
 #include "proxy/message/splice.h"
 
 /*
- * One direction of a session: reads from one endpoint, takes messages apart and puts them together
- * again with the codecs, shows them to the tracer, writes to the other endpoint. It is the one
- * owner of throttling: a peer that does not read pauses the reading of its counterpart, in this
+ * One direction of a conversation: reads from one endpoint, takes messages apart and puts them
+ * together again with the codecs, shows them to its owner, writes to the other endpoint. It is the
+ * one owner of throttling: a peer that does not read pauses the reading of its counterpart, in this
  * direction only.
  */
 struct endpoint;
-struct session;
+struct loop;
+struct pump;
 
 enum pump_direction { PUMP_CLIENT_TO_BACKEND, PUMP_BACKEND_TO_CLIENT };
 
 enum pump_state {
-	PUMP_IDLE,    /* not flowing yet */
-	PUMP_FLOWING, /* messages */
-	PUMP_ENDED,   /* the source has ended; the end is being passed on */
-	PUMP_DONE,    /* and has been */
+	PUMP_IDLE,      /* not flowing yet */
+	PUMP_FLOWING,   /* messages */
+	PUMP_THROTTLED, /* messages, but the destination does not read: neither do we */
+	PUMP_ENDED,     /* the source has ended; the end is being passed on */
+	PUMP_DONE,      /* and has been, or nothing is wanted any more */
+};
+
+/* What can be written. */
+enum pump_output {
+	PUMP_OUTPUT_OPEN,
+	PUMP_OUTPUT_CLOSED, /* a close frame was passed on: nothing follows it */
+	PUMP_OUTPUT_FAILED, /* the destination is gone; what still comes is thrown away */
+};
+
+/* What is done to messages, from little to much. */
+enum pump_task {
+	PUMP_TASK_NONE,  /* nobody looks at them */
+	PUMP_TASK_WATCH, /* the owner is told what they say */
+	PUMP_TASK_HOLD,  /* the same; a short one must be whole before its frame can be announced */
+	PUMP_TASK_STRIP, /* without their carrier */
+	PUMP_TASK_INJECT, /* requests get the owner's */
 };
 
 /* How the message in progress is written. */
@@ -41,34 +59,75 @@ enum pump_lines {
 	PUMP_LINES_SIZED,    /* messages behind their Content-Length: the same, for good */
 };
 
+/*
+ * What the owner is told, and asked for. It may call anything of the pump's from there; memory is
+ * freed only when no pump is running.
+ */
+struct pump_hooks {
+	/* arg is the pump; carrier() is for PUMP_TASK_INJECT. */
+	struct splice_hooks message;
+	/* Messages that went on as they came, for these bits of enum splice_trouble; */
+	void (*troubles)(struct pump *pump, unsigned troubles);
+	/* ... or did not go on, since the other side's codec cannot carry them. */
+	void (*undeliverable)(struct pump *pump);
+	/* The source does not send lines of JSON; sized: but messages behind their Content-Length.
+	 */
+	void (*not_lines)(struct pump *pump, bool sized);
+	/* The source sent a close frame, which has not been passed on yet. */
+	void (*closing)(struct pump *pump);
+	/* The source broke its codec's framing: see decoder.error. */
+	void (*broken)(struct pump *pump);
+	/* The source has ended, and all that came before has been written: pump_pass_end() is due.
+	 */
+	void (*ended)(struct pump *pump);
+	/* The end has been passed on. */
+	void (*done)(struct pump *pump);
+	/* The destination takes no more: see to->error and to->is_ours. */
+	void (*write_failed)(struct pump *pump);
+	/* An error of our own (an errno), in reading. */
+	void (*failed)(struct pump *pump, int error);
+};
+
 struct pump {
-	struct session *session; /* borrowed */
-	struct endpoint *from;   /* borrowed from the session */
+	const struct pump_hooks *hooks; /* borrowed, as is all that follows to */
+	void *owner;
+	struct loop *loop;
+	struct pump *back; /* of the other direction */
+	struct endpoint *from;
 	struct endpoint *to;
 	enum pump_direction direction;
 	enum pump_state state;
-	bool throttled;
-	bool closing;      /* a close frame was passed on: nothing follows it */
-	bool write_failed; /* the destination is gone; what still comes is thrown away */
+	enum pump_output output;
 	enum pump_lines lines;
-	bool injects;       /* requests get our carrier */
-	bool verbatim;      /* both sides speak alike, and nothing is changed on the way */
-	bool must_hold;     /* a short message must be whole before its frame can be announced */
-	bool not_text;      /* a line came that cannot become a text frame */
-	uint8_t utf8_state; /* of a line that becomes a text frame */
-	enum splice_mode mode;
+	enum pump_task wanted; /* by the owner, */
+	enum pump_task task;   /* and what can be done */
 	enum pump_framing framing;
+	bool verbatim;         /* both sides speak alike, and nothing is changed on the way */
+	uint8_t utf8_state;    /* of a line that becomes a text frame */
 	struct splice *splice; /* from the loop's pool while inside a message that is looked at */
 	uint64_t message_start_ns;
 	struct codec_decoder decoder;
 	struct codec_encoder encoder;
 };
 
-void pump_init(struct pump *pump, struct session *session, enum pump_direction direction,
-	struct endpoint *from, struct endpoint *to);
+/* Both directions between two endpoints, by enum pump_direction. Everything is borrowed. */
+void pump_init_pair(struct pump pumps[2], struct loop *loop, const struct pump_hooks *hooks,
+	void *owner, struct endpoint *client, struct endpoint *backend);
 
-/* Begins to carry messages between two codecs. */
-void pump_open(struct pump *pump, const struct codec_ops *from, const struct codec_ops *to);
+/* Whether messages flow, and whether none will any more. */
+static inline bool pump_flows(const struct pump *pump)
+{
+	return pump->state == PUMP_FLOWING || pump->state == PUMP_THROTTLED;
+}
+
+static inline bool pump_is_over(const struct pump *pump)
+{
+	return pump->state >= PUMP_ENDED;
+}
+
+/* Begins to carry messages between two codecs. wanted: not PUMP_TASK_HOLD. */
+void pump_open(struct pump *pump, const struct codec_ops *from, const struct codec_ops *to,
+	enum pump_task wanted);
 
 /* The source is readable: one read, everything in it carried, one write. */
 void pump_readable(struct pump *pump);
@@ -79,7 +138,10 @@ void pump_take(struct pump *pump, uint8_t *bytes, size_t size);
 /* The destination's backlog has gone down. */
 void pump_drained(struct pump *pump);
 
-/* The source has ended, or will not be waited for. What is held is written; the session is told. */
+/* Writing to the destination failed, as its endpoint has told. */
+void pump_write_failed(struct pump *pump);
+
+/* The source has ended, or will not be waited for. What is held is written; the owner is told. */
 void pump_end(struct pump *pump);
 
 /* Passes the end of an ended pump on: a close frame where one belongs, then a half-close. */
@@ -90,6 +152,9 @@ void pump_ended(struct pump *pump);
 
 /* Sends a close frame, where the destination's codec has such a thing. */
 void pump_send_close(struct pump *pump, uint16_t code, const char *reason);
+
+/* Nothing more is carried, or told. */
+void pump_silence(struct pump *pump);
 
 /* Gives back what is borrowed from the loop. */
 void pump_done(struct pump *pump);

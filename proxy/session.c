@@ -87,6 +87,12 @@ static void session_drop_backend(struct session *session)
 	endpoint_close(&session->backend);
 }
 
+static void session_silence(struct session *session)
+{
+	pump_silence(&session->pumps[PUMP_CLIENT_TO_BACKEND]);
+	pump_silence(&session->pumps[PUMP_BACKEND_TO_CLIENT]);
+}
+
 void session_close(struct session *session, enum session_reason reason)
 {
 	struct loop *loop = session->loop;
@@ -107,6 +113,7 @@ void session_close(struct session *session, enum session_reason reason)
 		child_leave(loop->children, session);
 	session_timer_stop(session);
 	session_end_trace(session);
+	session_silence(session);
 	loop_leave(loop, &session->guest);
 }
 
@@ -144,6 +151,7 @@ void session_finish(struct session *session, enum session_reason reason)
 	session->state = SESSION_FINISHING;
 	session_drop_backend(session);
 	session_end_trace(session);
+	session_silence(session);
 	endpoint_resume(&session->client);
 	endpoint_shutdown(&session->client);
 	if (session_timer_start(session, SESSION_FINISH_MS) != 0)
@@ -215,23 +223,6 @@ void session_say_goodbye(struct session *session)
 		return;
 	pump_send_close(&session->pumps[PUMP_CLIENT_TO_BACKEND], SESSION_CLOSE_GOING, "");
 	pump_send_close(&session->pumps[PUMP_BACKEND_TO_CLIENT], SESSION_CLOSE_GOING, "");
-}
-
-void session_framing_error(struct session *session, struct pump *pump)
-{
-	const struct codec_error *error = &pump->decoder.error;
-	bool by_client = pump->direction == PUMP_CLIENT_TO_BACKEND;
-
-	if (session->state == SESSION_CLOSED)
-		return;
-	session->loop->counters.framing_errors++;
-	log_line(LOG_WARN, "connection %llu: broken %s framing from the %s at byte %llu: %s",
-		session->number, pump->decoder.ops->name, by_client ? "client" : "backend",
-		(unsigned long long)error->offset, error->reason);
-	pump_send_close(&session->pumps[!pump->direction], error->close_code, error->reason);
-	pump_send_close(pump, by_client ? SESSION_CLOSE_GOING : SESSION_CLOSE_GATEWAY, "");
-	if (session->state == SESSION_OPEN)
-		session_finish(session, SESSION_FRAMING_ERROR);
 }
 
 /* ---- the timer ---- */
@@ -350,8 +341,9 @@ static const struct {
 		"did not fit in memory"},
 };
 
-void session_troubles(struct session *session, const struct pump *pump, unsigned troubles)
+static void session_troubles(struct pump *pump, unsigned troubles)
 {
+	struct session *session = pump->owner;
 	size_t i;
 
 	for (i = 0; i < sizeof session_trouble_rows / sizeof session_trouble_rows[0]; i++) {
@@ -377,8 +369,10 @@ void session_troubles(struct session *session, const struct pump *pump, unsigned
 #define SESSION_FOREIGN       0x20000u
 #define SESSION_SIZED         0x40000u
 
-void session_undeliverable(struct session *session, const struct pump *pump)
+static void session_undeliverable(struct pump *pump)
 {
+	struct session *session = pump->owner;
+
 	session->loop->counters.messages_undeliverable++;
 	if ((session->troubles_logged & SESSION_UNDELIVERABLE) != 0)
 		return;
@@ -390,8 +384,9 @@ void session_undeliverable(struct session *session, const struct pump *pump)
 		pump->encoder.ops->name);
 }
 
-void session_not_lines(struct session *session, const struct pump *pump, bool sized)
+static void session_not_lines(struct pump *pump, bool sized)
 {
+	struct session *session = pump->owner;
 	unsigned bit = sized ? SESSION_SIZED : SESSION_FOREIGN;
 
 	if ((session->troubles_logged & bit) != 0)
@@ -405,6 +400,107 @@ void session_not_lines(struct session *session, const struct pump *pump, bool si
 		      : "does not send JSON in lines; passed on as it comes, and not changed "
 			"before "
 			"there is some");
+}
+
+/* ---- what the pumps tell ---- */
+
+static void session_framing_error(struct pump *pump)
+{
+	struct session *session = pump->owner;
+	const struct codec_error *error = &pump->decoder.error;
+	bool by_client = pump->direction == PUMP_CLIENT_TO_BACKEND;
+
+	if (session->state == SESSION_CLOSED)
+		return;
+	session->loop->counters.framing_errors++;
+	log_line(LOG_WARN, "connection %llu: broken %s framing from the %s at byte %llu: %s",
+		session->number, pump->decoder.ops->name, by_client ? "client" : "backend",
+		(unsigned long long)error->offset, error->reason);
+	pump_send_close(&session->pumps[!pump->direction], error->close_code, error->reason);
+	pump_send_close(pump, by_client ? SESSION_CLOSE_GOING : SESSION_CLOSE_GATEWAY, "");
+	if (session->state == SESSION_OPEN)
+		session_finish(session, SESSION_FRAMING_ERROR);
+}
+
+static size_t session_carrier(void *arg, struct envelope *envelope, const char **text)
+{
+	const struct pump *pump = arg;
+	const struct session *session = pump->owner;
+
+	if (pump->lines == PUMP_LINES_SIZED)
+		return 0; /* known since this message began */
+	if (pump->direction == PUMP_BACKEND_TO_CLIENT)
+		return tracer_server_carrier(session->trace, envelope, session->loop->now_ns, text);
+	return tracer_carrier(session->trace, envelope, text);
+}
+
+static void session_envelope(void *arg, const struct envelope *envelope)
+{
+	const struct pump *pump = arg;
+	const struct session *session = pump->owner;
+
+	if (session->trace == NULL)
+		return;
+	if (pump->direction == PUMP_CLIENT_TO_BACKEND)
+		tracer_client_message(
+			session->trace, envelope, pump->message_start_ns, session->loop->now_ns);
+	else
+		tracer_backend_message(session->trace, envelope, session->loop->now_ns);
+}
+
+static void session_pump_ended(struct pump *pump)
+{
+	ending_pump_ended(pump->owner, pump);
+}
+
+static void session_pump_done(struct pump *pump)
+{
+	ending_pump_done(pump->owner, pump);
+}
+
+static void session_write_failed(struct pump *pump)
+{
+	ending_write_failed(pump->owner, pump);
+}
+
+static void session_read_failed(struct pump *pump, int error)
+{
+	session_fail(pump->owner, error);
+}
+
+static void session_closing(struct pump *pump)
+{
+	struct session *session = pump->owner;
+
+	if (pump->direction == PUMP_CLIENT_TO_BACKEND && pump->back->output != PUMP_OUTPUT_CLOSED)
+		session->client_closing = true;
+}
+
+static const struct pump_hooks session_pump_hooks = {
+	.message = {.carrier = session_carrier, .envelope = session_envelope},
+	.troubles = session_troubles,
+	.undeliverable = session_undeliverable,
+	.not_lines = session_not_lines,
+	.closing = session_closing,
+	.broken = session_framing_error,
+	.ended = session_pump_ended,
+	.done = session_pump_done,
+	.write_failed = session_write_failed,
+	.failed = session_read_failed,
+};
+
+/* What is done to the messages of one direction. */
+static enum pump_task session_task(const struct session *session, enum pump_direction direction)
+{
+	const struct config *config = session->loop->config;
+	bool from_client = direction == PUMP_CLIENT_TO_BACKEND;
+
+	if (session->trace != NULL && config->propagation_inject[0] == '/' &&
+		(from_client || config->propagation_inject_server_requests))
+		return PUMP_TASK_INJECT;
+	if (from_client && config->propagation_strip)
+		return PUMP_TASK_STRIP;
+	return session->trace != NULL ? PUMP_TASK_WATCH : PUMP_TASK_NONE;
 }
 
 /* ---- opening ---- */
@@ -514,10 +610,10 @@ void session_open(struct session *session, uint8_t *client_bytes, size_t client_
 			log_line(LOG_WARN, "connection %llu: out of memory: not traced",
 				session->number);
 	}
-	pump_open(
-		&session->pumps[PUMP_CLIENT_TO_BACKEND], route->client_codec, route->backend_codec);
-	pump_open(
-		&session->pumps[PUMP_BACKEND_TO_CLIENT], route->backend_codec, route->client_codec);
+	pump_open(&session->pumps[PUMP_CLIENT_TO_BACKEND], route->client_codec,
+		route->backend_codec, session_task(session, PUMP_CLIENT_TO_BACKEND));
+	pump_open(&session->pumps[PUMP_BACKEND_TO_CLIENT], route->backend_codec,
+		route->client_codec, session_task(session, PUMP_BACKEND_TO_CLIENT));
 	if (session->greeting != NULL)
 		session->pumps[PUMP_CLIENT_TO_BACKEND].state = PUMP_IDLE; /* until it is settled */
 	session_tell_open(session);
@@ -638,6 +734,7 @@ static void session_readable(struct session *session, struct endpoint *endpoint)
 
 	switch (pump->state) {
 	case PUMP_FLOWING:
+	case PUMP_THROTTLED:
 		pump_readable(pump); /* looks at the clock */
 		session_heard(session);
 		if (!from_client)
@@ -648,7 +745,7 @@ static void session_readable(struct session *session, struct endpoint *endpoint)
 		break;
 	case PUMP_ENDED:
 	case PUMP_DONE:
-		if (from_client && pump->write_failed)
+		if (from_client && pump->output == PUMP_OUTPUT_FAILED)
 			ending_discard(session);
 		else
 			endpoint_pause(endpoint);
@@ -671,8 +768,7 @@ static void session_failed(struct session *session, struct endpoint *endpoint)
 	} else if (session->state == SESSION_EXCHANGE) {
 		exchange_failed(session, endpoint);
 	} else {
-		pump->write_failed = true;
-		ending_write_failed(session, pump);
+		pump_write_failed(pump);
 	}
 }
 
@@ -798,10 +894,8 @@ static struct session *session_new(struct loop *loop, const struct session_route
 	session->state = SESSION_OPENING;
 	endpoint_init_closed(&session->client);
 	endpoint_init_closed(&session->backend);
-	pump_init(&session->pumps[PUMP_CLIENT_TO_BACKEND], session, PUMP_CLIENT_TO_BACKEND,
-		&session->client, &session->backend);
-	pump_init(&session->pumps[PUMP_BACKEND_TO_CLIENT], session, PUMP_BACKEND_TO_CLIENT,
-		&session->backend, &session->client);
+	pump_init_pair(session->pumps, loop, &session_pump_hooks, session, &session->client,
+		&session->backend);
 	loop_enter(loop, &session->guest);
 	return session;
 }

@@ -117,7 +117,7 @@ void session_tick(struct session *session);
 /* The command behind this session runs, or could not be started. */
 void session_child_started(struct session *session, enum child_outcome outcome, int error);
 
-/* ---- for upgrade.c, exchange.c, reply.c and pump.c ---- */
+/* ---- for upgrade.c, exchange.c, reply.c and ending.c ---- */
 
 /* Begins to connect to the backend, or starts it. 0, or -1: that failed, and was answered. */
 int session_connect(struct session *session);
@@ -141,22 +141,6 @@ void session_fail(struct session *session, int error);
 
 /* Writing to the client has failed: it has left, or the error is ours. */
 void session_client_failed(struct session *session);
-
-/* The peer broke its codec's framing: it is told, the session ends. */
-void session_framing_error(struct session *session, struct pump *pump);
-
-/* Counts, and logs once per session, a message that the other side's codec cannot carry. */
-void session_undeliverable(struct session *session, const struct pump *pump);
-
-/* Counts, and logs once per session, what was wrong with a message (bits of enum splice_trouble).
- */
-void session_troubles(struct session *session, const struct pump *pump, unsigned troubles);
-
-/*
- * Logs, once per session, that the source of a pump does not send lines of JSON; sized: but
- * messages behind their Content-Length.
- */
-void session_not_lines(struct session *session, const struct pump *pump, bool sized);
 
 /* (Re)starts the session's timer. -1 when there is none to be had: then the session has ended. */
 int session_timer(struct session *session, int64_t ms);
