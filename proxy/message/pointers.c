@@ -222,7 +222,7 @@ static int pointers_add_slot(
 	return pointers_make_slot(pointers, node);
 }
 
-int pointers_add(struct pointers *pointers, const char *pointer, size_t bytes_max)
+int pointers_add_word(struct pointers *pointers, const char *pointer, size_t bytes_max)
 {
 	struct pointers_path path;
 	uint16_t node = POINTERS_ROOT;
@@ -241,6 +241,15 @@ int pointers_add(struct pointers *pointers, const char *pointer, size_t bytes_ma
 	node = pointers->slot_nodes[slot];
 	if (pointers->nodes[node].bytes_max < bytes_max)
 		pointers->nodes[node].bytes_max = bytes_max;
+	return slot;
+}
+
+int pointers_add(struct pointers *pointers, const char *pointer, size_t bytes_max)
+{
+	int slot = pointers_add_word(pointers, pointer, bytes_max);
+
+	if (slot >= 0 && bytes_max > 0)
+		pointers->nodes[pointers->slot_nodes[slot]].whole = true;
 	return slot;
 }
 

@@ -36,7 +36,8 @@ struct pointers_node {
 	uint16_t heads[POINTERS_BUCKETS]; /* first of each bucket, like next */
 	uint32_t index_end; /* no element from this index on is wanted, if the value is an array */
 	bool only_last;     /* if it is one, nothing of it but the last element is wanted */
-	size_t bytes_max;   /* of a slot: how much of its text is wanted */
+	bool whole;         /* of a slot: more of its text is wanted than the first word */
+	size_t bytes_max;   /* the same: how much of it */
 	/* Sets of slots: its own, if it is one, and all that are neither here nor below. */
 	uint64_t own[POINTERS_SLOTS_MAX / 64];
 	uint64_t others[POINTERS_SLOTS_MAX / 64];

@@ -17,6 +17,7 @@ struct matcher_build {
 	struct pointers *pointers;
 	const struct captures *captures;
 	const struct lifecycle_rule *row; /* whose pointers are added */
+	bool word;                        /* only the first word of what is there is read */
 	char *error;
 	size_t error_size;
 };
@@ -60,7 +61,8 @@ static int matcher_slot(
 	*slot = -1;
 	if (pointer == NULL)
 		return 0;
-	*slot = pointers_add(build->pointers, pointer, bytes_max);
+	*slot = build->word ? pointers_add_word(build->pointers, pointer, bytes_max)
+			    : pointers_add(build->pointers, pointer, bytes_max);
 	if (*slot >= 0)
 		return 0;
 	(void)snprintf(build->error, build->error_size, "out of memory"); /* it was checked */
@@ -149,6 +151,8 @@ static struct matcher_when matcher_when(
 static int matcher_add_choice(struct matcher_build *build, struct matcher_rule *rule,
 	const struct lifecycle_choice *row, struct matcher_choice *choice)
 {
+	int failed;
+
 	choice->row = row;
 	choice->level = choice->mark = MATCHER_NONE;
 	if (row->text != NULL)
@@ -161,7 +165,10 @@ static int matcher_add_choice(struct matcher_build *build, struct matcher_rule *
 		choice->level = matcher_level(build, rule, choice->slot);
 		return 0;
 	}
-	return matcher_look(build, row->pointer, MATCHER_VALUE_MAX, &choice->slot);
+	build->word = row->take == LIFECYCLE_TAKE_FIRST_WORD;
+	failed = matcher_look(build, row->pointer, MATCHER_VALUE_MAX, &choice->slot);
+	build->word = false;
+	return failed;
 }
 
 static int matcher_add_source(struct matcher_build *build, struct matcher_rule *rule,
@@ -200,12 +207,16 @@ static int matcher_add_set(struct matcher_build *build, struct matcher_rule *rul
 static int matcher_add_condition(struct matcher_build *build, struct matcher_rule *rule,
 	const struct lifecycle_condition *row, struct matcher_condition *condition)
 {
+	size_t bytes_max = row->test == LIFECYCLE_ABSENT || row->test == LIFECYCLE_PRESENT
+				   ? 0 /* what it is does not matter */
+				   : MATCHER_VALUE_MAX;
+
 	condition->row = row;
 	condition->level = MATCHER_NONE;
 	if (matcher_look(build, row->whole, MATCHER_VALUE_MAX, &condition->whole) != 0)
 		return -1;
 	if (row->test != LIFECYCLE_INCREASED)
-		return matcher_look(build, row->pointer, MATCHER_VALUE_MAX, &condition->slot);
+		return matcher_look(build, row->pointer, bytes_max, &condition->slot);
 	if (matcher_slot(build, row->pointer, MATCHER_VALUE_MAX, &condition->slot) != 0)
 		return -1;
 	condition->level = matcher_level(build, rule, condition->slot);
