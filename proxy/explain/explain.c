@@ -27,7 +27,9 @@
 #include "proxy/trace/tracer.h"
 #include "w3c/ids.h"
 
-#define EXPLAIN_SECOND_NS 1000000000ull
+#define EXPLAIN_SECOND_NS  1000000000ull
+#define EXPLAIN_WALL_NS    (1000000000 * EXPLAIN_SECOND_NS) /* later times are unix time */
+#define EXPLAIN_DIGITS_MAX 18
 
 struct explain_connection {
 	struct inflight_entry entry;     /* first: the table hands back pointers to it */
@@ -270,8 +272,12 @@ static struct explain_connection *explain_new_connection(struct explain *explain
 	memcpy(connection->name, line->connection, sizeof connection->name);
 	memcpy(connection->transport, line->transport, sizeof connection->transport);
 	connection->has_name = line->has_connection;
-	connection->own_backend = line->transport[0] != '\0' ? strcmp(line->transport, "stdio") == 0
-							     : !line->has_connection;
+	if (line->server != RECORDING_SERVER_UNSAID)
+		connection->own_backend = line->server == RECORDING_SERVER_OWN;
+	else
+		connection->own_backend = line->transport[0] != '\0'
+						  ? strcmp(line->transport, "stdio") == 0
+						  : !line->has_connection;
 	if (connection->transport[0] == '\0')
 		(void)snprintf(connection->transport, sizeof connection->transport, "%s",
 			connection->own_backend ? "stdio" : "websocket"); /* fits */
@@ -289,13 +295,24 @@ static int explain_add(
 	return inflight_add(inflight, entry);
 }
 
+/* A connection that is called by a number has that one, as when it was recorded. */
+static uint64_t explain_number(const struct explain *explain)
+{
+	const char *name = explain->line.connection;
+	size_t digits = strspn(name, "0123456789");
+
+	if (digits == 0 || digits > EXPLAIN_DIGITS_MAX || name[digits] != '\0')
+		return explain->connections.count;
+	return strtoull(name, NULL, 10);
+}
+
 static struct explain_connection *explain_open(struct explain *explain)
 {
 	struct explain_connection *connection = explain_new_connection(explain);
 
 	if (connection == NULL)
 		return NULL;
-	connection->trace = tracer_connection_new(explain->tracer, explain->connections.count,
+	connection->trace = tracer_connection_new(explain->tracer, explain_number(explain),
 		connection->transport, connection->own_backend);
 	if (connection->trace != NULL && explain_add(&explain->connections, &connection->entry,
 						 connection->name, strlen(connection->name)) == 0)
@@ -361,11 +378,24 @@ static const char *explain_find_connection(struct explain *explain)
 	return NULL;
 }
 
+/* Our clock at the line. That of the wall is told to the tracer. */
+static uint64_t explain_now(struct explain *explain)
+{
+	uint64_t time_ns = explain->line.time_ns, now_ns;
+
+	if (explain->ticked_ns == 0 && time_ns >= EXPLAIN_WALL_NS)
+		explain->listing.zero_ns = time_ns - time_ns % EXPLAIN_SECOND_NS;
+	now_ns = time_ns - explain->listing.zero_ns + LISTING_EPOCH_NS;
+	if (explain->listing.zero_ns > 0)
+		tracer_clock(explain->tracer, now_ns, time_ns);
+	return now_ns;
+}
+
 static enum explain_outcome explain_line(struct explain *explain)
 {
 	const char *wrong;
 
-	explain_advance(explain, explain->line.time_ns + LISTING_EPOCH_NS);
+	explain_advance(explain, explain_now(explain));
 	wrong = explain_find_connection(explain);
 	if (wrong != NULL)
 		return explain_fail(explain, EXPLAIN_WRONG, wrong);

@@ -11,8 +11,10 @@
  * it. Then come the spans as trees, one per trace, and one line of counts. The same recording with
  * the same settings gives the same text again.
  *
- * A connection whose transport is stdio, or that has neither transport nor name, has a server of
- * its own, which may go on when the client has ended; the others share one, and are over then.
+ * A connection has a server of its own if its first line says so, or says nothing and its transport
+ * is stdio, or it has neither transport nor name: such a server may go on when the client has
+ * ended. The others share one, and are over then. Times from 2001 on are taken as those of the
+ * wall.
  */
 #define EXPLAIN_CONNECTIONS_MAX 1000
 #define EXPLAIN_TICKS_MAX       100000 /* seconds that pass one by one; then gaps are leapt over */

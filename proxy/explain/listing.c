@@ -63,7 +63,8 @@ static void listing_end_line(struct listing *listing)
 /* The clock of the recording, in seconds: to the millisecond if that says it all. */
 static void listing_append_time(struct listing *listing)
 {
-	unsigned long long us = (*listing->now_ns - LISTING_EPOCH_NS + 500) / 1000;
+	unsigned long long us =
+		(*listing->now_ns - LISTING_EPOCH_NS + listing->zero_ns + 500) / 1000;
 	char time[48];
 
 	if (us % 1000 == 0)

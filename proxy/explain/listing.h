@@ -15,11 +15,14 @@ struct envelope;
  * What --explain writes about messages: a heading for each, or for a moment between them, and notes
  * below it. The heading of a moment is written when the first note comes, or not at all.
  */
-#define LISTING_EPOCH_NS (3600 * 1000000000ull) /* the clock when that of a recording is 0 */
+/* Our clock when that of a recording is at its zero: no span that went on before it can be older.
+ */
+#define LISTING_EPOCH_NS (31 * 86400 * 1000000000ull)
 
 struct listing {
 	FILE *out;              /* borrowed */
 	const uint64_t *now_ns; /* borrowed: the clock */
+	uint64_t zero_ns;       /* of the recording's clock; set by the owner */
 	struct text text;       /* the line being written */
 	bool failed;            /* a text found no memory */
 	bool headed;            /* the heading is written */

@@ -26,6 +26,7 @@ enum recording_member {
 	RECORDING_TIME,
 	RECORDING_CONNECTION,
 	RECORDING_TRANSPORT,
+	RECORDING_SERVER,
 	RECORDING_MEMBERS,
 };
 
@@ -41,6 +42,7 @@ static const struct {
 	[RECORDING_TIME] = {"t", "must be seconds, a number from 0 to 4000000000"},
 	[RECORDING_CONNECTION] = {"conn", "must be a string or a number, of 1 to 64 bytes"},
 	[RECORDING_TRANSPORT] = {"transport", "must be a string of 1 to 64 bytes"},
+	[RECORDING_SERVER] = {"server", "must be \"own\" or \"shared\""},
 };
 
 /* Where in a line the parser is. */
@@ -187,6 +189,17 @@ static int recording_take_name(struct recording *recording, char name[RECORDING_
 	return 1;
 }
 
+static int recording_take_server(struct recording *recording, const char *text, size_t size)
+{
+	if (recording_is(text, size, "own"))
+		recording->line->server = RECORDING_SERVER_OWN;
+	else if (recording_is(text, size, "shared"))
+		recording->line->server = RECORDING_SERVER_SHARED;
+	else
+		return recording_fail_member(recording);
+	return 1;
+}
+
 /* A number as it stands in the text, made a string. */
 static int recording_take_time(struct recording *recording, const char *text, size_t size)
 {
@@ -246,6 +259,8 @@ static int recording_take_string(struct recording *recording, const char *text, 
 		return recording_take_name(recording, line->connection, text, size);
 	case RECORDING_TRANSPORT:
 		return recording_take_name(recording, line->transport, text, size);
+	case RECORDING_SERVER:
+		return recording_take_server(recording, text, size);
 	case RECORDING_RAW_PARTS:
 	case RECORDING_TIME:
 	case RECORDING_MEMBERS:
@@ -333,7 +348,8 @@ static int recording_on_key(void *arg, const unsigned char *bytes, size_t size)
 			break;
 	if (i == RECORDING_MEMBERS)
 		return recording_fail_key(recording, text, size,
-			"no such member; must be dir, raw, raw_parts, end, t, conn or transport");
+			"no such member; must be dir, raw, raw_parts, end, t, conn, transport or "
+			"server");
 	if ((recording->seen & 1u << i) != 0)
 		return recording_fail_key(recording, text, size, "twice; must be there once");
 	recording->member = (enum recording_member)i;

@@ -19,7 +19,8 @@
  * are, [character, count] for so many of a character. end is the side of the connection that ended:
  * client or backend. All of them may have "t", seconds by any clock (left out: 1 ms after the line
  * before); "conn", which of several connections, a string or a number; "transport", how its client
- * reaches us (rpc.transport). Any other member is wrong. Behind > stands a message of the client,
+ * reaches us (rpc.transport); "server", own if it serves this connection alone, else shared. Any
+ * other member is wrong. Behind > stands a message of the client,
  * behind < one of the server, as it is. Blank lines are skipped.
  */
 #define RECORDING_LINE_MAX    (64u * 1024 * 1024)
@@ -32,6 +33,8 @@ struct recording;
 
 enum recording_side { RECORDING_CLIENT, RECORDING_BACKEND };
 
+enum recording_server { RECORDING_SERVER_UNSAID, RECORDING_SERVER_OWN, RECORDING_SERVER_SHARED };
+
 struct recording_line {
 	unsigned long long number; /* from 1 on, blank lines counted */
 	uint64_t time_ns;          /* never before that of an earlier line */
@@ -40,6 +43,7 @@ struct recording_line {
 	bool has_connection;
 	char connection[RECORDING_NAME_MAX + 1]; /* "" when it has none */
 	char transport[RECORDING_NAME_MAX + 1];  /* the same */
+	enum recording_server server;
 	const uint8_t *text; /* of the message; borrowed from the recording until the next call */
 	size_t size;
 };

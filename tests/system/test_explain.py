@@ -155,8 +155,8 @@ def test_what_is_wrong_with_a_recording(lab):
     with open(path, "w", encoding="utf-8") as file:
         file.write(CALL + "\n" + '{"dir":"c2s","text":"{}"}\n')
     assert wrong(lab, path) == (
-        f'{path}:4: "text": no such member; must be dir, raw, raw_parts, end, t, conn or '
-        "transport")
+        f'{path}:4: "text": no such member; must be dir, raw, raw_parts, end, t, conn, '
+        "transport or server")
     assert wrong(lab, "-", text=b'{"dir":"c2s","raw":"\xff"}') == (
         "standard input:1: not JSON: invalid bytes in UTF8 string.; must be one object on one "
         "line")

@@ -116,6 +116,7 @@ END_TEST
 #define RIGHT_END  "x:1: \"end\": must be \"client\" or \"backend\""
 #define RIGHT_RAW  "x:1: \"raw\": must be a string, the text of the message"
 #define RIGHT_TIME "x:1: \"t\": must be seconds, a number from 0 to 4000000000"
+#define RIGHT_OWN  "x:1: \"server\": must be \"own\" or \"shared\""
 #define RIGHT_WAY  "x:1: \"transport\": must be a string of 1 to 64 bytes"
 #define RIGHT_OBJECT                                                                               \
 	"x:1: not an object; must be {\"dir\": \"c2s\" or \"s2c\", \"raw\": \"TEXT\"}, or a "      \
@@ -133,6 +134,8 @@ static const struct {
 	const char *error;
 } bad_cases[] = {
 	{"5", RIGHT_OBJECT},
+	{"{\"server\":\"mine\"}", RIGHT_OWN},
+	{"{\"server\":true}", RIGHT_OWN},
 	{"null", RIGHT_OBJECT},
 	{"true", RIGHT_OBJECT},
 	{"\"raw\"", RIGHT_OBJECT},
@@ -188,7 +191,7 @@ static const struct {
 	{"{\"dir\":\"c2s\",\"dir\":\"c2s\"}", "x:1: \"dir\": twice; must be there once"},
 	{"{\"direction\\n\":\"c2s\"}",
 		"x:1: \"direction\\x0a\": no such member; must be dir, raw, raw_parts, end, t, "
-		"conn or transport"},
+		"conn, transport or server"},
 	{"{\"dir\":", "x:1: not JSON: premature EOF; must be one object on one line"},
 	{"{\"dir\":\"c2s\"}{", "x:1: not JSON: trailing garbage; must be one object on one line"},
 	{"\xef\xbb\xbf{}",
