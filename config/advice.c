@@ -114,6 +114,11 @@ static bool advice_no_rpc_service(const struct config *config)
 	return config->semconv == CONFIG_SEMCONV_RPC;
 }
 
+static bool advice_no_record(const struct config *config)
+{
+	return config->record_file == NULL;
+}
+
 static bool advice_disabled(const struct config *config)
 {
 	return config->disabled;
@@ -155,6 +160,8 @@ static const struct {
 	{"listen.allow_host", advice_server_checks,
 		"by listen.check_origin the server looks at it itself"},
 	{"listen.allow_host", advice_no_host, "a Unix socket may be called by any name"},
+	{"record.bytes_max", advice_no_record, "record.file is not set"},
+	{"record.contents", advice_no_record, "record.file is not set"},
 	{"rpc.service", advice_no_rpc_service, "semconv rpc has no such attribute"},
 };
 

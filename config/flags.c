@@ -74,6 +74,14 @@ static enum flags_outcome flags_do_why(struct flags_cursor *cursor, const char *
 	return FLAGS_RUN;
 }
 
+static enum flags_outcome flags_do_record(struct flags_cursor *cursor, const char *value)
+{
+	return settings_set(cursor->settings, option_at(OPTION_AT_record_file), value, CONFIG_FLAG,
+		       "--record") == SETTINGS_WRONG
+		       ? FLAGS_WRONG
+		       : FLAGS_RUN;
+}
+
 static enum flags_outcome flags_do_help(struct flags_cursor *cursor, const char *value)
 {
 	(void)value; /* takes none */
@@ -122,6 +130,7 @@ static const struct flags_row flags_rows[] = {
 	{{"--why", NULL, "METHOD",
 		 "With --explain: also say of messages with METHOD why rules do not act"},
 		flags_do_why},
+	{{"--record", NULL, "FILE", "The same as --record-file FILE"}, flags_do_record},
 	{{"--help", "-h", NULL, "Print this text"}, flags_do_help},
 	{{"--version", "-V", NULL, "Print the version"}, flags_do_version},
 	{{"--manual-options", NULL, NULL, NULL}, flags_do_manual},

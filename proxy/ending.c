@@ -16,6 +16,7 @@
 
 #include "config/config.h"
 #include "proxy/endpoint/child.h"
+#include "proxy/explain/recorder.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/session.h"
@@ -140,6 +141,9 @@ void ending_pump_ended(struct session *session, struct pump *pump)
 	if (pump->direction == PUMP_BACKEND_TO_CLIENT && session->trace != NULL)
 		tracer_connection_end(session->trace, session_reason_end(session->reason),
 			session->loop->now_ns); /* nothing can be answered any more */
+	if (pump->direction == PUMP_BACKEND_TO_CLIENT)
+		recorder_end(session->recorded, session_reason_end(session->reason),
+			session->loop->now_ns);
 	if (pump->direction == PUMP_CLIENT_TO_BACKEND && pump->output != PUMP_OUTPUT_FAILED)
 		ending_client_ended(session);
 	if (ending_must_linger(session, pump))

@@ -18,6 +18,7 @@ struct children;
 struct config;
 struct event;
 struct event_base;
+struct recorder;
 struct sources;
 struct splice;
 struct tracer;
@@ -70,6 +71,7 @@ struct loop {
 	struct tracer *tracer;
 	bool tracing; /* false: everything passes through without a look */
 	struct children *children;
+	struct recorder *recorder; /* borrowed; NULL: nothing is recorded */
 	struct ids ids;
 	uint64_t now_ns; /* monotonic, as of the event being handled */
 	uint8_t *read_bytes;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -27,6 +28,7 @@
 #include "proxy/endpoint/child.h"
 #include "proxy/endpoint/inherit.h"
 #include "proxy/explain/explain.h"
+#include "proxy/explain/recorder.h"
 #include "proxy/listener.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
@@ -66,6 +68,7 @@ struct program {
 	struct config *config;     /* owned */
 	struct exporter *exporter; /* owned; NULL: no spans are sent */
 	struct tracer *tracer;     /* owned */
+	struct recorder *recorder; /* owned; NULL: nothing is recorded */
 	struct event_base *base;   /* owned */
 	struct loop loop;
 	struct children *children; /* owned */
@@ -386,6 +389,21 @@ static int main_make_telemetry(struct program *program, char *error, size_t erro
 	return program->tracer != NULL ? 0 : -1;
 }
 
+/* The loop knows its clock by now. */
+static int main_make_recorder(struct program *program, char *error, size_t error_size)
+{
+	struct timespec wall;
+
+	if (program->config->record_file == NULL)
+		return 0;
+	(void)clock_gettime(CLOCK_REALTIME, &wall); /* it always exists */
+	program->recorder = recorder_new(program->config, tracer_pointers(program->tracer),
+		program->loop.now_ns, (uint64_t)wall.tv_sec * 1000000000 + (uint64_t)wall.tv_nsec,
+		error, error_size);
+	program->loop.recorder = program->recorder;
+	return program->recorder != NULL ? 0 : -1;
+}
+
 static struct event_base *main_make_base(void)
 {
 	struct event_config *settings = event_config_new();
@@ -420,6 +438,8 @@ static int main_set_up(
 		if (program->route.resolver == NULL)
 			goto fail;
 	}
+	if (main_make_recorder(program, error, error_size) != 0)
+		return -1;
 	program->route.reaped = main_on_reaped;
 	program->route.reaped_arg = program;
 	program->loop.ticked = main_on_tick;
@@ -525,6 +545,7 @@ static void main_tear_down(struct program *program)
 		telemetry_report(&program->loop, program->exporter);
 	resolver_free(program->route.resolver);
 	exporter_free(program->exporter);
+	recorder_free(program->recorder);
 	tracer_free(program->tracer);
 	for (i = 0; i < MAIN_SIGNALS; i++) {
 		if (program->on_signal[i] == NULL)

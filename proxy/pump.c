@@ -324,6 +324,8 @@ static bool pump_is_text(struct pump *pump, const struct codec_chunk *chunk)
 /* False: it cannot go on, see decoder.error. */
 static bool pump_data(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
 {
+	if (pump->tells_text && chunk->frame.text)
+		pump->hooks->text(pump, chunk);
 	if (pump->verbatim && chunk->wire != NULL && chunk->first && chunk->last) {
 		pump_pass(pump, sink, chunk);
 		return true;
@@ -493,6 +495,8 @@ static void pump_cut_message(struct pump *pump)
 	size_t count, total;
 
 	if (pump->decoder.ops->finish(&pump->decoder)) {
+		if (pump->tells_text)
+			pump->hooks->text(pump, &chunk);
 		if (pump->splice != NULL) {
 			splice_feed(pump->splice, &none, 0, true);
 			if (pump->framing != PUMP_MIRRORED && pump->task > PUMP_TASK_WATCH)

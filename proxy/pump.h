@@ -66,6 +66,9 @@ enum pump_lines {
 struct pump_hooks {
 	/* arg is the pump; carrier() is for PUMP_TASK_INJECT. */
 	struct splice_hooks message;
+	/* A piece of a text message as it came, if tells_text; without bytes when its source ends.
+	 */
+	void (*text)(struct pump *pump, const struct codec_chunk *chunk);
 	/* Messages that went on as they came, for these bits of enum splice_trouble; */
 	void (*troubles)(struct pump *pump, unsigned troubles);
 	/* ... or did not go on, since the other side's codec cannot carry them. */
@@ -102,6 +105,7 @@ struct pump {
 	enum pump_task wanted; /* by the owner, */
 	enum pump_task task;   /* and what can be done */
 	enum pump_framing framing;
+	bool tells_text;       /* set by the owner */
 	bool verbatim;         /* both sides speak alike, and nothing is changed on the way */
 	uint8_t utf8_state;    /* of a line that becomes a text frame */
 	struct splice *splice; /* from the loop's pool while inside a message that is looked at */

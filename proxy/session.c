@@ -18,6 +18,7 @@
 #include "proxy/ending.h"
 #include "proxy/endpoint/child.h"
 #include "proxy/exchange.h"
+#include "proxy/explain/recorder.h"
 #include "proxy/greeting.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
@@ -77,6 +78,7 @@ static void session_end_trace(struct session *session)
 	tracer_connection_free(
 		session->trace, session_reason_end(session->reason), session->loop->now_ns);
 	session->trace = NULL;
+	recorder_end(session->recorded, session_reason_end(session->reason), session->loop->now_ns);
 }
 
 /* The backend is not wanted any more, wherever it is. */
@@ -127,6 +129,7 @@ static void session_reap(struct session *session)
 	upgrade_free(session->upgrade);
 	exchange_free(session->exchange);
 	greeting_free(session->greeting);
+	recorder_close(session->recorded);
 	if (session->timer != NULL)
 		event_free(session->timer);
 	free(session);
@@ -448,6 +451,15 @@ static void session_envelope(void *arg, const struct envelope *envelope)
 		tracer_backend_message(session->trace, envelope, session->loop->now_ns);
 }
 
+static void session_text(struct pump *pump, const struct codec_chunk *chunk)
+{
+	const struct session *session = pump->owner;
+
+	recorder_take(session->recorded,
+		pump->direction == PUMP_CLIENT_TO_BACKEND ? RECORDING_CLIENT : RECORDING_BACKEND,
+		chunk->bytes, chunk->size, chunk->first, chunk->last, session->loop->now_ns);
+}
+
 static void session_pump_ended(struct pump *pump)
 {
 	ending_pump_ended(pump->owner, pump);
@@ -478,6 +490,7 @@ static void session_closing(struct pump *pump)
 
 static const struct pump_hooks session_pump_hooks = {
 	.message = {.carrier = session_carrier, .envelope = session_envelope},
+	.text = session_text,
 	.troubles = session_troubles,
 	.undeliverable = session_undeliverable,
 	.not_lines = session_not_lines,
@@ -592,6 +605,19 @@ static void session_greet(struct session *session)
 	}
 }
 
+/* What goes through the pumps from now on is recorded. */
+static void session_record(struct session *session)
+{
+	session->recorded = recorder_open(session->loop->recorder, session->number,
+		session->route->transport, session->route->command != NULL);
+	if (session->recorded == NULL) {
+		log_line(LOG_WARN, "connection %llu: out of memory: not recorded", session->number);
+		return;
+	}
+	session->pumps[PUMP_CLIENT_TO_BACKEND].tells_text = true;
+	session->pumps[PUMP_BACKEND_TO_CLIENT].tells_text = true;
+}
+
 void session_open(struct session *session, uint8_t *client_bytes, size_t client_size,
 	uint8_t *backend_bytes, size_t backend_size)
 {
@@ -614,6 +640,8 @@ void session_open(struct session *session, uint8_t *client_bytes, size_t client_
 		route->backend_codec, session_task(session, PUMP_CLIENT_TO_BACKEND));
 	pump_open(&session->pumps[PUMP_BACKEND_TO_CLIENT], route->backend_codec,
 		route->client_codec, session_task(session, PUMP_BACKEND_TO_CLIENT));
+	if (loop->recorder != NULL)
+		session_record(session);
 	if (session->greeting != NULL)
 		session->pumps[PUMP_CLIENT_TO_BACKEND].state = PUMP_IDLE; /* until it is settled */
 	session_tell_open(session);

@@ -20,6 +20,7 @@
 struct dial;
 struct exchange;
 struct greeting;
+struct recorder_connection;
 struct resolver;
 struct session;
 struct source;
@@ -74,16 +75,17 @@ struct session {
 	enum session_reason reason;
 	struct endpoint client;
 	struct endpoint backend;
-	struct pump pumps[2];            /* by enum pump_direction */
-	struct tracer_connection *trace; /* owned; NULL when nothing is traced */
-	struct upgrade *upgrade;         /* owned; NULL once the handshake is over */
-	struct source *source;           /* borrowed from the loop's sources; NULL: not counted */
-	struct greeting *greeting;       /* owned; NULL once the client's first bytes are settled */
-	struct dial *dial;               /* owned; NULL but on the way to the backend */
-	struct exchange *exchange;       /* owned; NULL but for HTTP that is no WebSocket */
-	struct event *timer;             /* owned; made when first needed */
-	unsigned troubles_logged;        /* bits of enum splice_trouble */
-	bool opened;                     /* messages could flow: its end is worth a line */
+	struct pump pumps[2];                 /* by enum pump_direction */
+	struct tracer_connection *trace;      /* owned; NULL when nothing is traced */
+	struct recorder_connection *recorded; /* owned; NULL when nothing is recorded */
+	struct upgrade *upgrade;              /* owned; NULL once the handshake is over */
+	struct source *source;     /* borrowed from the loop's sources; NULL: not counted */
+	struct greeting *greeting; /* owned; NULL once the client's first bytes are settled */
+	struct dial *dial;         /* owned; NULL but on the way to the backend */
+	struct exchange *exchange; /* owned; NULL but for HTTP that is no WebSocket */
+	struct event *timer;       /* owned; made when first needed */
+	unsigned troubles_logged;  /* bits of enum splice_trouble */
+	bool opened;               /* messages could flow: its end is worth a line */
 	bool child_exited;
 	bool client_closing;              /* it sent a close frame, and the backend had not */
 	bool client_left;                 /* it can no longer be written to either */

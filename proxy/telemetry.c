@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "exporter/exporter.h"
 #include "proxy/log.h"
+#include "proxy/explain/recorder.h"
 #include "proxy/loop.h"
 #include "proxy/trace/follow/emit.h"
 #include "proxy/trace/tracer.h"
@@ -399,6 +400,7 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 	const struct loop_counters *seen = &loop->counters;
 	const struct tracer_counters *traced = tracer_counters(loop->tracer);
 	const struct follow_counters *followed = tracer_follow_counters(loop->tracer);
+	const struct recorder_counters recorded = recorder_counters(loop->recorder);
 	const struct log_counters log = log_counters_read();
 	const struct telemetry_row rows[] = {
 		{"connections", seen->sessions},
@@ -450,6 +452,8 @@ static void telemetry_report_traffic(const struct loop *loop, const struct expor
 		{"trees_unfinished", at->trees_unfinished},
 		{"posts", at->requests},
 		{"retries", at->retries},
+		{"messages_recorded", recorded.recorded},
+		{"messages_not_recorded", recorded.left_out},
 		{"log_lines_held_back", log.held_back},
 		{"log_lines_lost", log.lost},
 	};

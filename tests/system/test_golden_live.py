@@ -1,5 +1,5 @@
 """The recordings once more, said by real peers through the running program: the same spans come of
-them as --explain tells.
+them as --explain tells, and --explain tells the same of what the program has recorded meanwhile.
 """
 
 import glob
@@ -22,9 +22,11 @@ class Replay:
     def __init__(self, lab, recording):
         self.lab, self.recording = lab, recording
         command = recording.transport == "stdio"
+        self.recorded = lab.path()
         self.link = lab.link("unix" if command else "ws", "stdio" if command else "ws",
                              args=[*OPTIONS[1:], "--batch-delay=1h", "--shutdown-drain=0",
-                                   "--console-width=10000", "--console-wait=0"],
+                                   "--console-width=10000", "--console-wait=0",
+                                   "--record=" + self.recorded],
                              env={"OTEL_TRACES_EXPORTER": "console"})
         self.first = True
         self.pairs = {}
@@ -70,16 +72,20 @@ class Replay:
         return Forest(re.sub(r"^trace [0-9a-f]{32}", "trace 1", text, flags=re.M))
 
 
+def explained(lab, path):
+    program = lab.sidespan("--explain", *OPTIONS, path)
+    text = program.process.stdout.read().decode()
+    assert program.wait() == 0, program.stderr
+    return Forest(text)
+
+
 @pytest.mark.parametrize("path", FILES, ids=os.path.basename)
 def test_the_program_makes_the_spans_that_explain_tells(lab, path):
     recording = Recording(path)
     replay = Replay(lab, recording)
     seen = replay.run()
-    explained = lab.sidespan("--explain", *OPTIONS, path)
-    text = explained.process.stdout.read().decode()
-    assert explained.wait() == 0
-    told = Forest(text)
-    for span in seen.spans + told.spans:
+    told, again = explained(lab, path), explained(lab, replay.recorded)
+    for span in seen.spans + told.spans + again.spans:
         span.links = len(span.links) * ["another span"]  # by number here, by name there
         span.outside = span.outside or ""
         if span.kind != "server":  # said once of the connection here
@@ -87,3 +93,5 @@ def test_the_program_makes_the_spans_that_explain_tells(lab, path):
             span.attributes.pop("app_server.client_version", None)
     assert seen.outline() == told.outline()
     assert seen.normal() == told.normal()
+    assert seen.outline() == again.outline()
+    assert seen.normal() == again.normal()
