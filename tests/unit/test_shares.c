@@ -225,6 +225,30 @@ START_TEST(test_evicted_calls_once)
 }
 END_TEST
 
+/* An answer of the client may open something: then its own request may have to go before it ends.
+ */
+START_TEST(test_call_gives_way_to_what_its_answer_opens)
+{
+	static const char *const flags[] = {
+		"--lifecycle-spans-max=16", "--profile=tests/unit/data/profiles/asks.json", NULL};
+	struct conversation *said;
+
+	conversation_load(flags);
+	said = conversation_begin();
+	shares_flood(said, "1?{'id':%,'method':'ask','params':{'a':'x','b':'%'}}", 0, 16);
+	conversation_line(said, "1>{'id':0,'result':{'a':'y','b':'0'}}");
+	ck_assert_uint_eq(conversation_counters(said)->opened, 17);
+	ck_assert_uint_eq(said->exporter->count, 1);
+	text_has(said->exporter->spans[0].attributes, " b=0 ");
+	text_has(said->exporter->spans[0].attributes, "=evicted ");
+	conversation_line(said, "1>{'id':1,'result':{}}");
+	ck_assert_uint_eq(said->exporter->count, 2);
+	text_has(said->exporter->spans[1].attributes, " b=1 ");
+	text_has(said->exporter->spans[1].attributes, "=answered ");
+	shares_end(said, 1);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("shares");
@@ -237,5 +261,6 @@ int main(void)
 	tcase_add_test(tc, test_connection_that_left);
 	tcase_add_test(tc, test_evicted_once);
 	tcase_add_test(tc, test_evicted_calls_once);
+	tcase_add_test(tc, test_call_gives_way_to_what_its_answer_opens);
 	return unit_run("shares", tc);
 }

@@ -202,19 +202,28 @@ static bool action_listens(
 	return open_spans_leads(span, action->message->connection) || rule->levels != 0;
 }
 
+/* The request of the server that is answered, if rule is about it and no other rule ended it. */
+static struct open_span *action_answered_call(
+	const struct action *action, const struct matcher_rule *rule)
+{
+	struct open_span *call = action->call;
+
+	return call != NULL && !call->ended && call->type == rule->row->span ? call : NULL;
+}
+
 /* The span that the rule is about, if it is open and the connection is to be listened to. */
 static struct open_span *action_find(struct action *action, const struct matcher_rule *rule)
 {
 	uint64_t connection = action->message->connection;
-	struct open_span *span;
+	struct open_span *span = action_answered_call(action, rule);
 
+	if (span != NULL)
+		return span;
 	if (rule->row->span == LIFECYCLE_REQUEST) {
 		struct request *request = action_find_request(action, rule);
 
 		return request == NULL ? NULL : action_follow_request(action, request);
 	}
-	if (action->call != NULL && action->call->type == rule->row->span)
-		return action->call;
 	if (rule->request_id >= 0)
 		span = action_find_call(action, rule);
 	else
@@ -325,9 +334,7 @@ static void action_close_call(struct action *action, const struct matcher_rule *
 	}
 	open_spans_note(action->spans, rule, action->call, " answered");
 	open_spans_set(action->spans, action->call, rule, &rule->set, &action->look);
-	action->look.quotes = NULL; /* they are the span's */
 	open_spans_end(action->spans, action->call, &end, END_PARENT_ENDED);
-	action->call = NULL;
 }
 
 /* Calls act for every open span that the rule's key, or the first part of it, fits. */
@@ -366,7 +373,7 @@ static void action_do_close(struct action *action, const struct matcher_rule *ru
 		action_close_request(action, rule);
 	} else if (action->spans->setup->matcher.types[rule->row->span].is_call &&
 		   rule->row->on == LIFECYCLE_ON_CLIENT_REPLY) {
-		if (action->call != NULL && action->call->type == rule->row->span)
+		if (action_answered_call(action, rule) != NULL)
 			action_close_call(action, rule);
 	} else if (rule->request_id >= 0) {
 		span = action_find_call(action, rule);

@@ -36,7 +36,7 @@ struct action {
 	struct open_span
 		*about; /* held; the last span that such an answer started or found, or NULL */
 	const struct traceparent *context; /* of a request of the server: what the client is told */
-	struct open_span *call;            /* that an answer of the client is for, or NULL */
+	struct open_span *call;            /* held; that an answer of the client is for, or NULL */
 };
 
 void action_run(struct action *action, enum lifecycle_on on);

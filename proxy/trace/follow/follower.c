@@ -170,7 +170,9 @@ void follower_client_reply(struct follower *follower, struct action_message *mes
 		action = follower_action(follower, message, span->method);
 		action.call = span;
 		action.look.quotes = span->quotes;
+		open_spans_hold(span);
 		action_run(&action, LIFECYCLE_ON_CLIENT_REPLY);
+		open_spans_release(&follower->spans, span);
 	}
 }
 
