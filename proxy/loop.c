@@ -7,7 +7,9 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -36,6 +38,15 @@ static uint64_t loop_clock_ns(clockid_t which)
 void loop_clock(struct loop *loop)
 {
 	loop->now_ns = loop_clock_ns(CLOCK_MONOTONIC);
+}
+
+void loop_clock_idle(struct loop *loop)
+{
+	bool quiet = loop->now_ns == loop->ticked_ns;
+
+	loop_clock(loop);
+	if (quiet)
+		loop->ticked_ns = loop->now_ns;
 }
 
 /* ---- guests ---- */
@@ -85,9 +96,23 @@ static void loop_empty_pool(struct loop *loop)
 		splice_free(loop->pool[--loop->pool_count]);
 }
 
+/* Of scratch memory nobody needs the contents between two callbacks: whole pages are given back. */
+static void loop_forget(uint8_t *bytes, size_t size)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t begin = ((uintptr_t)bytes + page - 1) & ~(page - 1);
+	uintptr_t end = ((uintptr_t)bytes + size) & ~(page - 1);
+
+	if (begin < end)
+		(void)madvise(bytes + (begin - (uintptr_t)bytes), end - begin,
+			MADV_DONTNEED); /* else it stays */
+}
+
 void loop_trim(struct loop *loop)
 {
 	loop_empty_pool(loop);
+	loop_forget(loop->read_bytes, LOOP_READ_SIZE);
+	loop_forget(loop->write_bytes, LOOP_WRITE_SIZE);
 #ifdef __GLIBC__
 	(void)malloc_trim(0); /* whether there was any does not matter */
 #endif

@@ -103,6 +103,8 @@ void loop_done(struct loop *loop);
 
 /* Reads the clocks; every event callback that looks at the time does so first. */
 void loop_clock(struct loop *loop);
+/* The same for timers that go off whatever happens: they are no event. */
+void loop_clock_idle(struct loop *loop);
 
 /* A guest comes, with its ops set; it leaves once. */
 void loop_enter(struct loop *loop, struct loop_guest *guest);

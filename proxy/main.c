@@ -351,7 +351,7 @@ static void main_on_seal(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	loop_clock(&program->loop);
+	loop_clock_idle(&program->loop);
 	exporter_tick(program->exporter, (int64_t)(program->loop.now_ns / 1000000));
 }
 

@@ -525,6 +525,29 @@ def test_turns_that_are_never_closed_take_bounded_memory(lab):
     assert len(spans) == 30000 and reasons.count("evicted") == 20000
 
 
+@pytest.mark.skipif(is_sanitized(), reason="memory figures of a sanitizer build say nothing")
+def test_memory_of_many_turns_is_given_back(lab):
+    """Ten seconds after a peak of open spans the program is about as small as it was."""
+    link = lab.traced("unix", args=ROOMY)
+    relay(link, started("first"), completed("first"))
+
+    def resident():
+        return int(link.sidespan.status("VmRSS")) * 1024
+
+    before = resident()
+    for what in (started, completed):
+        server = Background(lambda what=what: link.server.stream.write(
+            b"".join(line(what(str(i), f"T{i}")) for i in range(9000)), SLOW))
+        for _ in range(9000):
+            link.client.recv(SLOW)
+        server.result(SLOW)
+        if what is started:
+            peak = resident()
+    assert peak - before > 8 << 20
+    until(lambda: resident() - before < 2 << 20, "the memory to be given back", SLOW)
+    assert len(finish(link)) == 9001
+
+
 def test_short_lives(lab):
     link = lab.traced("unix", args=[
         *ROOMY, "--lifecycle-max-age=100ms", "--lifecycle-announce-after=1ms",

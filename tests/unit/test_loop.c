@@ -1,5 +1,7 @@
 /* What the loop keeps for the next messages and connections, and when it gives that back. */
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "tests/unit/loop_case.h"
 #include "tests/unit/unit.h"
@@ -73,6 +75,42 @@ START_TEST(test_drop)
 }
 END_TEST
 
+/* How many bytes of it are in memory, but for the pages that it shares with its neighbours. */
+static size_t loop_resident(const uint8_t *bytes, size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), count = 0, i;
+	size_t skip = -(uintptr_t)bytes % page;
+	unsigned char in[LOOP_WRITE_SIZE / 4096];
+
+	size = (size - skip) / page * page;
+	ck_assert_int_eq(mincore((void *)(uintptr_t)(bytes + skip), size, in), 0);
+	for (i = 0; i < size / page; i++)
+		count += in[i] & 1;
+	return count * page;
+}
+
+/* What wake-ups work in is as large as ever, but takes no memory until the next one. */
+START_TEST(test_scratch)
+{
+	const size_t shared = 2 * (size_t)sysconf(_SC_PAGESIZE);
+	struct loop_case setup;
+	struct loop *loop = &setup.loop;
+
+	loop_case_open(&setup, flags);
+	memset(loop->read_bytes, 1, LOOP_READ_SIZE);
+	memset(loop->write_bytes, 1, LOOP_WRITE_SIZE);
+	ck_assert_uint_ge(loop_resident(loop->read_bytes, LOOP_READ_SIZE), LOOP_READ_SIZE - shared);
+	ck_assert_uint_ge(
+		loop_resident(loop->write_bytes, LOOP_WRITE_SIZE), LOOP_WRITE_SIZE - shared);
+	loop_trim(loop);
+	ck_assert_uint_eq(loop_resident(loop->read_bytes, LOOP_READ_SIZE), 0);
+	ck_assert_uint_eq(loop_resident(loop->write_bytes, LOOP_WRITE_SIZE), 0);
+	memset(loop->read_bytes, 1, LOOP_READ_SIZE);
+	memset(loop->write_bytes, 1, LOOP_WRITE_SIZE);
+	loop_case_close(&setup);
+}
+END_TEST
+
 /* The ticker looks after it, and what it does itself is no event. */
 START_TEST(test_ticker)
 {
@@ -87,7 +125,11 @@ START_TEST(test_ticker)
 	loop_case_turn(&setup);
 	ck_assert_uint_eq(loop->pool_count, 0);
 	ck_assert_uint_lt(loop->active_ns, loop->trimmed_ns);
+	loop_clock_idle(loop); /* as timers do */
+	loop_case_turn(&setup);
+	ck_assert_uint_lt(loop->active_ns, loop->trimmed_ns);
 	loop_clock(loop); /* as every event does */
+	loop_clock_idle(loop);
 	loop_case_turn(&setup);
 	ck_assert_uint_gt(loop->active_ns, loop->trimmed_ns);
 	loop_case_close(&setup);
@@ -181,6 +223,7 @@ int main(void)
 
 	tcase_add_test(tc, test_quiet);
 	tcase_add_loop_test(tc, test_drop, 0, 2);
+	tcase_add_test(tc, test_scratch);
 	tcase_add_test(tc, test_ticker);
 	tcase_add_test(tc, test_guests);
 	return unit_run("loop", tc);
