@@ -246,8 +246,12 @@ struct lifecycle_rule {
 	char *event;                   /* event: its name */
 	char *mark;                    /* mark: its name */
 	bool mark_first;               /* the first such moment counts, not the last */
-	char **from, **to;             /* make: names of moments, the first that there is */
+	/* mark: until there is one of these marks, it belongs to the span that was made before. */
+	char **former_until;
+	size_t former_until_count;
+	char **from, **to; /* make: names of moments, the first that there is */
 	size_t from_count, to_count;
+	char *needs;     /* make: a mark without which nothing is made; NULL: none */
 	bool until_open; /* claim: "until": "open", not "reply" */
 	bool joins;      /* claim: void if such a span is open when the reply comes: that goes on */
 	bool alias;      /* claim: the span may start under another id, with its own as the root */

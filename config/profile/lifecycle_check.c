@@ -239,6 +239,19 @@ static int lifecycle_check_moments(struct reader *reader, const struct file_node
 	return 0;
 }
 
+/* Marks that are asked for as such: former_until and needs. */
+static int lifecycle_check_mark_names(struct reader *reader, const struct file_node *node,
+	const struct lifecycle *lifecycle, size_t span, char *const *names, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!lifecycle_check_has_mark(lifecycle, span, names[i]))
+			return reader_fail(
+				reader, node, "\"%s\": must be the mark of a rule", names[i]);
+	return 0;
+}
+
 /* Marks as values: of a span that is made, with a name that some rule gives. */
 static int lifecycle_check_mark_values(struct reader *reader, const struct file_node *node,
 	const struct lifecycle *lifecycle, const struct lifecycle_rule *rule,
@@ -273,6 +286,10 @@ static int lifecycle_check_marks(struct reader *reader, const struct file_node *
 		    rule->from, rule->from_count) != 0 ||
 		lifecycle_check_moments(reader, file_member(node, "to"), lifecycle, rule->span,
 			rule->to, rule->to_count) != 0 ||
+		lifecycle_check_mark_names(reader, file_member(node, "former_until"), lifecycle,
+			rule->span, rule->former_until, rule->former_until_count) != 0 ||
+		lifecycle_check_mark_names(reader, file_member(node, "needs"), lifecycle,
+			rule->span, &rule->needs, rule->needs != NULL) != 0 ||
 		lifecycle_check_mark_values(reader, node, lifecycle, rule, &rule->set) != 0 ||
 		lifecycle_check_mark_values(reader, node, lifecycle, rule, &rule->set_new) != 0 ||
 		lifecycle_check_mark_values(reader, node, lifecycle, rule, &rule->set_root) != 0)

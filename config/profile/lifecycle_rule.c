@@ -74,8 +74,10 @@ static const struct {
 		0},
 	{"mark", LIFECYCLE_BIT(MARK), LIFECYCLE_BIT(MARK)},
 	{"keep", LIFECYCLE_BIT(MARK), 0},
+	{"former_until", LIFECYCLE_BIT(MARK), 0},
 	{"from", LIFECYCLE_BIT(MAKE), LIFECYCLE_BIT(MAKE)},
 	{"to", LIFECYCLE_BIT(MAKE), LIFECYCLE_BIT(MAKE)},
+	{"needs", LIFECYCLE_BIT(MAKE), 0},
 	{"count", LIFECYCLE_BIT(COUNT), 0},
 	{"bytes", LIFECYCLE_BIT(COUNT), 0},
 	{"of", LIFECYCLE_BIT(COUNT), 0},
@@ -146,6 +148,15 @@ static int lifecycle_rule_take_to(struct reader *reader, const struct file_node 
 
 	return reader_take_texts_or_one(
 		reader, node, &rule->to, &rule->to_count, LIFECYCLE_MOMENTS_MAX);
+}
+
+static int lifecycle_rule_take_former_until(
+	struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_rule *rule = target;
+
+	return reader_take_texts_or_one(reader, node, &rule->former_until,
+		&rule->former_until_count, LIFECYCLE_MOMENTS_MAX);
 }
 
 /* A pointer, or an object with one and what is set on a span that opens below it. */
@@ -234,6 +245,8 @@ static const struct reader_member lifecycle_rule_members[] = {
 	{"keep", lifecycle_rule_take_keep, offsetof(struct lifecycle_rule, mark_first)},
 	{"from", lifecycle_rule_take_from, 0},
 	{"to", lifecycle_rule_take_to, 0},
+	{"former_until", lifecycle_rule_take_former_until, 0},
+	{"needs", reader_take_text, offsetof(struct lifecycle_rule, needs)},
 	{"status", operand_take_status, offsetof(struct lifecycle_rule, status)},
 	{"count", reader_take_text, offsetof(struct lifecycle_rule, stream.count)},
 	{"bytes", reader_take_text, offsetof(struct lifecycle_rule, stream.bytes)},
@@ -577,11 +590,13 @@ void lifecycle_rule_done(struct lifecycle_rule *rule)
 	reader_free_texts(rule->methods, rule->method_count);
 	reader_free_texts(rule->from, rule->from_count);
 	reader_free_texts(rule->to, rule->to_count);
+	reader_free_texts(rule->former_until, rule->former_until_count);
 	lifecycle_rule_free_key(rule->key, rule->key_count);
 	operand_done_status(&rule->status);
 	free(rule->conditions);
 	free(rule->at.pointer);
 	free(rule->mark);
+	free(rule->needs);
 	free(rule->name);
 	free(rule->root);
 	free(rule->request_id);

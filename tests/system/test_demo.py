@@ -187,4 +187,8 @@ def check_failed(spans, turn):
     assert turn.message == "exceeded retry limit, last status: 429 Too Many Requests"
     assert turn.attributes["error.type"] == "responseTooManyFailedAttempts"
     assert milliseconds(turn) > 150
-    assert not children(spans, turn)
+    calls = children(spans, turn)  # the two attempts
+    assert [call.name for call in calls] == 2 * ["chat demo-small"]
+    assert [call.status for call in calls] == 2 * [ERROR]
+    assert turn.start == calls[0].start and calls[0].end <= calls[1].start
+    assert calls[1].message == turn.message

@@ -385,6 +385,12 @@ def told_again(recording):
     return len(set(totals)) < len(totals)
 
 
+def resumed_in_the_middle(recording):
+    line, = recording.requests("thread/resume")
+    turn, = line.answer.result()["thread"]["turns"]
+    return turn["status"] == "inProgress" and turn["startedAt"] > 0
+
+
 FACTS = [
     ("ordering", lambda r: min(first_told(r)["answer"], first_told(r)["turn/started"]) >= 3),
     *[(name, ends_after_answers) for name in sorted(RECORDINGS)],
@@ -435,6 +441,11 @@ FACTS = [
     ("ws-queue-start", lambda r: [line.answer.turn()["id"]
                                   for line in r.requests("thread/queue/start")]),
     ("ws-queue-idle", lambda r: turns_unasked(r, 1) and r.requests("thread/queue/add")),
+    ("ws-goal-set", lambda r: turns_unasked(r, 2) and r.requests("thread/goal/set")),
+    ("ws-min-tokens", told_again),
+    ("ws-min-opt-out", lambda r: not r.notes("turn/started") + r.notes("turn/completed")),
+    ("ws-min-queue-start", lambda r: r.requests("thread/queue/start")[0].answer),
+    ("ws-min-resume", resumed_in_the_middle),
     ("ws-opt-out-all", lambda r: not r.notes("turn/started") + r.notes("turn/completed")),
 ]
 CASES = [(recording, holds) for name, holds in FACTS for recording in scenario(name)]
@@ -562,13 +573,21 @@ def test_each_demand_has_one_span(recording, forest):
     assert Counter(spans) == Counter(DEMANDS[method] for _, method in asked)
 
 
+UNITS = {"s": 1e3, "ms": 1, "µs": 1e-3, "ns": 1e-6}
+
+
+def milliseconds(span):
+    number, unit = span.duration.split(" ")
+    return float(number) * UNITS[unit]
+
+
 USAGE = ("input_tokens", "cache_read.input_tokens", "output_tokens")
 CALL = (100, 10, 20)  # of each call of the model that all recordings have
 CALLS = {  # of each turn, in their order: how many calls there were, however often told of
     "stdio-compact-in-a-turn": [1, 2], "ws-compact-told-again": [2, 1, 1],
     "ws-interrupt-told-again": [1, 0], "ws-steer-told-again": [1, 1],
     "ws-resume-told-again": [2], "ws-auto-approval": [2], "ws-queue-start": [0, 1, 1],
-    "ws-queue-idle": [1, 1], "ws-opt-out-all": [1, 1, 1],
+    "ws-queue-idle": [1, 1], "ws-opt-out-all": [1, 1, 1], "ws-goal-set": 11 * [1],
 }
 
 
@@ -578,19 +597,20 @@ def test_each_model_call_counts_once(name):
     turns = Forest(explain_once(RECORDINGS[name].path)).named("app_server.turn")
     found = {}
     for turn in turns:
-        calls = [span for span in turn.children if role(span) == "chat"]
+        made = [span for span in turn.children if role(span) == "chat"]
+        calls = [span for span in made if "gen_ai.usage.input_tokens" in span.attributes]
         for call in calls:
             assert tuple(int(call.attributes["gen_ai.usage." + kind]) for kind in USAGE) == CALL
         assert [int(turn.attributes.get("turn.usage." + kind, 0)) for kind in USAGE] == [
             tokens * len(calls) for tokens in CALL], turn.attributes
         assert not any(name.startswith("gen_ai.usage.") for name in turn.attributes)
-        assert int(turn.attributes.get("turn.model_calls", 0)) == len(calls)
+        assert int(turn.attributes.get("turn.model_calls", 0)) == len(made)
+        assert len(made) - len(calls) == (turn.attributes.get("turn.status") == "interrupted")
         found[turn.attributes["turn.id"]] = len(calls)
     assert [found[key] for key in sorted(found)] == CALLS[name]
 
 
-@pytest.mark.parametrize("name", ["stdio-goal", "ws-goal", "stdio-queue", "ws-queue",
-                                  "ws-queue-start", "ws-queue-idle"])
+@pytest.mark.parametrize("name", [name for name in RECORDINGS if re.search("goal|queue", name)])
 def test_work_that_waits_hangs_below_what_asked_for_it(name):
     forest = Forest(explain_once(RECORDINGS[name].path))
     asked = [root for root in forest.roots if re.search("queue/(add|start)|goal/set", root.name)]
@@ -598,12 +618,33 @@ def test_work_that_waits_hangs_below_what_asked_for_it(name):
     assert turns and {turn.name for turn in turns} == {"app_server.turn"}
 
 
-UNITS = {"s": 1e3, "ms": 1, "µs": 1e-3, "ns": 1e-6}
+@pytest.mark.parametrize("name", ["stdio-failing", "ws-failing", "stdio-retry", "ws-retry"])
+def test_calls_that_fail_are_calls(name):
+    """Each attempt, with the reason; the last one is that of the turn."""
+    for turn in Forest(explain_once(RECORDINGS[name].path)).named("app_server.turn"):
+        calls = [span for span in turn.children if role(span) == "chat"]
+        assert len(calls) == (3 if "retry" in name else 1)
+        assert {call.status for call in calls} == {"error"}
+        assert calls[-1].error == turn.error
 
 
-def milliseconds(span):
-    number, unit = span.duration.split(" ")
-    return float(number) * UNITS[unit]
+@pytest.mark.parametrize("name", ["stdio-interrupt", "ws-interrupt", "stdio-preempt", "ws-preempt"])
+def test_a_call_that_is_broken_off_is_one(name):
+    """It was speaking, and is no error."""
+    turns = Forest(explain_once(RECORDINGS[name].path)).named("app_server.turn")
+    turns = [turn for turn in turns if turn.attributes["turn.status"] == "interrupted"]
+    assert turns
+    for turn in turns:
+        call, = (span for span in turn.children if role(span) == "chat")
+        assert call.status == "unset" and "gen_ai.response.time_to_first_chunk" in call.attributes
+        assert milliseconds(call) == milliseconds(turn)
+
+
+def test_the_time_in_a_queue_is_not_the_turns():
+    """A turn that waits for another begins when it is told of."""
+    for name in ("stdio-queue", "ws-queue", "stdio-preempt", "ws-preempt"):
+        turns = Forest(explain_once(RECORDINGS[name].path)).named("app_server.turn")
+        assert milliseconds(turns[1]) < 100, name
 
 
 @pytest.mark.parametrize("name", ["stdio-approvals", "ws-approvals", "stdio-basic", "ws-basic",

@@ -74,7 +74,9 @@ def test_a_turn(lab, listen):
     spans = finish(link)
     asked, dispatch = spans["app_server.request turn/start"], spans["app_server.dispatch turn_input"]
     work, command = spans["app_server.turn"], spans["commandExecution make"]
-    assert len(spans) == 4 and told == work.span_id
+    call = spans["chat"]  # it failed, while the command ran: that had been asked for before
+    assert len(spans) == 5 and told == work.span_id
+    assert (call.parent_id, call.status) == (work.span_id, 2) and call.end <= command.start
     assert [span.parent_id for span in (asked, dispatch, work, command)] == [
         CLIENT, asked.span_id, dispatch.span_id, work.span_id]
     assert {span.trace_id for span in spans.values()} == {TRACE}
@@ -89,10 +91,10 @@ def test_a_turn(lab, listen):
 
 @pytest.mark.parametrize("args, names", [
     (["--lifecycle=off"], {"app_server.request turn/start"}),
-    (["--lifecycle-dispatch=none", "--lifecycle-off=items"],
+    (["--lifecycle-dispatch=none", "--lifecycle-off=items,calls"],
      {"app_server.request turn/start", "app_server.turn"}),
     (["--lifecycle-dispatch=turns", "--lifecycle-off=items"],
-     {"app_server.request turn/start", "app_server.dispatch turn_input", "app_server.turn"}),
+     {"app_server.request turn/start", "app_server.dispatch turn_input", "app_server.turn", "chat"}),
 ])
 def test_what_is_switched_off(lab, args, names):
     link = lab.traced(args=args)
@@ -109,6 +111,17 @@ def test_events_and_deltas_switched_off(lab):
     work = finish(link)["app_server.turn"]
     assert not work.events
     assert not [name for name in work.attributes if "delta" in name]
+
+
+@pytest.mark.parametrize("identity, kind", [
+    ("temporary-structured-turn-0199", "helper"), ("temporary-structured-turn", "turn"), (7, "turn")])
+def test_turns_that_a_client_asks_for_itself(lab, identity, kind):
+    """By the id of their request: titles and the like are written in turns as well."""
+    link = lab.traced()
+    ask(link, "turn/start", identity)
+    answer(link, {"turn": {"id": "u"}}, identity)
+    say(link, turn("started"), turn("completed", status="completed"))
+    assert finish(link)["app_server.turn"].attributes["turn.kind"] == kind
 
 
 def test_refused_and_steered(lab):
@@ -232,12 +245,12 @@ def test_only_work_is_recorded(lab):
     assert ask(link, "thread/read") == CLIENT
     answer(link, {})
     told = whole_turn(link)
-    spans = link.collector.wait_spans(4)
+    spans = link.collector.wait_spans(5)
     link.finish()
     assert {span.name.split()[0] for span in spans} == {
-        "app_server.request", "app_server.dispatch", "app_server.turn", "commandExecution"}
+        "app_server.request", "app_server.dispatch", "app_server.turn", "commandExecution", "chat"}
     request, = [span for span in spans if span.method == "turn/start" and span.kind == 2]
-    assert request.parent_id == CLIENT and len(link.collector.spans) == 4
+    assert request.parent_id == CLIENT and len(link.collector.spans) == 5
     known = {span.span_id for span in spans}
     assert told in known and all(span.parent_id in known | {CLIENT} for span in spans)
     counted = link.sidespan.accounting("traffic")

@@ -194,6 +194,56 @@ static const struct {
 		"do answered\n  dispatch work\n    job closed\n"},
 };
 
+/* What the server was told of, and what it is: on what is forwarded, on the dispatch, on the job.
+ */
+static const struct {
+	const char *about;
+	const char *lines[8];
+	bool job;  /* or the dispatch */
+	int start; /* of the job: the line */
+} promise_rows[] = {
+	{"nothing is going on", {DO("1"), DONE("1", ""), START("a"), END("a")}, true, 0},
+	{"another goes on, and ends",
+		{START("x"), DO("1"), DONE("1", ""), END("x"), START("a"), END("a")}, false, 4},
+	{"another goes on, and goes on",
+		{START("x"), DO("1"), DONE("1", ""), START("a"), END("a"), END("x")}, false, 3},
+	{"it began before the answer", {START("x"), DO("1"), START("a"), DONE("1", ""), END("a")},
+		true, 1},
+	{"another has been at rest",
+		{START("x"), "1<{'method':'idle','params':{'g':'g'}}", DO("1"), DONE("1", ""),
+			START("a"), END("a")},
+		true, 2},
+	{"another group",
+		{"1<{'method':'start','params':{'g':'h','j':'x'}}", DO("1"), DONE("1", ""),
+			START("a"), END("a")},
+		true, 1},
+};
+
+START_TEST(test_promise)
+{
+	static const char rules[] = CLAIM("do", ",'until':'open'") "," OPEN_LATER "," ON(
+		"notification", "idle", "lapse", "job", ",'key':['/params/g']");
+	struct conversation *said = claims_begin(DISPATCH, rules);
+	const struct kept *dispatch, *job;
+
+	claims_say(said, promise_rows[_i].lines);
+	conversation_shut_down(said);
+	dispatch = conversation_span(said, "app_server.dispatch work");
+	job = said->exporter->spans;
+	while (strcmp(job->name, "job") != 0 || strstr(job->attributes, " job=a ") == NULL)
+		job++;
+	ck_assert_mem_eq(job->parent, dispatch->context.span_id, SPAN_ID_SIZE);
+	ck_assert_mem_eq(said->told[0].span_id,
+		(promise_rows[_i].job ? job : dispatch)->context.span_id, SPAN_ID_SIZE);
+	ck_assert_uint_eq((job->start_unix_ns - CONVERSATION_WALL_NS) / CONVERSATION_STEP_NS,
+		promise_rows[_i].start);
+	ck_assert_uint_le(job->start_unix_ns, job->end_unix_ns);
+	conversation_check(said);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
 START_TEST(test_claims)
 {
 	struct conversation *said = claims_begin(claims_rows[_i].dispatch, claims_rows[_i].rules);
@@ -394,6 +444,7 @@ int main(void)
 	tcase_add_test(tc, test_open_and_close);
 	tcase_add_test(tc, test_join_and_close);
 	tcase_add_test(tc, test_join_and_evict);
+	tcase_add_loop_test(tc, test_promise, 0, COUNT(promise_rows));
 	tcase_add_loop_test(tc, test_claims, 0, COUNT(claims_rows));
 	tcase_add_test(tc, test_claims_max);
 	tcase_add_test(tc, test_two_kinds);

@@ -725,8 +725,8 @@ START_TEST(test_config_check)
 		"exporter                 none  (flag --exporter)\n",
 		("service.name             codex-sidespan  (profile built-in "
 		 "profiles/codex.json:9)\n"),
-		("\nprofile codex: 9 captures, 1 constants, 58 lifecycle rules\n"
-		 "command codex app-server\n"),
+		"\nprofile codex: 9 captures, 1 constants, ",
+		" lifecycle rules\ncommand codex app-server\n",
 	};
 	char line[256];
 	struct config_case load;

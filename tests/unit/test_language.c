@@ -514,6 +514,67 @@ START_TEST(test_calls)
 }
 END_TEST
 
+#define DELTA     "1<" NOTE("delta", "'thread':'t','turn':'a'")
+#define STOP(why) "1<" NOTE("stop", "'thread':'t','turn':'a','why':'" why "'")
+#define WORDS     ",'type':'words'"
+
+/* Calls from which line to which, counted from 0. */
+static const struct {
+	const char *about;
+	const char *lines[14];
+	const char *calls;
+} call_times[] = {
+	{"told of before its tool has ended: the next one begins when that has",
+		{BEGIN("a"), ITEM("begin", "x", TOOL), "1<" USAGE("a", "100", "100"), DELTA,
+			ITEM("end", "x", TOOL), "1<" USAGE("a", "150", "50")},
+		"0-1 1-5 "},
+	{"and has not begun to speak before",
+		{BEGIN("a"), ITEM("begin", "x", TOOL), "1<" USAGE("a", "100", "100"),
+			ITEM("end", "x", TOOL), DELTA, ITEM("begin", "y", TOOL),
+			ITEM("end", "y", TOOL), "1<" USAGE("a", "150", "50"), DELTA,
+			"1<" USAGE("a", "170", "20")},
+		"0-1 3-5 6-9 "},
+	{"a tool that was running when we came",
+		{BEGIN("a"), ITEM("end", "x", TOOL), "1<" USAGE("a", "100", "100")}, "1-2 "},
+	{"a tool that ends after the next has begun says nothing of the call before that",
+		{BEGIN("a"), ITEM("begin", "x", TOOL), "1<" USAGE("a", "100", "100"),
+			ITEM("begin", "y", TOOL), ITEM("end", "x", TOOL),
+			"1<" USAGE("a", "150", "50"), "1<" USAGE("a", "160", "10")},
+		"0-1 1-3 4-6 "},
+	{"one that is broken off while it speaks",
+		{BEGIN("a"), DELTA, STOP("user asked"), "1<" USAGE("a", "100", "100")}, "0-2 2-3 "},
+	{"a reason as it is", {BEGIN("a"), DELTA, STOP("crash")}, "0-2 "},
+	{"a reason that only begins like it", {BEGIN("a"), DELTA, STOP("crashes")}, ""},
+	{"a reason that is shorter", {BEGIN("a"), DELTA, STOP("use")}, ""},
+	{"there is none before it speaks", {BEGIN("a"), STOP("user")}, ""},
+	{"nor after it was told of",
+		{BEGIN("a"), DELTA, "1<" USAGE("a", "100", "100"), STOP("user")}, "0-2 "},
+};
+
+START_TEST(test_call_times)
+{
+	struct conversation *said = language_begin("agent", NULL);
+	const struct kept *span;
+	char calls[256] = "";
+	size_t i;
+
+	for (i = 0; i < 14 && call_times[_i].lines[i] != NULL; i++)
+		conversation_line(said, call_times[_i].lines[i]);
+	conversation_shut_down(said);
+	for (span = said->exporter->spans; span < said->exporter->spans + said->exporter->count;
+		span++)
+		if (strncmp(span->name, "chat", 4) == 0)
+			text_append(calls, sizeof calls, "%d-%d ",
+				(int)language_ms(span->start_unix_ns),
+				(int)language_ms(span->end_unix_ns));
+	ck_assert_msg(strcmp(calls, call_times[_i].calls) == 0, "%s: %s instead of %s",
+		call_times[_i].about, calls, call_times[_i].calls);
+	conversation_check(said);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
 /* The server's clock is believed within bounds: not after the message, not before the span. */
 START_TEST(test_times)
 {
@@ -612,6 +673,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_no_memory, 0, COUNT(talks));
 	tcase_add_loop_test(tc, test_levels, 0, COUNT(levels));
 	tcase_add_test(tc, test_calls);
+	tcase_add_loop_test(tc, test_call_times, 0, COUNT(call_times));
 	tcase_add_test(tc, test_times);
 	tcase_add_test(tc, test_memories_max);
 	tcase_add_test(tc, test_forwarded);

@@ -269,11 +269,12 @@ static const char lifecycle_forms[] = LIFECYCLE(LIFECYCLE_TURN
 	"\"/error/u\"}}"
 	",{\"on\": \"notification\", \"do\": \"mark\", \"span\": \"made\", \"key\": [\"/a\", "
 	"\"/b\"],"
-	"  \"mark\": \"now and then\", \"keep\": \"first\"}"
+	"  \"mark\": \"now and then\", \"keep\": \"first\", \"former_until\": \"now and then\"}"
 	",{\"on\": \"notification\", \"do\": \"make\", \"span\": \"made\", \"key\": [\"/a\", "
 	"\"/b\"],"
 	"  \"when\": {\"/n\": {\"increase\": \"/o\"}, \"/p\": {\"not\": [\"q\"]}},"
-	"  \"from\": [\"former now and then\", \"start\"], \"to\": \"now\", \"set\": {"
+	"  \"from\": [\"former now and then\", \"start\"], \"to\": \"now\", \"needs\": \"now and "
+	"then\", \"set\": {"
 	"    \"v\": {\"mark\": \"now and then\", \"unit\": \"ns\"},"
 	"    \"w\": {\"pointer\": \"/n\", \"take\": \"increase\"}}}"
 	",{\"on\": \"client_notification\", \"do\": \"close\", \"span\": \"request\","
@@ -293,6 +294,16 @@ static void lifecycle_assert_new_spans(const struct lifecycle *lifecycle)
 	lifecycle_assert_texts(spans[5].requests, spans[5].request_count, "q/*");
 }
 
+static void lifecycle_assert_moments(const struct lifecycle *lifecycle)
+{
+	const struct lifecycle_rule *mark = &lifecycle->rules[8], *make = mark + 1;
+
+	ck_assert(mark->mark_first);
+	lifecycle_assert_texts(mark->former_until, mark->former_until_count, "now and then");
+	ck_assert_str_eq(make->needs, "now and then");
+	lifecycle_assert_texts(make->from, make->from_count, "former now and then start");
+}
+
 static void lifecycle_assert_new_rules(const struct lifecycle *lifecycle)
 {
 	const struct lifecycle_rule *rules = lifecycle->rules;
@@ -304,11 +315,9 @@ static void lifecycle_assert_new_rules(const struct lifecycle *lifecycle)
 	ck_assert_int_eq(rules[5].at.unit, LIFECYCLE_MICROSECONDS);
 	ck_assert_uint_eq(rules[7].span, 6);
 	lifecycle_assert_key(rules[7].key, rules[7].key_count, true, "/params/a");
-	ck_assert(rules[8].mark_first);
 	ck_assert_uint_eq(rules[9].memory, 6);
 	ck_assert_str_eq(rules[9].conditions[0].whole, "/o");
 	ck_assert_int_eq(rules[9].conditions[1].test, LIFECYCLE_NONE_OF);
-	lifecycle_assert_texts(rules[9].from, rules[9].from_count, "former now and then start");
 	ck_assert_uint_eq(rules[10].span, LIFECYCLE_REQUEST);
 	ck_assert(rules[10].status.always);
 }
@@ -344,6 +353,7 @@ START_TEST(test_lifecycle_forms)
 	ck_assert_str_eq(setting[3].source.choices[1].pointer, "/p");
 	lifecycle_assert_new_spans(lifecycle);
 	lifecycle_assert_new_rules(lifecycle);
+	lifecycle_assert_moments(lifecycle);
 	profile_free(profile);
 }
 END_TEST
@@ -418,7 +428,8 @@ static const struct {
 	{LIFECYCLE_RULE("\"in\": 1"),
 		"6: rule \"r\": \"in\": not known here; must be one of name, on, methods, when, "
 		"do, span, key, memory, root, request_id, event, until, joins, alias, at, set, "
-		"set_new, mark, keep, from, to, status, count, bytes, of, first"},
+		"set_new, mark, keep, from, to, former_until, needs, status, count, bytes, of, "
+		"first"},
 	{LIFECYCLE_RULE("\"on\": \"reply\", \"on\": \"reply\""),
 		"6: rule \"r\": \"on\": stands twice; must stand once, line 6 has it"},
 	{LIFECYCLE_RULE("\"on\": \"response\""),
@@ -752,6 +763,11 @@ static const struct {
 	{LIFECYCLE_MADE("\"from\": \"start\", \"to\": \"then\""),
 		"6: rule \"r\": \"to\": \"then\": must be start, now, former end, or the mark of a "
 		"rule, after \"former\" or not"},
+	{LIFECYCLE_MADE("\"from\": \"start\", \"to\": \"now\", \"needs\": \"now\""),
+		"6: rule \"r\": \"needs\": \"now\": must be the mark of a rule"},
+	{LIFECYCLE_MADE("\"from\": \"start\", \"to\": \"now\", \"former_until\": \"m\""),
+		"6: rule \"r\": \"former_until\": must not stand with \"do\": \"make\", only with "
+		"mark"},
 	{LIFECYCLE_MADE("\"from\": \"start\""), "6: rule \"r\": must have to, as it is to make"},
 	{LIFECYCLE_ON("reply", "open", LIFECYCLE_KEY2 ", \"at\": {\"pointer\": \"/t\"}"),
 		"6: rule \"r\": \"at\": must have a pointer and a unit"},

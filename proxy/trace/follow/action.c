@@ -445,49 +445,64 @@ static struct open_span_marks *action_marks(
 	return *marks;
 }
 
+/* Whether none of some marks is there yet. */
+static bool action_lacks(const struct open_span_marks *marks, unsigned bits)
+{
+	for (; bits != 0; bits &= bits - 1)
+		if (marks->now_ns[__builtin_ctz(bits)] != 0)
+			return false;
+	return true;
+}
+
 static void action_do_mark(struct action *action, const struct matcher_rule *rule)
 {
 	struct open_span *above = action_find_above(action, rule);
 	struct open_span_marks *marks =
 		above == NULL ? NULL : action_marks(action, above, rule->row->span);
+	bool former;
 	uint64_t *at;
 
 	if (marks == NULL)
 		return;
-	at = &marks->now_ns[rule->mark];
+	former = rule->former_until != 0 && action_lacks(marks, rule->former_until);
+	at = former ? &marks->former_ns[rule->mark] : &marks->now_ns[rule->mark];
 	if (*at != 0 && rule->row->mark_first)
 		return;
 	*at = action_time(action, rule, above->start_ns);
 	if (open_spans_is_noted(action->spans))
-		open_spans_note(action->spans, rule, above, " mark \"%s\"", rule->row->mark);
+		open_spans_note(action->spans, rule, above, " mark \"%s%s\"",
+			former ? LIFECYCLE_MOMENT_FORMER : "", rule->row->mark);
 }
 
-/* The first of some moments that there is; 0: none. */
 static uint64_t action_moment(const struct action *action, const struct open_span *above,
-	const struct open_span_marks *marks, const struct matcher_when *moments, size_t count)
+	const struct open_span_marks *marks, struct matcher_when moment)
+{
+	switch ((enum matcher_moment)moment.moment) {
+	case MATCHER_MOMENT_MARK:
+		return marks->now_ns[moment.mark];
+	case MATCHER_MOMENT_FORMER_MARK:
+		return marks->former_ns[moment.mark];
+	case MATCHER_MOMENT_START:
+		return above->start_ns;
+	case MATCHER_MOMENT_FORMER_END:
+		return marks->former_end_ns;
+	case MATCHER_MOMENT_NOW:
+		break;
+	}
+	return action->message->now_ns;
+}
+
+/* The first of some moments that there is, and that is not later than that time; 0: none. */
+static uint64_t action_first_moment(const struct action *action, const struct open_span *above,
+	const struct open_span_marks *marks, const struct matcher_when *moments, size_t count,
+	uint64_t latest_ns)
 {
 	uint64_t at = 0;
 	size_t i;
 
-	for (i = 0; i < count && at == 0; i++)
-		switch ((enum matcher_moment)moments[i].moment) {
-		case MATCHER_MOMENT_MARK:
-			at = marks->now_ns[moments[i].mark];
-			break;
-		case MATCHER_MOMENT_FORMER_MARK:
-			at = marks->former_ns[moments[i].mark];
-			break;
-		case MATCHER_MOMENT_START:
-			at = above->start_ns;
-			break;
-		case MATCHER_MOMENT_NOW:
-			at = action->message->now_ns;
-			break;
-		case MATCHER_MOMENT_FORMER_END:
-			at = marks->former_end_ns;
-			break;
-		}
-	return at;
+	for (i = 0; i < count && (at == 0 || at > latest_ns); i++)
+		at = action_moment(action, above, marks, moments[i]);
+	return at > latest_ns ? 0 : at;
 }
 
 /* A new period begins: what was marked until now is called former. */
@@ -503,28 +518,32 @@ static void action_do_make(struct action *action, const struct matcher_rule *rul
 	struct open_span *above = action_find_above(action, rule), *span;
 	struct open_span_marks *marks =
 		above == NULL ? NULL : action_marks(action, above, rule->row->span);
-	struct span_end end = {.reason = NULL};
 	struct look_value message, type;
-	uint64_t start_ns;
+	struct span_end end;
+	uint64_t start_ns, end_ns;
 
-	if (marks == NULL)
+	if (marks == NULL ||
+		(rule->needs != MATCHER_NONE && action_lacks(marks, 1u << rule->needs)))
 		return;
-	start_ns = action_moment(action, above, marks, rule->from, rule->row->from_count);
-	end.now_ns = action_moment(action, above, marks, rule->to, rule->row->to_count);
-	if (start_ns == 0 || end.now_ns < start_ns)
+	end_ns = action_first_moment(
+		action, above, marks, rule->to, rule->row->to_count, UINT64_MAX);
+	start_ns = action_first_moment(
+		action, above, marks, rule->from, rule->row->from_count, end_ns);
+	if (start_ns == 0)
 		return;
 	span = opening_make_span(action, rule, above, start_ns);
 	if (span != NULL) {
 		action->look.marks = marks->now_ns;
 		action->look.start_ns = start_ns;
+		action->look.end_ns = end_ns;
 		open_spans_set(action->spans, span, rule, &rule->set, &action->look);
 		action->look.marks = NULL;
 		end = open_spans_judge(rule, &action->look, &message, &type);
-		end.now_ns = action_moment(action, above, marks, rule->to, rule->row->to_count);
+		end.now_ns = end_ns;
 		open_spans_note(action->spans, rule, span, " made");
 		open_spans_end(action->spans, span, &end, END_PARENT_ENDED);
 	}
-	action_turn_marks(marks, end.now_ns);
+	action_turn_marks(marks, end_ns);
 }
 
 /* ---- memory ---- */

@@ -198,7 +198,7 @@ struct open_span *claims_start(
 
 	opening->claim = claim;
 	opening->context = open_spans_new_context(claims->spans, &claim->request);
-	if (first && claim->promised) {
+	if (first && claim->promised && !claim->queued) {
 		memcpy(opening->context.span_id, claim->promise, SPAN_ID_SIZE);
 		opening->start_ns = claim->forwarded_ns; /* the server has known of it since then */
 	}
@@ -322,15 +322,26 @@ void claims_unanswered(struct claims *claims, struct claim *claim, struct tracep
 	free(claim);
 }
 
-/* The newest open span of those that the claim is about, unless its end is known. */
+/* The newest open span of those that the claim is about that is not over, for all that is known. */
 static struct open_span *claims_open_span(const struct claims *claims, const struct claim *claim)
 {
 	struct span_index_entry *entry = span_index_find(&claims->spans->by_key, SPAN_INDEX_GROUP,
 		claim->rule->row->span, key_first(&claim->group));
 
-	while (entry != NULL && entry->span->known_end != NULL)
+	while (entry != NULL && (entry->span->known_end != NULL || entry->span->lapse_ns != 0))
 		entry = span_index_next(entry);
 	return entry == NULL ? NULL : entry->span;
+}
+
+/*
+ * The work waits for what is going on, and begins when that is over: what the server was told of
+ * when the request came is its dispatch span.
+ */
+static void claims_queue(struct claim *claim)
+{
+	claim->queued = true;
+	if (claim->promised)
+		memcpy(claim->dispatch, claim->promise, SPAN_ID_SIZE);
 }
 
 /* An answer that started nothing: the claim waits on, or the work joins what is going on. */
@@ -343,6 +354,8 @@ static void claims_settle_pending(struct claims *claims, struct claim *claim,
 		about = claims_open_span(claims, claim);
 	if (about == NULL && rule != NULL && rule->row->until_open) {
 		claim->state = CLAIM_TAKEN;
+		if (claims_open_span(claims, claim) != NULL)
+			claims_queue(claim);
 		return;
 	}
 	claims_take_off(claims, claim);

@@ -40,6 +40,7 @@ struct claim {
 	uint8_t root[SPAN_ID_SIZE];
 	bool promised;                  /* the carrier forwarded was not the request's own: */
 	uint8_t promise[SPAN_ID_SIZE];  /* but this span's */
+	bool queued;                    /* its span begins when another is over */
 	uint8_t dispatch[SPAN_ID_SIZE]; /* the dispatch span's, if the promise is kept otherwise */
 	uint64_t begun_ns;              /* the request */
 	uint64_t forwarded_ns;

@@ -8,9 +8,15 @@
 
 /* ---- conditions ---- */
 
-static bool look_equals(struct span_text text, const char *other)
+/* One that ends in * stands for all that begin so. */
+static bool look_matches(struct span_text text, const char *other)
 {
-	return strlen(other) == text.size && memcmp(other, text.bytes, text.size) == 0;
+	size_t size = strlen(other);
+	bool begins = size > 0 && other[size - 1] == '*';
+
+	size -= begins;
+	return (begins ? text.size >= size : text.size == size) &&
+	       memcmp(other, text.bytes, size) == 0;
 }
 
 static bool look_is_one_of(struct span_text text, char *const *texts, size_t count)
@@ -18,7 +24,7 @@ static bool look_is_one_of(struct span_text text, char *const *texts, size_t cou
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		if (look_equals(text, texts[i]))
+		if (look_matches(text, texts[i]))
 			return true;
 	return false;
 }
@@ -194,13 +200,13 @@ static bool look_take_increase(
 	return true;
 }
 
-/* How long after the start of the span that is made there was a moment of that name. */
+/* How long after the start of the span that is made there was a moment of that name in it. */
 static bool look_take_mark(
 	const struct matcher_choice *choice, const struct look *look, struct look_value *value)
 {
 	uint64_t ns = look->marks == NULL ? 0 : look->marks[choice->mark];
 
-	if (ns < look->start_ns || ns == 0)
+	if (ns == 0 || ns < look->start_ns || ns > look->end_ns) /* of another, not told of */
 		return false;
 	ns -= look->start_ns;
 	*value = (struct look_value){.type = SPAN_VALUE_INT};

@@ -121,7 +121,7 @@ struct look {
 	const struct look_quotes *quotes; /* of the request that it answers; NULL: none */
 	const struct look_level *levels;  /* by number; NULL: none is looked at */
 	const uint64_t *marks;            /* by number, 0: none; while a span is made, else NULL */
-	uint64_t start_ns;                /* of that span */
+	uint64_t start_ns, end_ns;        /* of that span */
 };
 
 /* The value in a slot, or that the request had there. Never NULL. */

@@ -264,6 +264,14 @@ static void matcher_add_moments(const struct matcher_build *build, struct matche
 		rule->from[i] = matcher_when(build, row->span, row->from[i]);
 	for (i = 0; i < row->to_count; i++)
 		rule->to[i] = matcher_when(build, row->span, row->to[i]);
+	for (i = 0; i < row->former_until_count; i++) {
+		uint8_t mark = matcher_mark(build, row->span, row->former_until[i]);
+
+		assert(mark < LIFECYCLE_MARKS_MAX); /* lifecycle_check() */
+		rule->former_until |= (uint8_t)(1u << mark);
+	}
+	rule->needs =
+		row->needs == NULL ? MATCHER_NONE : matcher_mark(build, row->span, row->needs);
 }
 
 static int matcher_add_rule(

@@ -73,8 +73,10 @@ struct matcher_rule {
 	struct matcher_condition conditions[LIFECYCLE_CONDITIONS_MAX];
 	uint8_t count, bytes, first; /* attributes of a stream */
 	uint8_t mark;
-	uint8_t request_key; /* the capture's attribute by which a request is found */
-	uint32_t levels;     /* bits of those that it looks at */
+	uint8_t former_until; /* bits of marks */
+	uint8_t needs;        /* a mark */
+	uint8_t request_key;  /* the capture's attribute by which a request is found */
+	uint32_t levels;      /* bits of those that it looks at */
 	struct matcher_when from[LIFECYCLE_MOMENTS_MAX], to[LIFECYCLE_MOMENTS_MAX];
 	struct matcher_set set, set_new, set_root;
 	struct matcher_source message, type;

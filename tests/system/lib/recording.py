@@ -105,6 +105,10 @@ class Recording:
             key = line.thread_id(), line.turn().get("id")
             if line.turn() and starts and key not in aliases:
                 found.setdefault(key, None)
+            elif line.request and line.request.method == "thread/resume":
+                for turn in line.result().get("thread", {}).get("turns", [])[-1:]:
+                    if turn["status"] == "inProgress":
+                        found.setdefault((line.request.params["threadId"], turn["id"]), None)
             elif line.method == "turn/completed" and key in found:
                 found[key] = found[key] or line.turn()["status"]
         return found
