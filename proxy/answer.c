@@ -47,13 +47,13 @@ size_t answer_format(char text[ANSWER_SIZE], const struct answer *answer)
 	return (size_t)size;
 }
 
-void answer_send(struct session *session, const struct answer *answer, enum session_reason reason)
+void answer_send(struct pair *pair, const struct answer *answer, enum pair_reason reason)
 {
 	char text[ANSWER_SIZE];
 	size_t size = answer_format(text, answer);
 
-	log_line(LOG_INFO, "connection %llu: answered %u: %s", session->number, answer->status,
+	log_line(LOG_INFO, "connection %llu: answered %u: %s", pair->number, answer->status,
 		answer->note != NULL ? answer->note : answer->why);
-	(void)endpoint_write(&session->client, text, size); /* failing, it ends all the same */
-	session_finish(session, reason);
+	(void)endpoint_write(&pair->client, text, size); /* failing, it ends all the same */
+	pair_finish(pair, reason);
 }

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "proxy/session.h"
+#include "proxy/pair.h"
 
 /* Answers of our own to an HTTP client: a status, a line of text for a person, and the end. */
 struct answer {
@@ -19,7 +19,7 @@ struct answer {
 /* Writes the answer to text; returns its size. */
 size_t answer_format(char text[ANSWER_SIZE], const struct answer *answer);
 
-/* Sends it to the session's client as the last word, and logs it; the session ends for reason. */
-void answer_send(struct session *session, const struct answer *answer, enum session_reason reason);
+/* Sends it to the client as the last word, and logs it; the session ends for reason. */
+void answer_send(struct pair *pair, const struct answer *answer, enum pair_reason reason);
 
 #endif

@@ -26,14 +26,14 @@
 /* Whether the client is on our own standard input and output. */
 static bool ending_is_stdio(const struct session *session)
 {
-	return session->loop->config->listen_url.scheme == URL_NONE;
+	return session->pair.loop->config->listen_url.scheme == URL_NONE;
 }
 
 /* A server that has stopped talking is over; a command is so only when it has exited. */
 static bool ending_backend_is_over(const struct session *session)
 {
-	return session->route->command == NULL || session->child_exited ||
-	       session->route->client_codec == &codec_websocket;
+	return session->pair.route->command == NULL || session->child_exited ||
+	       session->pair.route->client_codec == &codec_websocket;
 }
 
 /* Closes the session if its halves leave nothing to wait for. */
@@ -45,15 +45,15 @@ static void ending_check_over(struct session *session)
 		session->pumps[PUMP_CLIENT_TO_BACKEND].state != PUMP_DONE)
 		return;
 	if (ending_is_stdio(session))
-		session_close(session, session->reason);
+		session_close(session, session->pair.reason);
 	else
-		session_finish(session, session->reason); /* a socket: see session_discard() */
+		session_finish(session, session->pair.reason); /* a socket: see life_discard() */
 }
 
 void ending_pump_done(struct session *session, struct pump *pump)
 {
 	if (pump->direction == PUMP_CLIENT_TO_BACKEND && session->client_left)
-		session_close(session, SESSION_CLIENT_GONE);
+		session_close(session, PAIR_CLIENT_GONE);
 	else
 		ending_check_over(session);
 }
@@ -61,7 +61,7 @@ void ending_pump_done(struct session *session, struct pump *pump)
 /* Looks again when the backend has had time to say more; not in every turn of the loop. */
 static void ending_linger(struct session *session)
 {
-	int64_t ms = session->loop->config->child_linger_ms;
+	int64_t ms = session->pair.loop->config->child_linger_ms;
 
 	(void)session_timer(session, ms > ENDING_LOOK_MS ? ms : ENDING_LOOK_MS);
 }
@@ -72,9 +72,9 @@ static void ending_linger(struct session *session)
  */
 static bool ending_must_linger(const struct session *session, const struct pump *pump)
 {
-	return pump->direction == PUMP_CLIENT_TO_BACKEND && session->state == SESSION_OPEN &&
-	       session->route->client_codec != &codec_websocket &&
-	       session->route->backend_codec == &codec_websocket &&
+	return pump->direction == PUMP_CLIENT_TO_BACKEND && session->pair.state == PAIR_OPEN &&
+	       session->pair.route->client_codec != &codec_websocket &&
+	       session->pair.route->backend_codec == &codec_websocket &&
 	       pump_flows(&session->pumps[PUMP_BACKEND_TO_CLIENT]);
 }
 
@@ -84,14 +84,14 @@ static bool ending_must_linger(const struct session *session, const struct pump 
  */
 static uint64_t ending_patience_ns(const struct session *session)
 {
-	uint64_t grace_ns = (uint64_t)session->loop->config->child_grace_ms * 1000000;
+	uint64_t grace_ns = (uint64_t)session->pair.loop->config->child_grace_ms * 1000000;
 	uint64_t since_ns = session->active_ns > session->client_end_ns ? session->active_ns
 									: session->client_end_ns;
-	uint64_t quiet_ns = session->loop->now_ns - since_ns;
+	uint64_t quiet_ns = session->pair.loop->now_ns - since_ns;
 
 	if (session->client_end_ns == 0 ||
-		(!session->client_left && session->route->client_codec != &codec_websocket &&
-			(session->route->command == NULL || ending_is_stdio(session))))
+		(!session->client_left && session->pair.route->client_codec != &codec_websocket &&
+			(session->pair.route->command == NULL || ending_is_stdio(session))))
 		return UINT64_MAX;
 	return quiet_ns < grace_ns ? grace_ns - quiet_ns : 0;
 }
@@ -107,12 +107,12 @@ static void ending_wait(struct session *session)
 		(void)session_timer(session, (int64_t)(patience_ns / 1000000) + 1);
 		return;
 	}
-	session->loop->counters.overdue++;
-	if (session->route->command != NULL)
-		child_terminate(session->loop->children, session);
+	session->pair.loop->counters.overdue++;
+	if (session->pair.route->command != NULL)
+		child_terminate(session->pair.loop->children, session);
 	if (session->client_left || session->child_exited ||
-		session->route->client_codec == &codec_websocket)
-		session_close(session, SESSION_CLIENT_GONE);
+		session->pair.route->client_codec == &codec_websocket)
+		session_close(session, PAIR_CLIENT_GONE);
 }
 
 /*
@@ -121,11 +121,12 @@ static void ending_wait(struct session *session)
  */
 static void ending_client_ended(struct session *session)
 {
-	session->client_left = endpoint_has_left(&session->client);
-	session->client_end_ns = session->loop->now_ns;
-	endpoint_probe(&session->client);
-	if (session->route->command != NULL && session->route->client_codec == &codec_websocket)
-		child_end(session->loop->children, session);
+	session->client_left = endpoint_has_left(&session->pair.client);
+	session->client_end_ns = session->pair.loop->now_ns;
+	endpoint_probe(&session->pair.client);
+	if (session->pair.route->command != NULL &&
+		session->pair.route->client_codec == &codec_websocket)
+		child_end(session->pair.loop->children, session);
 	ending_wait(session);
 }
 
@@ -134,16 +135,16 @@ void ending_pump_ended(struct session *session, struct pump *pump)
 	struct pump *other = &session->pumps[!pump->direction];
 
 	if (!pump_is_over(other))
-		session->reason =
+		session->pair.reason =
 			pump->direction == PUMP_CLIENT_TO_BACKEND || session->client_closing
-				? SESSION_ENDED
-				: SESSION_BACKEND_GONE;
+				? PAIR_ENDED
+				: PAIR_BACKEND_GONE;
 	if (pump->direction == PUMP_BACKEND_TO_CLIENT && session->trace != NULL)
-		tracer_connection_end(session->trace, session_reason_end(session->reason),
-			session->loop->now_ns); /* nothing can be answered any more */
+		tracer_connection_end(session->trace, session_reason_end(session->pair.reason),
+			session->pair.loop->now_ns); /* nothing can be answered any more */
 	if (pump->direction == PUMP_BACKEND_TO_CLIENT)
-		recorder_end(session->recorded, session_reason_end(session->reason),
-			session->loop->now_ns);
+		recorder_end(session->recorded, session_reason_end(session->pair.reason),
+			session->pair.loop->now_ns);
 	if (pump->direction == PUMP_CLIENT_TO_BACKEND && pump->output != PUMP_OUTPUT_FAILED)
 		ending_client_ended(session);
 	if (ending_must_linger(session, pump))
@@ -154,63 +155,64 @@ void ending_pump_ended(struct session *session, struct pump *pump)
 
 void ending_write_failed(struct session *session, struct pump *pump)
 {
-	if (session->state == SESSION_CLOSED)
+	if (session->pair.state == PAIR_CLOSED)
 		return;
 	if (pump->to->is_ours) {
 		session_fail(session, pump->to->error);
 		return;
 	}
 	if (pump->direction == PUMP_BACKEND_TO_CLIENT) {
-		session_close(session, SESSION_CLIENT_GONE);
+		session_close(session, PAIR_CLIENT_GONE);
 		return;
 	}
-	log_line(LOG_INFO, "connection %llu: the backend takes no more: %s", session->number,
+	log_line(LOG_INFO, "connection %llu: the backend takes no more: %s", session->pair.number,
 		strerror(pump->to->error));
 	pump_end(pump);
-	if (session->state == SESSION_CLOSED)
+	if (session->pair.state == PAIR_CLOSED)
 		return;
 	if (ending_is_stdio(session))
-		endpoint_stop_reading(&session->client); /* a pipe tells its writer */
+		endpoint_stop_reading(&session->pair.client); /* a pipe tells its writer */
 	else
-		endpoint_resume(&session->client); /* see ending_discard() */
+		endpoint_resume(&session->pair.client); /* see ending_discard() */
 }
 
 /* A socket tells nobody that the backend takes no more; but its end is to be seen. */
 void ending_discard(struct session *session)
 {
-	ssize_t n = endpoint_read(&session->client, session->loop->read_bytes, LOOP_READ_SIZE);
+	ssize_t n = endpoint_read(
+		&session->pair.client, session->pair.loop->read_bytes, LOOP_READ_SIZE);
 
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)))
 		return;
-	loop_clock(session->loop);
-	endpoint_pause(&session->client);
+	loop_clock(session->pair.loop);
+	endpoint_pause(&session->pair.client);
 	ending_client_ended(session);
 	if (session->client_left)
-		session_close(session, SESSION_CLIENT_GONE);
+		session_close(session, PAIR_CLIENT_GONE);
 }
 
 void ending_child_exited(struct session *session)
 {
 	session->child_exited = true;
-	if (session->state == SESSION_OPEN && pump_flows(&session->pumps[PUMP_BACKEND_TO_CLIENT]))
+	if (session->pair.state == PAIR_OPEN && pump_flows(&session->pumps[PUMP_BACKEND_TO_CLIENT]))
 		ending_linger(session);
-	else if (session->state == SESSION_OPEN)
+	else if (session->pair.state == PAIR_OPEN)
 		ending_check_over(session);
 }
 
 /* Whether answers are still worth waiting for, the client having ended: for child.grace at most. */
 static bool ending_answers_due(const struct session *session)
 {
-	uint64_t grace_ns = (uint64_t)session->loop->config->child_grace_ms * 1000000;
+	uint64_t grace_ns = (uint64_t)session->pair.loop->config->child_grace_ms * 1000000;
 
 	return session->trace != NULL && tracer_connection_waiting(session->trace) > 0 &&
-	       session->loop->now_ns - session->client_end_ns < grace_ns;
+	       session->pair.loop->now_ns - session->client_end_ns < grace_ns;
 }
 
 /* Ends the conversation with a WebSocket backend, which has the grace time to answer. */
 static void ending_close_websocket(struct session *session, struct pump *requests)
 {
-	if (session_timer(session, session->loop->config->child_grace_ms) == 0)
+	if (session_timer(session, session->pair.loop->config->child_grace_ms) == 0)
 		pump_pass_end(requests);
 }
 
@@ -224,13 +226,13 @@ static void ending_linger_over(struct session *session)
 	struct pump *requests = &session->pumps[PUMP_CLIENT_TO_BACKEND];
 	bool waiting = !session->child_exited && requests->state == PUMP_ENDED &&
 		       ending_answers_due(session);
-	uint64_t quiet_ns = session->loop->now_ns - session->backend_read_ns;
-	uint64_t linger_ns = (uint64_t)session->loop->config->child_linger_ms * 1000000;
-	bool stuck = endpoint_backlog(&session->client) > 0;
+	uint64_t quiet_ns = session->pair.loop->now_ns - session->backend_read_ns;
+	uint64_t linger_ns = (uint64_t)session->pair.loop->config->child_linger_ms * 1000000;
+	bool stuck = endpoint_backlog(&session->pair.client) > 0;
 
 	if (stuck && ending_patience_ns(session) == 0) {
-		session->loop->counters.overdue++;
-		session_close(session, SESSION_CLIENT_GONE);
+		session->pair.loop->counters.overdue++;
+		session_close(session, PAIR_CLIENT_GONE);
 	} else if (waiting || stuck || quiet_ns < linger_ns) {
 		ending_linger(session);
 	} else if (session->child_exited) {
@@ -238,14 +240,16 @@ static void ending_linger_over(struct session *session)
 	} else if (requests->state == PUMP_ENDED) {
 		ending_close_websocket(session, requests);
 	} else {
-		session_close(session, session->reason); /* the backend did not answer our close */
+		session_close(
+			session, session->pair.reason); /* the backend did not answer our close */
 	}
 }
 
 void ending_timeout(struct session *session)
 {
-	if (session->child_exited || (session->route->client_codec != &codec_websocket &&
-					     session->route->backend_codec == &codec_websocket))
+	if (session->child_exited ||
+		(session->pair.route->client_codec != &codec_websocket &&
+			session->pair.route->backend_codec == &codec_websocket))
 		ending_linger_over(session);
 	else
 		ending_wait(session);
@@ -258,11 +262,11 @@ void ending_tick(struct session *session)
 
 	if (!is_paused || session->client_left)
 		return; /* its end will be read, or is known */
-	if (session->client_end_ns != 0 ? endpoint_has_left(&session->client)
-					: endpoint_has_ended(&session->client))
+	if (session->client_end_ns != 0 ? endpoint_has_left(&session->pair.client)
+					: endpoint_has_ended(&session->pair.client))
 		ending_client_ended(session);
 	else
-		endpoint_probe(&session->client); /* its end may be behind what it sent */
+		endpoint_probe(&session->pair.client); /* its end may be behind what it sent */
 	if (session->client_left && requests->state == PUMP_DONE)
-		session_close(session, SESSION_CLIENT_GONE);
+		session_close(session, PAIR_CLIENT_GONE);
 }

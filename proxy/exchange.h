@@ -16,7 +16,7 @@
  * end and a client is there to wait for it.
  */
 struct exchange;
-struct session;
+struct pair;
 
 /* What is known when it begins. */
 struct exchange_request {
@@ -26,29 +26,29 @@ struct exchange_request {
 };
 
 /*
- * Begins with the request, whose head has been sent; early is what came behind that. The session
- * owns the exchange from then on. 0, or -1: it has ended.
+ * Begins with the request, whose head has been sent; early is what came behind that. The pair's
+ * owner is given the exchange. 0, or -1: it has ended.
  */
-int exchange_begin(struct session *session, const struct exchange_request *request,
-	const uint8_t *early, size_t early_size);
+int exchange_begin(struct pair *pair, const struct exchange_request *request, const uint8_t *early,
+	size_t early_size);
 
 /*
  * Begins with the answer to an upgrade: its head is in loop->head and in reply, which is taken. 0,
  * or -1: the session has ended.
  */
-int exchange_refuse(struct session *session, struct reply *reply);
+int exchange_refuse(struct pair *pair, struct reply *reply);
 
-void exchange_readable(struct session *session, struct endpoint *endpoint);
-void exchange_drained(struct session *session, struct endpoint *endpoint);
+void exchange_readable(struct exchange *exchange, struct endpoint *endpoint);
+void exchange_drained(struct exchange *exchange, struct endpoint *endpoint);
 
 /* Writing to an endpoint has failed. */
-void exchange_failed(struct session *session, struct endpoint *endpoint);
+void exchange_failed(struct exchange *exchange, struct endpoint *endpoint);
 
-/* An error of our own: see session_fail(). */
-void exchange_fail(struct session *session);
+/* An error of our own: see pair_fail(). */
+void exchange_fail(struct exchange *exchange);
 
 /* handshake.timeout has passed since the exchange began, or since the last call. */
-void exchange_timeout(struct session *session);
+void exchange_timeout(struct exchange *exchange);
 
 void exchange_free(struct exchange *exchange);
 

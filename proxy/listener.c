@@ -23,7 +23,7 @@
 #include "proxy/endpoint/child.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
-#include "proxy/session.h"
+#include "proxy/life.h"
 
 #define LISTENER_BATCH         64 /* connections accepted in one wake-up */
 #define LISTENER_FILES_RESERVE 12 /* descriptors: the collector's, pipes of a starting command */
@@ -31,7 +31,7 @@
 
 struct listener {
 	struct loop *loop;                      /* borrowed */
-	const struct session_route *route;      /* borrowed */
+	const struct route *route;              /* borrowed */
 	struct event *events[ADDRESS_LIST_MAX]; /* owned, with their descriptors */
 	size_t count;
 	size_t sessions_max; /* connections.max, or what the descriptors allow */
@@ -99,7 +99,7 @@ static void listener_take(struct listener *listener, int fd)
 		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on); /* only later */
 	}
 	loop_clock(listener->loop);
-	(void)session_accept(listener->loop, listener->route, fd); /* it tells of its failures */
+	(void)life_accept(listener->loop, listener->route, fd); /* it tells of its failures */
 }
 
 static const char *listener_limit_name(const struct listener *listener)
@@ -298,7 +298,7 @@ static int listener_add_all(struct listener *listener, struct address *addresses
 }
 
 struct listener *listener_new(
-	struct loop *loop, const struct session_route *route, char *error, size_t error_size)
+	struct loop *loop, const struct route *route, char *error, size_t error_size)
 {
 	struct listener *listener = calloc(1, sizeof *listener);
 	struct address addresses[ADDRESS_LIST_MAX];

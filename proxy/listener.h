@@ -9,12 +9,12 @@
  * reached; where each connection has a command, commands that outlive theirs count, too.
  */
 struct loop;
-struct session_route;
+struct route;
 struct listener;
 
 /* Opens and starts to accept. NULL with a one-line text in error. loop and route are borrowed. */
 struct listener *listener_new(
-	struct loop *loop, const struct session_route *route, char *error, size_t error_size);
+	struct loop *loop, const struct route *route, char *error, size_t error_size);
 
 /* Writes where it listens, with the port that was chosen for port 0: "URL and URL". May be cut. */
 void listener_describe(const struct listener *listener, char *text, size_t size);

@@ -34,7 +34,7 @@
 #include "proxy/loop.h"
 #include "proxy/resolver.h"
 #include "proxy/sandbox.h"
-#include "proxy/session.h"
+#include "proxy/life.h"
 #include "proxy/telemetry.h"
 #include "proxy/trace/tracer.h"
 
@@ -73,7 +73,7 @@ struct program {
 	struct loop loop;
 	struct children *children; /* owned */
 	struct listener *listener; /* owned; NULL when wrapping */
-	struct session_route route;
+	struct route route;
 	char upstream_host[URL_HOST_MAX + 16];
 	char upstream_shown[URL_HOST_MAX + 64]; /* may be cut */
 	struct event *on_signal[MAIN_SIGNALS];  /* owned */
@@ -110,7 +110,7 @@ static size_t main_scheme(enum url_scheme scheme)
 static void main_name_upstream(struct program *program)
 {
 	const struct url *url = &program->config->upstream_url;
-	struct session_route *route = &program->route;
+	struct route *route = &program->route;
 
 	url_show(
 		program->upstream_shown, sizeof program->upstream_shown, program->config->upstream);
@@ -128,7 +128,7 @@ static void main_name_upstream(struct program *program)
 static void main_make_route(struct program *program)
 {
 	const struct config *config = program->config;
-	struct session_route *route = &program->route;
+	struct route *route = &program->route;
 	size_t client = main_scheme(config->listen_url.scheme);
 
 	route->client_codec = main_schemes[client].codec;
@@ -179,9 +179,9 @@ static void main_on_reaped(void *arg, const struct session *session)
 		if (session->start_failure != CHILD_STARTED) {
 			program->status = main_start_failed(session->start_failure);
 			program->started = false; /* there is nothing to report on */
-		} else if (program->route.command == NULL && session->reason != SESSION_ENDED &&
-			   session->reason != SESSION_BACKEND_GONE &&
-			   !(session->reason == SESSION_CLIENT_GONE && session->client_left)) {
+		} else if (program->route.command == NULL && session->pair.reason != PAIR_ENDED &&
+			   session->pair.reason != PAIR_BACKEND_GONE &&
+			   !(session->pair.reason == PAIR_CLIENT_GONE && session->client_left)) {
 			program->status = MAIN_EXIT_FAILURE;
 		}
 	}
@@ -195,7 +195,7 @@ static void main_on_child_started(void *arg, void *owner, enum child_outcome out
 
 	loop_clock(&program->loop);
 	if (owner != NULL)
-		session_child_started(owner, outcome, error);
+		life_child_started(owner, outcome, error);
 }
 
 static void main_on_child_ended(void *arg, void *owner, int status)
@@ -510,7 +510,7 @@ static int main_start(struct program *program, char *error, size_t error_size)
 		listener_describe(program->listener, listening, sizeof listening);
 	}
 	telemetry_introduce(program->config, program->listener != NULL ? listening : NULL);
-	if (program->listener == NULL && session_stdio(&program->loop, &program->route) == NULL) {
+	if (program->listener == NULL && life_stdio(&program->loop, &program->route) == NULL) {
 		return -1; /* it has been logged */
 	}
 	main_enter_sandbox(program); /* before there is a second thread */

@@ -9,7 +9,7 @@
 #include "config/config.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
-#include "proxy/session.h"
+#include "proxy/pair.h"
 
 static const char *const reply_dropped_interim[] = {"Content-Length", "Transfer-Encoding", NULL};
 
@@ -20,34 +20,34 @@ static enum reply_result reply_wrong(const char **why, const char *text)
 }
 
 static enum reply_result reply_take_interim(
-	struct reply *reply, struct session *session, bool to_client, const char **why)
+	struct reply *reply, struct pair *pair, bool to_client, const char **why)
 {
-	const struct config *config = session->loop->config;
-	const struct http_head *parsed = &session->loop->head;
+	const struct config *config = pair->loop->config;
+	const struct http_head *parsed = &pair->loop->head;
 
 	reply->interim_count++;
 	reply->interim_bytes += parsed->size;
 	if (reply->interim_count > (size_t)config->handshake_interim_max ||
 		reply->interim_bytes > (size_t)config->handshake_bytes_max) {
-		session->loop->counters.interims_refused++;
+		pair->loop->counters.interims_refused++;
 		return reply_wrong(why, "the backend sends too many interim answers");
 	}
-	if (to_client && head_forward(&session->client, parsed, reply_dropped_interim, "") != 0) {
-		session_client_failed(session);
+	if (to_client && head_forward(&pair->client, parsed, reply_dropped_interim, "") != 0) {
+		pair_client_failed(pair);
 		return REPLY_OVER;
 	}
 	head_next(&reply->head);
-	reply->waiting = endpoint_backlog(&session->client) > 0;
+	reply->waiting = endpoint_backlog(&pair->client) > 0;
 	if (reply->waiting)
-		endpoint_pause(&session->backend);
+		endpoint_pause(&pair->backend);
 	return REPLY_MORE;
 }
 
 /* Looks at what has been read: interim answers may stand in front of the final one. */
 static enum reply_result reply_parse(
-	struct reply *reply, struct session *session, bool to_client, const char **why)
+	struct reply *reply, struct pair *pair, bool to_client, const char **why)
 {
-	struct http_head *parsed = &session->loop->head;
+	struct http_head *parsed = &pair->loop->head;
 	struct head *head = &reply->head;
 	enum reply_result result;
 
@@ -57,7 +57,7 @@ static enum reply_result reply_parse(
 			return REPLY_MORE;
 		case HTTP_BAD:
 			log_line(LOG_WARN, "connection %llu: the backend's answer: %s",
-				session->number, parsed->bad_reason);
+				pair->number, parsed->bad_reason);
 			return reply_wrong(why, "the backend's answer is not HTTP");
 		case HTTP_DONE:
 			break;
@@ -65,25 +65,25 @@ static enum reply_result reply_parse(
 		*why = http_connection_check(parsed);
 		if (*why != NULL) {
 			log_line(LOG_WARN, "connection %llu: the backend's answer: %s",
-				session->number, *why);
+				pair->number, *why);
 			return reply_wrong(why, "the backend's answer is not valid");
 		}
 		if (parsed->status >= 200 || parsed->status == 101)
 			return REPLY_DONE;
-		result = reply_take_interim(reply, session, to_client, why);
+		result = reply_take_interim(reply, pair, to_client, why);
 		if (result != REPLY_MORE || reply->waiting)
 			return result;
 	}
 }
 
 enum reply_result reply_read(
-	struct reply *reply, struct session *session, bool to_client, const char **why)
+	struct reply *reply, struct pair *pair, bool to_client, const char **why)
 {
-	size_t bytes_max = (size_t)session->loop->config->handshake_bytes_max;
+	size_t bytes_max = (size_t)pair->loop->config->handshake_bytes_max;
 
-	switch (head_read(&reply->head, &session->backend, bytes_max)) {
+	switch (head_read(&reply->head, &pair->backend, bytes_max)) {
 	case HEAD_READ:
-		return reply_parse(reply, session, to_client, why);
+		return reply_parse(reply, pair, to_client, why);
 	case HEAD_LATER:
 		return REPLY_MORE;
 	case HEAD_END:
@@ -93,20 +93,20 @@ enum reply_result reply_read(
 	case HEAD_FAILED:
 		break;
 	}
-	session_fail(session, errno);
+	pair_fail(pair, errno);
 	return REPLY_OVER;
 }
 
 enum reply_result reply_drained(
-	struct reply *reply, struct session *session, bool to_client, const char **why)
+	struct reply *reply, struct pair *pair, bool to_client, const char **why)
 {
 	enum reply_result result;
 
-	if (!reply->waiting || endpoint_backlog(&session->client) > 0)
+	if (!reply->waiting || endpoint_backlog(&pair->client) > 0)
 		return REPLY_MORE;
 	reply->waiting = false;
-	result = reply_parse(reply, session, to_client, why);
+	result = reply_parse(reply, pair, to_client, why);
 	if (result == REPLY_MORE && !reply->waiting)
-		endpoint_resume(&session->backend);
+		endpoint_resume(&pair->backend);
 	return result;
 }

@@ -12,7 +12,7 @@
  * for one that is slow; there are at most handshake.interim_max of them, and all together they are
  * not larger than one head may be. All zero at first.
  */
-struct session;
+struct pair;
 
 struct reply {
 	struct head head;
@@ -30,10 +30,10 @@ enum reply_result {
 
 /* The backend is readable. to_client: interim answers are passed on. */
 enum reply_result reply_read(
-	struct reply *reply, struct session *session, bool to_client, const char **why);
+	struct reply *reply, struct pair *pair, bool to_client, const char **why);
 
 /* The client has taken something: goes on if that was what was waited for. */
 enum reply_result reply_drained(
-	struct reply *reply, struct session *session, bool to_client, const char **why);
+	struct reply *reply, struct pair *pair, bool to_client, const char **why);
 
 #endif

@@ -14,14 +14,15 @@
 #include "config/config.h"
 #include "proxy/address.h"
 #include "proxy/answer.h"
+#include "proxy/codec/codec.h"
 #include "proxy/codec/handshake.h"
 #include "proxy/codec/http_body.h"
 #include "proxy/exchange.h"
 #include "proxy/head.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
+#include "proxy/pair.h"
 #include "proxy/reply.h"
-#include "proxy/session.h"
 
 #define UPGRADE_ANSWER_MAX 512
 
@@ -32,6 +33,7 @@ enum upgrade_phase {
 };
 
 struct upgrade {
+	struct pair *pair; /* borrowed: of who owns this */
 	enum upgrade_phase phase;
 	enum handshake wanted; /* by the client */
 	struct head request;
@@ -57,112 +59,110 @@ static const char *const upgrade_dropped_nothing[] = {NULL};
 /* In place of the neighbours' own fields. */
 static const char upgrade_fields[] = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
 
-static bool upgrade_is_server(const struct session *session)
+static bool upgrade_is_server(const struct upgrade *upgrade)
 {
-	return session->route->client_codec == &codec_websocket;
+	return upgrade->pair->route->client_codec == &codec_websocket;
 }
 
 /* ---- refusals ---- */
 
 /* A client that is no WebSocket is not told anything; the connection just ends. */
 static void upgrade_refuse(
-	struct session *session, unsigned status, const char *why, enum session_reason reason)
+	struct upgrade *upgrade, unsigned status, const char *why, enum pair_reason reason)
 {
-	if (upgrade_is_server(session)) {
-		answer_send(session,
-			&(struct answer){.status = status,
-				.why = why,
-				.to_head = session->upgrade->plain.to_head},
+	if (upgrade_is_server(upgrade)) {
+		answer_send(upgrade->pair,
+			&(struct answer){
+				.status = status, .why = why, .to_head = upgrade->plain.to_head},
 			reason);
 		return;
 	}
-	log_line(LOG_WARN, "connection %llu: %s", session->number, why);
-	session_close(session, reason);
+	log_line(LOG_WARN, "connection %llu: %s", upgrade->pair->number, why);
+	pair_close(upgrade->pair, reason);
 }
 
-void upgrade_unreachable(struct session *session, const char *why)
+void upgrade_unreachable(struct upgrade *upgrade, const char *why)
 {
-	upgrade_refuse(session, 502, why, SESSION_BACKEND_UNREACHABLE);
+	upgrade_refuse(upgrade, 502, why, PAIR_BACKEND_UNREACHABLE);
 }
 
-void upgrade_failed(struct session *session)
+void upgrade_failed(struct upgrade *upgrade)
 {
-	upgrade_refuse(session, 503, "out of resources", SESSION_NO_RESOURCES);
+	upgrade_refuse(upgrade, 503, "out of resources", PAIR_NO_RESOURCES);
 }
 
-void upgrade_timeout(struct session *session)
+void upgrade_timeout(struct upgrade *upgrade)
 {
-	if (session->upgrade->phase == UPGRADE_REQUEST)
+	if (upgrade->phase == UPGRADE_REQUEST)
 		upgrade_refuse(
-			session, 408, "no complete request head in time", SESSION_HANDSHAKE_FAILED);
+			upgrade, 408, "no complete request head in time", PAIR_HANDSHAKE_FAILED);
 	else
-		upgrade_refuse(session, 504, "the backend did not answer the handshake in time",
-			SESSION_BACKEND_UNREACHABLE);
+		upgrade_refuse(upgrade, 504, "the backend did not answer the handshake in time",
+			PAIR_BACKEND_UNREACHABLE);
 }
 
 /* ---- the end of the handshake ---- */
 
-static void upgrade_open(struct session *session)
+static void upgrade_open(struct upgrade *upgrade)
 {
-	struct upgrade *upgrade = session->upgrade;
 	size_t client_size = 0, backend_size = 0;
 	uint8_t *client_rest = NULL, *backend_rest = NULL;
 
-	session->upgrade = NULL;
+	upgrade->pair->hooks->upgraded(upgrade->pair);
 	if (upgrade->request.scan.size > 0)
 		client_rest = head_rest(&upgrade->request, &client_size);
 	if (upgrade->reply.head.scan.size > 0)
 		backend_rest = head_rest(&upgrade->reply.head, &backend_size);
-	session_open(session, client_rest, client_size, backend_rest, backend_size);
+	upgrade->pair->hooks->open(
+		upgrade->pair, client_rest, client_size, backend_rest, backend_size);
 	upgrade_free(upgrade);
 }
 
 /* We are the WebSocket server, since the backend speaks something else: accepts the client. */
-static void upgrade_welcome(struct session *session)
+static void upgrade_welcome(struct upgrade *upgrade)
 {
 	char text[UPGRADE_ANSWER_MAX];
 	int size = snprintf(text, sizeof text,
 		"HTTP/1.1 101 Switching Protocols\r\n%sSec-WebSocket-Accept: %.*s\r\n\r\n",
-		upgrade_fields, HANDSHAKE_ACCEPT_SIZE, session->upgrade->accept);
+		upgrade_fields, HANDSHAKE_ACCEPT_SIZE, upgrade->accept);
 
 	assert(size > 0 && (size_t)size < sizeof text); /* fixed texts */
-	if (endpoint_write(&session->client, text, (size_t)size) != 0)
-		session_client_failed(session);
+	if (endpoint_write(&upgrade->pair->client, text, (size_t)size) != 0)
+		pair_client_failed(upgrade->pair);
 	else
-		upgrade_open(session);
+		upgrade_open(upgrade);
 }
 
 /* ---- towards the backend ---- */
 
 /* Sends the client's head on. */
-static int upgrade_forward_request(struct session *session)
+static int upgrade_forward_request(struct upgrade *upgrade)
 {
-	struct upgrade *upgrade = session->upgrade;
-	struct http_head *parsed = &session->loop->head;
+	struct http_head *parsed = &upgrade->pair->loop->head;
 	struct head *head = &upgrade->request;
-	size_t skipped = session->route->guard.token == NULL;
+	size_t skipped = upgrade->pair->route->guard.token == NULL;
 
 	(void)http_request_parse(
 		parsed, &head->scan, head->bytes, head->used); /* it was complete before */
 	if (upgrade->wanted == HANDSHAKE_NONE)
-		return head_forward(&session->backend, parsed, upgrade_dropped_plain + skipped,
-			"Connection: close\r\n");
-	return head_forward(&session->backend, parsed, upgrade_dropped + skipped, upgrade_fields);
+		return head_forward(&upgrade->pair->backend, parsed,
+			upgrade_dropped_plain + skipped, "Connection: close\r\n");
+	return head_forward(
+		&upgrade->pair->backend, parsed, upgrade_dropped + skipped, upgrade_fields);
 }
 
-static int upgrade_send_request(struct session *session)
+static int upgrade_send_request(struct upgrade *upgrade)
 {
-	struct upgrade *upgrade = session->upgrade;
-	const struct session_route *route = session->route;
-	char *text = (char *)session->loop->write_bytes, key[HANDSHAKE_KEY_SIZE];
+	const struct route *route = upgrade->pair->route;
+	char *text = (char *)upgrade->pair->loop->write_bytes, key[HANDSHAKE_KEY_SIZE];
 	uint8_t random[16];
 	int size;
 
-	ids_random(&session->loop->ids, random, sizeof random);
+	ids_random(&upgrade->pair->loop->ids, random, sizeof random);
 	handshake_key(key, random);
 	if (handshake_accept(upgrade->accept, key, sizeof key) != 0) {
-		session->backend.error = ENOMEM;
-		session->backend.is_ours = true;
+		upgrade->pair->backend.error = ENOMEM;
+		upgrade->pair->backend.is_ours = true;
 		return -1;
 	}
 	size = snprintf(text, LOOP_WRITE_SIZE,
@@ -172,104 +172,100 @@ static int upgrade_send_request(struct session *session)
 		key);
 	if (size < 0 || size >= LOOP_WRITE_SIZE)
 		return -1;
-	return endpoint_write(&session->backend, text, (size_t)size);
+	return endpoint_write(&upgrade->pair->backend, text, (size_t)size);
 }
 
 /* The request is no upgrade, and its head is on its way. */
-static void upgrade_exchange(struct session *session)
+static void upgrade_exchange(struct upgrade *upgrade)
 {
-	struct upgrade *upgrade = session->upgrade;
 	size_t size;
 	uint8_t *rest = head_rest(&upgrade->request, &size);
 
-	if (exchange_begin(session, &upgrade->plain, rest, size) != 0)
+	if (exchange_begin(upgrade->pair, &upgrade->plain, rest, size) != 0)
 		return;
-	session->upgrade = NULL;
+	upgrade->pair->hooks->upgraded(upgrade->pair);
 	upgrade_free(upgrade);
 }
 
-void upgrade_connected(struct session *session)
+void upgrade_connected(struct upgrade *upgrade)
 {
-	struct upgrade *upgrade = session->upgrade;
-	bool own = !upgrade_is_server(session);
+	bool own = !upgrade_is_server(upgrade);
 
-	if (session->route->backend_codec != &codec_websocket) {
-		upgrade_welcome(session);
+	if (upgrade->pair->route->backend_codec != &codec_websocket) {
+		upgrade_welcome(upgrade);
 		return;
 	}
-	if ((own ? upgrade_send_request(session) : upgrade_forward_request(session)) != 0) {
-		if (session->backend.is_ours)
-			session_fail(session, session->backend.error);
+	if ((own ? upgrade_send_request(upgrade) : upgrade_forward_request(upgrade)) != 0) {
+		if (upgrade->pair->backend.is_ours)
+			pair_fail(upgrade->pair, upgrade->pair->backend.error);
 		else
-			upgrade_unreachable(session, "the backend did not take the request");
+			upgrade_unreachable(upgrade, "the backend did not take the request");
 		return;
 	}
 	upgrade->phase = UPGRADE_REPLY;
 	if (upgrade->wanted == HANDSHAKE_NONE && !own)
-		upgrade_exchange(session);
+		upgrade_exchange(upgrade);
 	else
-		endpoint_resume(&session->backend);
+		endpoint_resume(&upgrade->pair->backend);
 }
 
 /* ---- the backend's answer ---- */
 
-static void upgrade_relay_refusal(struct session *session)
+static void upgrade_relay_refusal(struct upgrade *upgrade)
 {
-	struct upgrade *upgrade = session->upgrade;
 
 	log_line(LOG_INFO, "connection %llu: the backend refused the upgrade with %u",
-		session->number, session->loop->head.status);
-	if (exchange_refuse(session, &upgrade->reply) != 0)
+		upgrade->pair->number, upgrade->pair->loop->head.status);
+	if (exchange_refuse(upgrade->pair, &upgrade->reply) != 0)
 		return;
-	session->upgrade = NULL;
+	upgrade->pair->hooks->upgraded(upgrade->pair);
 	upgrade_free(upgrade);
 }
 
-static void upgrade_got_reply(struct session *session)
+static void upgrade_got_reply(struct upgrade *upgrade)
 {
-	const struct http_head *parsed = &session->loop->head;
-	struct head *sent = &session->upgrade->request;
+	const struct http_head *parsed = &upgrade->pair->loop->head;
+	struct head *sent = &upgrade->request;
 	struct http_head *request = NULL; /* the client's, while loop->head has the answer */
 	const char *wrong;
 
-	if (parsed->status != 101 && upgrade_is_server(session)) {
-		upgrade_relay_refusal(session);
+	if (parsed->status != 101 && upgrade_is_server(upgrade)) {
+		upgrade_relay_refusal(upgrade);
 		return;
 	}
-	if (upgrade_is_server(session)) {
+	if (upgrade_is_server(upgrade)) {
 		request = malloc(sizeof *request);
 		if (request == NULL) {
-			session_fail(session, ENOMEM);
+			pair_fail(upgrade->pair, ENOMEM);
 			return;
 		}
 		(void)http_request_parse(
 			request, &sent->scan, sent->bytes, sent->used); /* it was complete before */
 	}
-	wrong = parsed->status == 101
-			? handshake_check_reply(parsed, session->upgrade->accept, request)
-			: "the backend refused the upgrade";
+	wrong = parsed->status == 101 ? handshake_check_reply(parsed, upgrade->accept, request)
+				      : "the backend refused the upgrade";
 	free(request);
 	if (wrong != NULL) {
 		log_line(LOG_WARN, "connection %llu: backend's handshake: %s (status %u)",
-			session->number, wrong, parsed->status);
-		upgrade_unreachable(session, "the backend's handshake is not valid");
+			upgrade->pair->number, wrong, parsed->status);
+		upgrade_unreachable(upgrade, "the backend's handshake is not valid");
 		return;
 	}
-	if (upgrade_is_server(session) && head_forward(&session->client, parsed,
+	if (upgrade_is_server(upgrade) && head_forward(&upgrade->pair->client, parsed,
 						  upgrade_dropped_nothing, upgrade_fields) != 0)
-		session_client_failed(session);
+		pair_client_failed(upgrade->pair);
 	else
-		upgrade_open(session);
+		upgrade_open(upgrade);
 }
 
-static void upgrade_replied(struct session *session, enum reply_result result, const char *why)
+static void upgrade_replied(struct upgrade *upgrade, enum reply_result result, const char *why)
 {
 	switch (result) {
 	case REPLY_DONE:
-		upgrade_got_reply(session);
+		upgrade_got_reply(upgrade);
 		break;
 	case REPLY_WRONG:
-		upgrade_unreachable(session, why);
+		upgrade_unreachable(upgrade, why);
 		break;
 	case REPLY_MORE:
 	case REPLY_OVER:
@@ -277,53 +273,52 @@ static void upgrade_replied(struct session *session, enum reply_result result, c
 	}
 }
 
-static void upgrade_read_reply(struct session *session)
+static void upgrade_read_reply(struct upgrade *upgrade)
 {
 	const char *why = NULL;
 	enum reply_result result =
-		reply_read(&session->upgrade->reply, session, upgrade_is_server(session), &why);
+		reply_read(&upgrade->reply, upgrade->pair, upgrade_is_server(upgrade), &why);
 
-	upgrade_replied(session, result, why);
+	upgrade_replied(upgrade, result, why);
 }
 
-void upgrade_drained(struct session *session)
+void upgrade_drained(struct upgrade *upgrade)
 {
 	const char *why = NULL;
 	enum reply_result result;
 
-	if (session->upgrade->phase != UPGRADE_REPLY)
+	if (upgrade->phase != UPGRADE_REPLY)
 		return;
-	result = reply_drained(&session->upgrade->reply, session, upgrade_is_server(session), &why);
-	upgrade_replied(session, result, why);
+	result = reply_drained(&upgrade->reply, upgrade->pair, upgrade_is_server(upgrade), &why);
+	upgrade_replied(upgrade, result, why);
 }
 
 /* ---- the client's request ---- */
 
-static bool upgrade_path_served(const struct session *session)
+static bool upgrade_path_served(const struct upgrade *upgrade)
 {
-	const char *served = session->route->listen_path;
+	const char *served = upgrade->pair->route->listen_path;
 	struct http_text authority, path;
 	size_t size;
 
 	if (served == NULL)
 		return true;
-	http_target_split(session->loop->head.target, &authority, &path);
+	http_target_split(upgrade->pair->loop->head.target, &authority, &path);
 	size = strlen(served);
 	return path.size >= size && memcmp(path.bytes, served, size) == 0 &&
 	       (path.size == size || path.bytes[size] == '?');
 }
 
 /* Why the request goes nowhere: a status, with a text in *why; 0 when it may go on. */
-static unsigned upgrade_check_request(struct session *session, const char **why)
+static unsigned upgrade_check_request(struct upgrade *upgrade, const char **why)
 {
-	struct upgrade *upgrade = session->upgrade;
-	struct http_head *parsed = &session->loop->head;
+	struct http_head *parsed = &upgrade->pair->loop->head;
 
 	if (http_text_is_exactly(parsed->method, HTTP_TEXT("CONNECT"))) {
 		*why = "this is no proxy for CONNECT";
 		return 501; /* what followed would pass unseen */
 	}
-	if (!upgrade_path_served(session)) {
+	if (!upgrade_path_served(upgrade)) {
 		*why = "nothing is served at this path";
 		return 404;
 	}
@@ -337,7 +332,7 @@ static unsigned upgrade_check_request(struct session *session, const char **why)
 		return parsed->bad_status;
 	}
 	if (upgrade->wanted == HANDSHAKE_NONE &&
-		session->route->backend_codec != &codec_websocket) {
+		upgrade->pair->route->backend_codec != &codec_websocket) {
 		*why = "this is a WebSocket endpoint";
 		return 426; /* there is no HTTP server behind us to ask */
 	}
@@ -345,10 +340,10 @@ static unsigned upgrade_check_request(struct session *session, const char **why)
 }
 
 /* On failure it has been answered. */
-static int upgrade_connect(struct session *session)
+static int upgrade_connect(struct upgrade *upgrade)
 {
-	session->upgrade->phase = UPGRADE_CONNECT;
-	return session_connect(session);
+	upgrade->phase = UPGRADE_CONNECT;
+	return upgrade->pair->hooks->connect(upgrade->pair);
 }
 
 /* What a client is told that breaks a rule of the guard. */
@@ -368,74 +363,73 @@ static const struct {
 };
 
 /* Whether the client may come in; if not, it has been answered. */
-static bool upgrade_admits(struct session *session)
+static bool upgrade_admits(struct upgrade *upgrade)
 {
-	const struct guard *guard = &session->route->guard;
+	const struct guard *guard = &upgrade->pair->route->guard;
 	struct address local = {.size = sizeof local.storage};
 	char note[GUARD_NOTE_SIZE];
 	enum guard_verdict verdict;
 
-	if (guard->checks_host && getsockname(session->client.read_fd,
+	if (guard->checks_host && getsockname(upgrade->pair->client.read_fd,
 					  (struct sockaddr *)&local.storage, &local.size) != 0)
 		local.size = 0; /* then it is the address of nobody */
-	verdict = guard_check(guard, &session->loop->head, &local, note);
+	verdict = guard_check(guard, &upgrade->pair->loop->head, &local, note);
 	if (verdict == GUARD_ADMITTED)
 		return true;
-	++*(uint64_t *)((char *)&session->loop->counters + upgrade_rules[verdict].counter);
-	answer_send(session,
+	++*(uint64_t *)((char *)&upgrade->pair->loop->counters + upgrade_rules[verdict].counter);
+	answer_send(upgrade->pair,
 		&(struct answer){.status = upgrade_rules[verdict].status,
 			.why = upgrade_rules[verdict].why,
 			.note = note,
-			.to_head = session->upgrade->plain.to_head},
-		SESSION_HANDSHAKE_FAILED);
+			.to_head = upgrade->plain.to_head},
+		PAIR_HANDSHAKE_FAILED);
 	return false;
 }
 
-static void upgrade_got_request(struct session *session)
+static void upgrade_got_request(struct upgrade *upgrade)
 {
-	struct upgrade *upgrade = session->upgrade;
-	struct http_head *parsed = &session->loop->head;
+	struct http_head *parsed = &upgrade->pair->loop->head;
 	const struct http_field *key;
 	const char *why;
 	unsigned status;
 
 	upgrade->plain.to_head = http_text_is_exactly(parsed->method, HTTP_TEXT("HEAD"));
 	upgrade->plain.to_old = parsed->version_minor == 0;
-	if (!upgrade_admits(session))
+	if (!upgrade_admits(upgrade))
 		return;
-	status = upgrade_check_request(session, &why);
+	status = upgrade_check_request(upgrade, &why);
 	if (status != 0) {
-		upgrade_refuse(session, status, why, SESSION_HANDSHAKE_FAILED);
+		upgrade_refuse(upgrade, status, why, PAIR_HANDSHAKE_FAILED);
 		return;
 	}
 	key = http_field_find(parsed, "Sec-WebSocket-Key"); /* of a handshake */
 	if (upgrade->wanted == HANDSHAKE_OK &&
 		handshake_accept(upgrade->accept, key->value.bytes, key->value.size) != 0)
-		session_fail(session, ENOMEM);
+		pair_fail(upgrade->pair, ENOMEM);
 	else
-		(void)upgrade_connect(session);
+		(void)upgrade_connect(upgrade);
 }
 
-static void upgrade_read_request(struct session *session)
+static void upgrade_read_request(struct upgrade *upgrade)
 {
-	struct http_head *parsed = &session->loop->head;
-	struct head *head = &session->upgrade->request;
+	struct http_head *parsed = &upgrade->pair->loop->head;
+	struct head *head = &upgrade->request;
 
-	switch (head_read(
-		head, &session->client, (size_t)session->loop->config->handshake_bytes_max)) {
+	switch (head_read(head, &upgrade->pair->client,
+		(size_t)upgrade->pair->loop->config->handshake_bytes_max)) {
 	case HEAD_READ:
 		break;
 	case HEAD_LATER:
 		return;
 	case HEAD_END:
-		session_close(session, SESSION_CLIENT_GONE);
+		pair_close(upgrade->pair, PAIR_CLIENT_GONE);
 		return;
 	case HEAD_FULL:
 		upgrade_refuse(
-			session, 431, "the request head is too large", SESSION_HANDSHAKE_FAILED);
+			upgrade, 431, "the request head is too large", PAIR_HANDSHAKE_FAILED);
 		return;
 	case HEAD_FAILED:
-		session_fail(session, errno);
+		pair_fail(upgrade->pair, errno);
 		return;
 	}
 	switch (http_request_parse(parsed, &head->scan, head->bytes, head->used)) {
@@ -443,10 +437,10 @@ static void upgrade_read_request(struct session *session)
 		break;
 	case HTTP_BAD:
 		upgrade_refuse(
-			session, parsed->bad_status, parsed->bad_reason, SESSION_HANDSHAKE_FAILED);
+			upgrade, parsed->bad_status, parsed->bad_reason, PAIR_HANDSHAKE_FAILED);
 		break;
 	case HTTP_DONE:
-		upgrade_got_request(session);
+		upgrade_got_request(upgrade);
 		break;
 	}
 }
@@ -455,32 +449,32 @@ static void upgrade_read_request(struct session *session)
  * The client says something while it should wait: frames that come early stay where they are; an
  * end means that it has given up, unless it asked for plain HTTP, which may end so.
  */
-static void upgrade_early(struct session *session)
+static void upgrade_early(struct upgrade *upgrade)
 {
-	if (session->upgrade->wanted == HANDSHAKE_OK && endpoint_at_end(&session->client))
-		session_close(session, SESSION_CLIENT_GONE);
+	if (upgrade->wanted == HANDSHAKE_OK && endpoint_at_end(&upgrade->pair->client))
+		pair_close(upgrade->pair, PAIR_CLIENT_GONE);
 	else
-		endpoint_pause(&session->client);
+		endpoint_pause(&upgrade->pair->client);
 }
 
-void upgrade_readable(struct session *session, struct endpoint *endpoint)
+void upgrade_readable(struct upgrade *upgrade, struct endpoint *endpoint)
 {
-	bool from_client = endpoint == &session->client;
+	bool from_client = endpoint == &upgrade->pair->client;
 
-	switch (session->upgrade->phase) {
+	switch (upgrade->phase) {
 	case UPGRADE_REQUEST:
 		if (from_client)
-			upgrade_read_request(session);
+			upgrade_read_request(upgrade);
 		break;
 	case UPGRADE_REPLY:
 		if (from_client)
-			upgrade_early(session);
+			upgrade_early(upgrade);
 		else
-			upgrade_read_reply(session);
+			upgrade_read_reply(upgrade);
 		break;
 	case UPGRADE_CONNECT:
 		if (from_client)
-			upgrade_early(session);
+			upgrade_early(upgrade);
 		else
 			endpoint_pause(endpoint);
 		break;
@@ -489,14 +483,18 @@ void upgrade_readable(struct session *session, struct endpoint *endpoint)
 
 /* ---- life ---- */
 
-int upgrade_begin(struct session *session)
+struct upgrade *upgrade_new(struct pair *pair)
 {
-	session->upgrade = calloc(1, sizeof *session->upgrade);
-	if (session->upgrade == NULL) {
-		session_fail(session, ENOMEM);
-		return -1;
-	}
-	return upgrade_is_server(session) ? 0 : upgrade_connect(session);
+	struct upgrade *upgrade = calloc(1, sizeof *upgrade);
+
+	if (upgrade != NULL)
+		upgrade->pair = pair;
+	return upgrade;
+}
+
+int upgrade_begin(struct upgrade *upgrade)
+{
+	return upgrade_is_server(upgrade) ? 0 : upgrade_connect(upgrade);
 }
 
 void upgrade_free(struct upgrade *upgrade)

@@ -5,29 +5,32 @@
 
 /*
  * The beginning of a session that speaks HTTP: the client's request, and the WebSocket opening
- * handshake with the client, with the backend, or handed through between them. Ends in
- * session_open(), in an exchange (of a plain request, or of the backend's refusal), or in a refusal
- * of our own; then its memory is given back.
+ * handshake with the client, with the backend, or handed through between them. Ends by the pair's
+ * open(), in an exchange (of a plain request, or of the backend's refusal), or in a refusal of our
+ * own.
  */
-struct session;
+struct pair;
 struct upgrade;
 
-/* Begins; what it waits for depends on the session's route. 0, or -1: the session has ended. */
-int upgrade_begin(struct session *session);
+/* NULL when out of memory. The caller owns it until it is told that the pair is upgraded. */
+struct upgrade *upgrade_new(struct pair *pair);
 
-void upgrade_readable(struct session *session, struct endpoint *endpoint);
+/* Begins; what it waits for depends on the pair's route. 0, or -1: the session has ended. */
+int upgrade_begin(struct upgrade *upgrade);
+
+void upgrade_readable(struct upgrade *upgrade, struct endpoint *endpoint);
 /* The client has taken something. */
-void upgrade_drained(struct session *session);
-void upgrade_connected(struct session *session);
+void upgrade_drained(struct upgrade *upgrade);
+void upgrade_connected(struct upgrade *upgrade);
 
 /* The backend could not be reached; why is a short text for the client. */
-void upgrade_unreachable(struct session *session, const char *why);
+void upgrade_unreachable(struct upgrade *upgrade, const char *why);
 
-/* An error of our own: see session_fail(). */
-void upgrade_failed(struct session *session);
+/* An error of our own: see pair_fail(). */
+void upgrade_failed(struct upgrade *upgrade);
 
 /* Too long a time has passed. */
-void upgrade_timeout(struct session *session);
+void upgrade_timeout(struct upgrade *upgrade);
 
 void upgrade_free(struct upgrade *upgrade);
 

@@ -269,7 +269,7 @@ static void fuzz_check_end(void)
 {
 	fuzz_settle();
 	if (fuzz_undisturbed) {
-		fuzz_require(peers.session != NULL && peers.session->state == SESSION_OPEN);
+		fuzz_require(peers.session != NULL && peers.session->pair.state == PAIR_OPEN);
 		fuzz_require(fuzz_client.heard.size == fuzz_backend.said_size);
 		fuzz_require(fuzz_backend.heard.size == fuzz_client.said_size);
 		fuzz_require(!fuzz_client.heard.ended && !fuzz_backend.heard.ended);

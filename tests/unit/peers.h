@@ -20,7 +20,7 @@
 #include "proxy/codec/handshake.h"
 #include "proxy/loop.h"
 #include "proxy/resolver.h"
-#include "proxy/session.h"
+#include "proxy/life.h"
 #include "proxy/trace/tracer.h"
 
 /*
@@ -42,9 +42,9 @@ struct peers {
 	struct tracer *tracer;
 	struct event_base *base;
 	struct loop loop;
-	struct session_route route;
+	struct route route;
 	struct session *session; /* until it is reaped */
-	enum session_reason reason;
+	enum pair_reason reason;
 	int listener;
 	int place; /* the listener's, which has no name any more */
 	struct url url;
@@ -93,7 +93,7 @@ static inline void peers_on_reaped(void *arg, const struct session *session)
 	struct peers *peers = arg;
 
 	assert(session == peers->session);
-	peers->reason = session->reason;
+	peers->reason = session->pair.reason;
 	peers->session = NULL;
 }
 
@@ -125,7 +125,7 @@ static inline void peers_open(struct peers *peers, const struct codec_ops *clien
 	int failed;
 
 	memset(&peers->loop, 0, sizeof peers->loop);
-	peers->route = (struct session_route){
+	peers->route = (struct route){
 		.client_codec = client_codec,
 		.backend_codec = backend_codec,
 		.transport = "unix_socket",
@@ -154,7 +154,7 @@ static inline void peers_connect(struct peers *peers)
 	failed = socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair);
 	assert(failed == 0);
 	peers->client = pair[0];
-	peers->session = session_accept(&peers->loop, &peers->route, pair[1]);
+	peers->session = life_accept(&peers->loop, &peers->route, pair[1]);
 }
 
 static inline void peers_hang_up(int *fd)
@@ -231,7 +231,7 @@ static inline bool peers_shake(struct peers *peers)
 		if (strncmp(text, "HTTP/1.1 101 ", 13) != 0)
 			return false;
 	}
-	return peers->session != NULL && peers->session->state == SESSION_OPEN;
+	return peers->session != NULL && peers->session->pair.state == PAIR_OPEN;
 }
 
 /* What a peer has been sent: its messages, a line each, without the carriers that were put in. */

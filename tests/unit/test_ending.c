@@ -41,15 +41,15 @@ static void pass(uint64_t ns)
 {
 	peers.loop.now_ns += ns;
 	if (peers.session != NULL)
-		session_tick(peers.session);
-	if (peers.session != NULL && peers.session->state == SESSION_OPEN &&
+		life_tick(peers.session);
+	if (peers.session != NULL && peers.session->pair.state == PAIR_OPEN &&
 		peers.session->timer != NULL)
 		ending_timeout(peers.session);
 	peers_turn(&peers);
 }
 
 /* It was closed for that reason, with that many clients given up. */
-static void is_over(enum session_reason reason, uint64_t overdue)
+static void is_over(enum pair_reason reason, uint64_t overdue)
 {
 	ck_assert_ptr_null(peers.session);
 	ck_assert_int_eq(peers.reason, reason);
@@ -59,7 +59,7 @@ static void is_over(enum session_reason reason, uint64_t overdue)
 static void is_open(void)
 {
 	ck_assert_ptr_nonnull(peers.session);
-	ck_assert_int_eq(peers.session->state, SESSION_OPEN);
+	ck_assert_int_eq(peers.session->pair.state, PAIR_OPEN);
 	ck_assert_uint_eq(peers.loop.counters.overdue, 0);
 }
 
@@ -110,7 +110,7 @@ START_TEST(test_half_closed)
 	peers_turn(&peers);
 	is_open(); /* nobody has looked yet */
 	pass(0);
-	is_over(SESSION_CLIENT_GONE, 0);
+	is_over(PAIR_CLIENT_GONE, 0);
 	peers_close(&peers);
 }
 END_TEST
@@ -123,7 +123,7 @@ START_TEST(test_gone)
 	begin(client, &codec_jsonl);
 	peers_hang_up(&peers.client);
 	peers_turn(&peers);
-	is_over(SESSION_CLIENT_GONE, 0);
+	is_over(PAIR_CLIENT_GONE, 0);
 	ck_assert_uint_eq(take(peers.backend, 1), 0);
 	peers_close(&peers);
 }
@@ -144,7 +144,7 @@ START_TEST(test_half_of_a_websocket)
 	pass(GRACE - SECOND);
 	is_open();
 	pass(SECOND);
-	is_over(SESSION_CLIENT_GONE, 1);
+	is_over(PAIR_CLIENT_GONE, 1);
 	peers_close(&peers);
 }
 END_TEST
@@ -164,17 +164,17 @@ START_TEST(test_last_messages)
 	for (i = 0; i < 3; i++) {
 		pass(GRACE - SECOND);
 		is_open();
-		while (endpoint_backlog(&peers.session->backend) == peers.session->backlogs)
+		while (endpoint_backlog(&peers.session->pair.backend) == peers.session->backlogs)
 			ck_assert_uint_gt(take(peers.backend, 1), 0);
 	}
 	ck_assert_uint_ge(peers.session->backlogs, before / 2);
 	if (_i == 0) {
 		pass(0);
 		pass(GRACE);
-		is_over(SESSION_CLIENT_GONE, 1);
+		is_over(PAIR_CLIENT_GONE, 1);
 	} else {
 		ck_assert_uint_gt(take(peers.backend, SIZE_MAX), 0);
-		is_over(SESSION_CLIENT_GONE, 0);
+		is_over(PAIR_CLIENT_GONE, 0);
 	}
 	peers_close(&peers);
 }
@@ -206,7 +206,7 @@ START_TEST(test_backend_takes_no_more)
 	}
 	peers_hang_up(&peers.client);
 	pass(0);
-	is_over(SESSION_CLIENT_GONE, 0);
+	is_over(PAIR_CLIENT_GONE, 0);
 	peers_close(&peers);
 }
 END_TEST
@@ -225,7 +225,7 @@ START_TEST(test_client_does_not_read)
 	peers_hang_up(&peers.client);
 	peers_turn(&peers);
 	pass(0);
-	is_over(SESSION_CLIENT_GONE, 0);
+	is_over(PAIR_CLIENT_GONE, 0);
 	peers_close(&peers);
 }
 END_TEST

@@ -28,7 +28,7 @@ enum { CLIENTS_MAX = 8, FILES_RESERVE = 12 };
 /* A listener in front of a server that is not there, which sessions wait for. */
 struct stage {
 	struct loop_case setup;
-	struct session_route route;
+	struct route route;
 	struct listener *listener;
 	unsigned port;
 	int clients[CLIENTS_MAX];
@@ -72,7 +72,7 @@ static void stage_open(struct stage *stage, const char *url, const char *const *
 	loop_case_open(&stage->setup, flags);
 	stage->setup.loop.ticked = stage_on_change;
 	stage->setup.loop.ticked_arg = stage;
-	stage->route = (struct session_route){
+	stage->route = (struct route){
 		.client_codec = &codec_jsonl,
 		.backend_codec = &codec_jsonl,
 		.transport = "tcp",
@@ -163,7 +163,7 @@ START_TEST(test_connections_max)
 	ck_assert_uint_eq(stage_counters(&stage)->sessions, 2);
 	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, 1);
 	ck_assert_int_eq(shutdown(first, SHUT_RDWR), 0);
-	session_close(stage_first(&stage), SESSION_CLIENT_GONE);
+	session_close(stage_first(&stage), PAIR_CLIENT_GONE);
 	stage_turn(&stage);
 	ck_assert_uint_eq(stage.setup.loop.guest_count, 2);
 	ck_assert_uint_eq(stage_counters(&stage)->sessions, 3);
@@ -199,7 +199,7 @@ START_TEST(test_descriptors)
 	ck_assert_uint_eq(stage.setup.loop.guest_count, 3);
 	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, 1);
 	while (!TAILQ_EMPTY(&stage.setup.loop.guests))
-		session_close(stage_first(&stage), SESSION_CLIENT_GONE);
+		session_close(stage_first(&stage), PAIR_CLIENT_GONE);
 	children_free(stage.setup.loop.children);
 	stage.setup.loop.children = NULL;
 	stage.route.command = NULL;
@@ -219,7 +219,7 @@ START_TEST(test_pause_without_memory)
 	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
 	unit_alloc_fail_after(0);
 	stage_turn(&stage);
-	session_close(stage_first(&stage), SESSION_CLIENT_GONE);
+	session_close(stage_first(&stage), PAIR_CLIENT_GONE);
 	(void)event_base_loop(stage.setup.loop.base, EVLOOP_NONBLOCK);
 	unit_alloc_fail_never();
 	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, 1);
@@ -254,7 +254,7 @@ START_TEST(test_max_per_source)
 	stage_turn(&stage);
 	ck_assert_uint_eq(stage.setup.loop.guest_count, 4);
 	ck_assert_uint_eq(stage_counters(&stage)->over_source, 1);
-	session_close(stage_first(&stage), SESSION_CLIENT_GONE);
+	session_close(stage_first(&stage), PAIR_CLIENT_GONE);
 	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
 	stage_turn(&stage);
 	ck_assert_uint_eq(stage.setup.loop.guest_count, 4);

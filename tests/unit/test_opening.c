@@ -74,7 +74,7 @@ static void opening_go_on(enum when when)
 {
 	if (when == BYTES_FIRST)
 		opening_let_in();
-	while (peers.session != NULL && peers.session->state == SESSION_OPENING) {
+	while (peers.session != NULL && peers.session->pair.state == PAIR_OPENING) {
 		ck_assert_int_eq(event_base_loop(peers.base, EVLOOP_ONCE), 0);
 		peers_turn(&peers);
 	}
@@ -144,7 +144,7 @@ START_TEST(test_http)
 			say(text, size, step);
 			opening_turn();
 			ck_assert_ptr_null(peers.session);
-			ck_assert_int_eq(peers.reason, SESSION_HTTP);
+			ck_assert_int_eq(peers.reason, PAIR_HTTP);
 			ck_assert_uint_eq(peers.loop.counters.http_refused, 1);
 			if (i == BACKEND_FIRST)
 				expect_backend("", 0, true);
@@ -260,7 +260,7 @@ START_TEST(test_unreachable)
 	ck_assert_int_eq(peers_read(peers.client, &byte, 1), -1);
 	while (peers.session != NULL)
 		ck_assert_int_eq(event_base_loop(peers.base, EVLOOP_ONCE), 0);
-	ck_assert_int_eq(peers.reason, SESSION_BACKEND_UNREACHABLE);
+	ck_assert_int_eq(peers.reason, PAIR_BACKEND_UNREACHABLE);
 	ck_assert_uint_eq(peers.loop.counters.sessions_refused, 1);
 	ck_assert_int_eq(peers_read(peers.client, &byte, 1), 0);
 	opening_let_in();
@@ -294,7 +294,7 @@ static void pass(uint64_t ns)
 {
 	peers.loop.now_ns += ns;
 	if (peers.session != NULL)
-		session_tick(peers.session);
+		life_tick(peers.session);
 	(void)event_base_loop(peers.base, EVLOOP_NONBLOCK);
 }
 
@@ -323,7 +323,7 @@ START_TEST(test_silence)
 	ck_assert_uint_eq(peers.loop.counters.idle, 0);
 	peers_hang_up(&peers.client);
 	peers_turn(&peers);
-	ck_assert_int_eq(peers.reason, SESSION_SILENT);
+	ck_assert_int_eq(peers.reason, PAIR_SILENT);
 	peers_close(&peers);
 }
 END_TEST
@@ -343,7 +343,7 @@ START_TEST(test_silence_later)
 		(void)peers_write(peers.backend, "{", 1);
 	peers_turn(&peers);
 	pass(3600 * 1000 * SECOND);
-	ck_assert_int_eq(peers.session->state, SESSION_OPEN);
+	ck_assert_int_eq(peers.session->pair.state, PAIR_OPEN);
 	ck_assert_uint_eq(peers.loop.counters.silent, 0);
 	peers_close(&peers);
 }
@@ -356,7 +356,7 @@ START_TEST(test_limits)
 		"--first-byte-timeout=0", _i == 0 ? "--idle-timeout=0" : "--idle-timeout=10s");
 	opening_begin(BACKEND_FIRST, &codec_jsonl);
 	pass(11 * SECOND);
-	ck_assert_int_eq(peers.session->state, _i == 0 ? SESSION_OPEN : SESSION_FINISHING);
+	ck_assert_int_eq(peers.session->pair.state, _i == 0 ? PAIR_OPEN : PAIR_FINISHING);
 	ck_assert_uint_eq(peers.loop.counters.silent, _i);
 	peers_close(&peers);
 }
@@ -382,9 +382,9 @@ START_TEST(test_idle)
 	(void)event_base_loop(peers.base, EVLOOP_NONBLOCK); /* and the clock is right again */
 	ck_assert_uint_gt(peers.session->active_ns, before_ns);
 	pass(9 * SECOND);
-	ck_assert_int_eq(peers.session->state, SESSION_OPEN);
+	ck_assert_int_eq(peers.session->pair.state, PAIR_OPEN);
 	pass(2 * SECOND);
-	ck_assert_int_eq(peers.session->state, SESSION_FINISHING);
+	ck_assert_int_eq(peers.session->pair.state, PAIR_FINISHING);
 	ck_assert_uint_eq(peers.loop.counters.idle, 1);
 	ck_assert_uint_eq(peers.loop.counters.silent, 0);
 	if (websocket) {
@@ -411,19 +411,19 @@ START_TEST(test_slow_reader)
 		(void)peers_write(peers.backend, bytes, sizeof bytes);
 		(void)event_base_loop(peers.base, EVLOOP_NONBLOCK);
 	}
-	ck_assert_uint_gt(endpoint_backlog(&peers.session->client), 0);
+	ck_assert_uint_gt(endpoint_backlog(&peers.session->pair.client), 0);
 	pass(0);
 	for (i = 0; i < 3; i++) {
 		pass(9 * SECOND);
 		ck_assert_int_gt(peers_read(peers.client, bytes, 1000), 0);
 		while (peers_read(peers.client, bytes, 30000) > 0 &&
-			endpoint_backlog(&peers.session->client) == peers.session->backlogs)
+			endpoint_backlog(&peers.session->pair.client) == peers.session->backlogs)
 			(void)event_base_loop(peers.base, EVLOOP_NONBLOCK);
 		pass(SECOND / 2);
-		ck_assert_int_eq(peers.session->state, SESSION_OPEN);
+		ck_assert_int_eq(peers.session->pair.state, PAIR_OPEN);
 	}
 	pass(11 * SECOND);
-	ck_assert_int_eq(peers.session->state, SESSION_FINISHING);
+	ck_assert_int_eq(peers.session->pair.state, PAIR_FINISHING);
 	ck_assert_uint_eq(peers.loop.counters.idle, 1);
 	peers_close(&peers);
 }

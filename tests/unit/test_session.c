@@ -215,7 +215,7 @@ START_TEST(test_no_memory_for_backlog)
 	peers_hang_up(&peers.client);
 	peers_turn(&peers);
 	ck_assert_ptr_null(peers.session);
-	ck_assert_int_eq(peers.reason, SESSION_NO_RESOURCES);
+	ck_assert_int_eq(peers.reason, PAIR_NO_RESOURCES);
 	session_end();
 }
 END_TEST
@@ -296,7 +296,7 @@ START_TEST(test_linger_of_no_time)
 	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
 	peers_turn(&peers); /* it must come back */
 	ck_assert_ptr_nonnull(peers.session);
-	ck_assert_int_eq(peers.session->state, SESSION_OPEN);
+	ck_assert_int_eq(peers.session->pair.state, PAIR_OPEN);
 	session_end();
 }
 END_TEST

@@ -1,0 +1,241 @@
+/*
+ * What the pumps of a session tell and ask for: the tracer is shown the messages, troubles are
+ * counted and logged once a connection, ends go to ending.c.
+ */
+#include "proxy/carrying.h"
+
+#include "config/config.h"
+#include "proxy/ending.h"
+#include "proxy/explain/recorder.h"
+#include "proxy/log.h"
+#include "proxy/message/splice.h"
+#include "proxy/session.h"
+
+#define CARRYING_CLOSE_GOING   1001 /* RFC 6455, 7.4.1: going away */
+#define CARRYING_CLOSE_GATEWAY 1014 /* registered for bad gateways */
+
+/* ---- troubles of messages ---- */
+
+static const struct {
+	enum splice_trouble trouble;
+	size_t counter; /* offset in struct loop_counters */
+	const char *text;
+} carrying_trouble_rows[] = {
+	{SPLICE_NOT_JSON, offsetof(struct loop_counters, messages_not_json), "is not JSON"},
+	{SPLICE_TOO_DEEP, offsetof(struct loop_counters, messages_too_deep),
+		"is nested too deeply"},
+	{SPLICE_UNDECIDED, offsetof(struct loop_counters, messages_undecided),
+		"is too long before it is clear what it is"},
+	{SPLICE_ENVELOPE_LARGE, offsetof(struct loop_counters, envelopes_large),
+		"has too much in its envelope"},
+	{SPLICE_NO_MEMORY, offsetof(struct loop_counters, messages_no_memory),
+		"did not fit in memory"},
+};
+
+static void carrying_troubles(struct pump *pump, unsigned troubles)
+{
+	struct session *session = pump->owner;
+	size_t i;
+
+	for (i = 0; i < sizeof carrying_trouble_rows / sizeof carrying_trouble_rows[0]; i++) {
+		unsigned bit = troubles & carrying_trouble_rows[i].trouble;
+
+		if (bit == 0)
+			continue;
+		++*(uint64_t *)((char *)&session->pair.loop->counters +
+				carrying_trouble_rows[i].counter);
+		if ((session->troubles_logged & bit) != 0)
+			continue;
+		session->troubles_logged |= bit;
+		log_line(LOG_WARN,
+			"connection %llu: a message of the %s %s; passed on as it is (said once a "
+			"connection)",
+			session->pair.number,
+			pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "backend",
+			carrying_trouble_rows[i].text);
+	}
+}
+
+/* Beside the bits of enum splice_trouble. */
+#define CARRYING_UNDELIVERABLE 0x10000u
+#define CARRYING_FOREIGN       0x20000u
+#define CARRYING_SIZED         0x40000u
+
+static void carrying_undeliverable(struct pump *pump)
+{
+	struct session *session = pump->owner;
+
+	session->pair.loop->counters.messages_undeliverable++;
+	if ((session->troubles_logged & CARRYING_UNDELIVERABLE) != 0)
+		return;
+	session->troubles_logged |= CARRYING_UNDELIVERABLE;
+	log_line(LOG_WARN,
+		"connection %llu: a message of the %s cannot be sent as %s; dropped (said once a "
+		"connection)",
+		session->pair.number,
+		pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "backend",
+		pump->encoder.ops->name);
+}
+
+static void carrying_not_lines(struct pump *pump, bool sized)
+{
+	struct session *session = pump->owner;
+	unsigned bit = sized ? CARRYING_SIZED : CARRYING_FOREIGN;
+
+	if ((session->troubles_logged & bit) != 0)
+		return;
+	session->troubles_logged |= bit | SPLICE_NOT_JSON;
+	log_line(LOG_WARN, "connection %llu: the %s %s", session->pair.number,
+		pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "backend",
+		sized ? "announces sizes by Content-Length, which is not understood here; nothing "
+			"is "
+			"changed on this connection, in either direction"
+		      : "does not send JSON in lines; passed on as it comes, and not changed "
+			"before "
+			"there is some");
+}
+
+/* ---- what the pumps tell ---- */
+
+static void carrying_broken(struct pump *pump)
+{
+	struct session *session = pump->owner;
+	const struct codec_error *error = &pump->decoder.error;
+	bool by_client = pump->direction == PUMP_CLIENT_TO_BACKEND;
+
+	if (session->pair.state == PAIR_CLOSED)
+		return;
+	session->pair.loop->counters.framing_errors++;
+	log_line(LOG_WARN, "connection %llu: broken %s framing from the %s at byte %llu: %s",
+		session->pair.number, pump->decoder.ops->name, by_client ? "client" : "backend",
+		(unsigned long long)error->offset, error->reason);
+	pump_send_close(&session->pumps[!pump->direction], error->close_code, error->reason);
+	pump_send_close(pump, by_client ? CARRYING_CLOSE_GOING : CARRYING_CLOSE_GATEWAY, "");
+	if (session->pair.state == PAIR_OPEN)
+		session_finish(session, PAIR_FRAMING_ERROR);
+}
+
+static size_t carrying_carrier(void *arg, struct envelope *envelope, const char **text)
+{
+	const struct pump *pump = arg;
+	const struct session *session = pump->owner;
+
+	if (pump->lines == PUMP_LINES_SIZED)
+		return 0; /* known since this message began */
+	if (pump->direction == PUMP_BACKEND_TO_CLIENT)
+		return tracer_server_carrier(
+			session->trace, envelope, session->pair.loop->now_ns, text);
+	return tracer_carrier(session->trace, envelope, text);
+}
+
+static void carrying_envelope(void *arg, const struct envelope *envelope)
+{
+	const struct pump *pump = arg;
+	const struct session *session = pump->owner;
+
+	if (session->trace == NULL)
+		return;
+	if (pump->direction == PUMP_CLIENT_TO_BACKEND)
+		tracer_client_message(session->trace, envelope, pump->message_start_ns,
+			session->pair.loop->now_ns);
+	else
+		tracer_backend_message(session->trace, envelope, session->pair.loop->now_ns);
+}
+
+static void carrying_text(struct pump *pump, const struct codec_chunk *chunk)
+{
+	const struct session *session = pump->owner;
+
+	recorder_take(session->recorded,
+		pump->direction == PUMP_CLIENT_TO_BACKEND ? RECORDING_CLIENT : RECORDING_BACKEND,
+		chunk->bytes, chunk->size, chunk->first, chunk->last, session->pair.loop->now_ns);
+}
+
+static void carrying_ended(struct pump *pump)
+{
+	ending_pump_ended(pump->owner, pump);
+}
+
+static void carrying_done(struct pump *pump)
+{
+	ending_pump_done(pump->owner, pump);
+}
+
+static void carrying_write_failed(struct pump *pump)
+{
+	ending_write_failed(pump->owner, pump);
+}
+
+static void carrying_read_failed(struct pump *pump, int error)
+{
+	session_fail(pump->owner, error);
+}
+
+static void carrying_closing(struct pump *pump)
+{
+	struct session *session = pump->owner;
+
+	if (pump->direction == PUMP_CLIENT_TO_BACKEND && pump->back->output != PUMP_OUTPUT_CLOSED)
+		session->client_closing = true;
+}
+
+static const struct pump_hooks carrying_hooks = {
+	.message = {.carrier = carrying_carrier, .envelope = carrying_envelope},
+	.text = carrying_text,
+	.troubles = carrying_troubles,
+	.undeliverable = carrying_undeliverable,
+	.not_lines = carrying_not_lines,
+	.closing = carrying_closing,
+	.broken = carrying_broken,
+	.ended = carrying_ended,
+	.done = carrying_done,
+	.write_failed = carrying_write_failed,
+	.failed = carrying_read_failed,
+};
+
+/* What is done to the messages of one direction. */
+static enum pump_task carrying_task(const struct session *session, enum pump_direction direction)
+{
+	const struct config *config = session->pair.loop->config;
+	bool from_client = direction == PUMP_CLIENT_TO_BACKEND;
+
+	if (session->trace != NULL && config->propagation_inject[0] == '/' &&
+		(from_client || config->propagation_inject_server_requests))
+		return PUMP_TASK_INJECT;
+	if (from_client && config->propagation_strip)
+		return PUMP_TASK_STRIP;
+	return session->trace != NULL ? PUMP_TASK_WATCH : PUMP_TASK_NONE;
+}
+
+void carrying_init(struct session *session)
+{
+	pump_init_pair(session->pumps, session->pair.loop, &carrying_hooks, session,
+		&session->pair.client, &session->pair.backend);
+}
+
+/* What goes through the pumps from now on is recorded. */
+static void carrying_record(struct session *session)
+{
+	const struct pair *pair = &session->pair;
+
+	session->recorded = recorder_open(pair->loop->recorder, pair->number,
+		pair->route->transport, pair->route->command != NULL);
+	if (session->recorded == NULL) {
+		log_line(LOG_WARN, "connection %llu: out of memory: not recorded", pair->number);
+		return;
+	}
+	session->pumps[PUMP_CLIENT_TO_BACKEND].tells_text = true;
+	session->pumps[PUMP_BACKEND_TO_CLIENT].tells_text = true;
+}
+
+void carrying_open(struct session *session)
+{
+	const struct route *route = session->pair.route;
+
+	pump_open(&session->pumps[PUMP_CLIENT_TO_BACKEND], route->client_codec,
+		route->backend_codec, carrying_task(session, PUMP_CLIENT_TO_BACKEND));
+	pump_open(&session->pumps[PUMP_BACKEND_TO_CLIENT], route->backend_codec,
+		route->client_codec, carrying_task(session, PUMP_BACKEND_TO_CLIENT));
+	if (session->pair.loop->recorder != NULL)
+		carrying_record(session);
+}

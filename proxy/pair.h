@@ -1,0 +1,122 @@
+#ifndef PROXY_PAIR_H
+#define PROXY_PAIR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/endpoint/endpoint.h"
+#include "proxy/guard.h"
+
+/*
+ * The two peers of a session, and what is to become of them: all that those know who speak with
+ * both, one after the other (upgrade, exchange). What they find is told to the owner, who decides.
+ */
+struct codec_ops;
+struct exchange;
+struct loop;
+struct pair;
+struct resolver;
+struct session;
+
+/* Where sessions lead and what is spoken on both sides. Made once by main, borrowed by all. */
+struct route {
+	const struct codec_ops *client_codec;
+	const struct codec_ops *backend_codec;
+	const char *transport;     /* rpc.transport: how the client reaches us */
+	char *const *command;      /* the backend is this command, or */
+	struct resolver *resolver; /* ... found through this */
+	const char *upstream;      /* the same as a text, for the log */
+	const char *upstream_host; /* Host and path when we shake hands ourselves */
+	const char *upstream_path;
+	const char *listen_path; /* the only path that is served; NULL: any */
+	struct guard guard;      /* of HTTP clients */
+	/* told of every closed session before it is freed; may be NULL */
+	void (*reaped)(void *arg, const struct session *session);
+	void *reaped_arg;
+};
+
+/* Why a session was closed. */
+enum pair_reason {
+	PAIR_ENDED, /* both sides said all they had to say */
+	PAIR_CLIENT_GONE,
+	PAIR_BACKEND_GONE,
+	PAIR_BACKEND_UNREACHABLE,
+	PAIR_FRAMING_ERROR,
+	PAIR_HANDSHAKE_FAILED,
+	PAIR_HTTP,   /* its first line, on a listener for lines of JSON */
+	PAIR_SILENT, /* first_byte.timeout */
+	PAIR_IDLE,   /* idle.timeout */
+	PAIR_NO_RESOURCES,
+	PAIR_SHUTDOWN,
+};
+
+enum pair_state {
+	PAIR_OPENING,   /* reading a request or first bytes, connecting, waiting for an answer */
+	PAIR_OPEN,      /* carrying messages */
+	PAIR_EXCHANGE,  /* carrying HTTP that is no WebSocket */
+	PAIR_FINISHING, /* a last word is on its way to the client; what comes is thrown away */
+	PAIR_CLOSED,
+};
+
+/* Of the owner. */
+struct pair_hooks {
+	/* Begins to connect to the backend, or starts it. 0, or -1: that failed, and was answered.
+	 */
+	int (*connect)(struct pair *pair);
+	/* The upgrade has done its work, and frees itself: it is to be forgotten. */
+	void (*upgraded)(struct pair *pair);
+	/* Messages flow. Bytes that came behind a head are carried first. */
+	void (*open)(struct pair *pair, uint8_t *client_bytes, size_t client_size,
+		uint8_t *backend_bytes, size_t backend_size);
+	/* HTTP that is no WebSocket: the exchange, which is taken, does the rest. */
+	void (*exchange)(struct pair *pair, struct exchange *exchange);
+	/* (Re)starts the timer. -1 when there is none to be had: then the session has ended. */
+	int (*timer)(struct pair *pair, int64_t ms);
+	/* The client has been sent its last word: to be delivered, then closed for that reason. */
+	void (*finish)(struct pair *pair, enum pair_reason reason);
+	void (*close)(struct pair *pair, enum pair_reason reason);
+	/* An error of our own (an errno): memory, or the loop. */
+	void (*fail)(struct pair *pair, int error);
+};
+
+struct pair {
+	const struct pair_hooks *hooks; /* borrowed, as are the next two */
+	struct loop *loop;
+	const struct route *route;
+	unsigned long long number;
+	enum pair_state state;
+	enum pair_reason reason; /* of the end, once there is one */
+	struct endpoint client;
+	struct endpoint backend;
+};
+
+static inline int pair_timer(struct pair *pair, int64_t ms)
+{
+	return pair->hooks->timer(pair, ms);
+}
+
+static inline void pair_finish(struct pair *pair, enum pair_reason reason)
+{
+	pair->hooks->finish(pair, reason);
+}
+
+static inline void pair_close(struct pair *pair, enum pair_reason reason)
+{
+	pair->hooks->close(pair, reason);
+}
+
+static inline void pair_fail(struct pair *pair, int error)
+{
+	pair->hooks->fail(pair, error);
+}
+
+/* Writing to the client has failed: it has left, or the error is ours. */
+static inline void pair_client_failed(struct pair *pair)
+{
+	if (pair->client.is_ours)
+		pair_fail(pair, pair->client.error);
+	else
+		pair_close(pair, PAIR_CLIENT_GONE);
+}
+
+#endif
