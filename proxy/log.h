@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proxy/log_text.h"
+
 /*
  * The program's own log: one line per fact on stderr, "sidespan: LEVEL: text". Safe from any
  * thread. Nothing here waits for stderr: what it does not take at once is lost, counted, and told
@@ -12,15 +14,6 @@
  * writes, no more than log.lines_max are written in ten seconds; the others are counted, and told
  * of together.
  */
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
-
-enum log_style {
-	LOG_PLAIN,
-	LOG_STAMPED, /* the time in front: RFC 3339, UTC */
-	LOG_JSON,    /* {"time":...,"level":...,"logger":"sidespan","message":...} */
-};
-
-#define LOG_LINE_MAX   2048
 #define LOG_SAMPLE_MAX 160
 
 /* A kind of line, and what has become of its lines. Lives as long as the program. */

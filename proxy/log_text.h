@@ -3,7 +3,15 @@
 
 #include <stddef.h>
 
-#include "proxy/log.h"
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+enum log_style {
+	LOG_PLAIN,
+	LOG_STAMPED, /* the time in front: RFC 3339, UTC */
+	LOG_JSON,    /* {"time":...,"level":...,"logger":"sidespan","message":...} */
+};
+
+#define LOG_LINE_MAX 2048
 
 /*
  * What a line of the log looks like. Writes it with its end into bytes, without a terminator; what

@@ -57,3 +57,19 @@ def test_each_bad_include_is_found(tmp_path):
     assert result.returncode == 1
     assert sorted(line.split(":")[0] for line in result.stdout.splitlines()) == sorted(BAD)
     assert all(line.split(":")[1] == "1" for line in result.stdout.splitlines())
+
+
+def test_circle_is_found(tmp_path):
+    circle = {
+        "proxy/a.c": '#include "proxy/b.h"\n',
+        "proxy/b.h": "",
+        "proxy/b.c": '#include "proxy/b_tables.h"\n#include "w3c/ids.h"\n',
+        "proxy/b_tables.h": '#include "proxy/b.h"\n#include "proxy/c.h"\n',
+        "proxy/c.h": "",
+    }
+    assert layers(tmp_path, {**GOOD, **circle}).returncode == 0
+    circle["proxy/c.c"] = '#include "proxy/c.h"\n#include "proxy/b.h"\n'
+    result = layers(tmp_path, {**GOOD, **circle})
+    assert result.returncode == 1
+    assert result.stdout in (
+        "a circle: proxy/b -> proxy/c -> proxy/b\n", "a circle: proxy/c -> proxy/b -> proxy/c\n")
