@@ -80,6 +80,22 @@ static int config_copy_command(struct settings *settings, const struct flags *fl
 	return 0;
 }
 
+static int config_prepare_replay(struct settings *settings, const struct flags *flags)
+{
+	struct config *config = settings->config;
+
+	if (!flags->replay)
+		return 0;
+	config->replay_timed = flags->timed;
+	config->replay = strdup(flags->recording);
+	if (flags->connection != NULL)
+		config->replay_connection = strdup(flags->connection);
+	if (config->replay == NULL ||
+		(flags->connection != NULL && config->replay_connection == NULL))
+		return settings_fail(settings, "out of memory");
+	return 0;
+}
+
 static int config_copy_variable(struct settings *settings, const char *name, char **copy)
 {
 	const char *value = env_value(settings->environment, name);
@@ -95,7 +111,7 @@ static int config_prepare_explain(struct settings *settings, const struct flags 
 {
 	struct config *config = settings->config;
 
-	if (flags->recording == NULL)
+	if (!flags->explain)
 		return 0;
 	if (settings_source(settings, OPTION_AT_sampler) == CONFIG_BUILT_IN)
 		config->sampler = CONFIG_SAMPLER_ALWAYS_ON;
@@ -222,9 +238,10 @@ static enum config_outcome config_load_all(
 		config_copy_variable(settings, "TRACEPARENT", &config->traceparent) != 0 ||
 		config_copy_variable(settings, "TRACESTATE", &config->tracestate) != 0 ||
 		config_load_profile(settings, flags) != 0 || config_choose_names(settings) != 0 ||
-		consistency_apply(settings, flags->check || flags->explain) != 0 ||
+		consistency_apply(settings, flags->check || flags->explain || flags->replay) != 0 ||
 		headers_load(settings) != 0 || token_load(settings) != 0 ||
-		config_prepare_explain(settings, flags) != 0 || config_make_otlp_url(settings) != 0)
+		config_prepare_explain(settings, flags) != 0 ||
+		config_prepare_replay(settings, flags) != 0 || config_make_otlp_url(settings) != 0)
 		return CONFIG_WRONG;
 	if (!flags->check)
 		return CONFIG_RUN;
@@ -288,5 +305,7 @@ void config_free(struct config *config)
 	free(config->tracestate);
 	free(config->explain);
 	free(config->explain_why);
+	free(config->replay);
+	free(config->replay_connection);
 	free(config);
 }

@@ -75,6 +75,9 @@ struct config {
 	char *explain_why;        /* --why: a method; else NULL */
 	bool explain_plain;       /* --dir: the recording is of messages alone, */
 	bool explain_from_server; /* of the server; else of the client */
+	char *replay;             /* --replay: the recording; else NULL */
+	char *replay_connection;  /* --conn: which of it; NULL: the first */
+	bool replay_timed;        /* --timed */
 	char **command;           /* what stands after --, NULL-terminated; NULL without */
 	int command_count;
 	char *otlp_url;     /* see config_otlp_url() */

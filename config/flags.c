@@ -74,6 +74,26 @@ static enum flags_outcome flags_do_why(struct flags_cursor *cursor, const char *
 	return FLAGS_RUN;
 }
 
+static enum flags_outcome flags_do_replay(struct flags_cursor *cursor, const char *value)
+{
+	(void)value; /* its file stands anywhere behind it */
+	cursor->flags->replay = true;
+	return FLAGS_RUN;
+}
+
+static enum flags_outcome flags_do_conn(struct flags_cursor *cursor, const char *value)
+{
+	cursor->flags->connection = value;
+	return FLAGS_RUN;
+}
+
+static enum flags_outcome flags_do_timed(struct flags_cursor *cursor, const char *value)
+{
+	(void)value; /* takes none */
+	cursor->flags->timed = true;
+	return FLAGS_RUN;
+}
+
 static enum flags_outcome flags_do_record(struct flags_cursor *cursor, const char *value)
 {
 	return settings_set(cursor->settings, option_at(OPTION_AT_record_file), value, CONFIG_FLAG,
@@ -130,6 +150,15 @@ static const struct flags_row flags_rows[] = {
 	{{"--why", NULL, "METHOD",
 		 "With --explain: also say of messages with METHOD why rules do not act"},
 		flags_do_why},
+	{{"--replay", NULL, NULL,
+		 "Be the server in the recording in the FILE behind it, for a client on standard "
+		 "input and output"},
+		flags_do_replay},
+	{{"--conn", NULL, "NAME", "With --replay: the connection to play; without it the first"},
+		flags_do_conn},
+	{{"--timed", NULL, NULL,
+		 "With --replay: take the time between messages that was taken then"},
+		flags_do_timed},
 	{{"--record", NULL, "FILE", "The same as --record-file FILE"}, flags_do_record},
 	{{"--help", "-h", NULL, "Print this text"}, flags_do_help},
 	{{"--version", "-V", NULL, "Print the version"}, flags_do_version},
@@ -303,11 +332,11 @@ static enum flags_outcome flags_one(struct flags_cursor *cursor, char *argument)
 	return flags_fail_unknown(cursor, name);
 }
 
-/* The FILE of --explain. */
+/* The FILE of --explain or --replay. */
 static enum flags_outcome flags_take_recording(struct flags_cursor *cursor, const char *argument)
 {
 	if (cursor->flags->recording != NULL)
-		return flags_fail(cursor, argument, "a second FILE; must be one for --explain", "");
+		return flags_fail(cursor, argument, "a second FILE; must be one", "");
 	cursor->flags->recording = argument;
 	return FLAGS_RUN;
 }
@@ -319,6 +348,21 @@ static enum flags_outcome flags_take_command(struct flags_cursor *cursor)
 	cursor->flags->command = cursor->next;
 	for (; *cursor->next != NULL; cursor->next++)
 		cursor->flags->command_count++;
+	return FLAGS_RUN;
+}
+
+static enum flags_outcome flags_check_replay(const struct flags_cursor *cursor)
+{
+	const struct flags *flags = cursor->flags;
+
+	if (flags->replay && flags->explain)
+		return flags_fail(cursor, "--replay", "must stand without --explain", "");
+	if (flags->replay && (flags->recording == NULL || strcmp(flags->recording, "-") == 0))
+		return flags_fail(
+			cursor, "--replay", "must be followed by the FILE of a recording", "");
+	if (!flags->replay && (flags->connection != NULL || flags->timed))
+		return flags_fail(cursor, flags->timed ? "--timed" : "--conn",
+			"must stand with --replay", "");
 	return FLAGS_RUN;
 }
 
@@ -334,7 +378,8 @@ enum flags_outcome flags_parse(
 		cursor.next++;
 		if (strcmp(argument, "--") == 0)
 			outcome = flags_take_command(&cursor);
-		else if (flags->explain && (argument[0] != '-' || argument[1] == '\0'))
+		else if ((flags->explain || flags->replay) &&
+			 (argument[0] != '-' || argument[1] == '\0'))
 			outcome = flags_take_recording(&cursor, argument);
 		else
 			outcome = flags_one(&cursor, argument);
@@ -346,7 +391,7 @@ enum flags_outcome flags_parse(
 		(flags->direction != NULL || flags->why != NULL))
 		return flags_fail(&cursor, flags->direction != NULL ? "--dir" : "--why",
 			"must stand with --explain", "");
-	return outcome;
+	return outcome == FLAGS_RUN ? flags_check_replay(&cursor) : outcome;
 }
 
 void flags_done(struct flags *flags)

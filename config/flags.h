@@ -15,7 +15,10 @@ struct flags {
 	const char *environment; /* --env, borrowed from argv; NULL without */
 	bool check;              /* --check */
 	bool explain;            /* --explain */
-	const char *recording;   /* its FILE, borrowed from argv; set if explain is */
+	bool replay;             /* --replay */
+	const char *recording;   /* the FILE of either, borrowed from argv; set if one is */
+	const char *connection;  /* --conn, borrowed from argv; NULL without */
+	bool timed;              /* --timed */
 	const char *direction;   /* --dir: "c2s" or "s2c"; NULL without */
 	const char *why;         /* --why, borrowed from argv; NULL without */
 	char **command;          /* borrowed from argv: what stands behind --; NULL without */

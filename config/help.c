@@ -25,6 +25,7 @@ static const char help_head[] =
 	"       sidespan [OPTIONS] [--listen URL] --upstream URL\n"
 	"       sidespan --check [OPTIONS]\n"
 	"       sidespan --explain [OPTIONS] FILE\n"
+	"       sidespan --replay [OPTIONS] FILE\n"
 	"\n"
 	"Stands between JSON-RPC clients and a server, records a span for each request\n"
 	"and sends the spans to an OpenTelemetry collector.\n";

@@ -29,6 +29,7 @@
 #include "proxy/endpoint/inherit.h"
 #include "proxy/explain/explain.h"
 #include "proxy/explain/recorder.h"
+#include "proxy/explain/replay.h"
 #include "proxy/listener.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
@@ -574,6 +575,22 @@ static int main_explain(const struct config *config, char *error, size_t error_s
 	return outcome == EXPLAIN_WRONG ? MAIN_EXIT_USAGE : MAIN_EXIT_FAILURE;
 }
 
+static int main_replay(const struct config *config, char *error, size_t error_size)
+{
+	struct replay_counters counters;
+	enum replay_outcome outcome;
+
+	(void)signal(SIGPIPE, SIG_IGN); /* a valid signal: cannot fail */
+	outcome = replay_file(config, stdin, STDOUT_FILENO, &counters, error, error_size);
+	if (outcome != REPLAY_DONE) {
+		log_line(LOG_ERROR, "%s", error);
+		return outcome == REPLAY_WRONG ? MAIN_EXIT_USAGE : MAIN_EXIT_FAILURE;
+	}
+	log_line(LOG_INFO, "replay: messages=%zu played=%zu unexpected=%zu", counters.recorded,
+		counters.played, counters.unexpected);
+	return EXIT_SUCCESS;
+}
+
 /* Who reads a file wants to know when; at a terminal it is now. */
 static enum log_style main_log_style(const struct config *config)
 {
@@ -622,6 +639,11 @@ int main(int argc, char **argv, char **environment)
 		log_style_set(main_log_style(program.config));
 	if (program.config->explain != NULL) {
 		program.status = main_explain(program.config, error, sizeof error);
+		config_free(program.config);
+		return program.status;
+	}
+	if (program.config->replay != NULL) {
+		program.status = main_replay(program.config, error, sizeof error);
 		config_free(program.config);
 		return program.status;
 	}

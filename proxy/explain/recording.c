@@ -515,11 +515,20 @@ static enum recording_result recording_parse(struct recording *recording)
 
 /* ---- lines from the file ---- */
 
-/* Fills the block; false at the end of the file and when it cannot be read. */
+/* Fills the block up to the end of a line; false at the end of the file and when it cannot be read.
+ */
 static bool recording_fill(struct recording *recording)
 {
+	int byte;
+
 	recording->block_at = 0;
-	recording->block_size = fread(recording->block, 1, RECORDING_BLOCK_SIZE, recording->file);
+	recording->block_size = 0;
+	while (recording->block_size < RECORDING_BLOCK_SIZE &&
+		(byte = getc_unlocked(recording->file)) != EOF) {
+		recording->block[recording->block_size++] = (uint8_t)byte;
+		if (byte == '\n')
+			break; /* more may be long in coming */
+	}
 	return recording->block_size > 0;
 }
 
