@@ -71,16 +71,9 @@ struct exporter_config {
 };
 
 struct exporter_counters {
-	uint64_t created, sent, rejected;
-	uint64_t dropped_queue;     /* the queue was full */
-	uint64_t dropped_refused;   /* the collector answered with what must not be retried */
-	uint64_t dropped_retries;   /* retries went on for timeout_ms */
-	uint64_t dropped_too_large; /* over request_bytes_max, or the response over its limit */
-	uint64_t dropped_memory;
-	uint64_t dropped_shutdown; /* still waiting when the deadline of exporter_stop() passed */
-	uint64_t pending;
-	uint64_t requests, retries; /* POSTs made; of these, repeated ones */
-	uint64_t trees_unfinished;  /* shown on the console while spans of the trace were open */
+#define COUNTER_SPANS(name, kind, help) uint64_t name;
+#define COUNTER_POSTS(name, kind, help) uint64_t name;
+#include "exporter/counters.def"
 };
 
 struct exporter;

@@ -219,7 +219,7 @@ int64_t handover_stop_at_ms(struct handover *handover)
 void handover_count_request(struct handover *handover, bool again)
 {
 	handover_lock(handover);
-	handover->counters.requests++;
+	handover->counters.posts++;
 	handover->counters.retries += again;
 	handover_unlock(handover);
 }

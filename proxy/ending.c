@@ -107,7 +107,7 @@ static void ending_wait(struct session *session)
 		(void)session_timer(session, (int64_t)(patience_ns / 1000000) + 1);
 		return;
 	}
-	session->pair.loop->counters.overdue++;
+	session->pair.loop->counters.connections_overdue++;
 	if (session->pair.route->command != NULL)
 		child_terminate(session->pair.loop->children, session);
 	if (session->client_left || session->child_exited ||
@@ -231,7 +231,7 @@ static void ending_linger_over(struct session *session)
 	bool stuck = endpoint_backlog(&session->pair.client) > 0;
 
 	if (stuck && ending_patience_ns(session) == 0) {
-		session->pair.loop->counters.overdue++;
+		session->pair.loop->counters.connections_overdue++;
 		session_close(session, PAIR_CLIENT_GONE);
 	} else if (waiting || stuck || quiet_ns < linger_ns) {
 		ending_linger(session);

@@ -366,7 +366,7 @@ int exchange_begin(struct pair *pair, const struct exchange_request *request, co
 
 	if (exchange == NULL)
 		return -1;
-	pair->loop->counters.exchanges++;
+	pair->loop->counters.http_exchanges++;
 	exchange->request = *request;
 	endpoint_resume(&pair->client);
 	endpoint_resume(&pair->backend);

@@ -31,7 +31,7 @@ static int life_connect(struct session *session);
 /* The way to the backend does not exist: the client is told as its protocol allows. */
 static void life_unreachable(struct session *session, const char *why)
 {
-	session->pair.loop->counters.sessions_refused++;
+	session->pair.loop->counters.connections_refused++;
 	log_line(LOG_ERROR, "connection %llu: cannot %s %s: %s", session->pair.number,
 		session->pair.route->command != NULL ? "start" : "reach",
 		session->pair.route->upstream, why);
@@ -122,9 +122,9 @@ static void life_check_idle(struct session *session)
 		session->pair.loop->now_ns - session->active_ns < (uint64_t)limit_ms * 1000000)
 		return;
 	if (session->spoken)
-		session->pair.loop->counters.idle++;
+		session->pair.loop->counters.connections_idle++;
 	else
-		session->pair.loop->counters.silent++;
+		session->pair.loop->counters.connections_silent++;
 	session_say_goodbye(session);
 	session_finish(session, session->spoken ? PAIR_IDLE : PAIR_SILENT);
 }
@@ -592,7 +592,7 @@ static struct session *life_new(struct loop *loop, const struct route *route)
 	session->pair.hooks = &life_pair_hooks;
 	session->pair.loop = loop;
 	session->pair.route = route;
-	session->pair.number = loop->counters.sessions++;
+	session->pair.number = loop->counters.connections++;
 	session->pair.state = PAIR_OPENING;
 	endpoint_init_closed(&session->pair.client);
 	endpoint_init_closed(&session->pair.backend);
@@ -643,12 +643,12 @@ static void life_refuse(struct loop *loop, int fd, int error)
 	char text[SOURCES_TEXT_MAX];
 
 	if (error == EUSERS) {
-		loop->counters.over_source++;
+		loop->counters.connections_over_source++;
 		log_line(LOG_WARN,
 			"connections.max_per_source is reached: a connection of %s was refused",
 			sources_text(fd, text));
 	} else {
-		loop->counters.sessions_refused++;
+		loop->counters.connections_refused++;
 		log_line(LOG_ERROR, "out of memory: a connection was refused");
 	}
 	(void)close(fd); /* nothing was sent over it */

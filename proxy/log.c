@@ -145,7 +145,7 @@ static void log_put(const char *line, size_t size)
 	if (log_write(line, size))
 		return;
 	log_lost++;
-	log_counters.lost++;
+	log_counters.log_lines_lost++;
 }
 
 __attribute__((format(printf, 2, 3))) static void log_put_line(
@@ -203,7 +203,7 @@ void log_line_of(struct log_kind *kind, enum log_level level, const char *format
 			(void)vsnprintf(kind->sample, sizeof kind->sample, format,
 				arguments); /* clipped is fine */
 		}
-		log_counters.held_back++;
+		log_counters.log_lines_held_back++;
 	}
 	(void)pthread_mutex_unlock(&log_lock);
 	va_end(arguments);

@@ -63,8 +63,8 @@ void log_tick(uint64_t now_ns);
 void log_end(void);
 
 struct log_counters {
-	uint64_t held_back; /* lines beyond log.lines_max */
-	uint64_t lost;      /* lines that stderr did not take */
+#define COUNTER_LOG(name, kind, help) uint64_t name;
+#include "proxy/counters.def"
 };
 struct log_counters log_counters_read(void);
 

@@ -28,28 +28,8 @@ struct tracer;
 #define LOOP_POOL_MAX   64 /* splices kept for the next messages */
 
 struct loop_counters {
-	uint64_t sessions;         /* opened */
-	uint64_t sessions_refused; /* no memory, or no backend */
-	uint64_t sessions_failed;  /* by an error of our own */
-	uint64_t hosts_refused;    /* requests that name somebody else, or nobody */
-	uint64_t origins_refused;  /* of web pages that are not listed */
-	uint64_t tokens_refused;   /* without the token */
-	uint64_t exchanges;        /* of HTTP that is no WebSocket */
-	uint64_t interims_refused; /* answers with more interim ones before them than allowed */
-	uint64_t silent;           /* closed: nobody had said anything */
-	uint64_t idle;             /* closed: nothing had moved */
-	uint64_t overdue;          /* given up: nothing had moved since the client had ended */
-	uint64_t http_refused;     /* request lines on a listener for lines of JSON */
-	uint64_t framing_errors;
-	uint64_t messages_not_json;
-	uint64_t messages_too_deep;
-	uint64_t messages_undecided;
-	uint64_t envelopes_large;
-	uint64_t messages_no_memory;     /* passed on without a look */
-	uint64_t messages_undeliverable; /* binary or empty, towards a peer that cannot carry it */
-	uint64_t pings_unanswered;       /* of a client that does not read */
-	uint64_t accept_pauses;
-	uint64_t over_source; /* refused: connections.max_per_source */
+#define COUNTER_LOOP(name, kind, help) uint64_t name;
+#include "proxy/counters.def"
 };
 
 /* Who lives on the loop: a session; a dial, when it is over. It embeds this. */

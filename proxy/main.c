@@ -24,6 +24,7 @@
 #include "exporter/exporter.h"
 #include "proxy/codec/codec.h"
 #include "proxy/codec/handshake.h"
+#include "proxy/counters.h"
 #include "proxy/ending.h"
 #include "proxy/endpoint/child.h"
 #include "proxy/endpoint/inherit.h"
@@ -308,7 +309,7 @@ static void main_show(const char *lines, size_t size)
 static enum config_outcome main_load(
 	struct program *program, int argc, char **argv, char **environment, char *error)
 {
-	enum config_outcome outcome = CONFIG_WRONG;
+	enum config_outcome outcome;
 	size_t said_size = 0;
 	char *said = NULL;
 	FILE *out = open_memstream(&said, &said_size);
@@ -316,8 +317,13 @@ static enum config_outcome main_load(
 	(void)snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
 	if (out == NULL)
 		return CONFIG_WRONG;
-	outcome =
-		config_load(&program->config, argc, argv, environment, out, main_warn, NULL, error);
+	if (argc == 2 && strcmp(argv[1], "--manual-counters") == 0) {
+		counters_print_manual(out);
+		outcome = CONFIG_DONE;
+	} else {
+		outcome = config_load(
+			&program->config, argc, argv, environment, out, main_warn, NULL, error);
+	}
 	if (fclose(out) == 0 && outcome == CONFIG_DONE)
 		main_show(said, said_size);
 	free(said);
@@ -530,7 +536,7 @@ static void main_run(struct program *program)
 		program->status = MAIN_EXIT_FAILURE;
 	}
 	if (program->config->listen_url.scheme == URL_NONE &&
-		program->loop.counters.sessions_failed > 0 && program->status == EXIT_SUCCESS)
+		program->loop.counters.connections_failed > 0 && program->status == EXIT_SUCCESS)
 		program->status = MAIN_EXIT_FAILURE; /* whatever the command has made of it */
 }
 

@@ -156,7 +156,7 @@ void session_fail(struct session *session, int error)
 		session_close(session, session->pair.reason);
 	if (session->pair.state == PAIR_CLOSED)
 		return;
-	session->pair.loop->counters.sessions_failed++;
+	session->pair.loop->counters.connections_failed++;
 	log_line(LOG_ERROR, "connection %llu: cannot go on: %s", session->pair.number,
 		strerror(error));
 	if (session->pair.state == PAIR_OPENING) {

@@ -12,11 +12,9 @@
 
 #include "config/config.h"
 #include "exporter/exporter.h"
+#include "proxy/counters.h"
 #include "proxy/log.h"
-#include "proxy/explain/recorder.h"
 #include "proxy/loop.h"
-#include "proxy/trace/follow/emit.h"
-#include "proxy/trace/tracer.h"
 
 #define TELEMETRY_SCOPE      "sidespan"
 #define TELEMETRY_SCHEMA_URL "https://opentelemetry.io/schemas/1.44.0"
@@ -351,128 +349,39 @@ void telemetry_introduce(const struct config *config, const char *listening)
 
 /* ---- accounting ---- */
 
-struct telemetry_row {
-	const char *name;
-	uint64_t value;
-};
-
-/* "NAME=N NAME=N ...", rows of zero left out. False when nothing was written. */
-static bool telemetry_format(
-	char *text, size_t text_size, const struct telemetry_row *rows, size_t count)
+static void telemetry_report_spans(const struct counter list[COUNTERS_COUNT])
 {
-	size_t used = 0, i;
+	char text[LOG_LINE_MAX - 64];
+	size_t next = 0;
 
-	text[0] = '\0';
-	for (i = 0; i < count; i++) {
-		if (rows[i].value == 0)
-			continue;
-		used += (size_t)snprintf(text + used, text_size - used, " %s=%llu", rows[i].name,
-			(unsigned long long)rows[i].value);
-		if (used >= text_size)
-			break;
-	}
-	return used > 0;
-}
-
-static void telemetry_report_spans(const struct exporter_counters *at)
-{
-	char text[LOG_LINE_MAX / 2];
-	const struct telemetry_row rows[] = {
-		{"created", at->created},
-		{"sent", at->sent},
-		{"rejected", at->rejected},
-		{"dropped_queue", at->dropped_queue},
-		{"dropped_refused", at->dropped_refused},
-		{"dropped_retries", at->dropped_retries},
-		{"dropped_too_large", at->dropped_too_large},
-		{"dropped_memory", at->dropped_memory},
-		{"dropped_shutdown", at->dropped_shutdown},
-		{"pending", at->pending},
-	};
-
-	if (!telemetry_format(text, sizeof text, rows, sizeof rows / sizeof rows[0]))
-		(void)snprintf(text, sizeof text, " created=0");
+	if (!counters_format(text, sizeof text, list, true, &next))
+		(void)snprintf(text, sizeof text, " created=0"); /* fits */
 	log_line(LOG_INFO, "spans:%s", text);
 }
 
-static void telemetry_report_traffic(const struct loop *loop, const struct exporter_counters *at)
+/* In one line, unless nearly all there is has been counted, and is large. */
+static void telemetry_report_traffic(const struct counter list[COUNTERS_COUNT])
 {
-	const struct loop_counters *seen = &loop->counters;
-	const struct tracer_counters *traced = tracer_counters(loop->tracer);
-	const struct follow_counters *followed = tracer_follow_counters(loop->tracer);
-	const struct recorder_counters recorded = recorder_counters(loop->recorder);
-	const struct log_counters log = log_counters_read();
-	const struct telemetry_row rows[] = {
-		{"connections", seen->sessions},
-		{"connections_refused", seen->sessions_refused},
-		{"connections_failed", seen->sessions_failed},
-		{"accept_pauses", seen->accept_pauses},
-		{"hosts_refused", seen->hosts_refused},
-		{"origins_refused", seen->origins_refused},
-		{"tokens_refused", seen->tokens_refused},
-		{"connections_over_source", seen->over_source},
-		{"http_exchanges", seen->exchanges},
-		{"interims_refused", seen->interims_refused},
-		{"connections_silent", seen->silent},
-		{"connections_idle", seen->idle},
-		{"connections_overdue", seen->overdue},
-		{"http_refused", seen->http_refused},
-		{"framing_errors", seen->framing_errors},
-		{"messages_not_json", seen->messages_not_json},
-		{"messages_too_deep", seen->messages_too_deep},
-		{"messages_undecided", seen->messages_undecided},
-		{"messages_no_memory", seen->messages_no_memory},
-		{"messages_undeliverable", seen->messages_undeliverable},
-		{"envelopes_large", seen->envelopes_large},
-		{"pings_unanswered", seen->pings_unanswered},
-		{"requests", traced->requests},
-		{"requests_passed_on", traced->passed_on},
-		{"replies_unmatched", traced->replies_unmatched},
-		{"carriers_invalid", traced->carriers_invalid},
-		{"tracestates_dropped", traced->tracestates_dropped},
-		{"ids_unusable", traced->ids_unusable},
-		{"ids_reused", traced->ids_reused},
-		{"expired", traced->expired},
-		{"evicted", traced->evicted},
-		{"evicted_for_room", traced->evicted_for_room},
-		{"requests_no_memory", traced->no_memory},
-		{"followed", followed->opened},
-		{"dispatched", followed->dispatched},
-		{"announced", followed->announced},
-		{"followed_expired", followed->expired},
-		{"followed_evicted", followed->evicted},
-		{"followed_no_memory", followed->no_memory},
-		{"claims_evicted", followed->claims_evicted},
-		{"keys_missing", followed->keyless},
-		{"parents_missing", followed->parentless},
-		{"aliases_dropped", followed->aliases_dropped},
-		{"memories_forgotten", followed->memories_forgotten},
-		{"values_dropped", followed->budget.values_dropped},
-		{"events_dropped", followed->budget.events_dropped},
-		{"trees_unfinished", at->trees_unfinished},
-		{"posts", at->requests},
-		{"retries", at->retries},
-		{"messages_recorded", recorded.recorded},
-		{"messages_not_recorded", recorded.left_out},
-		{"log_lines_held_back", log.held_back},
-		{"log_lines_lost", log.lost},
-	};
 	char text[LOG_LINE_MAX - 64];
+	size_t next = 0;
 
-	if (telemetry_format(text, sizeof text, rows, sizeof rows / sizeof rows[0]))
+	while (counters_format(text, sizeof text, list, false, &next))
 		log_line(LOG_INFO, "traffic:%s", text);
 }
 
 void telemetry_report(const struct loop *loop, struct exporter *exporter)
 {
 	struct exporter_counters at = {.created = 0};
+	struct counter list[COUNTERS_COUNT];
 
 	if (loop->base == NULL)
 		return;
 	if (exporter != NULL) {
 		exporter_stop(exporter, loop->config->shutdown_timeout_ms);
 		exporter_counters_read(exporter, &at);
-		telemetry_report_spans(&at);
 	}
-	telemetry_report_traffic(loop, &at);
+	counters_read(list, loop, &at);
+	if (exporter != NULL)
+		telemetry_report_spans(list);
+	telemetry_report_traffic(list);
 }

@@ -98,7 +98,7 @@ static const struct {
 		"inflight.max is reached: the oldest request ends"},
 	{offsetof(struct tracer_counters, expired),
 		"inflight.max_age has passed: a request ends without an answer"},
-	{offsetof(struct tracer_counters, no_memory), "out of memory: no span"},
+	{offsetof(struct tracer_counters, requests_no_memory), "out of memory: no span"},
 };
 
 static uint64_t explain_counter(const struct tracer_counters *counters, size_t offset)

@@ -56,7 +56,7 @@ static void recorder_stop(struct recorder *recorder, const char *why)
 {
 	recorder->over = true;
 	log_line(LOG_WARN, "record.file: %s; the recording ends here, after %llu messages", why,
-		(unsigned long long)recorder->counters.recorded);
+		(unsigned long long)recorder->counters.messages_recorded);
 }
 
 /* Whether the line is in the file now: all of it, or nothing. */
@@ -87,7 +87,7 @@ static bool recorder_write(struct recorder *recorder)
 
 static void recorder_leave_out(struct recorder *recorder, const char *why)
 {
-	recorder->counters.left_out++;
+	recorder->counters.messages_not_recorded++;
 	if (recorder->told || recorder->over)
 		return;
 	recorder->told = true;
@@ -184,9 +184,9 @@ static void recorder_write_message(struct recorder_connection *connection, enum 
 				: "its line is longer than 64 MiB");
 	} else if (recorder_write(recorder)) {
 		connection->begun = true;
-		recorder->counters.recorded++;
+		recorder->counters.messages_recorded++;
 	} else {
-		recorder->counters.left_out++;
+		recorder->counters.messages_not_recorded++;
 	}
 	recorder_rest(&recorder->message);
 	recorder_rest(line);
@@ -231,7 +231,7 @@ void recorder_take(struct recorder_connection *connection, enum recording_side s
 	if (connection->over || (first && last && size == 0))
 		return;
 	if (recorder->over) {
-		recorder->counters.left_out += last;
+		recorder->counters.messages_not_recorded += last;
 		return;
 	}
 	if (first) {
@@ -371,5 +371,5 @@ void recorder_free(struct recorder *recorder)
 
 struct recorder_counters recorder_counters(const struct recorder *recorder)
 {
-	return recorder != NULL ? recorder->counters : (struct recorder_counters){.recorded = 0};
+	return recorder != NULL ? recorder->counters : (struct recorder_counters){0};
 }

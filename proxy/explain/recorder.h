@@ -24,8 +24,8 @@ struct recorder;
 struct recorder_connection;
 
 struct recorder_counters {
-	uint64_t recorded; /* messages */
-	uint64_t left_out; /* the same: too long, no memory, or the recording has ended */
+#define COUNTER_RECORDER(name, kind, help) uint64_t name;
+#include "proxy/counters.def"
 };
 
 /*

@@ -295,7 +295,7 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	request->parent_is_ours = false;
 	memcpy(request->parent_span_id, forwarded->parent.traceparent.span_id, SPAN_ID_SIZE);
 	has_span = !forwarded->passed_on || tracer_begins_work(tracer, number);
-	tracer->counters.passed_on += !has_span;
+	tracer->counters.requests_passed_on += !has_span;
 	request->recorded = has_span && tracer->request_spans.exporter != NULL &&
 			    (request->context.flags & TRACE_FLAG_SAMPLED) != 0;
 	request->entry.start_ns = start_ns;
@@ -391,13 +391,13 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 	key_text.size = envelope_id_key(envelope, key);
 	request = tracer_make_request(connection, envelope, key_text, start_ns);
 	if (request == NULL) {
-		tracer->counters.no_memory++;
+		tracer->counters.requests_no_memory++;
 		return;
 	}
 	request->entry.hash = inflight_hash(&connection->inflight, key, key_text.size);
 	tracer_make_room(connection, &request->entry, now_ns);
 	if (inflight_add(&connection->inflight, &request->entry) != 0) {
-		tracer->counters.no_memory++;
+		tracer->counters.requests_no_memory++;
 		request_free(&tracer->requests, request);
 		return;
 	}
@@ -508,10 +508,10 @@ struct tracer_connection *tracer_connection_new(
 	connection->follower =
 		own_backend && tracer->follows ? follower_new(&tracer->setup) : tracer->follower;
 	if (tracer->follows && connection->follower == NULL)
-		tracer->setup.counters.no_memory++; /* only its requests will have spans */
+		tracer->setup.counters.followed_no_memory++; /* only its requests will have spans */
 	return connection;
 no_memory:
-	tracer->counters.no_memory++;
+	tracer->counters.requests_no_memory++;
 	if (connection != NULL)
 		connection_attributes_free(connection->attributes);
 	free(connection);

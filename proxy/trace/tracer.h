@@ -32,15 +32,8 @@ enum tracer_end {
 };
 
 struct tracer_counters {
-	uint64_t requests;          /* with an id that can be answered */
-	uint64_t passed_on;         /* of these, those without a span: requests.record */
-	uint64_t replies_unmatched; /* answers to nothing that is known */
-	uint64_t carriers_invalid;
-	uint64_t tracestates_dropped;
-	uint64_t ids_unusable; /* requests whose id is too long or of a wrong type: no span */
-	uint64_t expired, evicted, ids_reused;
-	uint64_t evicted_for_room; /* inflight.bytes_max was reached */
-	uint64_t no_memory;        /* requests that could not be kept: no span */
+#define COUNTER_TRACER(name, kind, help) uint64_t name;
+#include "proxy/counters.def"
 };
 
 /*

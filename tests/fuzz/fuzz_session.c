@@ -273,7 +273,7 @@ static void fuzz_check_end(void)
 		fuzz_require(fuzz_client.heard.size == fuzz_backend.said_size);
 		fuzz_require(fuzz_backend.heard.size == fuzz_client.said_size);
 		fuzz_require(!fuzz_client.heard.ended && !fuzz_backend.heard.ended);
-		fuzz_require(peers.loop.counters.sessions_failed == 0);
+		fuzz_require(peers.loop.counters.connections_failed == 0);
 	}
 	if (peers.client < 0 && peers.backend >= 0)
 		fuzz_check_told(&fuzz_backend);

@@ -285,8 +285,8 @@ static inline void conversation_shut_down(struct conversation *talk)
 		conversation_leave(talk, i, TRACER_SHUTDOWN);
 	tracer_end(talk->tracer, talk->now_ns);
 	MUST(talk->exporter->begun_count == 0, "a span that was begun was not submitted");
-	talk->no_memory = tracer_counters(talk->tracer)->no_memory +
-			  tracer_follow_counters(talk->tracer)->no_memory;
+	talk->no_memory = tracer_counters(talk->tracer)->requests_no_memory +
+			  tracer_follow_counters(talk->tracer)->followed_no_memory;
 }
 
 static inline void conversation_end(struct conversation *talk)
@@ -513,7 +513,7 @@ static inline void conversation_check_all(const struct conversation *talk)
 	ck_assert_uint_eq(requests, tracer_counters(talk->tracer)->requests);
 	ck_assert_uint_eq(dispatched, counters->dispatched);
 	ck_assert_uint_eq(talk->exporter->count - requests - dispatched,
-		counters->opened + counters->announced);
+		counters->followed + counters->announced);
 }
 
 /* --- the spans as a tree --- */

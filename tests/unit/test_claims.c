@@ -125,7 +125,7 @@ START_TEST(test_join_and_evict)
 	}
 	conversation_line(said, DO("1"));
 	conversation_line(said, DONE("1", "'j':'first','k':'second'"));
-	ck_assert_uint_eq(conversation_counters(said)->evicted, 1);
+	ck_assert_uint_eq(conversation_counters(said)->followed_evicted, 1);
 	conversation_shut_down(said);
 	ck_assert_uint_eq(conversation_count(said, "app_server.dispatch "), 2);
 	conversation_check(said);

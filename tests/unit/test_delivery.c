@@ -319,7 +319,7 @@ START_TEST(test_verdict)
 	ck_assert_uint_eq(c.dropped_refused, verdict_cases[_i].refused);
 	ck_assert_uint_eq(c.dropped_too_large, verdict_cases[_i].too_large);
 	ck_assert_uint_eq(c.dropped_memory, verdict_cases[_i].memory);
-	ck_assert_uint_eq(c.requests, 1);
+	ck_assert_uint_eq(c.posts, 1);
 	ck_assert_uint_eq(c.retries, 0);
 	ck_assert_str_eq(lines, verdict_cases[_i].line);
 	ck_assert_uint_eq(fake.attempts, 1);
@@ -361,9 +361,9 @@ START_TEST(test_orders)
 	ck_assert_uint_eq(c.dropped_retries, 5 * expected[RETRY_EXHAUSTED]);
 	ck_assert_uint_eq(c.dropped_too_large, 5 * expected[RETRY_TOO_LARGE]);
 	ck_assert_uint_eq(c.dropped_memory, 5 * expected[RETRY_NO_MEMORY]);
-	ck_assert_uint_eq(c.requests, 3 + expected[RETRY_AGAIN]);
+	ck_assert_uint_eq(c.posts, 3 + expected[RETRY_AGAIN]);
 	ck_assert_uint_eq(c.retries, expected[RETRY_AGAIN]);
-	ck_assert_uint_eq(c.requests, fake.attempts);
+	ck_assert_uint_eq(c.posts, fake.attempts);
 	ck_assert_uint_eq(fake.loads, 3);
 	ck_assert_uint_eq(fake.cancels, expected[RETRY_EXHAUSTED]);
 }
@@ -383,8 +383,8 @@ START_TEST(test_pauses)
 	ck_assert_int_eq(run(EVER), DELIVERY_WAITING);
 	c = balance();
 	ck_assert_uint_eq(c.dropped_retries, 5);
-	ck_assert_uint_eq(c.requests, fake.attempts);
-	ck_assert_uint_eq(c.retries, c.requests - 1);
+	ck_assert_uint_eq(c.posts, fake.attempts);
+	ck_assert_uint_eq(c.retries, c.posts - 1);
 	paused(1, 500, 1000);
 	paused(2, 1000, 2000);
 	paused(3, 2000, 4000);
@@ -665,7 +665,7 @@ START_TEST(test_no_collector)
 	handover_stop(&handover, now_ms + 70000);
 	ck_assert_int_eq(run(EVER), DELIVERY_DONE);
 	ck_assert_uint_eq(balance().pending, 0);
-	ck_assert_uint_eq(balance().requests, 0);
+	ck_assert_uint_eq(balance().posts, 0);
 	ck_assert_str_eq(lines, "");
 }
 END_TEST

@@ -297,7 +297,9 @@ static bool story_tell(size_t at, long n, enum story_shortage shortage)
 	if (!failed && shortage != STORY_GOOD)
 		ck_assert_uint_eq(said->exporter->count, 10);
 	if (said->exporter->count < 10)
-		ck_assert_uint_gt(counters->no_memory + conversation_counters(said)->no_memory, 0);
+		ck_assert_uint_gt(counters->requests_no_memory +
+					  conversation_counters(said)->followed_no_memory,
+			0);
 	conversation_end(said);
 	return failed;
 }

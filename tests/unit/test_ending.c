@@ -53,14 +53,14 @@ static void is_over(enum pair_reason reason, uint64_t overdue)
 {
 	ck_assert_ptr_null(peers.session);
 	ck_assert_int_eq(peers.reason, reason);
-	ck_assert_uint_eq(peers.loop.counters.overdue, overdue);
+	ck_assert_uint_eq(peers.loop.counters.connections_overdue, overdue);
 }
 
 static void is_open(void)
 {
 	ck_assert_ptr_nonnull(peers.session);
 	ck_assert_int_eq(peers.session->pair.state, PAIR_OPEN);
-	ck_assert_uint_eq(peers.loop.counters.overdue, 0);
+	ck_assert_uint_eq(peers.loop.counters.connections_overdue, 0);
 }
 
 /* More than its socket and our backlog take; the session does not read it any more. */

@@ -558,7 +558,7 @@ START_TEST(test_outcomes)
 	ck_assert_uint_eq(c.dropped_retries, outcome->retries);
 	ck_assert_uint_eq(c.dropped_too_large, outcome->too_large);
 	if (outcome->posts > 0) {
-		ck_assert_uint_eq(c.requests, outcome->posts);
+		ck_assert_uint_eq(c.posts, outcome->posts);
 		ck_assert_uint_eq(c.retries, outcome->reposts);
 	}
 	while (line_count < 3 && outcome->lines[line_count] != NULL)
@@ -607,8 +607,8 @@ START_TEST(test_retry_after_nothing)
 	submit(&setup, 5);
 	c = settle(&setup);
 	ck_assert_uint_eq(c.dropped_retries, 5);
-	ck_assert_uint_ge(c.requests, 2);
-	ck_assert_uint_le(c.requests, 5);
+	ck_assert_uint_ge(c.posts, 2);
+	ck_assert_uint_le(c.posts, 5);
 	setup_close(&setup);
 }
 END_TEST
@@ -670,7 +670,7 @@ START_TEST(test_one_connection)
 		c = settle(&setup);
 	}
 	ck_assert_uint_eq(c.sent, 500);
-	ck_assert_uint_eq(c.requests, 100);
+	ck_assert_uint_eq(c.posts, 100);
 	ck_assert_uint_eq(setup.collector.accepts, 1);
 	ck_assert_uint_eq(count_of(setup.lines, TAKEN), 1);
 	ck_assert_uint_eq(count_of(setup.lines, "\n"), 1);
@@ -693,9 +693,9 @@ START_TEST(test_seal)
 	exporter_seal(setup.exporter);
 	exporter_seal(setup.exporter);
 	ck_assert_uint_eq(settle(&setup).sent, 2);
-	ck_assert_uint_eq(balance(&setup).requests, 1);
+	ck_assert_uint_eq(balance(&setup).posts, 1);
 	exporter_stop(setup.exporter, 10000);
-	ck_assert_uint_eq(balance(&setup).requests, 1);
+	ck_assert_uint_eq(balance(&setup).posts, 1);
 	setup_close(&setup);
 }
 END_TEST
@@ -718,7 +718,7 @@ START_TEST(test_queue_drops_the_oldest)
 	setup_start(&setup);
 	c = settle(&setup);
 	ck_assert_uint_eq(c.sent, 10);
-	ck_assert_uint_eq(c.requests, 2);
+	ck_assert_uint_eq(c.posts, 2);
 	exporter_stop(setup.exporter, 10000);
 	ck_assert_ptr_nonnull(strstr(setup.collector.request, "span 45."));
 	ck_assert_ptr_nonnull(strstr(setup.collector.request, "span 49."));
@@ -950,8 +950,8 @@ START_TEST(test_stop_unreachable)
 	ck_assert_int_lt(now_ms() - start_ms, 5000);
 	c = balance(&setup);
 	ck_assert_uint_eq(c.dropped_shutdown, 98);
-	ck_assert_uint_ge(c.requests, 3);
-	ck_assert_uint_le(c.requests, 30); /* 20 batches, and pauses of 100 ms at least */
+	ck_assert_uint_ge(c.posts, 3);
+	ck_assert_uint_le(c.posts, 30); /* 20 batches, and pauses of 100 ms at least */
 	setup_close(&setup);
 }
 END_TEST
@@ -977,7 +977,7 @@ START_TEST(test_stop_goes_on)
 	c = balance(&setup);
 	ck_assert_uint_eq(c.sent, 12);
 	ck_assert_uint_eq(c.retries, 3);
-	ck_assert_uint_eq(c.requests - c.retries, 3);
+	ck_assert_uint_eq(c.posts - c.retries, 3);
 	setup_close(&setup);
 }
 END_TEST
@@ -1001,7 +1001,7 @@ START_TEST(test_stop_heeds_retry_after)
 	exporter_stop(setup.exporter, 30000);
 	ck_assert_int_ge(now_ms() - start_ms, 1000);
 	ck_assert_uint_eq(balance(&setup).sent, 5);
-	ck_assert_uint_eq(balance(&setup).requests, 2);
+	ck_assert_uint_eq(balance(&setup).posts, 2);
 	setup_close(&setup);
 }
 END_TEST
@@ -1023,7 +1023,7 @@ START_TEST(test_stop_in_a_pause)
 	exporter_stop(setup.exporter, 30000);
 	ck_assert_int_lt(now_ms() - start_ms, 5000);
 	ck_assert_uint_eq(balance(&setup).sent, 12);
-	ck_assert_uint_eq(balance(&setup).requests, 4);
+	ck_assert_uint_eq(balance(&setup).posts, 4);
 	setup_close(&setup);
 }
 END_TEST

@@ -1189,7 +1189,7 @@ START_TEST(test_not_recorded)
 	text_has(said->carrier, quiet_rows[_i].flag);
 	conversation_shut_down(said);
 	ck_assert_uint_eq(said->exporter->count, 0);
-	ck_assert_uint_eq(conversation_counters(said)->opened, 4);
+	ck_assert_uint_eq(conversation_counters(said)->followed, 4);
 	conversation_check(said);
 	conversation_end(said);
 	conversation_unload();
@@ -1204,7 +1204,7 @@ START_TEST(test_sampled_out)
 	struct conversation *said = talk_hold(flags, lines);
 
 	ck_assert_uint_eq(said->exporter->count, 0);
-	ck_assert_uint_eq(conversation_counters(said)->opened, 1);
+	ck_assert_uint_eq(conversation_counters(said)->followed, 1);
 	conversation_end(said);
 	conversation_unload();
 }
@@ -1253,10 +1253,10 @@ START_TEST(test_spans_max)
 		snprintf(line, sizeof line, "1<" COMMAND("a", "i%d"), i);
 		conversation_line(said, line);
 	}
-	ck_assert_uint_eq(conversation_counters(said)->opened, 16);
+	ck_assert_uint_eq(conversation_counters(said)->followed, 16);
 	conversation_line(said, "1<" COMMAND("a", "over")); /* the oldest is its parent: it stays */
-	ck_assert_uint_eq(conversation_counters(said)->evicted, 1);
-	ck_assert_uint_eq(conversation_counters(said)->parentless, 0);
+	ck_assert_uint_eq(conversation_counters(said)->followed_evicted, 1);
+	ck_assert_uint_eq(conversation_counters(said)->parents_missing, 0);
 	ck_assert_uint_eq(said->exporter->count, 1);
 	text_has(said->exporter->spans[0].attributes, " item.id=i ");
 	text_has(said->exporter->spans[0].attributes, "=evicted ");
@@ -1264,7 +1264,7 @@ START_TEST(test_spans_max)
 		snprintf(line, sizeof line, "1<" STARTED_AS("x%d", "u%d", "u%d"), i, i, i);
 		conversation_line(said, line);
 	}
-	ck_assert_uint_eq(conversation_counters(said)->evicted, 18);
+	ck_assert_uint_eq(conversation_counters(said)->followed_evicted, 18);
 	ck_assert_uint_eq(said->exporter->count, 18);
 	text_has(said->exporter->spans[1].attributes, " item.id=i0 ");
 	text_has(said->exporter->spans[15].attributes, " item.id=over ");
@@ -1274,7 +1274,7 @@ START_TEST(test_spans_max)
 		snprintf(line, sizeof line, "1<" REQUEST("%d", "currentTime/read", ""), i);
 		conversation_line(said, line);
 	}
-	ck_assert_uint_eq(conversation_counters(said)->evicted, 21);
+	ck_assert_uint_eq(conversation_counters(said)->followed_evicted, 21);
 	conversation_shut_down(said);
 	talk_done(said);
 }
@@ -1360,13 +1360,13 @@ START_TEST(test_keys)
 	snprintf(line, sizeof line, "1<" NOTICE("turn/started", "'threadId':%s,'turn':{'id':%s}"),
 		part, part);
 	conversation_line(said, line);
-	ck_assert_uint_eq(conversation_counters(said)->opened, key_rows[_i].usable);
-	ck_assert_uint_eq(conversation_counters(said)->keyless, !key_rows[_i].usable);
+	ck_assert_uint_eq(conversation_counters(said)->followed, key_rows[_i].usable);
+	ck_assert_uint_eq(conversation_counters(said)->keys_missing, !key_rows[_i].usable);
 	snprintf(line, sizeof line, "1<" NOTICE("turn/completed", "'turn':{'id':%s},'threadId':%s"),
 		part, part);
 	conversation_line(said, line);
 	ck_assert_uint_eq(said->exporter->count, key_rows[_i].usable);
-	ck_assert_uint_eq(conversation_counters(said)->keyless, 2 * !key_rows[_i].usable);
+	ck_assert_uint_eq(conversation_counters(said)->keys_missing, 2 * !key_rows[_i].usable);
 	conversation_shut_down(said);
 	talk_done(said);
 }

@@ -160,13 +160,13 @@ START_TEST(test_connections_max)
 		ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
 	stage_turn(&stage);
 	ck_assert_uint_eq(stage.setup.loop.guest_count, 2);
-	ck_assert_uint_eq(stage_counters(&stage)->sessions, 2);
+	ck_assert_uint_eq(stage_counters(&stage)->connections, 2);
 	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, 1);
 	ck_assert_int_eq(shutdown(first, SHUT_RDWR), 0);
 	session_close(stage_first(&stage), PAIR_CLIENT_GONE);
 	stage_turn(&stage);
 	ck_assert_uint_eq(stage.setup.loop.guest_count, 2);
-	ck_assert_uint_eq(stage_counters(&stage)->sessions, 3);
+	ck_assert_uint_eq(stage_counters(&stage)->connections, 3);
 	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, 2);
 	stage_close(&stage);
 }
@@ -225,9 +225,10 @@ START_TEST(test_pause_without_memory)
 	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, 1);
 	stage_turn(&stage);
 	ck_assert_uint_eq(
-		stage_counters(&stage)->sessions + stage_counters(&stage)->sessions_refused, 2);
+		stage_counters(&stage)->connections + stage_counters(&stage)->connections_refused,
+		2);
 	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
-	loop_case_until(&stage.setup, stage_counters(&stage)->sessions == 2);
+	loop_case_until(&stage.setup, stage_counters(&stage)->connections == 2);
 	stage_close(&stage);
 }
 END_TEST
@@ -248,17 +249,17 @@ START_TEST(test_max_per_source)
 	refused = stage_dial(&stage, "127.0.0.1");
 	stage_turn(&stage);
 	stage_expect_end(refused);
-	ck_assert_uint_eq(stage_counters(&stage)->over_source, 1);
+	ck_assert_uint_eq(stage_counters(&stage)->connections_over_source, 1);
 	for (i = 0; i < 2; i++)
 		ck_assert_int_ge(stage_dial(&stage, "127.0.0.2"), 0);
 	stage_turn(&stage);
 	ck_assert_uint_eq(stage.setup.loop.guest_count, 4);
-	ck_assert_uint_eq(stage_counters(&stage)->over_source, 1);
+	ck_assert_uint_eq(stage_counters(&stage)->connections_over_source, 1);
 	session_close(stage_first(&stage), PAIR_CLIENT_GONE);
 	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
 	stage_turn(&stage);
 	ck_assert_uint_eq(stage.setup.loop.guest_count, 4);
-	ck_assert_uint_eq(stage_counters(&stage)->over_source, 1);
+	ck_assert_uint_eq(stage_counters(&stage)->connections_over_source, 1);
 	stage_close(&stage);
 }
 END_TEST
@@ -283,7 +284,7 @@ START_TEST(test_max_per_user)
 	}
 	stage_expect_end(fds[1]);
 	ck_assert_uint_eq(stage.setup.loop.guest_count, 1);
-	ck_assert_uint_eq(stage_counters(&stage)->over_source, 1);
+	ck_assert_uint_eq(stage_counters(&stage)->connections_over_source, 1);
 	stage_close(&stage);
 	close(fds[0]);
 	close(fds[1]);
@@ -304,8 +305,8 @@ START_TEST(test_source_without_memory)
 	stage_turn(&stage);
 	unit_alloc_fail_never();
 	stage_expect_end(fd);
-	ck_assert_uint_eq(stage_counters(&stage)->sessions_refused, 1);
-	ck_assert_uint_eq(stage_counters(&stage)->over_source, 0);
+	ck_assert_uint_eq(stage_counters(&stage)->connections_refused, 1);
+	ck_assert_uint_eq(stage_counters(&stage)->connections_over_source, 0);
 	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
 	stage_turn(&stage);
 	ck_assert_uint_eq(stage.setup.loop.guest_count, 1); /* what was refused does not count */

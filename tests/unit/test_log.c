@@ -417,7 +417,7 @@ START_TEST(test_shared_flags_stay)
 	ck_assert_int_ne(fcntl(log_descriptor(), F_GETFD) & FD_CLOEXEC, 0);
 	for (i = 0; i < 5000; i++) /* returns although nobody reads and the pipe may block */
 		log_line(LOG_ERROR, "line %d of many, long enough to fill a pipe soon", i);
-	ck_assert_uint_gt(log_counters_read().lost, 0);
+	ck_assert_uint_gt(log_counters_read().log_lines_lost, 0);
 	ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
 	while (read(ends[0], text, sizeof text) > 0)
 		;
@@ -444,7 +444,7 @@ START_TEST(test_socket)
 	ck_assert_int_eq(read(ends[0], text, sizeof text), strlen("sidespan: info: first\n"));
 	for (i = 0; i < 10000; i++)
 		log_line(LOG_ERROR, "line %d of many, long enough to fill a socket soon", i);
-	ck_assert_uint_gt(log_counters_read().lost, 0);
+	ck_assert_uint_gt(log_counters_read().log_lines_lost, 0);
 	ck_assert_int_eq(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0);
 	close(ends[0]);
 	close(ends[1]);
@@ -508,11 +508,11 @@ START_TEST(test_stopped_terminal)
 	ck_assert_int_ne(log_descriptor(), STDERR_FILENO);
 	ck_assert_int_eq(tcflow(terminal, TCOOFF), 0);
 	log_line(LOG_ERROR, "lost");
-	ck_assert_uint_eq(log_counters_read().lost, 1);
+	ck_assert_uint_eq(log_counters_read().log_lines_lost, 1);
 	ck_assert_int_eq(tcflow(terminal, TCOON), 0);
 	for (i = 0; i < 2000; i++)
 		log_line(LOG_ERROR, "line %04d of many, long enough to fill a terminal soon", i);
-	ck_assert_uint_gt(log_counters_read().lost, 1);
+	ck_assert_uint_gt(log_counters_read().log_lines_lost, 1);
 	for (i = 0; i < 50 && (told == 0 || told != missing + 1); i++) {
 		terminal_read(other, text, TEXT_MAX);
 		log_tick(1);
@@ -520,7 +520,7 @@ START_TEST(test_stopped_terminal)
 		terminal_count(text, &missing, &told);
 	}
 	ck_assert_int_eq(told, missing + 1); /* and the one of the stopped terminal */
-	ck_assert_uint_eq(log_counters_read().lost, missing + 1);
+	ck_assert_uint_eq(log_counters_read().log_lines_lost, missing + 1);
 	free(text);
 	close(log_descriptor());
 	close(terminal);
@@ -575,7 +575,7 @@ START_TEST(test_kinds)
 	expect_lines(fd, "");
 	log_tick(start + 10 * SECOND);
 	expect_lines(fd, "sidespan: warn: 993 more lines like this one were held back: one -1\n");
-	ck_assert_uint_eq(log_counters_read().held_back, 993);
+	ck_assert_uint_eq(log_counters_read().log_lines_held_back, 993);
 	log_tick(start + 100 * SECOND); /* said once */
 	expect_lines(fd, "");
 	for (i = 0; i < 4; i++)
@@ -633,7 +633,7 @@ START_TEST(test_kinds_edges)
 	for (i = 0; i < 100; i++)
 		log_line(LOG_INFO, "%d", i);
 	ck_assert_uint_eq(stderr_read(fd, text, sizeof text), 10 * 18 + 90 * 19);
-	ck_assert_uint_eq(log_counters_read().held_back, 0);
+	ck_assert_uint_eq(log_counters_read().log_lines_held_back, 0);
 	log_lines_max_set(1);
 	for (i = 0; i < 2; i++)
 		log_line(LOG_INFO, "%s", body);

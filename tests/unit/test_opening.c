@@ -261,7 +261,7 @@ START_TEST(test_unreachable)
 	while (peers.session != NULL)
 		ck_assert_int_eq(event_base_loop(peers.base, EVLOOP_ONCE), 0);
 	ck_assert_int_eq(peers.reason, PAIR_BACKEND_UNREACHABLE);
-	ck_assert_uint_eq(peers.loop.counters.sessions_refused, 1);
+	ck_assert_uint_eq(peers.loop.counters.connections_refused, 1);
 	ck_assert_int_eq(peers_read(peers.client, &byte, 1), 0);
 	opening_let_in();
 	peers_close(&peers);
@@ -278,7 +278,7 @@ START_TEST(test_no_memory)
 	say("GET /", 5, 1);
 	unit_alloc_fail_never();
 	peers_turn(&peers);
-	ck_assert_uint_eq(peers.loop.counters.sessions_failed, 1);
+	ck_assert_uint_eq(peers.loop.counters.connections_failed, 1);
 	ck_assert_int_eq(peers_read(peers.client, &byte, 1), 0);
 	expect_backend("", 0, true);
 	peers_close(&peers);
@@ -319,8 +319,8 @@ START_TEST(test_silence)
 	pass(SECOND / 5);
 	ck_assert_int_eq(peers_read(peers.client, &byte, 1), 0);
 	expect_backend("", 0, true);
-	ck_assert_uint_eq(peers.loop.counters.silent, 1);
-	ck_assert_uint_eq(peers.loop.counters.idle, 0);
+	ck_assert_uint_eq(peers.loop.counters.connections_silent, 1);
+	ck_assert_uint_eq(peers.loop.counters.connections_idle, 0);
 	peers_hang_up(&peers.client);
 	peers_turn(&peers);
 	ck_assert_int_eq(peers.reason, PAIR_SILENT);
@@ -344,7 +344,7 @@ START_TEST(test_silence_later)
 	peers_turn(&peers);
 	pass(3600 * 1000 * SECOND);
 	ck_assert_int_eq(peers.session->pair.state, PAIR_OPEN);
-	ck_assert_uint_eq(peers.loop.counters.silent, 0);
+	ck_assert_uint_eq(peers.loop.counters.connections_silent, 0);
 	peers_close(&peers);
 }
 END_TEST
@@ -357,7 +357,7 @@ START_TEST(test_limits)
 	opening_begin(BACKEND_FIRST, &codec_jsonl);
 	pass(11 * SECOND);
 	ck_assert_int_eq(peers.session->pair.state, _i == 0 ? PAIR_OPEN : PAIR_FINISHING);
-	ck_assert_uint_eq(peers.loop.counters.silent, _i);
+	ck_assert_uint_eq(peers.loop.counters.connections_silent, _i);
 	peers_close(&peers);
 }
 END_TEST
@@ -385,8 +385,8 @@ START_TEST(test_idle)
 	ck_assert_int_eq(peers.session->pair.state, PAIR_OPEN);
 	pass(2 * SECOND);
 	ck_assert_int_eq(peers.session->pair.state, PAIR_FINISHING);
-	ck_assert_uint_eq(peers.loop.counters.idle, 1);
-	ck_assert_uint_eq(peers.loop.counters.silent, 0);
+	ck_assert_uint_eq(peers.loop.counters.connections_idle, 1);
+	ck_assert_uint_eq(peers.loop.counters.connections_silent, 0);
 	if (websocket) {
 		ck_assert_int_eq(peers_read(peers.client, bytes, sizeof bytes), sizeof goodbye);
 		ck_assert_mem_eq(bytes, goodbye, sizeof goodbye);
@@ -424,7 +424,7 @@ START_TEST(test_slow_reader)
 	}
 	pass(11 * SECOND);
 	ck_assert_int_eq(peers.session->pair.state, PAIR_FINISHING);
-	ck_assert_uint_eq(peers.loop.counters.idle, 1);
+	ck_assert_uint_eq(peers.loop.counters.connections_idle, 1);
 	peers_close(&peers);
 }
 END_TEST

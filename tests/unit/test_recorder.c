@@ -89,8 +89,8 @@ static void check_counters(uint64_t recorded, uint64_t left_out)
 {
 	struct recorder_counters counters = recorder_counters(recorder);
 
-	ck_assert_uint_eq(counters.recorded, recorded);
-	ck_assert_uint_eq(counters.left_out, left_out);
+	ck_assert_uint_eq(counters.messages_recorded, recorded);
+	ck_assert_uint_eq(counters.messages_not_recorded, left_out);
 }
 
 START_TEST(test_lines)
@@ -283,8 +283,8 @@ START_TEST(test_largest_file)
 	ck_assert_int_eq(stat(name, &is), 0);
 	ck_assert_int_le(is.st_size, 4096);
 	ck_assert_int_gt(is.st_size, 4096 - 120);
-	check_counters(
-		recorder_counters(recorder).recorded, 100 - recorder_counters(recorder).recorded);
+	check_counters(recorder_counters(recorder).messages_recorded,
+		100 - recorder_counters(recorder).messages_recorded);
 	say(RECORDING_CLIENT, "{}"); /* it would fit, but there is a gap before it */
 	recorder_end(connection, TRACER_CONNECTION_CLOSED, 6 * SECOND_NS);
 	ck_assert_int_le(is.st_size, 4096);
@@ -404,7 +404,7 @@ END_TEST
 
 START_TEST(test_nothing)
 {
-	ck_assert_uint_eq(recorder_counters(NULL).recorded, 0);
+	ck_assert_uint_eq(recorder_counters(NULL).messages_recorded, 0);
 	recorder_close(NULL);
 	recorder_free(NULL);
 }

@@ -200,7 +200,7 @@ START_TEST(test_no_memory_for_backlog)
 	for (i = 0; i < FLOODS; i++)
 		say(from_client, text);
 	unit_alloc_fail_never();
-	ck_assert_uint_eq(peers.loop.counters.sessions_failed, 1);
+	ck_assert_uint_eq(peers.loop.counters.connections_failed, 1);
 	hear();
 	hear();
 	ck_assert(client.ended && backend.ended && !client.broken && !backend.broken);
@@ -236,7 +236,7 @@ START_TEST(test_no_memory_for_ended_client)
 		unit_alloc_fail_never();
 		hear();
 		hear();
-		if (peers.loop.counters.sessions_failed > 0)
+		if (peers.loop.counters.connections_failed > 0)
 			ck_assert(client.ended && peers.session == NULL);
 		session_end();
 	}
@@ -254,7 +254,7 @@ START_TEST(test_peer_gone)
 	peers_hang_up(from_client ? &peers.backend : &peers.client);
 	say(from_client, flood_text());
 	say(from_client, flood_text());
-	ck_assert_uint_eq(peers.loop.counters.sessions_failed, 0);
+	ck_assert_uint_eq(peers.loop.counters.connections_failed, 0);
 	session_end();
 }
 END_TEST
@@ -371,9 +371,9 @@ START_TEST(test_no_memory)
 		shaken = converse();
 		refused = unit_alloc_failed();
 		unit_alloc_fail_never();
-		failed =
-			peers.loop.counters.sessions_failed + peers.loop.counters.sessions_refused >
-			0;
+		failed = peers.loop.counters.connections_failed +
+				 peers.loop.counters.connections_refused >
+			 0;
 		ck_assert(shaken || failed);
 		if (shaken) {
 			hear();

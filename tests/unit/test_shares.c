@@ -73,7 +73,7 @@ static const char *shares_lost(const struct conversation *said)
 
 static void shares_end(struct conversation *said, uint64_t evicted)
 {
-	ck_assert_uint_eq(conversation_counters(said)->evicted, evicted);
+	ck_assert_uint_eq(conversation_counters(said)->followed_evicted, evicted);
 	conversation_shut_down(said);
 	conversation_check_all(said);
 	conversation_end(said);
@@ -164,7 +164,7 @@ START_TEST(test_what_goes_on_stays)
 	shares_flood(said, "1<" TURN("%"), 0, 16);
 	conversation_line(said, "1<" ITEM("0", "i"));
 	ck_assert_str_eq(shares_lost(said), " 1");
-	ck_assert_uint_eq(conversation_counters(said)->parentless, 0);
+	ck_assert_uint_eq(conversation_counters(said)->parents_missing, 0);
 	shares_end(said, 1);
 }
 END_TEST
@@ -200,11 +200,11 @@ START_TEST(test_evicted_once)
 	conversation_line(said, "1<" TURN("a"));
 	shares_flood(said, "1<" ITEM("a", "i%"), 0, MANY);
 	shares_flood(said, "2<" TURN("%"), 0, MANY);
-	opened = conversation_counters(said)->opened;
+	opened = conversation_counters(said)->followed;
 	ck_assert_uint_eq(opened, 1 + 2 * MANY);
 	shares_flood(said, "3<" TURN("%"), 0, MANY);
 	shares_flood(said, "1<" ITEM("a", "i%"), 0, MANY);
-	ck_assert_uint_eq(conversation_counters(said)->opened, opened);
+	ck_assert_uint_eq(conversation_counters(said)->followed, opened);
 	shares_end(said, 1 + 2 * MANY - 16);
 }
 END_TEST
@@ -218,9 +218,9 @@ START_TEST(test_evicted_calls_once)
 
 	conversation_line(said, "1<" TURN("a"));
 	shares_flood(said, "1?" MAY_I("%", "a", "i"), 0, MANY);
-	opened = conversation_counters(said)->opened;
+	opened = conversation_counters(said)->followed;
 	shares_flood(said, "2<" MAY_I("%", "a", "i"), 0, MANY);
-	ck_assert_uint_eq(conversation_counters(said)->opened, opened);
+	ck_assert_uint_eq(conversation_counters(said)->followed, opened);
 	shares_end(said, 1 + MANY - 16);
 }
 END_TEST
@@ -237,7 +237,7 @@ START_TEST(test_call_gives_way_to_what_its_answer_opens)
 	said = conversation_begin();
 	shares_flood(said, "1?{'id':%,'method':'ask','params':{'a':'x','b':'%'}}", 0, 16);
 	conversation_line(said, "1>{'id':0,'result':{'a':'y','b':'0'}}");
-	ck_assert_uint_eq(conversation_counters(said)->opened, 17);
+	ck_assert_uint_eq(conversation_counters(said)->followed, 17);
 	ck_assert_uint_eq(said->exporter->count, 1);
 	text_has(said->exporter->spans[0].attributes, " b=0 ");
 	text_has(said->exporter->spans[0].attributes, "=evicted ");

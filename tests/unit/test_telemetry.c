@@ -483,10 +483,10 @@ START_TEST(test_report)
 		.dropped_memory = 7,
 		.dropped_shutdown = 8,
 		.pending = 9,
-		.requests = 10,
+		.posts = 10,
 		.retries = 11,
 		.trees_unfinished = 12};
-	stage.loop.counters = (struct loop_counters){.sessions = 20, .messages_too_deep = 21};
+	stage.loop.counters = (struct loop_counters){.connections = 20, .messages_too_deep = 21};
 	telemetry_report(&stage.loop, &the_exporter);
 	stderr_read(fd, text);
 	ck_assert_str_eq(text,

@@ -557,7 +557,7 @@ START_TEST(test_record)
 	ck_assert_uint_eq(tracer_connection_waiting(setup.connection), 1);
 	setup_backend(&setup, reply_1);
 	ck_assert_uint_eq(setup_counters(&setup)->replies_unmatched, 0);
-	ck_assert_uint_eq(setup_counters(&setup)->passed_on, expected != NULL);
+	ck_assert_uint_eq(setup_counters(&setup)->requests_passed_on, expected != NULL);
 	ck_assert_uint_eq(setup.exporter.begun_count, 0);
 	if (expected == NULL) {
 		ck_assert_uint_ge(setup.exporter.count, 1);
@@ -1724,7 +1724,7 @@ START_TEST(test_no_memory_connection)
 		if (setup.connection != NULL) {
 			ck_assert_uint_gt(setup.carrier_size, TRACEPARENT_SIZE);
 			ck_assert_uint_eq(setup.exporter.count, requests);
-			ck_assert_uint_eq(requests + setup_counters(&setup)->no_memory, 2);
+			ck_assert_uint_eq(requests + setup_counters(&setup)->requests_no_memory, 2);
 		}
 		for (i = 0; i < 4; i++)
 			envelope_case_done(&readers[i]);

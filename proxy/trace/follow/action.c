@@ -87,7 +87,7 @@ static void action_expect_request(struct action *action)
 		if (action_take_type_key(action, type, &key))
 			(void)action_open_request(action, request, type, &key); /* counted */
 		else
-			action_counters(action)->keyless++;
+			action_counters(action)->keys_missing++;
 	}
 	for (i = 0; matcher->request_keys != 0 && i < request->value_count; i++) {
 		uint8_t attribute = list->rows[request->values[i].capture].attribute;
@@ -122,7 +122,7 @@ static struct request *action_find_request(struct action *action, const struct m
 		return action->request;
 	if (!action_request_key(&key, message->connection, rule->request_key,
 		    look_text(&action->look, rule->key[0]))) {
-		action_counters(action)->keyless++;
+		action_counters(action)->keys_missing++;
 		return NULL;
 	}
 	span = span_index_find_key(&action->spans->by_key, LIFECYCLE_REQUEST, &key, key.count);
@@ -168,7 +168,7 @@ static struct open_span *action_look_up(struct action *action, const struct matc
 	if (action_is_about(action, rule, *recent))
 		return *recent;
 	if (!action_take_key(action, rule, &key)) {
-		action_counters(action)->keyless++;
+		action_counters(action)->keys_missing++;
 		return NULL;
 	}
 	span = span_index_find_key(&action->spans->by_key, rule->row->span, &key, key.count);
@@ -277,7 +277,7 @@ static void action_judge(
 	open_spans_note(action->spans, rule, span, " status %s",
 		end.status == SPAN_STATUS_ERROR ? "error" : "ok");
 	if (open_span_judge(span, end.status, end.message, end.type) != 0)
-		action_counters(action)->no_memory++;
+		action_counters(action)->followed_no_memory++;
 }
 
 /* A request ends without an answer; the caller ends it when all rules have acted. */
@@ -347,7 +347,7 @@ static void action_each(struct action *action, const struct matcher_rule *rule,
 	struct key key;
 
 	if (!action_take_key(action, rule, &key)) {
-		action_counters(action)->keyless++;
+		action_counters(action)->keys_missing++;
 		return;
 	}
 	if (key.count == open_spans_row(action->spans, type)->key_count) {
@@ -417,7 +417,7 @@ static struct open_span *action_find_above(struct action *action, const struct m
 	if (action->spans->setup->off[rule->row->span])
 		return NULL;
 	if (!action_take_key(action, rule, &key)) {
-		action_counters(action)->keyless++;
+		action_counters(action)->keys_missing++;
 		return NULL;
 	}
 	above = open_spans_find_parent(action->spans, rule->row->span, &key);
@@ -441,7 +441,7 @@ static struct open_span_marks *action_marks(
 	if (*marks == NULL)
 		*marks = calloc(1, sizeof **marks);
 	if (*marks == NULL)
-		action_counters(action)->no_memory++;
+		action_counters(action)->followed_no_memory++;
 	return *marks;
 }
 
@@ -557,13 +557,13 @@ static void action_do_remember(struct action *action, const struct matcher_rule 
 	size_t i;
 
 	if (!action_take_key(action, rule, &key)) {
-		setup->counters.keyless++;
+		setup->counters.keys_missing++;
 		return;
 	}
 	memory = memories_get(&action->spans->memories, rule->row->span, &key, key.count,
 		setup->memories_max, &setup->counters.budget, &setup->counters.memories_forgotten);
 	if (memory == NULL) {
-		setup->counters.no_memory++;
+		setup->counters.followed_no_memory++;
 		return;
 	}
 	open_spans_note(action->spans, rule, NULL, "remembers %s %.*s",

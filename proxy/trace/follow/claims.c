@@ -299,7 +299,7 @@ struct claim *claims_request(struct claims *claims, const struct claim_request *
 	rule = claims_take(claims, request, look, &group, values, &value_count);
 	claim = claim_new(request, values, value_count);
 	if (claim == NULL) {
-		claims->spans->setup->counters.no_memory++;
+		claims->spans->setup->counters.followed_no_memory++;
 		return NULL;
 	}
 	claim->dispatched = claims_dispatches(claims->spans->setup, request->method);

@@ -20,16 +20,8 @@ struct ids;
 struct sampler;
 
 struct follow_counters {
-	uint64_t opened;     /* spans that followed rules, dispatch spans not counted */
-	uint64_t dispatched; /* dispatch spans */
-	uint64_t announced;
-	uint64_t expired, evicted;
-	uint64_t claims_evicted;     /* CLAIMS_MAX was reached */
-	uint64_t keyless;            /* messages that matched a rule but had no usable key */
-	uint64_t parentless;         /* spans not opened: their parent was not open */
-	uint64_t aliases_dropped;    /* OPEN_SPAN_ALIASES_MAX was reached */
-	uint64_t memories_forgotten; /* lifecycle.memories_max was reached */
-	uint64_t no_memory;
+#define COUNTER_FOLLOW(name, kind, help) uint64_t name;
+#include "proxy/counters.def"
 	struct open_span_budget budget;
 };
 

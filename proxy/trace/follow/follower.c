@@ -60,7 +60,7 @@ void follower_request(struct follower *follower, const struct captures *captures
 	if (method->quotes != 0)
 		request->quotes =
 			look_quote(&setup->matcher, method->quotes, message->envelope, &no_memory);
-	setup->counters.no_memory += no_memory;
+	setup->counters.followed_no_memory += no_memory;
 	action.request = request;
 	action.claim = request->claim;
 	action_run(&action, LIFECYCLE_ON_REQUEST);
@@ -322,7 +322,7 @@ static void follower_tick_live(struct follower *follower, struct open_span *span
 	else if (span->lapse_ns != 0 && now_ns - span->lapse_ns >= setup->grace_ns)
 		open_spans_give_up(&follower->spans, span, END_IDLE, span->lapse_ns);
 	else if (age_ns >= setup->max_age_ns) {
-		setup->counters.expired++;
+		setup->counters.followed_expired++;
 		open_spans_give_up(&follower->spans, span, END_EXPIRED, now_ns);
 	}
 }

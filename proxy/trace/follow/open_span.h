@@ -114,7 +114,8 @@ struct open_span_stream {
 /* What all spans together may keep, and what was refused for want of it. */
 struct open_span_budget {
 	size_t bytes;
-	uint64_t values_dropped, events_dropped;
+#define COUNTER_BUDGET(name, kind, help) uint64_t name;
+#include "proxy/counters.def"
 };
 
 struct open_span {

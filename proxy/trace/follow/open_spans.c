@@ -226,7 +226,7 @@ static void open_spans_add(struct open_spans *spans, struct open_span *span)
 	if (above->sums == NULL)
 		above->sums = calloc(types[above->type].sum_count, sizeof *above->sums);
 	if (above->sums == NULL) {
-		spans->setup->counters.no_memory++;
+		spans->setup->counters.followed_no_memory++;
 		return;
 	}
 	for (i = 0; i < span->row->add_count; i++) {
@@ -409,7 +409,7 @@ static void open_spans_evict(struct open_spans *spans, struct open_span *span, u
 
 	for (i = 0; i < count; i++)
 		evicted_remember(&spans->evicted, hashes[i], now_ns);
-	spans->setup->counters.evicted++;
+	spans->setup->counters.followed_evicted++;
 	open_spans_give_up(spans, span, END_EVICTED, now_ns);
 }
 
@@ -558,7 +558,7 @@ struct open_span *open_spans_open(struct open_spans *spans, const struct span_op
 	open_spans_add(spans, span);
 	if (span->recorded && !opening->unlisted)
 		exporter_begin(spans->setup->exporter, &span->context);
-	spans->setup->counters.opened += !opening->unlisted;
+	spans->setup->counters.followed += !opening->unlisted;
 	spans->setup->request_span_count += opening->unlisted;
 	return span;
 no_share:
@@ -566,7 +566,7 @@ no_share:
 no_index:
 	open_span_free(span, &spans->setup->counters.budget);
 no_memory:
-	spans->setup->counters.no_memory++;
+	spans->setup->counters.followed_no_memory++;
 	return NULL;
 }
 

@@ -164,7 +164,7 @@ static void opening_add_alias(struct open_spans *spans, const struct matcher_rul
 	if (span->alias_count == OPEN_SPAN_ALIASES_MAX)
 		spans->setup->counters.aliases_dropped++;
 	else if (span_index_alias(&spans->by_key, span, span->type, key) != 0)
-		spans->setup->counters.no_memory++;
+		spans->setup->counters.followed_no_memory++;
 }
 
 /* Whether the key is another one of the span that is open under root. */
@@ -284,7 +284,7 @@ static void opening_nested(
 	if (opening.parent != NULL)
 		(void)opening_finish(action, rule, &opening, NULL);
 	else
-		action->spans->setup->counters.parentless++;
+		action->spans->setup->counters.parents_missing++;
 }
 
 /* A request of the server, which all who see the same thing get with the same id. */
@@ -323,7 +323,7 @@ static void opening_call(
 	if (span != NULL)
 		span->quotes = look_quote(&action->spans->setup->matcher,
 			action->method->call_quotes, envelope, &no_memory);
-	action->spans->setup->counters.no_memory += no_memory;
+	action->spans->setup->counters.followed_no_memory += no_memory;
 }
 
 void opening_run(struct action *action, const struct matcher_rule *rule)
@@ -335,7 +335,7 @@ void opening_run(struct action *action, const struct matcher_rule *rule)
 	if (spans->setup->off[rule->row->span])
 		return;
 	if (!action_take_key(action, rule, &key) && !call) {
-		spans->setup->counters.keyless++;
+		spans->setup->counters.keys_missing++;
 		open_spans_note(spans, rule, NULL, "the message has no key");
 		return;
 	}

@@ -1,0 +1,208 @@
+/*
+ * The table of counters: its rows, the lines made of it, and the places that tell of it, which are
+ * the manual page and the limits in README.md.
+ */
+#include <ctype.h>
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exporter/exporter.h"
+#include "proxy/counters.h"
+#include "proxy/loop.h"
+#include "proxy/trace/follow/emit.h"
+#include "proxy/trace/tracer.h"
+#include "tests/unit/config_case.h"
+#include "tests/unit/unit.h"
+
+static struct counter list[COUNTERS_COUNT];
+
+/* All of what is counted is of this value. */
+static void read_all(uint64_t value)
+{
+	static const char *const flags[] = {"--", "server", NULL}, *const variables[] = {NULL};
+	struct exporter_counters exported;
+	struct loop loop = {.base = NULL};
+	struct config_case made;
+	char error[128];
+	uint64_t *fields;
+	size_t i;
+
+	config_case_load(&made, flags, variables);
+	ck_assert_msg(made.outcome == CONFIG_RUN, "%s", made.error);
+	loop.tracer = tracer_new(made.config, NULL, NULL, NULL, error, sizeof error);
+	ck_assert_ptr_nonnull(loop.tracer);
+	fields = (uint64_t *)&loop.counters;
+	for (i = 0; i < sizeof loop.counters / sizeof *fields; i++)
+		fields[i] = value;
+	fields = (uint64_t *)&exported;
+	for (i = 0; i < sizeof exported / sizeof *fields; i++)
+		fields[i] = value;
+	fields = (uint64_t *)(uintptr_t)tracer_counters(loop.tracer);
+	for (i = 0; i < sizeof(struct tracer_counters) / sizeof *fields; i++)
+		fields[i] = value;
+	fields = (uint64_t *)(uintptr_t)tracer_follow_counters(loop.tracer);
+	for (i = 0; i < sizeof(struct follow_counters) / sizeof *fields; i++)
+		fields[i] = value;
+	counters_read(list, &loop, &exported);
+	tracer_free(loop.tracer);
+	config_case_done(&made);
+}
+
+static void is_name(const char *name)
+{
+	ck_assert_uint_gt(strlen(name), 0);
+	ck_assert_uint_eq(strspn(name, "abcdefghijklmnopqrstuvwxyz_"), strlen(name));
+}
+
+/* Names are told apart, and each help goes on where its name ends. */
+START_TEST(test_rows)
+{
+	size_t i, j, spans = 0;
+
+	read_all(1);
+	for (i = 0; i < COUNTERS_COUNT; i++) {
+		const char *help = list[i].help;
+
+		is_name(list[i].name);
+		for (j = 0; j < i; j++)
+			ck_assert_str_ne(list[i].name, list[j].name);
+		ck_assert_msg(islower((unsigned char)help[0]) || strncmp(help, "HTTP", 4) == 0,
+			"%s: %s", list[i].name, help);
+		ck_assert_msg(help[strlen(help) - 1] != '.', "%s: %s", list[i].name, help);
+		ck_assert_int_eq(
+			list[i].kind == COUNTER_GAUGE, strcmp(list[i].name, "pending") == 0);
+		spans += list[i].of_spans;
+	}
+	ck_assert_uint_eq(spans, 10);
+	ck_assert_uint_gt(COUNTERS_COUNT, 50);
+}
+END_TEST
+
+/* Each row is read from somewhere: of the log and of a recording nothing has been counted. */
+START_TEST(test_read)
+{
+	size_t i;
+
+	read_all(7);
+	for (i = 0; i < COUNTERS_COUNT; i++)
+		ck_assert_uint_eq(
+			list[i].value, strncmp(list[i].name, "log_", 4) == 0 ||
+						       strstr(list[i].name, "_recorded") != NULL
+					       ? 0
+					       : 7);
+}
+END_TEST
+
+/* In any room all are there, in order, whole, and none twice. */
+START_TEST(test_format)
+{
+	size_t next = 0, at = 0, room, lines = 0;
+	char text[512], expected[128], *from;
+
+	read_all(UINT64_MAX);
+	for (room = 60; room <= sizeof text; room++, next = at = lines = 0) {
+		while (counters_format(text, room, list, false, &next)) {
+			ck_assert_uint_lt(strlen(text), room);
+			for (from = text; *from != '\0'; from += strlen(expected)) {
+				while (list[at].of_spans || list[at].value == 0)
+					at++;
+				snprintf(expected, sizeof expected, " %s=18446744073709551615",
+					list[at++].name);
+				ck_assert_int_eq(strncmp(from, expected, strlen(expected)), 0);
+			}
+			lines++;
+		}
+		ck_assert_uint_eq(next, COUNTERS_COUNT);
+		ck_assert_uint_gt(lines, 1);
+	}
+	read_all(0);
+	next = 0;
+	ck_assert(!counters_format(text, sizeof text, list, false, &next));
+	ck_assert_str_eq(text, "");
+}
+END_TEST
+
+/* The manual page has what --manual-counters prints, to the letter. */
+START_TEST(test_manual)
+{
+	static const char begin[] = ".\\\" Written by sidespan --manual-counters:\n";
+	static const char end[] = ".\\\" End of the counters.\n";
+	char *text = NULL, *page, *from, *to;
+	size_t size, i;
+	FILE *out = open_memstream(&text, &size);
+
+	ck_assert_ptr_nonnull(out);
+	counters_print_manual(out);
+	ck_assert_int_eq(fclose(out), 0);
+	page = unit_read_file("proxy/sidespan.1", &size);
+	from = strstr(page, begin);
+	to = strstr(page, end);
+	ck_assert_ptr_nonnull(from);
+	ck_assert_ptr_nonnull(to);
+	*to = '\0';
+	ck_assert_str_eq(from + strlen(begin), text);
+	read_all(0);
+	for (i = 0; i < COUNTERS_COUNT; i++) {
+		char item[128];
+
+		snprintf(item, sizeof item, "\n.It Sy %s\n", list[i].name);
+		ck_assert_msg(strstr(text, item) != NULL, "%s", item);
+	}
+	unit_free_foreign(text);
+	free(page);
+}
+END_TEST
+
+static bool is_counter(const char *name, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < COUNTERS_COUNT; i++)
+		if (strlen(list[i].name) == size && strncmp(list[i].name, name, size) == 0)
+			return true;
+	return false;
+}
+
+/* What the last column of the table of limits names is counted. */
+START_TEST(test_limits)
+{
+	size_t size, rows = 0, named = 0;
+	char *page = unit_read_file("README.md", &size);
+	char *line = strstr(page, "\n| limit | default | beyond it | counter |\n"), *cell, *at;
+
+	read_all(0);
+	ck_assert_ptr_nonnull(line);
+	line = strchr(line + 1, '\n') + 1;
+	line = strchr(line, '\n') + 1; /* the rule below the head */
+	for (; *line == '|'; line += strlen(line) + 1, rows++) {
+		ck_assert_ptr_nonnull(strchr(line, '\n'));
+		*strchr(line, '\n') = '\0';
+		ck_assert_str_eq(line + strlen(line) - 2, " |");
+		line[strlen(line) - 2] = '\0';
+		cell = strrchr(line, '|') + 1;
+		for (at = cell; (at = strchr(at, '`')) != NULL; at += size + 2, named++) {
+			size = strcspn(at + 1, "`");
+			ck_assert_msg(is_counter(at + 1, size), "%s: no counter", at);
+		}
+		line[strlen(line)] = ' ';
+	}
+	ck_assert_uint_gt(rows, 40);
+	ck_assert_uint_gt(named, 25);
+	free(page);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("counters");
+
+	tcase_add_test(tc, test_rows);
+	tcase_add_test(tc, test_read);
+	tcase_add_test(tc, test_format);
+	tcase_add_test(tc, test_manual);
+	tcase_add_test(tc, test_limits);
+	return unit_run("counters", tc);
+}
