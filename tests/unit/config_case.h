@@ -1,6 +1,7 @@
 #ifndef TESTS_UNIT_CONFIG_CASE_H
 #define TESTS_UNIT_CONFIG_CASE_H
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,14 +67,22 @@ static inline void config_case_done(struct config_case *load)
 	unit_free_foreign(load->out);
 }
 
-/* Writes text to a new file and returns its name, which the caller unlinks and frees. */
+/*
+ * Writes text to a new file and returns its name, for config_case_unlink(). It lies in a folder of its
+ * own: all that is beside a file of the configuration is looked at.
+ */
 static inline char *config_case_file(const char *text)
 {
-	char *name = strdup("/tmp/sidespan_test_XXXXXX.json");
+	char *name = strdup("/tmp/sidespan_test_XXXXXX/file.json");
+	char *end;
 	int fd;
 
 	ck_assert_ptr_nonnull(name);
-	fd = mkstemps(name, 5);
+	end = strrchr(name, '/');
+	*end = '\0';
+	ck_assert_ptr_nonnull(mkdtemp(name));
+	*end = '/';
+	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	close(fd);
@@ -83,6 +92,8 @@ static inline char *config_case_file(const char *text)
 static inline void config_case_unlink(char *name)
 {
 	unlink(name);
+	*strrchr(name, '/') = '\0';
+	rmdir(name);
 	free(name);
 }
 
