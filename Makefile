@@ -16,15 +16,16 @@
 #   make oom        every allocation fails once, of the program and its libraries, and all behind it
 #   make fuzz       every fuzz target, FUZZ_SECONDS (10) each
 #   make mutants    edit MUTANTS (200) random lines, by SEED (1), and see which edits no test notices
-#   make tidy       gcc, clang, clang-format, clang-tidy and cppcheck have nothing to say
+#   make lint       clang-format, clang-tidy with clang's warnings, and cppcheck have nothing to say
+#   make tidy       lint, and neither has gcc
 #   make layers     every include goes where the architecture allows it
 #   make format     let clang-format have its way
 #   make install    into DESTDIR/PREFIX (/usr/local)
 #   make deps       install the packages for all of this (Debian, Ubuntu; elsewhere: name them)
 #   make clean      remove build/
 #
-# PREFIX, DESTDIR, CC, CLANG, CPPFLAGS, CFLAGS, LDFLAGS, LDLIBS and PYTHON may be given. FUZZ_TARGETS,
-# BENCH_ARGS, PYTEST_ARGS and MUTANTS_ARGS choose a part.
+# PREFIX, DESTDIR, CC, CLANG, CPPFLAGS, CFLAGS, LDFLAGS, LDLIBS and PYTHON may be given. With STRICT=yes
+# a warning is an error. UNIT_TESTS, FUZZ_TARGETS, BENCH_ARGS, PYTEST_ARGS and MUTANTS_ARGS choose a part.
 
 VERSION       := 0.1.0
 CODEX_VERSIONS := 0.169.0 0.171.0
@@ -67,7 +68,7 @@ LDFLAGS_fuzz   := -fsanitize=address,undefined
 
 DEFINES  := -D_GNU_SOURCE -DSIDESPAN_VERSION='"$(VERSION)"' \
 	-DSIDESPAN_DATADIR='"$(PREFIX)/share/sidespan"'
-COMPILE  := $(CC) -std=c11 -g -I. $(DEFINES) $(WARNINGS) -fstack-protector-strong -fPIE -fno-plt -pthread \
+COMPILE  := $(CC) -std=c11 -g -I. $(DEFINES) $(WARNINGS) $(STRICT:%=-Werror) -fstack-protector-strong -fPIE -fno-plt -pthread \
 	$(CFLAGS_$(VARIANT)) $(PKGFLAGS) $(CPPFLAGS) $(CFLAGS)
 LINK     := $(CC) -pie -Wl,-z,relro,-z,now -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 LIBS     := $(shell pkg-config --libs $(PACKAGES) $(SECCOMP) 2>/dev/null) $(LDLIBS)
@@ -78,7 +79,8 @@ OBJECTS  := $(SOURCES:%.c=$(B)/%.o) $(B)/gen/embedded.o
 MODULES  := $(filter-out $(B)/proxy/main.o,$(OBJECTS))
 EMBEDDED := $(sort $(wildcard config/environments/*.json config/profiles/*.json))
 
-UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_TESTS ?= $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
+UNIT     := $(UNIT_TESTS:%=$(B)/tests/unit/test_%)
 FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAY   := $(FUZZ:%=$(B)/tests/fuzz/replay_%)
 DEMO     := $(patsubst %.c,$(B)/%,$(wildcard tests/demo/*.c))
@@ -320,14 +322,16 @@ soak:
 QUEUE_H = $(firstword $(wildcard /usr/include/*/sys/queue.h /usr/include/sys/queue.h))
 
 .PHONY: tidy
-tidy:
+tidy: lint
+	$(SUBMAKE) CC=gcc B=build/strict STRICT=yes programs
+
+.PHONY: lint
+lint:
 	@tests/deps build test tidy
-	$(SUBMAKE) CC=gcc B=build/strict-gcc CFLAGS=-Werror programs
-	$(SUBMAKE) CC=$(CLANG) B=build/strict-clang CFLAGS=-Werror programs
 	clang-format --dry-run -Werror $(C_FILES) $(H_FILES)
 	@for f in $(C_FILES); do echo $$f; done | \
 		xargs -P $$(nproc) -I {} sh -c 'clang-tidy --quiet "$$1" -- \
-		-std=c11 -I. $(subst ','\'',$(DEFINES)) $(PKGFLAGS) 2>/dev/null' sh {}
+		-std=c11 -I. $(subst ','\'',$(DEFINES)) $(WARNINGS) $(PKGFLAGS) 2>/dev/null' sh {}
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 -j $$(nproc) -I. -D_GNU_SOURCE $(QUEUE_H:%=--include=%) $(SOURCES)
 
