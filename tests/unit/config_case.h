@@ -68,8 +68,8 @@ static inline void config_case_done(struct config_case *load)
 }
 
 /*
- * Writes text to a new file and returns its name, for config_case_unlink(). It lies in a folder of its
- * own: all that is beside a file of the configuration is looked at.
+ * Writes text to a new file and returns its name, for config_case_unlink(). It lies in a folder of
+ * its own: all that is beside a file of the configuration is looked at.
  */
 static inline char *config_case_file(const char *text)
 {
