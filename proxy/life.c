@@ -129,6 +129,18 @@ static void life_check_idle(struct session *session)
 	session_finish(session, session->spoken ? PAIR_IDLE : PAIR_SILENT);
 }
 
+/* The client is gone, or has ended and wants nothing by that, before the backend is there. */
+static void life_check_client(struct session *session)
+{
+	const struct endpoint *client = &session->pair.client;
+
+	if (!endpoint_has_ended(client) ||
+		(!endpoint_has_left(client) && !upgrade_is_wanted(session->upgrade)))
+		return;
+	session->client_left = true;
+	session_close(session, PAIR_CLIENT_GONE);
+}
+
 void life_tick(struct session *session)
 {
 	life_note_written(session);
@@ -136,6 +148,8 @@ void life_tick(struct session *session)
 		life_check_idle(session);
 	if (session->pair.state == PAIR_OPEN)
 		ending_tick(session);
+	else if (session->pair.state == PAIR_OPENING)
+		life_check_client(session);
 	if (session->pair.state == PAIR_CLOSED)
 		return;
 	if (session->timer != NULL && event_pending(session->timer, EV_TIMEOUT, NULL) == 0) {
@@ -196,7 +210,7 @@ static void life_greeted(struct session *session)
 	struct pump *pump = &session->pumps[PUMP_CLIENT_TO_BACKEND];
 
 	if (session->pair.state == PAIR_OPENING) {
-		endpoint_pause(&session->pair.client);
+		endpoint_watch(&session->pair.client);
 		if (life_waits_to_start(session))
 			(void)life_connect(session); /* it tells of its failure */
 		return;
@@ -476,6 +490,11 @@ static void life_on_event(void *arg, struct endpoint *endpoint, enum endpoint_ev
 	case ENDPOINT_FAILED:
 		life_failed(session, endpoint);
 		break;
+	case ENDPOINT_ENDED:
+		loop_clock(session->pair.loop);
+		if (session->pair.state == PAIR_OPENING)
+			life_check_client(session);
+		break;
 	}
 }
 
@@ -563,6 +582,19 @@ static size_t life_guest_waiting(const struct loop_guest *guest)
 	return session->trace != NULL ? tracer_connection_waiting(session->trace) : 0;
 }
 
+/* Nothing was asked of the backend so far. */
+static void life_guest_wind_up(struct loop_guest *guest)
+{
+	struct session *session = life_of(guest);
+
+	if (session->pair.state != PAIR_OPENING)
+		return;
+	if (session->upgrade != NULL)
+		upgrade_shut_down(session->upgrade);
+	else
+		session_close(session, PAIR_SHUTDOWN);
+}
+
 static void life_guest_stop(struct loop_guest *guest)
 {
 	session_say_goodbye(life_of(guest));
@@ -577,6 +609,7 @@ static void life_guest_reap(struct loop_guest *guest)
 static const struct loop_guest_ops life_guest_ops = {
 	.tick = life_guest_tick,
 	.waiting = life_guest_waiting,
+	.wind_up = life_guest_wind_up,
 	.stop = life_guest_stop,
 	.reap = life_guest_reap,
 };

@@ -65,6 +65,16 @@ void loop_leave(struct loop *loop, struct loop_guest *guest)
 	loop_bury(loop, guest);
 }
 
+void loop_wind_up(struct loop *loop)
+{
+	struct loop_guest *guest, *next;
+
+	for (guest = TAILQ_FIRST(&loop->guests); guest != NULL; guest = next) {
+		next = TAILQ_NEXT(guest, link); /* it may leave */
+		guest->ops->wind_up(guest);
+	}
+}
+
 void loop_bury(struct loop *loop, struct loop_guest *guest)
 {
 	TAILQ_INSERT_TAIL(&loop->gone, guest, link);

@@ -41,6 +41,7 @@ struct loop_guest {
 struct loop_guest_ops {
 	void (*tick)(struct loop_guest *guest);            /* now and then; it may leave */
 	size_t (*waiting)(const struct loop_guest *guest); /* its requests in flight */
+	void (*wind_up)(struct loop_guest *guest);         /* leaves if it has only begun */
 	void (*stop)(struct loop_guest *guest);            /* the loop ends, so it must leave */
 	void (*reap)(struct loop_guest *guest);            /* it has left: frees it */
 };
@@ -89,6 +90,9 @@ void loop_clock_idle(struct loop *loop);
 /* A guest comes, with its ops set; it leaves once. */
 void loop_enter(struct loop *loop, struct loop_guest *guest);
 void loop_leave(struct loop *loop, struct loop_guest *guest);
+
+/* We are going to stop: whoever has only begun leaves; the others have time to end. */
+void loop_wind_up(struct loop *loop);
 
 /* Reaps it between callbacks: for who was no guest before. Only its reap is called. */
 void loop_bury(struct loop *loop, struct loop_guest *guest);

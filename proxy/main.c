@@ -252,6 +252,8 @@ static void main_stop(struct program *program, int signal_number)
 	listener_free(program->listener);
 	program->listener = NULL;
 	children_signal(program->children, signal_number);
+	loop_clock(&program->loop);
+	loop_wind_up(&program->loop);
 	if (event_add(program->drain, &wait) != 0)
 		(void)event_base_loopbreak(program->base); /* always succeeds */
 	main_check_over(program);

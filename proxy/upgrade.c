@@ -91,6 +91,16 @@ void upgrade_failed(struct upgrade *upgrade)
 	upgrade_refuse(upgrade, 503, "out of resources", PAIR_NO_RESOURCES);
 }
 
+void upgrade_shut_down(struct upgrade *upgrade)
+{
+	upgrade_refuse(upgrade, 503, "shutting down", PAIR_SHUTDOWN);
+}
+
+bool upgrade_is_wanted(const struct upgrade *upgrade)
+{
+	return upgrade != NULL && upgrade->wanted == HANDSHAKE_OK;
+}
+
 void upgrade_timeout(struct upgrade *upgrade)
 {
 	if (upgrade->phase == UPGRADE_REQUEST)
@@ -451,10 +461,10 @@ static void upgrade_read_request(struct upgrade *upgrade)
  */
 static void upgrade_early(struct upgrade *upgrade)
 {
-	if (upgrade->wanted == HANDSHAKE_OK && endpoint_at_end(&upgrade->pair->client))
+	if (upgrade_is_wanted(upgrade) && endpoint_at_end(&upgrade->pair->client))
 		pair_close(upgrade->pair, PAIR_CLIENT_GONE);
 	else
-		endpoint_pause(&upgrade->pair->client);
+		endpoint_watch(&upgrade->pair->client);
 }
 
 void upgrade_readable(struct upgrade *upgrade, struct endpoint *endpoint)

@@ -29,6 +29,12 @@ void upgrade_unreachable(struct upgrade *upgrade, const char *why);
 /* An error of our own: see pair_fail(). */
 void upgrade_failed(struct upgrade *upgrade);
 
+/* We stop: the client is told. */
+void upgrade_shut_down(struct upgrade *upgrade);
+
+/* Whether the client has asked for a WebSocket, which has no half-close. NULL: it has not. */
+bool upgrade_is_wanted(const struct upgrade *upgrade);
+
 /* Too long a time has passed. */
 void upgrade_timeout(struct upgrade *upgrade);
 

@@ -90,21 +90,20 @@ ssize_t endpoint_read(struct endpoint *endpoint, void *bytes, size_t size)
 	return n;
 }
 
-void endpoint_pause(struct endpoint *endpoint)
+static void endpoint_set_reading(
+	struct endpoint *endpoint, struct event_base *base, short flags, event_callback_fn callback)
 {
-	if (endpoint->paused || endpoint->state == ENDPOINT_CLOSED)
-		return;
-	endpoint->paused = true;
-	(void)event_del(&endpoint->read_event); /* fails only for an event that was never set up */
+	int failed = event_assign(&endpoint->read_event, base,
+		endpoint->always_ready ? -1 : endpoint->read_fd, flags, callback, endpoint);
+
+	assert(failed == 0); /* only a wrong combination of flags can fail */
+	(void)failed;
 }
 
-void endpoint_resume(struct endpoint *endpoint)
+static void endpoint_read_normally(struct endpoint *endpoint, struct event_base *base)
 {
-	if (!endpoint->paused || endpoint->state == ENDPOINT_CLOSED)
-		return;
-	endpoint->paused = false;
-	if (endpoint->started && endpoint_read_on(endpoint) != 0)
-		endpoint_fail(endpoint);
+	endpoint_set_reading(endpoint, base, endpoint->always_ready ? 0 : EV_READ | EV_PERSIST,
+		endpoint_on_readable);
 }
 
 static short endpoint_poll(int fd, short events)
@@ -123,6 +122,59 @@ bool endpoint_has_ended(const struct endpoint *endpoint)
 {
 	return endpoint->read_fd < 0 ||
 	       (endpoint_poll(endpoint->read_fd, POLLRDHUP) & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+/* ---- pausing ---- */
+
+static void endpoint_unwatch(struct endpoint *endpoint)
+{
+	if (!endpoint->watched)
+		return;
+	endpoint->watched = false;
+	(void)event_del(&endpoint->read_event); /* it was set up, so this cannot fail */
+	endpoint_read_normally(endpoint, event_get_base(&endpoint->read_event));
+}
+
+static void endpoint_on_watched(int fd, short what, void *arg)
+{
+	struct endpoint *endpoint = arg;
+
+	(void)fd;
+	(void)what;
+	if (endpoint->state != ENDPOINT_CLOSED && endpoint_has_ended(endpoint))
+		endpoint_tell(endpoint, ENDPOINT_ENDED);
+}
+
+void endpoint_watch(struct endpoint *endpoint)
+{
+	endpoint_pause(endpoint);
+	if (endpoint->state == ENDPOINT_CLOSED || endpoint->watched ||
+		endpoint->read_fd != endpoint->write_fd || endpoint->backlog != NULL)
+		return;
+	endpoint->watched = true;
+	/* By edges, since what lies there unread would be told of again and again. */
+	endpoint_set_reading(endpoint, event_get_base(&endpoint->read_event),
+		EV_READ | EV_PERSIST | EV_ET, endpoint_on_watched);
+	if (event_add(&endpoint->read_event, NULL) != 0)
+		endpoint_unwatch(endpoint); /* for want of memory: it is to be asked */
+}
+
+void endpoint_pause(struct endpoint *endpoint)
+{
+	if (endpoint->paused || endpoint->state == ENDPOINT_CLOSED)
+		return;
+	endpoint->paused = true;
+	(void)event_del(&endpoint->read_event); /* fails only for an event that was never set up */
+}
+
+void endpoint_resume(struct endpoint *endpoint)
+{
+	if (!endpoint->paused || endpoint->state == ENDPOINT_CLOSED)
+		return;
+	endpoint->paused = false;
+	endpoint_unwatch(endpoint);
+	if (endpoint->started && endpoint_read_on(endpoint) != 0)
+		endpoint_fail(endpoint);
 }
 
 void endpoint_probe(struct endpoint *endpoint)
@@ -207,6 +259,7 @@ static int endpoint_keep(struct endpoint *endpoint, const uint8_t *bytes, size_t
 		endpoint_set_error(endpoint, ENOMEM);
 		return -1;
 	}
+	endpoint_unwatch(endpoint); /* edges are for both events of a descriptor, or for none */
 	if (endpoint_wait_for(endpoint, &endpoint->write_event, NULL) == 0) {
 		if (evbuffer_add(endpoint->backlog, bytes, size) == 0)
 			return 0;
@@ -320,9 +373,8 @@ void endpoint_init(struct endpoint *endpoint, struct event_base *base,
 		.hook = hook,
 		.arg = arg,
 	};
-	failed = event_assign(&endpoint->read_event, base, endpoint->always_ready ? -1 : read_fd,
-		endpoint->always_ready ? 0 : EV_READ | EV_PERSIST, endpoint_on_readable, endpoint);
-	failed |= event_assign(&endpoint->write_event, base, write_fd, EV_WRITE | EV_PERSIST,
+	endpoint_read_normally(endpoint, base);
+	failed = event_assign(&endpoint->write_event, base, write_fd, EV_WRITE | EV_PERSIST,
 		endpoint_on_writable, endpoint);
 	assert(failed == 0); /* only a wrong combination of flags can fail */
 }

@@ -26,6 +26,7 @@ enum endpoint_event {
 	ENDPOINT_DRAINED,  /* the backlog is at or below the low mark */
 	ENDPOINT_SHUT,     /* the half-close asked for has been carried out */
 	ENDPOINT_FAILED,   /* writing failed, or waiting for events did */
+	ENDPOINT_ENDED,    /* who is watched: nothing more will come, or also that it is gone */
 };
 
 typedef void endpoint_hook(void *arg, struct endpoint *endpoint, enum endpoint_event event);
@@ -56,6 +57,7 @@ struct endpoint {
 	int error;    /* errno of what failed */
 	bool is_ours; /* it is no fault of the peer, who is still there: memory, the event loop */
 	bool paused;  /* the owner does not want to read now */
+	bool watched; /* but wants to know of the end */
 	bool started;
 	bool always_ready;
 	bool probed;              /* whether a silent peer is asked if it is still there */
@@ -116,6 +118,12 @@ size_t endpoint_backlog(const struct endpoint *endpoint);
 
 void endpoint_pause(struct endpoint *endpoint);
 void endpoint_resume(struct endpoint *endpoint);
+
+/*
+ * Pauses, and tells of an end that comes behind what is not read as soon as a socket says so.
+ * Others, and who is written to meanwhile, are to be asked: see endpoint_has_ended().
+ */
+void endpoint_watch(struct endpoint *endpoint);
 
 /*
  * Whether the peer can no longer be written to, without writing: nobody reads from our pipe, a Unix

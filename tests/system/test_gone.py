@@ -4,6 +4,7 @@ Nothing may be left for ever, answers still due arrive where there is somebody t
 is still there is not given up.
 """
 
+import os
 import signal
 import socket
 import time
@@ -11,9 +12,10 @@ import time
 import pytest
 
 from lib.flood import FLOOD, drain, fill
-from lib.lab import KINDS
-from lib.peer import Lines, WebSocket
+from lib.lab import KINDS, address_of
+from lib.peer import Dialing, Lines, WebSocket
 from lib.process import process_alive
+from lib.stream import Stream, connect
 from lib.wait import Background, until
 
 GRACE = 0.25
@@ -379,3 +381,117 @@ def test_answers_due_are_not_waited_for_for_ever(lab, client):
     clock.within(0.5)
     expect_end(link.client)
     clock.within(1)
+
+
+# before the backend is there
+
+PATIENT = ["--connect-timeout=600s", "--handshake-timeout=600s", "--shutdown-drain=600s",
+           "--log-level=debug"]
+PLAIN = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def begin(lab, listen):
+    """A program whose backend is not there yet; (program, where it is to be, client's stream)."""
+    later = lab.path("later")
+    scheme = "ws+unix" if listen.startswith("ws") else "unix"
+    program = lab.sidespan("--listen=" + lab.listen_url(listen), f"--upstream={scheme}://{later}",
+                           *PATIENT)
+    return program, later, lab.keep(connect(address_of(program.url())))
+
+
+def open_count(program):
+    return len(os.listdir(f"/proc/{program.pid}/fd"))
+
+
+def dialled(program):
+    program.wait_line("connection 0: .* is not there yet")
+
+
+def ask_lines(stream):
+    stream.write(b'{"id":1,"method":"m"}\n{"id":2,"method":"m"}\n')
+
+
+def ask_upgrade(stream):
+    Dialing(stream)
+
+
+def ask_upgrade_and_more(stream):
+    """With the first frame behind it, before there was an answer."""
+    Dialing(stream, early=b"\x81\x82....{}")
+
+
+def ask_plain(stream):
+    stream.write(PLAIN)
+
+
+@pytest.mark.parametrize("listen,ask,leave", [
+    ("unix", ask_lines, "close"), ("tcp", ask_lines, "reset"),
+    ("unix", None, "close"), ("tcp", None, "reset"),
+    ("ws", ask_upgrade, "close"), ("ws", ask_upgrade, "reset"),
+    ("ws", ask_upgrade_and_more, "close"), ("ws", ask_upgrade_and_more, "reset"),
+    ("ws+unix", ask_upgrade_and_more, "close"),
+    ("ws", ask_plain, "reset"), ("ws+unix", ask_plain, "close")])
+def test_client_that_leaves_while_the_backend_is_dialled(lab, listen, ask, leave):
+    program, _, client = begin(lab, listen)
+    if ask:
+        ask(client)
+    if ask or listen in ("unix", "tcp"):
+        dialled(program)
+    before = open_count(program)
+    getattr(client, leave)()
+    program.wait_line("connection 0: closed: the client went away")
+    until(lambda: open_count(program) < before, "its descriptor to be closed")
+    assert program.stop() == 0
+
+
+@pytest.mark.parametrize("listen,ask", [("unix", ask_lines), ("tcp", ask_lines),
+                                        ("ws", ask_plain), ("ws+unix", ask_plain)])
+def test_client_that_half_closes_while_the_backend_is_dialled(lab, listen, ask):
+    """It waits for its answers: what it said reaches the backend when that comes."""
+    program, later, client = begin(lab, listen)
+    ask(client)
+    client.close_write()
+    dialled(program)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(later)
+    listener.listen()
+    listener.settimeout(10)
+    server = lab.keep(Stream.of_socket(listener.accept()[0]))
+    listener.close()
+    if ask is ask_plain:
+        assert server.read_until(b"\r\n\r\n").startswith(b"GET / HTTP/1.1\r\n")
+        server.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        assert client.read_all().endswith(b"\r\n\r\nhi")
+        return
+    assert b'"id":1' in server.read_until(b"\n") and b'"id":2' in server.read_until(b"\n")
+    server.expect_eof()
+    server.write(b'{"id":2,"result":1}\n')
+    assert client.read_until(b"\n") == b'{"id":2,"result":1}\n'
+
+
+@pytest.mark.parametrize("listen,ask", [
+    ("unix", None), ("unix", ask_lines), ("tcp", ask_lines), ("ws", ask_upgrade),
+    ("ws", ask_upgrade_and_more), ("ws", ask_plain)])
+def test_stop_while_the_backend_is_dialled(lab, listen, ask):
+    """Nothing was asked of anybody: there is nothing to wait for."""
+    program, _, client = begin(lab, listen)
+    if ask:
+        ask(client)
+    dialled(program)
+    assert program.stop() == 0
+    if listen == "ws":
+        assert client.read_all().startswith(b"HTTP/1.1 503 ")
+    program.wait_line("closed: shutdown")
+
+
+def test_stop_leaves_what_is_under_way(lab):
+    """The other connections have their time."""
+    link = lab.link("tcp", args=["--shutdown-drain=600s"])
+    link.call({"id": 1, "method": "m"})
+    link.sidespan.signal(signal.SIGTERM)
+    link.sidespan.wait_line("1 connections to end")
+    link.server.send({"id": 1, "result": 7})
+    assert link.client.recv_json() == {"id": 1, "result": 7}
+    link.client.close()
+    link.server.close()
+    assert link.sidespan.wait() == 0

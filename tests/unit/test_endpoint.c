@@ -100,7 +100,7 @@ static void side_hook(void *arg, struct endpoint *endpoint, enum endpoint_event 
 	}
 	if (endpoint != &side->endpoint || side->told_count >= TOLD_MAX - 1)
 		ck_abort(); /* an assertion that holds allocates */
-	side->told[side->told_count++] = "RDSF"[event];
+	side->told[side->told_count++] = "RDSFE"[event];
 	side->told[side->told_count] = '\0';
 	if (side->closes)
 		endpoint_close(endpoint);
@@ -571,6 +571,83 @@ START_TEST(test_stop_reading)
 	ck_assert_uint_eq(side.got_size, _i == KIND_PIPES ? 0 : 1);
 	ck_assert_int_eq(endpoint_write(&side.endpoint, "y", 1), 0); /* the other way is open */
 	ck_assert_int_eq(other_read(&side, &byte, 1), 1);
+	side_close(&side);
+}
+END_TEST
+
+/*
+ * Who is watched may say what it likes: of that nothing is told, but at once of its end behind it,
+ * and of its departure. Then it can be read, and written to, as ever.
+ */
+START_TEST(test_watch)
+{
+	uint8_t *bytes = bytes_make(BIG);
+	struct side side;
+
+	side_open(&side, KIND_SOCKET);
+	side.got_max = 5;
+	endpoint_watch(&side.endpoint);
+	endpoint_watch(&side.endpoint);
+	other_write(&side, "hel", 3);
+	side_is_told(&side, "");
+	other_write(&side, "lo", 2);
+	side_is_told(&side, "");
+	if (_i == 1) /* written to, with a backlog: nothing is lost of what is there, or to come */
+		side_write_big(&side, bytes);
+	ck_assert_int_eq(shutdown(side.to_endpoint, SHUT_WR), 0);
+	if (_i == 0) {
+		side_is_told(&side, "E");
+		ck_assert(endpoint_has_ended(&side.endpoint) && !endpoint_has_left(&side.endpoint));
+		other_close(&side);
+		side_is_told(&side, "EE");
+		ck_assert(endpoint_has_left(&side.endpoint));
+	}
+	side.reads = true;
+	endpoint_resume(&side.endpoint);
+	side_is_told(&side, _i == 0 ? "EE" : "");
+	ck_assert_uint_eq(side.got_size, 5);
+	ck_assert_mem_eq(side.got, "hello", 5);
+	side_close(&side);
+	free(bytes);
+}
+END_TEST
+
+/* It need not have been waited for: an end that was there before is told, too. */
+START_TEST(test_watch_after_the_end)
+{
+	struct side side;
+
+	side_open(&side, KIND_SOCKET);
+	other_write(&side, "x", 1);
+	other_close(&side);
+	endpoint_watch(&side.endpoint);
+	side_is_told(&side, "E");
+	endpoint_close(&side.endpoint);
+	endpoint_watch(&side.endpoint);
+	side_close(&side);
+}
+END_TEST
+
+/* Without memory for it, and of pipes, nothing is told; they can be asked. */
+START_TEST(test_watch_cannot)
+{
+	struct side side;
+
+	side_open(&side, (enum kind)_i);
+	endpoint_pause(&side.endpoint);
+	unit_alloc_fail_after(0);
+	endpoint_watch(&side.endpoint);
+	unit_alloc_fail_never();
+	other_write(&side, "x", 1);
+	other_close(&side);
+	side_turn(&side);
+	ck_assert(side.told[0] == '\0' || _i == KIND_SOCKET); /* libevent may need none */
+	ck_assert(endpoint_has_ended(&side.endpoint));
+	side.reads = true;
+	side.got_max = 1;
+	endpoint_resume(&side.endpoint);
+	while (side.got_size == 0)
+		side_turn(&side);
 	side_close(&side);
 }
 END_TEST
@@ -1111,6 +1188,9 @@ int main(void)
 	tcase_add_test(tc, test_probe);
 	tcase_add_loop_test(tc, test_at_end, 0, KINDS);
 	tcase_add_loop_test(tc, test_stop_reading, 0, KINDS);
+	tcase_add_loop_test(tc, test_watch, 0, 2);
+	tcase_add_test(tc, test_watch_after_the_end);
+	tcase_add_loop_test(tc, test_watch_cannot, 0, KINDS);
 	tcase_add_loop_test(tc, test_stdio, 0, STDIO_KINDS * STDIO_KINDS);
 	tcase_add_loop_test(tc, test_stdio_is_reopened, 0, STDIO_KINDS);
 	tcase_add_loop_test(tc, test_stdio_without_stderr, 0, STDIO_KINDS);

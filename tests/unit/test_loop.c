@@ -136,7 +136,7 @@ START_TEST(test_ticker)
 }
 END_TEST
 
-/* A guest that notes what is asked of it: tick, stop, reap. */
+/* A guest that notes what is asked of it: tick, wind up, stop, reap. */
 struct visitor {
 	struct loop_guest guest;
 	struct loop *loop;
@@ -149,7 +149,7 @@ static void visitor_note(struct loop_guest *guest, char what)
 	struct visitor *visitor = (struct visitor *)guest;
 
 	visitor->told[strlen(visitor->told)] = what;
-	if (what == 's' || (what == 't' && visitor->leaves))
+	if (what == 's' || ((what == 't' || what == 'w') && visitor->leaves))
 		loop_leave(visitor->loop, guest);
 }
 
@@ -162,6 +162,11 @@ static size_t visitor_waiting(const struct loop_guest *guest)
 {
 	(void)guest;
 	return 300;
+}
+
+static void visitor_wind_up(struct loop_guest *guest)
+{
+	visitor_note(guest, 'w');
 }
 
 static void visitor_stop(struct loop_guest *guest)
@@ -177,6 +182,7 @@ static void visitor_reap(struct loop_guest *guest)
 static const struct loop_guest_ops visitor_ops = {
 	.tick = visitor_tick,
 	.waiting = visitor_waiting,
+	.wind_up = visitor_wind_up,
 	.stop = visitor_stop,
 	.reap = visitor_reap,
 };
@@ -217,6 +223,29 @@ START_TEST(test_guests)
 }
 END_TEST
 
+/* Who has only begun leaves when all is to stop, and is asked for nothing more; others stay. */
+START_TEST(test_wind_up)
+{
+	struct visitor visitors[3];
+	struct loop_case setup;
+	struct loop *loop = &setup.loop;
+	size_t i;
+
+	loop_case_open(&setup, flags);
+	for (i = 0; i < 3; i++) {
+		visitors[i] =
+			(struct visitor){.guest.ops = &visitor_ops, .loop = loop, .leaves = i != 1};
+		loop_enter(loop, &visitors[i].guest);
+	}
+	loop_wind_up(loop);
+	ck_assert_uint_eq(loop->guest_count, 1);
+	loop_case_close(&setup);
+	ck_assert_str_eq(visitors[0].told, "wr");
+	ck_assert_str_eq(visitors[1].told, "wsr");
+	ck_assert_str_eq(visitors[2].told, "wr");
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("loop");
@@ -226,5 +255,6 @@ int main(void)
 	tcase_add_test(tc, test_scratch);
 	tcase_add_test(tc, test_ticker);
 	tcase_add_test(tc, test_guests);
+	tcase_add_test(tc, test_wind_up);
 	return unit_run("loop", tc);
 }
