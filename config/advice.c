@@ -1,6 +1,7 @@
 /*
- * Advice: options that somebody has set and that have no effect with the others, a command that is
- * not there, a collector's URL with the port for gRPC. Nothing here can fail.
+ * Advice: options that somebody has set and that have no effect with the others, why an environment
+ * that comes with the program says what nobody has asked for, a command that is not there, a
+ * collector's URL with the port for gRPC. Nothing here can fail.
  */
 #include "config/advice.h"
 
@@ -189,6 +190,33 @@ static void advice_print_idle(FILE *out, const struct settings *settings,
 	}
 }
 
+/* ---- environments ---- */
+
+/* Whether it comes from an environment that is built in, which is for all profiles alike. */
+static bool advice_is_built_in(const struct settings *settings, enum option_index index)
+{
+	static const char built_in[] = "built-in ";
+	const char *where = settings->origins[index].where;
+
+	return where != NULL && strncmp(where, built_in, sizeof built_in - 1) == 0;
+}
+
+static void advice_print_below(
+	FILE *out, const struct settings *settings, const struct config *config)
+{
+	char name[ADVICE_NAME_SIZE];
+
+	if (!advice_is_built_in(settings, OPTION_AT_lifecycle_turn_below) ||
+		advice_no_lifecycle(config) || advice_lifecycle_off(config) ||
+		config->lifecycle_turn_below != CONFIG_BELOW_CLIENT)
+		return;
+	settings_name(settings, OPTION_AT_lifecycle_turn_below, name, sizeof name);
+	(void)fprintf(out,
+		"note: %s: client, as viewers take state, name and length of a trace from its "
+		"uppermost span; dispatch shows who asked whom\n",
+		name);
+}
+
 /* ---- a command ---- */
 
 static bool advice_is_program(const char *path)
@@ -256,8 +284,10 @@ void advice_print(FILE *out, const struct settings *settings, const struct confi
 	size_t i;
 
 	for (i = 0; i < OPTION_COUNT; i++)
-		if (settings_source(settings, (enum option_index)i) > CONFIG_PROFILE)
+		if (settings_source(settings, (enum option_index)i) > CONFIG_PROFILE &&
+			!advice_is_built_in(settings, (enum option_index)i))
 			advice_print_idle(out, settings, config, (enum option_index)i);
+	advice_print_below(out, settings, config);
 	advice_print_port(out, settings, config);
 	advice_print_command(out, settings, config);
 }

@@ -30,6 +30,7 @@ static const char *const names_of_connections[] = {
 /* The same, when it has been answered, or will not be. */
 static const char *const names_of_ends[] = {
 	"rpc.response.status_code",
+	"rpc.status_code",
 	"jsonrpc.protocol.version",
 	"error.type",
 	"sidespan.end_reason",

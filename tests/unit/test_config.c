@@ -854,6 +854,22 @@ static const struct {
 	{{"--otlp-endpoint=http://c:4317", "--exporter=console", "--", "/bin/sh"}, NULL,
 		"--otlp-endpoint: no effect: the exporter is not otlp"},
 	{{"--otlp-endpoint=http://4317/4317:4317", "--", "/bin/sh"}, NULL, NOTHING},
+	/* what an environment of ours says of all profiles alike */
+	{{"--env=production", "--", "/bin/sh"}, NULL, NOTHING},
+	{{"--env=development", "--profile=generic", "--exporter=none", "--", "/bin/sh"}, NULL,
+		NOTHING},
+	{{"--env=production", "--profile=codex", "--", "/bin/sh"}, NULL,
+		"built-in environments/production.json:11: lifecycle.turn_below: client, as "
+		"viewers "
+		"take state, name and length of a trace from its uppermost span; dispatch shows "
+		"who "
+		"asked whom"},
+	{{"--env=production", "--profile=codex", "--lifecycle=off", "--", "/bin/sh"}, NULL,
+		NOTHING},
+	{{"--env=production", "--profile=codex", "--lifecycle-turn-below=dispatch", "--",
+		 "/bin/sh"},
+		NULL, NOTHING},
+	{{"--lifecycle-turn-below=client", "--profile=codex", "--", "/bin/sh"}, NULL, NOTHING},
 	{{"--exporter=otlp", "--disabled", "--", "/bin/sh"}, NULL,
 		"--exporter: no effect: disabled records nothing"},
 };
