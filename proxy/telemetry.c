@@ -17,7 +17,7 @@
 #include "proxy/loop.h"
 
 #define TELEMETRY_SCOPE      "sidespan"
-#define TELEMETRY_SCHEMA_URL "https://opentelemetry.io/schemas/1.44.0"
+#define TELEMETRY_SCHEMA_URL "https://opentelemetry.io/schemas/1.45.0"
 #define TELEMETRY_USER_AGENT "sidespan/" SIDESPAN_VERSION " OTel-OTLP-Exporter-C/" SIDESPAN_VERSION
 
 #define TELEMETRY_RESOURCE_OWN 8

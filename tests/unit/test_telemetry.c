@@ -170,7 +170,7 @@ START_TEST(test_settings)
 	ck_assert_uint_eq(config->batch_spans_max, 7);
 	ck_assert_uint_eq(config->queue_spans_max, 70);
 	ck_assert_str_eq(the_exporter.headers, "authorization: secret\nx-tenant: a b\n");
-	ck_assert_str_eq(the_exporter.schema_url, "https://opentelemetry.io/schemas/1.44.0");
+	ck_assert_str_eq(the_exporter.schema_url, "https://opentelemetry.io/schemas/1.45.0");
 }
 END_TEST
 

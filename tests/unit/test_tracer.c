@@ -315,11 +315,16 @@ static const struct {
 		"app_server.connection_id=0 app_server.api_version=v2 rpc.method=thread/list "
 		"rpc.request_id=7 rpc.response.status_code=-32001 error.type=-32001 "
 		"sidespan.end_reason=error "},
+	{"--semconv=rpc", "{\"error\":{\"code\":-32001,\"message\":\"busy\"},\"id\":7}",
+		"rpc.system.name=jsonrpc rpc.transport=stdio app_server.connection_id=0 "
+		"app_server.api_version=v2 rpc.method=thread/list jsonrpc.request.id=7 "
+		"rpc.status_code=-32001 error.type=-32001 sidespan.end_reason=error "},
 	{"--semconv=rpc/dup", "{\"error\":{\"code\":-32001,\"message\":\"busy\"},\"id\":7}",
 		"rpc.system=jsonrpc rpc.system.name=jsonrpc rpc.service=codex-app-server "
 		"rpc.transport=stdio app_server.connection_id=0 app_server.api_version=v2 "
 		"rpc.method=thread/list rpc.request_id=7 jsonrpc.request.id=7 "
-		"rpc.response.status_code=-32001 error.type=-32001 sidespan.end_reason=error "},
+		"rpc.response.status_code=-32001 rpc.status_code=-32001 error.type=-32001 "
+		"sidespan.end_reason=error "},
 };
 
 START_TEST(test_names)

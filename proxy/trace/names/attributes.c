@@ -13,7 +13,7 @@
 #include "exporter/exporter.h"
 #include "proxy/trace/requests/request.h"
 
-/* Before, and as of 1.44 of the semantic conventions; NULL: there is none. */
+/* Before, and as of 1.45 of the semantic conventions; NULL: there is none. */
 static const struct {
 	const char *legacy;
 	const char *current;
@@ -23,7 +23,7 @@ static const struct {
 	[ATTRIBUTES_METHOD] = {"rpc.method", "rpc.method"},
 	[ATTRIBUTES_TRANSPORT] = {"rpc.transport", "rpc.transport"},
 	[ATTRIBUTES_REQUEST_ID] = {"rpc.request_id", "jsonrpc.request.id"},
-	[ATTRIBUTES_STATUS_CODE] = {"rpc.response.status_code", "rpc.response.status_code"},
+	[ATTRIBUTES_STATUS_CODE] = {"rpc.response.status_code", "rpc.status_code"},
 	[ATTRIBUTES_PROTOCOL_VERSION] = {NULL, "jsonrpc.protocol.version"},
 	[ATTRIBUTES_CONNECTION_ID] = {"app_server.connection_id", "app_server.connection_id"},
 	[ATTRIBUTES_ERROR_TYPE] = {"error.type", "error.type"},
