@@ -115,20 +115,18 @@ static void tracer_forward(
 	struct span_text method = text_in_slot(envelope, ENVELOPE_METHOD);
 
 	forwarded_make(forwarded, &tracer->parents, &tracer->sampler, &tracer->ids, envelope);
+	forwarded->method = method;
+	forwarded->method_number = methods_find(&tracer->methods, method);
 	if (tracer->wanted.all || forwarded->parent.verdict == CARRIER_INVALID)
 		return;
-	forwarded->passed_on =
-		!tracer_begins_work(tracer, methods_find(&tracer->methods, method)) &&
-		!wanted_lists(&tracer->wanted, method);
+	forwarded->passed_on = !tracer_begins_work(tracer, forwarded->method_number) &&
+			       !wanted_lists(&tracer->wanted, method);
 }
 
 /* A request that submits work is forwarded in the name of the span that is to come of it. */
-static void tracer_promise_another(
-	struct tracer *tracer, struct forwarded *forwarded, const struct envelope *envelope)
+static void tracer_promise_another(struct tracer *tracer, struct forwarded *forwarded)
 {
-	unsigned number = methods_find(&tracer->methods, text_in_slot(envelope, ENVELOPE_METHOD));
-
-	if (!claims_promises(&tracer->setup, tracer_rules(tracer, number)))
+	if (!claims_promises(&tracer->setup, tracer_rules(tracer, forwarded->method_number)))
 		return;
 	forwarded->for_another = true;
 	ids_span_id(&tracer->ids, forwarded->another);
@@ -145,7 +143,7 @@ size_t tracer_carrier(
 		return 0;
 	tracer_forward(tracer, forwarded, envelope);
 	if (connection->follower != NULL && !forwarded->passed_on)
-		tracer_promise_another(tracer, forwarded, envelope);
+		tracer_promise_another(tracer, forwarded);
 	told = forwarded->passed_on ? forwarded->parent.traceparent : forwarded->context;
 	if (forwarded->for_another)
 		memcpy(told.span_id, forwarded->another, SPAN_ID_SIZE);
@@ -266,6 +264,16 @@ static const struct forwarded *tracer_take_forwarded(
 	return forwarded;
 }
 
+/* The method's number, which was found when the server was told, unless the method is another now.
+ */
+static unsigned tracer_find_method(
+	const struct tracer *tracer, const struct forwarded *forwarded, struct span_text method)
+{
+	if (method.bytes == forwarded->method.bytes && method.size == forwarded->method.size)
+		return forwarded->method_number;
+	return methods_find(&tracer->methods, method);
+}
+
 static struct request *tracer_make_request(struct tracer_connection *connection,
 	const struct envelope *envelope, struct span_text key, uint64_t start_ns)
 {
@@ -279,7 +287,7 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 		.tracestate = forwarded->parent.tracestate,
 		.values = values,
 	};
-	unsigned number = methods_find(&tracer->methods, texts.method);
+	unsigned number = tracer_find_method(tracer, forwarded, texts.method);
 	const struct capture_set *captures = captures_find(&tracer->captures, number);
 	struct request *request;
 	bool has_span;

@@ -66,6 +66,9 @@ struct ids;
  */
 struct forwarded {
 	uint32_t carriers; /* of the envelope, when it was made: see envelope_carriers() */
+	/* The method as it stood in the envelope then, to be compared, and its number. */
+	unsigned method_number;
+	struct span_text method;
 	struct parent parent;
 	struct traceparent context;
 	/* The request has no span of its own: its parent is what the server is told of, if it has
