@@ -309,7 +309,11 @@ def check_spans(server):
 
 
 def check_order(server):
-    """No id twice, no span that ends before it starts, none whose parent is missing or younger."""
+    """
+    No id twice, no span that ends before it starts, none whose parent is missing or younger; calls
+    of a turn one after the other, and not while its tools run: of these the first of several
+    connections tells, a moment before the one that is listened to.
+    """
     ours = server.lab.collector.ours()
     spans = {span.span_id: span for span in ours}
     assert len(spans) == len(ours), Counter(span.span_id for span in ours).most_common(3)
@@ -321,8 +325,16 @@ def check_order(server):
         assert (span.trace_id, span.tracestate) == (parent.trace_id, parent.tracestate), span
         assert parent.start_ns <= span.start_ns, (parent, span)
         assert set(span.links) <= set(spans), span
-        if "item.type" in span.attributes or span.name.startswith(DEMANDED):
+        if "item.type" in span.attributes or span.name.startswith((*DEMANDED, "chat")):
             assert span.end_ns <= parent.end_ns + SHORTEST_NS, (parent, span)
+    calls = [span for span in ours if span.name.startswith("chat")]
+    tools = [span for span in ours if len(server.clients) == 1
+             and span.attributes.get("gen_ai.operation.name") == "execute_tool"]
+    for call in calls:
+        for span in calls + tools:
+            if span is not call and span.parent_id == call.parent_id:
+                assert span.end_ns <= call.start_ns + SHORTEST_NS or \
+                    call.end_ns <= span.start_ns + SHORTEST_NS, (call, span)
 
 
 def notes(server, *methods):
@@ -410,23 +422,36 @@ def check_succession(turns):
 
 
 USAGE = {"input_tokens": "input_tokens", "cache_read.input_tokens": "cached_input_tokens",
-         "output_tokens": "output_tokens", "reasoning.output_tokens": "reasoning_output_tokens"}
+         "cache_write.input_tokens": "cache_write_input_tokens", "output_tokens": "output_tokens",
+         "reasoning.output_tokens": "reasoning_output_tokens"}
+TASK_USAGE = "codex.turn.token_usage."
+
+
+def task_usage(collector):
+    """{turn: {kind: tokens}} of codex's own spans of turns; interrupted ones tell of none."""
+    found = {}
+    for span in collector.codex():
+        if span.name.startswith("session_task.") and TASK_USAGE + "input_tokens" in span.attributes:
+            own = {ours: int(span.attributes[TASK_USAGE + name]) for ours, name in USAGE.items()}
+            assert found.setdefault(span.attributes["turn.id"], own) == own, span
+    return found
+
+
+def turn_usage(turn):
+    return {kind: turn.attributes.get("turn.usage." + kind, 0) for kind in USAGE}
 
 
 def check_tokens(server, turns, calls):
     """A turn has the tokens of its calls, and those of codex's own span, where there is one."""
-    tasks = {
-        span.attributes["turn.id"]: span.attributes
-        for span in server.lab.collector.spans
-        if span.name == "session_task.turn" and "turn.id" in span.attributes
-    }
+    tasks, compared = task_usage(server.lab.collector), []
     for turn in turns:
         own = [span.attributes for span in calls if span.parent_id == turn.span_id]
-        task = tasks.get(turn.attributes["turn.id"], {})
-        for ours, codex in USAGE.items():
-            count = turn.attributes.get("turn.usage." + ours, 0)
-            assert count == sum(call["gen_ai.usage." + ours] for call in own), turn
-            assert count == int(task.get("codex.turn.token_usage." + codex, count)), (turn, task)
+        for kind, count in turn_usage(turn).items():
+            assert count == sum(call.get("gen_ai.usage." + kind, 0) for call in own), turn
+        if turn.attributes["turn.id"] in tasks:
+            assert turn_usage(turn) == tasks[turn.attributes["turn.id"]], turn
+            compared.append(turn)
+    return compared
 
 
 def check_work(server):

@@ -22,13 +22,17 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HOLD_S = 30
-USAGE = {
-    "input_tokens": 100,
-    "input_tokens_details": {"cached_tokens": 10},
-    "output_tokens": 20,
-    "output_tokens_details": {"reasoning_tokens": 5},
-    "total_tokens": 120,
-}
+
+
+def usage(number):
+    """What the answer with that number has used: no two of them have used the same."""
+    return {
+        "input_tokens": 100 * number,
+        "input_tokens_details": {"cached_tokens": 10 * number, "cache_write_tokens": 7 * number},
+        "output_tokens": 20 + number,
+        "output_tokens_details": {"reasoning_tokens": 5 + number},
+        "total_tokens": 101 * number + 20,
+    }
 
 
 def user_text(body):
@@ -68,7 +72,8 @@ class Stream:
     def complete(self):
         self.event(
             "response.completed",
-            response={**self.response, "status": "completed", "output": self.items, "usage": USAGE},
+            response={**self.response, "status": "completed", "output": self.items,
+                      "usage": usage(self.number)},
         )
         self.write(b"0\r\n\r\n")
 

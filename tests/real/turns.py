@@ -470,14 +470,17 @@ def shell_in_turn(server):
           agentMessage parent_ended
     app_server.request thread/compact/start answered
       app_server.dispatch compact
+        codex thread/compact/start
+          codex session_task.compact
         app_server.turn OK closed kind=compact status=completed
-          codex thread/compact/start
-            codex session_task.compact
           contextCompaction closed
     """
 )
 def preempted(server):
-    """A compaction interrupts the running turn, then has its own."""
+    """
+    A compaction interrupts the running turn, then has its own, which begins when that is over: what
+    codex was told of is the dispatch.
+    """
     client = connect(server)
     thread = client.start_thread()
     turn = hold(client, thread)
@@ -500,8 +503,8 @@ def preempted(server):
           agentMessage closed
     app_server.request thread/queue/add answered
       app_server.dispatch turn_input
+        codex thread/queue/add
         app_server.turn OK closed kind=turn status=completed
-          codex thread/queue/add
           agentMessage closed
     """
 )
