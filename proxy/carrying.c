@@ -100,7 +100,7 @@ static void carrying_not_lines(struct pump *pump, bool sized)
 static void carrying_broken(struct pump *pump)
 {
 	struct session *session = pump->owner;
-	const struct codec_error *error = &pump->decoder.error;
+	const struct side_error *error = &pump->decoder.error;
 	bool by_client = pump->direction == PUMP_CLIENT_TO_BACKEND;
 
 	if (session->pair.state == PAIR_CLOSED)
@@ -142,7 +142,7 @@ static void carrying_envelope(void *arg, const struct envelope *envelope)
 		tracer_backend_message(session->trace, envelope, session->pair.loop->now_ns);
 }
 
-static void carrying_text(struct pump *pump, const struct codec_chunk *chunk)
+static void carrying_text(struct pump *pump, const struct side_chunk *chunk)
 {
 	const struct session *session = pump->owner;
 
@@ -232,10 +232,10 @@ void carrying_open(struct session *session)
 {
 	const struct route *route = session->pair.route;
 
-	pump_open(&session->pumps[PUMP_CLIENT_TO_BACKEND], route->client_codec,
-		route->backend_codec, carrying_task(session, PUMP_CLIENT_TO_BACKEND));
-	pump_open(&session->pumps[PUMP_BACKEND_TO_CLIENT], route->backend_codec,
-		route->client_codec, carrying_task(session, PUMP_BACKEND_TO_CLIENT));
+	pump_open(&session->pumps[PUMP_CLIENT_TO_BACKEND], route->client_side, route->backend_side,
+		carrying_task(session, PUMP_CLIENT_TO_BACKEND));
+	pump_open(&session->pumps[PUMP_BACKEND_TO_CLIENT], route->backend_side, route->client_side,
+		carrying_task(session, PUMP_BACKEND_TO_CLIENT));
 	if (session->pair.loop->recorder != NULL)
 		carrying_record(session);
 }

@@ -33,7 +33,7 @@ static bool ending_is_stdio(const struct session *session)
 static bool ending_backend_is_over(const struct session *session)
 {
 	return session->pair.route->command == NULL || session->child_exited ||
-	       session->pair.route->client_codec == &codec_websocket;
+	       session->pair.route->client_side == &side_websocket;
 }
 
 /* Closes the session if its halves leave nothing to wait for. */
@@ -73,8 +73,8 @@ static void ending_linger(struct session *session)
 static bool ending_must_linger(const struct session *session, const struct pump *pump)
 {
 	return pump->direction == PUMP_CLIENT_TO_BACKEND && session->pair.state == PAIR_OPEN &&
-	       session->pair.route->client_codec != &codec_websocket &&
-	       session->pair.route->backend_codec == &codec_websocket &&
+	       session->pair.route->client_side != &side_websocket &&
+	       session->pair.route->backend_side == &side_websocket &&
 	       pump_flows(&session->pumps[PUMP_BACKEND_TO_CLIENT]);
 }
 
@@ -90,7 +90,7 @@ static uint64_t ending_patience_ns(const struct session *session)
 	uint64_t quiet_ns = session->pair.loop->now_ns - since_ns;
 
 	if (session->client_end_ns == 0 ||
-		(!session->client_left && session->pair.route->client_codec != &codec_websocket &&
+		(!session->client_left && session->pair.route->client_side != &side_websocket &&
 			(session->pair.route->command == NULL || ending_is_stdio(session))))
 		return UINT64_MAX;
 	return quiet_ns < grace_ns ? grace_ns - quiet_ns : 0;
@@ -111,7 +111,7 @@ static void ending_wait(struct session *session)
 	if (session->pair.route->command != NULL)
 		child_terminate(session->pair.loop->children, session);
 	if (session->client_left || session->child_exited ||
-		session->pair.route->client_codec == &codec_websocket)
+		session->pair.route->client_side == &side_websocket)
 		session_close(session, PAIR_CLIENT_GONE);
 }
 
@@ -125,7 +125,7 @@ static void ending_client_ended(struct session *session)
 	session->client_end_ns = session->pair.loop->now_ns;
 	endpoint_probe(&session->pair.client);
 	if (session->pair.route->command != NULL &&
-		session->pair.route->client_codec == &codec_websocket)
+		session->pair.route->client_side == &side_websocket)
 		child_end(session->pair.loop->children, session);
 	ending_wait(session);
 }
@@ -247,9 +247,8 @@ static void ending_linger_over(struct session *session)
 
 void ending_timeout(struct session *session)
 {
-	if (session->child_exited ||
-		(session->pair.route->client_codec != &codec_websocket &&
-			session->pair.route->backend_codec == &codec_websocket))
+	if (session->child_exited || (session->pair.route->client_side != &side_websocket &&
+					     session->pair.route->backend_side == &side_websocket))
 		ending_linger_over(session);
 	else
 		ending_wait(session);

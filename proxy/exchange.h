@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "proxy/codec/http_body.h"
+#include "proxy/side/http_body.h"
 #include "proxy/endpoint/endpoint.h"
 #include "proxy/head.h"
 #include "proxy/reply.h"

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proxy/codec/request_line.h"
+#include "proxy/side/request_line.h"
 
 /*
  * The first bytes of a client that speaks lines on a socket: they are kept back while they may be

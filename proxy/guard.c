@@ -10,7 +10,7 @@
 
 #include "config/config.h"
 #include "proxy/address.h"
-#include "proxy/codec/http.h"
+#include "proxy/side/http.h"
 #include "proxy/log.h"
 
 void guard_init(struct guard *guard, const struct config *config)

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proxy/codec/http.h"
+#include "proxy/side/http.h"
 
 /* An HTTP head while it is being read, and what came behind it. All zero before the first byte. */
 struct endpoint;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "proxy/codec/http.h"
+#include "proxy/side/http.h"
 #include "w3c/ids.h"
 
 /*

@@ -22,9 +22,9 @@
 #include "config/config.h"
 #include "exporter/escape.h"
 #include "exporter/exporter.h"
-#include "proxy/codec/codec.h"
-#include "proxy/codec/handshake.h"
 #include "proxy/counters.h"
+#include "proxy/side/handshake.h"
+#include "proxy/side/side.h"
 #include "proxy/ending.h"
 #include "proxy/endpoint/child.h"
 #include "proxy/endpoint/inherit.h"
@@ -90,14 +90,14 @@ struct program {
 
 static const struct {
 	enum url_scheme scheme;
-	const struct codec_ops *codec;
+	const struct side_ops *side;
 	const char *transport;
 } main_schemes[] = {
-	{URL_NONE, &codec_jsonl, "stdio"},
-	{URL_WS, &codec_websocket, "websocket"},
-	{URL_WS_UNIX, &codec_websocket, "unix_socket"},
-	{URL_TCP, &codec_jsonl, "tcp"},
-	{URL_UNIX, &codec_jsonl, "unix_socket"},
+	{URL_NONE, &side_line, "stdio"},
+	{URL_WS, &side_websocket, "websocket"},
+	{URL_WS_UNIX, &side_websocket, "unix_socket"},
+	{URL_TCP, &side_line, "tcp"},
+	{URL_UNIX, &side_line, "unix_socket"},
 };
 
 static size_t main_scheme(enum url_scheme scheme)
@@ -133,9 +133,9 @@ static void main_make_route(struct program *program)
 	struct route *route = &program->route;
 	size_t client = main_scheme(config->listen_url.scheme);
 
-	route->client_codec = main_schemes[client].codec;
+	route->client_side = main_schemes[client].side;
 	route->transport = main_schemes[client].transport;
-	route->backend_codec = main_schemes[main_scheme(config->upstream_url.scheme)].codec;
+	route->backend_side = main_schemes[main_scheme(config->upstream_url.scheme)].side;
 	if (config->listen_url.scheme == URL_WS && config->listen_url.path[0] != '\0' &&
 		strcmp(config->listen_url.path, "/") != 0)
 		route->listen_path = config->listen_url.path;

@@ -11,7 +11,7 @@
  * The two peers of a session, and what is to become of them: all that those know who speak with
  * both, one after the other (upgrade, exchange). What they find is told to the owner, who decides.
  */
-struct codec_ops;
+struct side_ops;
 struct exchange;
 struct loop;
 struct pair;
@@ -20,8 +20,8 @@ struct session;
 
 /* Where sessions lead and what is spoken on both sides. Made once by main, borrowed by all. */
 struct route {
-	const struct codec_ops *client_codec;
-	const struct codec_ops *backend_codec;
+	const struct side_ops *client_side;
+	const struct side_ops *backend_side;
 	const char *transport;     /* rpc.transport: how the client reaches us */
 	char *const *command;      /* the backend is this command, or */
 	struct resolver *resolver; /* ... found through this */

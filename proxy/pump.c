@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "proxy/codec/utf8.h"
+#include "proxy/side/utf8.h"
 #include "proxy/endpoint/endpoint.h"
 #include "proxy/loop.h"
 #include "proxy/message/splice.h"
@@ -163,7 +163,7 @@ static inline void pump_look_back(struct pump *pump, const struct splice *splice
 }
 
 /* Looks at a message that is all there and goes on as it is. */
-static void pump_watch(struct pump *pump, const struct codec_chunk *chunk)
+static void pump_watch(struct pump *pump, const struct side_chunk *chunk)
 {
 	struct loop *loop = pump->loop;
 	struct splice *splice = loop_splice_get(loop);
@@ -179,7 +179,7 @@ static void pump_watch(struct pump *pump, const struct codec_chunk *chunk)
 }
 
 /* The same, and sends it; its end is in what lies in the input, too. */
-static void pump_pass(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
+static void pump_pass(struct pump *pump, struct sink *sink, const struct side_chunk *chunk)
 {
 	pump->message_start_ns = pump->loop->now_ns;
 	if (chunk->frame.text && chunk->size > 0 && pump->task != PUMP_TASK_NONE)
@@ -187,15 +187,15 @@ static void pump_pass(struct pump *pump, struct sink *sink, const struct codec_c
 	sink_pass(sink, chunk->wire, chunk->wire_size);
 }
 
-/* Whether the destination's codec can carry the message at all. */
-static bool pump_deliverable(const struct pump *pump, const struct codec_chunk *chunk)
+/* Whether the destination's side can carry the message at all. */
+static bool pump_deliverable(const struct pump *pump, const struct side_chunk *chunk)
 {
 	if (!chunk->frame.text)
 		return pump->encoder.ops->has_binary;
 	return !(chunk->last && chunk->size == 0 && pump_must_hold(pump)); /* a blank line */
 }
 
-static void pump_message_begin(struct pump *pump, const struct codec_chunk *chunk)
+static void pump_message_begin(struct pump *pump, const struct side_chunk *chunk)
 {
 	struct loop *loop = pump->loop;
 	assert(pump->splice == NULL);
@@ -231,9 +231,9 @@ static void pump_message_end(struct pump *pump)
 }
 
 /* Writes a piece in the frame that it came in. */
-static void pump_mirror(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
+static void pump_mirror(struct pump *pump, struct sink *sink, const struct side_chunk *chunk)
 {
-	const struct codec_ops *ops = pump->encoder.ops;
+	const struct side_ops *ops = pump->encoder.ops;
 
 	if (pump->framing == PUMP_DROPPED)
 		return;
@@ -250,7 +250,7 @@ static void pump_mirror(struct pump *pump, struct sink *sink, const struct codec
 }
 
 /* Writes what the splice has let go as one frame. */
-static void pump_write_pieces(struct pump *pump, struct sink *sink, const struct codec_frame *frame)
+static void pump_write_pieces(struct pump *pump, struct sink *sink, const struct side_frame *frame)
 {
 	size_t count, total, i;
 	const struct splice_piece *pieces = splice_pieces(pump->splice, &count, &total);
@@ -266,7 +266,7 @@ static void pump_write_pieces(struct pump *pump, struct sink *sink, const struct
  */
 static void pump_mirror_rest(struct pump *pump, struct sink *sink)
 {
-	struct codec_frame rest = pump->decoder.frame;
+	struct side_frame rest = pump->decoder.frame;
 
 	pump->framing = PUMP_MIRRORED;
 	if (pump->decoder.frame_left == 0)
@@ -277,9 +277,9 @@ static void pump_mirror_rest(struct pump *pump, struct sink *sink)
 	pump->encoder.ops->begin(&pump->encoder, sink, &rest);
 }
 
-static void pump_edit(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
+static void pump_edit(struct pump *pump, struct sink *sink, const struct side_chunk *chunk)
 {
-	struct codec_frame frame = {.text = true, .last = chunk->last};
+	struct side_frame frame = {.text = true, .last = chunk->last};
 	size_t count;
 
 	(void)splice_pieces(pump->splice, &count, &frame.size);
@@ -297,7 +297,7 @@ static void pump_edit(struct pump *pump, struct sink *sink, const struct codec_c
 		pump_mirror_rest(pump, sink);
 }
 
-static void pump_reframe(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
+static void pump_reframe(struct pump *pump, struct sink *sink, const struct side_chunk *chunk)
 {
 	pump_edit(pump, sink, chunk);
 	if (chunk->last)
@@ -306,14 +306,14 @@ static void pump_reframe(struct pump *pump, struct sink *sink, const struct code
 
 /* Lines may be any bytes, text frames only UTF-8 (RFC 6455, 5.6): a line that is not ends it all.
  */
-static bool pump_is_text(struct pump *pump, const struct codec_chunk *chunk)
+static bool pump_is_text(struct pump *pump, const struct side_chunk *chunk)
 {
 	if (chunk->first)
 		pump->utf8_state = UTF8_COMPLETE;
 	if (utf8_check(&pump->utf8_state, chunk->bytes, chunk->size) == chunk->size &&
 		!(chunk->last && pump->utf8_state != UTF8_COMPLETE))
 		return true;
-	pump->decoder.error = (struct codec_error){
+	pump->decoder.error = (struct side_error){
 		.close_code = 1007,
 		.reason = "a line that is not UTF-8",
 		.offset = pump->decoder.offset,
@@ -322,7 +322,7 @@ static bool pump_is_text(struct pump *pump, const struct codec_chunk *chunk)
 }
 
 /* False: it cannot go on, see decoder.error. */
-static bool pump_data(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
+static bool pump_data(struct pump *pump, struct sink *sink, const struct side_chunk *chunk)
 {
 	if (pump->tells_text && chunk->frame.text)
 		pump->hooks->text(pump, chunk);
@@ -389,7 +389,7 @@ void pump_send_close(struct pump *pump, uint16_t code, const char *reason)
 }
 
 /* A peer that sends pings but reads no pongs gets no more of them (RFC 6455, 5.5.3). */
-static void pump_answer_ping(struct pump *back, const struct codec_chunk *chunk)
+static void pump_answer_ping(struct pump *back, const struct side_chunk *chunk)
 {
 	struct loop *loop = back->loop;
 
@@ -399,7 +399,7 @@ static void pump_answer_ping(struct pump *back, const struct codec_chunk *chunk)
 		loop->counters.pings_unanswered++;
 }
 
-static void pump_control(struct pump *pump, struct sink *sink, const struct codec_chunk *chunk)
+static void pump_control(struct pump *pump, struct sink *sink, const struct side_chunk *chunk)
 {
 	bool closes = chunk->opcode == PUMP_OPCODE_CLOSE;
 
@@ -418,22 +418,22 @@ static void pump_control(struct pump *pump, struct sink *sink, const struct code
 
 /* ---- reading ---- */
 
-static enum codec_result pump_decode(
+static enum side_result pump_decode(
 	struct pump *pump, struct sink *sink, uint8_t *bytes, size_t size)
 {
-	struct codec_chunk chunk;
-	enum codec_result result;
+	struct side_chunk chunk;
+	enum side_result result;
 
 	while (pump->output != PUMP_OUTPUT_CLOSED) {
 		result = pump->decoder.ops->next(&pump->decoder, &bytes, &size, &chunk);
-		if (result == CODEC_DATA && !pump_data(pump, sink, &chunk))
-			return CODEC_BAD;
-		if (result == CODEC_CONTROL)
+		if (result == SIDE_DATA && !pump_data(pump, sink, &chunk))
+			return SIDE_BAD;
+		if (result == SIDE_CONTROL)
 			pump_control(pump, sink, &chunk);
-		else if (result != CODEC_DATA)
+		else if (result != SIDE_DATA)
 			return result;
 	}
-	return CODEC_MORE; /* nothing may follow a close frame */
+	return SIDE_MORE; /* nothing may follow a close frame */
 }
 
 /*
@@ -452,7 +452,7 @@ void pump_take(struct pump *pump, uint8_t *bytes, size_t size)
 	struct loop *loop = pump->loop;
 	struct pump *back = pump->back;
 	struct sink sink = pump_sink(pump, loop->write_bytes, LOOP_WRITE_SIZE);
-	enum codec_result result;
+	enum side_result result;
 
 	result = pump_decode(pump, &sink, bytes, size);
 	pump_flush(&sink, pump);
@@ -461,7 +461,7 @@ void pump_take(struct pump *pump, uint8_t *bytes, size_t size)
 		back->hooks->write_failed(back); /* the answer to a control frame */
 	if (pump_is_over(pump))
 		return;
-	if (result == CODEC_BAD)
+	if (result == SIDE_BAD)
 		pump->hooks->broken(pump);
 	else if (pump->output == PUMP_OUTPUT_CLOSED && !pump->encoder.ops->has_control)
 		pump_end_closed(pump);
@@ -491,7 +491,7 @@ static void pump_cut_message(struct pump *pump)
 {
 	uint8_t none;
 	struct sink sink = pump_sink(pump, pump->loop->write_bytes, LOOP_WRITE_SIZE);
-	struct codec_chunk chunk = {.bytes = &none, .last = true, .frame = pump->decoder.frame};
+	struct side_chunk chunk = {.bytes = &none, .last = true, .frame = pump->decoder.frame};
 	size_t count, total;
 
 	if (pump->decoder.ops->finish(&pump->decoder)) {
@@ -504,7 +504,7 @@ static void pump_cut_message(struct pump *pump)
 		}
 		if (pump->framing == PUMP_MIRRORED && pump_must_hold(pump))
 			pump->encoder.ops->begin(&pump->encoder, &sink,
-				&(struct codec_frame){.text = true, .last = true});
+				&(struct side_frame){.text = true, .last = true});
 		if (pump->framing != PUMP_DROPPED)
 			pump->encoder.ops->end(&pump->encoder, &sink, false);
 		pump_message_end(pump);
@@ -513,7 +513,7 @@ static void pump_cut_message(struct pump *pump)
 		(void)splice_pieces(pump->splice, &count, &total);
 		if (total > 0)
 			pump_write_pieces(pump, &sink,
-				&(struct codec_frame){.text = true,
+				&(struct side_frame){.text = true,
 					.first = pump->framing == PUMP_UNFRAMED,
 					.size = total});
 	}
@@ -575,15 +575,14 @@ void pump_init_pair(struct pump pumps[2], struct loop *loop, const struct pump_h
 	pumps[PUMP_BACKEND_TO_CLIENT] = pump;
 }
 
-void pump_open(struct pump *pump, const struct codec_ops *from, const struct codec_ops *to,
+void pump_open(struct pump *pump, const struct side_ops *from, const struct side_ops *to,
 	enum pump_task wanted)
 {
 	bool from_client = pump->direction == PUMP_CLIENT_TO_BACKEND;
 
 	assert(pump->state == PUMP_IDLE && wanted != PUMP_TASK_HOLD);
-	codec_decoder_init(
-		&pump->decoder, from, from_client ? CODEC_FROM_CLIENT : CODEC_FROM_SERVER);
-	codec_encoder_init(&pump->encoder, to, from_client ? CODEC_FROM_CLIENT : CODEC_FROM_SERVER,
+	side_decoder_init(&pump->decoder, from, from_client ? SIDE_FROM_CLIENT : SIDE_FROM_SERVER);
+	side_encoder_init(&pump->encoder, to, from_client ? SIDE_FROM_CLIENT : SIDE_FROM_SERVER,
 		&pump->loop->ids, from != to);
 	pump->lines = from->length_first ? PUMP_LINES_MESSAGES : PUMP_LINES_UNHEARD;
 	pump->wanted = wanted;

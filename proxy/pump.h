@@ -4,12 +4,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "proxy/codec/codec.h"
+#include "proxy/side/side.h"
 #include "proxy/message/splice.h"
 
 /*
  * One direction of a conversation: reads from one endpoint, takes messages apart and puts them
- * together again with the codecs, shows them to its owner, writes to the other endpoint. It is the
+ * together again with the sides, shows them to its owner, writes to the other endpoint. It is the
  * one owner of throttling: a peer that does not read pauses the reading of its counterpart, in this
  * direction only.
  */
@@ -48,7 +48,7 @@ enum pump_framing {
 	PUMP_UNFRAMED, /* nothing of it has been written yet */
 	PUMP_MIRRORED, /* in the frames that it came in */
 	PUMP_REFRAMED, /* in frames of our own, since its length may change */
-	PUMP_DROPPED,  /* not at all: the other side's codec cannot carry it */
+	PUMP_DROPPED,  /* not at all: the other side's side cannot carry it */
 };
 
 /* What the source of lines says in them, as far as that is known. Of other framings: nothing. */
@@ -68,17 +68,17 @@ struct pump_hooks {
 	struct splice_hooks message;
 	/* A piece of a text message as it came, if tells_text; without bytes when its source ends.
 	 */
-	void (*text)(struct pump *pump, const struct codec_chunk *chunk);
+	void (*text)(struct pump *pump, const struct side_chunk *chunk);
 	/* Messages that went on as they came, for these bits of enum splice_trouble; */
 	void (*troubles)(struct pump *pump, unsigned troubles);
-	/* ... or did not go on, since the other side's codec cannot carry them. */
+	/* ... or did not go on, since the other side's side cannot carry them. */
 	void (*undeliverable)(struct pump *pump);
 	/* The source does not send lines of JSON; sized: but messages behind their Content-Length.
 	 */
 	void (*not_lines)(struct pump *pump, bool sized);
 	/* The source sent a close frame, which has not been passed on yet. */
 	void (*closing)(struct pump *pump);
-	/* The source broke its codec's framing: see decoder.error. */
+	/* The source broke its side's framing: see decoder.error. */
 	void (*broken)(struct pump *pump);
 	/* The source has ended, and all that came before has been written: pump_pass_end() is due.
 	 */
@@ -110,8 +110,8 @@ struct pump {
 	uint8_t utf8_state;    /* of a line that becomes a text frame */
 	struct splice *splice; /* from the loop's pool while inside a message that is looked at */
 	uint64_t message_start_ns;
-	struct codec_decoder decoder;
-	struct codec_encoder encoder;
+	struct side_decoder decoder;
+	struct side_encoder encoder;
 };
 
 /* Both directions between two endpoints, by enum pump_direction. Everything is borrowed. */
@@ -129,8 +129,8 @@ static inline bool pump_is_over(const struct pump *pump)
 	return pump->state >= PUMP_ENDED;
 }
 
-/* Begins to carry messages between two codecs. wanted: not PUMP_TASK_HOLD. */
-void pump_open(struct pump *pump, const struct codec_ops *from, const struct codec_ops *to,
+/* Begins to carry messages between two sides. wanted: not PUMP_TASK_HOLD. */
+void pump_open(struct pump *pump, const struct side_ops *from, const struct side_ops *to,
 	enum pump_task wanted);
 
 /* The source is readable: one read, everything in it carried, one write. */
@@ -154,7 +154,7 @@ void pump_pass_end(struct pump *pump);
 /* The half-close has been carried out, or is needless. */
 void pump_ended(struct pump *pump);
 
-/* Sends a close frame, where the destination's codec has such a thing. */
+/* Sends a close frame, where the destination's side has such a thing. */
 void pump_send_close(struct pump *pump, uint16_t code, const char *reason);
 
 /* Nothing more is carried, or told. */

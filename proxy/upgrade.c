@@ -14,9 +14,9 @@
 #include "config/config.h"
 #include "proxy/address.h"
 #include "proxy/answer.h"
-#include "proxy/codec/codec.h"
-#include "proxy/codec/handshake.h"
-#include "proxy/codec/http_body.h"
+#include "proxy/side/side.h"
+#include "proxy/side/handshake.h"
+#include "proxy/side/http_body.h"
 #include "proxy/exchange.h"
 #include "proxy/head.h"
 #include "proxy/log.h"
@@ -61,7 +61,7 @@ static const char upgrade_fields[] = "Connection: Upgrade\r\nUpgrade: websocket\
 
 static bool upgrade_is_server(const struct upgrade *upgrade)
 {
-	return upgrade->pair->route->client_codec == &codec_websocket;
+	return upgrade->pair->route->client_side == &side_websocket;
 }
 
 /* ---- refusals ---- */
@@ -201,7 +201,7 @@ void upgrade_connected(struct upgrade *upgrade)
 {
 	bool own = !upgrade_is_server(upgrade);
 
-	if (upgrade->pair->route->backend_codec != &codec_websocket) {
+	if (upgrade->pair->route->backend_side != &side_websocket) {
 		upgrade_welcome(upgrade);
 		return;
 	}
@@ -342,7 +342,7 @@ static unsigned upgrade_check_request(struct upgrade *upgrade, const char **why)
 		return parsed->bad_status;
 	}
 	if (upgrade->wanted == HANDSHAKE_NONE &&
-		upgrade->pair->route->backend_codec != &codec_websocket) {
+		upgrade->pair->route->backend_side != &side_websocket) {
 		*why = "this is a WebSocket endpoint";
 		return 426; /* there is no HTTP server behind us to ask */
 	}

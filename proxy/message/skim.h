@@ -11,7 +11,7 @@
 
 /*
  * One pass over the text of a message, piece by piece: checks that it is JSON (RFC 8259; whether
- * strings are UTF-8 is the business of the codec), fills the envelope, and stops where splice has
+ * strings are UTF-8 is the business of the side), fills the envelope, and stops where splice has
  * something to do. See splice.h for what an envelope is.
  */
 enum skim_event {

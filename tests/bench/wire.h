@@ -19,7 +19,7 @@
 
 /*
  * What the programs of the benchmark share: loopback sockets, growing buffers, and messages framed
- * as lines or as WebSocket frames (RFC 6455). Written apart from sidespan's own codecs, so that the
+ * as lines or as WebSocket frames (RFC 6455). Written apart from sidespan's own sides, so that the
  * two check each other. A failure that a benchmark cannot go on from ends the program.
  */
 enum { WIRE_READ_BYTES = 65536, WIRE_ACCEPT_BYTES = 29 };

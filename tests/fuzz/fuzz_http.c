@@ -12,9 +12,9 @@
 
 #include "config/config.h"
 #include "proxy/address.h"
-#include "proxy/codec/handshake.h"
-#include "proxy/codec/http.h"
-#include "proxy/codec/http_body.h"
+#include "proxy/side/handshake.h"
+#include "proxy/side/http.h"
+#include "proxy/side/http_body.h"
 #include "proxy/guard.h"
 
 #define FUZZ_ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="

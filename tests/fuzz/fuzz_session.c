@@ -19,16 +19,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 static struct peers peers;
 
-static const struct codec_ops *const fuzz_pairs[][2] = {
-	{&codec_jsonl, &codec_jsonl},
-	{&codec_websocket, &codec_websocket},
-	{&codec_websocket, &codec_jsonl},
-	{&codec_jsonl, &codec_websocket},
+static const struct side_ops *const fuzz_pairs[][2] = {
+	{&side_line, &side_line},
+	{&side_websocket, &side_websocket},
+	{&side_websocket, &side_line},
+	{&side_line, &side_websocket},
 };
 
 /* One of the two. */
 struct fuzz_peer {
-	const struct codec_ops *codec;
+	const struct side_ops *side;
 	bool is_client;
 	int *fd;
 	uint8_t bytes[FUZZ_ROOM]; /* all that it sends, and how much of that the socket took */
@@ -136,7 +136,7 @@ static void fuzz_say(struct fuzz_peer *peer, const char *text, bool in_two, bool
 	if (peer->closed)
 		return;
 	fuzz_note(peer, text);
-	if (peer->codec == &codec_jsonl) {
+	if (peer->side == &side_line) {
 		fuzz_send(peer, text, half, true);
 		fuzz_send(peer, text + half, size - half, slowly);
 		fuzz_send(peer, "\n", 1, false);
@@ -150,7 +150,7 @@ static void fuzz_say(struct fuzz_peer *peer, const char *text, bool in_two, bool
 
 static void fuzz_ping(struct fuzz_peer *peer)
 {
-	if (peer->codec == &codec_websocket && !peer->closed)
+	if (peer->side == &side_websocket && !peer->closed)
 		fuzz_send_frame(peer, 0x89, "ping", 4, false);
 }
 
@@ -160,7 +160,7 @@ static void fuzz_break(struct fuzz_peer *peer)
 	if (peer->closed)
 		return;
 	fuzz_undisturbed = false;
-	if (peer->codec == &codec_jsonl) {
+	if (peer->side == &side_line) {
 		fuzz_say(peer, "\x71\x80 no JSON, no text", true, false);
 	} else {
 		fuzz_send(peer, "\x71\x80\x01\x02\x03\x04", 6, false);
@@ -174,7 +174,7 @@ static void fuzz_break(struct fuzz_peer *peer)
  */
 static void fuzz_end(struct fuzz_peer *peer, const char *text)
 {
-	bool websocket = peer->codec == &codec_websocket;
+	bool websocket = peer->side == &side_websocket;
 
 	if (peer->closed)
 		return;
@@ -349,14 +349,14 @@ static void fuzz_act(uint8_t act)
 }
 
 static void fuzz_peer_init(
-	struct fuzz_peer *peer, const struct codec_ops *codec, bool is_client, int *fd)
+	struct fuzz_peer *peer, const struct side_ops *side, bool is_client, int *fd)
 {
-	peer->codec = codec;
+	peer->side = side;
 	peer->is_client = is_client;
 	peer->fd = fd;
 	peer->size = peer->sent = peer->said_size = peer->checked = 0;
 	peer->deaf = peer->closed = false;
-	peers_heard_init(&peer->heard, codec, is_client, FUZZ_ROOM);
+	peers_heard_init(&peer->heard, side, is_client, FUZZ_ROOM);
 }
 
 static void fuzz_begin_once(void)
@@ -376,7 +376,7 @@ static void fuzz_begin_once(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	const struct codec_ops *const *pair;
+	const struct side_ops *const *pair;
 	size_t i;
 
 	if (size == 0 || size > FUZZ_ACTS_MAX)

@@ -8,7 +8,7 @@
  * - A lone surrogate becomes U+FFFD here; yajl makes invalid UTF-8 or a question mark of it. Such
  *   inputs are compared by their verdict only.
  *
- * yajl's check of UTF-8 is off: that is the codec's business.
+ * yajl's check of UTF-8 is off: that is the side's business.
  */
 #include <stdbool.h>
 #include <stdint.h>

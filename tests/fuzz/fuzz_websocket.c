@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/codec/codec.h"
+#include "proxy/side/side.h"
 #include "tests/unit/record.h"
 #include "w3c/ids.h"
 
@@ -16,15 +16,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
  * Pieces of their own exact size, so that the sanitizer sees a byte read too many; the whole in one
  * when seed is 0. False when the framing is broken.
  */
-static bool fuzz_feed(struct record *record, enum codec_role role, const uint8_t *bytes,
-	size_t size, uint32_t seed)
+static bool fuzz_feed(struct record *record, enum side_role role, const uint8_t *bytes, size_t size,
+	uint32_t seed)
 {
-	struct codec_decoder decoder;
+	struct side_decoder decoder;
 	uint32_t random = seed;
 	bool good = true;
 
 	record_init(record, true);
-	codec_decoder_init(&decoder, &codec_websocket, role);
+	side_decoder_init(&decoder, &side_websocket, role);
 	while (good && size > 0) {
 		size_t piece = seed == 0 ? size : 1 + (random >> 16) % 17;
 		uint8_t *copy;
@@ -55,17 +55,17 @@ static void fuzz_flush(struct sink *sink, void *arg)
 
 /* Passes on what a decoder gives, frame by frame as a proxy does, up to an error; some as it is. */
 static void fuzz_relay(
-	struct record *output, enum codec_role role, const uint8_t *bytes, size_t size, size_t step)
+	struct record *output, enum side_role role, const uint8_t *bytes, size_t size, size_t step)
 {
 	static uint8_t window[SINK_SIZE_MIN];
 	struct sink sink = {
 		.bytes = window, .size = sizeof window, .flush = fuzz_flush, .arg = output};
-	struct codec_decoder decoder;
-	struct codec_encoder encoder;
-	struct codec_chunk chunk;
+	struct side_decoder decoder;
+	struct side_encoder encoder;
+	struct side_chunk chunk;
 	struct ids ids;
 	uint8_t *copy = malloc(size + 1), *at = copy;
-	enum codec_result result;
+	enum side_result result;
 	size_t left = step < size ? step : size;
 
 	if (copy == NULL)
@@ -73,20 +73,20 @@ static void fuzz_relay(
 	memcpy(copy, bytes, size);
 	record_init(output, true);
 	ids_init(&ids);
-	codec_decoder_init(&decoder, &codec_websocket, role);
-	codec_encoder_init(&encoder, &codec_websocket, role, &ids, false);
+	side_decoder_init(&decoder, &side_websocket, role);
+	side_encoder_init(&encoder, &side_websocket, role, &ids, false);
 	for (;;) {
-		result = codec_websocket.next(&decoder, &at, &left, &chunk);
-		if (result == CODEC_BAD || (result == CODEC_MORE && at == copy + size))
+		result = side_websocket.next(&decoder, &at, &left, &chunk);
+		if (result == SIDE_BAD || (result == SIDE_MORE && at == copy + size))
 			break;
-		if (result == CODEC_MORE) {
+		if (result == SIDE_MORE) {
 			fuzz_flush(&sink, output); /* its bytes are gone by then */
 			left = (size_t)(copy + size - at);
 			left = step < left ? step : left;
 			continue;
 		}
-		if (result == CODEC_CONTROL) {
-			codec_websocket.control(
+		if (result == SIDE_CONTROL) {
+			side_websocket.control(
 				&encoder, &sink, chunk.opcode, chunk.bytes, chunk.size);
 			continue;
 		}
@@ -95,10 +95,10 @@ static void fuzz_relay(
 			continue;
 		}
 		if (chunk.frame_first)
-			codec_websocket.begin(&encoder, &sink, &chunk.frame);
-		codec_websocket.data(&encoder, &sink, chunk.bytes, chunk.size);
+			side_websocket.begin(&encoder, &sink, &chunk.frame);
+		side_websocket.data(&encoder, &sink, chunk.bytes, chunk.size);
 		if (chunk.last)
-			codec_websocket.end(&encoder, &sink, true);
+			side_websocket.end(&encoder, &sink, true);
 	}
 	fuzz_flush(&sink, output);
 	free(copy);
@@ -107,12 +107,12 @@ static void fuzz_relay(
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct record whole, pieces, relayed, again;
-	enum codec_role role;
+	enum side_role role;
 	bool good;
 
 	if (size == 0)
 		return 0;
-	role = bytes[0] & 1 ? CODEC_FROM_SERVER : CODEC_FROM_CLIENT;
+	role = bytes[0] & 1 ? SIDE_FROM_SERVER : SIDE_FROM_CLIENT;
 	good = fuzz_feed(&whole, role, bytes + 1, size - 1, 0);
 	if (fuzz_feed(&pieces, role, bytes + 1, size - 1, bytes[0] + 1u) != good)
 		abort();

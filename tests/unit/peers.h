@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "config/config.h"
-#include "proxy/codec/codec.h"
-#include "proxy/codec/handshake.h"
+#include "proxy/side/side.h"
+#include "proxy/side/handshake.h"
 #include "proxy/loop.h"
 #include "proxy/resolver.h"
 #include "proxy/life.h"
@@ -119,15 +119,15 @@ static inline void peers_listen(struct peers *peers)
 }
 
 /* All but the session. */
-static inline void peers_open(struct peers *peers, const struct codec_ops *client_codec,
-	const struct codec_ops *backend_codec)
+static inline void peers_open(struct peers *peers, const struct side_ops *client_side,
+	const struct side_ops *backend_side)
 {
 	int failed;
 
 	memset(&peers->loop, 0, sizeof peers->loop);
 	peers->route = (struct route){
-		.client_codec = client_codec,
-		.backend_codec = backend_codec,
+		.client_side = client_side,
+		.backend_side = backend_side,
 		.transport = "unix_socket",
 		.upstream = "unix:///nowhere",
 		.upstream_host = "localhost",
@@ -209,10 +209,10 @@ static inline bool peers_shake(struct peers *peers)
 	const char *key;
 	int size;
 
-	if (peers->route.client_codec == &codec_websocket)
+	if (peers->route.client_side == &side_websocket)
 		(void)peers_write(peers->client, request, sizeof request - 1);
 	peers_turn(peers);
-	if (peers->backend >= 0 && peers->route.backend_codec == &codec_websocket) {
+	if (peers->backend >= 0 && peers->route.backend_side == &side_websocket) {
 		peers_turn(peers);
 		peers_read_head(peers->backend, text, sizeof text);
 		key = strstr(text, "Sec-WebSocket-Key: ");
@@ -226,7 +226,7 @@ static inline bool peers_shake(struct peers *peers)
 		(void)peers_write(peers->backend, text, (size_t)size);
 	}
 	peers_turn(peers);
-	if (peers->route.client_codec == &codec_websocket) {
+	if (peers->route.client_side == &side_websocket) {
 		peers_read_head(peers->client, text, sizeof text);
 		if (strncmp(text, "HTTP/1.1 101 ", 13) != 0)
 			return false;
@@ -236,7 +236,7 @@ static inline bool peers_shake(struct peers *peers)
 
 /* What a peer has been sent: its messages, a line each, without the carriers that were put in. */
 struct peers_heard {
-	struct codec_decoder decoder;
+	struct side_decoder decoder;
 	char *text; /* owned */
 	size_t size, room;
 	size_t stripped; /* no carrier begins before this */
@@ -247,13 +247,12 @@ struct peers_heard {
 };
 
 static inline void peers_heard_init(
-	struct peers_heard *heard, const struct codec_ops *codec, bool is_client, size_t room)
+	struct peers_heard *heard, const struct side_ops *side, bool is_client, size_t room)
 {
 	*heard = (struct peers_heard){.text = malloc(room + 1), .room = room};
 	assert(heard->text != NULL);
 	heard->text[0] = '\0';
-	codec_decoder_init(
-		&heard->decoder, codec, is_client ? CODEC_FROM_SERVER : CODEC_FROM_CLIENT);
+	side_decoder_init(&heard->decoder, side, is_client ? SIDE_FROM_SERVER : SIDE_FROM_CLIENT);
 }
 
 static inline void peers_heard_done(struct peers_heard *heard)
@@ -280,22 +279,22 @@ static inline void peers_heard_strip(struct peers_heard *heard)
 
 static inline void peers_heard_take(struct peers_heard *heard, uint8_t *bytes, size_t size)
 {
-	struct codec_chunk chunk;
-	enum codec_result result;
+	struct side_chunk chunk;
+	enum side_result result;
 
 	heard->broken |= heard->closed && size > 0;
 	while ((result = heard->decoder.ops->next(&heard->decoder, &bytes, &size, &chunk)) !=
-		CODEC_MORE) {
-		heard->broken |= result == CODEC_BAD;
-		if (result == CODEC_BAD)
+		SIDE_MORE) {
+		heard->broken |= result == SIDE_BAD;
+		if (result == SIDE_BAD)
 			return;
-		if (result == CODEC_CONTROL && chunk.opcode == 8) {
+		if (result == SIDE_CONTROL && chunk.opcode == 8) {
 			heard->closed = true;
 			heard->broken |= size > 0;
 			if (chunk.size >= 2)
 				heard->close_code = chunk.bytes[0] * 256u + chunk.bytes[1];
 		}
-		if (result == CODEC_CONTROL)
+		if (result == SIDE_CONTROL)
 			continue;
 		assert(heard->room - heard->size > chunk.size);
 		memcpy(heard->text + heard->size, chunk.bytes, chunk.size);

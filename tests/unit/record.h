@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/codec/codec.h"
+#include "proxy/side/side.h"
 
 /*
  * What a decoder said about a stream, written down so that it does not depend on how the input was
@@ -19,7 +19,7 @@
  *	C opcode size bytes				a control frame
  *	X code[2] offset[8] reason 0			the framing is broken
  *
- * Where frames is false (jsonl, whose frames are pieces), no F is written.
+ * Where frames is false (lines, whose frames are pieces), no F is written.
  */
 struct record {
 	uint8_t *bytes; /* owned */
@@ -69,7 +69,7 @@ static inline void record_number(struct record *record, uint64_t number, size_t 
 		record_byte(record, (uint8_t)(number >> 8 * size));
 }
 
-static inline void record_frame(struct record *record, const struct codec_frame *frame)
+static inline void record_frame(struct record *record, const struct side_frame *frame)
 {
 	static const uint8_t none[4];
 
@@ -83,7 +83,7 @@ static inline void record_frame(struct record *record, const struct codec_frame 
 }
 
 /* Chunks of a message must say its beginning once and its end once: else the process ends. */
-static inline void record_data(struct record *record, const struct codec_chunk *chunk)
+static inline void record_data(struct record *record, const struct side_chunk *chunk)
 {
 	size_t i;
 
@@ -102,7 +102,7 @@ static inline void record_data(struct record *record, const struct codec_chunk *
 	record->open = !chunk->last;
 }
 
-static inline void record_control(struct record *record, const struct codec_chunk *chunk)
+static inline void record_control(struct record *record, const struct side_chunk *chunk)
 {
 	record_byte(record, 'C');
 	record_byte(record, chunk->opcode);
@@ -110,7 +110,7 @@ static inline void record_control(struct record *record, const struct codec_chun
 	record_add(record, chunk->bytes, chunk->size);
 }
 
-static inline void record_error(struct record *record, const struct codec_error *error)
+static inline void record_error(struct record *record, const struct side_error *error)
 {
 	record_byte(record, 'X');
 	record_number(record, error->close_code, 2);
@@ -120,23 +120,23 @@ static inline void record_error(struct record *record, const struct codec_error 
 
 /* Feeds one piece of the stream, which is changed. False once the framing is broken. */
 static inline bool record_feed(
-	struct record *record, struct codec_decoder *decoder, uint8_t *bytes, size_t size)
+	struct record *record, struct side_decoder *decoder, uint8_t *bytes, size_t size)
 {
-	struct codec_chunk chunk;
+	struct side_chunk chunk;
 
 	for (;;) {
 		switch (decoder->ops->next(decoder, &bytes, &size, &chunk)) {
-		case CODEC_MORE:
+		case SIDE_MORE:
 			if (size > 0)
 				abort();
 			return true;
-		case CODEC_DATA:
+		case SIDE_DATA:
 			record_data(record, &chunk);
 			break;
-		case CODEC_CONTROL:
+		case SIDE_CONTROL:
 			record_control(record, &chunk);
 			break;
-		case CODEC_BAD:
+		case SIDE_BAD:
 			record_error(record, &decoder->error);
 			return false;
 		}

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "proxy/answer.h"
-#include "proxy/codec/http.h"
-#include "proxy/codec/http_body.h"
+#include "proxy/side/http.h"
+#include "proxy/side/http_body.h"
 #include "tests/unit/unit.h"
 
 static const struct {

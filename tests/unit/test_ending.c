@@ -29,7 +29,7 @@ static void ending_teardown(void)
 	peers_done(&peers);
 }
 
-static void begin(const struct codec_ops *client, const struct codec_ops *backend)
+static void begin(const struct side_ops *client, const struct side_ops *backend)
 {
 	peers_open(&peers, client, backend);
 	peers_connect(&peers);
@@ -94,7 +94,7 @@ START_TEST(test_half_closed)
 {
 	char byte;
 
-	begin(&codec_jsonl, &codec_jsonl);
+	begin(&side_line, &side_line);
 	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
 	peers_turn(&peers);
 	ck_assert_int_eq(peers_read(peers.backend, &byte, 1), 0);
@@ -118,9 +118,9 @@ END_TEST
 /* One that is gone for good ends all, when its last messages have been delivered. */
 START_TEST(test_gone)
 {
-	const struct codec_ops *client = _i == 0 ? &codec_jsonl : &codec_websocket;
+	const struct side_ops *client = _i == 0 ? &side_line : &side_websocket;
 
-	begin(client, &codec_jsonl);
+	begin(client, &side_line);
 	peers_hang_up(&peers.client);
 	peers_turn(&peers);
 	is_over(PAIR_CLIENT_GONE, 0);
@@ -132,7 +132,7 @@ END_TEST
 /* A WebSocket has no half-close: who ends without a close frame is given the time, but no more. */
 START_TEST(test_half_of_a_websocket)
 {
-	begin(&codec_websocket, &codec_jsonl);
+	begin(&side_websocket, &side_line);
 	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
 	peers_turn(&peers);
 	pass(GRACE - SECOND);
@@ -155,7 +155,7 @@ START_TEST(test_last_messages)
 	size_t before;
 	int i;
 
-	begin(&codec_jsonl, &codec_jsonl);
+	begin(&side_line, &side_line);
 	flood(peers.client);
 	ck_assert_int_eq(peers.session->pumps[PUMP_CLIENT_TO_BACKEND].state, PUMP_THROTTLED);
 	before = peers.session->backlogs;
@@ -183,7 +183,7 @@ END_TEST
 /* A backend that takes no more stops nobody: what comes is thrown away, and its end is seen. */
 START_TEST(test_backend_takes_no_more)
 {
-	begin(&codec_jsonl, &codec_jsonl);
+	begin(&side_line, &side_line);
 	ck_assert_int_eq(shutdown(peers.backend, SHUT_RD), 0);
 	ck_assert_int_eq(peers_write(peers.client, "{}\n", 3), 3);
 	peers_turn(&peers);
@@ -214,7 +214,7 @@ END_TEST
 /* A client that does not read keeps its messages, also after it has ended its half. */
 START_TEST(test_client_does_not_read)
 {
-	begin(&codec_jsonl, &codec_jsonl);
+	begin(&side_line, &side_line);
 	flood(peers.backend);
 	if (_i == 1)
 		ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);

@@ -104,7 +104,7 @@ static void exchange(int index, size_t request_cut, size_t request_step, size_t 
 {
 	memset(client, 0, sizeof *client);
 	memset(backend, 0, sizeof *backend);
-	peers_open(&peers, &codec_websocket, &codec_websocket);
+	peers_open(&peers, &side_websocket, &side_websocket);
 	peers_connect(&peers);
 	say(true, exchanges[index].request, request_cut, request_step);
 	peers_turn(&peers);
@@ -160,7 +160,7 @@ START_TEST(test_exchange_memory)
 	for (n = 0; failed; n++) {
 		memset(&client, 0, sizeof client);
 		memset(&backend, 0, sizeof backend);
-		peers_open(&peers, &codec_websocket, &codec_websocket);
+		peers_open(&peers, &side_websocket, &side_websocket);
 		unit_alloc_fail_once(n);
 		peers_connect(&peers);
 		say(true, exchanges[_i].request, 30, ROOM);

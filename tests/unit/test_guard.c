@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "proxy/address.h"
-#include "proxy/codec/http.h"
+#include "proxy/side/http.h"
 #include "tests/unit/config_case.h"
 
 static struct http_head test_head;

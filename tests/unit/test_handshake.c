@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy/codec/handshake.h"
-#include "proxy/codec/http.h"
+#include "proxy/side/handshake.h"
+#include "proxy/side/http.h"
 #include "tests/unit/unit.h"
 
 #define TEST_KEY "dGhlIHNhbXBsZSBub25jZQ=="

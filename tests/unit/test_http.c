@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "proxy/codec/http.h"
+#include "proxy/side/http.h"
 #include "tests/unit/unit.h"
 
 static struct http_head test_head;

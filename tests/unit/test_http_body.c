@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy/codec/http_body.h"
+#include "proxy/side/http_body.h"
 #include "tests/unit/unit.h"
 
 static struct http_head test_head;

@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "proxy/codec/codec.h"
+#include "proxy/side/side.h"
 #include "proxy/endpoint/child.h"
 #include "proxy/listener.h"
 #include "proxy/resolver.h"
@@ -73,8 +73,8 @@ static void stage_open(struct stage *stage, const char *url, const char *const *
 	stage->setup.loop.ticked = stage_on_change;
 	stage->setup.loop.ticked_arg = stage;
 	stage->route = (struct route){
-		.client_codec = &codec_jsonl,
-		.backend_codec = &codec_jsonl,
+		.client_side = &side_line,
+		.backend_side = &side_line,
 		.transport = "tcp",
 		.upstream = "unix:///nowhere",
 		.resolver =

@@ -1,7 +1,7 @@
 /* Masking against the definition, one byte at a time, for every size, alignment and phase. */
 #include <string.h>
 
-#include "proxy/codec/mask.h"
+#include "proxy/side/mask.h"
 #include "tests/unit/unit.h"
 
 static const uint8_t test_key[4] = {0x37, 0xfa, 0x21, 0x3d};

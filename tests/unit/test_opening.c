@@ -59,9 +59,9 @@ static void opening_let_in(void)
 enum when { BACKEND_FIRST, BYTES_FIRST, WHENS };
 
 /* A client that speaks lines has connected; the backend is there, or must be waited for. */
-static void opening_begin(enum when when, const struct codec_ops *backend)
+static void opening_begin(enum when when, const struct side_ops *backend)
 {
-	peers_open(&peers, &codec_jsonl, backend);
+	peers_open(&peers, &side_line, backend);
 	if (when == BYTES_FIRST)
 		opening_fill();
 	peers_connect(&peers);
@@ -127,18 +127,18 @@ static const char *const requests[] = {
 
 enum { REQUESTS = sizeof requests / sizeof requests[0] };
 
-static const struct codec_ops *const backends[] = {&codec_jsonl, &codec_websocket};
+static const struct side_ops *const backends[] = {&side_line, &side_websocket};
 
 /* Nothing of a request reaches the backend, however it is cut, before or after it is there. */
 START_TEST(test_http)
 {
 	const char *text = requests[_i % REQUESTS];
-	const struct codec_ops *backend = backends[_i / REQUESTS];
+	const struct side_ops *backend = backends[_i / REQUESTS];
 	size_t size = strlen(text), step, i;
 
 	for (step = 1; step <= size; step += step < 20 ? 1 : 40) {
 		for (i = 0; i < WHENS; i++) {
-			if (i == BYTES_FIRST && backend == &codec_websocket)
+			if (i == BYTES_FIRST && backend == &side_websocket)
 				continue;
 			opening_begin((enum when)i, backend);
 			say(text, size, step);
@@ -175,7 +175,7 @@ START_TEST(test_no_http)
 	size_t size = strlen(text), step;
 
 	for (step = 1; step <= size; step++) {
-		opening_begin(when, &codec_jsonl);
+		opening_begin(when, &side_line);
 		say(text, size, step);
 		opening_go_on(when);
 		ck_assert_ptr_nonnull(peers.session);
@@ -196,7 +196,7 @@ START_TEST(test_cut_short)
 	size_t size;
 
 	for (size = 0; size < sizeof text; size++) {
-		opening_begin(when, &codec_jsonl);
+		opening_begin(when, &side_line);
 		say(text, size, 1);
 		ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
 		opening_turn();
@@ -213,7 +213,7 @@ START_TEST(test_server_speaks_first)
 	static const char word[] = "{\"method\":\"welcome\"}\n";
 	char got[sizeof word];
 
-	opening_begin(BACKEND_FIRST, &codec_jsonl);
+	opening_begin(BACKEND_FIRST, &side_line);
 	if (_i == 1)
 		say("GET /", 5, 1);
 	ck_assert_int_eq(peers_write(peers.backend, word, sizeof word - 1), sizeof word - 1);
@@ -231,7 +231,7 @@ END_TEST
 /* The backend ends, or everything does, before it is settled. */
 START_TEST(test_end_before_it_is_settled)
 {
-	const struct codec_ops *backend = backends[_i / 2];
+	const struct side_ops *backend = backends[_i / 2];
 	char byte;
 
 	opening_begin(BACKEND_FIRST, backend);
@@ -273,7 +273,7 @@ START_TEST(test_no_memory)
 {
 	char byte;
 
-	opening_begin(BACKEND_FIRST, &codec_jsonl);
+	opening_begin(BACKEND_FIRST, &side_line);
 	unit_alloc_fail_after(0);
 	say("GET /", 5, 1);
 	unit_alloc_fail_never();
@@ -313,7 +313,7 @@ START_TEST(test_silence)
 
 	opening_limits(
 		"--first-byte-timeout=60s", _i == 0 ? "--idle-timeout=0" : "--idle-timeout=1h");
-	opening_begin(BACKEND_FIRST, &codec_jsonl);
+	opening_begin(BACKEND_FIRST, &side_line);
 	pass(60 * SECOND - SECOND / 10);
 	ck_assert_int_eq(peers_read(peers.client, &byte, 1), -1);
 	pass(SECOND / 5);
@@ -334,7 +334,7 @@ START_TEST(test_silence_later)
 	bool websocket = _i == 2;
 
 	opening_limits("--first-byte-timeout=60s", "--idle-timeout=0");
-	peers_open(&peers, websocket ? &codec_websocket : &codec_jsonl, &codec_jsonl);
+	peers_open(&peers, websocket ? &side_websocket : &side_line, &side_line);
 	peers_connect(&peers);
 	ck_assert(peers_shake(&peers));
 	if (_i == 0)
@@ -354,7 +354,7 @@ START_TEST(test_limits)
 {
 	opening_limits(
 		"--first-byte-timeout=0", _i == 0 ? "--idle-timeout=0" : "--idle-timeout=10s");
-	opening_begin(BACKEND_FIRST, &codec_jsonl);
+	opening_begin(BACKEND_FIRST, &side_line);
 	pass(11 * SECOND);
 	ck_assert_int_eq(peers.session->pair.state, _i == 0 ? PAIR_OPEN : PAIR_FINISHING);
 	ck_assert_uint_eq(peers.loop.counters.connections_silent, _i);
@@ -371,7 +371,7 @@ START_TEST(test_idle)
 	uint64_t before_ns;
 
 	opening_limits("--first-byte-timeout=5s", "--idle-timeout=10s");
-	peers_open(&peers, websocket ? &codec_websocket : &codec_jsonl, &codec_jsonl);
+	peers_open(&peers, websocket ? &side_websocket : &side_line, &side_line);
 	peers_connect(&peers);
 	ck_assert(peers_shake(&peers));
 	if (!websocket)
@@ -405,7 +405,7 @@ START_TEST(test_slow_reader)
 	int i;
 
 	opening_limits("--first-byte-timeout=5s", "--idle-timeout=10s");
-	opening_begin(BACKEND_FIRST, &codec_jsonl);
+	opening_begin(BACKEND_FIRST, &side_line);
 	memset(bytes, ' ', sizeof bytes);
 	for (i = 0; i < 100; i++) {
 		(void)peers_write(peers.backend, bytes, sizeof bytes);

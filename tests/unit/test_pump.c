@@ -20,44 +20,44 @@
 
 /* ---- sides ---- */
 
-static enum codec_result fake_next(
-	struct codec_decoder *decoder, uint8_t **bytes, size_t *size, struct codec_chunk *chunk)
+static enum side_result fake_next(
+	struct side_decoder *decoder, uint8_t **bytes, size_t *size, struct side_chunk *chunk)
 {
 	size_t piece = 0;
 	bool last;
 
 	if (*size == 0)
-		return CODEC_MORE;
+		return SIDE_MORE;
 	while (piece < *size && strchr(";!?^", (*bytes)[piece]) == NULL)
 		piece++;
 	last = piece < *size && (*bytes)[piece] == ';';
-	*chunk = (struct codec_chunk){
+	*chunk = (struct side_chunk){
 		.bytes = *bytes, .size = piece, .first = !decoder->in_message, .last = last};
 	chunk->frame_first = chunk->first || !decoder->ops->length_first;
-	chunk->frame = (struct codec_frame){
+	chunk->frame = (struct side_frame){
 		.text = true, .first = chunk->first, .last = last, .size = piece};
 	if (piece > 0 || last) {
 		decoder->in_message = !last;
 		*bytes += piece + last;
 		*size -= piece + last;
-		return CODEC_DATA;
+		return SIDE_DATA;
 	}
 	chunk->opcode = **bytes == '^' ? 8 : 9;
 	decoder->error.reason = "told to";
 	if (**bytes == '!')
-		return CODEC_BAD;
+		return SIDE_BAD;
 	(*bytes)++;
 	(*size)--;
-	return CODEC_CONTROL;
+	return SIDE_CONTROL;
 }
 
-static bool fake_finish(struct codec_decoder *decoder)
+static bool fake_finish(struct side_decoder *decoder)
 {
 	return !decoder->ops->length_first;
 }
 
 static void fake_begin(
-	struct codec_encoder *encoder, struct sink *sink, const struct codec_frame *frame)
+	struct side_encoder *encoder, struct sink *sink, const struct side_frame *frame)
 {
 	char text[32];
 
@@ -67,19 +67,19 @@ static void fake_begin(
 }
 
 static void fake_data(
-	struct codec_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size)
+	struct side_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size)
 {
 	(void)encoder;
 	sink_write(sink, bytes, size);
 }
 
-static void fake_end(struct codec_encoder *encoder, struct sink *sink, bool terminated)
+static void fake_end(struct side_encoder *encoder, struct sink *sink, bool terminated)
 {
 	(void)encoder;
 	sink_write(sink, (const uint8_t *)(terminated ? ";" : "."), 1);
 }
 
-static void fake_control(struct codec_encoder *encoder, struct sink *sink, uint8_t opcode,
+static void fake_control(struct side_encoder *encoder, struct sink *sink, uint8_t opcode,
 	const uint8_t *bytes, size_t size)
 {
 	(void)encoder;
@@ -92,11 +92,11 @@ static void fake_control(struct codec_encoder *encoder, struct sink *sink, uint8
 	.next = fake_next, .finish = fake_finish, .begin = fake_begin, .data = fake_data,          \
 	.end = fake_end, .control = fake_control
 
-static const struct codec_ops plain = {.name = "plain", FAKE_OPS};
-static const struct codec_ops framed = {
+static const struct side_ops plain = {.name = "plain", FAKE_OPS};
+static const struct side_ops framed = {
 	.name = "framed", .has_control = true, .length_first = true, FAKE_OPS};
 
-static const struct codec_ops *const pairs[][2] = {
+static const struct side_ops *const pairs[][2] = {
 	{&plain, &plain}, {&framed, &framed}, {&framed, &plain}, {&plain, &framed}};
 
 enum { PAIRS = sizeof pairs / sizeof pairs[0], CLIENT = 0, BACKEND = 1 };

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/codec/request_line.h"
+#include "proxy/side/request_line.h"
 #include "tests/unit/unit.h"
 
 #define IS     REQUEST_LINE_IS

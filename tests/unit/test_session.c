@@ -12,11 +12,11 @@ enum { ROOM = 4 << 20, FLOOD_SIZE = 32768, FLOODS = 40 };
 static struct peers peers;
 static struct peers_heard client, backend;
 
-static const struct codec_ops *const pairs[][2] = {
-	{&codec_jsonl, &codec_jsonl},
-	{&codec_websocket, &codec_websocket},
-	{&codec_websocket, &codec_jsonl},
-	{&codec_jsonl, &codec_websocket},
+static const struct side_ops *const pairs[][2] = {
+	{&side_line, &side_line},
+	{&side_websocket, &side_websocket},
+	{&side_websocket, &side_line},
+	{&side_line, &side_websocket},
 };
 
 enum { PAIRS = sizeof pairs / sizeof pairs[0] };
@@ -68,13 +68,13 @@ static void hear(void)
 
 /* ---- what the peers say ---- */
 
-/* The bytes of a message in a codec's framing; of a client's WebSocket with a mask of zeros. */
-static size_t framed(uint8_t *bytes, const struct codec_ops *codec, bool from_client,
+/* The bytes of a message in a side's framing; of a client's WebSocket with a mask of zeros. */
+static size_t framed(uint8_t *bytes, const struct side_ops *side, bool from_client,
 	const char *text, size_t size)
 {
 	size_t at = 0;
 
-	if (codec == &codec_websocket) {
+	if (side == &side_websocket) {
 		uint8_t mask = from_client ? 0x80 : 0;
 
 		bytes[at++] = 0x81;
@@ -96,7 +96,7 @@ static size_t framed(uint8_t *bytes, const struct codec_ops *codec, bool from_cl
 	}
 	memcpy(bytes + at, text, size);
 	at += size;
-	if (codec == &codec_jsonl)
+	if (side == &side_line)
 		bytes[at++] = '\n';
 	return at;
 }
@@ -114,9 +114,9 @@ static struct peers_heard *heard_by(bool is_client)
 static void say(bool from_client, const char *text)
 {
 	static uint8_t bytes[FLOOD_SIZE + 16];
-	const struct codec_ops *codec =
-		from_client ? peers.route.client_codec : peers.route.backend_codec;
-	size_t size = framed(bytes, codec, from_client, text, strlen(text));
+	const struct side_ops *side =
+		from_client ? peers.route.client_side : peers.route.backend_side;
+	size_t size = framed(bytes, side, from_client, text, strlen(text));
 
 	(void)peers_write(peer_fd(from_client), bytes, size);
 	peers_turn(&peers);
@@ -205,7 +205,7 @@ START_TEST(test_no_memory_for_backlog)
 	hear();
 	ck_assert(client.ended && backend.ended && !client.broken && !backend.broken);
 	ck_assert_uint_eq(
-		speaker->close_code, pairs[_i / 2][!from_client] == &codec_websocket ? 1011 : 0);
+		speaker->close_code, pairs[_i / 2][!from_client] == &side_websocket ? 1011 : 0);
 	ck_assert_str_eq(speaker->text, "");
 	ck_assert_uint_eq(reader->close_code, 0); /* it would stand within a message */
 	ck_assert_uint_gt(reader->size, size);

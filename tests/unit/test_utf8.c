@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "proxy/codec/utf8.h"
+#include "proxy/side/utf8.h"
 #include "tests/unit/unit.h"
 
 typedef size_t test_check(uint8_t *state, const uint8_t *bytes, size_t size);

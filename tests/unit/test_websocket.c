@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy/codec/codec.h"
+#include "proxy/side/side.h"
 #include "tests/unit/record.h"
 #include "tests/unit/unit.h"
 #include "w3c/ids.h"
@@ -15,7 +15,7 @@
 #define TEST_STREAM_MAX 4096
 
 static const uint8_t test_key[4] = {0x37, 0xfa, 0x21, 0x3d};
-static const enum codec_role test_roles[] = {CODEC_FROM_CLIENT, CODEC_FROM_SERVER};
+static const enum side_role test_roles[] = {SIDE_FROM_CLIENT, SIDE_FROM_SERVER};
 
 enum test_quirk {
 	TEST_PLAIN,
@@ -215,9 +215,9 @@ static void test_stream_payload(
 }
 
 static void test_stream_frame(
-	struct test_stream *stream, enum codec_role role, const struct test_frame *frame)
+	struct test_stream *stream, enum side_role role, const struct test_frame *frame)
 {
-	bool masked = (role == CODEC_FROM_CLIENT) != (frame->quirk == TEST_WRONG_MASK);
+	bool masked = (role == SIDE_FROM_CLIENT) != (frame->quirk == TEST_WRONG_MASK);
 	size_t size = strlen(frame->payload);
 	unsigned mask_bit = masked ? 0x80 : 0;
 	bool size_64 = frame->quirk == TEST_SIZE_64 || frame->quirk == TEST_SIZE_TOP_BIT;
@@ -237,7 +237,7 @@ static void test_stream_frame(
 }
 
 static void test_stream_build(
-	struct test_stream *stream, enum codec_role role, const struct test_frame *frames)
+	struct test_stream *stream, enum side_role role, const struct test_frame *frames)
 {
 	size_t i;
 
@@ -247,22 +247,22 @@ static void test_stream_build(
 }
 
 /* Writes down in the notation of the cases what the decoder says about the whole stream. */
-static void test_describe(enum codec_role role, const struct test_stream *stream, char *text)
+static void test_describe(enum side_role role, const struct test_stream *stream, char *text)
 {
-	struct codec_decoder decoder;
-	struct codec_chunk chunk;
+	struct side_decoder decoder;
+	struct side_chunk chunk;
 	uint8_t *copy = unit_guard_copy(stream->bytes, stream->size), *bytes = copy;
 	size_t size = stream->size;
-	enum codec_result result;
+	enum side_result result;
 
-	codec_decoder_init(&decoder, &codec_websocket, role);
-	while ((result = codec_websocket.next(&decoder, &bytes, &size, &chunk)) != CODEC_MORE) {
-		if (result == CODEC_BAD) {
+	side_decoder_init(&decoder, &side_websocket, role);
+	while ((result = side_websocket.next(&decoder, &bytes, &size, &chunk)) != SIDE_MORE) {
+		if (result == SIDE_BAD) {
 			text += sprintf(
 				text, "!%u %s", decoder.error.close_code, decoder.error.reason);
 			break;
 		}
-		if (result == CODEC_CONTROL)
+		if (result == SIDE_CONTROL)
 			text += sprintf(text, "%u(", chunk.opcode);
 		else if (chunk.first)
 			text += sprintf(text, "%c[", chunk.frame.text ? 't' : 'b');
@@ -270,7 +270,7 @@ static void test_describe(enum codec_role role, const struct test_stream *stream
 			*text++ = '|';
 		memcpy(text, chunk.bytes, chunk.size);
 		text += chunk.size;
-		if (result == CODEC_CONTROL)
+		if (result == SIDE_CONTROL)
 			*text++ = ')';
 		else if (chunk.last)
 			*text++ = ']';
@@ -282,7 +282,7 @@ static void test_describe(enum codec_role role, const struct test_stream *stream
 START_TEST(test_rules)
 {
 	const struct test_case *test = &test_cases[_i / 2];
-	enum codec_role role = test_roles[_i % 2];
+	enum side_role role = test_roles[_i % 2];
 	struct test_stream stream;
 	char text[TEST_STREAM_MAX];
 
@@ -296,15 +296,15 @@ START_TEST(test_rules)
 END_TEST
 
 /* Feeds pieces of piece bytes after a first one of cut bytes, each at a guard page. */
-static void test_feed(struct record *record, enum codec_role role, const uint8_t *bytes,
-	size_t size, size_t cut, size_t piece)
+static void test_feed(struct record *record, enum side_role role, const uint8_t *bytes, size_t size,
+	size_t cut, size_t piece)
 {
-	struct codec_decoder decoder;
+	struct side_decoder decoder;
 	bool good = true;
 	size_t n;
 
 	record_init(record, true);
-	codec_decoder_init(&decoder, &codec_websocket, role);
+	side_decoder_init(&decoder, &side_websocket, role);
 	for (n = cut; good && size > 0; n = piece) {
 		uint8_t *copy;
 
@@ -317,7 +317,7 @@ static void test_feed(struct record *record, enum codec_role role, const uint8_t
 	}
 }
 
-static void test_cuts_of(const char *name, enum codec_role role, const struct test_stream *stream)
+static void test_cuts_of(const char *name, enum side_role role, const struct test_stream *stream)
 {
 	struct record whole, pieces;
 	size_t cut;
@@ -349,7 +349,7 @@ END_TEST
 /* All good cases one after the other are one good stream. */
 START_TEST(test_cuts_of_many)
 {
-	enum codec_role role = test_roles[_i];
+	enum side_role role = test_roles[_i];
 	struct test_stream one, all = {.size = 0};
 	size_t i;
 
@@ -375,15 +375,15 @@ START_TEST(test_close_codes)
 		uint8_t frame[] = {0x88, 2, (uint8_t)(code >> 8), (uint8_t)code};
 		uint8_t *bytes = frame;
 		size_t size = sizeof frame;
-		struct codec_decoder decoder;
-		struct codec_chunk chunk;
+		struct side_decoder decoder;
+		struct side_chunk chunk;
 		bool reserved = code == 1004 || code == 1005 || code == 1006 || code == 1015;
 		bool legal = (code >= 1000 && code <= 1015 && !reserved) ||
 			     (code >= 3000 && code <= 4999);
 
-		codec_decoder_init(&decoder, &codec_websocket, CODEC_FROM_SERVER);
-		ck_assert_int_eq(codec_websocket.next(&decoder, &bytes, &size, &chunk),
-			legal ? CODEC_CONTROL : CODEC_BAD);
+		side_decoder_init(&decoder, &side_websocket, SIDE_FROM_SERVER);
+		ck_assert_int_eq(side_websocket.next(&decoder, &bytes, &size, &chunk),
+			legal ? SIDE_CONTROL : SIDE_BAD);
 		if (!legal)
 			ck_assert_str_eq(decoder.error.reason, "illegal close code");
 		ck_assert_uint_eq(decoder.error.close_code, legal ? 0 : 1002);
@@ -395,31 +395,31 @@ END_TEST
 static const struct {
 	const char *bytes;
 	size_t size;
-	enum codec_role role;
+	enum side_role role;
 	uint64_t offset;
 	const char *reason;
 } test_offsets[] = {
 #define TEST_BYTES(text) text, sizeof(text) - 1
-	{TEST_BYTES("\x81\x05Hello\x83\x00"), CODEC_FROM_SERVER, 7, "unknown data opcode"},
-	{TEST_BYTES("\x81\x05Hello\x81\x80...."), CODEC_FROM_SERVER, 7,
+	{TEST_BYTES("\x81\x05Hello\x83\x00"), SIDE_FROM_SERVER, 7, "unknown data opcode"},
+	{TEST_BYTES("\x81\x05Hello\x81\x80...."), SIDE_FROM_SERVER, 7,
 		"masked frame from the server"},
-	{TEST_BYTES("\x81\x81\0\0\0\0a\x81\x01"), CODEC_FROM_CLIENT, 7,
+	{TEST_BYTES("\x81\x81\0\0\0\0a\x81\x01"), SIDE_FROM_CLIENT, 7,
 		"unmasked frame from the client"},
-	{TEST_BYTES("\x81\x05Hello\x81\x7e\x00\x7d"), CODEC_FROM_SERVER, 7,
+	{TEST_BYTES("\x81\x05Hello\x81\x7e\x00\x7d"), SIDE_FROM_SERVER, 7,
 		"length not in its shortest form"},
-	{TEST_BYTES("\x81\x05Hello\x82\x7f\0\0\0\0\0\0\xff\xff"), CODEC_FROM_SERVER, 7,
+	{TEST_BYTES("\x81\x05Hello\x82\x7f\0\0\0\0\0\0\xff\xff"), SIDE_FROM_SERVER, 7,
 		"length not in its shortest form"},
 	{TEST_BYTES("\x81\x05Hello\x81\x04"
 		    "ab\xff."),
-		CODEC_FROM_SERVER, 11, "text message is not UTF-8"},
-	{TEST_BYTES("\x81\x05Hello\x01\x01\xe2\x89\x00\x80\x01\x82"), CODEC_FROM_SERVER, 14,
+		SIDE_FROM_SERVER, 11, "text message is not UTF-8"},
+	{TEST_BYTES("\x81\x05Hello\x01\x01\xe2\x89\x00\x80\x01\x82"), SIDE_FROM_SERVER, 14,
 		"text message is not UTF-8"},
-	{TEST_BYTES("\x81\x05Hello\x01\x01\xe2\x89\x00\x80\x00"), CODEC_FROM_SERVER, 14,
+	{TEST_BYTES("\x81\x05Hello\x01\x01\xe2\x89\x00\x80\x00"), SIDE_FROM_SERVER, 14,
 		"text message is not UTF-8"},
-	{TEST_BYTES("\x81\x05Hello\x88\x02\x00\x00"), CODEC_FROM_SERVER, 9, "illegal close code"},
+	{TEST_BYTES("\x81\x05Hello\x88\x02\x00\x00"), SIDE_FROM_SERVER, 9, "illegal close code"},
 	{TEST_BYTES("\x81\x05Hello\x88\x04\x03\xe8"
 		    "a\xff"),
-		CODEC_FROM_SERVER, 12, "close reason is not UTF-8"},
+		SIDE_FROM_SERVER, 12, "close reason is not UTF-8"},
 };
 
 START_TEST(test_error_offsets)
@@ -427,14 +427,14 @@ START_TEST(test_error_offsets)
 	size_t cut;
 
 	for (cut = 0; cut <= test_offsets[_i].size; cut++) {
-		struct codec_decoder decoder;
+		struct side_decoder decoder;
 		struct record record;
 		uint8_t bytes[64];
 		bool good;
 
 		memcpy(bytes, test_offsets[_i].bytes, test_offsets[_i].size);
 		record_init(&record, true);
-		codec_decoder_init(&decoder, &codec_websocket, test_offsets[_i].role);
+		side_decoder_init(&decoder, &side_websocket, test_offsets[_i].role);
 		good = record_feed(&record, &decoder, bytes, cut) &&
 		       record_feed(&record, &decoder, bytes + cut, test_offsets[_i].size - cut);
 		ck_assert(!good);
@@ -453,21 +453,21 @@ START_TEST(test_one_chunk)
 {
 	struct test_frame frames[TEST_FRAMES_MAX] = {F(0x81, TEST_125 TEST_125), F(0x81, "next")};
 	struct test_stream stream;
-	struct codec_decoder decoder;
-	struct codec_chunk chunk;
+	struct side_decoder decoder;
+	struct side_chunk chunk;
 	uint8_t *bytes = stream.bytes;
-	size_t head = test_roles[_i] == CODEC_FROM_CLIENT ? 8 : 4;
+	size_t head = test_roles[_i] == SIDE_FROM_CLIENT ? 8 : 4;
 
 	test_stream_build(&stream, test_roles[_i], frames);
-	codec_decoder_init(&decoder, &codec_websocket, test_roles[_i]);
-	ck_assert_int_eq(codec_websocket.next(&decoder, &bytes, &stream.size, &chunk), CODEC_DATA);
+	side_decoder_init(&decoder, &side_websocket, test_roles[_i]);
+	ck_assert_int_eq(side_websocket.next(&decoder, &bytes, &stream.size, &chunk), SIDE_DATA);
 	ck_assert(chunk.first && chunk.last && chunk.frame_first);
 	ck_assert(chunk.frame.text && chunk.frame.first && chunk.frame.last);
 	ck_assert_uint_eq(chunk.frame.size, 250);
 	ck_assert_ptr_eq(chunk.bytes, stream.bytes + head);
 	ck_assert_uint_eq(chunk.size, 250);
 	ck_assert_mem_eq(chunk.bytes, TEST_125 TEST_125, 250);
-	ck_assert_int_eq(chunk.frame.masked, test_roles[_i] == CODEC_FROM_CLIENT);
+	ck_assert_int_eq(chunk.frame.masked, test_roles[_i] == SIDE_FROM_CLIENT);
 	if (chunk.frame.masked)
 		ck_assert_mem_eq(chunk.frame.mask_key, test_key, sizeof test_key);
 	ck_assert_ptr_eq(chunk.wire, chunk.frame.masked ? NULL : stream.bytes);
@@ -494,7 +494,7 @@ START_TEST(test_end_of_stream)
 		{TEST_BYTES("\x01\x05Hello\x80\x00"), false},
 		{TEST_BYTES("\x81\x05Hello\x89\x04yz"), false},
 	};
-	struct codec_decoder decoder;
+	struct side_decoder decoder;
 	struct record record;
 	uint8_t bytes[32];
 	size_t i;
@@ -502,10 +502,10 @@ START_TEST(test_end_of_stream)
 	for (i = 0; i < sizeof ends / sizeof *ends; i++) {
 		memcpy(bytes, ends[i].bytes, ends[i].size);
 		record_init(&record, true);
-		codec_decoder_init(&decoder, &codec_websocket, CODEC_FROM_SERVER);
+		side_decoder_init(&decoder, &side_websocket, SIDE_FROM_SERVER);
 		ck_assert(record_feed(&record, &decoder, bytes, ends[i].size));
 		ck_assert_int_eq(decoder.in_message, ends[i].in_message);
-		ck_assert(!codec_websocket.finish(&decoder));
+		ck_assert(!side_websocket.finish(&decoder));
 		record_done(&record);
 	}
 }
@@ -515,20 +515,20 @@ END_TEST
 START_TEST(test_huge_frame)
 {
 	uint8_t stream[] = {0x82, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 'a', 'b'};
-	struct codec_decoder decoder;
-	struct codec_chunk chunk;
+	struct side_decoder decoder;
+	struct side_chunk chunk;
 	uint8_t *bytes = stream;
 	size_t size = sizeof stream, i;
 
-	codec_decoder_init(&decoder, &codec_websocket, CODEC_FROM_SERVER);
-	ck_assert_int_eq(codec_websocket.next(&decoder, &bytes, &size, &chunk), CODEC_DATA);
+	side_decoder_init(&decoder, &side_websocket, SIDE_FROM_SERVER);
+	ck_assert_int_eq(side_websocket.next(&decoder, &bytes, &size, &chunk), SIDE_DATA);
 	ck_assert_uint_eq(chunk.frame.size, INT64_MAX);
 	ck_assert(chunk.first && chunk.frame_first && !chunk.last);
 	ck_assert_uint_eq(chunk.size, 2);
 	for (i = 0; i < 1000; i++) {
 		bytes = stream;
 		size = sizeof stream;
-		ck_assert_int_eq(codec_websocket.next(&decoder, &bytes, &size, &chunk), CODEC_DATA);
+		ck_assert_int_eq(side_websocket.next(&decoder, &bytes, &size, &chunk), SIDE_DATA);
 		ck_assert_uint_eq(chunk.size, sizeof stream);
 		ck_assert(!chunk.first && !chunk.frame_first && !chunk.last);
 	}
@@ -570,8 +570,8 @@ static void test_output_init(struct test_output *output)
 }
 
 /* Data in pieces of no round size: masks must go on from one piece to the next. */
-static void test_encode(struct test_output *output, struct codec_encoder *encoder,
-	const struct codec_frame *frame, const uint8_t *bytes)
+static void test_encode(struct test_output *output, struct side_encoder *encoder,
+	const struct side_frame *frame, const uint8_t *bytes)
 {
 	size_t left = (size_t)frame->size, piece;
 
@@ -598,25 +598,25 @@ static uint8_t *test_payload(size_t size)
 /* What is given out as it stands in the input is the input, but where a header was cut. */
 static void test_wire_cut(const struct test_stream *stream, size_t cut)
 {
-	struct codec_decoder decoder;
-	struct codec_chunk chunk;
-	enum codec_result result;
+	struct side_decoder decoder;
+	struct side_chunk chunk;
+	enum side_result result;
 	uint8_t *copy = unit_guard_copy(stream->bytes, stream->size), *bytes = copy;
 	size_t left = cut, sent = 0;
 
-	codec_decoder_init(&decoder, &codec_websocket, CODEC_FROM_SERVER);
+	side_decoder_init(&decoder, &side_websocket, SIDE_FROM_SERVER);
 	do {
-		result = codec_websocket.next(&decoder, &bytes, &left, &chunk);
-		ck_assert_int_ne(result, CODEC_BAD);
-		if (result == CODEC_MORE)
+		result = side_websocket.next(&decoder, &bytes, &left, &chunk);
+		ck_assert_int_ne(result, SIDE_BAD);
+		if (result == SIDE_MORE)
 			left = stream->size - (size_t)(bytes - copy);
-		if (result == CODEC_DATA && chunk.wire != NULL)
+		if (result == SIDE_DATA && chunk.wire != NULL)
 			ck_assert(chunk.wire == copy + sent &&
 				  chunk.wire_size == decoder.offset - sent);
-		else if (result == CODEC_DATA)
+		else if (result == SIDE_DATA)
 			ck_assert(chunk.frame_first && sent < cut &&
 				  cut <= decoder.offset - chunk.size);
-		if (result != CODEC_MORE)
+		if (result != SIDE_MORE)
 			sent = decoder.offset;
 	} while (sent < stream->size);
 	unit_guard_free(copy, stream->size);
@@ -629,7 +629,7 @@ START_TEST(test_wire)
 	struct test_stream stream;
 	size_t cut;
 
-	test_stream_build(&stream, CODEC_FROM_SERVER, frames);
+	test_stream_build(&stream, SIDE_FROM_SERVER, frames);
 	for (cut = 0; cut <= stream.size; cut++)
 		test_wire_cut(&stream, cut);
 }
@@ -639,10 +639,10 @@ static const size_t test_sizes[] = {0, 1, 125, 126, 127, 4095, 65535, 65536, TES
 #define TEST_SIZES (sizeof test_sizes / sizeof *test_sizes)
 
 /* What the decoder should say of one frame. */
-static void test_expect(struct record *record, const struct codec_frame *frame,
-	const uint8_t *bytes, const struct codec_decoder *decoded)
+static void test_expect(struct record *record, const struct side_frame *frame, const uint8_t *bytes,
+	const struct side_decoder *decoded)
 {
-	struct codec_chunk chunk = {
+	struct side_chunk chunk = {
 		.bytes = (uint8_t *)(uintptr_t)bytes,
 		.size = (size_t)frame->size,
 		.first = frame->first,
@@ -651,16 +651,16 @@ static void test_expect(struct record *record, const struct codec_frame *frame,
 		.frame = *frame,
 	};
 
-	chunk.frame.masked = decoded->role == CODEC_FROM_CLIENT;
+	chunk.frame.masked = decoded->role == SIDE_FROM_CLIENT;
 	memcpy(chunk.frame.mask_key, decoded->frame.mask_key, 4);
 	record_data(record, &chunk);
 }
 
 START_TEST(test_round_trip)
 {
-	enum codec_role role = test_roles[_i % 2];
+	enum side_role role = test_roles[_i % 2];
 	bool keep = _i / 2 % 2;
-	struct codec_frame frame = {.text = _i / 4 % 2,
+	struct side_frame frame = {.text = _i / 4 % 2,
 		.first = true,
 		.last = true,
 		.size = test_sizes[_i / 8],
@@ -668,13 +668,13 @@ START_TEST(test_round_trip)
 		.mask_key = {1, 2, 3, 4}};
 	uint8_t *payload = test_payload((size_t)frame.size);
 	struct test_output *output = malloc(sizeof *output);
-	struct codec_encoder encoder;
-	struct codec_decoder decoder;
+	struct side_encoder encoder;
+	struct side_decoder decoder;
 	struct record said, expected;
 
 	ck_assert_ptr_nonnull(output);
 	test_output_init(output);
-	codec_encoder_init(&encoder, &codec_websocket, role, &output->ids, false);
+	side_encoder_init(&encoder, &side_websocket, role, &output->ids, false);
 	test_encode(output, &encoder, &frame, payload);
 	test_output_flush(&output->sink, output);
 	/* small messages are not torn, large ones fill the window to the brim */
@@ -683,11 +683,11 @@ START_TEST(test_round_trip)
 
 	record_init(&said, true);
 	record_init(&expected, true);
-	codec_decoder_init(&decoder, &codec_websocket, role);
+	side_decoder_init(&decoder, &side_websocket, role);
 	ck_assert(record_feed(&said, &decoder, output->all.bytes, output->all.size));
 	test_expect(&expected, &frame, payload, &decoder);
 	ck_assert(record_equal(&said, &expected));
-	if (role == CODEC_FROM_CLIENT)
+	if (role == SIDE_FROM_CLIENT)
 		ck_assert_int_eq(memcmp(decoder.frame.mask_key, frame.mask_key, 4) == 0, keep);
 	record_done(&said);
 	record_done(&expected);
@@ -700,25 +700,25 @@ END_TEST
 /* Fragments with control frames between them, client and server, at every cut. */
 START_TEST(test_round_trip_fragments)
 {
-	enum codec_role role = test_roles[_i];
-	struct codec_frame first = {.text = true, .first = true, .size = 3};
-	struct codec_frame middle = {.text = true, .size = 0};
-	struct codec_frame last = {.text = true, .last = true, .size = 130};
+	enum side_role role = test_roles[_i];
+	struct side_frame first = {.text = true, .first = true, .size = 3};
+	struct side_frame middle = {.text = true, .size = 0};
+	struct side_frame last = {.text = true, .last = true, .size = 130};
 	struct test_output output;
 	struct test_stream stream;
-	struct codec_encoder encoder;
+	struct side_encoder encoder;
 	uint8_t *payload = test_payload(130);
 	char text[TEST_STREAM_MAX], expected[TEST_STREAM_MAX];
 
 	test_output_init(&output);
-	codec_encoder_init(&encoder, &codec_websocket, role, &output.ids, false);
+	side_encoder_init(&encoder, &side_websocket, role, &output.ids, false);
 	test_encode(&output, &encoder, &first, (const uint8_t *)"abc");
-	codec_websocket.control(&encoder, &output.sink, 9, (const uint8_t *)"ping", 4);
+	side_websocket.control(&encoder, &output.sink, 9, (const uint8_t *)"ping", 4);
 	test_encode(&output, &encoder, &middle, NULL);
-	codec_websocket.control(&encoder, &output.sink, 10, (const uint8_t *)TEST_125, 125);
-	codec_websocket.control(&encoder, &output.sink, 9, NULL, 0);
+	side_websocket.control(&encoder, &output.sink, 10, (const uint8_t *)TEST_125, 125);
+	side_websocket.control(&encoder, &output.sink, 9, NULL, 0);
 	test_encode(&output, &encoder, &last, payload);
-	codec_websocket.control(&encoder, &output.sink, 8,
+	side_websocket.control(&encoder, &output.sink, 8,
 		(const uint8_t *)"\x03\xe8"
 				 "bye",
 		5);
@@ -737,7 +737,7 @@ END_TEST
 
 /* RFC 6455, 5.2 and 5.7: the bytes of headers. */
 static const struct {
-	struct codec_frame frame;
+	struct side_frame frame;
 	const char *head;
 	size_t size;
 } test_heads[] = {
@@ -758,13 +758,13 @@ static const struct {
 START_TEST(test_head_bytes)
 {
 	size_t size = test_heads[_i].size;
-	struct codec_frame frame = test_heads[_i].frame;
-	struct codec_encoder encoder;
+	struct side_frame frame = test_heads[_i].frame;
+	struct side_encoder encoder;
 	struct test_output output;
 
 	test_output_init(&output);
-	codec_encoder_init(&encoder, &codec_websocket, CODEC_FROM_SERVER, NULL, false);
-	codec_websocket.begin(&encoder, &output.sink, &frame);
+	side_encoder_init(&encoder, &side_websocket, SIDE_FROM_SERVER, NULL, false);
+	side_websocket.begin(&encoder, &output.sink, &frame);
 	ck_assert_uint_eq(output.sink.used, size);
 	ck_assert_mem_eq(output.window, test_heads[_i].head, size);
 
@@ -772,8 +772,8 @@ START_TEST(test_head_bytes)
 	test_output_init(&output);
 	frame.masked = true;
 	memcpy(frame.mask_key, test_key, sizeof test_key);
-	codec_encoder_init(&encoder, &codec_websocket, CODEC_FROM_CLIENT, &output.ids, false);
-	codec_websocket.begin(&encoder, &output.sink, &frame);
+	side_encoder_init(&encoder, &side_websocket, SIDE_FROM_CLIENT, &output.ids, false);
+	side_websocket.begin(&encoder, &output.sink, &frame);
 	ck_assert_uint_eq(output.sink.used, size + 4);
 	ck_assert_uint_eq(output.window[1], (uint8_t)test_heads[_i].head[1] | 0x80);
 	ck_assert_mem_eq(output.window + 2, test_heads[_i].head + 2, size - 2);
@@ -784,16 +784,16 @@ END_TEST
 /* RFC 6455, 5.3: a frame without a key of the client's gets a fresh one, controls always. */
 START_TEST(test_fresh_keys)
 {
-	const struct codec_frame frame = {.text = true, .first = true, .last = true};
-	struct codec_encoder encoder;
+	const struct side_frame frame = {.text = true, .first = true, .last = true};
+	struct side_encoder encoder;
 	struct test_output output;
 
 	test_output_init(&output);
-	codec_encoder_init(&encoder, &codec_websocket, CODEC_FROM_CLIENT, &output.ids, false);
-	codec_websocket.begin(&encoder, &output.sink, &frame);
-	codec_websocket.begin(&encoder, &output.sink, &frame);
-	codec_websocket.control(&encoder, &output.sink, 9, NULL, 0);
-	codec_websocket.control(&encoder, &output.sink, 9, NULL, 0);
+	side_encoder_init(&encoder, &side_websocket, SIDE_FROM_CLIENT, &output.ids, false);
+	side_websocket.begin(&encoder, &output.sink, &frame);
+	side_websocket.begin(&encoder, &output.sink, &frame);
+	side_websocket.control(&encoder, &output.sink, 9, NULL, 0);
+	side_websocket.control(&encoder, &output.sink, 9, NULL, 0);
 	ck_assert_uint_eq(output.sink.used, 24);
 	ck_assert_mem_ne(output.window + 2, output.window + 8, 4);
 	ck_assert_mem_ne(output.window + 8, output.window + 14, 4);

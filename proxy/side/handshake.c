@@ -3,7 +3,7 @@
  * whose fields are borrowed. SHA-1 is OpenSSL's, which allocates for each and may refuse: all that
  * fails.
  */
-#include "proxy/codec/handshake.h"
+#include "proxy/side/handshake.h"
 
 #include <assert.h>
 #include <openssl/err.h>
@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy/codec/http.h"
-#include "proxy/codec/http_body.h"
-#include "proxy/codec/openssl_memory.h"
+#include "proxy/side/http.h"
+#include "proxy/side/http_body.h"
+#include "proxy/side/openssl_memory.h"
 
 #define HANDSHAKE_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, 1.3 */
 

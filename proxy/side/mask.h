@@ -1,5 +1,5 @@
-#ifndef PROXY_CODEC_MASK_H
-#define PROXY_CODEC_MASK_H
+#ifndef PROXY_SIDE_MASK_H
+#define PROXY_SIDE_MASK_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -14,9 +14,9 @@
 #include <assert.h>
 #include <string.h>
 
-#include "proxy/codec/codec.h"
-#include "proxy/codec/mask.h"
-#include "proxy/codec/utf8.h"
+#include "proxy/side/side.h"
+#include "proxy/side/mask.h"
+#include "proxy/side/utf8.h"
 #include "w3c/ids.h"
 
 #define WEBSOCKET_FIN         0x80
@@ -58,24 +58,24 @@ static const struct {
 	{3000, 4999},
 };
 
-static enum codec_result websocket_fail(
-	struct codec_decoder *decoder, uint16_t close_code, const char *reason, uint64_t offset)
+static enum side_result websocket_fail(
+	struct side_decoder *decoder, uint16_t close_code, const char *reason, uint64_t offset)
 {
 	decoder->state = WEBSOCKET_FAILED;
 	decoder->error =
-		(struct codec_error){.close_code = close_code, .reason = reason, .offset = offset};
-	return CODEC_BAD;
+		(struct side_error){.close_code = close_code, .reason = reason, .offset = offset};
+	return SIDE_BAD;
 }
 
 /* What is wrong with the first two bytes of a frame, or NULL. */
-static const char *websocket_head_fault(const struct codec_decoder *decoder, const uint8_t *head)
+static const char *websocket_head_fault(const struct side_decoder *decoder, const uint8_t *head)
 {
 	bool masked = head[1] & WEBSOCKET_MASK;
 	unsigned opcode = head[0] & WEBSOCKET_OPCODE;
 
 	if (head[0] & WEBSOCKET_RSV)
 		return "reserved bit set";
-	if (masked != (decoder->role == CODEC_FROM_CLIENT))
+	if (masked != (decoder->role == SIDE_FROM_CLIENT))
 		return masked ? "masked frame from the server" : "unmasked frame from the client";
 	if (opcode >= WEBSOCKET_CLOSE) {
 		if (opcode > WEBSOCKET_PONG)
@@ -133,10 +133,10 @@ static const char *websocket_size_read(const uint8_t *head, uint64_t *size)
 }
 
 static void websocket_frame_begin(
-	struct codec_decoder *decoder, const uint8_t *head, size_t head_size, uint64_t size)
+	struct side_decoder *decoder, const uint8_t *head, size_t head_size, uint64_t size)
 {
 	unsigned opcode = head[0] & WEBSOCKET_OPCODE;
-	struct codec_frame *frame = &decoder->frame;
+	struct side_frame *frame = &decoder->frame;
 
 	frame->size = size;
 	frame->masked = head[1] & WEBSOCKET_MASK;
@@ -158,7 +158,7 @@ static void websocket_frame_begin(
 }
 
 static bool websocket_head_collect(
-	struct codec_decoder *decoder, uint8_t **bytes, size_t *size, size_t need)
+	struct side_decoder *decoder, uint8_t **bytes, size_t *size, size_t need)
 {
 	assert(need <= sizeof decoder->head);
 	while (decoder->head_size<need && * size> 0) {
@@ -168,9 +168,9 @@ static bool websocket_head_collect(
 	return decoder->head_size >= need;
 }
 
-/* CODEC_DATA: a header is read. It is taken from the input when it is there in one piece. */
-static enum codec_result websocket_head_next(
-	struct codec_decoder *decoder, uint8_t **bytes, size_t *size)
+/* SIDE_DATA: a header is read. It is taken from the input when it is there in one piece. */
+static enum side_result websocket_head_next(
+	struct side_decoder *decoder, uint8_t **bytes, size_t *size)
 {
 	const uint8_t *head = decoder->head;
 	size_t head_size = 0;
@@ -184,7 +184,7 @@ static enum codec_result websocket_head_next(
 		*bytes += head_size;
 		*size -= head_size;
 	} else if (!websocket_head_collect(decoder, bytes, size, WEBSOCKET_HEAD_MIN)) {
-		return CODEC_MORE;
+		return SIDE_MORE;
 	}
 	fault = websocket_head_fault(decoder, head);
 	if (fault != NULL)
@@ -192,21 +192,21 @@ static enum codec_result websocket_head_next(
 	if (head == decoder->head) {
 		head_size = websocket_head_size(head);
 		if (!websocket_head_collect(decoder, bytes, size, head_size))
-			return CODEC_MORE;
+			return SIDE_MORE;
 	}
 	decoder->head_size = 0;
 	fault = websocket_size_read(head, &payload);
 	if (fault != NULL)
 		return websocket_fail(decoder, WEBSOCKET_PROTOCOL_ERROR, fault, decoder->offset);
 	websocket_frame_begin(decoder, head, head_size, payload);
-	return CODEC_DATA;
+	return SIDE_DATA;
 }
 
 /*
  * How many of the size bytes next in a text frame may be given out; fewer than size when one of
  * them is wrong. A last byte that leaves a character open counts as wrong: the message ends there.
  */
-static size_t websocket_text_check(struct codec_decoder *decoder, const uint8_t *bytes, size_t size)
+static size_t websocket_text_check(struct side_decoder *decoder, const uint8_t *bytes, size_t size)
 {
 	size_t good = utf8_check(&decoder->utf8_state, bytes, size);
 	bool ends = decoder->frame.last && decoder->frame_left == size;
@@ -216,7 +216,7 @@ static size_t websocket_text_check(struct codec_decoder *decoder, const uint8_t 
 	return good;
 }
 
-static enum codec_result websocket_text_fail(struct codec_decoder *decoder, uint64_t offset)
+static enum side_result websocket_text_fail(struct side_decoder *decoder, uint64_t offset)
 {
 	return websocket_fail(decoder, WEBSOCKET_BAD_TEXT, "text message is not UTF-8", offset);
 }
@@ -226,16 +226,16 @@ static enum codec_result websocket_text_fail(struct codec_decoder *decoder, uint
  * decoder failed. That is why the result does not depend on how the input was cut. head is where
  * the frame begins in the input, NULL when that was earlier.
  */
-static enum codec_result websocket_payload_next(struct codec_decoder *decoder, uint8_t **bytes,
-	size_t *size, struct codec_chunk *chunk, const uint8_t *head)
+static enum side_result websocket_payload_next(struct side_decoder *decoder, uint8_t **bytes,
+	size_t *size, struct side_chunk *chunk, const uint8_t *head)
 {
-	struct codec_frame *frame = &decoder->frame;
+	struct side_frame *frame = &decoder->frame;
 	uint64_t done = frame->size - decoder->frame_left;
 	size_t piece = decoder->frame_left < *size ? (size_t)decoder->frame_left : *size;
 	size_t good = piece;
 
 	if (piece == 0 && decoder->frame_left > 0)
-		return CODEC_MORE;
+		return SIDE_MORE;
 	if (frame->masked)
 		mask_apply(*bytes, piece, frame->mask_key, (uint32_t)done);
 	if (frame->text)
@@ -244,7 +244,7 @@ static enum codec_result websocket_payload_next(struct codec_decoder *decoder, u
 		(void)websocket_text_fail(
 			decoder, decoder->offset + good); /* said by the next call */
 		if (good == 0)
-			return CODEC_BAD;
+			return SIDE_BAD;
 	} else if (piece == 0 && frame->last && decoder->utf8_state != UTF8_COMPLETE) {
 		return websocket_text_fail(decoder, decoder->offset);
 	}
@@ -265,7 +265,7 @@ static enum codec_result websocket_payload_next(struct codec_decoder *decoder, u
 		decoder->state = WEBSOCKET_HEAD;
 		decoder->in_message = !frame->last;
 	}
-	return CODEC_DATA;
+	return SIDE_DATA;
 }
 
 static bool websocket_close_code_legal(uint64_t code)
@@ -279,14 +279,14 @@ static bool websocket_close_code_legal(uint64_t code)
 }
 
 /* RFC 6455, 5.5.1: nothing, or a code and then a reason in UTF-8. offset is that of the payload. */
-static enum codec_result websocket_close_check(
-	struct codec_decoder *decoder, const uint8_t *bytes, size_t size)
+static enum side_result websocket_close_check(
+	struct side_decoder *decoder, const uint8_t *bytes, size_t size)
 {
 	uint8_t state = UTF8_COMPLETE;
 	size_t good;
 
 	if (size == 0)
-		return CODEC_CONTROL;
+		return SIDE_CONTROL;
 	if (size == 1)
 		return websocket_fail(decoder, WEBSOCKET_PROTOCOL_ERROR, "close frame of one byte",
 			decoder->offset);
@@ -299,12 +299,12 @@ static enum codec_result websocket_close_check(
 	if (good < size)
 		return websocket_fail(decoder, WEBSOCKET_BAD_TEXT, "close reason is not UTF-8",
 			decoder->offset + good);
-	return CODEC_CONTROL;
+	return SIDE_CONTROL;
 }
 
 /* The payload of a control frame where it is complete: in the input, or collected. Else NULL. */
 static uint8_t *websocket_control_collect(
-	struct codec_decoder *decoder, uint8_t **bytes, size_t *size)
+	struct side_decoder *decoder, uint8_t **bytes, size_t *size)
 {
 	uint8_t *payload = *bytes;
 	size_t need = (size_t)decoder->frame_left;
@@ -322,47 +322,47 @@ static uint8_t *websocket_control_collect(
 	return decoder->frame_left == 0 ? decoder->control : NULL;
 }
 
-static enum codec_result websocket_control_next(
-	struct codec_decoder *decoder, uint8_t **bytes, size_t *size, struct codec_chunk *chunk)
+static enum side_result websocket_control_next(
+	struct side_decoder *decoder, uint8_t **bytes, size_t *size, struct side_chunk *chunk)
 {
 	uint8_t *payload = websocket_control_collect(decoder, bytes, size);
 	size_t payload_size = (size_t)decoder->frame.size;
 
 	if (payload == NULL)
-		return CODEC_MORE;
+		return SIDE_MORE;
 	if (decoder->frame.masked)
 		mask_apply(payload, payload_size, decoder->frame.mask_key, 0);
 	if (decoder->opcode == WEBSOCKET_CLOSE &&
-		websocket_close_check(decoder, payload, payload_size) == CODEC_BAD)
-		return CODEC_BAD;
+		websocket_close_check(decoder, payload, payload_size) == SIDE_BAD)
+		return SIDE_BAD;
 	decoder->offset += payload_size;
 	decoder->frame_left = 0;
 	decoder->control_size = 0;
 	decoder->state = decoder->opcode == WEBSOCKET_CLOSE ? WEBSOCKET_CLOSED : WEBSOCKET_HEAD;
-	*chunk = (struct codec_chunk){
+	*chunk = (struct side_chunk){
 		.bytes = payload,
 		.size = payload_size,
 		.frame = decoder->frame,
 		.opcode = decoder->opcode,
 	};
-	return CODEC_CONTROL;
+	return SIDE_CONTROL;
 }
 
-static enum codec_result websocket_discard(
-	struct codec_decoder *decoder, uint8_t **bytes, size_t *size)
+static enum side_result websocket_discard(
+	struct side_decoder *decoder, uint8_t **bytes, size_t *size)
 {
 	decoder->offset += *size;
 	*bytes += *size;
 	*size = 0;
-	return CODEC_MORE;
+	return SIDE_MORE;
 }
 
 /* The payload size of a text message that is one frame with up to 65535 bytes; 0: something else.
  */
 static size_t websocket_whole_size(
-	const struct codec_decoder *decoder, const uint8_t *head, size_t size, size_t *head_size)
+	const struct side_decoder *decoder, const uint8_t *head, size_t size, size_t *head_size)
 {
-	size_t mask = decoder->role == CODEC_FROM_CLIENT ? WEBSOCKET_MASK : 0;
+	size_t mask = decoder->role == SIDE_FROM_CLIENT ? WEBSOCKET_MASK : 0;
 	size_t payload;
 
 	if (size < WEBSOCKET_HEAD_MAX || head[0] != (WEBSOCKET_FIN | WEBSOCKET_TEXT) ||
@@ -386,11 +386,11 @@ static size_t websocket_whole_size(
  * nothing has changed, when the next one is of another kind or wrong.
  */
 static bool websocket_whole_next(
-	struct codec_decoder *decoder, uint8_t **bytes, size_t *size, struct codec_chunk *chunk)
+	struct side_decoder *decoder, uint8_t **bytes, size_t *size, struct side_chunk *chunk)
 {
 	uint8_t *head = *bytes, *payload, utf8_state = UTF8_COMPLETE;
 	size_t head_size, payload_size = websocket_whole_size(decoder, head, *size, &head_size);
-	bool masked = decoder->role == CODEC_FROM_CLIENT;
+	bool masked = decoder->role == SIDE_FROM_CLIENT;
 
 	if (payload_size == 0)
 		return false;
@@ -406,7 +406,7 @@ static bool websocket_whole_next(
 	chunk->bytes = payload;
 	chunk->size = payload_size;
 	chunk->first = chunk->last = chunk->frame_first = true;
-	chunk->frame = (struct codec_frame){
+	chunk->frame = (struct side_frame){
 		.text = true, .first = true, .last = true, .size = payload_size, .masked = masked};
 	if (masked)
 		memcpy(chunk->frame.mask_key, payload - 4, 4);
@@ -419,18 +419,18 @@ static bool websocket_whole_next(
 	return true;
 }
 
-static enum codec_result websocket_next(
-	struct codec_decoder *decoder, uint8_t **bytes, size_t *size, struct codec_chunk *chunk)
+static enum side_result websocket_next(
+	struct side_decoder *decoder, uint8_t **bytes, size_t *size, struct side_chunk *chunk)
 {
 	const uint8_t *head = NULL;
-	enum codec_result result;
+	enum side_result result;
 
 	if (websocket_whole_next(decoder, bytes, size, chunk))
-		return CODEC_DATA;
+		return SIDE_DATA;
 	if (decoder->state == WEBSOCKET_HEAD) {
 		head = decoder->head_size == 0 ? *bytes : NULL;
 		result = websocket_head_next(decoder, bytes, size);
-		if (result != CODEC_DATA)
+		if (result != SIDE_DATA)
 			return result;
 	}
 	switch ((enum websocket_state)decoder->state) {
@@ -444,11 +444,11 @@ static enum codec_result websocket_next(
 	case WEBSOCKET_FAILED:
 		break;
 	}
-	return CODEC_BAD;
+	return SIDE_BAD;
 }
 
 /* A frame says its size: a message that lacks bytes at the end of the stream is cut off. */
-static bool websocket_finish(struct codec_decoder *decoder)
+static bool websocket_finish(struct side_decoder *decoder)
 {
 	(void)decoder;
 	return false;
@@ -476,7 +476,7 @@ static size_t websocket_head_write(uint8_t *head, uint8_t first, uint64_t size, 
 }
 
 static void websocket_begin(
-	struct codec_encoder *encoder, struct sink *sink, const struct codec_frame *frame)
+	struct side_encoder *encoder, struct sink *sink, const struct side_frame *frame)
 {
 	uint8_t *head = sink_reserve(sink, WEBSOCKET_HEAD_MAX);
 	uint8_t first = !frame->first ? WEBSOCKET_CONTINUATION
@@ -485,7 +485,7 @@ static void websocket_begin(
 
 	if (frame->last)
 		first |= WEBSOCKET_FIN;
-	encoder->masked = encoder->role == CODEC_FROM_CLIENT;
+	encoder->masked = encoder->role == SIDE_FROM_CLIENT;
 	encoder->mask_phase = 0;
 	if (encoder->masked && frame->masked)
 		memcpy(encoder->mask_key, frame->mask_key, sizeof encoder->mask_key);
@@ -496,7 +496,7 @@ static void websocket_begin(
 }
 
 static void websocket_data_masked(
-	struct codec_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size)
+	struct side_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size)
 {
 	while (size > 0) {
 		uint8_t *place = sink_reserve(sink, 1);
@@ -512,7 +512,7 @@ static void websocket_data_masked(
 }
 
 static void websocket_data(
-	struct codec_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size)
+	struct side_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size)
 {
 	if (encoder->masked)
 		websocket_data_masked(encoder, sink, bytes, size);
@@ -521,14 +521,14 @@ static void websocket_data(
 }
 
 /* The last frame's header has said that it is the last. */
-static void websocket_end(struct codec_encoder *encoder, struct sink *sink, bool terminated)
+static void websocket_end(struct side_encoder *encoder, struct sink *sink, bool terminated)
 {
 	(void)encoder;
 	(void)sink;
 	(void)terminated;
 }
 
-static void websocket_control(struct codec_encoder *encoder, struct sink *sink, uint8_t opcode,
+static void websocket_control(struct side_encoder *encoder, struct sink *sink, uint8_t opcode,
 	const uint8_t *bytes, size_t size)
 {
 	uint8_t *place = sink_reserve(sink, WEBSOCKET_HEAD_MAX + WEBSOCKET_CONTROL_MAX);
@@ -537,7 +537,7 @@ static void websocket_control(struct codec_encoder *encoder, struct sink *sink, 
 
 	assert(opcode >= WEBSOCKET_CLOSE && opcode <= WEBSOCKET_PONG);
 	assert(size <= WEBSOCKET_CONTROL_MAX);
-	if (encoder->role == CODEC_FROM_CLIENT) {
+	if (encoder->role == SIDE_FROM_CLIENT) {
 		ids_random(encoder->ids, key, sizeof key);
 		head_size = websocket_head_write(place, WEBSOCKET_FIN | opcode, size, key);
 		mask_copy(place + head_size, bytes, size, key, 0);
@@ -549,7 +549,7 @@ static void websocket_control(struct codec_encoder *encoder, struct sink *sink, 
 	sink_commit(sink, head_size + size);
 }
 
-const struct codec_ops codec_websocket = {
+const struct side_ops side_websocket = {
 	.name = "websocket",
 	.has_control = true,
 	.has_binary = true,

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/codec/codec.h"
+#include "proxy/side/side.h"
 #include "tests/unit/record.h"
 #include "w3c/ids.h"
 
@@ -35,12 +35,12 @@ static uint8_t *fuzz_piece(const uint8_t *bytes, size_t size, uint32_t *random, 
 
 static void fuzz_feed(struct record *record, const uint8_t *bytes, size_t size, uint32_t random)
 {
-	struct codec_decoder decoder;
+	struct side_decoder decoder;
 	size_t piece, at = 0;
 	uint8_t *copy;
 
 	record_init(record, false);
-	codec_decoder_init(&decoder, &codec_jsonl, CODEC_FROM_CLIENT);
+	side_decoder_init(&decoder, &side_line, SIDE_FROM_CLIENT);
 	while (at < size) {
 		copy = fuzz_piece(bytes + at, size - at, &random, &piece);
 		fuzz_require(record_feed(record, &decoder, copy, piece)); /* no line is wrong */
@@ -49,7 +49,7 @@ static void fuzz_feed(struct record *record, const uint8_t *bytes, size_t size, 
 		fuzz_require(decoder.offset == at);
 		fuzz_require(decoder.in_message == (bytes[at - 1] != '\n'));
 	}
-	fuzz_require(codec_jsonl.finish(&decoder) == (size > 0 && bytes[size - 1] != '\n'));
+	fuzz_require(side_line.finish(&decoder) == (size > 0 && bytes[size - 1] != '\n'));
 }
 
 static void fuzz_flush(struct sink *sink, void *arg)
@@ -68,35 +68,35 @@ static void fuzz_relay(
 	static uint8_t window[SINK_SIZE_MIN];
 	struct sink sink = {
 		.bytes = window, .size = sizeof window, .flush = fuzz_flush, .arg = output};
-	struct codec_decoder decoder;
-	struct codec_encoder encoder;
-	struct codec_chunk chunk;
+	struct side_decoder decoder;
+	struct side_encoder encoder;
+	struct side_chunk chunk;
 	uint8_t *copy, *left;
 	size_t piece, left_size;
 	struct ids ids;
 
 	record_init(output, false);
 	ids_init(&ids);
-	codec_decoder_init(&decoder, &codec_jsonl, CODEC_FROM_CLIENT);
-	codec_encoder_init(&encoder, &codec_jsonl, CODEC_FROM_CLIENT, &ids, foreign);
+	side_decoder_init(&decoder, &side_line, SIDE_FROM_CLIENT);
+	side_encoder_init(&encoder, &side_line, SIDE_FROM_CLIENT, &ids, foreign);
 	for (; size > 0; size -= piece, bytes += piece) {
 		left = copy = fuzz_piece(bytes, size, &random, &piece);
 		left_size = piece;
-		while (codec_jsonl.next(&decoder, &left, &left_size, &chunk) == CODEC_DATA) {
+		while (side_line.next(&decoder, &left, &left_size, &chunk) == SIDE_DATA) {
 			if (!foreign && chunk.size % 3 > 0) {
 				sink_pass(&sink, chunk.wire, chunk.wire_size);
 				continue;
 			}
-			codec_jsonl.begin(&encoder, &sink, &chunk.frame);
-			codec_jsonl.data(&encoder, &sink, chunk.bytes, chunk.size);
+			side_line.begin(&encoder, &sink, &chunk.frame);
+			side_line.data(&encoder, &sink, chunk.bytes, chunk.size);
 			if (chunk.last)
-				codec_jsonl.end(&encoder, &sink, true);
+				side_line.end(&encoder, &sink, true);
 		}
 		fuzz_flush(&sink, output); /* its bytes are gone by then */
 		free(copy);
 	}
-	if (codec_jsonl.finish(&decoder))
-		codec_jsonl.end(&encoder, &sink, false);
+	if (side_line.finish(&decoder))
+		side_line.end(&encoder, &sink, false);
 	fuzz_flush(&sink, output);
 }
 

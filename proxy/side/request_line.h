@@ -1,5 +1,5 @@
-#ifndef PROXY_CODEC_REQUEST_LINE_H
-#define PROXY_CODEC_REQUEST_LINE_H
+#ifndef PROXY_SIDE_REQUEST_LINE_H
+#define PROXY_SIDE_REQUEST_LINE_H
 
 #include <stddef.h>
 #include <stdint.h>

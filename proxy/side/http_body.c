@@ -5,7 +5,7 @@
  * follows it. Chunks are read byte by byte but for their data; their lines end with CR LF, nothing
  * less, as readers differ about the rest.
  */
-#include "proxy/codec/http_body.h"
+#include "proxy/side/http_body.h"
 
 #include <assert.h>
 

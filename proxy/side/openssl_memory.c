@@ -3,7 +3,7 @@
  * then whoever starts us is told that there is no memory, and the little that was built on it is
  * gone with the process.
  */
-#include "proxy/codec/openssl_memory.h"
+#include "proxy/side/openssl_memory.h"
 
 #include <assert.h>
 #include <malloc.h>

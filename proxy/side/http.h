@@ -1,5 +1,5 @@
-#ifndef PROXY_CODEC_HTTP_H
-#define PROXY_CODEC_HTTP_H
+#ifndef PROXY_SIDE_HTTP_H
+#define PROXY_SIDE_HTTP_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,20 +6,20 @@
  */
 #include <string.h>
 
-#include "proxy/codec/codec.h"
+#include "proxy/side/side.h"
 
-static enum codec_result jsonl_next(
-	struct codec_decoder *decoder, uint8_t **bytes, size_t *size, struct codec_chunk *chunk)
+static enum side_result line_next(
+	struct side_decoder *decoder, uint8_t **bytes, size_t *size, struct side_chunk *chunk)
 {
 	const uint8_t *newline;
 	size_t piece, used;
 
 	if (*size == 0)
-		return CODEC_MORE;
+		return SIDE_MORE;
 	newline = memchr(*bytes, '\n', *size);
 	piece = newline != NULL ? (size_t)(newline - *bytes) : *size;
 	used = newline != NULL ? piece + 1 : piece;
-	*chunk = (struct codec_chunk){
+	*chunk = (struct side_chunk){
 		.bytes = *bytes,
 		.size = piece,
 		.first = !decoder->in_message,
@@ -39,23 +39,23 @@ static enum codec_result jsonl_next(
 	decoder->offset += used;
 	*bytes += used;
 	*size -= used;
-	return CODEC_DATA;
+	return SIDE_DATA;
 }
 
-static bool jsonl_finish(struct codec_decoder *decoder)
+static bool line_finish(struct side_decoder *decoder)
 {
 	return decoder->in_message;
 }
 
-static void jsonl_begin(
-	struct codec_encoder *encoder, struct sink *sink, const struct codec_frame *frame)
+static void line_begin(
+	struct side_encoder *encoder, struct sink *sink, const struct side_frame *frame)
 {
 	(void)encoder;
 	(void)sink;
 	(void)frame;
 }
 
-static void jsonl_blank(uint8_t *bytes, size_t size, uint8_t what)
+static void line_blank(uint8_t *bytes, size_t size, uint8_t what)
 {
 	uint8_t *end = bytes + size;
 
@@ -67,7 +67,7 @@ static void jsonl_blank(uint8_t *bytes, size_t size, uint8_t what)
  * In a message that another framing carried, line ends stand between JSON tokens (in strings they
  * are escaped: RFC 8259, section 7), where a blank means the same.
  */
-static void jsonl_data_foreign(struct sink *sink, const uint8_t *bytes, size_t size)
+static void line_data_foreign(struct sink *sink, const uint8_t *bytes, size_t size)
 {
 	while (size > 0) {
 		uint8_t *place = sink_reserve(sink, 1);
@@ -75,24 +75,24 @@ static void jsonl_data_foreign(struct sink *sink, const uint8_t *bytes, size_t s
 		size_t piece = size < room ? size : room;
 
 		memcpy(place, bytes, piece);
-		jsonl_blank(place, piece, '\n');
-		jsonl_blank(place, piece, '\r');
+		line_blank(place, piece, '\n');
+		line_blank(place, piece, '\r');
 		sink_commit(sink, piece);
 		bytes += piece;
 		size -= piece;
 	}
 }
 
-static void jsonl_data(
-	struct codec_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size)
+static void line_data(
+	struct side_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size)
 {
 	if (encoder->foreign)
-		jsonl_data_foreign(sink, bytes, size);
+		line_data_foreign(sink, bytes, size);
 	else
 		sink_write(sink, bytes, size);
 }
 
-static void jsonl_end(struct codec_encoder *encoder, struct sink *sink, bool terminated)
+static void line_end(struct side_encoder *encoder, struct sink *sink, bool terminated)
 {
 	(void)encoder;
 	if (!terminated)
@@ -101,11 +101,11 @@ static void jsonl_end(struct codec_encoder *encoder, struct sink *sink, bool ter
 	sink_commit(sink, 1);
 }
 
-const struct codec_ops codec_jsonl = {
-	.name = "jsonl",
-	.next = jsonl_next,
-	.finish = jsonl_finish,
-	.begin = jsonl_begin,
-	.data = jsonl_data,
-	.end = jsonl_end,
+const struct side_ops side_line = {
+	.name = "lines",
+	.next = line_next,
+	.finish = line_finish,
+	.begin = line_begin,
+	.data = line_data,
+	.end = line_end,
 };

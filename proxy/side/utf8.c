@@ -8,7 +8,7 @@
  * bad state, which stays bad; so a block is checked once at its end and walked again only to say
  * where it went wrong.
  */
-#include "proxy/codec/utf8.h"
+#include "proxy/side/utf8.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Request lines of HTTP, told from anything else byte by byte; see request_line.h. */
-#include "proxy/codec/request_line.h"
+#include "proxy/side/request_line.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,11 +1,11 @@
-#ifndef PROXY_CODEC_HTTP_BODY_H
-#define PROXY_CODEC_HTTP_BODY_H
+#ifndef PROXY_SIDE_HTTP_BODY_H
+#define PROXY_SIDE_HTTP_BODY_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proxy/codec/http.h"
+#include "proxy/side/http.h"
 
 /*
  * Where the body of an HTTP/1.1 message ends (RFC 9112, 6.3 and 7.1): known from the head, or seen

@@ -3,7 +3,7 @@
  * turned to the phase once; from there every step begins at its byte 0, since steps are multiples
  * of four.
  */
-#include "proxy/codec/mask.h"
+#include "proxy/side/mask.h"
 
 #include <string.h>
 

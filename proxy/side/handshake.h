@@ -1,5 +1,5 @@
-#ifndef PROXY_CODEC_HANDSHAKE_H
-#define PROXY_CODEC_HANDSHAKE_H
+#ifndef PROXY_SIDE_HANDSHAKE_H
+#define PROXY_SIDE_HANDSHAKE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef PROXY_CODEC_SINK_H
-#define PROXY_CODEC_SINK_H
+#ifndef PROXY_SIDE_SINK_H
+#define PROXY_SIDE_SINK_H
 
 #include <stddef.h>
 #include <stdint.h>

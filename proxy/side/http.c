@@ -9,7 +9,7 @@
  * may end with a bare LF, as section 2.2 allows. While the head is incomplete only its first bytes
  * are checked.
  */
-#include "proxy/codec/http.h"
+#include "proxy/side/http.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-#ifndef PROXY_CODEC_UTF8_H
-#define PROXY_CODEC_UTF8_H
+#ifndef PROXY_SIDE_UTF8_H
+#define PROXY_SIDE_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>

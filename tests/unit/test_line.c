@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy/codec/codec.h"
+#include "proxy/side/side.h"
 #include "tests/unit/record.h"
 #include "tests/unit/unit.h"
 
@@ -27,18 +27,18 @@ static const struct {
 
 static void test_describe(char *text, const char *bytes, size_t size, size_t cut, size_t piece)
 {
-	struct codec_decoder decoder;
-	struct codec_chunk chunk;
+	struct side_decoder decoder;
+	struct side_chunk chunk;
 	size_t n, total = size;
 
-	codec_decoder_init(&decoder, &codec_jsonl, CODEC_FROM_CLIENT);
+	side_decoder_init(&decoder, &side_line, SIDE_FROM_CLIENT);
 	for (n = cut; size > 0; n = piece) {
 		uint8_t *copy, *at;
 		size_t left;
 
 		n = left = n < size ? n : size;
 		copy = at = unit_guard_copy(bytes, n);
-		while (codec_jsonl.next(&decoder, &at, &left, &chunk) == CODEC_DATA) {
+		while (side_line.next(&decoder, &at, &left, &chunk) == SIDE_DATA) {
 			ck_assert(chunk.frame_first && chunk.frame.text && !chunk.frame.masked);
 			ck_assert_int_eq(chunk.frame.first, chunk.first);
 			ck_assert_int_eq(chunk.frame.last, chunk.last);
@@ -58,7 +58,7 @@ static void test_describe(char *text, const char *bytes, size_t size, size_t cut
 		size -= n;
 	}
 	ck_assert_uint_eq(decoder.offset, total);
-	if (codec_jsonl.finish(&decoder))
+	if (side_line.finish(&decoder))
 		*text++ = '$';
 	*text = '\0';
 }
@@ -83,11 +83,11 @@ START_TEST(test_one_chunk)
 	uint8_t stream[] = "{\"id\":1}\n{\"id\":2}\n";
 	uint8_t *bytes = stream;
 	size_t size = sizeof stream - 1;
-	struct codec_decoder decoder;
-	struct codec_chunk chunk;
+	struct side_decoder decoder;
+	struct side_chunk chunk;
 
-	codec_decoder_init(&decoder, &codec_jsonl, CODEC_FROM_SERVER);
-	ck_assert_int_eq(codec_jsonl.next(&decoder, &bytes, &size, &chunk), CODEC_DATA);
+	side_decoder_init(&decoder, &side_line, SIDE_FROM_SERVER);
+	ck_assert_int_eq(side_line.next(&decoder, &bytes, &size, &chunk), SIDE_DATA);
 	ck_assert(chunk.first && chunk.last);
 	ck_assert_ptr_eq(chunk.bytes, stream);
 	ck_assert_uint_eq(chunk.size, 8);
@@ -112,18 +112,18 @@ static void test_encode(struct record *output, bool foreign, bool terminated, si
 	uint8_t window[SINK_SIZE_MIN];
 	struct sink sink = {
 		.bytes = window, .size = sizeof window, .flush = test_flush, .arg = output};
-	struct codec_frame frame = {.text = true, .first = true, .last = true, .size = size};
-	struct codec_encoder encoder;
+	struct side_frame frame = {.text = true, .first = true, .last = true, .size = size};
+	struct side_encoder encoder;
 	size_t done, piece;
 
 	record_init(output, false);
-	codec_encoder_init(&encoder, &codec_jsonl, CODEC_FROM_SERVER, NULL, foreign);
-	codec_jsonl.begin(&encoder, &sink, &frame);
+	side_encoder_init(&encoder, &side_line, SIDE_FROM_SERVER, NULL, foreign);
+	side_line.begin(&encoder, &sink, &frame);
 	for (done = 0; done < size; done += piece) {
 		piece = size - done < sizeof lines - 1 ? size - done : sizeof lines - 1;
-		codec_jsonl.data(&encoder, &sink, (const uint8_t *)lines, piece);
+		side_line.data(&encoder, &sink, (const uint8_t *)lines, piece);
 	}
-	codec_jsonl.end(&encoder, &sink, terminated);
+	side_line.end(&encoder, &sink, terminated);
 	test_flush(&sink, output);
 }
 
@@ -163,7 +163,7 @@ START_TEST(test_encode_large)
 	uint8_t window[SINK_SIZE_MIN];
 	struct sink sink = {
 		.bytes = window, .size = sizeof window, .flush = test_flush, .arg = &one};
-	struct codec_encoder encoder;
+	struct side_encoder encoder;
 
 	test_encode(&many, _i, true, size);
 	ck_assert_uint_eq(many.size, size + 1);
@@ -174,9 +174,9 @@ START_TEST(test_encode_large)
 	ck_assert_ptr_nonnull(bytes);
 	memcpy(bytes, many.bytes, size);
 	record_init(&one, false);
-	codec_encoder_init(&encoder, &codec_jsonl, CODEC_FROM_SERVER, NULL, _i);
-	codec_jsonl.data(&encoder, &sink, bytes, size);
-	codec_jsonl.end(&encoder, &sink, true);
+	side_encoder_init(&encoder, &side_line, SIDE_FROM_SERVER, NULL, _i);
+	side_line.data(&encoder, &sink, bytes, size);
+	side_line.end(&encoder, &sink, true);
 	test_flush(&sink, &one);
 	ck_assert(record_equal(&one, &many));
 	free(bytes);
@@ -242,7 +242,7 @@ END_TEST
 
 int main(void)
 {
-	TCase *tc = tcase_create("jsonl");
+	TCase *tc = tcase_create("line");
 
 	tcase_add_loop_test(tc, test_decode, 0, sizeof test_streams / sizeof *test_streams);
 	tcase_add_test(tc, test_one_chunk);
@@ -251,5 +251,5 @@ int main(void)
 	tcase_add_loop_test(tc, test_encode_large, 0, 2);
 	tcase_add_loop_test(tc, test_runs, 0, 256);
 	tcase_add_test(tc, test_runs_apart);
-	return unit_run("jsonl", tc);
+	return unit_run("line", tc);
 }
