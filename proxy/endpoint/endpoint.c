@@ -1,8 +1,7 @@
 /*
  * Endpoints: the five events of libevent's that a peer can cause, and the backlog of one that does
- * not read. What differs between sockets, pipes and our own stdin/stdout stands in tables of
- * operations, one for each way. Fails by ENDPOINT_FAILED or a return value, never by closing on its
- * own.
+ * not read. What differs between sockets, pipes and our own stdin/stdout stands in stream/. Fails
+ * by ENDPOINT_FAILED or a return value, never by closing on its own.
  */
 #include "proxy/endpoint/endpoint.h"
 
@@ -312,8 +311,8 @@ static void endpoint_shutdown_now(struct endpoint *endpoint)
 {
 	endpoint->state = ENDPOINT_SHUTDOWN;
 	if (endpoint->write_fd == endpoint->read_fd) {
-		(void)shutdown(
-			endpoint->write_fd, SHUT_WR); /* an error: the peer has gone already */
+		if (endpoint->write_ops->shut != NULL)
+			endpoint->write_ops->shut(endpoint->write_fd);
 	} else {
 		(void)close(endpoint->write_fd); /* nothing could be done about an error */
 		endpoint->write_fd = -1;
@@ -358,7 +357,7 @@ void endpoint_shutdown(struct endpoint *endpoint)
 /* ---- life ---- */
 
 void endpoint_init(struct endpoint *endpoint, struct event_base *base,
-	const struct endpoint_ops *read_ops, int read_fd, const struct endpoint_ops *write_ops,
+	const struct stream_ops *read_ops, int read_fd, const struct stream_ops *write_ops,
 	int write_fd, endpoint_hook *hook, void *arg)
 {
 	int failed;
@@ -410,46 +409,37 @@ void endpoint_close(struct endpoint *endpoint)
 void endpoint_init_closed(struct endpoint *endpoint)
 {
 	*endpoint = (struct endpoint){
-		.read_ops = &endpoint_socket_ops, /* so that reading says EBADF */
-		.write_ops = &endpoint_socket_ops,
+		.read_ops = &stream_socket, /* so that reading says EBADF */
+		.write_ops = &stream_socket,
 		.state = ENDPOINT_CLOSED,
 		.read_fd = -1,
 		.write_fd = -1,
 	};
 }
 
-/* ---- sockets and pipes ---- */
-
-static ssize_t endpoint_socket_read(int fd, void *bytes, size_t size)
-{
-	return recv(fd, bytes, size, MSG_DONTWAIT);
-}
-
-static ssize_t endpoint_socket_write(int fd, const void *bytes, size_t size)
-{
-	return send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-const struct endpoint_ops endpoint_socket_ops = {
-	.read = endpoint_socket_read,
-	.write = endpoint_socket_write,
-};
-
-const struct endpoint_ops endpoint_pipe_ops = {
-	.read = read,
-	.write = write,
-};
+/* ---- kinds ---- */
 
 void endpoint_init_socket(
 	struct endpoint *endpoint, struct event_base *base, int fd, endpoint_hook *hook, void *arg)
 {
-	endpoint_init(
-		endpoint, base, &endpoint_socket_ops, fd, &endpoint_socket_ops, fd, hook, arg);
+	endpoint_init(endpoint, base, &stream_socket, fd, &stream_socket, fd, hook, arg);
 }
 
 void endpoint_init_pipes(struct endpoint *endpoint, struct event_base *base, int read_fd,
 	int write_fd, endpoint_hook *hook, void *arg)
 {
-	endpoint_init(endpoint, base, &endpoint_pipe_ops, read_fd, &endpoint_pipe_ops, write_fd,
-		hook, arg);
+	endpoint_init(endpoint, base, &stream_pipe, read_fd, &stream_pipe, write_fd, hook, arg);
+}
+
+int endpoint_init_stdio(
+	struct endpoint *endpoint, struct event_base *base, endpoint_hook *hook, void *arg)
+{
+	struct stream_stdio stdio;
+
+	endpoint_init_closed(endpoint);
+	if (stream_stdio_take(&stdio) != 0)
+		return -1;
+	endpoint_init(endpoint, base, stdio.read_ops, stdio.read_fd, stdio.write_ops,
+		stdio.write_fd, hook, arg);
+	return 0;
 }

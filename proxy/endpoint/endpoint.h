@@ -7,10 +7,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "proxy/stream/stream.h"
+
 /*
  * One peer of a session: where bytes come from and go to. A socket has one descriptor for both; a
  * child process and our own stdin/stdout have two. The kinds differ only in their struct
- * endpoint_ops, one for each way.
+ * stream_ops, one for each way.
  *
  * Order of things: *_init makes it, endpoint_start() begins reading, ENDPOINT_READABLE asks the
  * owner to call endpoint_read(), endpoint_write() sends at once or keeps the rest as a backlog,
@@ -31,16 +33,6 @@ enum endpoint_event {
 
 typedef void endpoint_hook(void *arg, struct endpoint *endpoint, enum endpoint_event event);
 
-/* How one way of an endpoint works: a row each for sockets, pipes, files, shared descriptors. */
-struct endpoint_ops {
-	ssize_t (*read)(int fd, void *bytes, size_t size);
-	ssize_t (*write)(int fd, const void *bytes, size_t size); /* EAGAIN rather than block */
-	bool always_ready; /* a regular file: epoll refuses it, reading never blocks */
-};
-
-extern const struct endpoint_ops endpoint_socket_ops;
-extern const struct endpoint_ops endpoint_pipe_ops;
-
 enum endpoint_state {
 	ENDPOINT_OPEN,
 	ENDPOINT_SHUTTING, /* half-close once the backlog is written */
@@ -49,8 +41,8 @@ enum endpoint_state {
 };
 
 struct endpoint {
-	const struct endpoint_ops *read_ops;
-	const struct endpoint_ops *write_ops;
+	const struct stream_ops *read_ops;
+	const struct stream_ops *write_ops;
 	enum endpoint_state state;
 	int read_fd;  /* owned; -1 when closed */
 	int write_fd; /* owned; the same as read_fd for a socket */
@@ -71,7 +63,7 @@ struct endpoint {
 
 /* The general form: one set of operations for each way. Takes both descriptors. */
 void endpoint_init(struct endpoint *endpoint, struct event_base *base,
-	const struct endpoint_ops *read_ops, int read_fd, const struct endpoint_ops *write_ops,
+	const struct stream_ops *read_ops, int read_fd, const struct stream_ops *write_ops,
 	int write_fd, endpoint_hook *hook, void *arg);
 
 /* Takes the connected or accepted, non-blocking socket fd. */

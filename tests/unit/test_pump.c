@@ -150,7 +150,7 @@ static ssize_t fake_write(int fd, const void *bytes, size_t size)
 	return (ssize_t)size;
 }
 
-static const struct endpoint_ops fake_ops = {.read = fake_read, .write = fake_write};
+static const struct stream_ops fake_ops = {.read = fake_read, .write = fake_write};
 
 static void fake_on_event(void *arg, struct endpoint *endpoint, enum endpoint_event event)
 {

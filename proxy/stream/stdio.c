@@ -1,12 +1,10 @@
 /*
- * Our own stdin and stdout as an endpoint. They may be pipes, sockets, terminals or files, and
+ * Our own stdin and stdout. They may be pipes, sockets, terminals or files, and
  * their open file descriptions are shared with whoever started us: O_NONBLOCK must not be set on
  * them, or a neighbour would get EAGAIN. So sockets are written with MSG_DONTWAIT; pipes and
  * terminals are opened anew through /proc, which gives a description of our own; where that is
  * refused, a writable pipe is given no more than it must take at once.
  */
-#include "proxy/endpoint/endpoint.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,6 +12,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "proxy/stream/stream.h"
 
 static ssize_t stdio_shared_write(int fd, const void *bytes, size_t size)
 {
@@ -26,25 +26,25 @@ static ssize_t stdio_shared_write(int fd, const void *bytes, size_t size)
 	return write(fd, bytes, size > PIPE_BUF ? PIPE_BUF : size);
 }
 
-static const struct endpoint_ops stdio_file_ops = {
+static const struct stream_ops stdio_file_ops = {
 	.read = read,
 	.write = write,
 	.always_ready = true,
 };
 
-static const struct endpoint_ops stdio_shared_ops = {
+static const struct stream_ops stdio_shared_ops = {
 	.read = read, /* called only when there is something: does not block */
 	.write = stdio_shared_write,
 };
 
-static const struct endpoint_ops *stdio_ops_for(int fd)
+static const struct stream_ops *stdio_ops_for(int fd)
 {
 	struct stat is;
 
 	if (fstat(fd, &is) != 0)
 		return NULL;
 	if (S_ISSOCK(is.st_mode))
-		return &endpoint_socket_ops;
+		return &stream_socket;
 	if (S_ISREG(is.st_mode) || S_ISBLK(is.st_mode))
 		return &stdio_file_ops;
 	if (S_ISCHR(is.st_mode) && !isatty(fd))
@@ -73,15 +73,13 @@ static int stdio_take(int fd, int null_fd)
 	return taken;
 }
 
-int endpoint_init_stdio(
-	struct endpoint *endpoint, struct event_base *base, endpoint_hook *hook, void *arg)
+int stream_stdio_take(struct stream_stdio *stdio)
 {
-	const struct endpoint_ops *read_ops = stdio_ops_for(STDIN_FILENO);
-	const struct endpoint_ops *write_ops = stdio_ops_for(STDOUT_FILENO);
+	const struct stream_ops *read_ops = stdio_ops_for(STDIN_FILENO);
+	const struct stream_ops *write_ops = stdio_ops_for(STDOUT_FILENO);
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int read_fd = -1, write_fd = -1, own_fd = -1;
 
-	endpoint_init_closed(endpoint);
 	if (read_ops == NULL || write_ops == NULL || null_fd < 0)
 		goto fail;
 	if (write_ops == &stdio_shared_ops)
@@ -94,9 +92,14 @@ int endpoint_init_stdio(
 	if (own_fd >= 0) {
 		(void)close(write_fd); /* own_fd stands for the same pipe */
 		write_fd = own_fd;
-		write_ops = &endpoint_pipe_ops;
+		write_ops = &stream_pipe;
 	}
-	endpoint_init(endpoint, base, read_ops, read_fd, write_ops, write_fd, hook, arg);
+	*stdio = (struct stream_stdio){
+		.read_ops = read_ops,
+		.write_ops = write_ops,
+		.read_fd = read_fd,
+		.write_fd = write_fd,
+	};
 	return 0;
 fail:
 	if (null_fd >= 0)
