@@ -11,9 +11,6 @@
 #include "proxy/message/splice.h"
 #include "proxy/session.h"
 
-#define CARRYING_CLOSE_GOING   1001 /* RFC 6455, 7.4.1: going away */
-#define CARRYING_CLOSE_GATEWAY 1014 /* registered for bad gateways */
-
 /* ---- troubles of messages ---- */
 
 static const struct {
@@ -109,8 +106,8 @@ static void carrying_broken(struct pump *pump)
 	log_line(LOG_WARN, "connection %llu: broken %s framing from the %s at byte %llu: %s",
 		session->pair.number, pump->decoder.ops->name, by_client ? "client" : "backend",
 		(unsigned long long)error->offset, error->reason);
-	pump_send_close(&session->pumps[!pump->direction], error->close_code, error->reason);
-	pump_send_close(pump, by_client ? CARRYING_CLOSE_GOING : CARRYING_CLOSE_GATEWAY, "");
+	pump_send_goodbye(&session->pumps[!pump->direction], error->goodbye, error->reason);
+	pump_send_goodbye(pump, by_client ? SIDE_GOING : SIDE_BAD_GATEWAY, "");
 	if (session->pair.state == PAIR_OPEN)
 		session_finish(session, PAIR_FRAMING_ERROR);
 }

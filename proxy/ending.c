@@ -23,6 +23,12 @@
 
 #define ENDING_LOOK_MS 10 /* between two looks whether all has been said, at least */
 
+/* Whether a peer may have ended and still read. */
+static bool ending_half_closes(const struct side_ops *side)
+{
+	return side_has(side, SIDE_HALF_CLOSES);
+}
+
 /* Whether the client is on our own standard input and output. */
 static bool ending_is_stdio(const struct session *session)
 {
@@ -33,7 +39,7 @@ static bool ending_is_stdio(const struct session *session)
 static bool ending_backend_is_over(const struct session *session)
 {
 	return session->pair.route->command == NULL || session->child_exited ||
-	       session->pair.route->client_side == &side_websocket;
+	       !ending_half_closes(session->pair.route->client_side);
 }
 
 /* Closes the session if its halves leave nothing to wait for. */
@@ -73,8 +79,8 @@ static void ending_linger(struct session *session)
 static bool ending_must_linger(const struct session *session, const struct pump *pump)
 {
 	return pump->direction == PUMP_CLIENT_TO_BACKEND && session->pair.state == PAIR_OPEN &&
-	       session->pair.route->client_side != &side_websocket &&
-	       session->pair.route->backend_side == &side_websocket &&
+	       ending_half_closes(session->pair.route->client_side) &&
+	       !ending_half_closes(session->pair.route->backend_side) &&
 	       pump_flows(&session->pumps[PUMP_BACKEND_TO_CLIENT]);
 }
 
@@ -90,7 +96,7 @@ static uint64_t ending_patience_ns(const struct session *session)
 	uint64_t quiet_ns = session->pair.loop->now_ns - since_ns;
 
 	if (session->client_end_ns == 0 ||
-		(!session->client_left && session->pair.route->client_side != &side_websocket &&
+		(!session->client_left && ending_half_closes(session->pair.route->client_side) &&
 			(session->pair.route->command == NULL || ending_is_stdio(session))))
 		return UINT64_MAX;
 	return quiet_ns < grace_ns ? grace_ns - quiet_ns : 0;
@@ -111,7 +117,7 @@ static void ending_wait(struct session *session)
 	if (session->pair.route->command != NULL)
 		child_terminate(session->pair.loop->children, session);
 	if (session->client_left || session->child_exited ||
-		session->pair.route->client_side == &side_websocket)
+		!ending_half_closes(session->pair.route->client_side))
 		session_close(session, PAIR_CLIENT_GONE);
 }
 
@@ -125,7 +131,7 @@ static void ending_client_ended(struct session *session)
 	session->client_end_ns = session->pair.loop->now_ns;
 	endpoint_probe(&session->pair.client);
 	if (session->pair.route->command != NULL &&
-		session->pair.route->client_side == &side_websocket)
+		!ending_half_closes(session->pair.route->client_side))
 		child_end(session->pair.loop->children, session);
 	ending_wait(session);
 }
@@ -247,8 +253,9 @@ static void ending_linger_over(struct session *session)
 
 void ending_timeout(struct session *session)
 {
-	if (session->child_exited || (session->pair.route->client_side != &side_websocket &&
-					     session->pair.route->backend_side == &side_websocket))
+	if (session->child_exited ||
+		(ending_half_closes(session->pair.route->client_side) &&
+			!ending_half_closes(session->pair.route->backend_side)))
 		ending_linger_over(session);
 	else
 		ending_wait(session);

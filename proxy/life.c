@@ -188,7 +188,7 @@ static void life_heard(struct session *session)
 /* Whether there is any HTTP to be spoken before messages flow. */
 static bool life_needs_upgrade(const struct route *route)
 {
-	return route->client_side == &side_websocket || route->backend_side == &side_websocket;
+	return route->client_side->shake != NULL || route->backend_side->shake != NULL;
 }
 
 /* Carries what arrived behind a handshake, unless the session has ended meanwhile. */
@@ -642,7 +642,7 @@ static int life_begin(struct session *session)
 {
 	const struct config *config = session->pair.loop->config;
 	bool upgrade = life_needs_upgrade(session->pair.route);
-	bool lines = session->pair.route->client_side != &side_websocket;
+	bool lines = session->pair.route->client_side->shake == NULL;
 	bool socket = session->pair.client.read_fd == session->pair.client.write_fd;
 
 	session->pair.client.low_mark = (size_t)config->backlog_bytes_max / 4;

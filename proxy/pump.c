@@ -16,8 +16,6 @@
 #include "proxy/loop.h"
 #include "proxy/message/splice.h"
 
-enum { PUMP_OPCODE_CLOSE = 8, PUMP_OPCODE_PING = 9, PUMP_OPCODE_PONG = 10 };
-
 /* ---- writing ---- */
 
 static void pump_flush(struct sink *sink, void *arg)
@@ -84,17 +82,13 @@ static const struct splice_hooks pump_hold_hooks = {
 	.envelope = pump_pass_envelope,
 };
 
-static const struct splice_hooks *pump_splice_hooks(const struct pump *pump)
-{
-	return pump->task == PUMP_TASK_HOLD ? &pump_hold_hooks : &pump->hooks->message;
-}
-
 /* ---- messages ---- */
 
 /* Whether a short message must be whole before its frame can be announced. */
 static bool pump_must_hold(const struct pump *pump)
 {
-	return pump->encoder.ops->length_first && !pump->decoder.ops->length_first;
+	return side_has(pump->encoder.ops, SIDE_SIZE_FIRST) &&
+	       !side_has(pump->decoder.ops, SIDE_SIZE_FIRST);
 }
 
 /* What is done to messages, as the owner wants it and what is known of the lines allows. */
@@ -105,6 +99,7 @@ static void pump_choose_task(struct pump *pump)
 	pump->task = edits || pump->wanted < PUMP_TASK_WATCH ? pump->wanted : PUMP_TASK_WATCH;
 	if (pump->task < PUMP_TASK_HOLD && pump_must_hold(pump))
 		pump->task = PUMP_TASK_HOLD;
+	pump->looks = pump->task == PUMP_TASK_HOLD ? &pump_hold_hooks : &pump->hooks->message;
 	pump->verbatim = pump->decoder.ops == pump->encoder.ops && pump->task < PUMP_TASK_HOLD;
 }
 
@@ -173,7 +168,7 @@ static void pump_watch(struct pump *pump, const struct side_chunk *chunk)
 		loop->counters.messages_no_memory++;
 		return;
 	}
-	troubles = splice_watch(splice, pump_splice_hooks(pump), pump, chunk->bytes, chunk->size);
+	troubles = splice_watch(splice, pump->looks, pump, chunk->bytes, chunk->size);
 	pump_look_back(pump, splice, troubles);
 	loop_splice_put(loop, splice);
 }
@@ -191,7 +186,7 @@ static void pump_pass(struct pump *pump, struct sink *sink, const struct side_ch
 static bool pump_deliverable(const struct pump *pump, const struct side_chunk *chunk)
 {
 	if (!chunk->frame.text)
-		return pump->encoder.ops->has_binary;
+		return side_has(pump->encoder.ops, SIDE_BINARY);
 	return !(chunk->last && chunk->size == 0 && pump_must_hold(pump)); /* a blank line */
 }
 
@@ -215,8 +210,8 @@ static void pump_message_begin(struct pump *pump, const struct side_chunk *chunk
 		loop->counters.messages_no_memory++;
 		return;
 	}
-	splice_begin(pump->splice, pump_splice_mode(pump), pump_splice_hooks(pump), pump);
-	if (pump->encoder.ops->length_first)
+	splice_begin(pump->splice, pump_splice_mode(pump), pump->looks, pump);
+	if (side_has(pump->encoder.ops, SIDE_SIZE_FIRST))
 		splice_hold_all(pump->splice);
 }
 
@@ -314,7 +309,7 @@ static bool pump_is_text(struct pump *pump, const struct side_chunk *chunk)
 		!(chunk->last && pump->utf8_state != UTF8_COMPLETE))
 		return true;
 	pump->decoder.error = (struct side_error){
-		.close_code = 1007,
+		.goodbye = SIDE_NOT_TEXT,
 		.reason = "a line that is not UTF-8",
 		.offset = pump->decoder.offset,
 	};
@@ -332,7 +327,7 @@ static bool pump_data(struct pump *pump, struct sink *sink, const struct side_ch
 	}
 	if (chunk->first)
 		pump_message_begin(pump, chunk);
-	if (pump->task >= PUMP_TASK_HOLD && pump_must_hold(pump) && !pump_is_text(pump, chunk))
+	if (pump->checks_text && !pump_is_text(pump, chunk))
 		return false;
 	if (pump->splice != NULL)
 		splice_feed(pump->splice, chunk->bytes, chunk->size, chunk->last);
@@ -361,31 +356,38 @@ static void pump_close_output(struct pump *pump)
 		pump->output = PUMP_OUTPUT_CLOSED;
 }
 
-/* Sends a control frame to the peer that this pump writes to, outside of a wake-up's own sink. */
-static void pump_send_control(struct pump *pump, uint8_t opcode, const uint8_t *bytes, size_t size)
+/* Whether something may be sent between messages, now. */
+static bool pump_may_interrupt(const struct pump *pump)
+{
+	return pump->output == PUMP_OUTPUT_OPEN && pump->encoder.ops != NULL &&
+	       side_has(pump->encoder.ops, SIDE_CONTROLS) && !pump_inside_frame(pump);
+}
+
+/* Sends something to the peer that this pump writes to, outside of a wake-up's own sink. */
+static void pump_send_control(
+	struct pump *pump, enum side_control what, const uint8_t *bytes, size_t size)
 {
 	uint8_t scratch[SINK_SIZE_MIN];
 	struct sink sink = pump_sink(pump, scratch, sizeof scratch);
 
-	if (pump->output != PUMP_OUTPUT_OPEN || !pump->encoder.ops->has_control ||
-		pump_inside_frame(pump))
+	if (!pump_may_interrupt(pump))
 		return;
-	pump->encoder.ops->control(&pump->encoder, &sink, opcode, bytes, size);
+	pump->encoder.ops->control(&pump->encoder, &sink, what, bytes, size);
 	pump_flush(&sink, pump);
-	if (opcode == PUMP_OPCODE_CLOSE)
+	if (what == SIDE_CLOSE)
 		pump_close_output(pump);
 }
 
-void pump_send_close(struct pump *pump, uint16_t code, const char *reason)
+void pump_send_goodbye(struct pump *pump, enum side_goodbye why, const char *reason)
 {
-	uint8_t body[125];
-	size_t size = strlen(reason);
+	uint8_t scratch[SINK_SIZE_MIN];
+	struct sink sink = pump_sink(pump, scratch, sizeof scratch);
 
-	assert(size <= sizeof body - 2);
-	body[0] = (uint8_t)(code >> 8);
-	body[1] = (uint8_t)code;
-	memcpy(body + 2, reason, size);
-	pump_send_control(pump, PUMP_OPCODE_CLOSE, body, size + 2);
+	if (!pump_may_interrupt(pump))
+		return;
+	pump->encoder.ops->part(&pump->encoder, &sink, why, reason);
+	pump_flush(&sink, pump);
+	pump_close_output(pump);
 }
 
 /* A peer that sends pings but reads no pongs gets no more of them (RFC 6455, 5.5.3). */
@@ -394,24 +396,24 @@ static void pump_answer_ping(struct pump *back, const struct side_chunk *chunk)
 	struct loop *loop = back->loop;
 
 	if (endpoint_backlog(back->to) < (size_t)loop->config->backlog_bytes_max)
-		pump_send_control(back, PUMP_OPCODE_PONG, chunk->bytes, chunk->size);
+		pump_send_control(back, SIDE_PONG, chunk->bytes, chunk->size);
 	else
 		loop->counters.pings_unanswered++;
 }
 
 static void pump_control(struct pump *pump, struct sink *sink, const struct side_chunk *chunk)
 {
-	bool closes = chunk->opcode == PUMP_OPCODE_CLOSE;
+	bool closes = chunk->control == SIDE_CLOSE;
 
 	if (closes)
 		pump->hooks->closing(pump);
-	if (pump->encoder.ops->has_control)
+	if (side_has(pump->encoder.ops, SIDE_CONTROLS))
 		pump->encoder.ops->control(
-			&pump->encoder, sink, chunk->opcode, chunk->bytes, chunk->size);
-	else if (chunk->opcode == PUMP_OPCODE_PING) /* we answer in place of the counterpart */
+			&pump->encoder, sink, chunk->control, chunk->bytes, chunk->size);
+	else if (chunk->control == SIDE_PING) /* we answer in place of the counterpart */
 		pump_answer_ping(pump->back, chunk);
 	else if (closes && pump->direction == PUMP_BACKEND_TO_CLIENT)
-		pump_send_control(pump->back, PUMP_OPCODE_CLOSE, chunk->bytes, chunk->size);
+		pump_send_control(pump->back, SIDE_CLOSE, chunk->bytes, chunk->size);
 	if (closes)
 		pump_close_output(pump); /* to be passed on as an end of file, where need be */
 }
@@ -463,7 +465,7 @@ void pump_take(struct pump *pump, uint8_t *bytes, size_t size)
 		return;
 	if (result == SIDE_BAD)
 		pump->hooks->broken(pump);
-	else if (pump->output == PUMP_OUTPUT_CLOSED && !pump->encoder.ops->has_control)
+	else if (pump->output == PUMP_OUTPUT_CLOSED && !side_has(pump->encoder.ops, SIDE_CONTROLS))
 		pump_end_closed(pump);
 }
 
@@ -524,7 +526,7 @@ static void pump_cut_message(struct pump *pump)
 static bool pump_says_no_more(const struct pump *pump)
 {
 	return pump->output == PUMP_OUTPUT_FAILED ||
-	       (pump->output == PUMP_OUTPUT_CLOSED && pump->encoder.ops->has_control);
+	       (pump->output == PUMP_OUTPUT_CLOSED && side_has(pump->encoder.ops, SIDE_CONTROLS));
 }
 
 void pump_end(struct pump *pump)
@@ -540,8 +542,8 @@ void pump_end(struct pump *pump)
 
 void pump_pass_end(struct pump *pump)
 {
-	if (pump->encoder.ops != NULL && !pump->decoder.ops->has_control)
-		pump_send_close(pump, 1000, "");
+	if (pump->encoder.ops != NULL && !side_has(pump->decoder.ops, SIDE_CONTROLS))
+		pump_send_goodbye(pump, SIDE_DONE, "");
 	if (pump->output == PUMP_OUTPUT_FAILED || pump->to->state != ENDPOINT_OPEN)
 		pump_ended(pump);
 	else
@@ -584,7 +586,8 @@ void pump_open(struct pump *pump, const struct side_ops *from, const struct side
 	side_decoder_init(&pump->decoder, from, from_client ? SIDE_FROM_CLIENT : SIDE_FROM_SERVER);
 	side_encoder_init(&pump->encoder, to, from_client ? SIDE_FROM_CLIENT : SIDE_FROM_SERVER,
 		&pump->loop->ids, from != to);
-	pump->lines = from->length_first ? PUMP_LINES_MESSAGES : PUMP_LINES_UNHEARD;
+	pump->lines = side_has(from, SIDE_FREE_TEXT) ? PUMP_LINES_UNHEARD : PUMP_LINES_MESSAGES;
+	pump->checks_text = side_has(to, SIDE_CHECKS_TEXT) && !side_has(from, SIDE_CHECKS_TEXT);
 	pump->wanted = wanted;
 	pump_choose_task(pump);
 	pump->state = PUMP_FLOWING;

@@ -105,9 +105,11 @@ struct pump {
 	enum pump_task wanted; /* by the owner, */
 	enum pump_task task;   /* and what can be done */
 	enum pump_framing framing;
-	bool tells_text;       /* set by the owner */
-	bool verbatim;         /* both sides speak alike, and nothing is changed on the way */
-	uint8_t utf8_state;    /* of a line that becomes a text frame */
+	bool tells_text;    /* set by the owner */
+	bool verbatim;      /* both sides speak alike, and nothing is changed on the way */
+	bool checks_text;   /* the destination takes UTF-8 only, and the source may send anything */
+	uint8_t utf8_state; /* of the message in progress, if so */
+	const struct splice_hooks *looks; /* borrowed: who is asked about it, and told */
 	struct splice *splice; /* from the loop's pool while inside a message that is looked at */
 	uint64_t message_start_ns;
 	struct side_decoder decoder;
@@ -154,8 +156,8 @@ void pump_pass_end(struct pump *pump);
 /* The half-close has been carried out, or is needless. */
 void pump_ended(struct pump *pump);
 
-/* Sends a close frame, where the destination's side has such a thing. */
-void pump_send_close(struct pump *pump, uint16_t code, const char *reason);
+/* Says goodbye to the destination, where its side has such a thing. */
+void pump_send_goodbye(struct pump *pump, enum side_goodbye why, const char *reason);
 
 /* Nothing more is carried, or told. */
 void pump_silence(struct pump *pump);

@@ -17,9 +17,7 @@
 #include "proxy/sources.h"
 #include "proxy/upgrade.h"
 
-#define SESSION_FINISH_MS   1000 /* for a last word to be read by the client */
-#define SESSION_CLOSE_GOING 1001 /* RFC 6455, 7.4.1: going away */
-#define SESSION_CLOSE_ERROR 1011 /* the same: what was asked for cannot be done */
+#define SESSION_FINISH_MS 1000 /* for a last word to be read by the client */
 
 static const struct {
 	const char *text;
@@ -171,8 +169,8 @@ void session_fail(struct session *session, int error)
 		return;
 	}
 	if (session->pair.state == PAIR_OPEN) {
-		pump_send_close(&session->pumps[PUMP_CLIENT_TO_BACKEND], SESSION_CLOSE_ERROR, "");
-		pump_send_close(&session->pumps[PUMP_BACKEND_TO_CLIENT], SESSION_CLOSE_ERROR, "");
+		pump_send_goodbye(&session->pumps[PUMP_CLIENT_TO_BACKEND], SIDE_FAILED, "");
+		pump_send_goodbye(&session->pumps[PUMP_BACKEND_TO_CLIENT], SIDE_FAILED, "");
 	}
 	session_finish(session, PAIR_NO_RESOURCES);
 }
@@ -189,6 +187,6 @@ void session_say_goodbye(struct session *session)
 {
 	if (session->pair.state != PAIR_OPEN)
 		return;
-	pump_send_close(&session->pumps[PUMP_CLIENT_TO_BACKEND], SESSION_CLOSE_GOING, "");
-	pump_send_close(&session->pumps[PUMP_BACKEND_TO_CLIENT], SESSION_CLOSE_GOING, "");
+	pump_send_goodbye(&session->pumps[PUMP_CLIENT_TO_BACKEND], SIDE_GOING, "");
+	pump_send_goodbye(&session->pumps[PUMP_BACKEND_TO_CLIENT], SIDE_GOING, "");
 }

@@ -24,8 +24,6 @@
 #include "proxy/pair.h"
 #include "proxy/reply.h"
 
-#define UPGRADE_ANSWER_MAX 512
-
 enum upgrade_phase {
 	UPGRADE_REQUEST, /* the client's head is being read */
 	UPGRADE_CONNECT, /* the backend is being connected */
@@ -39,29 +37,25 @@ struct upgrade {
 	struct head request;
 	struct exchange_request plain; /* what the request is if it is no upgrade */
 	struct reply reply;
-	char accept[HANDSHAKE_ACCEPT_SIZE]; /* the answer to the key of the client's request, or
-					       ours */
+	struct handshake_proof proof; /* of the answer to the client's request, or to ours */
 };
 
-/*
- * Never passed on: our own token, if there is one (else these begin with the second), and what is
- * negotiated between neighbours, as we take part in none of it.
- */
-static const char *const upgrade_dropped[] = {
-	"Authorization",
-	"Sec-WebSocket-Extensions",
-	"x-codex-app-server-compression", /* codex: turns all later frames into a zstd stream */
-	NULL,
-};
-static const char *const upgrade_dropped_plain[] = {"Authorization", NULL};
+#define UPGRADE_DROPPED_MAX 8
+
 static const char *const upgrade_dropped_nothing[] = {NULL};
 
-/* In place of the neighbours' own fields. */
-static const char upgrade_fields[] = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+/* What is spoken before messages flow, by one side at least. */
+static const struct side_shake *upgrade_shake(const struct upgrade *upgrade)
+{
+	const struct route *route = upgrade->pair->route;
+
+	return route->client_side->shake != NULL ? route->client_side->shake
+						 : route->backend_side->shake;
+}
 
 static bool upgrade_is_server(const struct upgrade *upgrade)
 {
-	return upgrade->pair->route->client_side == &side_websocket;
+	return upgrade->pair->route->client_side->shake != NULL;
 }
 
 /* ---- refusals ---- */
@@ -128,16 +122,13 @@ static void upgrade_open(struct upgrade *upgrade)
 	upgrade_free(upgrade);
 }
 
-/* We are the WebSocket server, since the backend speaks something else: accepts the client. */
+/* We are the server of the handshake, since the backend knows none: accepts the client. */
 static void upgrade_welcome(struct upgrade *upgrade)
 {
-	char text[UPGRADE_ANSWER_MAX];
-	int size = snprintf(text, sizeof text,
-		"HTTP/1.1 101 Switching Protocols\r\n%sSec-WebSocket-Accept: %.*s\r\n\r\n",
-		upgrade_fields, HANDSHAKE_ACCEPT_SIZE, upgrade->accept);
+	char text[HANDSHAKE_ANSWER_MAX];
+	size_t size = upgrade_shake(upgrade)->welcome(text, &upgrade->proof);
 
-	assert(size > 0 && (size_t)size < sizeof text); /* fixed texts */
-	if (endpoint_write(&upgrade->pair->client, text, (size_t)size) != 0)
+	if (endpoint_write(&upgrade->pair->client, text, size) != 0)
 		pair_client_failed(upgrade->pair);
 	else
 		upgrade_open(upgrade);
@@ -145,44 +136,42 @@ static void upgrade_welcome(struct upgrade *upgrade)
 
 /* ---- towards the backend ---- */
 
-/* Sends the client's head on. */
+/* Sends the client's head on, without our own token, if there is one. */
 static int upgrade_forward_request(struct upgrade *upgrade)
 {
+	const struct side_shake *shake = upgrade_shake(upgrade);
 	struct http_head *parsed = &upgrade->pair->loop->head;
 	struct head *head = &upgrade->request;
-	size_t skipped = upgrade->pair->route->guard.token == NULL;
+	const char *dropped[UPGRADE_DROPPED_MAX] = {NULL}, *const *more = shake->dropped;
+	size_t count = 0;
 
 	(void)http_request_parse(
 		parsed, &head->scan, head->bytes, head->used); /* it was complete before */
+	if (upgrade->pair->route->guard.token != NULL)
+		dropped[count++] = "Authorization";
 	if (upgrade->wanted == HANDSHAKE_NONE)
-		return head_forward(&upgrade->pair->backend, parsed,
-			upgrade_dropped_plain + skipped, "Connection: close\r\n");
-	return head_forward(
-		&upgrade->pair->backend, parsed, upgrade_dropped + skipped, upgrade_fields);
+		return head_forward(
+			&upgrade->pair->backend, parsed, dropped, "Connection: close\r\n");
+	for (; *more != NULL; more++) {
+		assert(count + 1 < UPGRADE_DROPPED_MAX);
+		dropped[count++] = *more;
+	}
+	return head_forward(&upgrade->pair->backend, parsed, dropped, shake->fields);
 }
 
 static int upgrade_send_request(struct upgrade *upgrade)
 {
-	const struct route *route = upgrade->pair->route;
-	char *text = (char *)upgrade->pair->loop->write_bytes, key[HANDSHAKE_KEY_SIZE];
-	uint8_t random[16];
-	int size;
+	struct pair *pair = upgrade->pair;
+	char *text = (char *)pair->loop->write_bytes;
+	size_t size = upgrade_shake(upgrade)->ask(text, LOOP_WRITE_SIZE, &upgrade->proof,
+		&pair->loop->ids, pair->route->upstream_host, pair->route->upstream_path);
 
-	ids_random(&upgrade->pair->loop->ids, random, sizeof random);
-	handshake_key(key, random);
-	if (handshake_accept(upgrade->accept, key, sizeof key) != 0) {
-		upgrade->pair->backend.error = ENOMEM;
-		upgrade->pair->backend.is_ours = true;
+	if (size == 0) {
+		pair->backend.error = ENOMEM;
+		pair->backend.is_ours = true;
 		return -1;
 	}
-	size = snprintf(text, LOOP_WRITE_SIZE,
-		"GET %s HTTP/1.1\r\nHost: %s\r\n%s"
-		"Sec-WebSocket-Key: %.*s\r\nSec-WebSocket-Version: 13\r\n\r\n",
-		route->upstream_path, route->upstream_host, upgrade_fields, HANDSHAKE_KEY_SIZE,
-		key);
-	if (size < 0 || size >= LOOP_WRITE_SIZE)
-		return -1;
-	return endpoint_write(&upgrade->pair->backend, text, (size_t)size);
+	return endpoint_write(&pair->backend, text, size);
 }
 
 /* The request is no upgrade, and its head is on its way. */
@@ -201,7 +190,7 @@ void upgrade_connected(struct upgrade *upgrade)
 {
 	bool own = !upgrade_is_server(upgrade);
 
-	if (upgrade->pair->route->backend_side != &side_websocket) {
+	if (upgrade->pair->route->backend_side->shake == NULL) {
 		upgrade_welcome(upgrade);
 		return;
 	}
@@ -252,8 +241,9 @@ static void upgrade_got_reply(struct upgrade *upgrade)
 		(void)http_request_parse(
 			request, &sent->scan, sent->bytes, sent->used); /* it was complete before */
 	}
-	wrong = parsed->status == 101 ? handshake_check_reply(parsed, upgrade->accept, request)
-				      : "the backend refused the upgrade";
+	wrong = parsed->status == 101
+			? upgrade_shake(upgrade)->check_reply(parsed, &upgrade->proof, request)
+			: "the backend refused the upgrade";
 	free(request);
 	if (wrong != NULL) {
 		log_line(LOG_WARN, "connection %llu: backend's handshake: %s (status %u)",
@@ -261,8 +251,9 @@ static void upgrade_got_reply(struct upgrade *upgrade)
 		upgrade_unreachable(upgrade, "the backend's handshake is not valid");
 		return;
 	}
-	if (upgrade_is_server(upgrade) && head_forward(&upgrade->pair->client, parsed,
-						  upgrade_dropped_nothing, upgrade_fields) != 0)
+	if (upgrade_is_server(upgrade) &&
+		head_forward(&upgrade->pair->client, parsed, upgrade_dropped_nothing,
+			upgrade_shake(upgrade)->fields) != 0)
 		pair_client_failed(upgrade->pair);
 	else
 		upgrade_open(upgrade);
@@ -335,14 +326,14 @@ static unsigned upgrade_check_request(struct upgrade *upgrade, const char **why)
 	*why = http_connection_check(parsed);
 	if (*why != NULL)
 		return 400;
-	upgrade->wanted = handshake_check(parsed);
+	upgrade->wanted = upgrade_shake(upgrade)->check(parsed);
 	if (upgrade->wanted == HANDSHAKE_BAD ||
 		http_body_of_request(&upgrade->plain.body, parsed) != HTTP_DONE) {
 		*why = parsed->bad_reason;
 		return parsed->bad_status;
 	}
 	if (upgrade->wanted == HANDSHAKE_NONE &&
-		upgrade->pair->route->backend_side != &side_websocket) {
+		upgrade->pair->route->backend_side->shake == NULL) {
 		*why = "this is a WebSocket endpoint";
 		return 426; /* there is no HTTP server behind us to ask */
 	}
@@ -399,7 +390,6 @@ static bool upgrade_admits(struct upgrade *upgrade)
 static void upgrade_got_request(struct upgrade *upgrade)
 {
 	struct http_head *parsed = &upgrade->pair->loop->head;
-	const struct http_field *key;
 	const char *why;
 	unsigned status;
 
@@ -412,9 +402,8 @@ static void upgrade_got_request(struct upgrade *upgrade)
 		upgrade_refuse(upgrade, status, why, PAIR_HANDSHAKE_FAILED);
 		return;
 	}
-	key = http_field_find(parsed, "Sec-WebSocket-Key"); /* of a handshake */
 	if (upgrade->wanted == HANDSHAKE_OK &&
-		handshake_accept(upgrade->accept, key->value.bytes, key->value.size) != 0)
+		upgrade_shake(upgrade)->prove(&upgrade->proof, parsed) != 0)
 		pair_fail(upgrade->pair, ENOMEM);
 	else
 		(void)upgrade_connect(upgrade);

@@ -15,8 +15,10 @@
 #include "proxy/side/http.h"
 #include "proxy/side/http_body.h"
 #include "proxy/side/openssl_memory.h"
+#include "w3c/ids.h"
 
-#define HANDSHAKE_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, 1.3 */
+#define HANDSHAKE_FIELDS "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+#define HANDSHAKE_GUID   "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, 1.3 */
 
 static bool handshake_is_alphanumeric(char c)
 {
@@ -44,7 +46,7 @@ static enum handshake handshake_fail(struct http_head *request, unsigned status,
 	return HANDSHAKE_BAD;
 }
 
-enum handshake handshake_check(struct http_head *request)
+static enum handshake handshake_check(struct http_head *request)
 {
 	struct http_body body;
 	const struct http_field *version = http_field_find(request, "Sec-WebSocket-Version");
@@ -87,7 +89,7 @@ int handshake_accept(char accept[HANDSHAKE_ACCEPT_SIZE], const char *key, size_t
 	return 0;
 }
 
-int handshake_ready(char *error, size_t error_size)
+static int handshake_ready(char *error, size_t error_size)
 {
 	char accept[HANDSHAKE_ACCEPT_SIZE], why[256] = "";
 	int failed;
@@ -132,8 +134,9 @@ static const char *handshake_check_subprotocol(
 	return NULL;
 }
 
-const char *handshake_check_reply(const struct http_head *reply,
-	const char expected[HANDSHAKE_ACCEPT_SIZE], const struct http_head *offered)
+/* RFC 6455, 4.1, last list. */
+static const char *handshake_check_reply(const struct http_head *reply,
+	const struct handshake_proof *proof, const struct http_head *offered)
 {
 	const struct http_field *upgrade = http_field_find(reply, "Upgrade");
 	const struct http_field *accept = http_field_find(reply, "Sec-WebSocket-Accept");
@@ -146,9 +149,63 @@ const char *handshake_check_reply(const struct http_head *reply,
 		return "Connection field without upgrade";
 	if (http_field_count(reply, "Sec-WebSocket-Accept") != 1 ||
 		!http_text_is_exactly(
-			accept->value, (struct http_text){expected, HANDSHAKE_ACCEPT_SIZE}))
+			accept->value, (struct http_text){proof->accept, HANDSHAKE_ACCEPT_SIZE}))
 		return "wrong Sec-WebSocket-Accept";
 	if (http_field_find(reply, "Sec-WebSocket-Extensions") != NULL)
 		return "extension that was not offered";
 	return handshake_check_subprotocol(reply, offered);
 }
+
+static int handshake_prove(struct handshake_proof *proof, const struct http_head *request)
+{
+	const struct http_field *key = http_field_find(request, "Sec-WebSocket-Key");
+
+	return handshake_accept(proof->accept, key->value.bytes, key->value.size);
+}
+
+static size_t handshake_ask(char *text, size_t size, struct handshake_proof *proof, struct ids *ids,
+	const char *host, const char *path)
+{
+	char key[HANDSHAKE_KEY_SIZE];
+	uint8_t random[16];
+	int written;
+
+	ids_random(ids, random, sizeof random);
+	handshake_key(key, random);
+	if (handshake_accept(proof->accept, key, sizeof key) != 0)
+		return 0;
+	written = snprintf(text, size,
+		"GET %s HTTP/1.1\r\nHost: %s\r\n" HANDSHAKE_FIELDS
+		"Sec-WebSocket-Key: %.*s\r\nSec-WebSocket-Version: 13\r\n\r\n",
+		path, host, HANDSHAKE_KEY_SIZE, key);
+	return written > 0 && (size_t)written < size ? (size_t)written : 0;
+}
+
+static size_t handshake_welcome(
+	char text[HANDSHAKE_ANSWER_MAX], const struct handshake_proof *proof)
+{
+	int size = snprintf(text, HANDSHAKE_ANSWER_MAX,
+		"HTTP/1.1 101 Switching Protocols\r\n" HANDSHAKE_FIELDS
+		"Sec-WebSocket-Accept: %.*s\r\n\r\n",
+		HANDSHAKE_ACCEPT_SIZE, proof->accept);
+
+	assert(size > 0 && size < HANDSHAKE_ANSWER_MAX); /* fixed texts */
+	return (size_t)size;
+}
+
+static const char *const handshake_dropped[] = {
+	"Sec-WebSocket-Extensions",
+	"x-codex-app-server-compression", /* codex: turns all later frames into a zstd stream */
+	NULL,
+};
+
+const struct side_shake handshake_websocket = {
+	.ready = handshake_ready,
+	.check = handshake_check,
+	.prove = handshake_prove,
+	.ask = handshake_ask,
+	.welcome = handshake_welcome,
+	.check_reply = handshake_check_reply,
+	.fields = HANDSHAKE_FIELDS,
+	.dropped = handshake_dropped,
+};

@@ -103,6 +103,7 @@ static void line_end(struct side_encoder *encoder, struct sink *sink, bool termi
 
 const struct side_ops side_line = {
 	.name = "lines",
+	.traits = SIDE_HALF_CLOSES | SIDE_FREE_TEXT,
 	.next = line_next,
 	.finish = line_finish,
 	.begin = line_begin,

@@ -8,6 +8,7 @@
 #include "proxy/side/sink.h"
 
 struct ids;
+struct side_shake;
 
 /*
  * Where a message starts and ends, in both directions of one connection. A decoder is fed bytes as
@@ -18,10 +19,32 @@ struct ids;
  * A message consists of one frame or more. Sides without frames (lines) present a piece as a frame
  * of its own. No side knows another, or JSON.
  */
+enum side_trait {
+	SIDE_HALF_CLOSES = 1,  /* an end of file only says that no more comes: answers still may */
+	SIDE_CONTROLS = 2,     /* has pings, and a word for goodbye */
+	SIDE_BINARY = 4,       /* carries what is no text */
+	SIDE_SIZE_FIRST = 8,   /* a frame says its size before its payload */
+	SIDE_CHECKS_TEXT = 16, /* what is text is UTF-8 */
+	SIDE_FREE_TEXT = 32,   /* what stands in it need not be a message */
+};
+
+/* What may come between messages, where a side has such things. */
+enum side_control { SIDE_CLOSE, SIDE_PING, SIDE_PONG };
+
+/* Why one takes leave. */
+enum side_goodbye {
+	SIDE_DONE,        /* all is said */
+	SIDE_GOING,       /* we are going away */
+	SIDE_BROKEN,      /* the peer broke the framing, */
+	SIDE_NOT_TEXT,    /* or sent what is no text */
+	SIDE_FAILED,      /* what was asked for cannot be done */
+	SIDE_BAD_GATEWAY, /* by fault of the other peer */
+};
+
 enum side_result {
 	SIDE_MORE,    /* all input is used up; feed again */
 	SIDE_DATA,    /* *chunk is a piece of a message */
-	SIDE_CONTROL, /* *chunk is a complete control frame (WebSocket ping, pong, close) */
+	SIDE_CONTROL, /* *chunk is complete, and no message: see enum side_control */
 	SIDE_BAD,     /* the framing is broken: decoder->error says how; feed nothing more */
 };
 
@@ -42,11 +65,11 @@ struct side_frame {
 struct side_chunk {
 	uint8_t *bytes; /* in the caller's input, already unmasked; or a control frame's payload */
 	size_t size;
-	bool first;              /* begins a message */
-	bool last;               /* completes it; size may be 0 */
-	bool frame_first;        /* begins a frame: then frame is what its header said */
-	struct side_frame frame; /* valid for every chunk: the frame that the piece belongs to */
-	uint8_t opcode;          /* SIDE_CONTROL only: 8 close, 9 ping, 10 pong */
+	bool first;                /* begins a message */
+	bool last;                 /* completes it; size may be 0 */
+	bool frame_first;          /* begins a frame: then frame is what its header said */
+	struct side_frame frame;   /* valid for every chunk: the frame that the piece belongs to */
+	enum side_control control; /* SIDE_CONTROL only */
 	/*
 	 * SIDE_DATA: the piece as it stands in the input, with what begins and ends its frame.
 	 * NULL when it was masked, or the frame's header is not there before it.
@@ -56,26 +79,24 @@ struct side_chunk {
 };
 
 struct side_error {
-	uint16_t close_code; /* RFC 6455, 7.4.1: 1002, 1007, ... ; 0 where the side has none */
-	const char *reason;  /* static text */
-	uint64_t offset;     /* bytes of the stream before the offending one */
+	enum side_goodbye goodbye; /* what the peer is told */
+	const char *reason;        /* static text */
+	uint64_t offset;           /* bytes of the stream before the offending one */
 };
+
+/* Room for what a side itself keeps, which nobody else knows. */
+#define SIDE_DECODER_ROOM 152
+#define SIDE_ENCODER_ROOM 16
 
 struct side_decoder {
 	const struct side_ops *ops;
 	enum side_role role;
 	struct side_error error;
-	uint64_t offset;      /* bytes of the stream read; a header counts when it is complete */
-	bool in_message;      /* a message has begun and is not complete */
-	uint8_t state;        /* the side's own; 0 at the start */
-	uint8_t opcode;       /* of the control frame being read */
-	uint8_t head_size;    /* bytes of head[] filled */
-	uint8_t control_size; /* bytes of control[] filled */
-	uint8_t utf8_state;   /* between two pieces of a text message */
+	uint64_t offset; /* bytes of the stream read; a header counts when it is complete */
+	bool in_message; /* a message has begun and is not complete */
 	struct side_frame frame;
-	uint64_t frame_left;  /* payload bytes of the current frame still to come */
-	uint8_t head[14];     /* a frame header cut by the end of the input */
-	uint8_t control[125]; /* a control frame's payload cut by the end of the input */
+	uint64_t frame_left; /* payload bytes of the current frame still to come */
+	_Alignas(8) unsigned char room[SIDE_DECODER_ROOM]; /* all zero at the start */
 };
 
 struct side_encoder {
@@ -83,16 +104,13 @@ struct side_encoder {
 	enum side_role role;
 	struct ids *ids; /* borrowed; for fresh mask keys */
 	bool foreign;    /* messages come from another side: keep our framing safe from them */
-	bool masked;
-	uint8_t mask_key[4];
-	uint32_t mask_phase;
+	_Alignas(8) unsigned char room[SIDE_ENCODER_ROOM]; /* all zero at the start */
 };
 
 struct side_ops {
 	const char *name;
-	bool has_control; /* can carry ping, pong, close */
-	bool has_binary;
-	bool length_first; /* a frame says its size before its payload */
+	unsigned traits;                /* of enum side_trait */
+	const struct side_shake *shake; /* what comes before the first message; NULL: nothing */
 	/*
 	 * Takes the next piece from *bytes, *size (both advanced past what was used). The input is
 	 * writable: payload is unmasked in place. Call until SIDE_MORE. What comes after a close
@@ -117,13 +135,21 @@ struct side_ops {
 		struct side_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size);
 	/* Completes a message; terminated is false for a last line that had no newline. */
 	void (*end)(struct side_encoder *encoder, struct sink *sink, bool terminated);
-	/* Writes a control frame (size <= 125). Only where has_control. */
-	void (*control)(struct side_encoder *encoder, struct sink *sink, uint8_t opcode,
+	/* Passes on what came in between (size <= 125). Only with SIDE_CONTROLS, as is the next. */
+	void (*control)(struct side_encoder *encoder, struct sink *sink, enum side_control what,
 		const uint8_t *bytes, size_t size);
+	/* Says goodbye, with a reason for people (up to 123 bytes). Nothing may follow. */
+	void (*part)(struct side_encoder *encoder, struct sink *sink, enum side_goodbye why,
+		const char *reason);
 };
 
 extern const struct side_ops side_line;
 extern const struct side_ops side_websocket;
+
+static inline bool side_has(const struct side_ops *ops, enum side_trait trait)
+{
+	return (ops->traits & trait) != 0;
+}
 
 void side_decoder_init(
 	struct side_decoder *decoder, const struct side_ops *ops, enum side_role role);

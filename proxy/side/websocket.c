@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "proxy/side/side.h"
+#include "proxy/side/handshake.h"
 #include "proxy/side/mask.h"
 #include "proxy/side/utf8.h"
 #include "w3c/ids.h"
@@ -30,14 +31,11 @@
 #define WEBSOCKET_HEAD_MAX    14
 #define WEBSOCKET_CONTROL_MAX 125
 
-#define WEBSOCKET_PROTOCOL_ERROR 1002
-#define WEBSOCKET_BAD_TEXT       1007
-
 enum websocket_opcode {
 	WEBSOCKET_CONTINUATION = 0,
 	WEBSOCKET_TEXT = 1,
 	WEBSOCKET_BINARY = 2,
-	WEBSOCKET_CLOSE = 8,
+	WEBSOCKET_CLOSE = 8, /* from here on as enum side_control */
 	WEBSOCKET_PONG = 10,
 };
 
@@ -49,6 +47,48 @@ enum websocket_state {
 	WEBSOCKET_FAILED,
 };
 
+/* Between two calls. */
+struct websocket_decoder {
+	uint8_t state;                          /* enum websocket_state */
+	uint8_t opcode;                         /* of the control frame being read */
+	uint8_t head_size;                      /* bytes of head[] filled */
+	uint8_t control_size;                   /* bytes of control[] filled */
+	uint8_t utf8_state;                     /* of a text message */
+	uint8_t head[WEBSOCKET_HEAD_MAX];       /* cut by the end of the input */
+	uint8_t control[WEBSOCKET_CONTROL_MAX]; /* the same: a control frame's payload */
+};
+
+/* Of the frame being written. */
+struct websocket_encoder {
+	bool masked;
+	uint8_t mask_key[4];
+	uint32_t mask_phase;
+};
+
+_Static_assert(sizeof(struct websocket_decoder) <= SIDE_DECODER_ROOM, "there is room for it");
+_Static_assert(sizeof(struct websocket_encoder) <= SIDE_ENCODER_ROOM, "there is room for it");
+_Static_assert(WEBSOCKET_CLOSE + SIDE_PONG == WEBSOCKET_PONG, "opcodes are made from controls");
+
+static struct websocket_decoder *websocket_reads(struct side_decoder *decoder)
+{
+	return (struct websocket_decoder *)decoder->room;
+}
+
+static struct websocket_encoder *websocket_writes(struct side_encoder *encoder)
+{
+	return (struct websocket_encoder *)encoder->room;
+}
+
+/* RFC 6455, 7.4.1; the last one is IANA's, for bad gateways. */
+static const uint16_t websocket_goodbyes[] = {
+	[SIDE_DONE] = 1000,
+	[SIDE_GOING] = 1001,
+	[SIDE_BROKEN] = 1002,
+	[SIDE_NOT_TEXT] = 1007,
+	[SIDE_FAILED] = 1011,
+	[SIDE_BAD_GATEWAY] = 1014,
+};
+
 /* RFC 6455, 7.4, and the IANA registry: codes that may stand in a close frame. */
 static const struct {
 	unsigned from, to;
@@ -58,12 +98,14 @@ static const struct {
 	{3000, 4999},
 };
 
-static enum side_result websocket_fail(
-	struct side_decoder *decoder, uint16_t close_code, const char *reason, uint64_t offset)
+static enum side_result websocket_fail(struct side_decoder *decoder, enum side_goodbye goodbye,
+	const char *reason, uint64_t offset)
 {
-	decoder->state = WEBSOCKET_FAILED;
+	struct websocket_decoder *own = websocket_reads(decoder);
+
+	own->state = WEBSOCKET_FAILED;
 	decoder->error =
-		(struct side_error){.close_code = close_code, .reason = reason, .offset = offset};
+		(struct side_error){.goodbye = goodbye, .reason = reason, .offset = offset};
 	return SIDE_BAD;
 }
 
@@ -135,6 +177,7 @@ static const char *websocket_size_read(const uint8_t *head, uint64_t *size)
 static void websocket_frame_begin(
 	struct side_decoder *decoder, const uint8_t *head, size_t head_size, uint64_t size)
 {
+	struct websocket_decoder *own = websocket_reads(decoder);
 	unsigned opcode = head[0] & WEBSOCKET_OPCODE;
 	struct side_frame *frame = &decoder->frame;
 
@@ -145,39 +188,44 @@ static void websocket_frame_begin(
 	decoder->frame_left = size;
 	decoder->offset += head_size;
 	if (opcode >= WEBSOCKET_CLOSE) {
-		decoder->opcode = (uint8_t)opcode;
-		decoder->state = WEBSOCKET_CONTROL;
+		own->opcode = (uint8_t)opcode;
+		own->state = WEBSOCKET_CONTROL;
 		return;
 	}
-	if (opcode != WEBSOCKET_CONTINUATION)
+	if (opcode != WEBSOCKET_CONTINUATION) {
 		frame->text = opcode == WEBSOCKET_TEXT; /* holds for the fragments that follow */
+		own->utf8_state = UTF8_COMPLETE;
+	}
 	frame->first = opcode != WEBSOCKET_CONTINUATION;
 	frame->last = head[0] & WEBSOCKET_FIN;
 	decoder->in_message = true;
-	decoder->state = WEBSOCKET_PAYLOAD;
+	own->state = WEBSOCKET_PAYLOAD;
 }
 
 static bool websocket_head_collect(
 	struct side_decoder *decoder, uint8_t **bytes, size_t *size, size_t need)
 {
-	assert(need <= sizeof decoder->head);
-	while (decoder->head_size<need && * size> 0) {
-		decoder->head[decoder->head_size++] = *(*bytes)++;
+	struct websocket_decoder *own = websocket_reads(decoder);
+
+	assert(need <= sizeof own->head);
+	while (own->head_size<need && * size> 0) {
+		own->head[own->head_size++] = *(*bytes)++;
 		(*size)--;
 	}
-	return decoder->head_size >= need;
+	return own->head_size >= need;
 }
 
 /* SIDE_DATA: a header is read. It is taken from the input when it is there in one piece. */
 static enum side_result websocket_head_next(
 	struct side_decoder *decoder, uint8_t **bytes, size_t *size)
 {
-	const uint8_t *head = decoder->head;
+	struct websocket_decoder *own = websocket_reads(decoder);
+	const uint8_t *head = own->head;
 	size_t head_size = 0;
 	const char *fault;
 	uint64_t payload;
 
-	if (decoder->head_size == 0 && *size >= WEBSOCKET_HEAD_MIN)
+	if (own->head_size == 0 && *size >= WEBSOCKET_HEAD_MIN)
 		head_size = websocket_head_size(*bytes);
 	if (head_size > 0 && head_size <= *size) {
 		head = *bytes;
@@ -188,16 +236,16 @@ static enum side_result websocket_head_next(
 	}
 	fault = websocket_head_fault(decoder, head);
 	if (fault != NULL)
-		return websocket_fail(decoder, WEBSOCKET_PROTOCOL_ERROR, fault, decoder->offset);
-	if (head == decoder->head) {
+		return websocket_fail(decoder, SIDE_BROKEN, fault, decoder->offset);
+	if (head == own->head) {
 		head_size = websocket_head_size(head);
 		if (!websocket_head_collect(decoder, bytes, size, head_size))
 			return SIDE_MORE;
 	}
-	decoder->head_size = 0;
+	own->head_size = 0;
 	fault = websocket_size_read(head, &payload);
 	if (fault != NULL)
-		return websocket_fail(decoder, WEBSOCKET_PROTOCOL_ERROR, fault, decoder->offset);
+		return websocket_fail(decoder, SIDE_BROKEN, fault, decoder->offset);
 	websocket_frame_begin(decoder, head, head_size, payload);
 	return SIDE_DATA;
 }
@@ -208,17 +256,18 @@ static enum side_result websocket_head_next(
  */
 static size_t websocket_text_check(struct side_decoder *decoder, const uint8_t *bytes, size_t size)
 {
-	size_t good = utf8_check(&decoder->utf8_state, bytes, size);
+	struct websocket_decoder *own = websocket_reads(decoder);
+	size_t good = utf8_check(&own->utf8_state, bytes, size);
 	bool ends = decoder->frame.last && decoder->frame_left == size;
 
-	if (good == size && size > 0 && ends && decoder->utf8_state != UTF8_COMPLETE)
+	if (good == size && size > 0 && ends && own->utf8_state != UTF8_COMPLETE)
 		good--;
 	return good;
 }
 
 static enum side_result websocket_text_fail(struct side_decoder *decoder, uint64_t offset)
 {
-	return websocket_fail(decoder, WEBSOCKET_BAD_TEXT, "text message is not UTF-8", offset);
+	return websocket_fail(decoder, SIDE_NOT_TEXT, "text message is not UTF-8", offset);
 }
 
 /*
@@ -229,6 +278,7 @@ static enum side_result websocket_text_fail(struct side_decoder *decoder, uint64
 static enum side_result websocket_payload_next(struct side_decoder *decoder, uint8_t **bytes,
 	size_t *size, struct side_chunk *chunk, const uint8_t *head)
 {
+	struct websocket_decoder *own = websocket_reads(decoder);
 	struct side_frame *frame = &decoder->frame;
 	uint64_t done = frame->size - decoder->frame_left;
 	size_t piece = decoder->frame_left < *size ? (size_t)decoder->frame_left : *size;
@@ -245,7 +295,7 @@ static enum side_result websocket_payload_next(struct side_decoder *decoder, uin
 			decoder, decoder->offset + good); /* said by the next call */
 		if (good == 0)
 			return SIDE_BAD;
-	} else if (piece == 0 && frame->last && decoder->utf8_state != UTF8_COMPLETE) {
+	} else if (piece == 0 && frame->last && own->utf8_state != UTF8_COMPLETE) {
 		return websocket_text_fail(decoder, decoder->offset);
 	}
 	chunk->bytes = *bytes;
@@ -262,7 +312,7 @@ static enum side_result websocket_payload_next(struct side_decoder *decoder, uin
 	if (chunk->wire != NULL)
 		chunk->wire_size = (size_t)(*bytes - chunk->wire);
 	if (decoder->frame_left == 0) {
-		decoder->state = WEBSOCKET_HEAD;
+		own->state = WEBSOCKET_HEAD;
 		decoder->in_message = !frame->last;
 	}
 	return SIDE_DATA;
@@ -288,16 +338,15 @@ static enum side_result websocket_close_check(
 	if (size == 0)
 		return SIDE_CONTROL;
 	if (size == 1)
-		return websocket_fail(decoder, WEBSOCKET_PROTOCOL_ERROR, "close frame of one byte",
-			decoder->offset);
-	if (!websocket_close_code_legal(websocket_number_read(bytes, 2)))
 		return websocket_fail(
-			decoder, WEBSOCKET_PROTOCOL_ERROR, "illegal close code", decoder->offset);
+			decoder, SIDE_BROKEN, "close frame of one byte", decoder->offset);
+	if (!websocket_close_code_legal(websocket_number_read(bytes, 2)))
+		return websocket_fail(decoder, SIDE_BROKEN, "illegal close code", decoder->offset);
 	good = 2 + utf8_check(&state, bytes + 2, size - 2);
 	if (good == size && state != UTF8_COMPLETE)
 		good--;
 	if (good < size)
-		return websocket_fail(decoder, WEBSOCKET_BAD_TEXT, "close reason is not UTF-8",
+		return websocket_fail(decoder, SIDE_NOT_TEXT, "close reason is not UTF-8",
 			decoder->offset + good);
 	return SIDE_CONTROL;
 }
@@ -306,25 +355,27 @@ static enum side_result websocket_close_check(
 static uint8_t *websocket_control_collect(
 	struct side_decoder *decoder, uint8_t **bytes, size_t *size)
 {
+	struct websocket_decoder *own = websocket_reads(decoder);
 	uint8_t *payload = *bytes;
 	size_t need = (size_t)decoder->frame_left;
 	size_t piece = need < *size ? need : *size;
 
 	*bytes += piece;
 	*size -= piece;
-	if (piece == need && decoder->control_size == 0)
+	if (piece == need && own->control_size == 0)
 		return payload;
-	assert(decoder->control_size + piece <= sizeof decoder->control);
+	assert(own->control_size + piece <= sizeof own->control);
 	if (piece > 0)
-		memcpy(decoder->control + decoder->control_size, payload, piece);
-	decoder->control_size += (uint8_t)piece;
+		memcpy(own->control + own->control_size, payload, piece);
+	own->control_size += (uint8_t)piece;
 	decoder->frame_left -= piece;
-	return decoder->frame_left == 0 ? decoder->control : NULL;
+	return decoder->frame_left == 0 ? own->control : NULL;
 }
 
 static enum side_result websocket_control_next(
 	struct side_decoder *decoder, uint8_t **bytes, size_t *size, struct side_chunk *chunk)
 {
+	struct websocket_decoder *own = websocket_reads(decoder);
 	uint8_t *payload = websocket_control_collect(decoder, bytes, size);
 	size_t payload_size = (size_t)decoder->frame.size;
 
@@ -332,18 +383,18 @@ static enum side_result websocket_control_next(
 		return SIDE_MORE;
 	if (decoder->frame.masked)
 		mask_apply(payload, payload_size, decoder->frame.mask_key, 0);
-	if (decoder->opcode == WEBSOCKET_CLOSE &&
+	if (own->opcode == WEBSOCKET_CLOSE &&
 		websocket_close_check(decoder, payload, payload_size) == SIDE_BAD)
 		return SIDE_BAD;
 	decoder->offset += payload_size;
 	decoder->frame_left = 0;
-	decoder->control_size = 0;
-	decoder->state = decoder->opcode == WEBSOCKET_CLOSE ? WEBSOCKET_CLOSED : WEBSOCKET_HEAD;
+	own->control_size = 0;
+	own->state = own->opcode == WEBSOCKET_CLOSE ? WEBSOCKET_CLOSED : WEBSOCKET_HEAD;
 	*chunk = (struct side_chunk){
 		.bytes = payload,
 		.size = payload_size,
 		.frame = decoder->frame,
-		.opcode = decoder->opcode,
+		.control = (enum side_control)(own->opcode - WEBSOCKET_CLOSE),
 	};
 	return SIDE_CONTROL;
 }
@@ -362,11 +413,12 @@ static enum side_result websocket_discard(
 static size_t websocket_whole_size(
 	const struct side_decoder *decoder, const uint8_t *head, size_t size, size_t *head_size)
 {
+	const struct websocket_decoder *own = (const struct websocket_decoder *)decoder->room;
 	size_t mask = decoder->role == SIDE_FROM_CLIENT ? WEBSOCKET_MASK : 0;
 	size_t payload;
 
 	if (size < WEBSOCKET_HEAD_MAX || head[0] != (WEBSOCKET_FIN | WEBSOCKET_TEXT) ||
-		decoder->state != WEBSOCKET_HEAD || decoder->in_message || decoder->head_size > 0)
+		own->state != WEBSOCKET_HEAD || decoder->in_message || own->head_size > 0)
 		return 0;
 	payload = head[1] - mask; /* huge where the mask bit is not as it should be */
 	*head_size = WEBSOCKET_HEAD_MIN + (mask != 0 ? 4 : 0);
@@ -422,18 +474,19 @@ static bool websocket_whole_next(
 static enum side_result websocket_next(
 	struct side_decoder *decoder, uint8_t **bytes, size_t *size, struct side_chunk *chunk)
 {
+	struct websocket_decoder *own = websocket_reads(decoder);
 	const uint8_t *head = NULL;
 	enum side_result result;
 
 	if (websocket_whole_next(decoder, bytes, size, chunk))
 		return SIDE_DATA;
-	if (decoder->state == WEBSOCKET_HEAD) {
-		head = decoder->head_size == 0 ? *bytes : NULL;
+	if (own->state == WEBSOCKET_HEAD) {
+		head = own->head_size == 0 ? *bytes : NULL;
 		result = websocket_head_next(decoder, bytes, size);
 		if (result != SIDE_DATA)
 			return result;
 	}
-	switch ((enum websocket_state)decoder->state) {
+	switch ((enum websocket_state)own->state) {
 	case WEBSOCKET_PAYLOAD:
 		return websocket_payload_next(decoder, bytes, size, chunk, head);
 	case WEBSOCKET_CONTROL:
@@ -478,6 +531,7 @@ static size_t websocket_head_write(uint8_t *head, uint8_t first, uint64_t size, 
 static void websocket_begin(
 	struct side_encoder *encoder, struct sink *sink, const struct side_frame *frame)
 {
+	struct websocket_encoder *own = websocket_writes(encoder);
 	uint8_t *head = sink_reserve(sink, WEBSOCKET_HEAD_MAX);
 	uint8_t first = !frame->first ? WEBSOCKET_CONTINUATION
 			: frame->text ? WEBSOCKET_TEXT
@@ -485,26 +539,28 @@ static void websocket_begin(
 
 	if (frame->last)
 		first |= WEBSOCKET_FIN;
-	encoder->masked = encoder->role == SIDE_FROM_CLIENT;
-	encoder->mask_phase = 0;
-	if (encoder->masked && frame->masked)
-		memcpy(encoder->mask_key, frame->mask_key, sizeof encoder->mask_key);
-	else if (encoder->masked)
-		ids_random(encoder->ids, encoder->mask_key, sizeof encoder->mask_key);
-	sink_commit(sink, websocket_head_write(head, first, frame->size,
-				  encoder->masked ? encoder->mask_key : NULL));
+	own->masked = encoder->role == SIDE_FROM_CLIENT;
+	own->mask_phase = 0;
+	if (own->masked && frame->masked)
+		memcpy(own->mask_key, frame->mask_key, sizeof own->mask_key);
+	else if (own->masked)
+		ids_random(encoder->ids, own->mask_key, sizeof own->mask_key);
+	sink_commit(sink,
+		websocket_head_write(head, first, frame->size, own->masked ? own->mask_key : NULL));
 }
 
 static void websocket_data_masked(
 	struct side_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size)
 {
+	struct websocket_encoder *own = websocket_writes(encoder);
+
 	while (size > 0) {
 		uint8_t *place = sink_reserve(sink, 1);
 		size_t room = sink->size - sink->used;
 		size_t piece = size < room ? size : room;
 
-		mask_copy(place, bytes, piece, encoder->mask_key, encoder->mask_phase);
-		encoder->mask_phase += (uint32_t)piece;
+		mask_copy(place, bytes, piece, own->mask_key, own->mask_phase);
+		own->mask_phase += (uint32_t)piece;
 		sink_commit(sink, piece);
 		bytes += piece;
 		size -= piece;
@@ -514,7 +570,9 @@ static void websocket_data_masked(
 static void websocket_data(
 	struct side_encoder *encoder, struct sink *sink, const uint8_t *bytes, size_t size)
 {
-	if (encoder->masked)
+	struct websocket_encoder *own = websocket_writes(encoder);
+
+	if (own->masked)
 		websocket_data_masked(encoder, sink, bytes, size);
 	else
 		sink_write(sink, bytes, size);
@@ -528,36 +586,48 @@ static void websocket_end(struct side_encoder *encoder, struct sink *sink, bool 
 	(void)terminated;
 }
 
-static void websocket_control(struct side_encoder *encoder, struct sink *sink, uint8_t opcode,
-	const uint8_t *bytes, size_t size)
+static void websocket_control(struct side_encoder *encoder, struct sink *sink,
+	enum side_control what, const uint8_t *bytes, size_t size)
 {
 	uint8_t *place = sink_reserve(sink, WEBSOCKET_HEAD_MAX + WEBSOCKET_CONTROL_MAX);
-	uint8_t key[4];
+	uint8_t first = (uint8_t)(WEBSOCKET_FIN | (WEBSOCKET_CLOSE + what)), key[4];
 	size_t head_size;
 
-	assert(opcode >= WEBSOCKET_CLOSE && opcode <= WEBSOCKET_PONG);
 	assert(size <= WEBSOCKET_CONTROL_MAX);
 	if (encoder->role == SIDE_FROM_CLIENT) {
 		ids_random(encoder->ids, key, sizeof key);
-		head_size = websocket_head_write(place, WEBSOCKET_FIN | opcode, size, key);
+		head_size = websocket_head_write(place, first, size, key);
 		mask_copy(place + head_size, bytes, size, key, 0);
 	} else {
-		head_size = websocket_head_write(place, WEBSOCKET_FIN | opcode, size, NULL);
+		head_size = websocket_head_write(place, first, size, NULL);
 		if (size > 0)
 			memcpy(place + head_size, bytes, size);
 	}
 	sink_commit(sink, head_size + size);
 }
 
+static void websocket_part(
+	struct side_encoder *encoder, struct sink *sink, enum side_goodbye why, const char *reason)
+{
+	uint8_t body[WEBSOCKET_CONTROL_MAX];
+	size_t size = strlen(reason);
+
+	assert(size <= sizeof body - 2);
+	body[0] = (uint8_t)(websocket_goodbyes[why] >> 8);
+	body[1] = (uint8_t)websocket_goodbyes[why];
+	memcpy(body + 2, reason, size);
+	websocket_control(encoder, sink, SIDE_CLOSE, body, size + 2);
+}
+
 const struct side_ops side_websocket = {
 	.name = "websocket",
-	.has_control = true,
-	.has_binary = true,
-	.length_first = true,
+	.traits = SIDE_CONTROLS | SIDE_BINARY | SIDE_SIZE_FIRST | SIDE_CHECKS_TEXT,
+	.shake = &handshake_websocket,
 	.next = websocket_next,
 	.finish = websocket_finish,
 	.begin = websocket_begin,
 	.data = websocket_data,
 	.end = websocket_end,
 	.control = websocket_control,
+	.part = websocket_part,
 };

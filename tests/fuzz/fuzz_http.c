@@ -17,7 +17,7 @@
 #include "proxy/side/http_body.h"
 #include "proxy/guard.h"
 
-#define FUZZ_ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+static const struct handshake_proof fuzz_proof = {"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="};
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -217,9 +217,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 			http_target_split(head.target, &authority, &path);
 			fuzz_check(authority.size + path.size <= head.target.size);
 			fuzz_guard(&head);
-			(void)handshake_check(&head);
+			(void)handshake_websocket.check(&head);
 		} else
-			(void)handshake_check_reply(&head, FUZZ_ACCEPT, &head);
+			(void)handshake_websocket.check_reply(&head, &fuzz_proof, &head);
 	}
 	free(copy);
 	return 0;

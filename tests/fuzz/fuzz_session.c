@@ -136,7 +136,7 @@ static void fuzz_say(struct fuzz_peer *peer, const char *text, bool in_two, bool
 	if (peer->closed)
 		return;
 	fuzz_note(peer, text);
-	if (peer->side == &side_line) {
+	if (peer->side->shake == NULL) {
 		fuzz_send(peer, text, half, true);
 		fuzz_send(peer, text + half, size - half, slowly);
 		fuzz_send(peer, "\n", 1, false);
@@ -150,7 +150,7 @@ static void fuzz_say(struct fuzz_peer *peer, const char *text, bool in_two, bool
 
 static void fuzz_ping(struct fuzz_peer *peer)
 {
-	if (peer->side == &side_websocket && !peer->closed)
+	if (peer->side->shake != NULL && !peer->closed)
 		fuzz_send_frame(peer, 0x89, "ping", 4, false);
 }
 
@@ -160,7 +160,7 @@ static void fuzz_break(struct fuzz_peer *peer)
 	if (peer->closed)
 		return;
 	fuzz_undisturbed = false;
-	if (peer->side == &side_line) {
+	if (peer->side->shake == NULL) {
 		fuzz_say(peer, "\x71\x80 no JSON, no text", true, false);
 	} else {
 		fuzz_send(peer, "\x71\x80\x01\x02\x03\x04", 6, false);
@@ -174,7 +174,7 @@ static void fuzz_break(struct fuzz_peer *peer)
  */
 static void fuzz_end(struct fuzz_peer *peer, const char *text)
 {
-	bool websocket = peer->side == &side_websocket;
+	bool websocket = peer->side->shake != NULL;
 
 	if (peer->closed)
 		return;

@@ -87,7 +87,7 @@ static void fuzz_relay(
 		}
 		if (result == SIDE_CONTROL) {
 			side_websocket.control(
-				&encoder, &sink, chunk.opcode, chunk.bytes, chunk.size);
+				&encoder, &sink, chunk.control, chunk.bytes, chunk.size);
 			continue;
 		}
 		if (chunk.wire != NULL && chunk.size % 3 > 0) {

@@ -209,10 +209,10 @@ static inline bool peers_shake(struct peers *peers)
 	const char *key;
 	int size;
 
-	if (peers->route.client_side == &side_websocket)
+	if (peers->route.client_side->shake != NULL)
 		(void)peers_write(peers->client, request, sizeof request - 1);
 	peers_turn(peers);
-	if (peers->backend >= 0 && peers->route.backend_side == &side_websocket) {
+	if (peers->backend >= 0 && peers->route.backend_side->shake != NULL) {
 		peers_turn(peers);
 		peers_read_head(peers->backend, text, sizeof text);
 		key = strstr(text, "Sec-WebSocket-Key: ");
@@ -226,7 +226,7 @@ static inline bool peers_shake(struct peers *peers)
 		(void)peers_write(peers->backend, text, (size_t)size);
 	}
 	peers_turn(peers);
-	if (peers->route.client_side == &side_websocket) {
+	if (peers->route.client_side->shake != NULL) {
 		peers_read_head(peers->client, text, sizeof text);
 		if (strncmp(text, "HTTP/1.1 101 ", 13) != 0)
 			return false;
@@ -288,7 +288,7 @@ static inline void peers_heard_take(struct peers_heard *heard, uint8_t *bytes, s
 		heard->broken |= result == SIDE_BAD;
 		if (result == SIDE_BAD)
 			return;
-		if (result == SIDE_CONTROL && chunk.opcode == 8) {
+		if (result == SIDE_CONTROL && chunk.control == SIDE_CLOSE) {
 			heard->closed = true;
 			heard->broken |= size > 0;
 			if (chunk.size >= 2)

@@ -17,7 +17,7 @@
  *	( and )						a message begins, is complete
  *	. byte						a byte of payload
  *	C opcode size bytes				a control frame
- *	X code[2] offset[8] reason 0			the framing is broken
+ *	X goodbye offset[8] reason 0			the framing is broken
  *
  * Where frames is false (lines, whose frames are pieces), no F is written.
  */
@@ -105,7 +105,7 @@ static inline void record_data(struct record *record, const struct side_chunk *c
 static inline void record_control(struct record *record, const struct side_chunk *chunk)
 {
 	record_byte(record, 'C');
-	record_byte(record, chunk->opcode);
+	record_byte(record, (uint8_t)(8 + chunk->control));
 	record_byte(record, (uint8_t)chunk->size);
 	record_add(record, chunk->bytes, chunk->size);
 }
@@ -113,7 +113,7 @@ static inline void record_control(struct record *record, const struct side_chunk
 static inline void record_error(struct record *record, const struct side_error *error)
 {
 	record_byte(record, 'X');
-	record_number(record, error->close_code, 2);
+	record_byte(record, (uint8_t)error->goodbye);
 	record_number(record, error->offset, 8);
 	record_add(record, error->reason, strlen(error->reason) + 1);
 }

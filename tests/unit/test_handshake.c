@@ -82,7 +82,7 @@ START_TEST(test_upgrade)
 	char text[1024];
 
 	test_parse(&test_head, true, text, test_upgrades[_i].head);
-	ck_assert_int_eq(handshake_check(&test_head), test_upgrades[_i].upgrade);
+	ck_assert_int_eq(handshake_websocket.check(&test_head), test_upgrades[_i].upgrade);
 	ck_assert_uint_eq(test_head.bad_status, test_upgrades[_i].status);
 	ck_assert_pstr_eq(test_head.bad_reason, test_upgrades[_i].reason);
 }
@@ -145,12 +145,14 @@ START_TEST(test_upgrade_reply)
 	static struct http_head offered;
 	char reply_text[1024], offered_text[1024];
 	bool offers = test_replies[_i].offered != NULL;
+	struct handshake_proof proof;
 
 	test_parse(&test_head, false, reply_text, test_replies[_i].reply);
 	if (offers)
 		test_parse(&offered, true, offered_text, test_replies[_i].offered);
-	ck_assert_pstr_eq(handshake_check_reply(&test_head,
-				  "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", offers ? &offered : NULL),
+	memcpy(proof.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", sizeof proof.accept);
+	ck_assert_pstr_eq(
+		handshake_websocket.check_reply(&test_head, &proof, offers ? &offered : NULL),
 		test_replies[_i].fault);
 }
 END_TEST

@@ -33,7 +33,7 @@ static enum side_result fake_next(
 	last = piece < *size && (*bytes)[piece] == ';';
 	*chunk = (struct side_chunk){
 		.bytes = *bytes, .size = piece, .first = !decoder->in_message, .last = last};
-	chunk->frame_first = chunk->first || !decoder->ops->length_first;
+	chunk->frame_first = chunk->first || !side_has(decoder->ops, SIDE_SIZE_FIRST);
 	chunk->frame = (struct side_frame){
 		.text = true, .first = chunk->first, .last = last, .size = piece};
 	if (piece > 0 || last) {
@@ -42,7 +42,7 @@ static enum side_result fake_next(
 		*size -= piece + last;
 		return SIDE_DATA;
 	}
-	chunk->opcode = **bytes == '^' ? 8 : 9;
+	chunk->control = **bytes == '^' ? SIDE_CLOSE : SIDE_PING;
 	decoder->error.reason = "told to";
 	if (**bytes == '!')
 		return SIDE_BAD;
@@ -53,7 +53,7 @@ static enum side_result fake_next(
 
 static bool fake_finish(struct side_decoder *decoder)
 {
-	return !decoder->ops->length_first;
+	return !side_has(decoder->ops, SIDE_SIZE_FIRST);
 }
 
 static void fake_begin(
@@ -62,7 +62,7 @@ static void fake_begin(
 	char text[32];
 
 	(void)snprintf(text, sizeof text, "<%zu", (size_t)frame->size);
-	if (encoder->ops->length_first)
+	if (side_has(encoder->ops, SIDE_SIZE_FIRST))
 		sink_write(sink, (const uint8_t *)text, strlen(text));
 }
 
@@ -79,22 +79,34 @@ static void fake_end(struct side_encoder *encoder, struct sink *sink, bool termi
 	sink_write(sink, (const uint8_t *)(terminated ? ";" : "."), 1);
 }
 
-static void fake_control(struct side_encoder *encoder, struct sink *sink, uint8_t opcode,
+static void fake_control(struct side_encoder *encoder, struct sink *sink, enum side_control what,
 	const uint8_t *bytes, size_t size)
 {
 	(void)encoder;
 	(void)bytes;
 	(void)size;
-	sink_write(sink, (const uint8_t *)(opcode == 8 ? "^" : opcode == 9 ? "?" : "p"), 1);
+	sink_write(sink,
+		(const uint8_t *)(what == SIDE_CLOSE  ? "^"
+				  : what == SIDE_PING ? "?"
+						      : "p"),
+		1);
+}
+
+static void fake_part(
+	struct side_encoder *encoder, struct sink *sink, enum side_goodbye why, const char *reason)
+{
+	(void)why;
+	(void)reason;
+	fake_control(encoder, sink, SIDE_CLOSE, NULL, 0);
 }
 
 #define FAKE_OPS                                                                                   \
 	.next = fake_next, .finish = fake_finish, .begin = fake_begin, .data = fake_data,          \
-	.end = fake_end, .control = fake_control
+	.end = fake_end, .control = fake_control, .part = fake_part
 
-static const struct side_ops plain = {.name = "plain", FAKE_OPS};
+static const struct side_ops plain = {.name = "plain", .traits = SIDE_FREE_TEXT, FAKE_OPS};
 static const struct side_ops framed = {
-	.name = "framed", .has_control = true, .length_first = true, FAKE_OPS};
+	.name = "framed", .traits = SIDE_CONTROLS | SIDE_SIZE_FIRST, FAKE_OPS};
 
 static const struct side_ops *const pairs[][2] = {
 	{&plain, &plain}, {&framed, &framed}, {&framed, &plain}, {&plain, &framed}};
@@ -370,7 +382,8 @@ START_TEST(test_messages)
 		one[0] = *at;
 		say(CLIENT, one);
 	}
-	if (!pairs[messages[_i].pair][1]->length_first) /* whose frames are those that came */
+	if (!side_has(pairs[messages[_i].pair][1],
+		    SIDE_SIZE_FIRST)) /* whose frames are those that came */
 		ck_assert_str_eq(peers[BACKEND].told, messages[_i].told);
 	ck_assert_str_eq(story, messages[_i].story);
 	stage_close();
@@ -479,12 +492,12 @@ END_TEST
 START_TEST(test_send_close)
 {
 	stage_open(0, PUMP_TASK_WATCH);
-	pump_send_close(&pumps[0], 1001, "");
+	pump_send_goodbye(&pumps[0], SIDE_GOING, "");
 	ck_assert_str_eq(peers[BACKEND].told, "");
 	stage_close();
 	stage_open(1, PUMP_TASK_WATCH);
-	pump_send_close(&pumps[0], 1001, "");
-	pump_send_close(&pumps[0], 1001, "");
+	pump_send_goodbye(&pumps[0], SIDE_GOING, "");
+	pump_send_goodbye(&pumps[0], SIDE_GOING, "");
 	say(CLIENT, "{};");
 	ck_assert_str_eq(peers[BACKEND].told, "^");
 	ck_assert_str_eq(story, "");
@@ -545,7 +558,7 @@ static void act(enum act what)
 		say(BACKEND, "");
 		break;
 	case ACT_SEND_CLOSE:
-		pump_send_close(&pumps[0], 1001, "");
+		pump_send_goodbye(&pumps[0], SIDE_GOING, "");
 		break;
 	case ACTS:
 		break;

@@ -74,7 +74,7 @@ static size_t framed(uint8_t *bytes, const struct side_ops *side, bool from_clie
 {
 	size_t at = 0;
 
-	if (side == &side_websocket) {
+	if (side->shake != NULL) {
 		uint8_t mask = from_client ? 0x80 : 0;
 
 		bytes[at++] = 0x81;
@@ -96,7 +96,7 @@ static size_t framed(uint8_t *bytes, const struct side_ops *side, bool from_clie
 	}
 	memcpy(bytes + at, text, size);
 	at += size;
-	if (side == &side_line)
+	if (side->shake == NULL)
 		bytes[at++] = '\n';
 	return at;
 }
@@ -204,8 +204,8 @@ START_TEST(test_no_memory_for_backlog)
 	hear();
 	hear();
 	ck_assert(client.ended && backend.ended && !client.broken && !backend.broken);
-	ck_assert_uint_eq(
-		speaker->close_code, pairs[_i / 2][!from_client] == &side_websocket ? 1011 : 0);
+	ck_assert_uint_eq(speaker->close_code,
+		side_has(pairs[_i / 2][!from_client], SIDE_CONTROLS) ? 1011 : 0);
 	ck_assert_str_eq(speaker->text, "");
 	ck_assert_uint_eq(reader->close_code, 0); /* it would stand within a message */
 	ck_assert_uint_gt(reader->size, size);

@@ -258,12 +258,13 @@ static void test_describe(enum side_role role, const struct test_stream *stream,
 	side_decoder_init(&decoder, &side_websocket, role);
 	while ((result = side_websocket.next(&decoder, &bytes, &size, &chunk)) != SIDE_MORE) {
 		if (result == SIDE_BAD) {
-			text += sprintf(
-				text, "!%u %s", decoder.error.close_code, decoder.error.reason);
+			text += sprintf(text, "!%u %s",
+				decoder.error.goodbye == SIDE_NOT_TEXT ? 1007 : 1002,
+				decoder.error.reason);
 			break;
 		}
 		if (result == SIDE_CONTROL)
-			text += sprintf(text, "%u(", chunk.opcode);
+			text += sprintf(text, "%u(", 8u + chunk.control);
 		else if (chunk.first)
 			text += sprintf(text, "%c[", chunk.frame.text ? 't' : 'b');
 		else if (chunk.frame_first)
@@ -386,7 +387,7 @@ START_TEST(test_close_codes)
 			legal ? SIDE_CONTROL : SIDE_BAD);
 		if (!legal)
 			ck_assert_str_eq(decoder.error.reason, "illegal close code");
-		ck_assert_uint_eq(decoder.error.close_code, legal ? 0 : 1002);
+		ck_assert_int_eq(decoder.error.goodbye, legal ? SIDE_DONE : SIDE_BROKEN);
 	}
 }
 END_TEST
@@ -713,12 +714,12 @@ START_TEST(test_round_trip_fragments)
 	test_output_init(&output);
 	side_encoder_init(&encoder, &side_websocket, role, &output.ids, false);
 	test_encode(&output, &encoder, &first, (const uint8_t *)"abc");
-	side_websocket.control(&encoder, &output.sink, 9, (const uint8_t *)"ping", 4);
+	side_websocket.control(&encoder, &output.sink, SIDE_PING, (const uint8_t *)"ping", 4);
 	test_encode(&output, &encoder, &middle, NULL);
-	side_websocket.control(&encoder, &output.sink, 10, (const uint8_t *)TEST_125, 125);
-	side_websocket.control(&encoder, &output.sink, 9, NULL, 0);
+	side_websocket.control(&encoder, &output.sink, SIDE_PONG, (const uint8_t *)TEST_125, 125);
+	side_websocket.control(&encoder, &output.sink, SIDE_PING, NULL, 0);
 	test_encode(&output, &encoder, &last, payload);
-	side_websocket.control(&encoder, &output.sink, 8,
+	side_websocket.control(&encoder, &output.sink, SIDE_CLOSE,
 		(const uint8_t *)"\x03\xe8"
 				 "bye",
 		5);
@@ -792,8 +793,8 @@ START_TEST(test_fresh_keys)
 	side_encoder_init(&encoder, &side_websocket, SIDE_FROM_CLIENT, &output.ids, false);
 	side_websocket.begin(&encoder, &output.sink, &frame);
 	side_websocket.begin(&encoder, &output.sink, &frame);
-	side_websocket.control(&encoder, &output.sink, 9, NULL, 0);
-	side_websocket.control(&encoder, &output.sink, 9, NULL, 0);
+	side_websocket.control(&encoder, &output.sink, SIDE_PING, NULL, 0);
+	side_websocket.control(&encoder, &output.sink, SIDE_PING, NULL, 0);
 	ck_assert_uint_eq(output.sink.used, 24);
 	ck_assert_mem_ne(output.window + 2, output.window + 8, 4);
 	ck_assert_mem_ne(output.window + 8, output.window + 14, 4);
