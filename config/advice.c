@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "config/env.h"
+#include "config/profile/lifecycle.h"
 #include "config/settings.h"
 
 #define ADVICE_NAME_SIZE 320
@@ -115,6 +116,17 @@ static bool advice_no_rpc_service(const struct config *config)
 	return config->semconv == CONFIG_SEMCONV_RPC;
 }
 
+static bool advice_no_contents(const struct config *config)
+{
+	return advice_no_lifecycle(config) ||
+	       lifecycle_contents_count(config->profile->lifecycle) == 0;
+}
+
+static bool advice_contents_off(const struct config *config)
+{
+	return !config->telemetry_contents;
+}
+
 static bool advice_no_record(const struct config *config)
 {
 	return config->record_file == NULL;
@@ -161,6 +173,10 @@ static const struct {
 	{"listen.allow_host", advice_server_checks,
 		"by listen.check_origin the server looks at it itself"},
 	{"listen.allow_host", advice_no_host, "a Unix socket may be called by any name"},
+	{"telemetry.contents", advice_no_contents, "the profile marks nothing as contents"},
+	{"telemetry.contents", advice_lifecycle_off, "lifecycle is off"},
+	{"telemetry.contents_bytes_max", advice_contents_off, "telemetry.contents is off"},
+	{"telemetry.redact", advice_contents_off, "telemetry.contents is off"},
 	{"record.bytes_max", advice_no_record, "record.file is not set"},
 	{"record.contents", advice_no_record, "record.file is not set"},
 	{"rpc.service", advice_no_rpc_service, "semconv rpc has no such attribute"},

@@ -1,10 +1,50 @@
 /* Lists, from a text with commas or item by item. A text is taken whole or not at all. */
 #include "config/list.h"
 
+#include <regex.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/authority.h"
+
+#define LIST_PATTERN_MAX   256
+#define LIST_REPEAT_DIGITS 2
+
+/* Whether what stands behind a brace repeats something more often than anybody needs. */
+static bool list_repeats_often(const char *at)
+{
+	size_t digits;
+
+	for (; (at = strchr(at, '{')) != NULL; at++) {
+		digits = strspn(at + 1, "0123456789");
+		if (digits > LIST_REPEAT_DIGITS ||
+			(at[1 + digits] == ',' &&
+				strspn(at + 2 + digits, "0123456789") > LIST_REPEAT_DIGITS))
+			return true;
+	}
+	return false;
+}
+
+/* What takes memory or time without a limit is refused, whatever the library makes of it. */
+static const char *list_check_pattern(const char *text)
+{
+	const char *escape;
+	regex_t pattern;
+
+	if (strlen(text) > LIST_PATTERN_MAX)
+		return "one is longer than 256 bytes";
+	for (escape = strchr(text, '\\'); escape != NULL && escape[1] != '\0';
+		escape = strchr(escape + 2, '\\'))
+		if (escape[1] >= '0' && escape[1] <= '9')
+			return "one refers back to what it has matched";
+	if (list_repeats_often(text))
+		return "one repeats something more than 99 times";
+	if (regcomp(&pattern, text, REG_EXTENDED | REG_NOSUB) != 0)
+		return "one is not an extended regular expression";
+	regfree(&pattern);
+	return NULL;
+}
 
 const char *list_check(enum list_kind kind, const char *text)
 {
@@ -18,6 +58,8 @@ const char *list_check(enum list_kind kind, const char *text)
 	case LIST_HOSTS:
 		return authority_parse(&authority, text, strlen(text)) == 0 ? NULL
 									    : "one is not a host";
+	case LIST_PATTERNS:
+		return list_check_pattern(text);
 	case LIST_METHODS:
 		if (text[strcspn(text, " \t\r\n,")] != '\0')
 			return "one has a blank or a comma";

@@ -36,9 +36,10 @@ enum map_kind {
 };
 
 enum list_kind {
-	LIST_ORIGINS, /* of web pages: SCHEME://HOST[:PORT], null */
-	LIST_HOSTS,   /* HOST[:PORT] */
-	LIST_METHODS, /* all, work, or methods; * at the end of one stands for any rest */
+	LIST_ORIGINS,  /* of web pages: SCHEME://HOST[:PORT], null */
+	LIST_HOSTS,    /* HOST[:PORT] */
+	LIST_PATTERNS, /* extended regular expressions */
+	LIST_METHODS,  /* all, work, or methods; * at the end of one stands for any rest */
 };
 
 struct option {

@@ -375,8 +375,11 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 	case OPTION_TYPE_LIST:
 		(void)snprintf(text, VALUE_DESCRIBE_SIZE, "%s, with commas between several",
 			option->list_kind == LIST_ORIGINS ? "SCHEME://HOST[:PORT] or null"
-			: option->list_kind == LIST_HOSTS
-				? "HOST[:PORT]"
+			: option->list_kind == LIST_HOSTS ? "HOST[:PORT]"
+			: option->list_kind == LIST_PATTERNS
+				? "extended regular expressions of at most 256 bytes, without \\1 "
+				  "to "
+				  "\\9 and repeats over 99"
 				: "all, work, or METHOD, * at its end standing for any rest");
 		break;
 	case OPTION_TYPE_BOOL:

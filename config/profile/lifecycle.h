@@ -56,6 +56,7 @@ struct reader;
 #define LIFECYCLE_MOMENTS_MAX        4  /* of from, and of to */
 #define LIFECYCLE_EVENT_SETTINGS_MAX 4
 #define LIFECYCLE_LEVELS_MAX         16  /* different ones in all rules */
+#define LIFECYCLE_CONTENTS_MAX       8   /* of all rules */
 #define LIFECYCLE_QUOTES_MAX         32  /* values of requests that rules for answers look at */
 #define LIFECYCLE_ATTRIBUTES_MAX     128 /* different ones, of all keys and rules */
 
@@ -119,6 +120,7 @@ struct lifecycle_choice {
 	char *pointer; /* NULL: none */
 	char *text;    /* NULL: the value itself */
 	enum lifecycle_take take;
+	bool contents; /* what was said: only if telemetry.contents is on */
 	enum lifecycle_constant constant;
 	long long number;
 	char *mark; /* NULL: none */
@@ -298,6 +300,9 @@ bool lifecycle_is_below(const struct lifecycle *lifecycle, size_t child, size_t 
 
 /* Whether spans of that type are requests of the server, which are known by their id. */
 bool lifecycle_is_call(const struct lifecycle *lifecycle, size_t span);
+
+/* How many of the sources in all sets are contents. */
+size_t lifecycle_contents_count(const struct lifecycle *lifecycle);
 
 /* Whether a pointer is into the params of a request, which an answer does not have. */
 bool lifecycle_quotes(const char *pointer);

@@ -63,6 +63,21 @@ bool lifecycle_is_below(const struct lifecycle *lifecycle, size_t child, size_t 
 	       lifecycle_check_begins(below, above, whole ? 0 : 1);
 }
 
+size_t lifecycle_contents_count(const struct lifecycle *lifecycle)
+{
+	size_t count = 0, i, j, k;
+
+	for (i = 0; i < lifecycle->rule_count; i++) {
+		const struct lifecycle_rule *rule = &lifecycle->rules[i];
+		const struct lifecycle_set *sets[] = {&rule->set, &rule->set_new, &rule->set_root};
+
+		for (j = 0; j < sizeof sets / sizeof sets[0]; j++)
+			for (k = 0; k < sets[j]->count; k++)
+				count += operand_contents_count(&sets[j]->list[k].source);
+	}
+	return count;
+}
+
 bool lifecycle_is_call(const struct lifecycle *lifecycle, size_t span)
 {
 	return lifecycle_check_is_call(lifecycle, span);
@@ -603,7 +618,10 @@ static int lifecycle_check_rules(
 		if (lifecycle_check_rule(reader, node, lifecycle, rule) != 0)
 			return -1;
 	reader_leave(reader);
-	return 0;
+	if (lifecycle_contents_count(lifecycle) <= LIFECYCLE_CONTENTS_MAX)
+		return 0;
+	return reader_fail(reader, rules, "%zu values are contents; must be %d at most",
+		lifecycle_contents_count(lifecycle), LIFECYCLE_CONTENTS_MAX);
 }
 
 int lifecycle_check(

@@ -49,6 +49,7 @@ static const struct reader_member operand_members[] = {
 	{"pointer", reader_take_pointer, offsetof(struct lifecycle_choice, pointer)},
 	{"text", reader_take_text, offsetof(struct lifecycle_choice, text)},
 	{"take", operand_take_take, offsetof(struct lifecycle_choice, take)},
+	{"contents", reader_take_bool, offsetof(struct lifecycle_choice, contents)},
 	{"mark", reader_take_text, offsetof(struct lifecycle_choice, mark)},
 	{"unit", operand_take_unit, offsetof(struct lifecycle_choice, unit)},
 	{NULL, NULL, 0},
@@ -67,6 +68,10 @@ static int operand_check_choice(
 			"must not stand with text, which is taken as it is");
 	if (choice->pointer == NULL && file_member(node, "take") != NULL)
 		return reader_fail(reader, file_member(node, "take"), "must stand with a pointer");
+	if (choice->contents && (choice->pointer == NULL || choice->text != NULL ||
+					choice->take != LIFECYCLE_TAKE_ALL))
+		return reader_fail(reader, file_member(node, "contents"),
+			"must stand with a pointer, and without text and take");
 	if ((choice->mark == NULL) != (file_member(node, "unit") == NULL))
 		return reader_fail(reader, node, "must have mark and unit together");
 	return 0;
@@ -293,6 +298,15 @@ bool operand_has_level(const struct lifecycle_source *source)
 	return false;
 }
 
+size_t operand_contents_count(const struct lifecycle_source *source)
+{
+	size_t count = 0, i;
+
+	for (i = 0; i < source->choice_count; i++)
+		count += source->choices[i].contents;
+	return count;
+}
+
 /* What tells of an error needs to know what one is. */
 static int operand_check_error(struct reader *reader, const struct file_node *object,
 	const char *key, const struct lifecycle_source *source)
@@ -305,6 +319,8 @@ static int operand_check_error(struct reader *reader, const struct file_node *ob
 		return reader_fail(reader, node, "must stand with error, which it explains");
 	if (operand_sums(source) || operand_has_level(source))
 		return reader_fail(reader, node, "must not take a sum, there is nothing to add to");
+	if (operand_contents_count(source) > 0)
+		return reader_fail(reader, node, "must not be contents; must be in a set");
 	return 0;
 }
 

@@ -25,6 +25,9 @@ bool operand_sums(const struct lifecycle_source *source);
 /* Whether one of the choices looks at a level. */
 bool operand_has_level(const struct lifecycle_source *source);
 
+/* How many of its choices are contents. */
+size_t operand_contents_count(const struct lifecycle_source *source);
+
 void operand_done(struct lifecycle_source *source);
 void operand_done_set(struct lifecycle_set *set);
 void operand_done_condition(struct lifecycle_condition *condition);

@@ -115,7 +115,7 @@ static const uint8_t *redact_kept_end(
 {
 	size_t decoded = 0;
 
-	while (at < end && (decoded < node->bytes_max || (*at & 0xc0) == 0x80)) {
+	while (at < end && (decoded < node->shown_max || (*at & 0xc0) == 0x80)) {
 		if (!node->whole && *at == ' ')
 			return at + 1; /* a word has an end */
 		if (*at != '\\') {

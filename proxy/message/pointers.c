@@ -222,7 +222,7 @@ static int pointers_add_slot(
 	return pointers_make_slot(pointers, node);
 }
 
-int pointers_add_word(struct pointers *pointers, const char *pointer, size_t bytes_max)
+int pointers_add_hidden(struct pointers *pointers, const char *pointer, size_t bytes_max)
 {
 	struct pointers_path path;
 	uint16_t node = POINTERS_ROOT;
@@ -241,6 +241,19 @@ int pointers_add_word(struct pointers *pointers, const char *pointer, size_t byt
 	node = pointers->slot_nodes[slot];
 	if (pointers->nodes[node].bytes_max < bytes_max)
 		pointers->nodes[node].bytes_max = bytes_max;
+	return slot;
+}
+
+int pointers_add_word(struct pointers *pointers, const char *pointer, size_t bytes_max)
+{
+	int slot = pointers_add_hidden(pointers, pointer, bytes_max);
+	struct pointers_node *node;
+
+	if (slot < 0)
+		return slot;
+	node = &pointers->nodes[pointers->slot_nodes[slot]];
+	if (node->shown_max < bytes_max)
+		node->shown_max = bytes_max;
 	return slot;
 }
 

@@ -24,6 +24,9 @@ void pointers_free(struct pointers *pointers);
  */
 int pointers_add(struct pointers *pointers, const char *pointer, size_t bytes_max);
 
+/* The same for what must not be seen elsewhere. */
+int pointers_add_hidden(struct pointers *pointers, const char *pointer, size_t bytes_max);
+
 /* The same for somebody who only reads the first word of the text. */
 int pointers_add_word(struct pointers *pointers, const char *pointer, size_t bytes_max);
 

@@ -38,6 +38,7 @@ struct pointers_node {
 	bool only_last;     /* if it is one, nothing of it but the last element is wanted */
 	bool whole;         /* of a slot: more of its text is wanted than the first word */
 	size_t bytes_max;   /* the same: how much of it */
+	size_t shown_max;   /* the same: of that, what may be shown */
 	/* Sets of slots: its own, if it is one, and all that are neither here nor below. */
 	uint64_t own[POINTERS_SLOTS_MAX / 64];
 	uint64_t others[POINTERS_SLOTS_MAX / 64];

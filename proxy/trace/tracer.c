@@ -16,6 +16,7 @@
 #include "proxy/trace/follow/emit.h"
 #include "proxy/trace/follow/follower.h"
 #include "proxy/trace/names/attributes.h"
+#include "proxy/trace/names/contents.h"
 #include "proxy/trace/names/fullest.h"
 #include "proxy/trace/names/methods.h"
 #include "proxy/trace/names/text.h"
@@ -39,6 +40,7 @@ struct tracer {
 	struct ids ids;
 	struct request_pool requests;
 	struct follow_setup setup;
+	struct contents contents;
 	bool follows;              /* the rules of a lifecycle */
 	struct follower *follower; /* owned; of the backend that connections share, or NULL */
 	struct wanted wanted;      /* requests that have a span */
@@ -716,8 +718,13 @@ static int tracer_follow(
 {
 	if (config->profile->lifecycle == NULL || config->lifecycle == CONFIG_LIFECYCLE_OFF)
 		return 0;
+	if (config->telemetry_contents &&
+		contents_init(&tracer->contents, config,
+			lifecycle_contents_count(config->profile->lifecycle)) != 0)
+		return -1;
 	if (matcher_init(&tracer->setup.matcher, config->profile->lifecycle, &tracer->methods,
-		    tracer->pointers, &tracer->captures, error, error_size) != 0)
+		    tracer->pointers, &tracer->captures,
+		    config->telemetry_contents ? &tracer->contents : NULL, error, error_size) != 0)
 		return -1;
 	tracer_switch_off(tracer, config);
 	tracer->follows = true;
@@ -768,6 +775,7 @@ void tracer_free(struct tracer *tracer)
 	follower_free(tracer->follower, END_SHUTDOWN, 0);
 	if (tracer->setup.matcher.lifecycle != NULL)
 		matcher_done(&tracer->setup.matcher);
+	contents_done(&tracer->contents);
 	request_pool_done(&tracer->requests);
 	fullest_done(&tracer->fullest);
 	captures_done(&tracer->captures);

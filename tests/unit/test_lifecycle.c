@@ -495,7 +495,7 @@ static const struct {
 		"6: rule \"r\": \"a\": must have a pointer or a text, or a mark"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": {\"texts\": \"all\"}}"),
 		"6: rule \"r\": \"texts\": not known here; must be one of pointer, text, take, "
-		"mark, unit"},
+		"contents, mark, unit"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": {\"pointer\": \"/a\", \"take\": \"word\"}}"),
 		"6: rule \"r\": \"take\": \"word\": must be all, first word, sum or increase"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": {\"text\": \"a\", \"take\": \"sum\"}}"),
@@ -559,7 +559,7 @@ static const struct {
 		"6: rule \"r\": \"alias\": must not stand with \"do\": \"open\", only with claim"},
 	{LIFECYCLE_ON("notification", "lapse", LIFECYCLE_KEY2 ", \"set\": {\"a\": \"/b\"}"),
 		"6: rule \"r\": \"set\": must not stand with \"do\": \"lapse\", only with claim, "
-		"open, close, annotate, event, remember, make"},
+		"open, close, annotate, event, remember, mark, make"},
 	{LIFECYCLE_ON("notification", "lapse",
 		 LIFECYCLE_KEY2 ", \"status\": {\"pointer\": \"/a\", \"ok\": [\"a\"]}"),
 		"6: rule \"r\": \"status\": must not stand with \"do\": \"lapse\", only with "

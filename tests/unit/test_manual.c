@@ -229,6 +229,7 @@ static const struct {
 	{LIFECYCLE_MADE_MAX, "\ntypes that are made below one, with 8 marks each\n"},
 	{LIFECYCLE_MOMENTS_MAX, "\nmoments to choose from\n"},
 	{LIFECYCLE_LEVELS_MAX, "\nlevels in all rules\n"},
+	{LIFECYCLE_CONTENTS_MAX, "\nvalues that are contents\n"},
 	{LIFECYCLE_QUOTES_MAX, "\nvalues of requests that rules for answers look at\n"},
 	{LIFECYCLE_INHERIT_MAX, "\nattributes that a type inherits\n"},
 	{LIFECYCLE_ATTRIBUTES_MAX, "\nattributes in all keys and rules together\n"},

@@ -469,6 +469,7 @@ static void action_do_mark(struct action *action, const struct matcher_rule *rul
 	if (*at != 0 && rule->row->mark_first)
 		return;
 	*at = action_time(action, rule, above->start_ns);
+	open_spans_set_values(action->spans, &marks->values, rule, &rule->set, &action->look);
 	if (open_spans_is_noted(action->spans))
 		open_spans_note(action->spans, rule, above, " mark \"%s%s\"",
 			former ? LIFECYCLE_MOMENT_FORMER : "", rule->row->mark);
@@ -513,6 +514,21 @@ static void action_turn_marks(struct open_span_marks *marks, uint64_t end_ns)
 	marks->former_end_ns = end_ns;
 }
 
+/* What rules for marks have set meanwhile. */
+static void action_give_values(
+	struct action *action, struct open_span *span, struct open_span_values *values)
+{
+	struct open_span_budget *budget = &action_counters(action)->budget;
+	size_t i;
+
+	for (i = 0; i < values->count; i++) {
+		struct look_value value = open_span_look(&values->list[i]);
+
+		open_span_set(&span->values, budget, values->list[i].attribute, &value);
+	}
+	open_span_free_values(values, budget);
+}
+
 static void action_do_make(struct action *action, const struct matcher_rule *rule)
 {
 	struct open_span *above = action_find_above(action, rule), *span;
@@ -536,6 +552,7 @@ static void action_do_make(struct action *action, const struct matcher_rule *rul
 		action->look.marks = marks->now_ns;
 		action->look.start_ns = start_ns;
 		action->look.end_ns = end_ns;
+		action_give_values(action, span, &marks->values);
 		open_spans_set(action->spans, span, rule, &rule->set, &action->look);
 		action->look.marks = NULL;
 		end = open_spans_judge(rule, &action->look, &message, &type);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "proxy/trace/names/contents.h"
 #include "proxy/trace/names/text.h"
 
 /* ---- conditions ---- */
@@ -260,6 +261,17 @@ static bool look_take_value(
 	return false;
 }
 
+/* What was said, if it is a text. */
+static bool look_take_contents(const struct matcher_choice *choice,
+	const struct envelope_value *from, struct look_value *value)
+{
+	if (from->type != JSON_STRING || from->size == 0)
+		return false;
+	*value = (struct look_value){.type = SPAN_VALUE_STRING, .contents = true};
+	value->text = contents_take(choice->contents, text_of_value(from), from->cut, choice->room);
+	return true;
+}
+
 static struct look_value look_constant(const struct lifecycle_choice *row)
 {
 	struct look_value value = {.type = SPAN_VALUE_BOOL};
@@ -281,6 +293,8 @@ static bool look_choose(
 		*value = look_constant(choice->row);
 		return true;
 	}
+	if (choice->row->contents)
+		return from != NULL && look_take_contents(choice, from, value);
 	if (choice->mark != MATCHER_NONE)
 		return look_take_mark(choice, look, value);
 	if (choice->level != MATCHER_NONE)

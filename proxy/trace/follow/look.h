@@ -94,8 +94,9 @@ static inline struct span_text key_whole(const struct key *key)
 /* A value taken from a message; its text is borrowed from the message or the profile. */
 struct look_value {
 	enum span_value_type type;
-	bool cut; /* the text is the beginning of a longer one */
-	bool sum; /* an integer to be added to what is there */
+	bool cut;      /* the text is the beginning of a longer one */
+	bool contents; /* the text has had its own limit */
+	bool sum;      /* an integer to be added to what is there */
 	struct span_text text;
 	int64_t integer;
 	double real;

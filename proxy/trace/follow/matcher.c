@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/trace/names/contents.h"
 #include "proxy/trace/requests/capture.h"
 
 struct matcher_build {
@@ -16,7 +17,9 @@ struct matcher_build {
 	const struct methods *methods;
 	struct pointers *pointers;
 	const struct captures *captures;
+	struct contents *contents;        /* NULL: none are wanted */
 	const struct lifecycle_rule *row; /* whose pointers are added */
+	bool hidden;                      /* what is there is contents */
 	bool word;                        /* only the first word of what is there is read */
 	char *error;
 	size_t error_size;
@@ -61,8 +64,12 @@ static int matcher_slot(
 	*slot = -1;
 	if (pointer == NULL)
 		return 0;
-	*slot = build->word ? pointers_add_word(build->pointers, pointer, bytes_max)
-			    : pointers_add(build->pointers, pointer, bytes_max);
+	if (build->hidden)
+		*slot = pointers_add_hidden(build->pointers, pointer, bytes_max);
+	else if (build->word)
+		*slot = pointers_add_word(build->pointers, pointer, bytes_max);
+	else
+		*slot = pointers_add(build->pointers, pointer, bytes_max);
 	if (*slot >= 0)
 		return 0;
 	(void)snprintf(build->error, build->error_size, "out of memory"); /* it was checked */
@@ -148,11 +155,32 @@ static struct matcher_when matcher_when(
 	};
 }
 
+/* A text that is for spans alone. */
+static int matcher_add_contents(struct matcher_build *build, const struct lifecycle_choice *row,
+	struct matcher_choice *choice)
+{
+	struct matcher *matcher = build->matcher;
+
+	assert(matcher->room_count < LIFECYCLE_CONTENTS_MAX); /* lifecycle_check() */
+	choice->room = malloc(build->contents->bytes_max);
+	if (choice->room == NULL)
+		return matcher_no_memory(build);
+	matcher->rooms[matcher->room_count++] = choice->room;
+	choice->contents = build->contents;
+	build->hidden = true;
+	if (matcher_look(build, row->pointer, contents_read_max(build->contents), &choice->slot) !=
+		0)
+		return -1;
+	build->hidden = false;
+	return 0;
+}
+
 static int matcher_add_choice(struct matcher_build *build, struct matcher_rule *rule,
 	const struct lifecycle_choice *row, struct matcher_choice *choice)
 {
 	int failed;
 
+	*choice = (struct matcher_choice){.slot = -1};
 	choice->row = row;
 	choice->level = choice->mark = MATCHER_NONE;
 	if (row->text != NULL)
@@ -165,6 +193,8 @@ static int matcher_add_choice(struct matcher_build *build, struct matcher_rule *
 		choice->level = matcher_level(build, rule, choice->slot);
 		return 0;
 	}
+	if (row->contents)
+		return build->contents == NULL ? 0 : matcher_add_contents(build, row, choice);
 	build->word = row->take == LIFECYCLE_TAKE_FIRST_WORD;
 	failed = matcher_look(build, row->pointer, MATCHER_VALUE_MAX, &choice->slot);
 	build->word = false;
@@ -557,13 +587,14 @@ static void matcher_place_made(struct matcher *matcher, size_t type)
 
 int matcher_init(struct matcher *matcher, const struct lifecycle *lifecycle,
 	const struct methods *methods, struct pointers *pointers, const struct captures *captures,
-	char *error, size_t error_size)
+	struct contents *contents, char *error, size_t error_size)
 {
 	struct matcher_build build = {
 		.matcher = matcher,
 		.methods = methods,
 		.pointers = pointers,
 		.captures = captures,
+		.contents = contents,
 		.error = error,
 		.error_size = error_size,
 	};
@@ -617,6 +648,8 @@ void matcher_done(struct matcher *matcher)
 
 	for (i = 0; matcher->rules != NULL && i < matcher->lifecycle->rule_count; i++)
 		matcher_free_rule(&matcher->rules[i]);
+	for (i = 0; i < matcher->room_count; i++)
+		free(matcher->rooms[i]);
 	free(matcher->rules);
 	free(matcher->methods);
 	*matcher = (struct matcher){.lifecycle = NULL};

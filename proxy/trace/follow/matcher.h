@@ -32,6 +32,7 @@ enum matcher_moment {
 };
 
 struct captures;
+struct contents;
 
 struct matcher_when {
 	uint8_t moment; /* enum matcher_moment */
@@ -42,7 +43,9 @@ struct matcher_choice {
 	int slot;              /* -1: no pointer */
 	struct span_text text; /* bytes NULL: the value itself */
 	const struct lifecycle_choice *row;
-	uint8_t level, mark; /* or MATCHER_NONE */
+	uint8_t level, mark;       /* or MATCHER_NONE */
+	struct contents *contents; /* of contents, if they are wanted; borrowed */
+	char *room;                /* the same: for what is kept of them; owned by the matcher */
 };
 
 struct matcher_source {
@@ -130,6 +133,8 @@ struct matcher {
 	size_t quote_count;
 	int levels[LIFECYCLE_LEVELS_MAX]; /* slots */
 	size_t level_count;
+	char *rooms[LIFECYCLE_CONTENTS_MAX]; /* owned */
+	size_t room_count;
 	uint32_t request_keys; /* bits of the captures' attributes by which requests are found */
 	bool finds_requests;   /* some rule looks a request up by its id */
 	struct matcher_type types[LIFECYCLE_SPANS_MAX + 1]; /* the last: LIFECYCLE_REQUEST */
@@ -142,12 +147,13 @@ int matcher_number_methods(
 	const struct lifecycle *lifecycle, struct methods *methods, char *error, size_t error_size);
 
 /*
- * Adds the rules' pointers to pointers; lifecycle is borrowed for life. 0, or -1 with a text in
- * error: too many pointers or attributes, out of memory. matcher_done() may follow in any case.
+ * Adds the rules' pointers to pointers; lifecycle is borrowed for life, as are contents, NULL if
+ * none are wanted. 0, or -1 with a text in error: too many pointers or attributes, out of memory.
+ * matcher_done() may follow in any case.
  */
 int matcher_init(struct matcher *matcher, const struct lifecycle *lifecycle,
 	const struct methods *methods, struct pointers *pointers, const struct captures *captures,
-	char *error, size_t error_size);
+	struct contents *contents, char *error, size_t error_size);
 void matcher_done(struct matcher *matcher);
 
 /* What applies to the method of that number; never NULL. */

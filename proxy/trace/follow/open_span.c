@@ -79,6 +79,13 @@ void open_span_link(struct open_span *span, const uint8_t trace_id[TRACE_ID_SIZE
 	memcpy(link->span_id, span_id, SPAN_ID_SIZE);
 }
 
+static void open_span_free_marks(struct open_span_marks *marks, struct open_span_budget *budget)
+{
+	if (marks != NULL)
+		open_span_free_values(&marks->values, budget);
+	free(marks);
+}
+
 void open_span_free(struct open_span *span, struct open_span_budget *budget)
 {
 	size_t i;
@@ -89,7 +96,7 @@ void open_span_free(struct open_span *span, struct open_span_budget *budget)
 	for (i = 0; i < span->alias_count; i++)
 		free(span->aliases[i]);
 	for (i = 0; i < LIFECYCLE_MADE_MAX; i++)
-		free(span->marks[i]);
+		open_span_free_marks(span->marks[i], budget);
 	free(span->events);
 	free(span->known_end);
 	free(span->quotes);
@@ -104,7 +111,7 @@ void open_span_free(struct open_span *span, struct open_span_budget *budget)
 static int open_span_copy(
 	struct open_span_value *to, struct open_span_budget *budget, const struct look_value *value)
 {
-	bool cut = value->cut || value->text.size > MATCHER_VALUE_MAX;
+	bool cut = !value->contents && (value->cut || value->text.size > MATCHER_VALUE_MAX);
 	size_t kept = cut ? text_cut_size(value->text, MATCHER_VALUE_MAX) : value->text.size;
 	size_t size = kept + (cut ? TEXT_CUT_MARK_SIZE : 0);
 
@@ -193,6 +200,7 @@ struct look_value open_span_look(const struct open_span_value *value)
 	switch (look.type) {
 	case SPAN_VALUE_STRING:
 		look.text = (struct span_text){.bytes = value->is.text, .size = value->size};
+		look.contents = value->size > MATCHER_VALUE_MAX; /* nothing else is as long */
 		break;
 	case SPAN_VALUE_INT:
 		look.integer = value->is.integer;

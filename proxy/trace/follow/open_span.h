@@ -104,6 +104,7 @@ struct open_span_marks {
 	uint64_t now_ns[LIFECYCLE_MARKS_MAX];    /* since the last one was made */
 	uint64_t former_ns[LIFECYCLE_MARKS_MAX]; /* before that */
 	uint64_t former_end_ns;                  /* of that one; 0: there was none */
+	struct open_span_values values;          /* for the next one */
 };
 
 struct open_span_stream {

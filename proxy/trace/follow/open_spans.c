@@ -570,7 +570,7 @@ no_memory:
 	return NULL;
 }
 
-void open_spans_set(struct open_spans *spans, struct open_span *span,
+void open_spans_set_values(struct open_spans *spans, struct open_span_values *values,
 	const struct matcher_rule *rule, const struct matcher_set *set, const struct look *look)
 {
 	struct look_value value;
@@ -579,9 +579,15 @@ void open_spans_set(struct open_spans *spans, struct open_span *span,
 	for (i = 0; i < set->count; i++)
 		if (look_take(&set->list[i].source, look, &value)) {
 			open_spans_note_value(spans, rule, set->list[i].attribute, &value);
-			open_span_set(&span->values, &spans->setup->counters.budget,
+			open_span_set(values, &spans->setup->counters.budget,
 				set->list[i].attribute, &value);
 		}
+}
+
+void open_spans_set(struct open_spans *spans, struct open_span *span,
+	const struct matcher_rule *rule, const struct matcher_set *set, const struct look *look)
+{
+	open_spans_set_values(spans, &span->values, rule, set, look);
 }
 
 struct span_end open_spans_judge(const struct matcher_rule *rule, const struct look *look,

@@ -115,6 +115,10 @@ void open_spans_make_room(struct open_spans *spans, struct open_span *above, uin
 void open_spans_set(struct open_spans *spans, struct open_span *span,
 	const struct matcher_rule *rule, const struct matcher_set *set, const struct look *look);
 
+/* The same for values that are no span's yet. */
+void open_spans_set_values(struct open_spans *spans, struct open_span_values *values,
+	const struct matcher_rule *rule, const struct matcher_set *set, const struct look *look);
+
 /* The rule's status, and what it says of an error; *type has room for what that is taken from. */
 struct span_end open_spans_judge(const struct matcher_rule *rule, const struct look *look,
 	struct look_value *message, struct look_value *type);
