@@ -171,6 +171,8 @@ static int config_load_profile(struct settings *settings, const struct flags *fl
 		.datadir = SIDESPAN_DATADIR,
 		.environment = settings->environment,
 		.error = settings->error,
+		.warn = settings->warn,
+		.warn_arg = settings->warn_arg,
 	};
 	char name[PROFILE_FILES_NAME_SIZE], where[CONFIG_NAME_SIZE + 2];
 
@@ -180,8 +182,7 @@ static int config_load_profile(struct settings *settings, const struct flags *fl
 		return config_apply_profile(settings,
 			profile_files_read(&files, given,
 				origin->source == CONFIG_FILE ? origin->where : NULL, where));
-	if (profile_files_choose(&files, settings->config->command, name) != 0)
-		return -1;
+	profile_files_choose(&files, settings->config->command, name);
 	return config_apply_profile(settings, profile_files_read(&files, name, NULL, ""));
 }
 

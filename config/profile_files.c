@@ -153,75 +153,94 @@ static bool profile_files_may_match(const char *path)
 	return memmem(text, size, "\"match\"", strlen("\"match\"")) != NULL;
 }
 
-/* Whether the profile of that name or file is for the command. 1, 0, or -1 with the error set. */
-static int profile_files_match(
-	const struct profile_files *profiles, const char *name, bool listed, char *const *command)
+/* Nobody has asked for the file in which the error is: it is only told. */
+static void profile_files_leave_out(const struct profile_files *profiles)
 {
-	struct file *file;
-	struct profile *profile;
-	int result = -1;
+	char line[CONFIG_ERROR_SIZE + sizeof "; ignored"];
 
-	if (listed && !profile_files_may_match(name))
-		return 0;
-	file = profile_files_read(profiles, name, NULL, "");
-	if (file == NULL && listed) {
-		profiles->error[0] = '\0'; /* a file that lies beside may be anything */
-		return 0;
+	(void)snprintf(line, sizeof line, "%s; ignored", profiles->error);
+	profiles->error[0] = '\0';
+	if (profiles->warn != NULL)
+		profiles->warn(profiles->warn_arg, line);
+}
+
+/* Whether the profile of that name, or in that file, is for the command. */
+static bool profile_files_match(
+	const struct profile_files *profiles, const char *name, char *const *command)
+{
+	struct file *file = profile_files_read(profiles, name, NULL, "");
+	struct profile *profile = NULL;
+	bool result = false;
+
+	if (file == NULL) {
+		profile_files_leave_out(profiles);
+		return false;
 	}
-	if (file == NULL)
-		return -1;
-	if (listed &&
-		(file->root->type != FILE_OBJECT || file_member(file->root, "match") == NULL)) {
-		file_free(file);
-		return 0;
+	if (file->root->type == FILE_OBJECT && file_member(file->root, "match") != NULL) {
+		profile = profile_new(file, profiles->error, CONFIG_ERROR_SIZE);
+		if (profile == NULL)
+			profile_files_leave_out(profiles);
+		else
+			result = profile_matches(profile, command);
 	}
-	profile = profile_new(file, profiles->error, CONFIG_ERROR_SIZE);
-	if (profile != NULL)
-		result = profile_matches(profile, command);
 	profile_free(profile);
 	file_free(file);
 	return result;
 }
 
-/* The first profile in a folder that says it is for the command: 1, and its path, 0 or -1. */
-static int profile_files_choose_in(const struct profile_files *profiles, const char *folder,
+/* The first profile in a folder that says it is for the command, and its path. */
+static bool profile_files_choose_in(const struct profile_files *profiles, const char *folder,
 	char *const *command, char name[PROFILE_FILES_NAME_SIZE])
 {
 	DIR *entries = opendir(folder);
 	struct dirent *entry;
-	int matches = 0, count = 0;
+	bool found = false;
+	int count = 0;
 
 	if (entries == NULL)
-		return 0;
-	while (matches == 0 && count < PROFILE_FILES_MAX && (entry = readdir(entries)) != NULL) {
+		return false;
+	while (!found && count < PROFILE_FILES_MAX && (entry = readdir(entries)) != NULL) {
 		size_t size = strlen(entry->d_name);
 
 		if (size <= 5 || strcmp(entry->d_name + size - 5, ".json") != 0)
 			continue;
 		count++;
-		if (snprintf(name, PROFILE_FILES_NAME_SIZE, "%s%s", folder, entry->d_name) <
-			PROFILE_FILES_NAME_SIZE)
-			matches = profile_files_match(profiles, name, true, command);
+		found = snprintf(name, PROFILE_FILES_NAME_SIZE, "%s%s", folder, entry->d_name) <
+				PROFILE_FILES_NAME_SIZE &&
+			profile_files_may_match(name) &&
+			profile_files_match(profiles, name, command);
 	}
 	(void)closedir(entries); /* only read */
-	return matches;
+	return found;
 }
 
-int profile_files_choose(const struct profile_files *profiles, char *const *command,
+/* Whether that place was one before: two files of settings may stand in one folder. */
+static bool profile_files_was_place(
+	const struct profile_files *profiles, size_t index, const char *folder)
+{
+	char before[PROFILE_FILES_NAME_SIZE];
+	size_t i;
+
+	for (i = 0; i < index && profile_files_place(profiles, i, before); i++)
+		if (strcmp(before, folder) == 0)
+			return true;
+	return false;
+}
+
+void profile_files_choose(const struct profile_files *profiles, char *const *command,
 	char name[PROFILE_FILES_NAME_SIZE])
 {
 	char folder[PROFILE_FILES_NAME_SIZE];
-	int matches = 0;
+	bool found = false;
 	size_t i;
 
-	for (i = 0; command != NULL && matches == 0 && profile_files_place(profiles, i, folder);
-		i++)
-		matches = profile_files_choose_in(profiles, folder, command, name);
-	for (i = 0; command != NULL && matches == 0 &&
+	for (i = 0; command != NULL && !found && profile_files_place(profiles, i, folder); i++)
+		found = !profile_files_was_place(profiles, i, folder) &&
+			profile_files_choose_in(profiles, folder, command, name);
+	for (i = 0; command != NULL && !found &&
 		    catalog_name(CATALOG_PROFILES, i, name, PROFILE_FILES_NAME_SIZE);
 		i++)
-		matches = profile_files_match(profiles, name, false, command);
-	if (matches == 0)
+		found = profile_files_match(profiles, name, command);
+	if (!found)
 		(void)snprintf(name, PROFILE_FILES_NAME_SIZE, "generic");
-	return matches < 0 ? -1 : 0;
 }

@@ -17,7 +17,9 @@ struct profile_files {
 	size_t file_count;
 	const char *datadir;
 	char *const *environment;
-	char *error; /* CONFIG_ERROR_SIZE bytes */
+	char *error;                               /* CONFIG_ERROR_SIZE bytes */
+	void (*warn)(void *arg, const char *line); /* NULL: nobody wants to know */
+	void *warn_arg;
 };
 
 /*
@@ -30,9 +32,9 @@ struct file *profile_files_read(const struct profile_files *profiles, const char
 
 /*
  * Writes the name, or the file, of the profile that auto stands for: the first that matches the
- * command, else generic. 0, or -1 with the error set: one of them is wrong.
+ * command, else generic. One that only lies there and is wrong is warned of, and left out.
  */
-int profile_files_choose(const struct profile_files *profiles, char *const *command,
+void profile_files_choose(const struct profile_files *profiles, char *const *command,
 	char name[PROFILE_FILES_NAME_SIZE]);
 
 #endif

@@ -158,6 +158,68 @@ START_TEST(test_extend_beside)
 }
 END_TEST
 
+/*
+ * A profile that lies beside the settings, is wrong and was not asked for is told of, once, and
+ * left out; the one that is for the command is found. Named, it stops the start. What says nothing
+ * of a match is none.
+ */
+START_TEST(test_extend_wrong_beside)
+{
+	static const char *const names[] = {
+		"base.json", "mine.json", "by.json", "more.json", "bad.json", NULL};
+	static const struct {
+		const char *text, *warning; /* NULL: it is none of ours */
+	} rows[] = {
+		{"{'name':'bad','match':{'command':'*'},\n'captures':[{'from':'x'}]}",
+			"/bad.json:2: \"from\": \"x\": must be"},
+		{"{'name':'bad',\n'match':5}", "/bad.json:2: \"match\""},
+		{"{'name':'bad','match':{'command':'*'},'extends':'nobody'}",
+			"/bad.json:1: extends: \"nobody\": no such profile"},
+		{"{'name':'bad','match':\n", "/bad.json:2:"},
+		{"{'match':{'command':'serve'}}", "/bad.json:1:"},
+		{"{'name':'bad',\n'captures':5}", NULL},
+		{"no JSON", NULL},
+		{"[{'match':{'command':'*'}}]", "/bad.json:1: must be an object"},
+	};
+	char both[2][192];
+	const char *flags[] = {both[0], both[1], "--", "serve", NULL};
+	struct config_case load;
+
+	extend_begin();
+	extend_write("base.json", BASE);
+	extend_write(
+		"mine.json", "{'name':'mine','match':{'command':'serve'},'extends':'base.json'}");
+	extend_write("bad.json", rows[_i].text);
+	extend_write("by.json", "{}");
+	extend_write("more.json", "{}");
+	snprintf(both[0], sizeof both[0], "--config=%s/by.json", extend_folder);
+	snprintf(both[1], sizeof both[1], "--config=%s/more.json", extend_folder);
+	flags[3] = "another";
+	config_case_load(&load, flags, extend_no_variables);
+	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+	ck_assert_str_eq(load.config->profile->name, "generic");
+	if (rows[_i].warning == NULL) {
+		ck_assert_str_eq(load.warnings, "");
+	} else {
+		ck_assert_msg(strstr(load.warnings, rows[_i].warning) != NULL, "%s", load.warnings);
+		ck_assert_msg(strstr(load.warnings, "; ignored\n") ==
+				      load.warnings + strlen(load.warnings) - strlen("; ignored\n"),
+			"%s", load.warnings);
+	}
+	config_case_done(&load);
+	flags[3] = "serve";
+	config_case_load(&load, flags, extend_no_variables);
+	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+	ck_assert_str_eq(load.config->profile->name, "mine");
+	config_case_done(&load);
+	extend_load(&load, "profile", "bad.json");
+	ck_assert_int_eq(load.outcome, CONFIG_WRONG);
+	ck_assert_ptr_nonnull(strstr(load.error, "/bad.json:"));
+	config_case_done(&load);
+	extend_end(names);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("extend");
@@ -165,5 +227,6 @@ int main(void)
 	tcase_add_test(tc, test_extend_all);
 	tcase_add_test(tc, test_extend_wrong);
 	tcase_add_test(tc, test_extend_beside);
+	tcase_add_loop_test(tc, test_extend_wrong_beside, 0, 8);
 	return unit_run("extend", tc);
 }
