@@ -24,10 +24,9 @@ enum option_type {
 
 enum option_flags {
 	OPTION_SECRET = 1,
-	OPTION_RELOAD = 2,
-	OPTION_SIGNAL = 4,
-	OPTION_MERGE = 8,
-	OPTION_STRICT = 16,
+	OPTION_SIGNAL = 2,
+	OPTION_MERGE = 4,
+	OPTION_STRICT = 8,
 };
 
 enum map_kind {

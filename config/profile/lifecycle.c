@@ -62,10 +62,10 @@ static int lifecycle_take_dispatch(
 	struct reader *reader, const struct file_node *node, void *target)
 {
 	static const struct reader_member members[] = {
-		{"name", reader_take_text, offsetof(struct lifecycle, dispatch_name)},
-		{"attribute", reader_take_text, offsetof(struct lifecycle, dispatch_attribute)},
-		{"operations", lifecycle_take_operations, 0},
-		{NULL, NULL, 0},
+		{"name", READER_FIELD(struct lifecycle, dispatch_name, reader_take_text)},
+		{"attribute", READER_FIELD(struct lifecycle, dispatch_attribute, reader_take_text)},
+		{"operations", READER_WHOLE(lifecycle_take_operations)},
+		READER_END,
 	};
 	struct lifecycle *lifecycle = target;
 
@@ -77,21 +77,12 @@ static int lifecycle_take_dispatch(
 		reader, file_member(node, "name"), lifecycle->dispatch_name, "operation");
 }
 
-static int lifecycle_take_kind(struct reader *reader, const struct file_node *node, void *target)
-{
-	static const char *const words[] = {
-		[LIFECYCLE_INTERNAL] = "internal",
-		[LIFECYCLE_CLIENT] = "client",
-		[LIFECYCLE_SERVER] = "server",
-		NULL,
-	};
-	int place = reader_find_word(reader, node, words);
-
-	if (place < 0)
-		return -1;
-	*(enum lifecycle_kind *)target = (enum lifecycle_kind)place;
-	return 0;
-}
+static const char *const lifecycle_kinds[] = {
+	[LIFECYCLE_INTERNAL] = "internal",
+	[LIFECYCLE_CLIENT] = "client",
+	[LIFECYCLE_SERVER] = "server",
+	NULL,
+};
 
 static int lifecycle_take_part(struct reader *reader, const struct file_node *node, void *target)
 {
@@ -135,14 +126,7 @@ static int lifecycle_take_requests(
 		reader, node, &span->requests, &span->request_count, LIFECYCLE_METHODS_MAX);
 }
 
-static int lifecycle_take_scope(struct reader *reader, const struct file_node *node, void *target)
-{
-	static const char *const words[] = {"server", "connection", NULL};
-	int place = reader_find_word(reader, node, words);
-
-	*(bool *)target = place == 1;
-	return place < 0 ? -1 : 0;
-}
+static const char *const lifecycle_scopes[] = {"server", "connection", NULL};
 
 /* The first part of the key: what must be the same is looked up by that. */
 static int lifecycle_take_one_per(struct reader *reader, const struct file_node *node, void *target)
@@ -250,20 +234,20 @@ static int lifecycle_check_span(
 static int lifecycle_take_span(struct reader *reader, const struct file_node *node, void *target)
 {
 	static const struct reader_member members[] = {
-		{"name", reader_take_text, offsetof(struct lifecycle_span, title)},
-		{"key", lifecycle_take_span_key, 0},
-		{"kind", lifecycle_take_kind, offsetof(struct lifecycle_span, kind)},
-		{"switch", reader_take_word, offsetof(struct lifecycle_span, switched)},
-		{"defaults", lifecycle_take_defaults, 0},
-		{"announce", reader_take_text, offsetof(struct lifecycle_span, announce)},
-		{"announced", lifecycle_take_announced, 0},
-		{"inherit", lifecycle_take_inherit, 0},
-		{"adds", lifecycle_take_adds, 0},
-		{"one_per", lifecycle_take_one_per, offsetof(struct lifecycle_span, one_per)},
-		{"scope", lifecycle_take_scope, offsetof(struct lifecycle_span, of_connection)},
-		{"requests", lifecycle_take_requests, 0},
-		{"made", reader_take_bool, offsetof(struct lifecycle_span, is_made)},
-		{NULL, NULL, 0},
+		{"name", READER_FIELD(struct lifecycle_span, title, reader_take_text)},
+		{"key", READER_WHOLE(lifecycle_take_span_key)},
+		{"kind", READER_WORD(struct lifecycle_span, kind, lifecycle_kinds)},
+		{"switch", READER_FIELD(struct lifecycle_span, switched, reader_take_word)},
+		{"defaults", READER_WHOLE(lifecycle_take_defaults)},
+		{"announce", READER_FIELD(struct lifecycle_span, announce, reader_take_text)},
+		{"announced", READER_WHOLE(lifecycle_take_announced)},
+		{"inherit", READER_WHOLE(lifecycle_take_inherit)},
+		{"adds", READER_WHOLE(lifecycle_take_adds)},
+		{"one_per", READER_FIELD(struct lifecycle_span, one_per, lifecycle_take_one_per)},
+		{"scope", READER_WORD(struct lifecycle_span, of_connection, lifecycle_scopes)},
+		{"requests", READER_WHOLE(lifecycle_take_requests)},
+		{"made", READER_FIELD(struct lifecycle_span, is_made, reader_take_bool)},
+		READER_END,
 	};
 	struct lifecycle_span *span = target;
 	char quote[VALUE_QUOTE_SIZE];
@@ -289,8 +273,8 @@ static int lifecycle_take_span(struct reader *reader, const struct file_node *no
 static int lifecycle_take_memory(struct reader *reader, const struct file_node *node, void *target)
 {
 	static const struct reader_member members[] = {
-		{"key", lifecycle_take_span_key, 0},
-		{NULL, NULL, 0},
+		{"key", READER_WHOLE(lifecycle_take_span_key)},
+		READER_END,
 	};
 	struct lifecycle_span *memory = target;
 	char quote[VALUE_QUOTE_SIZE];
@@ -400,11 +384,11 @@ static int lifecycle_take_rules(struct reader *reader, const struct file_node *n
 }
 
 static const struct reader_member lifecycle_members[] = {
-	{"dispatch", lifecycle_take_dispatch, 0},
-	{"spans", lifecycle_take_spans, 0},
-	{"memories", lifecycle_take_memories, 0},
-	{"rules", lifecycle_take_rules, 0},
-	{NULL, NULL, 0},
+	{"dispatch", READER_WHOLE(lifecycle_take_dispatch)},
+	{"spans", READER_WHOLE(lifecycle_take_spans)},
+	{"memories", READER_WHOLE(lifecycle_take_memories)},
+	{"rules", READER_WHOLE(lifecycle_take_rules)},
+	READER_END,
 };
 
 struct lifecycle *lifecycle_new(struct reader *reader, const struct file_node *node)

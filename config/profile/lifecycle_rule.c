@@ -84,35 +84,7 @@ static const struct {
 	{"first", LIFECYCLE_BIT(COUNT), 0},
 };
 
-static int lifecycle_rule_take_on(struct reader *reader, const struct file_node *node, void *target)
-{
-	int place = reader_find_word(reader, node, lifecycle_rule_ons);
-
-	if (place < 0)
-		return -1;
-	*(enum lifecycle_on *)target = (enum lifecycle_on)place;
-	return 0;
-}
-
-static int lifecycle_rule_take_do(struct reader *reader, const struct file_node *node, void *target)
-{
-	int place = reader_find_word(reader, node, lifecycle_rule_dos);
-
-	if (place < 0)
-		return -1;
-	*(enum lifecycle_do *)target = (enum lifecycle_do)place;
-	return 0;
-}
-
-static int lifecycle_rule_take_until(
-	struct reader *reader, const struct file_node *node, void *target)
-{
-	static const char *const words[] = {"reply", "open", NULL};
-	int place = reader_find_word(reader, node, words);
-
-	*(bool *)target = place == 1;
-	return place < 0 ? -1 : 0;
-}
+static const char *const lifecycle_rule_untils[] = {"reply", "open", NULL};
 
 static int lifecycle_rule_take_methods(
 	struct reader *reader, const struct file_node *node, void *target)
@@ -123,15 +95,7 @@ static int lifecycle_rule_take_methods(
 		reader, node, &rule->methods, &rule->method_count, LIFECYCLE_METHODS_MAX);
 }
 
-static int lifecycle_rule_take_keep(
-	struct reader *reader, const struct file_node *node, void *target)
-{
-	static const char *const words[] = {"last", "first", NULL};
-	int place = reader_find_word(reader, node, words);
-
-	*(bool *)target = place == 1;
-	return place < 0 ? -1 : 0;
-}
+static const char *const lifecycle_rule_keeps[] = {"last", "first", NULL};
 
 static int lifecycle_rule_take_from(
 	struct reader *reader, const struct file_node *node, void *target)
@@ -164,9 +128,9 @@ static int lifecycle_rule_take_root(
 	struct reader *reader, const struct file_node *node, void *target)
 {
 	static const struct reader_member members[] = {
-		{"pointer", reader_take_pointer, offsetof(struct lifecycle_rule, root)},
-		{"set", operand_take_set, offsetof(struct lifecycle_rule, set_root)},
-		{NULL, NULL, 0},
+		{"pointer", READER_FIELD(struct lifecycle_rule, root, reader_take_pointer)},
+		{"set", READER_FIELD(struct lifecycle_rule, set_root, operand_take_set)},
+		READER_END,
 	};
 	struct lifecycle_rule *rule = target;
 
@@ -224,35 +188,35 @@ static int lifecycle_rule_expect_text(
 }
 
 static const struct reader_member lifecycle_rule_members[] = {
-	{"name", reader_take_text, offsetof(struct lifecycle_rule, name)},
-	{"on", lifecycle_rule_take_on, offsetof(struct lifecycle_rule, on)},
-	{"methods", lifecycle_rule_take_methods, 0},
-	{"when", lifecycle_rule_take_when, 0},
-	{"do", lifecycle_rule_take_do, offsetof(struct lifecycle_rule, action)},
-	{"span", lifecycle_rule_expect_text, 0},
-	{"key", lifecycle_rule_take_key, 0},
-	{"memory", lifecycle_rule_expect_text, 0},
-	{"root", lifecycle_rule_take_root, 0},
-	{"request_id", reader_take_pointer, offsetof(struct lifecycle_rule, request_id)},
-	{"event", reader_take_text, offsetof(struct lifecycle_rule, event)},
-	{"until", lifecycle_rule_take_until, offsetof(struct lifecycle_rule, until_open)},
-	{"joins", reader_take_bool, offsetof(struct lifecycle_rule, joins)},
-	{"alias", reader_take_bool, offsetof(struct lifecycle_rule, alias)},
-	{"at", operand_take_time, offsetof(struct lifecycle_rule, at)},
-	{"set", operand_take_set, offsetof(struct lifecycle_rule, set)},
-	{"set_new", operand_take_set, offsetof(struct lifecycle_rule, set_new)},
-	{"mark", reader_take_text, offsetof(struct lifecycle_rule, mark)},
-	{"keep", lifecycle_rule_take_keep, offsetof(struct lifecycle_rule, mark_first)},
-	{"from", lifecycle_rule_take_from, 0},
-	{"to", lifecycle_rule_take_to, 0},
-	{"former_until", lifecycle_rule_take_former_until, 0},
-	{"needs", reader_take_text, offsetof(struct lifecycle_rule, needs)},
-	{"status", operand_take_status, offsetof(struct lifecycle_rule, status)},
-	{"count", reader_take_text, offsetof(struct lifecycle_rule, stream.count)},
-	{"bytes", reader_take_text, offsetof(struct lifecycle_rule, stream.bytes)},
-	{"of", reader_take_pointer, offsetof(struct lifecycle_rule, stream.of)},
-	{"first", reader_take_text, offsetof(struct lifecycle_rule, stream.first)},
-	{NULL, NULL, 0},
+	{"name", READER_FIELD(struct lifecycle_rule, name, reader_take_text)},
+	{"on", READER_WORD(struct lifecycle_rule, on, lifecycle_rule_ons)},
+	{"methods", READER_WHOLE(lifecycle_rule_take_methods)},
+	{"when", READER_WHOLE(lifecycle_rule_take_when)},
+	{"do", READER_WORD(struct lifecycle_rule, action, lifecycle_rule_dos)},
+	{"span", READER_WHOLE(lifecycle_rule_expect_text)},
+	{"key", READER_WHOLE(lifecycle_rule_take_key)},
+	{"memory", READER_WHOLE(lifecycle_rule_expect_text)},
+	{"root", READER_WHOLE(lifecycle_rule_take_root)},
+	{"request_id", READER_FIELD(struct lifecycle_rule, request_id, reader_take_pointer)},
+	{"event", READER_FIELD(struct lifecycle_rule, event, reader_take_text)},
+	{"until", READER_WORD(struct lifecycle_rule, until_open, lifecycle_rule_untils)},
+	{"joins", READER_FIELD(struct lifecycle_rule, joins, reader_take_bool)},
+	{"alias", READER_FIELD(struct lifecycle_rule, alias, reader_take_bool)},
+	{"at", READER_FIELD(struct lifecycle_rule, at, operand_take_time)},
+	{"set", READER_FIELD(struct lifecycle_rule, set, operand_take_set)},
+	{"set_new", READER_FIELD(struct lifecycle_rule, set_new, operand_take_set)},
+	{"mark", READER_FIELD(struct lifecycle_rule, mark, reader_take_text)},
+	{"keep", READER_WORD(struct lifecycle_rule, mark_first, lifecycle_rule_keeps)},
+	{"from", READER_WHOLE(lifecycle_rule_take_from)},
+	{"to", READER_WHOLE(lifecycle_rule_take_to)},
+	{"former_until", READER_WHOLE(lifecycle_rule_take_former_until)},
+	{"needs", READER_FIELD(struct lifecycle_rule, needs, reader_take_text)},
+	{"status", READER_FIELD(struct lifecycle_rule, status, operand_take_status)},
+	{"count", READER_FIELD(struct lifecycle_rule, stream.count, reader_take_text)},
+	{"bytes", READER_FIELD(struct lifecycle_rule, stream.bytes, reader_take_text)},
+	{"of", READER_FIELD(struct lifecycle_rule, stream.of, reader_take_pointer)},
+	{"first", READER_FIELD(struct lifecycle_rule, stream.first, reader_take_text)},
+	READER_END,
 };
 
 /* Counted from 1. */

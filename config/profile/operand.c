@@ -11,48 +11,30 @@
 
 #include "config/profile/lifecycle.h"
 
-static int operand_take_take(struct reader *reader, const struct file_node *node, void *target)
-{
-	static const char *const words[] = {
-		[LIFECYCLE_TAKE_ALL] = "all",
-		[LIFECYCLE_TAKE_FIRST_WORD] = "first word",
-		[LIFECYCLE_TAKE_SUM] = "sum",
-		[LIFECYCLE_TAKE_INCREASE] = "increase",
-		NULL,
-	};
-	int place = reader_find_word(reader, node, words);
+static const char *const operand_takes[] = {
+	[LIFECYCLE_TAKE_ALL] = "all",
+	[LIFECYCLE_TAKE_FIRST_WORD] = "first word",
+	[LIFECYCLE_TAKE_SUM] = "sum",
+	[LIFECYCLE_TAKE_INCREASE] = "increase",
+	NULL,
+};
 
-	if (place < 0)
-		return -1;
-	*(enum lifecycle_take *)target = (enum lifecycle_take)place;
-	return 0;
-}
-
-static int operand_take_unit(struct reader *reader, const struct file_node *node, void *target)
-{
-	static const char *const words[] = {
-		[LIFECYCLE_SECONDS] = "s",
-		[LIFECYCLE_MILLISECONDS] = "ms",
-		[LIFECYCLE_MICROSECONDS] = "us",
-		[LIFECYCLE_NANOSECONDS] = "ns",
-		NULL,
-	};
-	int place = reader_find_word(reader, node, words);
-
-	if (place < 0)
-		return -1;
-	*(enum lifecycle_unit *)target = (enum lifecycle_unit)place;
-	return 0;
-}
+static const char *const operand_units[] = {
+	[LIFECYCLE_SECONDS] = "s",
+	[LIFECYCLE_MILLISECONDS] = "ms",
+	[LIFECYCLE_MICROSECONDS] = "us",
+	[LIFECYCLE_NANOSECONDS] = "ns",
+	NULL,
+};
 
 static const struct reader_member operand_members[] = {
-	{"pointer", reader_take_pointer, offsetof(struct lifecycle_choice, pointer)},
-	{"text", reader_take_text, offsetof(struct lifecycle_choice, text)},
-	{"take", operand_take_take, offsetof(struct lifecycle_choice, take)},
-	{"contents", reader_take_bool, offsetof(struct lifecycle_choice, contents)},
-	{"mark", reader_take_text, offsetof(struct lifecycle_choice, mark)},
-	{"unit", operand_take_unit, offsetof(struct lifecycle_choice, unit)},
-	{NULL, NULL, 0},
+	{"pointer", READER_FIELD(struct lifecycle_choice, pointer, reader_take_pointer)},
+	{"text", READER_FIELD(struct lifecycle_choice, text, reader_take_text)},
+	{"take", READER_WORD(struct lifecycle_choice, take, operand_takes)},
+	{"contents", READER_FIELD(struct lifecycle_choice, contents, reader_take_bool)},
+	{"mark", READER_FIELD(struct lifecycle_choice, mark, reader_take_text)},
+	{"unit", READER_WORD(struct lifecycle_choice, unit, operand_units)},
+	READER_END,
 };
 
 /* There is a pointer or a text, or there is a mark, with what belongs to it. */
@@ -212,9 +194,9 @@ static int operand_take_increase(struct reader *reader, const struct file_node *
 int operand_take_condition(struct reader *reader, const struct file_node *node, void *target)
 {
 	static const struct reader_member members[] = {
-		{"not", operand_take_not, 0},
-		{"increase", operand_take_increase, 0},
-		{NULL, NULL, 0},
+		{"not", READER_WHOLE(operand_take_not)},
+		{"increase", READER_WHOLE(operand_take_increase)},
+		READER_END,
 	};
 	struct lifecycle_condition *condition = target;
 	bool present = false;
@@ -247,9 +229,9 @@ int operand_take_condition(struct reader *reader, const struct file_node *node, 
 int operand_take_time(struct reader *reader, const struct file_node *node, void *target)
 {
 	static const struct reader_member members[] = {
-		{"pointer", reader_take_pointer, offsetof(struct lifecycle_time, pointer)},
-		{"unit", operand_take_unit, offsetof(struct lifecycle_time, unit)},
-		{NULL, NULL, 0},
+		{"pointer", READER_FIELD(struct lifecycle_time, pointer, reader_take_pointer)},
+		{"unit", READER_WORD(struct lifecycle_time, unit, operand_units)},
+		READER_END,
 	};
 
 	if (reader_take_members(reader, node, members, target) != 0)
@@ -327,12 +309,12 @@ static int operand_check_error(struct reader *reader, const struct file_node *ob
 int operand_take_status(struct reader *reader, const struct file_node *node, void *target)
 {
 	static const struct reader_member members[] = {
-		{"pointer", reader_take_pointer, offsetof(struct lifecycle_status, pointer)},
-		{"ok", operand_take_ok, 0},
-		{"error", operand_take_error, 0},
-		{"message", operand_take, offsetof(struct lifecycle_status, message)},
-		{"type", operand_take, offsetof(struct lifecycle_status, type)},
-		{NULL, NULL, 0},
+		{"pointer", READER_FIELD(struct lifecycle_status, pointer, reader_take_pointer)},
+		{"ok", READER_WHOLE(operand_take_ok)},
+		{"error", READER_WHOLE(operand_take_error)},
+		{"message", READER_FIELD(struct lifecycle_status, message, operand_take)},
+		{"type", READER_FIELD(struct lifecycle_status, type, operand_take)},
+		READER_END,
 	};
 	struct lifecycle_status *status = target;
 

@@ -13,29 +13,11 @@
 #include "config/profile/names.h"
 #include "config/profile/reader.h"
 
-static int profile_take_from(struct reader *reader, const struct file_node *node, void *target)
-{
-	static const char *const words[] = {
-		[PROFILE_FROM_REQUEST] = "request", [PROFILE_FROM_REPLY] = "reply", NULL};
-	int place = reader_find_word(reader, node, words);
+static const char *const profile_froms[] = {
+	[PROFILE_FROM_REQUEST] = "request", [PROFILE_FROM_REPLY] = "reply", NULL};
 
-	if (place < 0)
-		return -1;
-	*(enum profile_from *)target = (enum profile_from)place;
-	return 0;
-}
-
-static int profile_take_keep(struct reader *reader, const struct file_node *node, void *target)
-{
-	static const char *const words[] = {
-		[PROFILE_KEEP_SPAN] = "span", [PROFILE_KEEP_CONNECTION] = "connection", NULL};
-	int place = reader_find_word(reader, node, words);
-
-	if (place < 0)
-		return -1;
-	*(enum profile_keep *)target = (enum profile_keep)place;
-	return 0;
-}
+static const char *const profile_keeps[] = {
+	[PROFILE_KEEP_SPAN] = "span", [PROFILE_KEEP_CONNECTION] = "connection", NULL};
 
 static int profile_take_methods(struct reader *reader, const struct file_node *node, void *target)
 {
@@ -64,13 +46,13 @@ static int profile_take_pointer(struct reader *reader, const struct file_node *n
 }
 
 static const struct reader_member profile_capture_members[] = {
-	{"from", profile_take_from, offsetof(struct profile_capture, from)},
-	{"keep", profile_take_keep, offsetof(struct profile_capture, keep)},
-	{"pointer", profile_take_pointer, 0},
-	{"attribute", reader_take_text, offsetof(struct profile_capture, attribute)},
-	{"methods", profile_take_methods, 0},
-	{"if_ok", reader_take_bool, offsetof(struct profile_capture, if_ok)},
-	{NULL, NULL, 0},
+	{"from", READER_WORD(struct profile_capture, from, profile_froms)},
+	{"keep", READER_WORD(struct profile_capture, keep, profile_keeps)},
+	{"pointer", READER_WHOLE(profile_take_pointer)},
+	{"attribute", READER_FIELD(struct profile_capture, attribute, reader_take_text)},
+	{"methods", READER_WHOLE(profile_take_methods)},
+	{"if_ok", READER_FIELD(struct profile_capture, if_ok, reader_take_bool)},
+	READER_END,
 };
 
 static int profile_take_capture(struct reader *reader, const struct file_node *node, void *target)
@@ -146,9 +128,9 @@ static int profile_take_argument(struct reader *reader, const struct file_node *
 static int profile_take_match(struct reader *reader, const struct file_node *node, void *target)
 {
 	static const struct reader_member members[] = {
-		{"command", profile_take_command, 0},
-		{"argument", profile_take_argument, 0},
-		{NULL, NULL, 0},
+		{"command", READER_WHOLE(profile_take_command)},
+		{"argument", READER_WHOLE(profile_take_argument)},
+		READER_END,
 	};
 	struct profile_match *match = target;
 
@@ -202,14 +184,14 @@ static int profile_take_extends(struct reader *reader, const struct file_node *n
 }
 
 static const struct reader_member profile_members[] = {
-	{"name", reader_take_text, offsetof(struct profile, name)},
-	{"extends", profile_take_extends, 0},
-	{"match", profile_take_matches, 0},
-	{"settings", profile_take_settings, 0},
-	{"constants", profile_take_constants, 0},
-	{"captures", profile_take_captures, 0},
-	{"lifecycle", profile_take_lifecycle, 0},
-	{NULL, NULL, 0},
+	{"name", READER_FIELD(struct profile, name, reader_take_text)},
+	{"extends", READER_WHOLE(profile_take_extends)},
+	{"match", READER_WHOLE(profile_take_matches)},
+	{"settings", READER_WHOLE(profile_take_settings)},
+	{"constants", READER_WHOLE(profile_take_constants)},
+	{"captures", READER_WHOLE(profile_take_captures)},
+	{"lifecycle", READER_WHOLE(profile_take_lifecycle)},
+	READER_END,
 };
 
 struct profile *profile_new(const struct file *file, char *error, size_t error_size)

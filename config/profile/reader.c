@@ -5,7 +5,9 @@
  */
 #include "config/profile/reader.h"
 
+#include <assert.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +89,22 @@ static void reader_list_members(const struct reader_member *members, char *text,
 			text + used, size - used, "%s%s", used == 0 ? "" : ", ", members->key);
 }
 
+static int reader_take_place(struct reader *reader, const struct file_node *node,
+	const struct reader_member *member, void *target)
+{
+	int place = reader_find_word(reader, node, member->words);
+
+	if (place < 0)
+		return -1;
+	if (member->size == sizeof(bool)) {
+		*(bool *)target = place == 1;
+		return 0;
+	}
+	assert(member->size == sizeof place); /* as large as enums are */
+	memcpy(target, &place, sizeof place);
+	return 0;
+}
+
 static int reader_take_member(struct reader *reader, const struct file_node *node,
 	const struct reader_member *members, void *target)
 {
@@ -101,7 +119,9 @@ static int reader_take_member(struct reader *reader, const struct file_node *nod
 	}
 	if (reader_expect_single(reader, node) != 0)
 		return -1;
-	return member->take(reader, node, (char *)target + member->offset);
+	target = (char *)target + member->offset;
+	return member->words != NULL ? reader_take_place(reader, node, member, target)
+				     : member->take(reader, node, target);
 }
 
 int reader_take_members(struct reader *reader, const struct file_node *object,

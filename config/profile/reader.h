@@ -32,9 +32,24 @@ typedef int reader_take(struct reader *reader, const struct file_node *node, voi
 /* One member that an object may have; a list of them ends with a NULL key. */
 struct reader_member {
 	const char *key;
-	reader_take *take;
-	size_t offset; /* of its target in the object's struct */
+	reader_take *take; /* NULL: it is one of words */
+	size_t offset;     /* of its target in the object's struct */
+	/* They end with NULL; the target, an enum or a bool of that size, gets the place of one. */
+	const char *const *words;
+	size_t size;
 };
+
+/* What stands in a row behind the key: for a member that a taker puts into a field, */
+#define READER_FIELD(type, field, take) take, offsetof(type, field), NULL, 0
+/* for one whose taker gets the whole struct, */
+#define READER_WHOLE(take) take, 0, NULL, 0
+/* and for one that is one of words. */
+#define READER_WORD(type, field, words)                                                            \
+	NULL, offsetof(type, field), words, sizeof((type *)NULL)->field
+#define READER_END                                                                                 \
+	{                                                                                          \
+		NULL, NULL, 0, NULL, 0                                                             \
+	}
 
 /* Sets the error. Returns -1. */
 int reader_fail(struct reader *reader, const struct file_node *node, const char *format, ...)
