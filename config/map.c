@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "w3c/utf8.h"
+
 /* The sender writes these itself; a second one would spoil the request. */
 static const char *const map_own_headers[] = {
 	"content-encoding", "content-length", "content-type", "transfer-encoding", NULL};
@@ -110,34 +112,16 @@ void map_free(struct config_map *map)
 	map->count = 0;
 }
 
-/* Length of the UTF-8 sequence at text (RFC 3629, section 4), 0 when it is none. */
-static size_t map_sequence(const unsigned char *text)
-{
-	size_t size = *text < 0x80 ? 1 : *text < 0xc2 ? 0 : *text < 0xe0 ? 2 : *text < 0xf0 ? 3 : 4;
-	size_t i;
-
-	if (*text > 0xf4)
-		return 0;
-	for (i = 1; i < size; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	if ((*text == 0xe0 && text[1] < 0xa0) || (*text == 0xed && text[1] > 0x9f))
-		return 0;
-	if ((*text == 0xf0 && text[1] < 0x90) || (*text == 0xf4 && text[1] > 0x8f))
-		return 0;
-	return size;
-}
-
 bool map_is_text(const char *text)
 {
-	const unsigned char *at = (const unsigned char *)text;
-	size_t size;
+	uint8_t state = UTF8_COMPLETE;
+	size_t size = strlen(text), i;
 
-	for (; *at != '\0'; at += size) {
-		size = map_sequence(at);
-		if (size == 0 || *at < ' ' || *at == 0x7f)
+	if (utf8_check(&state, (const uint8_t *)text, size) < size || state != UTF8_COMPLETE)
+		return false;
+	for (i = 0; i < size; i++)
+		if ((uint8_t)text[i] < ' ' || text[i] == 0x7f)
 			return false;
-	}
 	return true;
 }
 

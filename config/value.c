@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "config/url.h"
+#include "w3c/utf8.h"
 
 struct value_unit {
 	const char *name;
@@ -485,8 +486,8 @@ const char *value_quote(char text[VALUE_QUOTE_SIZE], const char *given)
 	text[used++] = '"';
 	for (; *given != '\0' && used + sizeof more < VALUE_QUOTE_SIZE; given++)
 		text[used++] = (unsigned char)*given < ' ' || *given == 0x7f ? '?' : *given;
-	while (used > 1 && (*given & 0xc0) == 0x80) /* not in the middle of a character */
-		given--, used--;
+	if (*given != '\0')
+		used = 1 + utf8_cut(text + 1, used - 1);
 	(void)snprintf(text + used, VALUE_QUOTE_SIZE - used, "%s", *given == '\0' ? "\"" : more);
 	return text;
 }

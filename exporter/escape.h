@@ -11,6 +11,7 @@
 #endif
 
 #include "exporter/text.h"
+#include "w3c/utf8.h"
 
 /*
  * Texts of others made fit for JSON and for people. Input is any bytes; output is always valid
@@ -25,14 +26,6 @@ static inline void escape_append(struct text *text, const char *bytes, size_t si
 
 /* The same for a text that escape_copy() found not to be clean. */
 void escape_append_slowly(struct text *text, const char *bytes, size_t size);
-
-/*
- * The character at the start of size > 0 bytes: returns how many bytes it takes, *character is its
- * code point. Where bytes are ill-formed *character is ESCAPE_BROKEN, and what is returned is what
- * one replacement stands for.
- */
-#define ESCAPE_BROKEN UINT32_MAX
-size_t escape_next(const char *bytes, size_t size, uint32_t *character);
 
 /*
  * Whether a character is not seen itself but does something to what is around it: controls, such as

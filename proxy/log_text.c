@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "exporter/escape.h"
+#include "w3c/json.h"
 
 static const char *const log_text_names[] = {"error", "warn", "info", "debug"};
 
@@ -53,23 +54,17 @@ static void log_text_put_json(struct log_text_line *line, const char *bytes, siz
 	const char *text;
 	size_t taken, text_size;
 	uint32_t character;
-	char escaped[16];
+	char escaped[JSON_ESCAPE_MAX];
 
 	for (; size > 0; bytes += taken, size -= taken) {
-		taken = escape_next(bytes, size, &character);
-		text = escaped;
-		if (character == ESCAPE_BROKEN)
-			text_size = (size_t)snprintf(escaped, sizeof escaped, "\\ufffd");
-		else if (character == '"' || character == '\\')
-			text_size = (size_t)snprintf(escaped, sizeof escaped, "\\%c", bytes[0]);
-		else if (character > 0xffff && escape_is_hidden(character))
-			text_size = (size_t)snprintf(escaped, sizeof escaped, "\\u%04x\\u%04x",
-				0xd7c0 + (character >> 10), 0xdc00 + (character & 0x3ff));
-		else if (escape_is_hidden(character))
-			text_size = (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", character);
-		else {
-			text = bytes;
-			text_size = taken;
+		taken = utf8_next(bytes, size, &character);
+		text = bytes;
+		text_size = taken;
+		if (character == '"' || character == '\\' || escape_is_hidden(character)) {
+			if (character == UTF8_BROKEN)
+				character = 0xfffd;
+			text = escaped;
+			text_size = (size_t)(json_put_escape(escaped, character) - escaped);
 		}
 		if (text_size > line->room - line->size)
 			return;
@@ -86,7 +81,7 @@ static void log_text_put_shown(struct log_text_line *line, const char *bytes, si
 	bool hidden;
 
 	for (; size > 0; bytes += taken, size -= taken) {
-		taken = escape_next(bytes, size, &character);
+		taken = utf8_next(bytes, size, &character);
 		hidden = escape_is_hidden(character);
 		text_size = hidden ? sizeof replacement - 1 : taken;
 		if (text_size > line->room - line->size)

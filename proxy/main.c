@@ -50,6 +50,11 @@ enum {
 
 enum { MAIN_LARGE_BLOCK = 128 * 1024 };
 
+_Static_assert((int)CONFIG_LOG_ERROR == (int)LOG_ERROR && (int)CONFIG_LOG_WARN == (int)LOG_WARN &&
+		       (int)CONFIG_LOG_INFO == (int)LOG_INFO &&
+		       (int)CONFIG_LOG_DEBUG == (int)LOG_DEBUG,
+	"a level of the settings is cast to one of the log");
+
 static const struct {
 	int number;
 	bool stops; /* us, unless it is for a command that we wrap; the others are only for that */

@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "proxy/side/utf8.h"
 #include "proxy/endpoint/endpoint.h"
 #include "proxy/loop.h"
 #include "proxy/message/splice.h"
+#include "w3c/utf8.h"
 
 /* ---- writing ---- */
 

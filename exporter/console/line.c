@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "w3c/utf8.h"
+
 #define LINE_MARK "…" /* of a word that was cut */
 
 static const char *const line_codes[] = {
@@ -26,14 +28,9 @@ static const struct {
 /* The size of the first character of a text that is not empty, and its columns. */
 static size_t line_character(const char *bytes, size_t size, size_t *columns)
 {
-	const unsigned char lead = (unsigned char)bytes[0];
-	size_t count = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4, i;
-	uint32_t code = count == 1 ? lead : lead & (0x7fu >> count);
+	uint32_t code;
+	size_t count = utf8_next(bytes, size, &code), i;
 
-	if (count > size)
-		count = size;
-	for (i = 1; i < count; i++)
-		code = code << 6 | ((unsigned char)bytes[i] & 0x3fu);
 	*columns = 1;
 	for (i = 0; i < sizeof line_wide / sizeof *line_wide; i++)
 		if (code >= line_wide[i].first && code <= line_wide[i].last)

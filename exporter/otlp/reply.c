@@ -124,27 +124,6 @@ static uint32_t reply_code_unit(const char *digits)
 	return unit;
 }
 
-static char *reply_put_character(char *to, uint32_t code)
-{
-	if (code < 0x80) {
-		*to++ = (char)code;
-		return to;
-	}
-	if (code < 0x800) {
-		*to++ = (char)(0xc0 | code >> 6);
-	} else {
-		if (code < 0x10000) {
-			*to++ = (char)(0xe0 | code >> 12);
-		} else {
-			*to++ = (char)(0xf0 | code >> 18);
-			*to++ = (char)(0x80 | (code >> 12 & 0x3f));
-		}
-		*to++ = (char)(0x80 | (code >> 6 & 0x3f));
-	}
-	*to++ = (char)(0x80 | (code & 0x3f));
-	return to;
-}
-
 /* Of the escape behind the backslash at text; *text is moved behind it. */
 static uint32_t reply_escaped(const char **text, const char *end)
 {
@@ -179,7 +158,7 @@ static size_t reply_decode(char *to, size_t room, const char *text, size_t size)
 		char byte = *text++;
 
 		if (byte == '\\')
-			at = reply_put_character(at, reply_escaped(&text, end));
+			at = utf8_put(at, reply_escaped(&text, end));
 		else
 			*at++ = byte;
 	}

@@ -42,6 +42,8 @@ struct explain_connection {
 	char transport[RECORDING_NAME_MAX + 1];
 };
 
+_Static_assert(offsetof(struct explain_connection, entry) == 0, "the table's entry is cast to it");
+
 struct explain {
 	const struct config *config; /* borrowed, as is what comes before recording */
 	const char *name;            /* of the recording, for messages */

@@ -1,6 +1,7 @@
 /* Requests by their ids; see pending.h. The only failure is memory. */
 #include "proxy/explain/pending.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,8 @@ struct pending_request {
 	size_t method_size;
 	char bytes[]; /* the key, then the method */
 };
+
+_Static_assert(offsetof(struct pending_request, entry) == 0, "the table's entry is cast to it");
 
 void pending_init(struct pending *pending, uint64_t seed)
 {

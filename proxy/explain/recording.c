@@ -15,6 +15,7 @@
 #include "config/yajl_memory.h"
 #include "exporter/text.h"
 #include "proxy/log.h"
+#include "w3c/utf8.h"
 
 #define RECORDING_BLOCK_SIZE 65536
 
@@ -216,14 +217,12 @@ static int recording_take_time(struct recording *recording, const char *text, si
 	return 1;
 }
 
-/* yajl has checked that it is UTF-8: all bytes but the first continue a character. */
 static int recording_take_character(struct recording *recording, const char *text, size_t size)
 {
-	size_t i;
+	uint32_t character;
 
-	for (i = 1; i < size && ((uint8_t)text[i] & 0xc0) == 0x80; i++)
-		;
-	if (size == 0 || i < size || size > sizeof recording->character)
+	if (size == 0 || utf8_next(text, size, &character) < size ||
+		size > sizeof recording->character)
 		return recording_fail_member(recording);
 	memcpy(recording->character, text, size);
 	recording->character_size = size;

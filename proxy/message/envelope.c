@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "proxy/message/envelope_fill.h"
+#include "w3c/utf8.h"
 
 #define ENVELOPE_TEXT_MAX       256
 #define ENVELOPE_TRACESTATE_MAX (4096 + 4) /* so that one over carrier.h's limit is seen to be */
@@ -165,7 +166,7 @@ void envelope_put(struct envelope *envelope, const struct pointers_node *node, e
 		envelope->large = true;
 	else if (envelope_arena_reserve(envelope, size_kept)) {
 		value->text = memcpy(envelope->arena + envelope->arena_used, bytes, size_kept);
-		value->size = cut ? unescape_trim(value->text, size_kept) : size_kept;
+		value->size = cut ? utf8_cut(value->text, size_kept) : size_kept;
 		envelope->arena_used += size_kept;
 		envelope->texts_size += value->size;
 		return;

@@ -29,6 +29,7 @@
 #include "proxy/message/shelf.h"
 #include "proxy/message/skim.h"
 #include "proxy/message/window.h"
+#include "w3c/json.h"
 
 enum splice_phase {
 	SPLICE_HOLDING,
@@ -629,7 +630,6 @@ static void splice_give(struct splice *splice)
 /* Writes ,"NAME": with name as JSON text; returns its size. */
 static size_t splice_member_write(char *member, const char *name)
 {
-	static const char hex[] = "0123456789abcdef";
 	char *at = member;
 
 	*at++ = ',';
@@ -637,16 +637,10 @@ static size_t splice_member_write(char *member, const char *name)
 	for (; *name != '\0'; name++) {
 		uint8_t byte = (uint8_t)*name;
 
-		if (byte < 0x20) {
-			memcpy(at, "\\u00", 4);
-			at[4] = hex[byte >> 4];
-			at[5] = hex[byte & 15];
-			at += 6;
-			continue;
-		}
-		if (byte == '"' || byte == '\\')
-			*at++ = '\\';
-		*at++ = *name;
+		if (byte < 0x20 || byte == '"' || byte == '\\')
+			at = json_put_escape(at, byte);
+		else
+			*at++ = *name;
 	}
 	*at++ = '"';
 	*at++ = ':';

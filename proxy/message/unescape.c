@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "w3c/utf8.h"
+
 #define UNESCAPE_REPLACEMENT 0xfffd
 
 struct unescape_room {
@@ -37,17 +39,9 @@ static void unescape_put(
 
 static void unescape_put_code(struct unescape *text, struct unescape_room *room, uint32_t code)
 {
-	uint8_t bytes[4];
-	size_t size = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-	static const uint8_t leads[5] = {0, 0x00, 0xc0, 0xe0, 0xf0};
-	size_t i;
+	char bytes[UTF8_SIZE_MAX];
 
-	for (i = size - 1; i > 0; i--) {
-		bytes[i] = (uint8_t)(0x80 | (code & 0x3f));
-		code >>= 6;
-	}
-	bytes[0] = (uint8_t)(leads[size] | code);
-	unescape_put(text, room, bytes, size);
+	unescape_put(text, room, (uint8_t *)bytes, (size_t)(utf8_put(bytes, code) - bytes));
 }
 
 /* A high surrogate that no low one follows. */
@@ -154,20 +148,5 @@ size_t unescape_finish(struct unescape *text, char *to, size_t used, size_t size
 	struct unescape_room room = {.to = to, .used = used, .size = size};
 
 	unescape_put_lone(text, &room);
-	return text->cut ? unescape_trim(to, room.used) : room.used;
-}
-
-size_t unescape_trim(const char *text, size_t size)
-{
-	size_t back = 0;
-	uint8_t lead;
-
-	while (back < 3 && back < size && ((uint8_t)text[size - 1 - back] & 0xc0) == 0x80)
-		back++;
-	if (back == size)
-		return size;
-	lead = (uint8_t)text[size - 1 - back];
-	if ((lead >= 0xc0 && back < 1) || (lead >= 0xe0 && back < 2) || (lead >= 0xf0 && back < 3))
-		return size - 1 - back;
-	return size;
+	return text->cut ? utf8_cut(to, room.used) : room.used;
 }

@@ -32,7 +32,4 @@ size_t unescape_piece(
 /* Ends the string: to[0..used) is what unescape_piece() wrote. Returns its final size. */
 size_t unescape_finish(struct unescape *text, char *to, size_t used, size_t size);
 
-/* The size of text[0..size) without an unfinished UTF-8 sequence at its end. */
-size_t unescape_trim(const char *text, size_t size);
-
 #endif

@@ -17,8 +17,8 @@
 #include "proxy/side/side.h"
 #include "proxy/side/handshake.h"
 #include "proxy/side/mask.h"
-#include "proxy/side/utf8.h"
 #include "w3c/ids.h"
+#include "w3c/utf8.h"
 
 #define WEBSOCKET_FIN         0x80
 #define WEBSOCKET_RSV         0x70

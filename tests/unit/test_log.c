@@ -250,7 +250,7 @@ static const struct {
 	{"plain", "plain"},
 	{"", ""},
 	{"\"quoted\" \\x1b", "\\\"quoted\\\" \\\\x1b"},
-	{"a\nb\tc\x01", "a\\u000ab\\u0009c\\u0001"},
+	{"a\nb\tc\x01", "a\\nb\\tc\\u0001"},
 	{"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80", "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80"},
 	/* what does something to a terminal can be told, but not as it is */
 	{"\x7f\xc2\x9b\xe2\x80\xae\xf3\xa0\x81\xa1", "\\u007f\\u009b\\u202e\\udb40\\udc61"},

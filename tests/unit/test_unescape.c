@@ -95,36 +95,10 @@ START_TEST(test_text)
 }
 END_TEST
 
-START_TEST(test_trim)
-{
-	static const struct {
-		const char *text;
-		size_t size;
-	} rows[] = {
-		{"", 0},
-		{"a", 1},
-		{"\xc3", 0},
-		{"a\xc3", 1},
-		{"a\xc3\xa9", 3},
-		{"\xe2\x82", 0},
-		{"\xe2\x82\xac", 3},
-		{"\xf0\x9f\x98", 0},
-		{"\xf0\x9f\x98\x80", 4},
-		{"\x80", 1}, /* no UTF-8: left as it is */
-		{"a\x80\x80\x80\x80", 5},
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		ck_assert_uint_eq(unescape_trim(rows[i].text, strlen(rows[i].text)), rows[i].size);
-}
-END_TEST
-
 int main(void)
 {
 	TCase *tc = tcase_create("unescape");
 
 	tcase_add_loop_test(tc, test_text, 0, (int)TEXT_ROWS);
-	tcase_add_test(tc, test_trim);
 	return unit_run("unescape", tc);
 }

@@ -5,8 +5,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "proxy/side/utf8.h"
 #include "tests/unit/unit.h"
+#include "w3c/json.h"
+#include "w3c/utf8.h"
 
 typedef size_t test_check(uint8_t *state, const uint8_t *bytes, size_t size);
 
@@ -192,6 +193,121 @@ START_TEST(test_cuts)
 }
 END_TEST
 
+START_TEST(test_cut)
+{
+	static const struct {
+		const char *text;
+		size_t size;
+	} rows[] = {
+		{"", 0},
+		{"a", 1},
+		{"\xc3", 0},
+		{"a\xc3", 1},
+		{"a\xc3\xa9", 3},
+		{"\xe2\x82", 0},
+		{"\xe2\x82\xac", 3},
+		{"\xf0\x9f\x98", 0},
+		{"\xf0\x9f\x98\x80", 4},
+		{"\x80", 1}, /* no UTF-8: left as it is */
+		{"a\x80\x80\x80\x80", 5},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		ck_assert_uint_eq(utf8_cut(rows[i].text, strlen(rows[i].text)), rows[i].size);
+}
+END_TEST
+
+/* Every character is written as it is read, and takes as much as it says. */
+START_TEST(test_put_and_next)
+{
+	char bytes[UTF8_SIZE_MAX];
+	uint8_t state;
+	uint32_t character, read;
+	size_t size, cut;
+
+	for (character = 0; character <= 0x10ffff; character++) {
+		if (character == 0xd800)
+			character = 0xe000;
+		size = (size_t)(utf8_put(bytes, character) - bytes);
+		state = UTF8_COMPLETE;
+		if (utf8_check(&state, (uint8_t *)bytes, size) != size || state != UTF8_COMPLETE ||
+			utf8_next(bytes, size, &read) != size || read != character)
+			ck_abort_msg("U+%04X", character);
+		for (cut = 1; cut < size; cut++)
+			if (utf8_next(bytes, cut, &read) != cut || read != UTF8_BROKEN ||
+				utf8_cut(bytes, cut) != 0)
+				ck_abort_msg("U+%04X, %zu bytes", character, cut);
+	}
+}
+END_TEST
+
+/* What one replacement stands for: as much as could have begun a character, one byte at least. */
+START_TEST(test_broken)
+{
+	static const struct {
+		const char *bytes;
+		size_t taken;
+	} rows[] = {
+		{"\x80z", 1},
+		{"\xbf\x80", 1},
+		{"\xc0\x80", 1},
+		{"\xc3z", 1},
+		{"\xe0\x80\x80", 1},
+		{"\xe2\x82z", 2},
+		{"\xed\xa0\x80", 1},
+		{"\xf0\x8f\xbf\xbf", 1},
+		{"\xf0\x9f\x98z", 3},
+		{"\xf4\x90\x80\x80", 1},
+		{"\xf5\x80", 1},
+		{"\xff", 1},
+	};
+	uint32_t character;
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+		ck_assert_uint_eq(
+			utf8_next(rows[i].bytes, strlen(rows[i].bytes), &character), rows[i].taken);
+		ck_assert_uint_eq(character, UTF8_BROKEN);
+	}
+}
+END_TEST
+
+/* Escapes of JSON are letters where there are any, and pairs of surrogates beyond U+FFFF. */
+START_TEST(test_json_escape)
+{
+	static const struct {
+		uint32_t character;
+		const char *escape;
+	} rows[] = {
+		{0, "\\u0000"},
+		{'\b', "\\b"},
+		{'\t', "\\t"},
+		{'\n', "\\n"},
+		{0x0b, "\\u000b"},
+		{'\f', "\\f"},
+		{'\r', "\\r"},
+		{0x1b, "\\u001b"},
+		{0x1f, "\\u001f"},
+		{'"', "\\\""},
+		{'\\', "\\\\"},
+		{0x7f, "\\u007f"},
+		{0x202e, "\\u202e"},
+		{0xffff, "\\uffff"},
+		{0x10000, "\\ud800\\udc00"},
+		{0x1f600, "\\ud83d\\ude00"},
+		{0x10ffff, "\\udbff\\udfff"},
+	};
+	char bytes[JSON_ESCAPE_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+		*json_put_escape(bytes, rows[i].character) = '\0';
+		ck_assert_str_eq(bytes, rows[i].escape);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("utf8");
@@ -200,5 +316,9 @@ int main(void)
 	tcase_add_test(tc, test_all_pairs);
 	tcase_add_test(tc, test_places);
 	tcase_add_test(tc, test_cuts);
+	tcase_add_test(tc, test_cut);
+	tcase_add_test(tc, test_put_and_next);
+	tcase_add_test(tc, test_broken);
+	tcase_add_test(tc, test_json_escape);
 	return unit_run("utf8", tc);
 }

@@ -16,6 +16,8 @@ struct share {
 	struct share **place; /* where its connection keeps it; NULL: that is gone */
 };
 
+_Static_assert(offsetof(struct share, spans) == 0, "the list's member is cast to it");
+
 static struct share *shares_take(
 	struct shares *shares, struct share **place, struct open_spans *spans)
 {

@@ -8,6 +8,7 @@
 
 #include "exporter/span.h"
 #include "proxy/message/envelope.h"
+#include "w3c/utf8.h"
 
 /* Texts of messages: as the envelope has them, as copies, compared, hashed and cut. */
 
@@ -154,9 +155,7 @@ static inline size_t text_cut_size(struct span_text text, size_t size_max)
 
 	if (text.size <= size)
 		return text.size;
-	while (size > 0 && ((uint8_t)text.bytes[size] & 0xc0) == 0x80)
-		size--;
-	return size;
+	return utf8_cut(text.bytes, size);
 }
 
 #endif

@@ -96,6 +96,8 @@ struct request {
 	struct request_kept values[]; /* value_count; then all texts */
 };
 
+_Static_assert(offsetof(struct request, entry) == 0, "the table's entry is cast to it");
+
 static inline struct span_text request_value(const struct request *request, size_t i)
 {
 	const struct request_kept *kept = &request->values[i];

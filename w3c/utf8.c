@@ -8,8 +8,9 @@
  * bad state, which stays bad; so a block is checked once at its end and walked again only to say
  * where it went wrong.
  */
-#include "proxy/side/utf8.h"
+#include "w3c/utf8.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 #ifdef __SSE2__
@@ -177,4 +178,57 @@ size_t utf8_check(uint8_t *state, const uint8_t *bytes, size_t size)
 #else
 	return utf8_check_plain(state, bytes, size);
 #endif
+}
+
+size_t utf8_next(const char *bytes, size_t size, uint32_t *character)
+{
+	static const uint8_t masks[UTF8_SIZE_MAX + 1] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+	uint64_t at = UTF8_COMPLETE;
+	uint32_t read;
+	size_t taken, i;
+
+	assert(size > 0);
+	*character = UTF8_BROKEN;
+	for (taken = 0; taken < size && (taken == 0 || at != UTF8_COMPLETE); taken++) {
+		at = utf8_rows[(uint8_t)bytes[taken]] >> at & UTF8_STATE_MASK;
+		if (at == UTF8_BAD)
+			return taken > 0 ? taken : 1;
+	}
+	if (at != UTF8_COMPLETE)
+		return taken;
+	read = (uint8_t)bytes[0] & masks[taken];
+	for (i = 1; i < taken; i++)
+		read = read << 6 | ((uint8_t)bytes[i] & 0x3f);
+	*character = read;
+	return taken;
+}
+
+char *utf8_put(char *p, uint32_t character)
+{
+	static const uint8_t leads[UTF8_SIZE_MAX + 1] = {0, 0x00, 0xc0, 0xe0, 0xf0};
+	size_t size = character < 0x80 ? 1 : character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+	size_t i;
+
+	assert(character <= 0x10ffff);
+	for (i = size - 1; i > 0; i--) {
+		p[i] = (char)(0x80 | (character & 0x3f));
+		character >>= 6;
+	}
+	p[0] = (char)(leads[size] | character);
+	return p + size;
+}
+
+size_t utf8_cut(const char *bytes, size_t size)
+{
+	size_t back = 0;
+	uint8_t lead;
+
+	while (back < 3 && back < size && ((uint8_t)bytes[size - 1 - back] & 0xc0) == 0x80)
+		back++;
+	if (back == size)
+		return size;
+	lead = (uint8_t)bytes[size - 1 - back];
+	if ((lead >= 0xc0 && back < 1) || (lead >= 0xe0 && back < 2) || (lead >= 0xf0 && back < 3))
+		return size - 1 - back;
+	return size;
 }
