@@ -253,21 +253,33 @@ static bool consistency_is_switch(const struct lifecycle *lifecycle, const char 
 	return false;
 }
 
-/* A profile without spans has nothing to switch off, whatever others have. */
-static int consistency_off(struct settings *settings, struct config *config)
+/*
+ * Whether all words of a list are known to the profile. One without spans has nothing to switch,
+ * whatever others have.
+ */
+static bool consistency_knows(const struct config *config, const char *list,
+	bool (*knows)(const struct lifecycle *lifecycle, const char *word, size_t size))
 {
-	const char *at = config->lifecycle_off;
+	const char *at = list;
 	size_t size;
 
 	for (; at != NULL && *at != '\0' && config->profile->lifecycle != NULL; at += size) {
 		at += strspn(at, ", ");
 		size = strcspn(at, ", ");
-		if (size > 0 && !consistency_is_switch(config->profile->lifecycle, at, size))
-			return consistency_refuse(settings, OPTION_AT_lifecycle_off,
-				config->lifecycle_off,
-				"must be a list of events, deltas, and switches of the profile's "
-				"spans");
+		if (size > 0 && !knows(config->profile->lifecycle, at, size))
+			return false;
 	}
+	return true;
+}
+
+static int consistency_switches(struct settings *settings, struct config *config)
+{
+	if (!consistency_knows(config, config->lifecycle_off, consistency_is_switch))
+		return consistency_refuse(settings, OPTION_AT_lifecycle_off, config->lifecycle_off,
+			"must be a list of events, deltas, and switches of the profile's spans");
+	if (!consistency_knows(config, config->lifecycle_on, lifecycle_has_opt_in))
+		return consistency_refuse(settings, OPTION_AT_lifecycle_on, config->lifecycle_on,
+			"must be a list of words that stand with opt_in in the profile");
 	return 0;
 }
 
@@ -282,7 +294,7 @@ static consistency_rule *const rules[] = {
 	consistency_retry,
 	consistency_strip,
 	consistency_span_name,
-	consistency_off,
+	consistency_switches,
 	consistency_server_requests,
 	consistency_endpoint,
 };

@@ -125,6 +125,7 @@ struct lifecycle_choice {
 	long long number;
 	char *mark; /* NULL: none */
 	enum lifecycle_unit unit;
+	char *opt_in; /* it is there only with this word in lifecycle.on; NULL: always */
 };
 
 /* The first choice that gives a value. */
@@ -303,6 +304,9 @@ bool lifecycle_is_call(const struct lifecycle *lifecycle, size_t span);
 
 /* How many of the sources in all sets are contents. */
 size_t lifecycle_contents_count(const struct lifecycle *lifecycle);
+
+/* Whether some value is there only with that word in lifecycle.on. */
+bool lifecycle_has_opt_in(const struct lifecycle *lifecycle, const char *word, size_t size);
 
 /* Whether a pointer is into the params of a request, which an answer does not have. */
 bool lifecycle_quotes(const char *pointer);

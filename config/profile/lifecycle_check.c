@@ -78,6 +78,22 @@ size_t lifecycle_contents_count(const struct lifecycle *lifecycle)
 	return count;
 }
 
+bool lifecycle_has_opt_in(const struct lifecycle *lifecycle, const char *word, size_t size)
+{
+	size_t i, j, k;
+
+	for (i = 0; i < lifecycle->rule_count; i++) {
+		const struct lifecycle_rule *rule = &lifecycle->rules[i];
+		const struct lifecycle_set *sets[] = {&rule->set, &rule->set_new, &rule->set_root};
+
+		for (j = 0; j < sizeof sets / sizeof sets[0]; j++)
+			for (k = 0; k < sets[j]->count; k++)
+				if (operand_has_opt_in(&sets[j]->list[k].source, word, size))
+					return true;
+	}
+	return false;
+}
+
 bool lifecycle_is_call(const struct lifecycle *lifecycle, size_t span)
 {
 	return lifecycle_check_is_call(lifecycle, span);

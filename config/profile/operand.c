@@ -34,6 +34,7 @@ static const struct reader_member operand_members[] = {
 	{"contents", READER_FIELD(struct lifecycle_choice, contents, reader_take_bool)},
 	{"mark", READER_FIELD(struct lifecycle_choice, mark, reader_take_text)},
 	{"unit", READER_WORD(struct lifecycle_choice, unit, operand_units)},
+	{"opt_in", READER_FIELD(struct lifecycle_choice, opt_in, reader_take_text)},
 	READER_END,
 };
 
@@ -260,6 +261,19 @@ static int operand_take_error(struct reader *reader, const struct file_node *nod
 		reader, node, &status->error, &status->error_count, LIFECYCLE_TEXTS_MAX);
 }
 
+bool operand_has_opt_in(const struct lifecycle_source *source, const char *word, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < source->choice_count; i++) {
+		const char *own = source->choices[i].opt_in;
+
+		if (own != NULL && strlen(own) == size && memcmp(own, word, size) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool operand_sums(const struct lifecycle_source *source)
 {
 	size_t i;
@@ -337,6 +351,7 @@ void operand_done(struct lifecycle_source *source)
 		free(source->choices[i].pointer);
 		free(source->choices[i].text);
 		free(source->choices[i].mark);
+		free(source->choices[i].opt_in);
 	}
 	free(source->choices);
 }

@@ -19,6 +19,9 @@ struct lifecycle_set;
 struct lifecycle_source;
 struct lifecycle_status;
 
+/* Whether one of the choices is there only with that word in lifecycle.on. */
+bool operand_has_opt_in(const struct lifecycle_source *source, const char *word, size_t size);
+
 /* Whether one of the choices is to be added up. */
 bool operand_sums(const struct lifecycle_source *source);
 

@@ -723,7 +723,7 @@ static int tracer_follow(
 			lifecycle_contents_count(config->profile->lifecycle)) != 0)
 		return -1;
 	if (matcher_init(&tracer->setup.matcher, config->profile->lifecycle, &tracer->methods,
-		    tracer->pointers, &tracer->captures,
+		    tracer->pointers, &tracer->captures, config->lifecycle_on,
 		    config->telemetry_contents ? &tracer->contents : NULL, error, error_size) != 0)
 		return -1;
 	tracer_switch_off(tracer, config);

@@ -500,4 +500,4 @@ def test_the_profile_that_readme_adds_to_codex(lab):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     status, said, _ = run(lab, "--check", "--profile", path)
-    assert status == 0 and "profile my-codex: 12 captures" in said, said
+    assert status == 0 and "profile my-codex: 10 captures" in said, said

@@ -124,6 +124,33 @@ def test_turns_that_a_client_asks_for_itself(lab, identity, kind):
     assert finish(link)["app_server.turn"].attributes["turn.kind"] == kind
 
 
+DETAILS = {"codex.effort": "high", "codex.service_tier": "fast", "codex.cwd": "/project"}
+
+
+@pytest.mark.parametrize("args, told", [([], {}), (["--lifecycle-on=details"], DETAILS)])
+def test_details_are_there_if_wanted(lab, args, told):
+    """Of the thread, with what the request for the turn says anew; also on the next turn."""
+    link = lab.traced(args=args)
+    ask(link, "thread/start")
+    answer(link, {"thread": {"id": "T"}, "reasoningEffort": "low", "serviceTier": "fast",
+                  "cwd": "/project"})
+    ask(link, "turn/start", 2, effort="high")
+    answer(link, {"turn": {"id": "u"}}, 2)
+    say(link, turn("completed", status="completed"), turn("started", "v"),
+        {"method": "thread/settings/updated",
+         "params": {"threadId": "T", "threadSettings": {"effort": "medium"}}},
+        turn("completed", "v", status="completed"), turn("started", "w"),
+        turn("completed", "w", status="completed"))
+    assert link.finish() == 0
+    spans = {span.attributes["turn.id"]: span.attributes for span in link.collector.spans
+             if span.name == "app_server.turn"}
+    found = [{key: value for key, value in spans[turn].items() if key.startswith("codex.")}
+             for turn in "uvw"]
+    assert found == [told, told, {**told, "codex.effort": "medium"} if told else {}]
+    assert not [span for span in link.collector.spans
+                if span.name != "app_server.turn" and "codex.cwd" in span.attributes]
+
+
 def test_refused_and_steered(lab):
     """What the server was told always becomes a span."""
     link = lab.traced()

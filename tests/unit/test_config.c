@@ -342,6 +342,13 @@ static const struct {
 	{{"--disabled=true", "--no-propagation-strip", "--", "s"}, NULL},
 	{{"--lifecycle", "off", "--lifecycle-off=items", "--lifecycle-max-age=1h", "--", "s"},
 		NULL},
+	{{"--lifecycle-off=items,nothing", "--profile=codex", "--", "s"},
+		"--lifecycle-off: \"items,nothing\": must be a list of events, deltas, and "
+		"switches "},
+	{{"--lifecycle-on=details, detail", "--profile=codex", "--", "s"},
+		"--lifecycle-on: \"details, detail\": must be a list of words that stand with "
+		"opt_in in the profile"},
+	{{"--lifecycle-on=details, details", "--profile=codex", "--", "s"}, NULL},
 	{{"--lifecycle", "--", "s"},
 		"command line: \"--lifecycle\": a value is missing; must be one of off, on"},
 	{{"--lifecycle=no", "--", "s"}, "--lifecycle: \"no\": must be one of off, on"},
@@ -815,6 +822,9 @@ static const struct {
 	{{"--lifecycle-off=items", "--lifecycle=off", "--profile=codex", "--", "/bin/sh"}, NULL,
 		"--lifecycle-off: no effect: lifecycle is off"},
 	{{"--lifecycle-off=items", "--profile=codex", "--", "/bin/sh"}, NULL, NOTHING},
+	{{"--lifecycle-on=details", "--profile=codex", "--", "/bin/sh"}, NULL, NOTHING},
+	{{"--lifecycle-on=details", "--", "/bin/sh"}, NULL,
+		"--lifecycle-on: no effect: the profile has no lifecycle"},
 	{{"--requests-record=work", "--", "/bin/sh"}, NULL,
 		"--requests-record: no effect: no request begins work, so none has a span"},
 	{{"--requests-record=work", "--profile=codex", "--", "/bin/sh"}, NULL, NOTHING},

@@ -495,7 +495,7 @@ static const struct {
 		"6: rule \"r\": \"a\": must have a pointer or a text, or a mark"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": {\"texts\": \"all\"}}"),
 		"6: rule \"r\": \"texts\": not known here; must be one of pointer, text, take, "
-		"contents, mark, unit"},
+		"contents, mark, unit, opt_in"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": {\"pointer\": \"/a\", \"take\": \"word\"}}"),
 		"6: rule \"r\": \"take\": \"word\": must be all, first word, sum or increase"},
 	{LIFECYCLE_RULE("\"set\": {\"a\": {\"text\": \"a\", \"take\": \"sum\"}}"),

@@ -61,7 +61,7 @@ static int match_prepare(struct match *match)
 			match->error, sizeof match->error) != 0)
 		return -1;
 	return matcher_init(&match->matcher, match->profile->lifecycle, &match->methods,
-		match->pointers, &match->captures, NULL, match->error, sizeof match->error);
+		match->pointers, &match->captures, NULL, NULL, match->error, sizeof match->error);
 }
 
 static void match_init(struct match *match, const char *lifecycle)
@@ -467,7 +467,7 @@ START_TEST(test_too_many_attributes)
 		methods_init(&methods);
 		rule.set.count = MATCHER_ATTRIBUTES_MAX + extra;
 		ck_assert_int_eq(matcher_init(&matcher, &lifecycle, &methods, pointers, NULL, NULL,
-					 error, sizeof error),
+					 NULL, error, sizeof error),
 			extra == 0 ? 0 : -1);
 		if (extra > 0)
 			ck_assert_str_eq(error,

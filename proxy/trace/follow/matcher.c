@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/value.h"
 #include "proxy/trace/names/contents.h"
 #include "proxy/trace/requests/capture.h"
 
@@ -18,6 +19,7 @@ struct matcher_build {
 	struct pointers *pointers;
 	const struct captures *captures;
 	struct contents *contents;        /* NULL: none are wanted */
+	const char *on;                   /* words; NULL: none */
 	const struct lifecycle_rule *row; /* whose pointers are added */
 	bool hidden;                      /* what is there is contents */
 	bool word;                        /* only the first word of what is there is read */
@@ -209,10 +211,14 @@ static int matcher_add_source(struct matcher_build *build, struct matcher_rule *
 	source->choices = calloc(from->choice_count + 1, sizeof *source->choices);
 	if (source->choices == NULL)
 		return matcher_no_memory(build);
-	source->count = from->choice_count;
-	for (i = 0; i < from->choice_count; i++)
-		if (matcher_add_choice(build, rule, &from->choices[i], &source->choices[i]) != 0)
+	for (i = 0; i < from->choice_count; i++) {
+		const struct lifecycle_choice *row = &from->choices[i];
+
+		if (row->opt_in != NULL && !value_list_has(build->on, row->opt_in))
+			continue;
+		if (matcher_add_choice(build, rule, row, &source->choices[source->count++]) != 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -587,7 +593,7 @@ static void matcher_place_made(struct matcher *matcher, size_t type)
 
 int matcher_init(struct matcher *matcher, const struct lifecycle *lifecycle,
 	const struct methods *methods, struct pointers *pointers, const struct captures *captures,
-	struct contents *contents, char *error, size_t error_size)
+	const char *on, struct contents *contents, char *error, size_t error_size)
 {
 	struct matcher_build build = {
 		.matcher = matcher,
@@ -595,6 +601,7 @@ int matcher_init(struct matcher *matcher, const struct lifecycle *lifecycle,
 		.pointers = pointers,
 		.captures = captures,
 		.contents = contents,
+		.on = on,
 		.error = error,
 		.error_size = error_size,
 	};

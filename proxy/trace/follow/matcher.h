@@ -148,12 +148,13 @@ int matcher_number_methods(
 
 /*
  * Adds the rules' pointers to pointers; lifecycle is borrowed for life, as are contents, NULL if
- * none are wanted. 0, or -1 with a text in error: too many pointers or attributes, out of memory.
- * matcher_done() may follow in any case.
+ * none are wanted; on is the list of the words that values with an opt_in need, or NULL. 0, or -1
+ * with a text in error: too many pointers or attributes, out of memory. matcher_done() may follow
+ * in any case.
  */
 int matcher_init(struct matcher *matcher, const struct lifecycle *lifecycle,
 	const struct methods *methods, struct pointers *pointers, const struct captures *captures,
-	struct contents *contents, char *error, size_t error_size);
+	const char *on, struct contents *contents, char *error, size_t error_size);
 void matcher_done(struct matcher *matcher);
 
 /* What applies to the method of that number; never NULL. */
