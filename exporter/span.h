@@ -63,6 +63,18 @@ struct span_attribute {
 	const struct span_key *rendered; /* of the key; may be NULL */
 };
 
+/* In a list that has each key once: the attribute of that key, or NULL. */
+static inline const struct span_attribute *span_attribute_find(
+	const struct span_attribute *list, size_t count, const char *key, size_t key_size)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (strncmp(list[i].key, key, key_size) == 0 && list[i].key[key_size] == '\0')
+			return &list[i];
+	return NULL;
+}
+
 struct span_event {
 	const char *name; /* terminated; any bytes, as in texts */
 	uint64_t time_unix_ns;

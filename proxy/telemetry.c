@@ -49,12 +49,9 @@ struct telemetry_resource {
 static void telemetry_put(
 	struct telemetry_resource *resource, const struct span_attribute *attribute)
 {
-	size_t i;
-
-	for (i = 0; i < resource->count; i++)
-		if (strcmp(resource->list[i].key, attribute->key) == 0)
-			return;
-	resource->list[resource->count++] = *attribute;
+	if (span_attribute_find(resource->list, resource->count, attribute->key,
+		    strlen(attribute->key)) == NULL)
+		resource->list[resource->count++] = *attribute;
 }
 
 /* A text of no bytes is as good as none. */

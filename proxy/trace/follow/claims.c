@@ -16,19 +16,7 @@
 
 /* ---- one claim: a single piece of memory, the struct, its arrays, then all texts in a row ---- */
 
-/* Adds a captured value of the request: of several values of an attribute the last counts. */
-static void claim_put_value(struct attributes *attributes, const char *key, struct span_text text)
-{
-	size_t i;
-
-	for (i = 0; i < attributes->count; i++)
-		if (attributes->list[i].key == key) { /* names are kept once */
-			attributes->list[i].value.string = text;
-			return;
-		}
-	attributes_put(attributes, key, text);
-}
-
+/* The captured values of the request: of several values of an attribute the last counts. */
 static void claim_put_values(struct attributes *attributes, const struct claim_request *from)
 {
 	const struct request *request = from->request;
@@ -37,10 +25,13 @@ static void claim_put_values(struct attributes *attributes, const struct claim_r
 
 	attributes->count = 0;
 	for (i = 0; i < request->value_count; i++)
-		claim_put_value(attributes,
-			from->captures
-				->attributes[list->rows[request->values[i].capture].attribute],
-			request_value(request, i));
+		emit_put(attributes,
+			&(struct span_attribute){
+				.key = from->captures->attributes
+					       [list->rows[request->values[i].capture].attribute],
+				.type = SPAN_VALUE_STRING,
+				.value.string = request_value(request, i),
+			});
 }
 
 struct claim *claim_new(
@@ -152,14 +143,12 @@ struct claim *claims_find(
 
 bool claim_find_value(const struct claim *claim, const char *name, struct span_text *text)
 {
-	size_t i;
+	const struct span_attribute *found =
+		span_attribute_find(claim->attributes, claim->attribute_count, name, strlen(name));
 
-	for (i = 0; i < claim->attribute_count; i++)
-		if (strcmp(claim->attributes[i].key, name) == 0) {
-			*text = claim->attributes[i].value.string;
-			return true;
-		}
-	return false;
+	if (found != NULL)
+		*text = found->value.string;
+	return found != NULL;
 }
 
 /*

@@ -9,20 +9,10 @@
 #include "proxy/trace/follow/claims.h"
 #include "w3c/ids.h"
 
-static const struct span_attribute *emit_find(
-	const struct attributes *list, const char *key, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i < list->count; i++)
-		if (strncmp(list->list[i].key, key, size) == 0 && list->list[i].key[size] == '\0')
-			return &list->list[i];
-	return NULL;
-}
-
 void emit_put(struct attributes *list, const struct span_attribute *attribute)
 {
-	const struct span_attribute *same = emit_find(list, attribute->key, strlen(attribute->key));
+	const struct span_attribute *same = span_attribute_find(
+		list->list, list->count, attribute->key, strlen(attribute->key));
 	size_t at = same != NULL ? (size_t)(same - list->list) : list->count;
 
 	assert(at < ATTRIBUTES_MAX);
@@ -172,7 +162,8 @@ static void emit_add(struct emit_text *name, struct span_text text)
 static bool emit_add_value(
 	struct emit_text *name, const struct attributes *list, const char *key, size_t size)
 {
-	const struct span_attribute *found = emit_find(list, key, size);
+	const struct span_attribute *found =
+		span_attribute_find(list->list, list->count, key, size);
 	char number[32];
 
 	if (found == NULL)
@@ -359,7 +350,7 @@ static void emit_put_submission(const struct follow_setup *setup, struct attribu
 		return;
 	keys = setup->matcher.types[about->type].key;
 	for (i = 0; i < about->key_count; i++)
-		if (emit_find(list, setup->matcher.attributes[keys[i]],
+		if (span_attribute_find(list->list, list->count, setup->matcher.attributes[keys[i]],
 			    strlen(setup->matcher.attributes[keys[i]])) == NULL)
 			attributes_put(list, setup->matcher.attributes[keys[i]],
 				open_span_key_part(about, i));

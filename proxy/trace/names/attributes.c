@@ -105,8 +105,8 @@ bool connection_attributes_find(
 	const struct connection_attributes *connection, const char *name, struct span_text *text)
 {
 	int captured = captures_find_attribute(connection->settings->captures, name);
+	const struct span_attribute *found;
 	struct attributes attributes;
-	size_t i;
 
 	if (captured >= 0 && connection->values[captured] != NULL) {
 		*text = connection_attributes_value(connection, (unsigned)captured);
@@ -114,12 +114,10 @@ bool connection_attributes_find(
 	}
 	attributes.count = 0;
 	connection_attributes_put(connection, &attributes);
-	for (i = 0; i < attributes.count; i++)
-		if (strcmp(attributes.list[i].key, name) == 0) {
-			*text = attributes.list[i].value.string;
-			return true;
-		}
-	return false;
+	found = span_attribute_find(attributes.list, attributes.count, name, strlen(name));
+	if (found != NULL)
+		*text = found->value.string;
+	return found != NULL;
 }
 
 static bool connection_attributes_remember(
