@@ -187,6 +187,23 @@ static int consistency_strip(struct settings *settings, struct config *config)
 		"what is injected replaces what came; must stand with propagation.inject none");
 }
 
+/* A few places, or one word for all or nothing. */
+static int consistency_extract(struct settings *settings, struct config *config)
+{
+	const struct config_list *places = &config->propagation_extract;
+	const struct option *option = option_at(OPTION_AT_propagation_extract);
+	size_t i;
+
+	for (i = 0; i < places->count; i++)
+		if (places->count > 1 && list_is_switch(places->items[i]))
+			return consistency_refuse(settings, OPTION_AT_propagation_extract,
+				places->items[i], "must stand alone, or be left out");
+	if (places->count <= (size_t)option->max)
+		return 0;
+	return consistency_refuse(settings, OPTION_AT_propagation_extract,
+		places->items[option->max], "is one too many; must be at most 3 places");
+}
+
 /* Where OTEL_PROPAGATORS or something stronger has switched all of it off, the rest need not be. */
 static int consistency_server_requests(struct settings *settings, struct config *config)
 {
@@ -293,6 +310,7 @@ static consistency_rule *const rules[] = {
 	consistency_batch,
 	consistency_retry,
 	consistency_strip,
+	consistency_extract,
 	consistency_span_name,
 	consistency_switches,
 	consistency_server_requests,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config/help.h"
+#include "config/list.h"
 #include "config/settings.h"
 #include "config/value.h"
 
@@ -266,6 +267,17 @@ static enum flags_outcome flags_fail_secret(
 	return FLAGS_WRONG;
 }
 
+/* Whether an option without a = stands for true: what follows is another argument. */
+static bool flags_is_switched(const struct flags_cursor *cursor, const struct option *option)
+{
+	const char *next = *cursor->next;
+
+	if (option->type == OPTION_TYPE_BOOL)
+		return true;
+	return (option->flags & OPTION_SWITCH) != 0 &&
+	       (next == NULL || list_check(option->list_kind, next) != NULL);
+}
+
 static enum flags_outcome flags_option(
 	struct flags_cursor *cursor, const struct option *option, const char *argument)
 {
@@ -275,7 +287,7 @@ static enum flags_outcome flags_option(
 
 	if ((option->flags & OPTION_SECRET) != 0)
 		return flags_fail_secret(cursor, option);
-	if (option->type == OPTION_TYPE_BOOL && strchr(argument, '=') == NULL)
+	if (strchr(argument, '=') == NULL && flags_is_switched(cursor, option))
 		return flags_set(cursor, option, "true");
 	value = flags_value(cursor, argument);
 	if (value != NULL)
@@ -300,7 +312,8 @@ static const struct option *flags_negated(const char *argument, size_t size)
 		return NULL;
 	for (i = 0; i < OPTION_COUNT; i++) {
 		option_flag_name(option_at(i), name);
-		if (option_at(i)->type == OPTION_TYPE_BOOL &&
+		if ((option_at(i)->type == OPTION_TYPE_BOOL ||
+			    (option_at(i)->flags & OPTION_SWITCH) != 0) &&
 			flags_is(name + 2, argument + 5, size - 5))
 			return option_at(i);
 	}

@@ -5,8 +5,16 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "config/authority.h"
+#include "config/place.h"
+
+bool list_is_switch(const char *text)
+{
+	return strcasecmp(text, "true") == 0 || strcasecmp(text, "false") == 0 ||
+	       strcmp(text, "none") == 0;
+}
 
 #define LIST_PATTERN_MAX   256
 #define LIST_REPEAT_DIGITS 2
@@ -60,6 +68,8 @@ const char *list_check(enum list_kind kind, const char *text)
 									    : "one is not a host";
 	case LIST_PATTERNS:
 		return list_check_pattern(text);
+	case LIST_PLACES:
+		return list_is_switch(text) ? NULL : place_check(text);
 	case LIST_METHODS:
 		if (text[strcspn(text, " \t\r\n,")] != '\0')
 			return "one has a blank or a comma";

@@ -9,6 +9,9 @@
 /* Whether text may be in a list of that kind: NULL, or why not (static). */
 const char *list_check(enum list_kind kind, const char *text);
 
+/* Whether an item of LIST_PLACES is no place, but a word for all or nothing. */
+bool list_is_switch(const char *text);
+
 /* Adds a copy. 0, or -1 when memory is out. */
 int list_add(struct config_list *list, const char *text);
 

@@ -17,7 +17,7 @@ enum option_type {
 	OPTION_TYPE_ADDRESS,
 	OPTION_TYPE_URL,
 	OPTION_TYPE_FILE,
-	OPTION_TYPE_MEMBER,
+	OPTION_TYPE_PLACE,
 	OPTION_TYPE_MAP,
 	OPTION_TYPE_LIST,
 };
@@ -27,6 +27,7 @@ enum option_flags {
 	OPTION_SIGNAL = 2,
 	OPTION_MERGE = 4,
 	OPTION_STRICT = 8,
+	OPTION_SWITCH = 16,
 };
 
 enum map_kind {
@@ -38,6 +39,7 @@ enum list_kind {
 	LIST_ORIGINS,  /* of web pages: SCHEME://HOST[:PORT], null */
 	LIST_HOSTS,    /* HOST[:PORT] */
 	LIST_PATTERNS, /* extended regular expressions */
+	LIST_PLACES,   /* of carriers; or alone: true, false, none */
 	LIST_METHODS,  /* all, work, or methods; * at the end of one stands for any rest */
 };
 

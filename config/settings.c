@@ -171,6 +171,19 @@ static int settings_add(struct settings *settings, const struct option *option, 
 	return -1;
 }
 
+/* Whether a flag's value joins that of the flags before it: a list's items do. */
+static bool settings_adds(
+	const struct settings *settings, const struct option *option, const struct value *value)
+{
+	const struct config_list *field =
+		(const struct config_list *)((const char *)settings->config + option->offset);
+
+	if (option->type != OPTION_TYPE_LIST || (option->flags & OPTION_SWITCH) == 0)
+		return option->type == OPTION_TYPE_LIST;
+	return field->count > 0 && value->list.count > 0 && !list_is_switch(field->items[0]) &&
+	       !list_is_switch(value->list.items[0]);
+}
+
 /* Puts value in force unless a stronger one is there. Takes what value owns. */
 static enum settings_result settings_store(struct settings *settings, const struct option *option,
 	struct value *value, enum config_source source, const char *where)
@@ -183,7 +196,8 @@ static enum settings_result settings_store(struct settings *settings, const stru
 		return settings_no_memory(settings);
 	if (source < origin->source)
 		return SETTINGS_TAKEN;
-	if (option->type == OPTION_TYPE_LIST && source == CONFIG_FLAG && origin->source == source &&
+	if (source == CONFIG_FLAG && origin->source == source &&
+		settings_adds(settings, option, value) &&
 		settings_add(settings, option, value) != 0)
 		return settings_no_memory(settings);
 	copy = strdup(where);
@@ -346,12 +360,14 @@ static enum settings_result settings_set_array(struct settings *settings,
 }
 
 /* Whether a JSON value of that type may stand for a value of the option. */
-static bool settings_type_fits(enum option_type option, enum file_type type)
+static bool settings_type_fits(const struct option *row, enum file_type type)
 {
+	enum option_type option = row->type;
+
 	if (type == FILE_STRING)
 		return true;
 	if (type == FILE_BOOL)
-		return option == OPTION_TYPE_BOOL;
+		return option == OPTION_TYPE_BOOL || (row->flags & OPTION_SWITCH) != 0;
 	if (type == FILE_NUMBER)
 		return option == OPTION_TYPE_INT || option == OPTION_TYPE_DURATION ||
 		       option == OPTION_TYPE_SIZE || option == OPTION_TYPE_RATIO;
@@ -372,7 +388,7 @@ static enum settings_result settings_apply_node(struct settings *settings, const
 			option->name, origin->line_last);
 	origin->file_last = settings->files_count;
 	origin->line_last = node->line;
-	if (!settings_type_fits(option->type, node->type))
+	if (!settings_type_fits(option, node->type))
 		return settings_refuse_value(
 			settings, option, file_type_name(node->type), source, where, NULL);
 	if (node->type == FILE_OBJECT)

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/place.h"
 #include "config/url.h"
 #include "w3c/utf8.h"
 
@@ -157,32 +158,14 @@ static enum value_verdict value_parse_file(
 	return value_parse_text(value, option, text, reason);
 }
 
-/* Whether all messages have that member (JSON-RPC 2.0, 4 and 5). */
-static bool value_is_own_member(const char *name)
-{
-	static const char *const own[] = {"jsonrpc", "id", "method", "params", "result", "error"};
-	size_t i;
-
-	for (i = 0; i < sizeof own / sizeof *own; i++)
-		if (strcmp(own[i], name) == 0)
-			return true;
-	return false;
-}
-
-/* "none", or a JSON pointer of one level (RFC 6901). */
-static enum value_verdict value_parse_member(
+/* "none", or the place of a carrier. */
+static enum value_verdict value_parse_place(
 	struct value *value, const struct option *option, const char *text, const char **reason)
 {
 	if (strcmp(text, "none") != 0) {
-		if (*text != '/' || text[1] == '\0')
+		*reason = place_check(text);
+		if (*reason != NULL)
 			return VALUE_WRONG;
-		if (strchr(text + 1, '/') != NULL)
-			return value_wrong(reason, "only one level is possible");
-		if (value_is_own_member(text + 1))
-			return value_wrong(reason, "the member is one of JSON-RPC itself");
-		if (text[strcspn(text, "~\"\\")] != '\0')
-			return value_wrong(
-				reason, "the name has a character that is written escaped");
 	}
 	return value_parse_text(value, option, text, reason);
 }
@@ -236,7 +219,7 @@ enum value_verdict value_parse(struct value *value, const struct option *option,
 		[OPTION_TYPE_ADDRESS] = value_parse_address,
 		[OPTION_TYPE_URL] = value_parse_url,
 		[OPTION_TYPE_FILE] = value_parse_file,
-		[OPTION_TYPE_MEMBER] = value_parse_member,
+		[OPTION_TYPE_PLACE] = value_parse_place,
 		[OPTION_TYPE_LIST] = value_parse_list,
 	};
 
@@ -303,7 +286,7 @@ void value_store(struct value *value, const struct option *option, struct config
 	case OPTION_TYPE_ADDRESS:
 	case OPTION_TYPE_URL:
 	case OPTION_TYPE_FILE:
-	case OPTION_TYPE_MEMBER:
+	case OPTION_TYPE_PLACE:
 		value_store_text(value, field);
 		break;
 	case OPTION_TYPE_MAP:
@@ -347,7 +330,7 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 			"ws://HOST:PORT[/PATH], ws+unix:///PATH, tcp://HOST:PORT or unix:///PATH",
 		[OPTION_TYPE_URL] = "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]",
 		[OPTION_TYPE_FILE] = "the name of a file that can be read",
-		[OPTION_TYPE_MEMBER] = "none or /NAME",
+		[OPTION_TYPE_PLACE] = "none, or one of " PLACE_FORMS,
 		[OPTION_TYPE_MAP] = "NAME=VALUE[,NAME=VALUE...] with values percent-encoded",
 	};
 
@@ -381,13 +364,15 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 				? "extended regular expressions of at most 256 bytes, without \\1 "
 				  "to "
 				  "\\9 and repeats over 99"
+			: option->list_kind == LIST_PLACES
+				? PLACE_FORMS "; or true, false, none"
 				: "all, work, or METHOD, * at its end standing for any rest");
 		break;
 	case OPTION_TYPE_BOOL:
 	case OPTION_TYPE_ADDRESS:
 	case OPTION_TYPE_URL:
 	case OPTION_TYPE_FILE:
-	case OPTION_TYPE_MEMBER:
+	case OPTION_TYPE_PLACE:
 	case OPTION_TYPE_MAP:
 		(void)snprintf(text, VALUE_DESCRIBE_SIZE, "%s", fixed[option->type]);
 		break;
@@ -460,7 +445,7 @@ void value_print(const struct option *option, const struct config *config, char 
 		break;
 	case OPTION_TYPE_TEXT:
 	case OPTION_TYPE_FILE:
-	case OPTION_TYPE_MEMBER:
+	case OPTION_TYPE_PLACE:
 		string = *(char *const *)field;
 		(void)snprintf(text, size, "%s", string == NULL ? "-" : string);
 		break;

@@ -31,6 +31,10 @@
 	WORD(CONFIG_FLAGS_LEVEL_1, "01")                                                           \
 	WORD(CONFIG_FLAGS_LEVEL_2, "03")
 
+#define BAGGAGE_WORDS(WORD)                                                                        \
+	WORD(CONFIG_BAGGAGE_KEEP, "keep")                                                          \
+	WORD(CONFIG_BAGGAGE_STRIP, "strip")
+
 #define DISPATCH_WORDS(WORD)                                                                       \
 	WORD(CONFIG_DISPATCH_ALL, "all")                                                           \
 	WORD(CONFIG_DISPATCH_TURNS, "turns")                                                       \

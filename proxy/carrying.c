@@ -27,6 +27,8 @@ static const struct {
 		"has too much in its envelope"},
 	{SPLICE_NO_MEMORY, offsetof(struct loop_counters, messages_no_memory),
 		"did not fit in memory"},
+	{SPLICE_NO_PLACE, offsetof(struct loop_counters, requests_unplaced),
+		"has no place for a trace context"},
 };
 
 static void carrying_troubles(struct pump *pump, unsigned troubles)
@@ -199,7 +201,8 @@ static enum pump_task carrying_task(const struct session *session, enum pump_dir
 	if (session->trace != NULL && config->propagation_inject[0] == '/' &&
 		(from_client || config->propagation_inject_server_requests))
 		return PUMP_TASK_INJECT;
-	if (from_client && config->propagation_strip)
+	if (from_client &&
+		(config->propagation_strip || config->propagation_baggage == CONFIG_BAGGAGE_STRIP))
 		return PUMP_TASK_STRIP;
 	return session->trace != NULL ? PUMP_TASK_WATCH : PUMP_TASK_NONE;
 }

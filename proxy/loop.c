@@ -234,9 +234,12 @@ void loop_done(struct loop *loop)
 
 struct splice *loop_splice_get(struct loop *loop)
 {
+	struct place_rules rules;
+
 	if (loop->pool_count > 0)
 		return loop->pool[--loop->pool_count];
-	return splice_new(tracer_pointers(loop->tracer), tracer_carrier_name(loop->config));
+	rules = tracer_place_rules(loop->config);
+	return splice_new(tracer_pointers(loop->tracer), &rules);
 }
 
 void loop_splice_put(struct loop *loop, struct splice *splice)

@@ -59,29 +59,6 @@ void pump_drained(struct pump *pump)
 	endpoint_resume(pump->from);
 }
 
-/* ---- what the splice asks for ---- */
-
-static size_t pump_no_carrier(void *arg, struct envelope *envelope, const char **text)
-{
-	(void)arg;
-	(void)envelope;
-	(void)text;
-	return 0;
-}
-
-static void pump_pass_envelope(void *arg, const struct envelope *envelope)
-{
-	struct pump *pump = arg;
-
-	pump->hooks->message.envelope(pump, envelope);
-}
-
-/* Of messages that are held for the sake of their frame only. */
-static const struct splice_hooks pump_hold_hooks = {
-	.carrier = pump_no_carrier,
-	.envelope = pump_pass_envelope,
-};
-
 /* ---- messages ---- */
 
 /* Whether a short message must be whole before its frame can be announced. */
@@ -99,7 +76,6 @@ static void pump_choose_task(struct pump *pump)
 	pump->task = edits || pump->wanted < PUMP_TASK_WATCH ? pump->wanted : PUMP_TASK_WATCH;
 	if (pump->task < PUMP_TASK_HOLD && pump_must_hold(pump))
 		pump->task = PUMP_TASK_HOLD;
-	pump->looks = pump->task == PUMP_TASK_HOLD ? &pump_hold_hooks : &pump->hooks->message;
 	pump->verbatim = pump->decoder.ops == pump->encoder.ops && pump->task < PUMP_TASK_HOLD;
 }
 
@@ -108,7 +84,7 @@ static enum splice_mode pump_splice_mode(const struct pump *pump)
 	static const enum splice_mode modes[] = {
 		[PUMP_TASK_NONE] = SPLICE_WATCH,
 		[PUMP_TASK_WATCH] = SPLICE_WATCH,
-		[PUMP_TASK_HOLD] = SPLICE_INJECT,
+		[PUMP_TASK_HOLD] = SPLICE_HOLD,
 		[PUMP_TASK_STRIP] = SPLICE_STRIP,
 		[PUMP_TASK_INJECT] = SPLICE_INJECT,
 	};
@@ -168,7 +144,7 @@ static void pump_watch(struct pump *pump, const struct side_chunk *chunk)
 		loop->counters.messages_no_memory++;
 		return;
 	}
-	troubles = splice_watch(splice, pump->looks, pump, chunk->bytes, chunk->size);
+	troubles = splice_watch(splice, &pump->hooks->message, pump, chunk->bytes, chunk->size);
 	pump_look_back(pump, splice, troubles);
 	loop_splice_put(loop, splice);
 }
@@ -210,7 +186,7 @@ static void pump_message_begin(struct pump *pump, const struct side_chunk *chunk
 		loop->counters.messages_no_memory++;
 		return;
 	}
-	splice_begin(pump->splice, pump_splice_mode(pump), pump->looks, pump);
+	splice_begin(pump->splice, pump_splice_mode(pump), &pump->hooks->message, pump);
 	if (side_has(pump->encoder.ops, SIDE_SIZE_FIRST))
 		splice_hold_all(pump->splice);
 }

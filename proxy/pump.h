@@ -109,7 +109,6 @@ struct pump {
 	bool verbatim;      /* both sides speak alike, and nothing is changed on the way */
 	bool checks_text;   /* the destination takes UTF-8 only, and the source may send anything */
 	uint8_t utf8_state; /* of the message in progress, if so */
-	const struct splice_hooks *looks; /* borrowed: who is asked about it, and told */
 	struct splice *splice; /* from the loop's pool while inside a message that is looked at */
 	uint64_t message_start_ns;
 	struct side_decoder decoder;

@@ -1,6 +1,9 @@
 #ifndef W3C_CARRIER_H
 #define W3C_CARRIER_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "w3c/traceparent.h"
 
 /*
@@ -14,6 +17,19 @@
 #define CARRIER_TRACESTATE_MAX 4096
 /* Room that carrier_format() may need: every character of the tracestate escaped, plus the rest. */
 #define CARRIER_TEXT_MAX (2 * CARRIER_TRACESTATE_MAX + 128)
+
+/* What a message says, wherever it has it: the texts of one carrier, borrowed from the message. */
+struct carrier_text {
+	const char *bytes; /* NULL: not there. One that is there but is no text: CARRIER_NO_TEXT */
+	size_t size;
+};
+
+#define CARRIER_NO_TEXT "=" /* neither a traceparent nor a tracestate */
+
+struct carrier_view {
+	bool found; /* it has a traceparent, good or bad */
+	struct carrier_text traceparent, tracestate, baggage;
+};
 
 struct trace_context {
 	struct traceparent traceparent;
@@ -29,13 +45,21 @@ enum carrier_verdict {
 };
 
 /*
- * Judges a carrier ("Processing Model"). traceparent or tracestate may be NULL for absent.
- * On CARRIER_VALID and CARRIER_VALID_NO_STATE fills *context, whose tracestate points into the
- * given text (from its first member to its last); otherwise *context is untouched. A traceparent
- * that is there but is no text, or is there twice, is passed as an empty text.
+ * Judges a carrier ("Processing Model"). traceparent or tracestate may be NULL for absent. On
+ * CARRIER_VALID and CARRIER_VALID_NO_STATE fills *context, whose tracestate points into the given
+ * text (from its first member to its last); otherwise *context is untouched. A traceparent that is
+ * there but is no text, or is there twice, is passed as an empty text.
  */
 enum carrier_verdict carrier_extract(struct trace_context *context, const char *traceparent,
 	size_t traceparent_size, const char *tracestate, size_t tracestate_size);
+
+/* The same for what was seen in a message. */
+static inline enum carrier_verdict carrier_judge(
+	struct trace_context *context, const struct carrier_view *view)
+{
+	return carrier_extract(context, view->traceparent.bytes, view->traceparent.size,
+		view->tracestate.bytes, view->tracestate.size);
+}
 
 /*
  * Writes {"traceparent":"..."} or {"traceparent":"...","tracestate":"..."} as JSON text into text,

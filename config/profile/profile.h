@@ -45,7 +45,7 @@ enum profile_keep {
 #define PROFILE_ATTRIBUTES_MAX 32 /* different ones, of all captures */
 #define PROFILE_CONSTANTS_MAX  32
 #define PROFILE_METHODS_MAX    64
-#define PROFILE_POINTERS_MAX   115 /* different ones, the lifecycle's too */
+#define PROFILE_POINTERS_MAX   102 /* different ones, the lifecycle's too */
 #define PROFILE_PATTERNS_MAX   32  /* the same, of names of methods that end in * */
 #define PROFILE_MATCHES_MAX    8
 #define PROFILE_WORDS_MAX      8 /* in one match, of the command and of the arguments */

@@ -161,7 +161,10 @@ static enum splice_mode explain_splice_mode(const struct explain *explain)
 	if (config->propagation_inject[0] == '/' &&
 		(from_client || config->propagation_inject_server_requests))
 		return SPLICE_INJECT;
-	return from_client && config->propagation_strip ? SPLICE_STRIP : SPLICE_WATCH;
+	if (from_client &&
+		(config->propagation_strip || config->propagation_baggage == CONFIG_BAGGAGE_STRIP))
+		return SPLICE_STRIP;
+	return SPLICE_WATCH;
 }
 
 static const struct {
@@ -173,6 +176,7 @@ static const struct {
 	{SPLICE_UNDECIDED, "too long before it is clear what it is"},
 	{SPLICE_ENVELOPE_LARGE, "too much in its envelope"},
 	{SPLICE_NO_MEMORY, "out of memory"},
+	{SPLICE_NO_PLACE, "a request without a place for a trace context"},
 };
 
 static void explain_write_troubles(struct explain *explain, unsigned troubles)
@@ -488,6 +492,7 @@ static enum explain_outcome explain_finish(struct explain *explain)
 static int explain_init(struct explain *explain, FILE *file)
 {
 	const struct config *config = explain->config;
+	const struct place_rules rules = tracer_place_rules(config);
 
 	ids_init(&explain->ids);
 	inflight_init(&explain->connections, explain_seed(explain));
@@ -503,7 +508,7 @@ static int explain_init(struct explain *explain, FILE *file)
 	tracer_watch(explain->tracer, explain_on_note, explain);
 	tracer_ask_why(explain->tracer, config->explain_why);
 	(void)snprintf(explain->error, explain->error_size, "out of memory");
-	explain->splice = splice_new(tracer_pointers(explain->tracer), tracer_carrier_name(config));
+	explain->splice = splice_new(tracer_pointers(explain->tracer), &rules);
 	explain->recording = recording_new(file, explain->name);
 	if (explain->splice == NULL || explain->recording == NULL)
 		return -1;

@@ -19,6 +19,7 @@
 #include "proxy/explain/recording.h"
 #include "proxy/message/envelope.h"
 #include "proxy/message/members.h"
+#include "proxy/message/place.h"
 #include "proxy/message/splice.h"
 #include "proxy/message/window.h"
 
@@ -516,11 +517,11 @@ static int replay_init(struct replay *replay, const struct config *config)
 		replay->chosen = true;
 	}
 	replay->timed = config->replay_timed;
-	replay->pointers = envelope_pointers_new("trace");
+	replay->pointers = envelope_pointers_new("/trace");
 	if (replay->pointers == NULL)
 		return -1;
 	replay->slot_version = pointers_add(replay->pointers, "/jsonrpc", 0);
-	replay->splice = splice_new(replay->pointers, "trace");
+	replay->splice = splice_new(replay->pointers, &(struct place_rules){.place = "/trace"});
 	return replay->slot_version >= 0 && replay->splice != NULL ? 0 : -1;
 }
 

@@ -9,79 +9,61 @@
  */
 #include "proxy/message/envelope.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proxy/message/envelope_fill.h"
+#include "proxy/message/place.h"
 #include "w3c/utf8.h"
 
-#define ENVELOPE_TEXT_MAX       256
-#define ENVELOPE_TRACESTATE_MAX (4096 + 4) /* so that one over carrier.h's limit is seen to be */
+#define ENVELOPE_TEXT_MAX 256
 
-/* Writes name as the first token of a pointer (RFC 6901, section 3). */
-static void envelope_pointer_token(char *pointer, const char *name)
-{
-	*pointer++ = '/';
-	for (; *name != '\0'; name++) {
-		if (*name == '~' || *name == '/')
-			*pointer++ = '~';
-		*pointer++ = *name == '~' ? '0' : *name == '/' ? '1' : *name;
-	}
-	*pointer = '\0';
-}
-
-/* Adds the fixed slots; false when one of them does not get its number. */
-static bool envelope_pointers_fill(struct pointers *pointers, const char *carrier)
+/* Adds the slots of JSON-RPC itself; false when one of them does not get its number. */
+static bool envelope_pointers_fill(struct pointers *pointers)
 {
 	static const struct {
-		const char *below_carrier; /* NULL: pointer is absolute */
 		const char *pointer;
 		size_t bytes_max;
-	} fixed[ENVELOPE_SLOTS_FIXED] = {
-		[ENVELOPE_ID] = {NULL, "/id", ENVELOPE_ID_MAX},
-		[ENVELOPE_METHOD] = {NULL, "/method", ENVELOPE_TEXT_MAX},
-		[ENVELOPE_PARAMS] = {NULL, "/params", 0},
-		[ENVELOPE_RESULT] = {NULL, "/result", 0},
-		[ENVELOPE_ERROR] = {NULL, "/error", 0},
-		[ENVELOPE_ERROR_CODE] = {NULL, "/error/code", ENVELOPE_TEXT_MAX},
-		[ENVELOPE_ERROR_MESSAGE] = {NULL, "/error/message", 4 * ENVELOPE_TEXT_MAX},
-		[ENVELOPE_CARRIER] = {"", NULL, 0},
-		[ENVELOPE_TRACEPARENT] = {"/traceparent", NULL, ENVELOPE_TEXT_MAX},
-		[ENVELOPE_TRACESTATE] = {"/tracestate", NULL, ENVELOPE_TRACESTATE_MAX},
-		[ENVELOPE_TRACEPARENT_POS] = {"/0", NULL, ENVELOPE_TEXT_MAX},
-		[ENVELOPE_TRACESTATE_POS] = {"/1", NULL, ENVELOPE_TRACESTATE_MAX},
+	} fixed[] = {
+		[ENVELOPE_ID] = {"/id", ENVELOPE_ID_MAX},
+		[ENVELOPE_METHOD] = {"/method", ENVELOPE_TEXT_MAX},
+		[ENVELOPE_PARAMS] = {"/params", 0},
+		[ENVELOPE_RESULT] = {"/result", 0},
+		[ENVELOPE_ERROR] = {"/error", 0},
+		[ENVELOPE_ERROR_CODE] = {"/error/code", ENVELOPE_TEXT_MAX},
+		[ENVELOPE_ERROR_MESSAGE] = {"/error/message", 4 * ENVELOPE_TEXT_MAX},
 	};
-	char pointer[2 * POINTERS_TOKEN_MAX + 32];
 	int slot;
 
-	for (slot = 0; slot < ENVELOPE_SLOTS_FIXED; slot++) {
-		if (fixed[slot].below_carrier == NULL)
-			(void)snprintf(
-				pointer, sizeof(pointer), "%s", fixed[slot].pointer); /* fits */
-		else
-			(void)snprintf(pointer, sizeof(pointer), "%s%s", carrier,
-				fixed[slot].below_carrier); /* fits */
-		if (pointers_add(pointers, pointer, fixed[slot].bytes_max) != slot)
+	_Static_assert(sizeof(fixed) / sizeof(*fixed) == ENVELOPE_CARRIER, "they come first");
+	for (slot = 0; slot < ENVELOPE_CARRIER; slot++)
+		if (pointers_add(pointers, fixed[slot].pointer, fixed[slot].bytes_max) != slot)
 			return false;
-	}
 	return true;
 }
 
-struct pointers *envelope_pointers_new(const char *carrier_name)
+struct pointers *envelope_pointers_new(const char *text)
 {
-	char carrier[2 * POINTERS_TOKEN_MAX + 2];
 	struct pointers *pointers;
+	struct place_slots slots;
+	struct place place;
 
-	if (strlen(carrier_name) > POINTERS_TOKEN_MAX)
+	if (place_parse(&place, text) != 0)
 		return NULL;
-	envelope_pointer_token(carrier, carrier_name);
 	pointers = pointers_new();
-	if (pointers != NULL && !envelope_pointers_fill(pointers, carrier)) {
+	if (pointers == NULL)
+		return NULL;
+	if (!envelope_pointers_fill(pointers) || place_add(&slots, pointers, &place) != 0) {
 		pointers_free(pointers);
 		return NULL;
 	}
+	assert(slots.object == ENVELOPE_CARRIER && slots.traceparent == ENVELOPE_TRACEPARENT);
+	assert(slots.tracestate == ENVELOPE_TRACESTATE && slots.baggage == ENVELOPE_BAGGAGE);
+	assert(slots.traceparent_pos == ENVELOPE_TRACEPARENT_POS &&
+		slots.tracestate_pos == ENVELOPE_TRACESTATE_POS);
 	return pointers;
 }
 

@@ -24,9 +24,10 @@ enum envelope_slot {
 	ENVELOPE_ERROR,           /* /error: its type only */
 	ENVELOPE_ERROR_CODE,      /* /error/code */
 	ENVELOPE_ERROR_MESSAGE,   /* /error/message */
-	ENVELOPE_CARRIER,         /* the carrier member, /trace: its type only */
+	ENVELOPE_CARRIER,         /* the carrier, at its place: /trace; its type only */
 	ENVELOPE_TRACEPARENT,     /* /trace/traceparent */
 	ENVELOPE_TRACESTATE,      /* /trace/tracestate */
+	ENVELOPE_BAGGAGE,         /* /trace/baggage */
 	ENVELOPE_TRACEPARENT_POS, /* /trace/0: codex takes ["00-...","a=1"] too */
 	ENVELOPE_TRACESTATE_POS,  /* /trace/1 */
 	ENVELOPE_SLOTS_FIXED,
@@ -96,10 +97,10 @@ struct envelope {
 };
 
 /*
- * A set of pointers that begins with the fixed slots; carrier_name is the member, "trace". NULL:
- * out of memory, a name over 255 bytes, or one of the members that JSON-RPC itself has.
+ * A set of pointers that begins with the fixed slots; place is the carrier's (place.h), "/trace".
+ * NULL: out of memory, or it is none.
  */
-struct pointers *envelope_pointers_new(const char *carrier_name);
+struct pointers *envelope_pointers_new(const char *place);
 
 /* By what has been read when splice called the hook. */
 static inline enum envelope_kind envelope_kind(const struct envelope *envelope)

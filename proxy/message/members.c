@@ -88,22 +88,27 @@ static void members_skip_value(struct members *members)
 	} while (depth > 0 || (byte != ',' && byte != '}' && byte > ' '));
 }
 
-static bool members_key_is_ours(const uint8_t *raw, size_t size)
+static enum member_kind members_kind(const uint8_t *raw, size_t size)
 {
-	static const char *const names[] = {"traceparent", "tracestate"};
+	static const struct {
+		const char *name;
+		enum member_kind kind;
+	} rows[] = {{"traceparent", MEMBER_TRACE}, {"tracestate", MEMBER_TRACE},
+		{"baggage", MEMBER_BAGGAGE}};
 	struct unescape text;
 	char key[MEMBERS_KEY_MAX];
 	size_t i, used;
 
 	if (size > MEMBERS_RAW_MAX)
-		return false;
+		return MEMBER_OTHER;
 	unescape_init(&text);
 	used = unescape_piece(&text, key, sizeof(key), raw, size);
 	used = unescape_finish(&text, key, used, sizeof(key));
-	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (!text.cut && used == strlen(names[i]) && memcmp(key, names[i], used) == 0)
-			return true;
-	return false;
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (!text.cut && used == strlen(rows[i].name) &&
+			memcmp(key, rows[i].name, used) == 0)
+			return rows[i].kind;
+	return MEMBER_OTHER;
 }
 
 void members_begin(struct members *members, const struct window *window, size_t offset)
@@ -125,7 +130,7 @@ bool members_next(struct members *members, struct member *member)
 		(void)members_peek_token(members);
 	}
 	member->key = members_offset(members);
-	member->ours = members_key_is_ours(raw, members_string(members, raw, sizeof(raw)));
+	member->kind = members_kind(raw, members_string(members, raw, sizeof(raw)));
 	(void)members_peek_token(members);
 	members->at++; /* the colon */
 	members_skip_value(members);

@@ -17,11 +17,18 @@ struct members {
 	size_t end_offset;           /* in the message */
 };
 
+/* However they are spelt. */
+enum member_kind {
+	MEMBER_OTHER,
+	MEMBER_TRACE, /* traceparent or tracestate */
+	MEMBER_BAGGAGE,
+};
+
 struct member {
 	size_t from; /* the comma before it; of the first one, its key */
 	size_t key;  /* its key's quote */
 	size_t end;  /* after its value */
-	bool ours;   /* traceparent or tracestate, however they are spelt */
+	enum member_kind kind;
 };
 
 /* offset: of the opening brace. */

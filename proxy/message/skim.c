@@ -57,7 +57,7 @@ static const struct pointers_node *skim_key_find(
 static void skim_key_end(struct skim *skim, const uint8_t *piece, const uint8_t *end)
 {
 	skim->next = skim_key_find(skim, piece, end);
-	if (skim->next != skim->carrier && skim->depth == skim->envelope_depth)
+	if (skim->next != skim->carrier && skim->depth == skim->member_depth)
 		skim->member_from = SKIM_NOWHERE;
 }
 
@@ -92,9 +92,53 @@ static void skim_capture_end(
 	skim->capture = NULL;
 }
 
+/* The carrier's value begins at offset; whether that is to be told. */
+static bool skim_meets_carrier(struct skim *skim, size_t offset)
+{
+	skim->carrier_depth = skim->depth;
+	skim->envelope->carriers++;
+	skim->value_from = offset;
+	return skim->stop_at_carriers;
+}
+
+/* Params begin, and the carrier's place is in them. */
+static void skim_enter_params(struct skim *skim)
+{
+	skim->carrier = skim->pointers->nodes + skim->pointers->slot_nodes[ENVELOPE_CARRIER];
+	skim->carrier_depth = skim->depth;
+	skim->member_depth = skim->depth + 1;
+	skim->carrier_seen = false;
+}
+
+/* A carrier, or such params, have ended. */
+static enum skim_event skim_leave(struct skim *skim)
+{
+	if (skim->depth == skim->member_depth) {
+		skim->carrier_depth = skim->in_params ? skim->envelope_depth : SKIM_NO_DEPTH;
+		skim->envelope->carriers++;
+		return SKIM_CARRIER_END;
+	}
+	skim->carrier = skim->first_carrier;
+	skim->carrier_depth = SKIM_NO_DEPTH;
+	skim->member_depth = SKIM_NO_DEPTH;
+	skim->member_from = SKIM_NOWHERE;
+	return SKIM_PARAMS_END;
+}
+
 void skim_init(struct skim *skim, const struct pointers *pointers, struct envelope *envelope)
 {
-	*skim = (struct skim){.pointers = pointers, .envelope = envelope};
+	const struct pointers_node *carrier =
+		pointers->nodes + pointers->slot_nodes[ENVELOPE_CARRIER];
+	bool in_params = carrier->parent != POINTERS_ROOT;
+
+	*skim = (struct skim){
+		.pointers = pointers,
+		.envelope = envelope,
+		.in_params = in_params,
+		.first_member_depth = in_params ? SKIM_NO_DEPTH : 1,
+		.first_carrier = in_params ? pointers->nodes + pointers->slot_nodes[ENVELOPE_PARAMS]
+					   : carrier,
+	};
 	skim_begin(skim, SKIM_CHECK);
 }
 
@@ -113,10 +157,9 @@ void skim_begin(struct skim *skim, enum skim_mode mode)
 	skim->live_depth = 0;
 	skim->level = skim->levels;
 	skim->envelope_depth = mode == SKIM_CHECK ? SKIM_NO_DEPTH : 1;
+	skim->member_depth = skim->first_member_depth;
 	skim->carrier_depth = SKIM_NO_DEPTH;
-	skim->carrier = skim->pointers->nodes;
-	if (mode == SKIM_STOP)
-		skim->carrier += skim->pointers->slot_nodes[ENVELOPE_CARRIER];
+	skim->carrier = mode == SKIM_STOP ? skim->first_carrier : skim->pointers->nodes;
 }
 
 /*
@@ -158,12 +201,12 @@ static enum skim_event skim_slow(
 				goto blank;
 			p++;
 			state = SKIM_KEY;
-			if (skim->depth == skim->envelope_depth) {
+			if (skim->depth == skim->member_depth)
 				skim->member_from = skim->offset + (size_t)(p - 1 - start);
-				if (skim->stop_at_members) {
-					event = SKIM_MEMBER;
-					goto out;
-				}
+			if (skim->stop_at_members && (skim->depth == skim->member_depth ||
+							     skim->depth == skim->envelope_depth)) {
+				event = SKIM_MEMBER;
+				goto out;
 			}
 			if (p == end)
 				goto out;
@@ -172,7 +215,7 @@ static enum skim_event skim_slow(
 		key:
 			if (*p != '"')
 				goto blank;
-			if (skim->depth == skim->envelope_depth) {
+			if (skim->depth == skim->member_depth) {
 				skim->key_from = skim->offset + (size_t)(p - start);
 				if (state == SKIM_KEY_FIRST)
 					skim->member_from = skim->key_from;
@@ -213,11 +256,12 @@ static enum skim_event skim_slow(
 			type = skim_type[*p];
 			if (type == JSON_ABSENT)
 				goto blank;
-			if (skim->next == skim->carrier && skim->carrier_depth == SKIM_NO_DEPTH) {
-				skim->carrier_depth = skim->depth;
-				skim->envelope->carriers++;
-				skim->value_from = skim->offset + (size_t)(p - start);
-				if (skim->stop_at_carriers) {
+			if (skim->next == skim->carrier && skim->carrier_depth != skim->depth) {
+				if (skim->depth != skim->member_depth) {
+					if (type == JSON_OBJECT)
+						skim_enter_params(skim);
+				} else if (skim_meets_carrier(
+						   skim, skim->offset + (size_t)(p - start))) {
 					event = SKIM_CARRIER;
 					goto out;
 				}
@@ -309,6 +353,7 @@ static enum skim_event skim_slow(
 			goto blank;
 		}
 	close:
+		skim->params_empty = state == SKIM_KEY_FIRST;
 		p++;
 		skim->next = NULL;
 		if (skim_close(skim)) {
@@ -319,9 +364,7 @@ static enum skim_event skim_slow(
 	after_value:
 		state = skim_after(skim);
 		if (skim->depth == skim->carrier_depth) {
-			skim->carrier_depth = SKIM_NO_DEPTH;
-			skim->envelope->carriers++;
-			event = SKIM_CARRIER_END;
+			event = skim_leave(skim);
 			goto out;
 		}
 		continue;

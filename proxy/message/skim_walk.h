@@ -77,8 +77,10 @@ static inline const struct pointers_node *skim_open_array(
 	uint32_t depth = ++skim->depth; /* <= SPLICE_DEPTH_MAX */
 
 	skim->after[depth] = SKIM_AFTER_ELEMENT;
-	if (depth == 1 && skim->envelope_depth == 1)
-		skim->envelope_depth = 2; /* a batch */
+	if (depth == 1 && skim->envelope_depth == 1) { /* a batch */
+		skim->envelope_depth = 2;
+		skim->member_depth += skim->member_depth == 1;
+	}
 	if (node == NULL || node->index_end == 0)
 		return NULL;
 	skim_go_down(skim, node);

@@ -26,6 +26,7 @@
 
 #include "proxy/message/envelope_fill.h"
 #include "proxy/message/members.h"
+#include "proxy/message/place.h"
 #include "proxy/message/shelf.h"
 #include "proxy/message/skim.h"
 #include "proxy/message/window.h"
@@ -46,18 +47,23 @@ enum splice_fate {
 	SPLICE_REFUSED, /* the hook wants it unchanged */
 };
 
-/* A carrier member. */
+/* A carrier member, or the brace of params without one. */
 struct splice_mark {
-	size_t from;  /* the comma before it; its key, if it is the first member */
+	size_t from;  /* the comma before it; its key, if it is the first member; the brace */
 	size_t key;   /* its key's quote */
 	size_t value; /* its value's first byte */
 	size_t end;   /* after its value */
-	size_t comma; /* the comma after it; only known of leading ones */
+	size_t comma; /* the comma after it; 0: none; only known of leading ones */
+	bool adds;    /* it is the brace */
 	bool leading; /* nothing but carriers stands before it */
+	bool again;   /* the object that it is in has one already */
 	bool lost;    /* so much white space stood before its value that from was let go */
 };
 
 #define SPLICE_MARKS_FIRST 4
+
+/* What begins params that there were not. */
+#define SPLICE_PARAMS ",\"params\":{"
 
 /* Messages after their sizes (as in LSP) begin with this field, in any case (RFC 9110, 5.1). */
 static const uint8_t splice_field[] = "content-length:";
@@ -67,7 +73,9 @@ struct splice {
 	struct envelope envelope;
 	struct window window;
 	struct shelf shelf; /* the envelopes of a batch that is not known to be whole */
-	char *member;       /* owned; ,"trace": */
+	struct place place;
+	struct place_rules rules;
+	char *member; /* owned; ,"trace": and, behind that, the same in new params */
 	size_t member_size;
 
 	const struct splice_hooks *hooks; /* borrowed until the next message */
@@ -80,11 +88,19 @@ struct splice {
 	bool checked;  /* SPLICE_HOLDING: the whole message is known to be JSON */
 	bool ended;    /* the one envelope of a message that is no batch was read */
 	bool hold_all; /* as splice_hold_all() says */
+	bool promised; /* as splice_promise() says */
 	bool begun;    /* HOLDING: not only blanks have come */
 	bool foreign;  /* it begins like nothing that is JSON */
 	uint8_t field; /* so far, how much of splice_field it begins with; 0: it does not */
 
+	size_t growth;   /* what was told of it, as it was promised */
+	size_t room;     /* if window.fills: what is left of that */
+	size_t inserted; /* then, when something is written: how much was before in this call */
+
 	/* The current envelope. */
+	const char *ours; /* our carrier, as the hook gave it, or in ours_copy */
+	size_t ours_size; /* 0: it was not asked for */
+	char *ours_copy;  /* owned; for messages that flow past places where it may be written */
 	bool carrier_written; /* SPLICE_INJECT: ours is in the output */
 	bool carrier_open;    /* marks[marks_count] is a carrier whose value is being read */
 	bool dropping;        /* its value is left out as it comes */
@@ -108,6 +124,8 @@ static void splice_begin_envelope(struct splice *splice)
 {
 	splice_leave(splice, SPLICE_OPEN);
 	splice->carrier_written = false;
+	splice->ours_size = 0;
+	splice->skim.carrier_seen = false;
 }
 
 static void splice_fail(struct splice *splice, unsigned trouble)
@@ -120,14 +138,56 @@ static void splice_fail(struct splice *splice, unsigned trouble)
 	splice_leave(splice, SPLICE_LEFT);
 }
 
-/* Our carrier's text; its size is 0 when the envelope is to be left as it is. */
-static size_t splice_ask(struct splice *splice, const char **text)
+/*
+ * Keeps a copy of our carrier: in a message that flows others may ask for theirs before it is
+ * written again. False when out of memory.
+ */
+__attribute__((noinline)) static bool splice_keep_ours(struct splice *splice)
 {
-	size_t size = splice->hooks->carrier(splice->arg, &splice->envelope, text);
+	char *copy;
 
-	if (size == 0)
+	if (!splice->place.shared && !splice->place.in_params)
+		return true; /* it is not written twice */
+	copy = realloc(splice->ours_copy, splice->ours_size);
+	if (copy == NULL) {
+		splice->troubles |= SPLICE_NO_MEMORY;
+		splice_leave(splice, SPLICE_LEFT);
+		return false;
+	}
+	splice->ours = memcpy(copy, splice->ours, splice->ours_size);
+	splice->ours_copy = copy;
+	return true;
+}
+
+/* Asks for our carrier. False when the envelope is to be left as it is. */
+static inline bool splice_ask(struct splice *splice)
+{
+	splice->ours_size = splice->hooks->carrier(splice->arg, &splice->envelope, &splice->ours);
+	if (splice->ours_size == 0) {
 		splice_leave(splice, SPLICE_REFUSED);
-	return size;
+		return false;
+	}
+	return splice->phase != SPLICE_FLOWING || splice_keep_ours(splice);
+}
+
+/* Whether there is room left for ours, of what was promised, with so many bytes around it. */
+__attribute__((noinline)) static bool splice_has_room(struct splice *splice, size_t around)
+{
+	if (splice->ours_size + around > splice->room) {
+		splice->troubles |= SPLICE_UNDECIDED;
+		splice_leave(splice, SPLICE_LEFT);
+		return false;
+	}
+	splice->inserted = splice->window.insert_used;
+	return true;
+}
+
+/* Whether our carrier is there and can be written. */
+static inline bool splice_has_ours(struct splice *splice, size_t around)
+{
+	if (splice->ours_size == 0 && !splice_ask(splice))
+		return false;
+	return !splice->window.fills || splice_has_room(splice, around);
 }
 
 /* Our carrier has been written, or there was no memory for it. */
@@ -140,20 +200,39 @@ static bool splice_wrote(struct splice *splice, bool written)
 	}
 	splice->carrier_written = true;
 	splice->changed = true;
+	if (splice->window.fills)
+		splice->room -= splice->window.insert_used - splice->inserted;
 	return true;
 }
 
-/* Adds our carrier before the closing brace. */
-static void splice_add(struct splice *splice)
+/* Adds our carrier before the brace of an object: the first member, or one behind a comma. */
+static inline bool splice_add(struct splice *splice, size_t brace, bool first)
 {
-	const char *text;
-	size_t size = splice_ask(splice, &text);
+	const char *member = splice->member + first;
+	size_t size = splice->member_size - first;
 
-	if (size == 0)
+	if (!splice_has_ours(splice, size))
+		return false;
+	window_give(&splice->window, brace);
+	return splice_wrote(splice,
+		window_insert(&splice->window, member, size, splice->ours, splice->ours_size));
+}
+
+/* The same for a request without params. */
+__attribute__((noinline)) static void splice_add_params(struct splice *splice)
+{
+	const char *member = splice->member + splice->member_size;
+	size_t size = strlen(SPLICE_PARAMS) + splice->member_size - 1; /* without its comma */
+
+	if (!splice_has_ours(splice, size + 1))
 		return;
 	window_give(&splice->window, splice->brace);
-	(void)splice_wrote(splice,
-		window_insert(&splice->window, splice->member, splice->member_size, text, size));
+	if (!splice_wrote(splice,
+		    window_insert(&splice->window, member, size, splice->ours, splice->ours_size)))
+		return;
+	window_put(&splice->window, "}", 1);
+	if (splice->window.fills)
+		splice->room--;
 }
 
 /* Whether a carrier that was read to its end is an object with nothing in it but what is ours. */
@@ -182,38 +261,89 @@ static bool splice_is_object(const struct splice *splice, const struct splice_ma
 }
 
 /*
- * Writes the members of our carrier, text without its braces, into one that is an object: in place
- * of the first of its members that are ours, else at its beginning. The others that are ours are
- * removed; what is not ours stays as it is.
+ * Whether ours goes into the envelope, which is one whose carriers are edited: of calls that are no
+ * requests only baggage is taken.
  */
-static bool splice_write_members(
-	struct splice *splice, const struct splice_mark *mark, const char *text, size_t size)
+static bool splice_writes(const struct splice *splice)
+{
+	return splice->mode == SPLICE_INJECT &&
+	       envelope_kind(&splice->envelope) == ENVELOPE_REQUEST;
+}
+
+/* Whether a member of a carrier is written anew, or removed. */
+static bool splice_takes(const struct splice *splice, enum member_kind kind)
+{
+	switch (kind) {
+	case MEMBER_TRACE:
+		return splice_writes(splice) ||
+		       (splice->mode == SPLICE_STRIP && splice->rules.strips_trace);
+	case MEMBER_BAGGAGE:
+		return splice->rules.strips_baggage;
+	case MEMBER_OTHER:
+		break;
+	}
+	return false;
+}
+
+/* How many members of a carrier are taken, of those that are ours, and how many stay. */
+struct splice_count {
+	size_t trace, taken, kept;
+};
+
+static struct splice_count splice_count(const struct splice *splice, const struct splice_mark *mark)
+{
+	struct splice_count count = {.kept = 0};
+	struct members members;
+	struct member member;
+
+	members_begin(&members, &splice->window, mark->value);
+	while (members_next(&members, &member)) {
+		bool takes = splice_takes(splice, member.kind);
+
+		count.trace += takes && member.kind == MEMBER_TRACE;
+		count.taken += takes;
+		count.kept += !takes;
+	}
+	return count;
+}
+
+/*
+ * Rewrites a carrier that is an object: text, our members, stands in place of the first of its own
+ * that are ours, else at its beginning; size 0: nowhere. The others that are taken are left out;
+ * what is not ours stays as it is. False when out of memory: then no comma is wrong all the same.
+ */
+static bool splice_write_members(struct splice *splice, const struct splice_mark *mark,
+	struct splice_count count, const char *text, size_t size)
 {
 	struct window *window = &splice->window;
 	struct members members;
 	struct member member;
-	size_t ours = 0, others = 0;
-	bool written;
+	bool first = true, writes = size > 0;
 
+	if (!window_reserve(window, count.taken + splice->marks_count + 3))
+		return false;
+	if (writes && count.trace == 0) {
+		window_give(window, mark->value + 1);
+		if (!window_insert(window, text, size, ",", count.kept > 0))
+			return false;
+		writes = false;
+	}
 	members_begin(&members, window, mark->value);
 	while (members_next(&members, &member)) {
-		ours += member.ours;
-		others += !member.ours;
-	}
-	if (!window_reserve(window, ours + splice->marks_count + 2))
-		return false;
-	if (ours == 0) {
-		window_give(window, mark->value + 1);
-		return window_insert(window, text, size, ",", others > 0);
-	}
-	members_begin(&members, window, mark->value);
-	for (written = false; members_next(&members, &member);) {
-		if (!member.ours)
+		bool takes = splice_takes(splice, member.kind);
+		bool here = writes && takes && member.kind == MEMBER_TRACE;
+
+		if (first && (here || !takes) && member.from != member.key) {
+			window_give(window, member.from);
+			window_drop(window, member.from + 1);
+		}
+		first = first && takes && !here;
+		if (!takes)
 			continue;
-		window_give(window, written ? member.from : member.key);
-		if (!written && !window_insert(window, text, size, "", 0))
+		window_give(window, here ? member.key : member.from);
+		if (here && !window_insert(window, text, size, "", 0))
 			return false;
-		written = true;
+		writes = writes && !here;
 		window_drop(window, member.end);
 	}
 	return true;
@@ -222,17 +352,36 @@ static bool splice_write_members(
 /* Writes our carrier in place of one, or into it. */
 static bool splice_replace(struct splice *splice, const struct splice_mark *mark)
 {
-	const char *text;
-	size_t size = splice_ask(splice, &text);
-
-	if (size == 0)
+	if (!splice_has_ours(splice, 1))
 		return false;
 	if (!splice_is_plain(splice, mark) && splice_is_object(splice, mark))
-		return splice_wrote(splice, splice_write_members(splice, mark, text + 1, size - 2));
+		return splice_wrote(splice,
+			splice_write_members(splice, mark, splice_count(splice, mark),
+				splice->ours + 1, splice->ours_size - 2)); /* without braces */
 	window_give(&splice->window, mark->value);
-	if (!splice_wrote(splice, window_insert(&splice->window, "", 0, text, size)))
+	if (!splice_wrote(
+		    splice, window_insert(&splice->window, "", 0, splice->ours, splice->ours_size)))
 		return false;
 	window_drop(&splice->window, mark->end);
+	return true;
+}
+
+/* Removes members from a carrier that stays. */
+static bool splice_strip_members(struct splice *splice, const struct splice_mark *mark)
+{
+	struct splice_count count;
+
+	if (!splice_is_object(splice, mark))
+		return true;
+	count = splice_count(splice, mark);
+	if (count.taken == 0)
+		return true;
+	if (!splice_write_members(splice, mark, count, "", 0)) {
+		splice->troubles |= SPLICE_NO_MEMORY;
+		splice_leave(splice, SPLICE_LEFT);
+		return false;
+	}
+	splice->changed = true;
 	return true;
 }
 
@@ -244,17 +393,31 @@ static bool splice_remove(struct splice *splice, const struct splice_mark *mark)
 		return false;
 	}
 	window_give(&splice->window, mark->leading ? mark->key : mark->from);
-	window_drop(&splice->window, mark->leading ? mark->comma + 1 : mark->end);
+	window_drop(
+		&splice->window, mark->leading && mark->comma > 0 ? mark->comma + 1 : mark->end);
 	splice->changed = true;
 	return true;
+}
+
+/* Whether of a carrier that is an object only members are edited, and nothing of any other. */
+static bool splice_keeps_carriers(const struct splice *splice)
+{
+	return splice->place.shared ||
+	       (splice->mode == SPLICE_STRIP && !splice->rules.strips_trace);
 }
 
 __attribute__((noinline)) static bool splice_edit_mark(
 	struct splice *splice, const struct splice_mark *mark)
 {
-	if (splice->mode == SPLICE_STRIP || splice->carrier_written)
+	bool keeps = splice_keeps_carriers(splice);
+
+	if (splice->mode == SPLICE_STRIP && !keeps)
 		return splice_remove(splice, mark);
-	return splice_replace(splice, mark);
+	if (!splice_writes(splice))
+		return mark->adds || splice_strip_members(splice, mark);
+	if (mark->adds)
+		return splice_add(splice, mark->from, mark->leading);
+	return mark->again && !keeps ? splice_remove(splice, mark) : splice_replace(splice, mark);
 }
 
 /* The envelope is a request: makes the edits that the carriers met so far ask for. */
@@ -281,14 +444,16 @@ static void splice_edit(struct splice *splice)
 
 /*
  * Whether the envelope is one whose carriers are edited, by what has been read: ours goes into
- * requests alone; it is taken from all that has a method, whatever stands in the place of an id.
+ * requests alone; carriers are taken from all that has a method, whatever stands in the place of an
+ * id.
  */
-static bool splice_concerns(struct splice *splice)
+static inline bool splice_concerns(struct splice *splice)
 {
 	enum envelope_kind kind = envelope_judge(&splice->envelope);
 
 	return kind == ENVELOPE_REQUEST ||
-	       (splice->mode == SPLICE_STRIP && envelope_is_call(&splice->envelope));
+	       ((splice->mode == SPLICE_STRIP || splice->rules.strips_baggage) &&
+		       envelope_is_call(&splice->envelope));
 }
 
 /* Whether it would be another way only by a member that is repeated. */
@@ -333,18 +498,22 @@ static bool splice_is_leading(const struct splice *splice, size_t from, size_t k
 {
 	const struct splice_mark *before = splice->marks + splice->marks_count - 1;
 
-	if (splice->marks_count == 0)
-		return from == key;
-	return before->leading && before->comma == from;
+	return from == key || (splice->marks_count > 0 && before->leading && before->comma == from);
 }
 
-/* A mark for the carrier whose value is or was being read. */
+/* A mark for the carrier whose value is or was being read, if it can be edited. */
 static void splice_push_mark(struct splice *splice)
 {
-	const struct skim *skim = &splice->skim;
+	struct skim *skim = &splice->skim;
+	bool again = skim->carrier_seen;
+	size_t size;
 	bool lost = splice->phase == SPLICE_FLOWING &&
 		    skim->value_from - skim->member_from > SPLICE_HOLD_MAX;
 
+	skim->carrier_seen = true;
+	if (splice_keeps_carriers(splice) &&
+		*window_at(&splice->window, skim->value_from, &size) != '{')
+		return;
 	if (!splice_reserve_mark(splice)) {
 		splice_fail(splice, SPLICE_NO_MEMORY);
 		return;
@@ -355,6 +524,7 @@ static void splice_push_mark(struct splice *splice)
 		.value = skim->value_from,
 		.leading = splice->mode == SPLICE_STRIP &&
 			   splice_is_leading(splice, skim->member_from, skim->key_from),
+		.again = again,
 		.lost = lost,
 	};
 	splice->carrier_open = true;
@@ -382,6 +552,27 @@ static void splice_on_carrier_end(struct splice *splice)
 	}
 	splice->skim.stop_at_members = splice->marks[splice->marks_count].leading;
 	splice->marks[splice->marks_count++].end = splice->skim.offset;
+	if (splice->phase == SPLICE_FLOWING && !splice->skim.stop_at_members)
+		splice_settle(splice); /* else when its comma is known, or that there is none */
+}
+
+/* Params have ended that can have a carrier: without one, ours goes there. */
+static void splice_on_params_end(struct splice *splice)
+{
+	if (splice->phase == SPLICE_FLOWING && splice->marks_count > 0)
+		splice_settle(splice);
+	if (splice->mode != SPLICE_INJECT || splice->skim.carrier_seen ||
+		(splice->fate != SPLICE_OPEN && splice->fate != SPLICE_EDITED))
+		return;
+	if (!splice_reserve_mark(splice)) {
+		splice_fail(splice, SPLICE_NO_MEMORY);
+		return;
+	}
+	splice->marks[splice->marks_count++] = (struct splice_mark){
+		.from = splice->skim.offset - 1,
+		.adds = true,
+		.leading = splice->skim.params_empty,
+	};
 	if (splice->phase == SPLICE_FLOWING)
 		splice_settle(splice);
 }
@@ -391,7 +582,7 @@ static void splice_on_member(struct splice *splice)
 {
 	struct splice_mark *last = &splice->marks[splice->marks_count - 1];
 
-	if (last->comma == 0)
+	if (last->comma == 0 && splice->skim.depth == splice->skim.member_depth)
 		last->comma = splice->skim.member_from;
 	splice->skim.stop_at_members = false;
 	if (splice->phase == SPLICE_FLOWING)
@@ -406,23 +597,32 @@ static void splice_close_request(struct splice *splice)
 	if (splice->fate != SPLICE_OPEN)
 		return;
 	splice_edit(splice);
-	if (splice->mode == SPLICE_INJECT && splice->fate == SPLICE_EDITED &&
-		!splice->carrier_written)
-		splice_add(splice);
+	if (splice->fate != SPLICE_EDITED || splice->carrier_written || !splice_writes(splice))
+		return;
+	if (!splice->place.in_params && !splice->skim.carrier_seen)
+		(void)splice_add(splice, splice->brace, false);
+	else if (splice->place.in_params && splice->rules.makes_params &&
+		 envelope_value(&splice->envelope, ENVELOPE_PARAMS)->type == JSON_ABSENT)
+		splice_add_params(splice);
+	else
+		splice->troubles |= SPLICE_NO_PLACE;
 }
 
 /*
  * FLOWING: a carrier has waited for SPLICE_HOLD_MAX bytes. The rest of it is left out as it comes,
- * unless it is an object, whose other members would be lost: then the envelope stays as it is.
+ * unless it is an object, whose other members would be lost, or cannot become as many blanks: then
+ * the envelope stays as it is.
  */
 static void splice_overflow(struct splice *splice)
 {
 	size_t offset = splice->skim.offset;
 	const struct splice_mark *open = &splice->marks[splice->marks_count];
 
-	if (!splice->carrier_open || !splice_is_decided(splice) ||
-		(splice->mode == SPLICE_INJECT && !splice->carrier_written &&
-			splice_is_object(splice, open))) {
+	if (!splice->carrier_open || !splice_is_decided(splice) || splice->window.fills ||
+		splice_keeps_carriers(splice) ||
+		(splice->mode == SPLICE_INJECT &&
+			(envelope_judge(&splice->envelope) != ENVELOPE_REQUEST ||
+				(!open->again && splice_is_object(splice, open))))) {
 		splice_leave(splice, SPLICE_LEFT);
 		return;
 	}
@@ -477,7 +677,7 @@ static void splice_on_brace(struct splice *splice, const uint8_t **at, const uin
 		splice_fail(splice, SPLICE_NOT_JSON);
 		return;
 	}
-	if (splice_concerns(splice) && splice->mode != SPLICE_WATCH)
+	if (splice_concerns(splice) && splice->mode > SPLICE_HOLD)
 		splice_close_request(splice);
 	if (splice->phase == SPLICE_PASSING)
 		return;
@@ -527,6 +727,9 @@ static void splice_read(struct splice *splice, const uint8_t *at, size_t size)
 		case SKIM_CARRIER_END:
 			splice_on_carrier_end(splice);
 			break;
+		case SKIM_PARAMS_END:
+			splice_on_params_end(splice);
+			break;
 		case SKIM_MEMBER:
 			splice_on_member(splice);
 			break;
@@ -554,7 +757,7 @@ static bool splice_check(struct splice *splice, const uint8_t *at, const uint8_t
 		splice_fail(splice, event == SKIM_DEEP ? SPLICE_TOO_DEEP : SPLICE_NOT_JSON);
 		return false;
 	}
-	skim_begin(&splice->skim, SKIM_STOP);
+	skim_begin(&splice->skim, splice->mode > SPLICE_HOLD ? SKIM_STOP : SKIM_WATCH);
 	splice->checked = true;
 	return true;
 }
@@ -577,17 +780,44 @@ static void splice_read_held(struct splice *splice)
 	splice_read(splice, at, size);
 }
 
-/* The message does not fit the hold, or need not be held. */
+/* Whether something may still be written into what is not read yet. */
+static bool splice_may_write(const struct splice *splice)
+{
+	return splice->mode == SPLICE_INJECT && splice->phase == SPLICE_FLOWING &&
+	       skim_expects_envelope(&splice->skim) &&
+	       (splice->fate == SPLICE_OPEN || splice->fate == SPLICE_EDITED ||
+		       splice->skim.envelope_depth > 1);
+}
+
+/*
+ * The message does not fit the hold, or need not be held. What is promised of its size is found by
+ * as many bytes as the hold takes, wherever the input was cut.
+ */
 static void splice_stop_holding(struct splice *splice, enum splice_phase phase)
 {
-	const uint8_t *held;
+	const uint8_t *held, *bytes = splice->window.bytes;
 	size_t held_size = window_held(&splice->window, &held);
+	size_t size = splice->window.bytes_size, first = SPLICE_HOLD_MAX - held_size;
 
 	splice->phase = phase;
 	splice->skim.stop_at_carriers = true;
+	if (splice->promised && phase == SPLICE_FLOWING) {
+		splice->window.fills = true;
+		splice->growth = splice->room = splice->mode == SPLICE_INJECT ? SPLICE_GROWTH : 0;
+	}
 	if (held_size > 0)
 		splice_read(splice, held, held_size);
-	splice_read(splice, splice->window.bytes, splice->window.bytes_size);
+	if (splice->window.fills) {
+		assert(first <= size);
+		splice_read(splice, bytes, first);
+		if (!splice_may_write(splice)) {
+			splice->growth -= splice->room;
+			splice->room = 0;
+		}
+		bytes += first;
+		size -= first;
+	}
+	splice_read(splice, bytes, size);
 }
 
 /* The offset from which bytes have to wait. */
@@ -647,19 +877,27 @@ static size_t splice_member_write(char *member, const char *name)
 	return (size_t)(at - member);
 }
 
-struct splice *splice_new(const struct pointers *pointers, const char *carrier_name)
+struct splice *splice_new(const struct pointers *pointers, const struct place_rules *rules)
 {
 	struct splice *splice = calloc(1, sizeof(*splice));
+	char *member;
 
 	if (splice == NULL)
 		return NULL;
-	splice->member = malloc(6 * strlen(carrier_name) + sizeof(",\"\":"));
+	splice->rules = *rules;
+	splice->rules.place = NULL; /* not ours for life */
+	if (place_parse(&splice->place, rules->place) == 0)
+		splice->member = malloc(2 * (6 * strlen(splice->place.name) + sizeof(",\"\":")) +
+					strlen(SPLICE_PARAMS));
 	if (splice->member == NULL || window_init(&splice->window) != 0 ||
 		envelope_init(&splice->envelope, pointers) != 0) {
 		splice_free(splice);
 		return NULL;
 	}
-	splice->member_size = splice_member_write(splice->member, carrier_name);
+	splice->member_size = splice_member_write(splice->member, splice->place.name);
+	member = splice->member + splice->member_size;
+	memcpy(member, SPLICE_PARAMS, strlen(SPLICE_PARAMS));
+	memcpy(member + strlen(SPLICE_PARAMS), splice->member + 1, splice->member_size - 1);
 	skim_init(&splice->skim, pointers, &splice->envelope);
 	splice->phase = SPLICE_PASSING;
 	return splice;
@@ -674,6 +912,7 @@ void splice_free(struct splice *splice)
 	envelope_done(&splice->envelope);
 	free(splice->member);
 	free(splice->marks);
+	free(splice->ours_copy);
 	free(splice);
 }
 
@@ -690,15 +929,17 @@ static inline void splice_set_up(
 	splice->checked = false;
 	splice->ended = false;
 	splice->hold_all = false;
+	splice->promised = false;
 	splice->begun = false;
 	splice->foreign = false;
 	splice->field = 0;
+	splice->growth = 0;
 	if (splice->shelf.bytes != NULL) /* the last message was dropped halfway */
 		shelf_clear(&splice->shelf);
 	splice->envelope.lent = false;
 	splice->envelope.large = false;
 	splice->envelope.no_memory = false;
-	skim_begin(&splice->skim, mode == SPLICE_WATCH ? SKIM_WATCH : SKIM_STOP);
+	skim_begin(&splice->skim, mode > SPLICE_HOLD ? SKIM_STOP : SKIM_WATCH);
 	splice_begin_envelope(splice);
 }
 
@@ -712,6 +953,16 @@ void splice_begin(
 void splice_hold_all(struct splice *splice)
 {
 	splice->hold_all = true;
+}
+
+void splice_promise(struct splice *splice)
+{
+	splice->promised = true;
+}
+
+size_t splice_growth(const struct splice *splice)
+{
+	return splice->growth;
 }
 
 /* HOLDING: whether the message is seen to be none, by its first byte that is not blank. */
@@ -734,7 +985,8 @@ static void splice_take(struct splice *splice, const uint8_t *bytes, size_t size
 	if (splice->phase != SPLICE_HOLDING)
 		splice_read(splice, bytes, size);
 	else if (window_end(&splice->window) > SPLICE_HOLD_MAX)
-		splice_stop_holding(splice, SPLICE_FLOWING);
+		splice_stop_holding(
+			splice, splice->mode == SPLICE_HOLD ? SPLICE_WATCHING : SPLICE_FLOWING);
 	else if (splice->complete)
 		splice_read_held(splice);
 	else if (splice_is_none(splice, bytes, size))
@@ -801,6 +1053,8 @@ void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool 
 		window_pass(&splice->window, bytes, size);
 	else
 		splice_give(splice);
+	if (last && splice->window.fills)
+		window_fill(&splice->window, splice->room);
 }
 
 void splice_abandon(struct splice *splice)

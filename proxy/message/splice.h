@@ -9,15 +9,19 @@
 
 /*
  * One message on its way through: reads it once (skim), tells what it says (envelope), and gives
- * its bytes out again with nothing changed but the carrier member of requests.
+ * its bytes out again with nothing changed but the carrier of requests, at its place (place.h).
  *
- * In SPLICE_WATCH nothing is ever changed or held. Otherwise bytes are held until the message ends
- * or is longer than SPLICE_HOLD_MAX. One that fits is decided at its end with everything known, and
- * comes out whole. A longer one flows through; a carrier's member waits, for SPLICE_HOLD_MAX bytes
- * at most, until id and method have been read, and is then replaced; without one ours is added
- * before the closing brace. A second carrier is removed. The output depends on the bytes only,
- * never on how they were cut. What begins neither with { nor with [ is never held, unless
- * splice_hold_all() asks for it.
+ * In SPLICE_WATCH nothing is ever held, in it and SPLICE_HOLD nothing changed. Otherwise bytes are
+ * held until the message ends or is longer than SPLICE_HOLD_MAX. One that fits is decided at its
+ * end with everything known, and comes out whole. A longer one flows through; a carrier's member
+ * waits, for SPLICE_HOLD_MAX bytes at most, until id and method have been read, and is then
+ * replaced; without one ours is added before the closing brace. A second carrier is removed. The
+ * output depends on the bytes only, never on how they were cut. What begins neither with { nor with
+ * [ is never held, unless splice_hold_all() asks for it.
+ *
+ * In an object that is others', too, our members alone are written or removed; if it is no object
+ * it stays as it is. A place in params is made where they are an object, in each if there are
+ * several; where there are none, if the rules say so.
  *
  * A batch (array) is taken apart: every object in it is an envelope of its own with a carrier of
  * its own.
@@ -28,11 +32,13 @@
  */
 #define SPLICE_HOLD_MAX  16384
 #define SPLICE_DEPTH_MAX 1024 /* nesting of arrays and objects that is followed */
+#define SPLICE_GROWTH    1024 /* of a long message whose size must be told first */
 
 enum splice_mode {
 	SPLICE_WATCH,  /* read only */
+	SPLICE_HOLD,   /* the same; but what fits the hold comes out whole */
 	SPLICE_INJECT, /* put our carrier into requests */
-	SPLICE_STRIP,  /* remove the carrier of all that has a method */
+	SPLICE_STRIP,  /* remove from the carrier of all that has a method what the rules say */
 };
 
 enum splice_trouble {
@@ -42,6 +48,7 @@ enum splice_trouble {
 	SPLICE_ENVELOPE_LARGE = 8, /* wanted values over the arena's or a shelf's limit; the rest
 				      is missing */
 	SPLICE_NO_MEMORY = 16,
+	SPLICE_NO_PLACE = 32, /* a request went out unedited: nothing in it can have the carrier */
 };
 
 /* What kind of text a message was, for those who wonder whether lines are messages at all. */
@@ -77,12 +84,14 @@ struct splice_piece {
 
 struct splice;
 
+struct place_rules;
+
 /*
- * pointers come from envelope_pointers_new(carrier_name) and are borrowed for life; nothing may be
- * added to them any more. NULL when out of memory. One splice serves any number of messages, one
- * after the other.
+ * pointers come from envelope_pointers_new(), for the place of the rules, and are borrowed for
+ * life; nothing may be added to them any more. NULL when out of memory. One splice serves any
+ * number of messages, one after the other.
  */
-struct splice *splice_new(const struct pointers *pointers, const char *carrier_name);
+struct splice *splice_new(const struct pointers *pointers, const struct place_rules *rules);
 void splice_free(struct splice *splice);
 
 /* A new message begins. Drops what was held of an earlier one; hooks are borrowed until the next.
@@ -95,6 +104,17 @@ void splice_begin(
  * than the hold comes out in one piece.
  */
 void splice_hold_all(struct splice *splice);
+
+/*
+ * Before the first byte: the message's size must be known when its first piece is given out. One
+ * that is longer than the hold then comes out splice_growth() bytes longer than it came, whatever
+ * its rest says: what is left out of it, and what was promised and not needed, becomes blanks.
+ * Requests that need more than SPLICE_GROWTH are left as they are.
+ */
+void splice_promise(struct splice *splice);
+
+/* Known once a piece has been given out that is not the last; 0 without a promise. */
+size_t splice_growth(const struct splice *splice);
 
 /*
  * Takes the next bytes of the message; last: they complete it. Afterwards splice_pieces() is what

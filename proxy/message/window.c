@@ -14,7 +14,7 @@
 #define WINDOW_HOLD_SIZE    (3 * SPLICE_HOLD_MAX)
 #define WINDOW_INSERT_FIRST 1024
 #define WINDOW_PIECES_FIRST 12
-#define WINDOW_PIECES_SPARE 2 /* for the one window_give() that always can follow */
+#define WINDOW_PIECES_SPARE 3 /* for the window_give() and window_fill() that always can follow */
 
 int window_init(struct window *window)
 {
@@ -51,6 +51,7 @@ void window_begin(struct window *window)
 	window->bytes_size = 0;
 	window->bytes_offset = 0;
 	window->given = 0;
+	window->fills = false;
 }
 
 /* The offset of the first held byte. */
@@ -80,7 +81,7 @@ void window_feed(struct window *window, const uint8_t *bytes, size_t size)
 
 bool window_reserve(struct window *window, size_t edits)
 {
-	size_t needed = window->pieces_count + 3 * edits + WINDOW_PIECES_SPARE;
+	size_t needed = window->pieces_count + 4 * edits + WINDOW_PIECES_SPARE;
 	struct splice_piece *pieces;
 
 	if (needed <= window->pieces_size)
@@ -118,10 +119,16 @@ void window_give(struct window *window, size_t offset)
 	}
 }
 
-void window_drop(struct window *window, size_t offset)
+__attribute__((noinline)) void window_fill(struct window *window, size_t size)
 {
-	if (window->given < offset)
-		window->given = offset;
+	static uint8_t blanks[SPLICE_HOLD_MAX];
+
+	if (size == 0)
+		return;
+	assert(size <= sizeof(blanks));
+	if (blanks[0] == '\0')
+		memset(blanks, ' ', sizeof(blanks));
+	window_push(window, blanks, size);
 }
 
 /* Moves the inserted texts to a larger place, and the pieces with them. */
@@ -160,6 +167,11 @@ bool window_insert(struct window *window, const char *prefix, size_t prefix_size
 	window->insert_used = needed;
 	window_push(window, to, prefix_size + text_size);
 	return true;
+}
+
+void window_put(struct window *window, const char *bytes, size_t size)
+{
+	window_push(window, (const uint8_t *)bytes, size);
 }
 
 /* Lets go of the held bytes that are given out. */

@@ -23,6 +23,7 @@ struct window {
 	size_t pieces_count, pieces_size, pieces_total;
 	uint8_t *insert; /* owned; the texts put in during this call */
 	size_t insert_used, insert_size;
+	bool fills; /* what is left out becomes blanks: the size of the message was told before */
 };
 
 /* 0, or -1 when out of memory; then window_done() is all that may follow. */
@@ -68,8 +69,9 @@ static inline const uint8_t *window_at(const struct window *window, size_t offse
 }
 
 /*
- * Makes sure that edits calls of window_give() and as many of window_insert() can follow, besides
- * one window_give() that always can. False when out of memory.
+ * Makes sure that edits calls of window_give(), and as many of window_insert() and window_drop(),
+ * can follow, besides one window_give() and one window_fill() that always can. False when out of
+ * memory.
  */
 bool window_reserve(struct window *window, size_t edits);
 
@@ -97,12 +99,28 @@ static inline void window_give_rest(struct window *window)
 	window->bytes_size = 0;
 }
 
-/* Leaves out what comes before offset and is not given out yet. */
-void window_drop(struct window *window, size_t offset);
+/* Gives out size blanks, SPLICE_HOLD_MAX at most. */
+void window_fill(struct window *window, size_t size);
+
+/*
+ * Leaves out what comes before offset and is not given out yet; if window->fills, gives out as many
+ * blanks in its place, SPLICE_HOLD_MAX at most.
+ */
+static inline void window_drop(struct window *window, size_t offset)
+{
+	if (window->given >= offset)
+		return;
+	if (window->fills)
+		window_fill(window, offset - window->given);
+	window->given = offset;
+}
 
 /* Gives out a copy of prefix and text; false, and nothing is given out, when out of memory. */
 bool window_insert(struct window *window, const char *prefix, size_t prefix_size, const char *text,
 	size_t text_size);
+
+/* Gives out bytes that stay where they are; as one window_drop() for window_reserve(). */
+void window_put(struct window *window, const char *bytes, size_t size);
 
 /*
  * The end of a call: keeps a copy of what is not given out, SPLICE_HOLD_MAX bytes at most; pieces

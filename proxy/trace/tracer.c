@@ -71,8 +71,9 @@ struct tracer_connection {
 };
 
 /* A profile may have no more pointers than there are slots for, beside ours and /jsonrpc. */
-_Static_assert(
-	ENVELOPE_SLOTS_FIXED + 1 + PROFILE_POINTERS_MAX <= POINTERS_SLOTS_MAX, "there is one");
+_Static_assert(ENVELOPE_SLOTS_FIXED + 1 + (PLACES_MAX - 1) * PLACE_SLOTS + PROFILE_POINTERS_MAX <=
+		       POINTERS_SLOTS_MAX,
+	"there is one");
 _Static_assert(sizeof(struct forwarded) <= ENVELOPE_NOTE_MAX, "it can wait with its envelope");
 
 /* ---- the carrier of a request ---- */
@@ -647,10 +648,49 @@ void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns)
 		tracer->wall_offset_ns = offset;
 }
 
-/* The member's name in "/trace"; with "none" an incoming `trace` still tells the parent. */
-const char *tracer_carrier_name(const struct config *config)
+static const char *tracer_place(const struct config *config)
 {
-	return config->propagation_inject[0] == '/' ? config->propagation_inject + 1 : "trace";
+	const struct config_list *extract = &config->propagation_extract;
+
+	if (config->propagation_inject[0] == '/')
+		return config->propagation_inject;
+	return extract->count > 0 && extract->items[0][0] == '/' ? extract->items[0] : "/trace";
+}
+
+struct place_rules tracer_place_rules(const struct config *config)
+{
+	return (struct place_rules){
+		.place = tracer_place(config),
+		.makes_params = config->propagation_create_params,
+		.strips_trace = config->propagation_strip,
+		.strips_baggage = config->propagation_baggage == CONFIG_BAGGAGE_STRIP,
+	};
+}
+
+/* Wants a place that parents are looked for at. */
+static int tracer_look_at(struct tracer *tracer, const char *text)
+{
+	struct place_slots slots;
+	struct place place;
+
+	if (place_parse(&place, text) != 0 || place_add(&slots, tracer->pointers, &place) != 0)
+		return -1;
+	parents_add_place(&tracer->parents, &slots);
+	return 0;
+}
+
+/* propagation.extract: places, or one word. */
+static int tracer_take_places(struct tracer *tracer, const struct config *config)
+{
+	const struct config_list *extract = &config->propagation_extract;
+	size_t i;
+
+	if (extract->count == 1 && strcasecmp(extract->items[0], "true") == 0)
+		return tracer_look_at(tracer, tracer_place(config));
+	for (i = 0; i < extract->count && extract->items[i][0] == '/'; i++)
+		if (tracer_look_at(tracer, extract->items[i]) != 0)
+			return -1;
+	return 0;
 }
 
 static void tracer_take_settings(
@@ -746,13 +786,14 @@ struct tracer *tracer_new(const struct config *config, struct exporter *exporter
 	request_pool_init(&tracer->requests);
 	tracer_take_settings(tracer, config, exporter);
 	tracer_take_lifecycle(tracer, config, exporter);
-	tracer->pointers = envelope_pointers_new(tracer_carrier_name(config));
+	tracer->pointers = envelope_pointers_new(tracer_place(config));
 	if (tracer->pointers == NULL)
 		goto fail;
 	tracer->request_spans.slot_jsonrpc = pointers_add(tracer->pointers, "/jsonrpc", 8);
 	if (tracer->request_spans.slot_jsonrpc < 0 ||
-		parents_init(&tracer->parents, config->propagation_extract, environment_traceparent,
-			environment_tracestate) != 0)
+		parents_init(&tracer->parents, environment_traceparent, environment_tracestate) !=
+			0 ||
+		tracer_take_places(tracer, config) != 0)
 		goto fail;
 	if (config->profile->lifecycle != NULL && matcher_number_methods(config->profile->lifecycle,
 							  &tracer->methods, error, error_size) != 0)

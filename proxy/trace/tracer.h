@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "proxy/message/envelope.h"
+#include "proxy/message/place.h"
 
 /*
  * What is recorded. The tracer sees the envelope of every message, opens a request span for every
@@ -47,10 +48,10 @@ struct tracer *tracer_new(const struct config *config, struct exporter *exporter
 void tracer_free(struct tracer *tracer);
 
 /*
- * Name of the carrier member: from propagation.inject; with "none" that of the profile's
- * servers, whose incoming carrier still tells the parent. Borrowed from config.
+ * Where carriers are edited, and how. That is the place of propagation.inject; with "none" the
+ * first one that is looked at for a parent. Borrowed from config.
  */
-const char *tracer_carrier_name(const struct config *config);
+struct place_rules tracer_place_rules(const struct config *config);
 
 /* What skim must look for. Borrowed from the tracer. */
 const struct pointers *tracer_pointers(const struct tracer *tracer);

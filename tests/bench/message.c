@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "proxy/message/pointers.h"
+#include "proxy/message/place.h"
 #include "proxy/message/splice.h"
 
 #define BENCH_CONTEXT                                                                              \
@@ -114,7 +115,7 @@ static struct pointers *bench_pointers(void)
 		"/result/decision", "/result/decision/acceptWithExecpolicyAmendment",
 		"/result/decision/applyNetworkPolicyAmendment", "/result/thread/id",
 		"/result/thread/status/type", "/result/turn/id"};
-	struct pointers *pointers = envelope_pointers_new("trace");
+	struct pointers *pointers = envelope_pointers_new("/trace");
 	size_t i;
 
 	if (pointers == NULL)
@@ -191,7 +192,8 @@ static void bench_case(struct splice *splice, const struct bench_case *c, long c
 int main(int argc, char **argv)
 {
 	struct pointers *pointers = bench_pointers();
-	struct splice *splice = splice_new(pointers, "trace");
+	struct splice *splice = splice_new(
+		pointers, &(struct place_rules){.place = "/trace", .strips_trace = true});
 	size_t i;
 
 	if (splice == NULL)

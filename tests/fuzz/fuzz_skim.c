@@ -18,6 +18,7 @@
 #include <yajl/yajl_parse.h>
 
 #include "proxy/message/pointers.h"
+#include "proxy/message/place.h"
 #include "proxy/message/splice.h"
 
 #define FUZZ_VALUES_MAX 512
@@ -378,10 +379,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	bool good;
 
 	if (splice == NULL) {
-		pointers = envelope_pointers_new("trace");
+		pointers = envelope_pointers_new("/trace");
 		for (i = 0; i < FUZZ_WANTED; i++)
 			ours.slots[i] = pointers_add(pointers, fuzz_wanted[i], FUZZ_TEXT_MAX);
-		splice = splice_new(pointers, "trace");
+		splice = splice_new(
+			pointers, &(struct place_rules){.place = "/trace", .strips_trace = true});
 		again = ours;
 	}
 	good = fuzz_parse_yajl(bytes, size);

@@ -2,7 +2,8 @@
  * splice against itself and against yajl's trees: however the input is cut, output, hook calls and
  * troubles are the same; broken input comes out as it went in, unless it had already begun to flow,
  * and none of its envelopes is told of; good input comes out as JSON that is equal to the input but
- * for the carriers; and of those a request has exactly one, or a call none when they are stripped.
+ * for the carriers, at each kind of place, which are as place_check.h says; and a size that was
+ * promised is kept.
  *
  * The input's first byte chooses mode and cuts. To reach the hold with small inputs, the bytes 1 to
  * 4, which no JSON has, stand for long white space and for a long member.
@@ -15,9 +16,9 @@
 #include <yajl/yajl_tree.h>
 
 #include "proxy/message/pointers.h"
+#include "proxy/message/place.h"
 #include "proxy/message/splice.h"
-
-#define FUZZ_CARRIER "{\"ours\":1}"
+#include "tests/fuzz/place_check.h"
 
 struct fuzz_buffer {
 	uint8_t *bytes;
@@ -67,7 +68,7 @@ struct fuzz_run {
 	struct fuzz_buffer output, calls;
 	unsigned troubles;
 	size_t envelopes;
-	bool refuse;
+	bool refuse, promised;
 };
 
 static void fuzz_log(struct fuzz_run *run, char what, const struct envelope *envelope)
@@ -95,8 +96,8 @@ static size_t fuzz_on_carrier(void *arg, struct envelope *envelope, const char *
 	struct fuzz_run *run = arg;
 
 	fuzz_log(run, 'C', envelope);
-	*text = FUZZ_CARRIER;
-	return run->refuse ? 0 : sizeof(FUZZ_CARRIER) - 1;
+	*text = PLACE_CHECK_OURS;
+	return run->refuse ? 0 : sizeof(PLACE_CHECK_OURS) - 1;
 }
 
 static void fuzz_on_envelope(void *arg, const struct envelope *envelope)
@@ -122,6 +123,8 @@ static void fuzz_run(struct splice *splice, struct fuzz_run *run, enum splice_mo
 	run->calls.used = 0;
 	run->envelopes = 0;
 	splice_begin(splice, mode, &fuzz_hooks, run);
+	if (run->promised)
+		splice_promise(splice);
 	do {
 		size = input->used - at;
 		if (cuts > 0) {
@@ -163,152 +166,6 @@ static yajl_val fuzz_tree(const struct fuzz_buffer *buffer)
 	return tree;
 }
 
-static size_t fuzz_carriers(yajl_val value)
-{
-	size_t i, count = 0;
-
-	for (i = 0; i < value->u.object.len; i++)
-		count += strcmp(value->u.object.keys[i], "trace") == 0;
-	return count;
-}
-
-static yajl_val fuzz_first_carrier(yajl_val value)
-{
-	size_t i;
-
-	for (i = 0; i < value->u.object.len; i++)
-		if (strcmp(value->u.object.keys[i], "trace") == 0)
-			return value->u.object.values[i];
-	return NULL;
-}
-
-static bool fuzz_equal(yajl_val a, yajl_val b);
-
-/*
- * Whether a carrier is ours, made of what was there before (NULL: nothing): where that is an
- * object, our member stands in place of the first traceparent or tracestate, or at the beginning,
- * and all other members follow each other as before.
- */
-static bool fuzz_is_ours(yajl_val before, yajl_val after)
-{
-	size_t count = YAJL_IS_OBJECT(before) ? before->u.object.len : 0, i, at = 0, place = 0;
-	bool placed = false;
-
-	if (!YAJL_IS_OBJECT(after))
-		return false;
-	for (i = 0; i < count; i++) {
-		const char *key = before->u.object.keys[i];
-
-		if (strcmp(key, "traceparent") == 0 || strcmp(key, "tracestate") == 0) {
-			place = placed ? place : at;
-			placed = true;
-			continue;
-		}
-		at++;
-	}
-	if (after->u.object.len != at + 1 || strcmp(after->u.object.keys[place], "ours") != 0)
-		return false;
-	for (i = 0, at = 0; i < count; i++) {
-		const char *key = before->u.object.keys[i];
-
-		if (strcmp(key, "traceparent") == 0 || strcmp(key, "tracestate") == 0)
-			continue;
-		at += at == place;
-		if (strcmp(after->u.object.keys[at], key) != 0 ||
-			!fuzz_equal(before->u.object.values[i], after->u.object.values[at]))
-			return false;
-		at++;
-	}
-	return true;
-}
-
-/* All members but carriers, in order. */
-static bool fuzz_equal_members(yajl_val a, yajl_val b, bool but_carriers)
-{
-	size_t i = 0, j = 0;
-
-	for (;;) {
-		while (but_carriers && i < a->u.object.len &&
-			strcmp(a->u.object.keys[i], "trace") == 0)
-			i++;
-		while (but_carriers && j < b->u.object.len &&
-			strcmp(b->u.object.keys[j], "trace") == 0)
-			j++;
-		if (i == a->u.object.len || j == b->u.object.len)
-			return i == a->u.object.len && j == b->u.object.len;
-		if (strcmp(a->u.object.keys[i], b->u.object.keys[j]) != 0 ||
-			!fuzz_equal(a->u.object.values[i], b->u.object.values[j]))
-			return false;
-		i++;
-		j++;
-	}
-}
-
-static bool fuzz_equal(yajl_val a, yajl_val b)
-{
-	size_t i;
-
-	if (a->type != b->type)
-		return false;
-	if (YAJL_IS_STRING(a))
-		return strcmp(a->u.string, b->u.string) == 0;
-	if (YAJL_IS_NUMBER(a))
-		return strcmp(a->u.number.r, b->u.number.r) == 0;
-	if (YAJL_IS_OBJECT(a))
-		return fuzz_equal_members(a, b, false);
-	if (!YAJL_IS_ARRAY(a))
-		return true;
-	for (i = 0; i < a->u.array.len && i < b->u.array.len; i++)
-		if (!fuzz_equal(a->u.array.values[i], b->u.array.values[i]))
-			return false;
-	return a->u.array.len == b->u.array.len;
-}
-
-/*
- * Whether carriers are edited, by the last id and method: of requests, when they are stripped of
- * all calls. An id too long is not checked here.
- */
-static bool fuzz_concerns(yajl_val value, enum splice_mode mode)
-{
-	yajl_val id = NULL, method = NULL;
-	size_t i;
-
-	for (i = 0; i < value->u.object.len; i++) {
-		if (strcmp(value->u.object.keys[i], "id") == 0)
-			id = value->u.object.values[i];
-		if (strcmp(value->u.object.keys[i], "method") == 0)
-			method = value->u.object.values[i];
-	}
-	if (method == NULL || !YAJL_IS_STRING(method))
-		return false;
-	if (mode == SPLICE_STRIP)
-		return true;
-	if (id == NULL)
-		return false;
-	return (YAJL_IS_STRING(id) && strlen(id->u.string) <= ENVELOPE_ID_MAX) ||
-	       (YAJL_IS_NUMBER(id) && strlen(id->u.number.r) <= ENVELOPE_ID_MAX);
-}
-
-static void fuzz_check_envelope(yajl_val before, yajl_val after, enum splice_mode mode)
-{
-	if (!YAJL_IS_OBJECT(before) || !YAJL_IS_OBJECT(after)) {
-		if (!fuzz_equal(before, after))
-			abort();
-		return;
-	}
-	if (mode == SPLICE_WATCH || !fuzz_concerns(before, mode)) {
-		if (!fuzz_equal(before, after))
-			abort();
-		return;
-	}
-	if (!fuzz_equal_members(before, after, true) ||
-		fuzz_carriers(after) != (mode == SPLICE_INJECT ? 1 : 0))
-		abort();
-	if (mode == SPLICE_INJECT &&
-		!fuzz_is_ours(fuzz_first_carrier(before), fuzz_first_carrier(after)))
-		abort();
-}
-
 /* Whether a key is there more than once: then a long message can change its mind on the way. */
 static bool fuzz_has_repeated(yajl_val value, const char *key)
 {
@@ -333,23 +190,10 @@ static bool fuzz_mind_may_change(yajl_val tree)
 	return fuzz_has_repeated(tree, "id") || fuzz_has_repeated(tree, "method");
 }
 
-static void fuzz_check_trees(yajl_val before, yajl_val after, enum splice_mode mode)
-{
-	size_t i;
-
-	if (!YAJL_IS_ARRAY(before)) {
-		fuzz_check_envelope(before, after, mode);
-		return;
-	}
-	if (!YAJL_IS_ARRAY(after) || after->u.array.len != before->u.array.len)
-		abort();
-	for (i = 0; i < before->u.array.len; i++)
-		fuzz_check_envelope(before->u.array.values[i], after->u.array.values[i], mode);
-}
-
 static void fuzz_check(
-	const struct fuzz_buffer *input, const struct fuzz_run *run, enum splice_mode mode)
+	const struct fuzz_buffer *input, const struct fuzz_run *run, struct place_check *check)
 {
+	enum splice_mode mode = check->mode;
 	bool bad = (run->troubles & (SPLICE_NOT_JSON | SPLICE_TOO_DEEP)) != 0;
 	yajl_val before, after;
 
@@ -368,8 +212,9 @@ static void fuzz_check(
 	if (before != NULL && after == NULL)
 		abort();
 	if (before != NULL && (run->troubles & SPLICE_UNDECIDED) == 0 &&
-		(input->used <= SPLICE_HOLD_MAX || !fuzz_mind_may_change(before)))
-		fuzz_check_trees(before, after, mode);
+		(input->used <= SPLICE_HOLD_MAX || !fuzz_mind_may_change(before)) &&
+		!place_message(check, before, after))
+		abort();
 	yajl_tree_free(before);
 	yajl_tree_free(after);
 }
@@ -391,32 +236,88 @@ static void fuzz_watch(
 	free(copy);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+/* The size that was promised is kept; but for blanks the message is what it is without a promise.
+ */
+static void fuzz_promise(struct splice *splice, const struct fuzz_run *whole, enum splice_mode mode,
+	const struct fuzz_buffer *input)
+{
+	static struct fuzz_run run;
+	yajl_val plain, filled;
+	size_t growth;
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+	run.refuse = whole->refuse;
+	run.promised = true;
+	fuzz_run(splice, &run, mode, input, 31337);
+	growth = splice_growth(splice);
+	if (growth > SPLICE_GROWTH || (input->used <= SPLICE_HOLD_MAX && growth > 0))
+		abort();
+	if (input->used > SPLICE_HOLD_MAX && run.output.used != input->used + growth)
+		abort();
+	if ((run.troubles & SPLICE_NOT_JSON) != (whole->troubles & SPLICE_NOT_JSON))
+		abort();
+	if (run.troubles != whole->troubles || run.troubles != 0)
+		return;
+	plain = fuzz_tree(&whole->output);
+	filled = fuzz_tree(&run.output);
+	if ((plain == NULL) != (filled == NULL) || (plain != NULL && !place_equal(plain, filled)))
+		abort();
+	yajl_tree_free(plain);
+	yajl_tree_free(filled);
+}
+
+static const struct place_rules fuzz_rules[] = {
+	{.place = "/trace", .strips_trace = true},
+	{.place = "/trace", .strips_baggage = true},
+	{.place = "/params/_meta/*", .makes_params = true, .strips_trace = true},
+	{.place = "/params/_meta/*", .strips_trace = true, .strips_baggage = true},
+	{.place = "/params/trace", .strips_trace = true},
+	{.place = "/trace/*", .strips_baggage = true},
+};
+
+#define FUZZ_PLACES (sizeof(fuzz_rules) / sizeof(*fuzz_rules))
+
+static void fuzz_place(struct splice *splice, struct place_check *check,
+	const struct fuzz_buffer *input, uint8_t first)
 {
 	static struct fuzz_run whole, cut;
-	static struct fuzz_buffer input;
-	static struct splice *splice;
-	enum splice_mode mode;
 	unsigned cuts;
 
-	if (size < 2)
-		return 0;
-	if (splice == NULL)
-		splice = splice_new(envelope_pointers_new("trace"), "trace");
-	mode = (enum splice_mode)(bytes[0] % 3);
-	whole.refuse = cut.refuse = bytes[0] % 16 == 15;
-	fuzz_expand(&input, bytes + 1, size - 1);
-	fuzz_run(splice, &whole, mode, &input, 0);
-	fuzz_check(&input, &whole, mode);
+	whole.refuse = cut.refuse = first % 16 == 15;
+	fuzz_run(splice, &whole, check->mode, input, 0);
+	fuzz_check(input, &whole, check);
 	for (cuts = 1; cuts <= 3; cuts++) {
-		fuzz_run(splice, &cut, mode, &input, cuts * 77777u + bytes[0]);
+		fuzz_run(splice, &cut, check->mode, input, cuts * 77777u + first);
 		if (cut.troubles != whole.troubles || !fuzz_same(&cut.output, &whole.output) ||
 			!fuzz_same(&cut.calls, &whole.calls))
 			abort();
 	}
-	if (mode == SPLICE_WATCH)
-		fuzz_watch(splice, &whole, &input);
+	if (check->mode == SPLICE_WATCH)
+		fuzz_watch(splice, &whole, input);
+	else
+		fuzz_promise(splice, &whole, check->mode, input);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	static const enum splice_mode modes[] = {SPLICE_WATCH, SPLICE_INJECT, SPLICE_STRIP};
+	static struct splice *splices[FUZZ_PLACES];
+	static struct fuzz_buffer input;
+	struct place_check check;
+	size_t i;
+
+	if (size < 2)
+		return 0;
+	fuzz_expand(&input, bytes + 1, size - 1);
+	for (i = 0; i < FUZZ_PLACES; i++) {
+		if (splices[i] == NULL)
+			splices[i] = splice_new(
+				envelope_pointers_new(fuzz_rules[i].place), &fuzz_rules[i]);
+		check = (struct place_check){.rules = fuzz_rules[i], .mode = modes[bytes[0] % 3]};
+		if (splices[i] == NULL || place_parse(&check.place, fuzz_rules[i].place) != 0)
+			abort();
+		fuzz_place(splices[i], &check, &input, bytes[0]);
+	}
 	return 0;
 }

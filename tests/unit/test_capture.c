@@ -41,7 +41,7 @@ struct stage {
 
 static void stage_open(struct stage *stage, const struct profile *profile)
 {
-	stage->pointers = envelope_pointers_new("trace");
+	stage->pointers = envelope_pointers_new("/trace");
 	ck_assert_ptr_nonnull(stage->pointers);
 	methods_init(&stage->methods);
 	stage->error[0] = '\0';
@@ -322,7 +322,7 @@ END_TEST
 START_TEST(test_none)
 {
 	struct profile profile = {.capture_count = 0};
-	struct pointers *pointers = envelope_pointers_new("trace");
+	struct pointers *pointers = envelope_pointers_new("/trace");
 	struct stage stage;
 
 	stage_open(&stage, &profile);
@@ -347,7 +347,7 @@ START_TEST(test_no_memory)
 	int result, n = -1;
 
 	do {
-		pointers = envelope_pointers_new("trace");
+		pointers = envelope_pointers_new("/trace");
 		ck_assert_ptr_nonnull(pointers);
 		methods_init(&methods);
 		error[0] = '\0';

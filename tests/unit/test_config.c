@@ -250,6 +250,17 @@ static const struct {
 	{"{\"propagation\": {\"inject\": \"/trace\", \"strip\": true}}",
 		"%s:1: propagation.strip: what is injected replaces what came; must stand with "
 		"propagation.inject none"},
+	{"{\"propagation.extract\": false}", NULL},
+	{"{\"propagation\": {\"extract\": [\"/params/_meta/*\", \"/trace\"]}}", NULL},
+	{"{\"propagation.extract\": [\"/trace\", \"none\"]}",
+		"%s:1: propagation.extract: \"none\": must stand alone, or be left out"},
+	{"{\"propagation.extract\": [\"/a\", \"/b\", \"/c\", \"/d\"]}",
+		"%s:1: propagation.extract: \"/d\": too many; must be a list of "
+		"/NAME, /NAME/*, /params/NAME, /params/NAME/*; or true, false, none, with commas "
+		"between several"},
+	{"{\"propagation.extract\": 1}", "%s:1: propagation.extract: a number: must be "
+					 "/NAME, /NAME/*, /params/NAME, /params/NAME/*; or true, "
+					 "false, none, with commas between several"},
 	{"{\"otlp.endpoint\": \"http://x?k=v\"}", NULL},
 	{"{\"otlp.client_key\": \"/\"}", "%s:1: otlp.client_key: \"/\": Is a directory; must be "
 					 "the name of a file that can be read"},
@@ -340,6 +351,14 @@ static const struct {
 	{{"--upstream", "ws://example:80/", "--listen", "ws://[::1]:0/"}, NULL},
 	{{"--listen", "tcp://0.0.0.0:1", "--allow-remote", "--", "s"}, NULL},
 	{{"--disabled=true", "--no-propagation-strip", "--", "s"}, NULL},
+	{{"--propagation-extract", "--", "s"}, NULL},
+	{{"--propagation-extract", "/params/_meta/*", "--", "s"}, NULL},
+	{{"--propagation-extract", "--no-propagation-extract", "--check"}, NULL},
+	{{"--propagation-extract=/a,/b", "--propagation-extract=/c", "--", "s"}, NULL},
+	{{"--propagation-extract=/a,/b", "--propagation-extract=/c,/d", "--", "s"},
+		"--propagation-extract: \"/d\": is one too many; must be at most 3 places"},
+	{{"--propagation-extract=/a,true", "--", "s"},
+		"--propagation-extract: \"true\": must stand alone, or be left out"},
 	{{"--lifecycle", "off", "--lifecycle-off=items", "--lifecycle-max-age=1h", "--", "s"},
 		NULL},
 	{{"--lifecycle-off=items,nothing", "--profile=codex", "--", "s"},

@@ -8,6 +8,7 @@
 
 #include "proxy/message/envelope_fill.h"
 #include "proxy/message/pointers.h"
+#include "proxy/message/place.h"
 #include "proxy/message/splice.h"
 #include "tests/unit/unit.h"
 
@@ -17,13 +18,14 @@ static int slot_deep, slot_first, slot_short, slot_none, slot_last;
 
 static void envelope_setup(void)
 {
-	pointers = envelope_pointers_new("trace");
+	pointers = envelope_pointers_new("/trace");
 	slot_deep = pointers_add(pointers, "/params/a/b/c", 100);
 	slot_first = pointers_add(pointers, "/params/list/1/x", 100);
 	slot_short = pointers_add(pointers, "/params/short", 4);
 	slot_none = pointers_add(pointers, "/params/none", 0);
 	slot_last = pointers_add(pointers, "/params/all/-/x", 8);
-	splice = splice_new(pointers, "trace");
+	splice = splice_new(
+		pointers, &(struct place_rules){.place = "/trace", .strips_trace = true});
 	ck_assert_ptr_nonnull(splice);
 }
 
@@ -601,7 +603,8 @@ START_TEST(test_large)
 	slots[0] = pointers_add(pointers, "/a", 40000);
 	slots[1] = pointers_add(pointers, "/b", 40000);
 	slots[2] = pointers_add(pointers, "/c", 40000);
-	splice = splice_new(pointers, "trace");
+	splice = splice_new(
+		pointers, &(struct place_rules){.place = "/trace", .strips_trace = true});
 	check.row = slots;
 	for (escapes = 0; escapes < 2; escapes++) {
 		at = json + sprintf(json, "{\"id\":1");
@@ -646,7 +649,8 @@ START_TEST(test_no_memory)
 
 	splice_free(splice);
 	slot = pointers_add(pointers, "/a", 9000);
-	splice = splice_new(pointers, "trace");
+	splice = splice_new(
+		pointers, &(struct place_rules){.place = "/trace", .strips_trace = true});
 	check.row = &slot;
 	for (escapes = 0; escapes < 2; escapes++) {
 		size = (size_t)sprintf(json, "{\"a\":\"%s", escapes ? "\\n" : "");
@@ -684,7 +688,8 @@ START_TEST(test_long_keys)
 	pointer[0] = '/';
 	pointer[sizeof(pointer) - 1] = '\0';
 	slot = pointers_add(pointers, pointer, 10);
-	splice = splice_new(pointers, "trace");
+	splice = splice_new(
+		pointers, &(struct place_rules){.place = "/trace", .strips_trace = true});
 	(void)snprintf(json, sizeof(json), "{\"%s\":true,\"%sk\":false}", pointer + 1, pointer + 1);
 	envelope_check_cuts(key_check, &slot, json);
 	(void)snprintf(json, sizeof(json), "{\"\\u006b%s\":true,\"\\u006b%sk\":false}", pointer + 2,

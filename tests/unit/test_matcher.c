@@ -49,7 +49,7 @@ static void match_parse(struct match *match, const char *lifecycle)
 	ck_assert_msg(match->profile != NULL, "%s", match->error);
 	file_free(file);
 	methods_init(&match->methods);
-	match->pointers = envelope_pointers_new("trace");
+	match->pointers = envelope_pointers_new("/trace");
 	ck_assert_ptr_nonnull(match->pointers);
 }
 
@@ -461,7 +461,7 @@ START_TEST(test_too_many_attributes)
 	for (extra = 0; extra < 2; extra++) {
 		struct matcher matcher;
 		struct methods methods;
-		struct pointers *pointers = envelope_pointers_new("trace");
+		struct pointers *pointers = envelope_pointers_new("/trace");
 		char error[128];
 
 		methods_init(&methods);

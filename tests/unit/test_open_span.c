@@ -189,7 +189,7 @@ static void open_span_case_init(struct open_span_case *told, size_t setting_coun
 	size_t i;
 
 	memset(told, 0, sizeof *told);
-	told->pointers = envelope_pointers_new("trace");
+	told->pointers = envelope_pointers_new("/trace");
 	ck_assert_ptr_nonnull(told->pointers);
 	told->choice.slot = pointers_add(told->pointers, "/v", MATCHER_VALUE_MAX);
 	told->row.event = (char *)(uintptr_t) "event";

@@ -281,8 +281,8 @@ static const struct pump_hooks owner_hooks = {
 
 static void pump_setup(void)
 {
-	static const char *const flags[] = {
-		"--upstream=unix:///nowhere", "--backlog-bytes-max=64KiB", NULL};
+	static const char *const flags[] = {"--upstream=unix:///nowhere",
+		"--backlog-bytes-max=64KiB", "--propagation-strip", NULL};
 
 	loop_case_open(&setup, flags);
 }

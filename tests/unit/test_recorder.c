@@ -25,7 +25,7 @@ static struct recorder_connection *connection;
 
 static void set_up(void)
 {
-	pointers = envelope_pointers_new("trace");
+	pointers = envelope_pointers_new("/trace");
 	ck_assert_ptr_nonnull(pointers);
 	(void)strcpy(folder, "/tmp/recorder-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));

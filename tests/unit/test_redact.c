@@ -14,7 +14,7 @@ static struct pointers *pointers;
 /* What a redacted text keeps: what envelopes have in any case, and a few of every kind. */
 static void set_up(void)
 {
-	pointers = envelope_pointers_new("trace");
+	pointers = envelope_pointers_new("/trace");
 	ck_assert_ptr_nonnull(pointers);
 	ck_assert_int_ge(pointers_add(pointers, "/params/name", 8), 0);
 	ck_assert_int_ge(pointers_add(pointers, "/params/delta", 0), 0);

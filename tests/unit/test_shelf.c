@@ -13,7 +13,7 @@ static struct shelf shelf;
 
 static void shelf_setup(void)
 {
-	pointers = envelope_pointers_new("trace");
+	pointers = envelope_pointers_new("/trace");
 	ck_assert_int_ge(pointers_add(pointers, "/params/text", 70000), 0);
 	envelope_case_init(&reader, pointers);
 }

@@ -121,7 +121,7 @@ static struct skim skim;
 
 static void skim_setup(void)
 {
-	skim_pointers = envelope_pointers_new("trace");
+	skim_pointers = envelope_pointers_new("/trace");
 	(void)pointers_add(skim_pointers, "/a/b/1", 5);
 	(void)pointers_add(skim_pointers, "/d", 5);
 	ck_assert_int_eq(envelope_init(&skim_envelope, skim_pointers), 0);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proxy/message/pointers.h"
+#include "proxy/message/place.h"
 #include "proxy/message/splice.h"
 #include "tests/unit/unit.h"
 
@@ -92,8 +93,9 @@ static struct run run;
 
 static void splice_setup(void)
 {
-	pointers = envelope_pointers_new("trace");
-	splice = splice_new(pointers, "trace");
+	pointers = envelope_pointers_new("/trace");
+	splice = splice_new(
+		pointers, &(struct place_rules){.place = "/trace", .strips_trace = true});
 	ck_assert_ptr_nonnull(splice);
 }
 
@@ -1052,13 +1054,13 @@ START_TEST(test_carrier_names)
 	static const struct {
 		const char *name, *input, *output;
 	} rows[] = {
-		{"a/b~c", "{\"id\":1,\"method\":\"m\"}",
+		{"/a~1b~0c", "{\"id\":1,\"method\":\"m\"}",
 			"{\"id\":1,\"method\":\"m\",\"a/b~c\":" OURS "}"},
-		{"a/b~c", "{\"id\":1,\"method\":\"m\",\"a\\/b~c\":1,\"a\":2}",
+		{"/a~1b~0c", "{\"id\":1,\"method\":\"m\",\"a\\/b~c\":1,\"a\":2}",
 			"{\"id\":1,\"method\":\"m\",\"a\\/b~c\":" OURS ",\"a\":2}"},
-		{"\"\\\n\xc3\xa9", "{\"id\":1,\"method\":\"m\"}",
+		{"/\"\\\n\xc3\xa9", "{\"id\":1,\"method\":\"m\"}",
 			"{\"id\":1,\"method\":\"m\",\"\\\"\\\\\\n\xc3\xa9\":" OURS "}"},
-		{"\"\\\n\xc3\xa9", "{\"id\":1,\"\\\"\\\\\\n\\u00e9\":0,\"method\":\"m\"}",
+		{"/\"\\\n\xc3\xa9", "{\"id\":1,\"\\\"\\\\\\n\\u00e9\":0,\"method\":\"m\"}",
 			"{\"id\":1,\"\\\"\\\\\\n\\u00e9\":" OURS ",\"method\":\"m\"}"},
 	};
 	size_t i;
@@ -1066,7 +1068,7 @@ START_TEST(test_carrier_names)
 	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		splice_teardown();
 		pointers = envelope_pointers_new(rows[i].name);
-		splice = splice_new(pointers, rows[i].name);
+		splice = splice_new(pointers, &(struct place_rules){.place = rows[i].name});
 		run_message(SPLICE_INJECT, rows[i].input, strlen(rows[i].input), 10, 3);
 		ck_assert_str_eq(run.output.bytes, rows[i].output);
 	}
@@ -1080,7 +1082,8 @@ START_TEST(test_alloc_failures_new)
 
 	for (n = 0; n < 100 && made == NULL; n++) {
 		unit_alloc_fail_after(n);
-		made = splice_new(pointers, "trace");
+		made = splice_new(
+			pointers, &(struct place_rules){.place = "/trace", .strips_trace = true});
 		unit_alloc_fail_never();
 		ck_assert_int_eq(made == NULL, unit_alloc_failed());
 	}
@@ -1139,7 +1142,8 @@ static void alloc_check(const char *input, size_t size, size_t step, size_t requ
 
 	for (n = 0; n < 200 && failed; n++) {
 		splice_free(splice);
-		splice = splice_new(pointers, "trace");
+		splice = splice_new(
+			pointers, &(struct place_rules){.place = "/trace", .strips_trace = true});
 		unit_alloc_fail_after(n);
 		used = alloc_feed(output, input, size, step, &failed);
 		ck_assert_uint_ge(used, size);
@@ -1196,7 +1200,8 @@ START_TEST(test_alloc_failures_marks)
 	buffer_fill(&run.calls, ' ', 100); /* so that it does not grow meanwhile */
 	for (n = 0; n < 50 && failed; n++) {
 		splice_free(splice);
-		splice = splice_new(pointers, "trace");
+		splice = splice_new(
+			pointers, &(struct place_rules){.place = "/trace", .strips_trace = true});
 		buffer_clear(&run.calls);
 		splice_begin(splice, SPLICE_STRIP, &run_hooks, NULL);
 		unit_alloc_fail_after(n);
@@ -1241,7 +1246,8 @@ START_TEST(test_alloc_failures_members)
 	ck_assert_str_eq(run.output.bytes, output.bytes);
 	for (n = 0; n < 50 && failed; n++) {
 		splice_free(splice);
-		splice = splice_new(pointers, "trace");
+		splice = splice_new(
+			pointers, &(struct place_rules){.place = "/trace", .strips_trace = true});
 		buffer_clear(&run.calls);
 		splice_begin(splice, SPLICE_INJECT, &run_hooks, NULL);
 		unit_alloc_fail_after(n);

@@ -642,12 +642,12 @@ END_TEST
 START_TEST(test_carrier_name)
 {
 	static const struct {
-		const char *flag, *name, *member, *parent;
+		const char *flag, *place, *member, *parent;
 	} rows[] = {
-		{"--propagation-inject=/trace", "trace", "trace", PARENT},
-		{"--propagation-inject=none", "trace", "trace", PARENT},
-		{"--propagation-inject=/ctx", "ctx", "ctx", PARENT},
-		{"--propagation-inject=/ctx", "ctx", "trace", ""},
+		{"--propagation-inject=/trace", "/trace", "trace", PARENT},
+		{"--propagation-inject=none", "/trace", "trace", PARENT},
+		{"--propagation-inject=/ctx", "/ctx", "ctx", PARENT},
+		{"--propagation-inject=/ctx", "/ctx", "trace", ""},
 	};
 	const char *flags[] = {rows[_i].flag, NULL};
 	struct setup setup;
@@ -659,8 +659,61 @@ START_TEST(test_carrier_name)
 		rows[_i].member);
 	setup_client(&setup, message);
 	setup_backend(&setup, reply_1);
-	ck_assert_str_eq(tracer_carrier_name(setup.load.config), rows[_i].name);
+	ck_assert_str_eq(tracer_place_rules(setup.load.config).place, rows[_i].place);
 	ck_assert_str_eq(setup_span(&setup)->parent, rows[_i].parent);
+	setup_close(&setup);
+}
+END_TEST
+
+/* Several places: the first one that has a context counts, a bad one too. */
+#define AT_META(text)  "\"params\":{\"_meta\":" text "}"
+#define AT_TRACE(text) "\"trace\":" text
+#define GOOD           "{\"traceparent\":\"" SAMPLED "\"}"
+#define OTHER          "{\"traceparent\":\"00-" TRACE "-00f067aa0ba902b7-01\"}"
+
+START_TEST(test_places)
+{
+	static const struct {
+		const char *flag, *members, *parent;
+		unsigned invalid;
+	} rows[] = {
+		{"--propagation-extract=/params/_meta/*,/trace", AT_META(GOOD) "," AT_TRACE(OTHER),
+			PARENT, 0},
+		{"--propagation-extract=/params/_meta/*,/trace", AT_TRACE(OTHER) "," AT_META(GOOD),
+			PARENT, 0},
+		{"--propagation-extract=/trace,/params/_meta/*", AT_META(OTHER) "," AT_TRACE(GOOD),
+			PARENT, 0},
+		{"--propagation-extract=/params/_meta/*,/trace", AT_TRACE(GOOD), PARENT, 0},
+		{"--propagation-extract=/params/_meta/*,/trace",
+			AT_META("{\"baggage\":\"a=1\"}") "," AT_TRACE(GOOD), PARENT, 0},
+		{"--propagation-extract=/params/_meta/*,/trace", AT_META("5") "," AT_TRACE(GOOD),
+			PARENT, 0},
+		{"--propagation-extract=/params/_meta/*,/trace", AT_META("[\"" SAMPLED "\"]"), "",
+			0},
+		{"--propagation-extract=/params/_meta/*,/trace",
+			AT_META("{\"traceparent\":\"x\"}") "," AT_TRACE(GOOD), "", 1},
+		{"--propagation-extract=/params/_meta/*,/trace",
+			AT_META("{\"traceparent\":null}") "," AT_TRACE(GOOD), PARENT, 0},
+		{"--propagation-extract=/params/trace", "\"params\":{\"trace\":" GOOD "}", PARENT,
+			0},
+		{"--propagation-extract=/params/trace", "\"params\":{\"trace\":5}", "", 1},
+		{"--propagation-extract=none", AT_TRACE(GOOD), "", 0},
+		{"--propagation-extract", AT_TRACE(GOOD), PARENT, 0},
+		{"--no-propagation-extract", AT_TRACE(GOOD), "", 0},
+		{"--propagation-inject=/params/_meta/*", AT_META(GOOD) "," AT_TRACE(OTHER), PARENT,
+			0},
+		{"--propagation-inject=/params/_meta/*", AT_TRACE(GOOD), "", 0},
+	};
+	const char *flags[] = {rows[_i].flag, NULL};
+	struct setup setup;
+	char message[512];
+
+	setup_open(&setup, flags, NULL, NULL);
+	snprintf(message, sizeof message, "{%s,\"id\":1,\"method\":\"m\"}", rows[_i].members);
+	setup_client(&setup, message);
+	setup_backend(&setup, reply_1);
+	ck_assert_str_eq(setup_span(&setup)->parent, rows[_i].parent);
+	ck_assert_uint_eq(setup_counters(&setup)->carriers_invalid, rows[_i].invalid);
 	setup_close(&setup);
 }
 END_TEST
@@ -1753,6 +1806,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_long_tracestate, 0, 2);
 	tcase_add_test(tc, test_no_extract);
 	tcase_add_loop_test(tc, test_carrier_name, 0, 4);
+	tcase_add_loop_test(tc, test_places, 0, 16);
 	tcase_add_loop_test(tc, test_flags, 0, COUNT(flag_rows) * COUNT(flag_masks));
 	tcase_add_test(tc, test_no_exporter);
 	tcase_add_loop_test(tc, test_ends, 0, COUNT(end_rows));

@@ -208,12 +208,13 @@ static void player_play(struct player *player, const struct line *line)
 static struct conversation *trees_play(const struct script *played)
 {
 	static struct player player;
+	struct place_rules rules;
 	size_t i;
 
 	memset(&player, 0, sizeof player);
 	player.said = conversation_begin();
-	player.splice = splice_new(tracer_pointers(player.said->tracer),
-		tracer_carrier_name(player.said->load.config));
+	rules = tracer_place_rules(player.said->load.config);
+	player.splice = splice_new(tracer_pointers(player.said->tracer), &rules);
 	for (i = 0; i < played->count; i++)
 		player_play(&player, &played->lines[i]);
 	splice_free(player.splice);

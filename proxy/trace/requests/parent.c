@@ -4,6 +4,7 @@
  */
 #include "proxy/trace/requests/parent.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,13 +22,12 @@ static int parents_keep_state(struct parents *parents, const struct trace_contex
 	return parents->environment_tracestate != NULL ? 0 : -1;
 }
 
-int parents_init(
-	struct parents *parents, bool extracts, const char *traceparent, const char *tracestate)
+int parents_init(struct parents *parents, const char *traceparent, const char *tracestate)
 {
 	struct trace_context context;
 	enum carrier_verdict verdict;
 
-	*parents = (struct parents){.extracts = extracts};
+	*parents = (struct parents){.place_count = 0};
 	if (traceparent == NULL || traceparent[0] == '\0')
 		return 0; /* an empty variable is as good as none */
 	verdict = carrier_extract(&context, traceparent, strlen(traceparent), tracestate,
@@ -61,54 +61,65 @@ static void parent_take_environment(struct parent *parent, const struct parents 
 
 /* ---- the carrier's ---- */
 
-/* Whether the carrier can have members: it is an object or, as codex also takes it, an array. */
-static bool parent_has_members(enum json_type carrier)
+void parents_add_place(struct parents *parents, const struct place_slots *place)
 {
-	return carrier == JSON_OBJECT || carrier == JSON_ARRAY;
+	assert(parents->place_count < PLACES_MAX);
+	parents->places[parents->place_count++] = *place;
 }
 
-static const struct envelope_value *parent_traceparent(
-	const struct envelope *envelope, enum json_type carrier)
+static const struct carrier_text parent_no_text = {CARRIER_NO_TEXT, sizeof CARRIER_NO_TEXT - 1};
+
+/* A member of a carrier; null is as good as none. It counts only as a whole if whole says so. */
+static inline void parent_take_text(
+	struct carrier_text *text, const struct envelope *envelope, int slot, bool whole)
 {
-	return envelope_value(
-		envelope, carrier == JSON_ARRAY ? ENVELOPE_TRACEPARENT_POS : ENVELOPE_TRACEPARENT);
+	const struct envelope_value *value = envelope_value(envelope, slot);
+
+	text->bytes = NULL;
+	if (value->type == JSON_STRING && !(whole && value->cut)) {
+		text->bytes = value->text;
+		text->size = value->size;
+	} else if (value->type > JSON_NULL) {
+		*text = parent_no_text;
+	}
 }
 
-static const struct envelope_value *parent_tracestate(
-	const struct envelope *envelope, enum json_type carrier)
+void parent_view(
+	struct carrier_view *view, const struct place_slots *place, const struct envelope *envelope)
 {
-	return envelope_value(
-		envelope, carrier == JSON_ARRAY ? ENVELOPE_TRACESTATE_POS : ENVELOPE_TRACESTATE);
+	enum json_type object = envelope_value(envelope, place->object)->type;
+
+	view->baggage.bytes = NULL;
+	if (object == JSON_OBJECT) {
+		parent_take_text(&view->traceparent, envelope, place->traceparent, false);
+		parent_take_text(&view->tracestate, envelope, place->tracestate, true);
+		parent_take_text(&view->baggage, envelope, place->baggage, true);
+	} else if (object == JSON_ARRAY && !place->shared) {
+		parent_take_text(&view->traceparent, envelope, place->traceparent_pos, false);
+		parent_take_text(&view->tracestate, envelope, place->tracestate_pos, true);
+	} else {
+		view->traceparent.bytes = NULL;
+		view->tracestate.bytes = NULL;
+		if (object > JSON_NULL && !place->shared)
+			view->traceparent = parent_no_text;
+	}
+	view->found = view->traceparent.bytes != NULL;
 }
 
-static enum carrier_verdict parent_judge(struct trace_context *context,
-	const struct envelope_value *traceparent, const struct envelope_value *tracestate)
+/* The verdict on the first carrier that there is and, when it is valid, the parent. */
+static void parent_take_carrier(
+	struct parent *parent, const struct parents *parents, const struct envelope *envelope)
 {
-	bool state_usable = tracestate->type == JSON_STRING && !tracestate->cut;
-	enum carrier_verdict verdict;
-
-	if (traceparent->type == JSON_ABSENT || traceparent->type == JSON_NULL)
-		return CARRIER_ABSENT;
-	if (traceparent->type != JSON_STRING)
-		return CARRIER_INVALID;
-	verdict = carrier_extract(context, traceparent->text, traceparent->size,
-		state_usable ? tracestate->text : NULL, tracestate->size);
-	if (verdict == CARRIER_VALID && !state_usable && tracestate->type > JSON_NULL)
-		verdict = CARRIER_VALID_NO_STATE;
-	return verdict;
-}
-
-/* The verdict on the carrier and, when it is valid, the parent. */
-static void parent_take_carrier(struct parent *parent, const struct envelope *envelope)
-{
-	enum json_type carrier = envelope_value(envelope, ENVELOPE_CARRIER)->type;
+	struct carrier_view view;
 	struct trace_context context;
+	size_t i = 0;
 
-	parent->verdict = carrier <= JSON_NULL ? CARRIER_ABSENT : CARRIER_INVALID;
-	if (!parent_has_members(carrier))
+	do
+		parent_view(&view, &parents->places[i++], envelope);
+	while (!view.found && i < parents->place_count);
+	if (!view.found)
 		return;
-	parent->verdict = parent_judge(&context, parent_traceparent(envelope, carrier),
-		parent_tracestate(envelope, carrier));
+	parent->verdict = carrier_judge(&context, &view);
 	if (parent->verdict != CARRIER_VALID && parent->verdict != CARRIER_VALID_NO_STATE)
 		return;
 	parent->present = true;
@@ -126,9 +137,9 @@ void parent_find(
 	parent->verdict = CARRIER_ABSENT;
 	parent->present = false;
 	parent->tracestate = (struct span_text){.size = 0};
-	if (!parents->extracts)
+	if (parents->place_count == 0)
 		return;
-	parent_take_carrier(parent, envelope);
+	parent_take_carrier(parent, parents, envelope);
 	if (parent->verdict == CARRIER_ABSENT)
 		parent_take_environment(parent, parents);
 }

@@ -7,12 +7,17 @@
 #include "config/config.h"
 #include "exporter/span.h"
 #include "proxy/message/envelope.h"
+#include "proxy/message/place.h"
 #include "w3c/carrier.h"
 #include "w3c/traceparent.h"
 
-/* Where a request's parent comes from: its carrier, else the environment, else nowhere. */
+/*
+ * Where a request's parent comes from: the first of the places in it that has one, else the
+ * environment, else nowhere. Without places (propagation.extract none) from nowhere in any case.
+ */
 struct parents {
-	bool extracts;        /* propagation.extract: parents are looked for at all */
+	struct place_slots places[PLACES_MAX];
+	size_t place_count;
 	bool has_environment; /* a valid TRACEPARENT */
 	struct traceparent environment;
 	char *environment_tracestate; /* owned; or NULL */
@@ -26,12 +31,18 @@ struct parent {
 };
 
 /*
- * traceparent and tracestate: the texts of the environment, or NULL; copied. 0, or -1 when out of
- * memory; parents_done() is needed after either.
+ * traceparent and tracestate: the texts of the environment, or NULL; copied. There are no places
+ * yet. 0, or -1 when out of memory; parents_done() is needed after either.
  */
-int parents_init(
-	struct parents *parents, bool extracts, const char *traceparent, const char *tracestate);
+int parents_init(struct parents *parents, const char *traceparent, const char *tracestate);
 void parents_done(struct parents *parents);
+
+/* Looks at one place more, after those that are looked at already; PLACES_MAX at most. */
+void parents_add_place(struct parents *parents, const struct place_slots *place);
+
+/* What an envelope says at one place. Borrowed from the envelope. */
+void parent_view(struct carrier_view *view, const struct place_slots *place,
+	const struct envelope *envelope);
 
 /* An invalid carrier means none, not the environment's. */
 void parent_find(
