@@ -19,7 +19,10 @@ struct answer {
 /* Writes the answer to text; returns its size. */
 size_t answer_format(char text[ANSWER_SIZE], const struct answer *answer);
 
-/* Sends it to the client as the last word, and logs it; the session ends for reason. */
+/* Counts what an answer of that status tells of, for a client to which none is sent, too. */
+void answer_count(struct loop *loop, unsigned status);
+
+/* Counts it, sends it to the client as the last word, and logs it; the session ends for reason. */
 void answer_send(struct pair *pair, const struct answer *answer, enum pair_reason reason);
 
 #endif

@@ -304,6 +304,7 @@ static void exchange_give_up(struct exchange *exchange)
 	} else if (exchange->phase == EXCHANGE_WAITS) {
 		exchange_unreachable(exchange, 504, "the backend did not answer in time");
 	} else {
+		answer_count(exchange->pair->loop, 504);
 		log_line(LOG_INFO, "connection %llu: an answer stood still for too long",
 			exchange->pair->number);
 		pair_close(exchange->pair, endpoint_backlog(&exchange->pair->client) > 0

@@ -47,6 +47,7 @@ static void pump_wrote(struct pump *pump)
 	if (pump->state == PUMP_FLOWING &&
 		endpoint_backlog(pump->to) >= (size_t)pump->loop->config->backlog_bytes_max) {
 		pump->state = PUMP_THROTTLED;
+		pump->loop->counters.senders_paused++;
 		endpoint_pause(pump->from);
 	}
 }

@@ -71,6 +71,7 @@ static void upgrade_refuse(
 			reason);
 		return;
 	}
+	answer_count(upgrade->pair->loop, status);
 	log_line(LOG_WARN, "connection %llu: %s", upgrade->pair->number, why);
 	pair_close(upgrade->pair, reason);
 }

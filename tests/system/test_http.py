@@ -244,6 +244,23 @@ def test_client_that_does_not_finish_its_request(lab):
     assert rest == b"" or rest.startswith(b"HTTP/1.1 408")
 
 
+def test_what_is_refused_is_counted(lab):
+    front = Front(lab, "--handshake-bytes-max=2048", "--handshake-timeout=300ms")
+    assert answer_to(front, upgrade_request(new_key(), fields=[("X", LONG)])).status == 431
+    assert answer_to(front, b"GET / HTTP/1.1\r\nno colon\r\n\r\n").status == 400
+    late = front.connect()
+    late.write(b"GET / HTTP/1.1\r\nHost:")
+    late.read_all()
+    unanswered, _, _ = front.ask(upgrade_request(new_key()))
+    assert read_head(unanswered).status == 504
+    answered, server, _ = front.ask(upgrade_request(new_key()))
+    server.write(b"HTTP/1.1 101 no\r\nX: " + b"x" * 4096)
+    assert read_head(answered).status == 502
+    counters = front.counters()
+    assert counters["heads_refused"] == 2 and counters["handshakes_overdue"] == 2
+    assert counters["backends_unusable"] == 1
+
+
 def test_client_that_leaves_in_the_handshake(front):
     client, server, _ = front.ask(upgrade_request(new_key()))
     client.close()

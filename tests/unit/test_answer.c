@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "proxy/answer.h"
+#include "proxy/loop.h"
 #include "proxy/side/http.h"
 #include "proxy/side/http_body.h"
 #include "tests/unit/unit.h"
@@ -66,11 +67,30 @@ START_TEST(test_answer_length)
 }
 END_TEST
 
+/* Each status counts at most one thing, and only those that no one else has counted do. */
+START_TEST(test_counters)
+{
+	static const struct loop_counters none;
+	struct loop loop = {.counters = none};
+	size_t i;
+
+	for (i = 0; i < sizeof test_answers / sizeof test_answers[0]; i++)
+		answer_count(&loop, test_answers[i].status);
+	ck_assert_uint_eq(loop.counters.heads_refused, 2);
+	ck_assert_uint_eq(loop.counters.handshakes_overdue, 2);
+	ck_assert_uint_eq(loop.counters.backends_unusable, 1);
+	loop.counters.heads_refused = loop.counters.handshakes_overdue = 0;
+	loop.counters.backends_unusable = 0;
+	ck_assert_mem_eq(&loop.counters, &none, sizeof none);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("answer");
 
 	tcase_add_loop_test(tc, test_answer, 0, sizeof test_answers / sizeof *test_answers);
 	tcase_add_loop_test(tc, test_answer_length, 0, 63);
+	tcase_add_test(tc, test_counters);
 	return unit_run("answer", tc);
 }

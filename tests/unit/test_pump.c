@@ -458,6 +458,7 @@ START_TEST(test_throttle)
 		say(CLIENT, text);
 	}
 	ck_assert_int_eq(pumps[0].state, PUMP_THROTTLED);
+	ck_assert_uint_eq(pumps[0].loop->counters.senders_paused, 1);
 	ck_assert(peers[CLIENT].endpoint.paused && !peers[BACKEND].endpoint.paused);
 	say(BACKEND, "{};");
 	ck_assert_str_eq(peers[CLIENT].told, "{};");
