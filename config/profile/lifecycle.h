@@ -39,7 +39,7 @@ struct reader;
 #define LIFECYCLE_SPANS_MAX          16                  /* types of spans and memories together */
 #define LIFECYCLE_REQUEST            LIFECYCLE_SPANS_MAX /* the type of a client's requests */
 #define LIFECYCLE_NO_MEMORY          LIFECYCLE_SPANS_MAX
-#define LIFECYCLE_RULES_MAX          64
+#define LIFECYCLE_RULES_MAX          128
 #define LIFECYCLE_METHODS_MAX        64 /* of one rule */
 #define LIFECYCLE_KEY_MAX            4
 #define LIFECYCLE_CONDITIONS_MAX     4

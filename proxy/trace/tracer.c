@@ -756,15 +756,22 @@ static void tracer_switch_off(struct tracer *tracer, const struct config *config
 static int tracer_follow(
 	struct tracer *tracer, const struct config *config, char *error, size_t error_size)
 {
+	struct matcher_parts parts = {
+		.lifecycle = config->profile->lifecycle,
+		.methods = &tracer->methods,
+		.pointers = tracer->pointers,
+		.captures = &tracer->captures,
+		.on = config->lifecycle_on,
+		.contents = config->telemetry_contents ? &tracer->contents : NULL,
+	};
+
 	if (config->profile->lifecycle == NULL || config->lifecycle == CONFIG_LIFECYCLE_OFF)
 		return 0;
 	if (config->telemetry_contents &&
 		contents_init(&tracer->contents, config,
 			lifecycle_contents_count(config->profile->lifecycle)) != 0)
 		return -1;
-	if (matcher_init(&tracer->setup.matcher, config->profile->lifecycle, &tracer->methods,
-		    tracer->pointers, &tracer->captures, config->lifecycle_on,
-		    config->telemetry_contents ? &tracer->contents : NULL, error, error_size) != 0)
+	if (matcher_init(&tracer->setup.matcher, &parts, error, error_size) != 0)
 		return -1;
 	tracer_switch_off(tracer, config);
 	tracer->follows = true;

@@ -421,7 +421,7 @@ static const struct {
 	{LIFECYCLE(LIFECYCLE_TURN ", \"item\": {\"name\": \"i\"}", LIFECYCLE_STARTED),
 		"4: span \"item\": no rule opens it; must have one with \"do\": \"open\""},
 	/* rules: members by themselves */
-	{LIFECYCLE(LIFECYCLE_TURN, ""), "4: \"rules\": has 0 members; must have 1 to 64"},
+	{LIFECYCLE(LIFECYCLE_TURN, ""), "4: \"rules\": has 0 members; must have 1 to 128"},
 	{LIFECYCLE(LIFECYCLE_TURN, "3"), "5: rule 1: is a number; must be an object"},
 	{LIFECYCLE(LIFECYCLE_TURN, LIFECYCLE_STARTED ",{\"name\": 3}"),
 		"6: rule 2: \"name\": is a number; must be a string"},

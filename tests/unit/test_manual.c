@@ -218,7 +218,6 @@ static const struct {
 	{LIFECYCLE_SPANS_MAX, "\ntypes of spans and memories\n"},
 	{LIFECYCLE_KEY_MAX, "\nattributes in a key\n"},
 	{LIFECYCLE_RULES_MAX, "\nrules, and 64 methods in one\n"},
-	{LIFECYCLE_METHODS_MAX, "\nrules, and 64 methods in one\n"},
 	{LIFECYCLE_CONDITIONS_MAX, "\nconditions in a rule\n"},
 	{LIFECYCLE_TEXTS_MAX, "\ntexts in a condition or for a status\n"},
 	{LIFECYCLE_SETTINGS_MAX, "\nattributes that one rule sets, 4 of an event\n"},
@@ -245,6 +244,7 @@ START_TEST(test_manual_limits)
 
 	snprintf(line, sizeof line, ".It %zu%s", manual_limits[_i].limit, manual_limits[_i].what);
 	ck_assert_msg(strstr(page, line) != NULL, "%s", line);
+	ck_assert_int_eq(LIFECYCLE_METHODS_MAX, 64);
 	ck_assert_int_eq(LIFECYCLE_EVENT_SETTINGS_MAX, 4);
 	ck_assert_int_eq(LIFECYCLE_ADDS_MAX, 4);
 	ck_assert_int_eq(LIFECYCLE_MARKS_MAX, 8);

@@ -629,14 +629,16 @@ static bool action_is_copy(struct action *action, const struct matcher_rule *rul
 }
 
 /* Finds out, before any rule acts, what the levels are in the message and were before. */
-static void action_take_levels(struct action *action, uint64_t left, struct look_level *levels)
+static void action_take_levels(
+	struct action *action, const struct matcher_rules *rules, struct look_level *levels)
 {
 	const struct matcher *matcher = &action->spans->setup->matcher;
+	size_t i;
 
 	memset(levels, 0, LIFECYCLE_LEVELS_MAX * sizeof *levels);
 	action->look.levels = levels;
-	for (; left != 0; left &= left - 1) {
-		const struct matcher_rule *rule = &matcher->rules[__builtin_ctzll(left)];
+	for (i = 0; i < rules->count; i++) {
+		const struct matcher_rule *rule = &matcher->rules[rules->list[i]];
 		const struct memory *memory;
 		uint32_t bits = rule->levels;
 
@@ -654,11 +656,13 @@ static void action_take_levels(struct action *action, uint64_t left, struct look
 }
 
 /* Remembers them for the messages to come. */
-static void action_keep_levels(struct action *action, uint64_t left)
+static void action_keep_levels(struct action *action, const struct matcher_rules *rules)
 {
-	for (; left != 0; left &= left - 1) {
+	size_t i;
+
+	for (i = 0; i < rules->count; i++) {
 		const struct matcher_rule *rule =
-			&action->spans->setup->matcher.rules[__builtin_ctzll(left)];
+			&action->spans->setup->matcher.rules[rules->list[i]];
 		uint32_t bits = rule->levels;
 		struct memory *memory;
 
@@ -801,16 +805,18 @@ static void action_tell_span(struct action *action, const struct matcher_rule *r
 void action_run(struct action *action, enum lifecycle_on on)
 {
 	const struct matcher *matcher = &action->spans->setup->matcher;
-	uint64_t left = action->method->rules[on], rules = action->method->levels[on];
+	const struct matcher_rules *rules = &action->method->rules[on];
+	const struct matcher_rules *with_levels = &action->method->levels[on];
 	struct look_level levels[LIFECYCLE_LEVELS_MAX];
 	bool asked = action->spans->setup->why != NULL && action_is_asked(action);
+	size_t i;
 
 	if (on == LIFECYCLE_ON_REQUEST)
 		action_expect_request(action);
-	if (rules != 0)
-		action_take_levels(action, rules, levels);
-	for (; left != 0; left &= left - 1) {
-		const struct matcher_rule *rule = &matcher->rules[__builtin_ctzll(left)];
+	if (with_levels->count > 0)
+		action_take_levels(action, with_levels, levels);
+	for (i = 0; i < rules->count; i++) {
+		const struct matcher_rule *rule = &matcher->rules[rules->list[i]];
 
 		if (rule->row->condition_count > 0 && !look_holds(rule, &action->look)) {
 			if (asked)
@@ -821,7 +827,7 @@ void action_run(struct action *action, enum lifecycle_on on)
 			action_tell_span(action, rule);
 		action_table[rule->row->action](action, rule);
 	}
-	if (rules != 0)
-		action_keep_levels(action, rules);
+	if (with_levels->count > 0)
+		action_keep_levels(action, with_levels);
 	action->look.levels = NULL; /* they end here */
 }

@@ -232,12 +232,12 @@ static const struct matcher_rule *claims_take(const struct claims *claims,
 	const struct claim_request *request, const struct look *look, struct key *group,
 	struct claim_value *values, size_t *value_count)
 {
-	uint64_t left = request->method->rules[LIFECYCLE_ON_REQUEST];
-	size_t i;
+	const struct matcher_rules *rules = &request->method->rules[LIFECYCLE_ON_REQUEST];
+	size_t i, j;
 
-	for (; left != 0; left &= left - 1) {
+	for (j = 0; j < rules->count; j++) {
 		const struct matcher_rule *rule =
-			&claims->spans->setup->matcher.rules[__builtin_ctzll(left)];
+			&claims->spans->setup->matcher.rules[rules->list[j]];
 
 		if (rule->row->action != LIFECYCLE_CLAIM)
 			continue;

@@ -179,11 +179,12 @@ void follower_client_reply(struct follower *follower, struct action_message *mes
 /* The first rule that opens a span for such a request, or NULL. */
 static const struct matcher_rule *follower_call_rule(const struct action *action)
 {
-	uint64_t left = action->method->rules[LIFECYCLE_ON_SERVER_REQUEST];
+	const struct matcher_rules *rules = &action->method->rules[LIFECYCLE_ON_SERVER_REQUEST];
+	size_t i;
 
-	for (; left != 0; left &= left - 1) {
+	for (i = 0; i < rules->count; i++) {
 		const struct matcher_rule *rule =
-			&action->spans->setup->matcher.rules[__builtin_ctzll(left)];
+			&action->spans->setup->matcher.rules[rules->list[i]];
 
 		if (rule->row->action == LIFECYCLE_OPEN && look_holds(rule, &action->look))
 			return rule;

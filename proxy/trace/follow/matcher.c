@@ -458,29 +458,45 @@ static uint32_t matcher_quotes(const struct matcher_rule *rule)
 	return bits;
 }
 
-static void matcher_enter_rule(struct matcher_build *build, size_t number)
+static void matcher_enter_rule(struct matcher_method *method, const struct matcher_rule *rule)
 {
-	struct matcher *matcher = build->matcher;
-	const struct matcher_rule *rule = &matcher->rules[number];
 	const struct lifecycle_rule *row = rule->row;
-	uint64_t bit = UINT64_C(1) << number;
-	size_t i;
 
-	assert(row != NULL); /* matcher_add_rules() */
-	for (i = 0; i < matcher->method_count; i++) {
-		struct matcher_method *method = &matcher->methods[i];
+	if (row->on == LIFECYCLE_ON_CLIENT_REPLY)
+		method->call_quotes |= matcher_quotes(rule);
+	else
+		method->quotes |= matcher_quotes(rule);
+	method->claims |= row->action == LIFECYCLE_CLAIM;
+	method->claims_late |= row->action == LIFECYCLE_CLAIM && row->until_open;
+}
 
-		if (row->method_count > 0 &&
-			!matcher_covers(build, row->methods, row->method_count, i))
-			continue;
-		method->rules[row->on] |= bit;
-		method->levels[row->on] |= rule->levels != 0 ? bit : 0;
-		if (row->on == LIFECYCLE_ON_CLIENT_REPLY)
-			method->call_quotes |= matcher_quotes(rule);
-		else
-			method->quotes |= matcher_quotes(rule);
-		method->claims |= row->action == LIFECYCLE_CLAIM;
-		method->claims_late |= row->action == LIFECYCLE_CLAIM && row->until_open;
+/* The rules for the messages of the method with that number; at becomes the place behind them. */
+static void matcher_enter_rules(struct matcher_build *build, size_t number, uint8_t **at)
+{
+	const struct matcher *matcher = build->matcher;
+	struct matcher_method *method = &build->matcher->methods[number];
+	size_t on, i;
+
+	for (on = 0; on < MATCHER_ON_COUNT; on++) {
+		struct matcher_rules *rules = &method->rules[on], *levels = &method->levels[on];
+
+		rules->list = *at;
+		for (i = 0; i < matcher->lifecycle->rule_count; i++) {
+			const struct lifecycle_rule *row = matcher->rules[i].row;
+
+			assert(row != NULL); /* matcher_add_rules() */
+			if (row->on != on ||
+				(row->method_count > 0 && !matcher_covers(build, row->methods,
+								  row->method_count, number)))
+				continue;
+			(*at)[rules->count++] = (uint8_t)i;
+			matcher_enter_rule(method, &matcher->rules[i]);
+		}
+		levels->list = *at += rules->count;
+		for (i = 0; i < rules->count; i++)
+			if (matcher->rules[rules->list[i]].levels != 0)
+				(*at)[levels->count++] = rules->list[i];
+		*at += levels->count;
 	}
 }
 
@@ -504,20 +520,21 @@ static void matcher_enter_method(struct matcher_build *build, size_t number)
 static int matcher_add_methods(struct matcher_build *build)
 {
 	struct matcher *matcher = build->matcher;
+	uint8_t *at;
 	size_t i;
 
-	assert(matcher->lifecycle->rule_count <= 64); /* bits of a word */
 	matcher->method_count = (size_t)build->methods->count + 1;
 	matcher->methods = calloc(matcher->method_count, sizeof *matcher->methods);
-	if (matcher->methods == NULL)
+	/* a rule is for one kind of message, and stands among all, and among those with levels */
+	at = calloc(matcher->method_count * 2 * matcher->lifecycle->rule_count + 1, sizeof *at);
+	matcher->numbers = at;
+	if (matcher->methods == NULL || at == NULL)
 		return matcher_no_memory(build);
-	for (i = 0; i < matcher->method_count; i++)
-		matcher_enter_method(build, i);
-	for (i = 0; i < matcher->lifecycle->rule_count; i++)
-		matcher_enter_rule(build, i);
 	for (i = 0; i < matcher->method_count; i++) {
 		struct matcher_method *method = &matcher->methods[i];
 
+		matcher_enter_method(build, i);
+		matcher_enter_rules(build, i, &at);
 		method->requested = matcher_submits(method) || method->quotes != 0 ||
 				    method->request_type != MATCHER_NONE ||
 				    matcher->request_keys != 0 ||
@@ -591,17 +608,17 @@ static void matcher_place_made(struct matcher *matcher, size_t type)
 			matcher->types[type].made++;
 }
 
-int matcher_init(struct matcher *matcher, const struct lifecycle *lifecycle,
-	const struct methods *methods, struct pointers *pointers, const struct captures *captures,
-	const char *on, struct contents *contents, char *error, size_t error_size)
+int matcher_init(
+	struct matcher *matcher, const struct matcher_parts *parts, char *error, size_t error_size)
 {
+	const struct lifecycle *lifecycle = parts->lifecycle;
 	struct matcher_build build = {
 		.matcher = matcher,
-		.methods = methods,
-		.pointers = pointers,
-		.captures = captures,
-		.contents = contents,
-		.on = on,
+		.methods = parts->methods,
+		.pointers = parts->pointers,
+		.captures = parts->captures,
+		.contents = parts->contents,
+		.on = parts->on,
 		.error = error,
 		.error_size = error_size,
 	};
@@ -658,6 +675,7 @@ void matcher_done(struct matcher *matcher)
 	for (i = 0; i < matcher->room_count; i++)
 		free(matcher->rooms[i]);
 	free(matcher->rules);
+	free(matcher->numbers);
 	free(matcher->methods);
 	*matcher = (struct matcher){.lifecycle = NULL};
 }

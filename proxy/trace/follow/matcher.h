@@ -87,15 +87,21 @@ struct matcher_rule {
 
 #define MATCHER_ON_COUNT (LIFECYCLE_ON_CLIENT_REPLY + 1)
 
+/* Some rules, by their numbers, in the order of the profile. */
+struct matcher_rules {
+	const uint8_t *list;
+	size_t count;
+};
+
 /* What the rules have to say about a method's messages. */
 struct matcher_method {
-	struct span_text name;             /* borrowed from the profile; size 0: any other method */
-	struct span_text operation;        /* size 0: submits no work */
-	uint64_t rules[MATCHER_ON_COUNT];  /* bits of the rules that look at them */
-	uint64_t levels[MATCHER_ON_COUNT]; /* bits of those that look at levels */
-	uint32_t quotes;                   /* bits of the values that rules for answers look at */
-	uint32_t call_quotes;              /* the same for requests of the server */
-	uint8_t request_type;              /* of the span that its requests are; MATCHER_NONE */
+	struct span_text name;      /* borrowed from the profile; size 0: any other method */
+	struct span_text operation; /* size 0: submits no work */
+	struct matcher_rules rules[MATCHER_ON_COUNT];  /* those that look at them */
+	struct matcher_rules levels[MATCHER_ON_COUNT]; /* of these, those that look at levels */
+	uint32_t quotes;      /* bits of the values that rules for answers look at */
+	uint32_t call_quotes; /* the same for requests of the server */
+	uint8_t request_type; /* of the span that its requests are; MATCHER_NONE */
 	bool claims;
 	bool claims_late; /* the span may come after the reply */
 	bool requested;   /* there is something to do for its requests */
@@ -125,6 +131,7 @@ struct matcher_type {
 struct matcher {
 	const struct lifecycle *lifecycle; /* borrowed */
 	struct matcher_rule *rules;        /* owned */
+	uint8_t *numbers;                  /* owned; of rules, in lists of the methods' */
 	struct matcher_method *methods;    /* owned; by the method's number, see methods.h */
 	size_t method_count;
 	const char *attributes[MATCHER_ATTRIBUTES_MAX]; /* names, borrowed */
@@ -146,15 +153,22 @@ struct matcher {
 int matcher_number_methods(
 	const struct lifecycle *lifecycle, struct methods *methods, char *error, size_t error_size);
 
+/* What rules are made ready from. All of it is borrowed, lifecycle and contents for life. */
+struct matcher_parts {
+	const struct lifecycle *lifecycle;
+	const struct methods *methods;
+	struct pointers *pointers; /* those of the rules are added */
+	const struct captures *captures;
+	const char *on; /* a list of the words that values with an opt_in need, or NULL */
+	struct contents *contents; /* NULL: none are wanted */
+};
+
 /*
- * Adds the rules' pointers to pointers; lifecycle is borrowed for life, as are contents, NULL if
- * none are wanted; on is the list of the words that values with an opt_in need, or NULL. 0, or -1
- * with a text in error: too many pointers or attributes, out of memory. matcher_done() may follow
- * in any case.
+ * 0, or -1 with a text in error: too many pointers or attributes, out of memory. matcher_done() may
+ * follow in any case.
  */
-int matcher_init(struct matcher *matcher, const struct lifecycle *lifecycle,
-	const struct methods *methods, struct pointers *pointers, const struct captures *captures,
-	const char *on, struct contents *contents, char *error, size_t error_size);
+int matcher_init(
+	struct matcher *matcher, const struct matcher_parts *parts, char *error, size_t error_size);
 void matcher_done(struct matcher *matcher);
 
 /* What applies to the method of that number; never NULL. */
@@ -173,7 +187,7 @@ static inline bool matcher_submits(const struct matcher_method *method)
 /* Whether any rule looks at such messages of that method. */
 static inline bool matcher_looks(const struct matcher_method *method, enum lifecycle_on on)
 {
-	return method->rules[on] != 0;
+	return method->rules[on].count > 0;
 }
 
 /* The number of an attribute that the rules know, or MATCHER_NONE. */
