@@ -25,6 +25,7 @@ enum side_trait {
 	SIDE_BINARY = 4,       /* carries what is no text */
 	SIDE_SIZE_FIRST = 8,   /* a frame says its size before its payload */
 	SIDE_CHECKS_TEXT = 16, /* what is text is UTF-8 */
+	SIDE_ONE_FRAME = 64,   /* a message is one frame, whose size is that of all of it */
 	SIDE_FREE_TEXT = 32,   /* what stands in it need not be a message */
 };
 
@@ -45,7 +46,9 @@ enum side_result {
 	SIDE_MORE,    /* all input is used up; feed again */
 	SIDE_DATA,    /* *chunk is a piece of a message */
 	SIDE_CONTROL, /* *chunk is complete, and no message: see enum side_control */
-	SIDE_BAD,     /* the framing is broken: decoder->error says how; feed nothing more */
+	SIDE_BETWEEN, /* *chunk stands between messages, and means nothing but to this side */
+	SIDE_OTHER, /* the stream is of another kind: chunk->other, which is to read *chunk first */
+	SIDE_BAD,   /* the framing is broken: decoder->error says how; feed nothing more */
 };
 
 enum side_role {
@@ -70,6 +73,7 @@ struct side_chunk {
 	bool frame_first;          /* begins a frame: then frame is what its header said */
 	struct side_frame frame;   /* valid for every chunk: the frame that the piece belongs to */
 	enum side_control control; /* SIDE_CONTROL only */
+	const struct side_ops *other; /* SIDE_OTHER only; NULL: none that is known here */
 	/*
 	 * SIDE_DATA: the piece as it stands in the input, with what begins and ends its frame.
 	 * NULL when it was masked, or the frame's header is not there before it.
@@ -111,6 +115,7 @@ struct side_ops {
 	const char *name;
 	unsigned traits;                /* of enum side_trait */
 	const struct side_shake *shake; /* what comes before the first message; NULL: nothing */
+	const struct side_ops *writes;  /* by whom is written where this one reads; NULL: by it */
 	/*
 	 * Takes the next piece from *bytes, *size (both advanced past what was used). The input is
 	 * writable: payload is unmasked in place. Call until SIDE_MORE. What comes after a close
@@ -118,6 +123,11 @@ struct side_ops {
 	 */
 	enum side_result (*next)(struct side_decoder *decoder, uint8_t **bytes, size_t *size,
 		struct side_chunk *chunk);
+	/*
+	 * At the end of the stream: gives out what was kept back, as for SIDE_DATA. False: nothing.
+	 * NULL where nothing ever is.
+	 */
+	bool (*rest)(struct side_decoder *decoder, struct side_chunk *chunk);
 	/*
 	 * At the end of the stream inside a message: true when what came so far is a complete
 	 * message all the same (a last line without its newline); false when the message is cut
@@ -144,7 +154,16 @@ struct side_ops {
 };
 
 extern const struct side_ops side_line;
+extern const struct side_ops side_guess; /* lines, as long as nobody knows for sure */
+extern const struct side_ops side_length;
+extern const struct side_ops side_concat;
 extern const struct side_ops side_websocket;
+
+/* Who writes where ops reads. */
+static inline const struct side_ops *side_written(const struct side_ops *ops)
+{
+	return ops->writes != NULL ? ops->writes : ops;
+}
 
 static inline bool side_has(const struct side_ops *ops, enum side_trait trait)
 {

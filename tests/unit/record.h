@@ -17,6 +17,7 @@
  *	( and )						a message begins, is complete
  *	. byte						a byte of payload
  *	C opcode size bytes				a control frame
+ *	_ byte						a byte between messages
  *	X goodbye offset[8] reason 0			the framing is broken
  *
  * Where frames is false (lines, whose frames are pieces), no F is written.
@@ -136,6 +137,14 @@ static inline bool record_feed(
 		case SIDE_CONTROL:
 			record_control(record, &chunk);
 			break;
+		case SIDE_BETWEEN:
+			for (; chunk.size > 0; chunk.size--) {
+				record_byte(record, '_');
+				record_byte(record, *chunk.bytes++);
+			}
+			break;
+		case SIDE_OTHER: /* only where nobody knows */
+			abort();
 		case SIDE_BAD:
 			record_error(record, &decoder->error);
 			return false;
