@@ -26,6 +26,7 @@ enum config_source {
 
 #define CONFIG_WORD_CONSTANT(constant, text) constant,
 enum config_check { CHECK_WORDS(CONFIG_WORD_CONSTANT) };
+enum config_framing { FRAMING_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_sampler { SAMPLER_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_semconv { SEMCONV_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_lifecycle { LIFECYCLE_WORDS(CONFIG_WORD_CONSTANT) };

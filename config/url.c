@@ -6,6 +6,7 @@
 #include "config/url.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,16 @@
 static const struct {
 	const char *prefix;
 	enum url_scheme scheme;
+	enum url_framing framing;
 } url_schemes[] = {
-	{"ws+unix://", URL_WS_UNIX},
-	{"unix://", URL_UNIX},
-	{"ws://", URL_WS},
-	{"tcp://", URL_TCP},
+	{"ws+unix://", URL_WS_UNIX, URL_LINES},
+	{"unix://", URL_UNIX, URL_LINES},
+	{"ws://", URL_WS, URL_LINES},
+	{"tcp://", URL_TCP, URL_LINES},
+	{"lsp+tcp://", URL_TCP, URL_LENGTH},
+	{"lsp+unix://", URL_UNIX, URL_LENGTH},
+	{"json+tcp://", URL_TCP, URL_CONCAT},
+	{"json+unix://", URL_UNIX, URL_CONCAT},
 };
 
 #define URL_SCHEME_COUNT (sizeof url_schemes / sizeof *url_schemes)
@@ -162,6 +168,7 @@ int url_parse(struct url *url, const char *text, const char **reason)
 	if (i == URL_SCHEME_COUNT)
 		return url_refuse(reason, url_reason_for_scheme(text));
 	url->scheme = url_schemes[i].scheme;
+	url->framing = url_schemes[i].framing;
 	if (url->scheme == URL_UNIX || url->scheme == URL_WS_UNIX)
 		result = url_parse_unix(url, text + size, reason);
 	else
@@ -169,6 +176,17 @@ int url_parse(struct url *url, const char *text, const char **reason)
 	if (result != 0)
 		memset(url, 0, sizeof *url);
 	return result;
+}
+
+const char *url_prefix(const struct url *url)
+{
+	size_t i = 0;
+
+	while (url_schemes[i].scheme != url->scheme || url_schemes[i].framing != url->framing) {
+		i++;
+		assert(i < URL_SCHEME_COUNT);
+	}
+	return url_schemes[i].prefix;
 }
 
 bool url_is_local(const struct url *url)

@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 /*
- * Where JSON-RPC is spoken: ws://HOST:PORT[/PATH], ws+unix:///PATH, tcp://HOST:PORT, unix:///PATH.
+ * Where JSON-RPC is spoken: ws://HOST:PORT[/PATH], ws+unix:///PATH, tcp://HOST:PORT, unix:///PATH;
+ * and the last two with lsp+ or json+ before them.
  * Pure values: nothing is resolved or opened here.
  */
 enum url_scheme {
@@ -17,12 +18,20 @@ enum url_scheme {
 	URL_UNIX,
 };
 
+/* Where the messages of a stream end. */
+enum url_framing {
+	URL_LINES,
+	URL_LENGTH, /* lsp+: behind Content-Length heads */
+	URL_CONCAT, /* json+: nothing says so but they themselves */
+};
+
 #define URL_HOST_MAX 255
 #define URL_PATH_MAX 1024
 #define URL_UNIX_MAX 107 /* sun_path without its terminator */
 
 struct url {
 	enum url_scheme scheme;
+	enum url_framing framing;    /* tcp, Unix */
 	char host[URL_HOST_MAX + 1]; /* a name or an address, IPv6 without brackets; "" for Unix */
 	uint16_t port;               /* 0: any free one, for listening */
 	char path[URL_PATH_MAX +
@@ -33,6 +42,9 @@ struct url {
  * Parses text. Returns 0, or -1 with a short text in *reason (static) and *url as URL_NONE.
  */
 int url_parse(struct url *url, const char *text, const char **reason);
+
+/* How it begins: "ws+unix://"; of a URL that was parsed. */
+const char *url_prefix(const struct url *url);
 
 /* Whether a connection to it cannot come from another machine. */
 bool url_is_local(const struct url *url);

@@ -10,6 +10,12 @@
 	WORD(CONFIG_CHECK_ALWAYS, "always")                                                        \
 	WORD(CONFIG_CHECK_NEVER, "never")
 
+#define FRAMING_WORDS(WORD)                                                                        \
+	WORD(CONFIG_FRAMING_AUTO, "auto")                                                          \
+	WORD(CONFIG_FRAMING_LINES, "lines")                                                        \
+	WORD(CONFIG_FRAMING_LENGTH, "content-length")                                              \
+	WORD(CONFIG_FRAMING_CONCAT, "concatenated")
+
 #define SAMPLER_WORDS(WORD)                                                                        \
 	WORD(CONFIG_SAMPLER_ALWAYS_ON, "always_on")                                                \
 	WORD(CONFIG_SAMPLER_ALWAYS_OFF, "always_off")                                              \

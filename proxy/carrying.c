@@ -59,6 +59,7 @@ static void carrying_troubles(struct pump *pump, unsigned troubles)
 #define CARRYING_UNDELIVERABLE 0x10000u
 #define CARRYING_FOREIGN       0x20000u
 #define CARRYING_SIZED         0x40000u
+#define CARRYING_HTTP2         0x80000u
 
 static void carrying_undeliverable(struct pump *pump)
 {
@@ -86,12 +87,11 @@ static void carrying_not_lines(struct pump *pump, bool sized)
 	session->troubles_logged |= bit | SPLICE_NOT_JSON;
 	log_line(LOG_WARN, "connection %llu: the %s %s", session->pair.number,
 		pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "backend",
-		sized ? "announces sizes by Content-Length, which is not understood here; nothing "
-			"is "
-			"changed on this connection, in either direction"
+		sized ? "announces sizes by Content-Length behind lines of JSON; nothing is "
+			"changed "
+			"on this connection, in either direction"
 		      : "does not send JSON in lines; passed on as it comes, and not changed "
-			"before "
-			"there is some");
+			"before there is some");
 }
 
 /* ---- what the pumps tell ---- */
@@ -112,6 +112,26 @@ static void carrying_broken(struct pump *pump)
 	pump_send_goodbye(pump, by_client ? SIDE_GOING : SIDE_BAD_GATEWAY, "");
 	if (session->pair.state == PAIR_OPEN)
 		session_finish(session, PAIR_FRAMING_ERROR);
+}
+
+static void carrying_other(struct pump *pump, const struct side_ops *side)
+{
+	struct session *session = pump->owner;
+	const char *who = pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "backend";
+
+	if (side != NULL) {
+		log_line(LOG_INFO, "connection %llu: the %s sends %s heads: so it is read",
+			session->pair.number, who, side->name);
+		return;
+	}
+	if ((session->troubles_logged & CARRYING_HTTP2) != 0)
+		return;
+	session->troubles_logged |= CARRYING_HTTP2;
+	session->pair.loop->counters.connections_foreign++;
+	log_line(LOG_WARN,
+		"connection %llu: the %s speaks HTTP/2, which is not understood here; passed on as "
+		"it comes",
+		session->pair.number, who);
 }
 
 static size_t carrying_carrier(void *arg, struct envelope *envelope, const char **text)
@@ -184,6 +204,7 @@ static const struct pump_hooks carrying_hooks = {
 	.troubles = carrying_troubles,
 	.undeliverable = carrying_undeliverable,
 	.not_lines = carrying_not_lines,
+	.other = carrying_other,
 	.closing = carrying_closing,
 	.broken = carrying_broken,
 	.ended = carrying_ended,

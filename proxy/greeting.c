@@ -13,9 +13,13 @@
 
 #define GREETING_ROOM_MIN 64
 
-struct greeting *greeting_new(void)
+struct greeting *greeting_new(bool takes_http2)
 {
-	return calloc(1, sizeof(struct greeting));
+	struct greeting *greeting = calloc(1, sizeof *greeting);
+
+	if (greeting != NULL)
+		greeting->takes_http2 = takes_http2;
+	return greeting;
 }
 
 void greeting_free(struct greeting *greeting)
@@ -48,6 +52,17 @@ static int greeting_keep(struct greeting *greeting, struct endpoint *client, siz
 	return 0;
 }
 
+/* Whether a request line, which bytes complete, is the beginning of HTTP/2 (RFC 9113, 3.4). */
+static bool greeting_is_http2(const struct greeting *greeting, const uint8_t *bytes, size_t size)
+{
+	static const char preface[] = "PRI * HTTP/2";
+	size_t kept = greeting->size, more = sizeof preface - 1 - kept;
+
+	return greeting->takes_http2 && kept < sizeof preface - 1 && size >= more &&
+	       (kept == 0 || memcmp(greeting->bytes, preface, kept) == 0) &&
+	       memcmp(bytes, preface + kept, more) == 0;
+}
+
 enum greeting_verdict greeting_readable(
 	struct greeting *greeting, struct endpoint *client, uint8_t *scratch, size_t scratch_size)
 {
@@ -65,6 +80,8 @@ enum greeting_verdict greeting_readable(
 		return greeting_keep(greeting, client, (size_t)n) == 0 ? GREETING_MORE
 								       : GREETING_NO_MEMORY;
 	case REQUEST_LINE_IS:
+		if (greeting_is_http2(greeting, scratch, (size_t)n))
+			break;
 		return GREETING_IS_HTTP;
 	case REQUEST_LINE_IS_NOT:
 		break;

@@ -15,6 +15,7 @@
 struct endpoint;
 
 struct greeting {
+	bool takes_http2; /* where it is told from lines later on */
 	struct request_line line;
 	bool settled;   /* it is none */
 	bool silent;    /* and the client ended before it said anything */
@@ -29,8 +30,8 @@ enum greeting_verdict {
 	GREETING_NO_MEMORY,
 };
 
-/* NULL when out of memory. */
-struct greeting *greeting_new(void);
+/* takes_http2: what begins as HTTP/2 is no request line. NULL when out of memory. */
+struct greeting *greeting_new(bool takes_http2);
 void greeting_free(struct greeting *greeting);
 
 /* The client is readable.. */

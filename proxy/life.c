@@ -648,7 +648,9 @@ static int life_begin(struct session *session)
 	session->pair.client.low_mark = (size_t)config->backlog_bytes_max / 4;
 	if (lines && !socket)
 		endpoint_pause(&session->pair.client); /* until the backend is there */
-	if (lines && socket && (session->greeting = greeting_new()) == NULL) {
+	if (lines && socket &&
+		(session->greeting = greeting_new(
+			 session->pair.route->client_side == &side_guess)) == NULL) {
 		session_fail(session, ENOMEM);
 		return -1;
 	}

@@ -322,10 +322,6 @@ struct listener *listener_new(
 void listener_describe(const struct listener *listener, char *text, size_t size)
 {
 	const struct url *url = &listener->loop->config->listen_url;
-	const char *scheme = url->scheme == URL_WS        ? "ws"
-			     : url->scheme == URL_WS_UNIX ? "ws+unix"
-			     : url->scheme == URL_TCP     ? "tcp"
-							  : "unix";
 	char one[ADDRESS_TEXT_MAX];
 	struct address address;
 	size_t used = 0, i;
@@ -336,8 +332,8 @@ void listener_describe(const struct listener *listener, char *text, size_t size)
 		if (getsockname(event_get_fd(listener->events[i]),
 			    (struct sockaddr *)&address.storage, &address.size) != 0)
 			continue;
-		used += (size_t)snprintf(text + used, size - used, "%s%s://%s%s",
-			used > 0 ? " and " : "", scheme, address_text(&address, one),
+		used += (size_t)snprintf(text + used, size - used, "%s%s%s%s",
+			used > 0 ? " and " : "", url_prefix(url), address_text(&address, one),
 			url->scheme == URL_WS ? url->path : "");
 	}
 }

@@ -93,25 +93,54 @@ struct program {
 
 /* ---- what is spoken where ---- */
 
-static const struct {
-	enum url_scheme scheme;
-	const struct side_ops *side;
-	const char *transport;
-} main_schemes[] = {
-	{URL_NONE, &side_line, "stdio"},
-	{URL_WS, &side_websocket, "websocket"},
-	{URL_WS_UNIX, &side_websocket, "unix_socket"},
-	{URL_TCP, &side_line, "tcp"},
-	{URL_UNIX, &side_line, "unix_socket"},
+/* rpc.transport: how the client reaches us */
+static const char *const main_transports[] = {
+	[URL_NONE] = "stdio",
+	[URL_WS] = "websocket",
+	[URL_WS_UNIX] = "unix_socket",
+	[URL_TCP] = "tcp",
+	[URL_UNIX] = "unix_socket",
 };
 
-static size_t main_scheme(enum url_scheme scheme)
+/* What a peer speaks; NULL: a peer without a URL may speak what the other one does. */
+static const struct side_ops *main_side(const struct config *config, const struct url *url)
 {
-	size_t i;
+	static const struct side_ops *const framings[] = {
+		[URL_LINES] = &side_line,
+		[URL_LENGTH] = &side_length,
+		[URL_CONCAT] = &side_concat,
+	};
+	static const struct side_ops *const words[] = {
+		[CONFIG_FRAMING_AUTO] = NULL,
+		[CONFIG_FRAMING_LINES] = &side_line,
+		[CONFIG_FRAMING_LENGTH] = &side_length,
+		[CONFIG_FRAMING_CONCAT] = &side_concat,
+	};
 
-	for (i = 0; main_schemes[i].scheme != scheme; i++)
-		assert(i + 1 < sizeof main_schemes / sizeof main_schemes[0]);
-	return i;
+	if (url->scheme == URL_NONE)
+		return words[config->framing];
+	return url_is_websocket(url) ? &side_websocket : framings[url->framing];
+}
+
+/* Of two sides the one that is not known: as the other one, but handshakes are for URLs. */
+static const struct side_ops *main_side_beside(
+	const struct side_ops *side, const struct side_ops *other)
+{
+	if (side != NULL)
+		return side;
+	return other != NULL && other->shake == NULL ? other : &side_line;
+}
+
+static void main_choose_sides(const struct config *config, struct route *route)
+{
+	const struct side_ops *client = main_side(config, &config->listen_url);
+	const struct side_ops *backend = main_side(config, &config->upstream_url);
+
+	route->client_side = main_side_beside(client, backend);
+	route->backend_side = main_side_beside(backend, client);
+	if (route->client_side == &side_line && route->backend_side == &side_line &&
+		config->framing != CONFIG_FRAMING_LINES)
+		route->client_side = route->backend_side = &side_guess;
 }
 
 static void main_name_upstream(struct program *program)
@@ -136,11 +165,9 @@ static void main_make_route(struct program *program)
 {
 	const struct config *config = program->config;
 	struct route *route = &program->route;
-	size_t client = main_scheme(config->listen_url.scheme);
 
-	route->client_side = main_schemes[client].side;
-	route->transport = main_schemes[client].transport;
-	route->backend_side = main_schemes[main_scheme(config->upstream_url.scheme)].side;
+	main_choose_sides(config, route);
+	route->transport = main_transports[config->listen_url.scheme];
 	if (config->listen_url.scheme == URL_WS && config->listen_url.path[0] != '\0' &&
 		strcmp(config->listen_url.path, "/") != 0)
 		route->listen_path = config->listen_url.path;

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
@@ -15,6 +16,8 @@
 #include "proxy/loop.h"
 #include "proxy/message/splice.h"
 #include "w3c/utf8.h"
+
+#define PUMP_KEPT_MAX 16 /* bytes of the word by which another side is known */
 
 /* ---- writing ---- */
 
@@ -77,7 +80,8 @@ static void pump_choose_task(struct pump *pump)
 	pump->task = edits || pump->wanted < PUMP_TASK_WATCH ? pump->wanted : PUMP_TASK_WATCH;
 	if (pump->task < PUMP_TASK_HOLD && pump_must_hold(pump))
 		pump->task = PUMP_TASK_HOLD;
-	pump->verbatim = pump->decoder.ops == pump->encoder.ops && pump->task < PUMP_TASK_HOLD;
+	pump->verbatim =
+		side_written(pump->decoder.ops) == pump->encoder.ops && pump->task < PUMP_TASK_HOLD;
 }
 
 static enum splice_mode pump_splice_mode(const struct pump *pump)
@@ -91,6 +95,22 @@ static enum splice_mode pump_splice_mode(const struct pump *pump)
 	};
 
 	return modes[pump->task];
+}
+
+/* Begins to read as one side does and to write as the other one. */
+static void pump_speak(struct pump *pump, const struct side_ops *from, const struct side_ops *to)
+{
+	enum side_role role =
+		pump->direction == PUMP_CLIENT_TO_BACKEND ? SIDE_FROM_CLIENT : SIDE_FROM_SERVER;
+	uint64_t offset = pump->decoder.offset;
+
+	side_decoder_init(&pump->decoder, from, role);
+	pump->decoder.offset = offset;
+	side_encoder_init(&pump->encoder, to, role, &pump->loop->ids, side_written(from) != to);
+	pump->lines = side_has(from, SIDE_FREE_TEXT) ? PUMP_LINES_UNHEARD : PUMP_LINES_MESSAGES;
+	pump->checks_text = side_has(to, SIDE_CHECKS_TEXT) && !side_has(from, SIDE_CHECKS_TEXT);
+	pump->collects = side_has(to, SIDE_ONE_FRAME) && !side_has(from, SIDE_ONE_FRAME);
+	pump_choose_task(pump);
 }
 
 /* Sizes were announced by one side: no byte may come or go, whoever sends it. */
@@ -117,6 +137,7 @@ __attribute__((noinline)) static void pump_look_closer(
 			pump_find_sized(pump);
 		} else if (form == SPLICE_FORM_MESSAGE) {
 			pump->lines = PUMP_LINES_MESSAGES;
+			pump->decoder.ops = side_written(pump->decoder.ops);
 		} else if (form == SPLICE_FORM_FOREIGN && pump->lines == PUMP_LINES_UNHEARD) {
 			pump->lines = PUMP_LINES_FOREIGN;
 			pump->hooks->not_lines(pump, false);
@@ -170,6 +191,7 @@ static bool pump_deliverable(const struct pump *pump, const struct side_chunk *c
 static void pump_message_begin(struct pump *pump, const struct side_chunk *chunk)
 {
 	struct loop *loop = pump->loop;
+
 	assert(pump->splice == NULL);
 	pump->message_start_ns = loop->now_ns;
 	pump->framing = PUMP_UNFRAMED;
@@ -190,6 +212,9 @@ static void pump_message_begin(struct pump *pump, const struct side_chunk *chunk
 	splice_begin(pump->splice, pump_splice_mode(pump), &pump->hooks->message, pump);
 	if (side_has(pump->encoder.ops, SIDE_SIZE_FIRST))
 		splice_hold_all(pump->splice);
+	if (pump->task > PUMP_TASK_WATCH && !chunk->last &&
+		side_has(pump->encoder.ops, SIDE_ONE_FRAME))
+		splice_promise(pump->splice);
 }
 
 /* The message has been written: what it needed is given back. */
@@ -258,6 +283,8 @@ static void pump_edit(struct pump *pump, struct sink *sink, const struct side_ch
 	if (frame.size == 0 && !chunk->last)
 		return; /* held */
 	frame.first = pump->framing == PUMP_UNFRAMED;
+	if (!chunk->last && side_has(pump->encoder.ops, SIDE_ONE_FRAME))
+		frame.size = chunk->frame.size + splice_growth(pump->splice);
 	if (frame.first &&
 		chunk->last) { /* a small message: one frame, with the client's own key */
 		frame.masked = chunk->frame.masked;
@@ -265,7 +292,8 @@ static void pump_edit(struct pump *pump, struct sink *sink, const struct side_ch
 	}
 	pump->framing = PUMP_REFRAMED;
 	pump_write_pieces(pump, sink, &frame);
-	if (!chunk->last && !splice_may_edit(pump->splice) && frame.first)
+	if (!chunk->last && !splice_may_edit(pump->splice) && frame.first &&
+		!side_has(pump->encoder.ops, SIDE_ONE_FRAME))
 		pump_mirror_rest(pump, sink);
 }
 
@@ -315,6 +343,72 @@ static bool pump_data(struct pump *pump, struct sink *sink, const struct side_ch
 	if (chunk->last)
 		pump_message_end(pump);
 	return true;
+}
+
+/* ---- messages whose size must be known first ---- */
+
+static void pump_collect_done(struct pump *pump)
+{
+	free(pump->collected);
+	pump->collected = NULL;
+	pump->collected_size = pump->collected_room = 0;
+}
+
+/* Keeps a piece. False: the message is too long, or memory is. */
+static bool pump_collect_piece(struct pump *pump, const struct side_chunk *chunk)
+{
+	size_t size_max = (size_t)pump->loop->config->reframe_bytes_max;
+	size_t size = pump->collected_size + chunk->size, room = pump->collected_room;
+	uint8_t *bytes = pump->collected;
+
+	if (chunk->size > size_max || size > size_max)
+		return false;
+	if (size > room) {
+		room = 2 * size < size_max ? 2 * size : size_max;
+		bytes = realloc(bytes, room);
+		if (bytes == NULL)
+			return false;
+		pump->collected = bytes;
+		pump->collected_room = room;
+	}
+	if (chunk->size > 0)
+		memcpy(bytes + pump->collected_size, chunk->bytes, chunk->size);
+	pump->collected_size = size;
+	return true;
+}
+
+/*
+ * Gives pieces to pump_data() that say the size of their whole message: as they come where that is
+ * known, else all at once when the last one has come.
+ */
+static bool pump_collect(struct pump *pump, struct sink *sink, const struct side_chunk *chunk)
+{
+	struct side_chunk whole = *chunk;
+	bool carried;
+
+	if (chunk->first)
+		pump->collecting = !chunk->frame.text || (chunk->frame.first && chunk->frame.last)
+					   ? PUMP_COLLECTS_NOTHING
+					   : PUMP_COLLECTS;
+	if (pump->collecting == PUMP_COLLECTS_NOTHING)
+		return pump_data(pump, sink, chunk);
+	if (pump->collecting == PUMP_COLLECTS && !pump_collect_piece(pump, chunk)) {
+		pump->collecting = PUMP_COLLECTS_NO_MORE;
+		pump_collect_done(pump);
+		pump->hooks->undeliverable(pump);
+	}
+	if (pump->collecting == PUMP_COLLECTS_NO_MORE || !chunk->last)
+		return true;
+	whole.bytes = pump->collected;
+	whole.size = pump->collected_size;
+	whole.first = whole.frame_first = true;
+	whole.frame =
+		(struct side_frame){.text = true, .first = true, .last = true, .size = whole.size};
+	whole.wire = NULL;
+	carried = pump_data(pump, sink, &whole);
+	pump_flush(sink, pump); /* before the bytes go */
+	pump_collect_done(pump);
+	return carried;
 }
 
 /* ---- control frames ---- */
@@ -398,6 +492,69 @@ static void pump_control(struct pump *pump, struct sink *sink, const struct side
 /* ---- reading ---- */
 
 static enum side_result pump_decode(
+	struct pump *pump, struct sink *sink, uint8_t *bytes, size_t size);
+
+/*
+ * Both directions go on as that side, unless there has been a line in one of them already that was
+ * a message, or is not complete. False: it is too late.
+ */
+static bool pump_become(struct pump *pump, const struct side_ops *side)
+{
+	struct pump *pumps[2] = {pump, pump->back};
+	struct side_chunk rest;
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		if (pumps[i]->decoder.ops->writes == NULL || pumps[i]->decoder.in_message ||
+			pump_is_over(pumps[i]))
+			return false;
+	for (i = 0; i < 2; i++) {
+		uint8_t kept[PUMP_KEPT_MAX], *at = kept;
+		bool keeps = i == 1 && pumps[i]->decoder.ops->rest(&pumps[i]->decoder, &rest);
+		size_t size = keeps ? rest.size : 0;
+
+		assert(size <= sizeof kept);
+		if (keeps)
+			memcpy(kept, rest.bytes, size);
+		pump_speak(pumps[i], side, side);
+		if (keeps) /* a word, which is no message yet */
+			(void)side->next(&pumps[i]->decoder, &at, &size, &rest);
+	}
+	return true;
+}
+
+/* The source turns out to speak something else. What said so is carried as that. */
+static enum side_result pump_other(
+	struct pump *pump, struct sink *sink, const struct side_chunk *chunk)
+{
+	uint8_t word[PUMP_KEPT_MAX];
+	const struct side_ops *side = chunk->other;
+	size_t size = chunk->size;
+	enum side_result result;
+
+	assert(size <= sizeof word);
+	memcpy(word, chunk->bytes, size);
+	if (side == NULL || !pump_become(pump, side)) {
+		pump_speak(pump, side_written(pump->decoder.ops), pump->encoder.ops);
+		if (side == NULL) {
+			pump->wanted = pump->back->wanted = PUMP_TASK_NONE;
+			pump_choose_task(pump);
+			if (pump->back->splice == NULL)
+				pump_choose_task(pump->back);
+		} else {
+			pump_find_sized(pump);
+			pump_choose_task(pump);
+		}
+	}
+	if (side == NULL || pump->decoder.ops == side)
+		pump->hooks->other(pump, side);
+	result = pump_decode(pump, sink, word, size); /* which will find nothing else again */
+	if (sink->run_size > 0)
+		sink_end_run(sink); /* it would end in our word */
+	return result;
+}
+
+static enum side_result pump_decode(
 	struct pump *pump, struct sink *sink, uint8_t *bytes, size_t size)
 {
 	struct side_chunk chunk;
@@ -405,11 +562,19 @@ static enum side_result pump_decode(
 
 	while (pump->output != PUMP_OUTPUT_CLOSED) {
 		result = pump->decoder.ops->next(&pump->decoder, &bytes, &size, &chunk);
-		if (result == SIDE_DATA && !pump_data(pump, sink, &chunk))
-			return SIDE_BAD;
-		if (result == SIDE_CONTROL)
+		if (result == SIDE_DATA) {
+			if (!(pump->collects ? pump_collect(pump, sink, &chunk)
+					     : pump_data(pump, sink, &chunk)))
+				return SIDE_BAD;
+			continue;
+		}
+		if (result == SIDE_OTHER)
+			result = pump_other(pump, sink, &chunk);
+		else if (result == SIDE_CONTROL)
 			pump_control(pump, sink, &chunk);
-		else if (result != SIDE_DATA)
+		else if (result == SIDE_BETWEEN && pump->decoder.ops == pump->encoder.ops)
+			sink_pass(sink, chunk.bytes, chunk.size);
+		if (result == SIDE_BAD || (result == SIDE_MORE && size == 0))
 			return result;
 	}
 	return SIDE_MORE; /* nothing may follow a close frame */
@@ -470,8 +635,19 @@ static void pump_cut_message(struct pump *pump)
 {
 	uint8_t none;
 	struct sink sink = pump_sink(pump, pump->loop->write_bytes, LOOP_WRITE_SIZE);
-	struct side_chunk chunk = {.bytes = &none, .last = true, .frame = pump->decoder.frame};
+	struct side_chunk chunk;
 	size_t count, total;
+
+	if (pump->decoder.ops->rest != NULL && pump->decoder.ops->rest(&pump->decoder, &chunk))
+		(void)pump_data(pump, &sink, &chunk); /* a word of a line */
+	chunk = (struct side_chunk){.bytes = &none, .last = true, .frame = pump->decoder.frame};
+	if (pump->collects && pump->collecting != PUMP_COLLECTS_NOTHING) {
+		if (pump->decoder.ops->finish(&pump->decoder))
+			(void)pump_collect(pump, &sink, &chunk);
+		pump_collect_done(pump);
+		pump_flush(&sink, pump);
+		return;
+	}
 
 	if (pump->decoder.ops->finish(&pump->decoder)) {
 		if (pump->tells_text)
@@ -494,7 +670,9 @@ static void pump_cut_message(struct pump *pump)
 			pump_write_pieces(pump, &sink,
 				&(struct side_frame){.text = true,
 					.first = pump->framing == PUMP_UNFRAMED,
-					.size = total});
+					.size = side_has(pump->encoder.ops, SIDE_ONE_FRAME)
+							? pump->decoder.frame.size
+							: total});
 	}
 	pump_flush(&sink, pump);
 }
@@ -506,12 +684,18 @@ static bool pump_says_no_more(const struct pump *pump)
 	       (pump->output == PUMP_OUTPUT_CLOSED && side_has(pump->encoder.ops, SIDE_CONTROLS));
 }
 
+/* Whether the source ends inside a message, or its first word. */
+static bool pump_is_inside(const struct pump *pump)
+{
+	return pump->decoder.in_message || pump->decoder.ops->rest != NULL;
+}
+
 void pump_end(struct pump *pump)
 {
 	if (pump_is_over(pump))
 		return;
 	endpoint_pause(pump->from);
-	if (pump_flows(pump) && pump->decoder.in_message && !pump_says_no_more(pump))
+	if (pump_flows(pump) && pump_is_inside(pump) && !pump_says_no_more(pump))
 		pump_cut_message(pump);
 	pump->state = PUMP_ENDED;
 	pump->hooks->ended(pump);
@@ -557,16 +741,9 @@ void pump_init_pair(struct pump pumps[2], struct loop *loop, const struct pump_h
 void pump_open(struct pump *pump, const struct side_ops *from, const struct side_ops *to,
 	enum pump_task wanted)
 {
-	bool from_client = pump->direction == PUMP_CLIENT_TO_BACKEND;
-
 	assert(pump->state == PUMP_IDLE && wanted != PUMP_TASK_HOLD);
-	side_decoder_init(&pump->decoder, from, from_client ? SIDE_FROM_CLIENT : SIDE_FROM_SERVER);
-	side_encoder_init(&pump->encoder, to, from_client ? SIDE_FROM_CLIENT : SIDE_FROM_SERVER,
-		&pump->loop->ids, from != to);
-	pump->lines = side_has(from, SIDE_FREE_TEXT) ? PUMP_LINES_UNHEARD : PUMP_LINES_MESSAGES;
-	pump->checks_text = side_has(to, SIDE_CHECKS_TEXT) && !side_has(from, SIDE_CHECKS_TEXT);
 	pump->wanted = wanted;
-	pump_choose_task(pump);
+	pump_speak(pump, from, side_written(to));
 	pump->state = PUMP_FLOWING;
 }
 
@@ -583,6 +760,7 @@ void pump_silence(struct pump *pump)
 
 void pump_done(struct pump *pump)
 {
+	pump_collect_done(pump);
 	if (pump->splice != NULL)
 		loop_splice_put(pump->loop, pump->splice);
 	pump->splice = NULL;

@@ -51,6 +51,13 @@ enum pump_framing {
 	PUMP_DROPPED,  /* not at all: the other side's side cannot carry it */
 };
 
+/* What becomes of a message whose size must be known before its end has come. */
+enum pump_collecting {
+	PUMP_COLLECTS_NOTHING, /* it was known after all */
+	PUMP_COLLECTS,
+	PUMP_COLLECTS_NO_MORE, /* it is too long */
+};
+
 /* What the source of lines says in them, as far as that is known. Of other framings: nothing. */
 enum pump_lines {
 	PUMP_LINES_UNHEARD,  /* not known: as if it were messages */
@@ -73,9 +80,14 @@ struct pump_hooks {
 	void (*troubles)(struct pump *pump, unsigned troubles);
 	/* ... or did not go on, since the other side's side cannot carry them. */
 	void (*undeliverable)(struct pump *pump);
-	/* The source does not send lines of JSON; sized: but messages behind their Content-Length.
+	/*
+	 * The source does not send lines of JSON; sized: but messages behind their Content-Length,
+	 * when it is too late to read them as such.
 	 */
 	void (*not_lines)(struct pump *pump, bool sized);
+	/* The source speaks something else: that side, in both directions; NULL: nothing we know.
+	 */
+	void (*other)(struct pump *pump, const struct side_ops *side);
 	/* The source sent a close frame, which has not been passed on yet. */
 	void (*closing)(struct pump *pump);
 	/* The source broke its side's framing: see decoder.error. */
@@ -111,6 +123,10 @@ struct pump {
 	uint8_t utf8_state; /* of the message in progress, if so */
 	struct splice *splice; /* from the loop's pool while inside a message that is looked at */
 	uint64_t message_start_ns;
+	bool collects; /* the destination wants whole messages, the source may send parts */
+	enum pump_collecting collecting;
+	uint8_t *collected; /* owned; NULL but inside a message that is collected */
+	size_t collected_size, collected_room;
 	struct side_decoder decoder;
 	struct side_encoder encoder;
 };

@@ -24,6 +24,10 @@ static const struct side_ops *const fuzz_pairs[][2] = {
 	{&side_websocket, &side_websocket},
 	{&side_websocket, &side_line},
 	{&side_line, &side_websocket},
+	{&side_length, &side_length},
+	{&side_websocket, &side_length},
+	{&side_length, &side_websocket},
+	{&side_length, &side_line},
 };
 
 /* One of the two. */
@@ -37,6 +41,7 @@ struct fuzz_peer {
 	size_t said_size;
 	struct peers_heard heard;
 	size_t checked; /* of what it heard */
+	bool trims;     /* the other one is told sizes, and blanks for what was too much of them */
 	bool deaf;      /* does not read */
 	bool closed;    /* has sent a close frame, or an end: says no more */
 };
@@ -121,10 +126,22 @@ static void fuzz_send_frame(
 	fuzz_send(peer, bytes, size, slowly);
 }
 
+/* What stands before a message of so many bytes. */
+static void fuzz_send_head(struct fuzz_peer *peer, size_t size)
+{
+	char head[64];
+
+	(void)snprintf(head, sizeof head, "Content-Length: %zu\r\n\r\n", size);
+	if (peer->side == &side_length)
+		fuzz_send(peer, head, strlen(head), false);
+}
+
 static void fuzz_note(struct fuzz_peer *peer, const char *text)
 {
 	memcpy(peer->said + peer->said_size, text, strlen(text));
 	peer->said_size += strlen(text);
+	while (peer->trims && peer->said_size > 0 && peer->said[peer->said_size - 1] == ' ')
+		peer->said_size--;
 	peer->said[peer->said_size++] = '\n';
 }
 
@@ -137,9 +154,10 @@ static void fuzz_say(struct fuzz_peer *peer, const char *text, bool in_two, bool
 		return;
 	fuzz_note(peer, text);
 	if (peer->side->shake == NULL) {
+		fuzz_send_head(peer, size);
 		fuzz_send(peer, text, half, true);
 		fuzz_send(peer, text + half, size - half, slowly);
-		fuzz_send(peer, "\n", 1, false);
+		fuzz_send(peer, "\n", peer->side == &side_line, false);
 	} else if (in_two) {
 		fuzz_send_frame(peer, 0x01, text, half, true);
 		fuzz_send_frame(peer, 0x80, text + half, size - half, slowly);
@@ -154,13 +172,13 @@ static void fuzz_ping(struct fuzz_peer *peer)
 		fuzz_send_frame(peer, 0x89, "ping", 4, false);
 }
 
-/* What breaks a WebSocket, and is a line like any other. */
+/* What breaks any framing, and is a line like any other. */
 static void fuzz_break(struct fuzz_peer *peer)
 {
 	if (peer->closed)
 		return;
 	fuzz_undisturbed = false;
-	if (peer->side->shake == NULL) {
+	if (side_has(peer->side, SIDE_FREE_TEXT)) {
 		fuzz_say(peer, "\x71\x80 no JSON, no text", true, false);
 	} else {
 		fuzz_send(peer, "\x71\x80\x01\x02\x03\x04", 6, false);
@@ -188,8 +206,10 @@ static void fuzz_end(struct fuzz_peer *peer, const char *text)
 		fuzz_note(peer, text); /* as a frame it is whole */
 	if (text != NULL && websocket)
 		fuzz_send_frame(peer, 0x01, text, strlen(text), false);
-	else if (text != NULL)
+	else if (text != NULL && text[0] != '\0') {
+		fuzz_send_head(peer, strlen(text));
 		fuzz_send(peer, text, strlen(text), false);
+	}
 	if (*peer->fd >= 0 && peer->sent == peer->size)
 		(void)shutdown(*peer->fd, SHUT_WR);
 }
@@ -212,6 +232,11 @@ static bool fuzz_is_carrier(const char *text, size_t size)
 	return memcmp(text, carrier, size < known ? size : known) == 0 && size < 100;
 }
 
+static bool fuzz_is_blank(const char *text)
+{
+	return text[strspn(text, " ")] == '\0';
+}
+
 /* A peer has heard the beginning of what the other has said. */
 static void fuzz_check_heard(struct fuzz_peer *by, const struct fuzz_peer *from)
 {
@@ -222,7 +247,8 @@ static void fuzz_check_heard(struct fuzz_peer *by, const struct fuzz_peer *from)
 	while (by->checked < size && text[by->checked] == from->said[by->checked])
 		by->checked++;
 	fuzz_require(by->checked == by->heard.size ||
-		     fuzz_is_carrier(text + by->checked, by->heard.size - by->checked));
+		     fuzz_is_carrier(text + by->checked, by->heard.size - by->checked) ||
+		     (by->heard.trims && fuzz_is_blank(text + by->checked)));
 }
 
 static void fuzz_turn(void)
@@ -382,10 +408,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	if (size == 0 || size > FUZZ_ACTS_MAX)
 		return 0;
 	fuzz_begin_once();
-	pair = fuzz_pairs[bytes[0] % 4];
+	pair = fuzz_pairs[bytes[0] % (sizeof fuzz_pairs / sizeof fuzz_pairs[0])];
 	peers_open(&peers, pair[0], pair[1]);
 	fuzz_peer_init(&fuzz_client, pair[0], true, &peers.client);
 	fuzz_peer_init(&fuzz_backend, pair[1], false, &peers.backend);
+	fuzz_client.heard.trims = fuzz_backend.trims = pair[0] == &side_length;
+	fuzz_backend.heard.trims = fuzz_client.trims = pair[1] == &side_length;
 	fuzz_undisturbed = true;
 	fuzz_memory_left = -1;
 	peers_connect(&peers);

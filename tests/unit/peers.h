@@ -242,6 +242,7 @@ struct peers_heard {
 	size_t stripped; /* no carrier begins before this */
 	bool closed;     /* by a close frame, */
 	unsigned close_code;
+	bool trims;  /* set by the test: without blanks at the end of messages */
 	bool broken; /* it is no framing, or something follows the close frame */
 	bool ended;
 };
@@ -294,11 +295,14 @@ static inline void peers_heard_take(struct peers_heard *heard, uint8_t *bytes, s
 			if (chunk.size >= 2)
 				heard->close_code = chunk.bytes[0] * 256u + chunk.bytes[1];
 		}
-		if (result == SIDE_CONTROL)
+		if (result == SIDE_CONTROL || result == SIDE_BETWEEN)
 			continue;
 		assert(heard->room - heard->size > chunk.size);
 		memcpy(heard->text + heard->size, chunk.bytes, chunk.size);
 		heard->size += chunk.size;
+		while (chunk.last && heard->trims && heard->size > 0 &&
+			heard->text[heard->size - 1] == ' ')
+			heard->size--;
 		if (chunk.last)
 			heard->text[heard->size++] = '\n';
 		heard->text[heard->size] = '\0';

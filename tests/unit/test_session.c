@@ -17,6 +17,12 @@ static const struct side_ops *const pairs[][2] = {
 	{&side_websocket, &side_websocket},
 	{&side_websocket, &side_line},
 	{&side_line, &side_websocket},
+	{&side_length, &side_length},
+	{&side_websocket, &side_length},
+	{&side_length, &side_websocket},
+	{&side_length, &side_line},
+	{&side_concat, &side_concat},
+	{&side_guess, &side_guess},
 };
 
 enum { PAIRS = sizeof pairs / sizeof pairs[0] };
@@ -94,9 +100,11 @@ static size_t framed(uint8_t *bytes, const struct side_ops *side, bool from_clie
 			at += 4;
 		}
 	}
+	if (side == &side_length)
+		at += (size_t)sprintf((char *)bytes, "Content-Length: %zu\r\n\r\n", size);
 	memcpy(bytes + at, text, size);
 	at += size;
-	if (side->shake == NULL)
+	if (side_written(side) == &side_line)
 		bytes[at++] = '\n';
 	return at;
 }
@@ -113,7 +121,7 @@ static struct peers_heard *heard_by(bool is_client)
 
 static void say(bool from_client, const char *text)
 {
-	static uint8_t bytes[FLOOD_SIZE + 16];
+	static uint8_t bytes[FLOOD_SIZE + 32];
 	const struct side_ops *side =
 		from_client ? peers.route.client_side : peers.route.backend_side;
 	size_t size = framed(bytes, side, from_client, text, strlen(text));
@@ -177,10 +185,11 @@ END_TEST
 /* Text of one message of a flood. */
 static const char *flood_text(void)
 {
-	static char text[FLOOD_SIZE];
+	static char text[FLOOD_SIZE]; /* and its NUL */
 
 	memset(text, ' ', sizeof text - 1);
-	memcpy(text, "{\"method\":\"m\"}", strlen("{\"method\":\"m\"}"));
+	memcpy(text, "{\"method\":\"m\"", strlen("{\"method\":\"m\""));
+	text[sizeof text - 2] = '}';
 	return text;
 }
 

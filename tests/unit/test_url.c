@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "tests/unit/unit.h"
 
@@ -13,18 +14,23 @@ static const struct {
 	int port;
 	const char *path;
 	bool local;
+	enum url_framing framing;
 } url_good[] = {
-	{"ws://127.0.0.1:4500", URL_WS, "127.0.0.1", 4500, "", true},
-	{"WS://127.255.1.2:1/", URL_WS, "127.255.1.2", 1, "", true},
-	{"ws://localhost:0/a/b?c=d", URL_WS, "localhost", 0, "/a/b?c=d", true},
-	{"ws://[::1]:65535", URL_WS, "::1", 65535, "", true},
-	{"ws://[fe80::1]:80", URL_WS, "fe80::1", 80, "", false},
-	{"ws://0.0.0.0:80", URL_WS, "0.0.0.0", 80, "", false},
-	{"ws://[::]:80", URL_WS, "::", 80, "", false},
-	{"tcp://a-b.example.:1", URL_TCP, "a-b.example.", 1, "", false},
-	{"tcp://127.0.0.1.example:1/", URL_TCP, "127.0.0.1.example", 1, "", false},
-	{"unix:///run/a b.sock", URL_UNIX, "", 0, "/run/a b.sock", true},
-	{"ws+unix:///run/a", URL_WS_UNIX, "", 0, "/run/a", true},
+	{"ws://127.0.0.1:4500", URL_WS, "127.0.0.1", 4500, "", true, URL_LINES},
+	{"WS://127.255.1.2:1/", URL_WS, "127.255.1.2", 1, "", true, URL_LINES},
+	{"ws://localhost:0/a/b?c=d", URL_WS, "localhost", 0, "/a/b?c=d", true, URL_LINES},
+	{"ws://[::1]:65535", URL_WS, "::1", 65535, "", true, URL_LINES},
+	{"ws://[fe80::1]:80", URL_WS, "fe80::1", 80, "", false, URL_LINES},
+	{"ws://0.0.0.0:80", URL_WS, "0.0.0.0", 80, "", false, URL_LINES},
+	{"ws://[::]:80", URL_WS, "::", 80, "", false, URL_LINES},
+	{"tcp://a-b.example.:1", URL_TCP, "a-b.example.", 1, "", false, URL_LINES},
+	{"tcp://127.0.0.1.example:1/", URL_TCP, "127.0.0.1.example", 1, "", false, URL_LINES},
+	{"unix:///run/a b.sock", URL_UNIX, "", 0, "/run/a b.sock", true, URL_LINES},
+	{"ws+unix:///run/a", URL_WS_UNIX, "", 0, "/run/a", true, URL_LINES},
+	{"lsp+tcp://127.0.0.1:7", URL_TCP, "127.0.0.1", 7, "", true, URL_LENGTH},
+	{"LSP+unix:///run/a", URL_UNIX, "", 0, "/run/a", true, URL_LENGTH},
+	{"json+tcp://[::1]:7/", URL_TCP, "::1", 7, "", true, URL_CONCAT},
+	{"json+unix:///run/a", URL_UNIX, "", 0, "/run/a", true, URL_CONCAT},
 };
 
 START_TEST(test_url_good)
@@ -34,6 +40,9 @@ START_TEST(test_url_good)
 
 	ck_assert_int_eq(url_parse(&url, url_good[_i].text, &reason), 0);
 	ck_assert_int_eq(url.scheme, url_good[_i].scheme);
+	ck_assert_int_eq(url.framing, url_good[_i].framing);
+	ck_assert_int_eq(
+		strncasecmp(url_prefix(&url), url_good[_i].text, strlen(url_prefix(&url))), 0);
 	ck_assert_str_eq(url.host, url_good[_i].host);
 	ck_assert_int_eq(url.port, url_good[_i].port);
 	ck_assert_str_eq(url.path, url_good[_i].path);
@@ -49,6 +58,9 @@ static const struct {
 	{"", "scheme"},
 	{"localhost:80", "scheme"},
 	{"ftp://a:1", "scheme"},
+	{"lsp+ws://a:1", "scheme"},
+	{"json+tcp://a:1/b", "nothing may follow"},
+	{"lsp+unix://run", "three slashes"},
 	{"wss://a:1", "TLS"},
 	{"http://a:1", "written ws://"},
 	{"ws://", "host is missing"},

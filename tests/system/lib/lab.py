@@ -7,13 +7,18 @@ import socket
 import tempfile
 
 from lib.collector import Collector
-from lib.peer import Dialing, Lines, serve_upgrade
+from lib.peer import Dialing, Lines, Sized, Texts, serve_upgrade
 from lib.process import Puppets, Sidespan
 from lib.stream import Stream, connect
 from lib.wait import Deadline, TimedOut
 
 SOCKETS = ("ws", "ws+unix", "tcp", "unix")
 KINDS = ("stdio", *SOCKETS)
+
+
+def speaks(kind):
+    """What is spoken at a URL of that kind, where it is no WebSocket."""
+    return Sized if kind.startswith("lsp") else Texts if kind.startswith("json") else Lines
 
 
 def address_of(url):
@@ -55,7 +60,7 @@ class Backend:
         """The next connection, after its handshake."""
         stream = self.accept(seconds)
         if not self.kind.startswith("ws"):
-            return Lines(stream)
+            return speaks(self.kind)(stream)
         peer, self.head = serve_upgrade(stream, **options)
         return peer
 
@@ -83,7 +88,7 @@ class Link:
         stream = self.lab.keep(connect(address_of(self.url)))
         if self.listen.startswith("ws"):
             return Dialing(stream, **options)
-        peer = Lines(stream)
+        peer = speaks(self.listen)(stream)
         peer.finish = lambda: peer
         return peer
 

@@ -55,6 +55,42 @@ class Lines(Peer):
         return self.stream.read_until(b"\n", seconds)[:-1]
 
 
+class Sized(Peer):
+    """Messages behind Content-Length heads, which are read as strictly as can be."""
+
+    def send(self, message):
+        self.stream.write(self.frame(message))
+
+    def frame(self, message, head="Content-Length: %d\r\n\r\n"):
+        body = encode(message)
+        return (head % len(body)).encode() + body
+
+    def recv(self, seconds=None):
+        head = self.stream.read_until(b"\r\n\r\n", seconds)
+        size = int(head.removeprefix(b"Content-Length: "))
+        assert head == b"Content-Length: %d\r\n\r\n" % size
+        return self.stream.read_exactly(size, seconds)
+
+
+class Texts(Peer):
+    """JSON texts with nothing between them."""
+
+    def send(self, message):
+        self.stream.write(self.frame(message))
+
+    def frame(self, message):
+        return encode(message)
+
+    def recv(self, seconds=None):
+        text = self.stream.read_exactly(2, seconds)
+        while True:
+            try:
+                json.loads(text)
+                return text
+            except ValueError:
+                text += self.stream.read_exactly(1, seconds)
+
+
 class Frame:
     def __init__(self, head, key, payload):
         self.fin = bool(head[0] & 0x80)
