@@ -16,6 +16,8 @@ bool list_is_switch(const char *text)
 	       strcmp(text, "none") == 0;
 }
 
+#define LIST_KEY_MAX       128
+#define LIST_TOKEN         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
 #define LIST_PATTERN_MAX   256
 #define LIST_REPEAT_DIGITS 2
 
@@ -66,6 +68,10 @@ const char *list_check(enum list_kind kind, const char *text)
 	case LIST_HOSTS:
 		return authority_parse(&authority, text, strlen(text)) == 0 ? NULL
 									    : "one is not a host";
+	case LIST_KEYS:
+		return text[strspn(text, LIST_TOKEN)] == '\0' && strlen(text) <= LIST_KEY_MAX
+			       ? NULL
+			       : "one is not a token, or longer than 128 bytes";
 	case LIST_PATTERNS:
 		return list_check_pattern(text);
 	case LIST_PLACES:

@@ -38,6 +38,7 @@ enum map_kind {
 enum list_kind {
 	LIST_ORIGINS,  /* of web pages: SCHEME://HOST[:PORT], null */
 	LIST_HOSTS,    /* HOST[:PORT] */
+	LIST_KEYS,     /* of baggage: tokens of HTTP */
 	LIST_PATTERNS, /* extended regular expressions */
 	LIST_PLACES,   /* of carriers; or alone: true, false, none */
 	LIST_METHODS,  /* all, work, or methods; * at the end of one stands for any rest */

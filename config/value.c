@@ -360,6 +360,7 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 		(void)snprintf(text, VALUE_DESCRIBE_SIZE, "%s, with commas between several",
 			option->list_kind == LIST_ORIGINS ? "SCHEME://HOST[:PORT] or null"
 			: option->list_kind == LIST_HOSTS ? "HOST[:PORT]"
+			: option->list_kind == LIST_KEYS  ? "KEY of letters, digits, . - and _"
 			: option->list_kind == LIST_PATTERNS
 				? "extended regular expressions of at most 256 bytes, without \\1 "
 				  "to "

@@ -21,6 +21,7 @@
 #include "proxy/exchange.h"
 #include "proxy/greeting.h"
 #include "proxy/log.h"
+#include "proxy/side/http.h"
 #include "proxy/sources.h"
 #include "proxy/upgrade.h"
 
@@ -250,6 +251,23 @@ static void life_greet(struct session *session)
 	}
 }
 
+/* What the client asked with may have what spans are to say; but our own token is nobody's. */
+static void life_tell_fields(struct session *session)
+{
+	const struct http_head *asked = session->pair.asked;
+	size_t i;
+
+	for (i = 0; i < asked->field_count; i++) {
+		const struct http_field *field = &asked->fields[i];
+
+		if (session->pair.route->guard.token != NULL &&
+			http_text_is(field->name, HTTP_TEXT("Authorization")))
+			continue;
+		tracer_header(session->trace, field->name.bytes, field->name.size,
+			field->value.bytes, field->value.size);
+	}
+}
+
 static void life_open(struct session *session, uint8_t *client_bytes, size_t client_size,
 	uint8_t *backend_bytes, size_t backend_size)
 {
@@ -267,6 +285,8 @@ static void life_open(struct session *session, uint8_t *client_bytes, size_t cli
 		if (session->trace == NULL)
 			log_line(LOG_WARN, "connection %llu: out of memory: not traced",
 				session->pair.number);
+		else if (session->pair.asked != NULL && tracer_wants_headers(loop->tracer))
+			life_tell_fields(session);
 	}
 	carrying_open(session);
 	if (session->greeting != NULL)

@@ -13,6 +13,7 @@
  */
 struct side_ops;
 struct exchange;
+struct http_head;
 struct loop;
 struct pair;
 struct resolver;
@@ -88,6 +89,8 @@ struct pair {
 	enum pair_reason reason; /* of the end, once there is one */
 	struct endpoint client;
 	struct endpoint backend;
+	const struct http_head
+		*asked; /* the client's, while hooks->open() runs; NULL: it has none */
 };
 
 static inline int pair_timer(struct pair *pair, int64_t ms)

@@ -112,14 +112,22 @@ static void upgrade_open(struct upgrade *upgrade)
 {
 	size_t client_size = 0, backend_size = 0;
 	uint8_t *client_rest = NULL, *backend_rest = NULL;
+	struct http_head *asked = &upgrade->pair->loop->head;
+	struct head *head = &upgrade->request;
 
 	upgrade->pair->hooks->upgraded(upgrade->pair);
 	if (upgrade->request.scan.size > 0)
 		client_rest = head_rest(&upgrade->request, &client_size);
 	if (upgrade->reply.head.scan.size > 0)
 		backend_rest = head_rest(&upgrade->reply.head, &backend_size);
+	if (upgrade_is_server(upgrade)) {
+		(void)http_request_parse(
+			asked, &head->scan, head->bytes, head->used); /* it was complete before */
+		upgrade->pair->asked = asked;
+	}
 	upgrade->pair->hooks->open(
 		upgrade->pair, client_rest, client_size, backend_rest, backend_size);
+	upgrade->pair->asked = NULL;
 	upgrade_free(upgrade);
 }
 

@@ -185,15 +185,18 @@ static void tracer_end_request(struct tracer_connection *connection, struct requ
 	request_free(&tracer->requests, request);
 }
 
-static size_t tracer_take_values(const struct capture_set *captures,
+static size_t tracer_take_values(struct tracer *tracer, const struct capture_set *captures,
 	const struct envelope *envelope, struct request_value *values)
 {
 	const struct capture_list *list = &captures->from[PROFILE_FROM_REQUEST];
-	size_t count = 0, i;
+	size_t own = list->count - tracer->captures.baggage_count, count = 0, i;
 
-	for (i = 0; i < list->count; i++)
+	for (i = 0; i < own; i++)
 		if (capture_take(&list->rows[i], envelope, &values[count].text))
 			values[count++].capture = (uint8_t)i;
+	if (own < list->count &&
+		!captures_take_baggage(&tracer->captures, captures, envelope, values, &count))
+		tracer->counters.baggages_invalid++;
 	return count;
 }
 
@@ -282,7 +285,7 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 {
 	struct tracer *tracer = connection->tracer;
 	const struct forwarded *forwarded = tracer_take_forwarded(connection, envelope);
-	struct request_value values[PROFILE_CAPTURES_MAX];
+	struct request_value values[PROFILE_CAPTURES_MAX + CAPTURE_BAGGAGE_MAX];
 	struct request_texts texts = {
 		.key = key,
 		.method = text_in_slot(envelope, ENVELOPE_METHOD),
@@ -295,7 +298,7 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	struct request *request;
 	bool has_span;
 
-	texts.value_count = tracer_take_values(captures, envelope, values);
+	texts.value_count = tracer_take_values(tracer, captures, envelope, values);
 	request = request_new(&tracer->requests, &texts);
 	if (request == NULL)
 		return NULL;
@@ -529,6 +532,11 @@ no_memory:
 	return NULL;
 }
 
+bool tracer_wants_headers(const struct tracer *tracer)
+{
+	return tracer->captures.header_count > 0;
+}
+
 void tracer_header(struct tracer_connection *connection, const char *name, size_t name_size,
 	const char *value, size_t value_size)
 {
@@ -698,6 +706,7 @@ static void tracer_take_settings(
 {
 	tracer->attribute_settings.profile = config->profile;
 	tracer->attribute_settings.captures = &tracer->captures;
+	tracer->attribute_settings.extra = &config->span_attributes;
 	tracer->attribute_settings.rpc_service =
 		config->rpc_service != NULL ? config->rpc_service : config->service_name;
 	attributes_choose_names(
@@ -779,6 +788,23 @@ static int tracer_follow(
 	return tracer->follower != NULL ? 0 : -1;
 }
 
+/* Attributes that are no profile's. */
+static int tracer_add_attributes(
+	struct tracer *tracer, const struct config *config, char *error, size_t error_size)
+{
+	char pointer[sizeof((struct place *)0)->pointer + sizeof("/baggage")];
+	struct place place;
+	size_t i;
+
+	for (i = 0; i < config->span_attributes.count; i++)
+		captures_add_free(&tracer->captures, config->span_attributes.pairs[i].name);
+	if (place_parse(&place, tracer_place(config)) != 0)
+		return -1;
+	(void)snprintf(pointer, sizeof pointer, "%s/baggage", place.pointer); /* fits */
+	return captures_add_baggage(&tracer->captures, config->baggage_attributes.items,
+		config->baggage_attributes.count, tracer->pointers, pointer, error, error_size);
+}
+
 struct tracer *tracer_new(const struct config *config, struct exporter *exporter,
 	const char *environment_traceparent, const char *environment_tracestate, char *error,
 	size_t error_size)
@@ -807,6 +833,8 @@ struct tracer *tracer_new(const struct config *config, struct exporter *exporter
 		goto fail;
 	if (captures_init(&tracer->captures, config->profile, &tracer->methods, tracer->pointers,
 		    error, error_size) != 0)
+		goto fail;
+	if (tracer_add_attributes(tracer, config, error, error_size) != 0)
 		goto fail;
 	if (tracer_follow(tracer, config, error, error_size) != 0)
 		goto fail;

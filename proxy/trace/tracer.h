@@ -112,6 +112,9 @@ size_t tracer_server_carrier(struct tracer_connection *connection, struct envelo
 void tracer_backend_message(
 	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns);
 
+/* Whether tracer_header() would do anything. */
+bool tracer_wants_headers(const struct tracer *tracer);
+
 /*
  * A header field that came before the client's messages, such as those of a handshake: for captures
  * of the profile. The first value counts.

@@ -368,6 +368,11 @@ static int matcher_add_type(struct matcher_build *build, size_t number)
 	for (i = 0; i < row->inherit_count; i++)
 		if (matcher_attribute(build, row->inherit[i], &type->inherit[i]) != 0)
 			return -1;
+	type->inherit_count = row->inherit_count;
+	for (i = 0; build->captures != NULL && i < build->captures->free_count; i++)
+		if (matcher_attribute(build, build->captures->free[i],
+			    &type->inherit[type->inherit_count++]) != 0)
+			return -1;
 	type->is_call = lifecycle_is_call(build->matcher->lifecycle, number);
 	return 0;
 }

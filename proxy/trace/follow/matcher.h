@@ -10,6 +10,7 @@
 #include "exporter/span.h"
 #include "proxy/message/envelope.h"
 #include "proxy/trace/names/methods.h"
+#include "proxy/trace/requests/capture.h"
 
 /*
  * A profile's lifecycle rules made ready: every JSON pointer is a slot of the envelope, every
@@ -31,7 +32,6 @@ enum matcher_moment {
 	MATCHER_MOMENT_FORMER_END,
 };
 
-struct captures;
 struct contents;
 
 struct matcher_when {
@@ -117,7 +117,8 @@ struct matcher_parents {
 struct matcher_type {
 	uint8_t key[LIFECYCLE_KEY_MAX]; /* attributes, as all below */
 	uint8_t defaults[LIFECYCLE_DEFAULTS_MAX];
-	uint8_t inherit[LIFECYCLE_INHERIT_MAX];
+	uint8_t inherit[LIFECYCLE_INHERIT_MAX + CAPTURE_FREE_MAX];
+	size_t inherit_count;
 	uint8_t adds[LIFECYCLE_ADDS_MAX]; /* places among the sums of the type above */
 	uint8_t sums[LIFECYCLE_SUMS_MAX]; /* what those below add to */
 	size_t sum_count;

@@ -527,14 +527,14 @@ static bool open_spans_inherited(struct open_spans *spans, const struct open_spa
 static void open_spans_inherit(
 	struct open_spans *spans, struct open_span *span, const struct span_opening *opening)
 {
-	const uint8_t *attributes = spans->setup->matcher.types[span->type].inherit;
+	const struct matcher_type *type = &spans->setup->matcher.types[span->type];
 	struct look_value value;
 	size_t i;
 
-	for (i = 0; i < span->row->inherit_count; i++)
-		if (open_spans_inherited(spans, span, opening, attributes[i], &value))
-			open_span_set(&span->values, &spans->setup->counters.budget, attributes[i],
-				&value);
+	for (i = 0; i < type->inherit_count; i++)
+		if (open_spans_inherited(spans, span, opening, type->inherit[i], &value))
+			open_span_set(&span->values, &spans->setup->counters.budget,
+				type->inherit[i], &value);
 }
 
 struct open_span *open_spans_open(struct open_spans *spans, const struct span_opening *opening)

@@ -76,6 +76,9 @@ void connection_attributes_put(
 	for (i = 0; i < profile->constant_count; i++)
 		attributes_put(attributes, profile->constants[i].attribute,
 			span_text_of(profile->constants[i].value));
+	for (i = 0; settings->extra != NULL && i < settings->extra->count; i++)
+		attributes_put(attributes, settings->extra->pairs[i].name,
+			span_text_of(settings->extra->pairs[i].value));
 }
 
 /* Renders all that is connection, the remembered values too; an older rendering is replaced. */

@@ -89,6 +89,7 @@ struct attribute_settings {
 	struct attributes_names names;
 	const char *rpc_service;         /* borrowed from the config */
 	const struct profile *profile;   /* the same */
+	const struct config_map *extra;  /* the same; attributes of all spans; NULL: none */
 	const struct captures *captures; /* borrowed from the tracer */
 	const struct exporter *exporter; /* borrowed; NULL: there are no spans */
 };

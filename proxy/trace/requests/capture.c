@@ -8,6 +8,8 @@
 
 #include "proxy/trace/names/methods.h"
 #include "proxy/trace/names/text.h"
+#include "proxy/trace/requests/request.h"
+#include "w3c/baggage.h"
 
 _Static_assert(METHODS_OTHER == 0, "captures_find() falls back to the first set");
 
@@ -159,6 +161,109 @@ int captures_find_attribute(const struct captures *captures, const char *name)
 	return -1;
 }
 
+/* ---- what is no profile's ---- */
+
+void captures_add_free(struct captures *captures, const char *name)
+{
+	assert(captures->free_count < CAPTURE_FREE_MAX); /* options.def */
+	captures->free[captures->free_count++] = name;
+}
+
+int captures_add_baggage(struct captures *captures, char *const *keys, size_t count,
+	struct pointers *pointers, const char *pointer, char *error, size_t error_size)
+{
+	size_t i, j;
+
+	if (count == 0)
+		return 0;
+	(void)snprintf(error, error_size, "out of memory");
+	captures->baggage_slot = pointers_add_hidden(pointers, pointer, BAGGAGE_TEXT_MAX);
+	captures->baggage_rooms = calloc(count, sizeof *captures->baggage_rooms);
+	if (captures->baggage_slot < 0 || captures->baggage_rooms == NULL)
+		return -1;
+	for (i = 0; i < count; i++) {
+		struct capture capture = {.slot = captures->baggage_slot};
+
+		if (captures->attribute_count == CAPTURE_ATTRIBUTES_MAX) {
+			(void)snprintf(error, error_size,
+				"baggage.attributes: with those of the profile there are more than "
+				"%d attributes of requests",
+				CAPTURE_ATTRIBUTES_MAX);
+			return -1;
+		}
+		capture.attribute = captures_attribute(captures, keys[i]);
+		capture.room = captures->baggage_rooms[i];
+		for (j = 0; j < captures->set_count; j++)
+			if (capture_list_add(
+				    &captures->sets[j].from[PROFILE_FROM_REQUEST], &capture) != 0)
+				return -1;
+		captures->baggage[captures->baggage_count++] = keys[i];
+		captures_add_free(captures, keys[i]);
+	}
+	return 0;
+}
+
+/* The value of a member, decoded, at the key of that number. */
+static struct span_text captures_decode(
+	struct captures *captures, size_t key, const struct baggage_member *member)
+{
+	char *room = captures->baggage_rooms[key];
+	bool whole;
+	struct span_text text = {.bytes = room};
+
+	text.size = baggage_decode(member, room, CAPTURE_VALUE_MAX, &whole);
+	if (whole)
+		return text;
+	text.size = text_cut_size(text, CAPTURE_VALUE_MAX);
+	memcpy(room + text.size, TEXT_CUT_MARK, TEXT_CUT_MARK_SIZE);
+	text.size += TEXT_CUT_MARK_SIZE;
+	return text;
+}
+
+/* The number of the key that a member has, if it is one that has no value so far. */
+static size_t captures_find_key(
+	const struct captures *captures, const struct baggage_member *member, unsigned seen)
+{
+	size_t i;
+
+	for (i = 0; i < captures->baggage_count; i++)
+		if ((seen >> i & 1) == 0 && strlen(captures->baggage[i]) == member->key_size &&
+			memcmp(captures->baggage[i], member->key, member->key_size) == 0)
+			break;
+	return i;
+}
+
+bool captures_take_baggage(struct captures *captures, const struct capture_set *set,
+	const struct envelope *envelope, struct request_value *values, size_t *count)
+{
+	const struct envelope_value *value = envelope_value(envelope, captures->baggage_slot);
+	const struct capture_list *list = &set->from[PROFILE_FROM_REQUEST];
+	const char *at = value->text, *end;
+	struct baggage_member member;
+	enum baggage_result result = BAGGAGE_END;
+	unsigned seen = 0, members = 0;
+	bool good = !value->cut;
+	size_t key;
+
+	if (value->type != JSON_STRING)
+		return value->type <= JSON_NULL;
+	end = at + value->size;
+	while (members++ < BAGGAGE_MEMBERS_MAX &&
+		(result = baggage_next(&at, end, &member)) != BAGGAGE_END) {
+		if (value->cut && at == end)
+			break; /* nobody knows how it goes on */
+		good &= result != BAGGAGE_BAD;
+		key = result == BAGGAGE_BAD ? captures->baggage_count
+					    : captures_find_key(captures, &member, seen);
+		if (key == captures->baggage_count)
+			continue;
+		seen |= 1u << key;
+		values[*count].text = captures_decode(captures, key, &member);
+		values[(*count)++].capture = (uint8_t)(list->count - captures->baggage_count + key);
+	}
+	return good && (result == BAGGAGE_END || at == end);
+}
+
 void captures_done(struct captures *captures)
 {
 	size_t i, j;
@@ -168,6 +273,7 @@ void captures_done(struct captures *captures)
 			free(captures->sets[i].from[j].rows);
 	free(captures->sets);
 	free(captures->rooms);
+	free(captures->baggage_rooms);
 	*captures = (struct captures){.attribute_count = 0};
 }
 

@@ -51,6 +51,10 @@ struct capture_header {
 	uint8_t attribute;
 };
 
+/* Attributes that are no profile's: of all spans, and of what a request brings as baggage. */
+#define CAPTURE_BAGGAGE_MAX 8
+#define CAPTURE_FREE_MAX    (CAPTURE_BAGGAGE_MAX + 8)
+
 struct captures {
 	struct capture_set *sets; /* owned; by the method's number, METHODS_OTHER among them */
 	size_t set_count;
@@ -60,6 +64,12 @@ struct captures {
 	size_t attribute_count;
 	struct capture_header headers[CAPTURE_ATTRIBUTES_MAX];
 	size_t header_count;
+	int baggage_slot;                         /* if there is some */
+	const char *baggage[CAPTURE_BAGGAGE_MAX]; /* keys, borrowed; the last rows of each set */
+	size_t baggage_count;
+	char (*baggage_rooms)[CAPTURE_VALUE_MAX]; /* owned; of each key */
+	const char *free[CAPTURE_FREE_MAX];       /* names that spans inherit, borrowed */
+	size_t free_count;
 };
 
 /*
@@ -69,6 +79,24 @@ struct captures {
 int captures_init(struct captures *captures, const struct profile *profile, struct methods *methods,
 	struct pointers *pointers, char *error, size_t error_size);
 void captures_done(struct captures *captures);
+
+/* All spans that are below a request inherit an attribute of that name, borrowed for life. */
+void captures_add_free(struct captures *captures, const char *name);
+
+/*
+ * After captures_init(): requests have an attribute for each of the keys of their baggage, borrowed
+ * for life, which stands at the pointer. 0, or -1 with a text in error.
+ */
+int captures_add_baggage(struct captures *captures, char *const *keys, size_t count,
+	struct pointers *pointers, const char *pointer, char *error, size_t error_size);
+
+/*
+ * Adds the values of the baggage to those of the request; they are borrowed from the captures until
+ * the next request. False: some of it is not as it should be, and was left out.
+ */
+struct request_value;
+bool captures_take_baggage(struct captures *captures, const struct capture_set *set,
+	const struct envelope *envelope, struct request_value *values, size_t *count);
 
 /* The number of a captured attribute, or -1. */
 int captures_find_attribute(const struct captures *captures, const char *name);
