@@ -1,0 +1,181 @@
+"""The short examples of the manual pages do what the pages say of them."""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from lib.process import BINARY, ROOT
+from lib.tree import Forest
+
+
+def blocks(page):
+    """The literal texts of a page, and the lines that stand alone, as they are shown."""
+    with open(os.path.join(ROOT, "proxy", page), encoding="utf-8") as file:
+        text = file.read()
+    found = re.findall(r"^\.Bd -literal.*\n((?:.*\n)*?)\.Ed$", text, re.M)
+    found += re.findall(r"^\.Dl (.*\n)", text, re.M)
+    return [block.replace("\\e", "\\").replace("\\-", "-") for block in found]
+
+
+def block(page, word):
+    """The one with that in it."""
+    found, = [text for text in blocks(page) if word in text]
+    return found
+
+
+def rules(text):
+    """The objects that stand one behind the other, after what is no rule."""
+    found, at = [], 0
+    while text[at:].strip():
+        at += len(text[at:]) - len(text[at:].lstrip())
+        rule, at = json.JSONDecoder().raw_decode(text, at)
+        found.append(rule)
+    return found
+
+
+def note(method, **params):
+    return "< " + json.dumps({"method": method, "params": params})
+
+
+def explained(lab, profile, *lines):
+    path = lab.write("p.json", json.dumps({"name": "p", **profile}))
+    done = subprocess.run([BINARY, "--explain", "--profile", path, "-"], capture_output=True,
+                          input="\n".join(lines).encode(), env=lab.environment(), check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return Forest(done.stdout.decode())
+
+
+TURN = {"turn": {"name": "turn", "key": {"thread.id": "/params/thread", "turn.id": "/params/turn"}}}
+BEGIN = {"name": "begin", "on": "notification", "methods": "turn/begin", "do": "open", "span": "turn"}
+
+
+def usage(total, last):
+    return note("thread/usage", thread="t", turn="u", total=total, last=last)
+
+
+def test_a_request_that_will_not_be_answered(lab):
+    forest = explained(
+        lab, {"lifecycle": {"rules": rules(block("sidespan-profile.5", "notifications/cancelled"))}},
+        '> {"id":5,"method":"slow"}', '> {"id":6,"method":"slow"}',
+        '> {"method":"notifications/cancelled","params":{"requestId":5}}')
+    ends = {span.attributes["rpc.request_id"]: span.attributes.get("error.type")
+            for span in forest.named("slow")}
+    assert ends["5"] == "cancelled" and ends["6"] != "cancelled"
+
+
+def test_a_memory(lab):
+    first, rest = block("sidespan-profile.5", '"memory": "thread"').split("\n\n")
+    spans = {"turn": {**TURN["turn"], "inherit": ["model"],
+                      "key": {"thread.id": "/params/threadId", "turn.id": "/params/turn"}}}
+    forest = explained(
+        lab, {"lifecycle": {**json.loads("{" + first + "}"), "spans": spans,
+                            "rules": [*rules(rest), BEGIN]}},
+        '> {"id":1,"method":"thread/start"}',
+        '< {"id":1,"result":{"thread":{"id":"t"},"model":"gpt"}}',
+        note("turn/begin", threadId="t", turn="u"), note("turn/begin", threadId="other", turn="v"))
+    assert [span.attributes.get("model") for span in forest.named("turn")] == ["gpt", None]
+
+
+def test_a_level(lab):
+    memory = {"thread": {"key": {"thread.id": "/params/thread"}}}
+    forest = explained(
+        lab, {"lifecycle": {"spans": TURN, "memories": memory, "rules": [
+            BEGIN, *rules(block("sidespan-profile.5", "turn.tokens"))]}},
+        note("turn/begin", thread="t", turn="u"), usage(5, 5), usage(5, 5), usage(12, 7))
+    assert forest.named("turn")[0].attributes["turn.tokens"] == "12"
+
+
+def test_moments(lab):
+    spans = {**TURN, "call": {"name": "call", "made": True, "key": TURN["turn"]["key"]}}
+    memory = {"thread": {"key": {"thread.id": "/params/thread"}}}
+    forest = explained(
+        lab, {"lifecycle": {"spans": spans, "memories": memory, "rules": [
+            BEGIN, *rules(block("sidespan-profile.5", "former_until"))]}},
+        note("turn/begin", thread="t", turn="u"), note("tool/begin", thread="t", turn="u"),
+        usage(5, 5), note("tool/end", thread="t", turn="u"), usage(12, 7))
+    calls = forest.named("call")
+    assert [(span.attributes["tokens"], span.duration) for span in calls] == [
+        ("5", "1.00 ms"), ("7", "1.00 ms")]  # up to the tool; from its end on
+
+
+def test_an_extension(lab):
+    text = block("sidespan-profile.5", '"extends": "codex"')
+    forest = explained(
+        lab, json.loads(text),
+        '> {"id":1,"method":"turn/start","params":{"threadId":"t","effort":"high","tenant":"a"}}',
+        '< {"id":1,"result":{"turn":{"id":"u"}}}', '> {"id":2,"method":"thread/start"}',
+        '< {"id":2,"result":{"thread":{"id":"t"},"model":"gpt"}}')
+    turn, thread = forest.starting("app_server.request")
+    assert turn.attributes["ours.effort"] == "high" and turn.attributes["ours.tenant"] == "a"
+    assert thread.attributes["ours.model"] == "gpt"
+
+
+def test_every_piece_of_the_language_is_covered():
+    """A new short example wants a test above."""
+    page = [text for text in blocks("sidespan-profile.5")
+            if text.lstrip().startswith(("{", '"')) and "job" not in text]
+    assert len(page) == 5
+
+
+@pytest.fixture
+def shell(lab):
+    """Runs what stands in a page, with a codex that ends at once and the files it speaks of."""
+    lab.write("bin/codex", "#!/bin/sh\nexec cat\n")
+    os.chmod(os.path.join(lab.directory, "bin/codex"), 0o755)
+    os.symlink(BINARY, os.path.join(lab.directory, "bin/sidespan"))
+    lab.write("notes.json", '{"name": "notes"}')
+    lab.write("site.json", '{"log.level": "warn", "otlp.endpoint": "http://127.0.0.1:1"}')
+
+    def run(text, **more):
+        environment = lab.environment(env={
+            "PATH": os.path.join(lab.directory, "bin") + ":" + os.environ["PATH"], **more})
+        return subprocess.run(["sh", "-e", "-c", text], cwd=lab.directory, env=environment,
+                              stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60)
+    return run
+
+
+def test_commands(shell):
+    """Those that end by themselves, one after the other as they stand."""
+    ran = 0
+    for text in blocks("sidespan.1"):
+        if "sidespan" in text and "ws://" not in text:
+            shell(text)
+            ran += 1
+    assert ran >= 6
+
+
+def test_recordings_of_the_page_are_read(shell):
+    text = block("sidespan.1", '"raw_parts"')
+    shell(f"sidespan --explain - <<'END'\n{text}END\n")
+    for word in "call.jsonl", "call.txt":
+        out = shell(block("sidespan.1", f"cat >{word}")).stdout.decode()
+        assert "messages=2 spans=1" in out, word
+
+
+def test_a_file_of_the_page(lab, shell):
+    lab.write("c.json", block("sidespan.1", "OTLP_TOKEN"))
+    out = shell("sidespan --check --config c.json", OTLP_TOKEN="secret").stdout.decode()
+    assert "https://collector.example" in out and "secret" not in out
+
+
+@pytest.mark.parametrize("word", ["--upstream ws://", "--replay call.jsonl"])
+def test_listeners(lab, word):
+    """On ports of their own here."""
+    lab.write("call.jsonl", '{"dir":"c2s","raw":"{}"}\n')
+    text = re.sub(r"127\.0\.0\.1:4[67]00", "127.0.0.1:0", block("sidespan.1", word))
+    os.makedirs(os.path.join(lab.directory, "bin"))
+    os.symlink(BINARY, os.path.join(lab.directory, "bin/sidespan"))
+    process = subprocess.Popen(
+        ["sh", "-c", "exec " + text.strip()], cwd=lab.directory, stderr=subprocess.PIPE,
+        env=lab.environment(env={
+            "PATH": os.path.join(lab.directory, "bin") + ":" + os.environ["PATH"]}))
+    try:
+        line = process.stderr.readline()
+        assert b"listening on ws://127.0.0.1:" in line, line
+    finally:
+        process.terminate()
+        process.communicate()
+    assert process.returncode == 0
