@@ -143,7 +143,7 @@ def test_what_is_wrong_with_the_command_line(lab, recording):
     assert wrong(lab) == ('command line: "--explain": must be followed by a FILE of messages, '
                           "or - for standard input")
     assert wrong(lab, recording, recording) == (
-        f'command line: "{recording}": a second FILE; must be one for --explain')
+        f'command line: "{recording}": a second FILE; must be one')
     assert wrong(lab, recording, "--explan").endswith("did you mean --explain?")
     assert wrong(lab, "/nowhere") == "/nowhere: cannot be opened: No such file or directory"
     assert wrong(lab, "/") == "/:1: cannot be read: Is a directory"
