@@ -76,7 +76,8 @@ static bool recorder_write(struct recorder *recorder)
 			continue;
 		if (n <= 0) {
 			recorder_stop(recorder, n < 0 ? strerror(errno) : "nothing is taken");
-			(void)ftruncate(recorder->fd, (off_t)recorder->size); /* or a part stays */
+			if (ftruncate(recorder->fd, (off_t)recorder->size) != 0)
+				log_line(LOG_WARN, "record.file: its last line is cut short");
 			return false;
 		}
 		used += (size_t)n;
