@@ -364,7 +364,7 @@ static void trees_check(const struct conversation *said, bool whole)
 
 /* --- the recordings as they are --- */
 
-/* How much of a turn, up to the end of its last call, neither calls nor tools cover. */
+/* How much of a turn, up to the end of its last call, no calls, tools and compactions cover. */
 static uint64_t trees_white_ns(const struct exporter *exporter, const struct kept *turn)
 {
 	const struct kept *end = exporter->spans + exporter->count, *span;
@@ -378,7 +378,8 @@ static uint64_t trees_white_ns(const struct exporter *exporter, const struct kep
 		from = to = last;
 		for (span = exporter->spans; span < end; span++) {
 			if (memcmp(span->parent, turn->context.span_id, SPAN_ID_SIZE) != 0 ||
-				(!kept_is_call(span) && !kept_is_tool(span)) ||
+				(!kept_is_call(span) && !kept_is_tool(span) &&
+					strcmp(span->name, "contextCompaction") != 0) ||
 				span->end_unix_ns <= at || span->start_unix_ns >= from)
 				continue;
 			from = span->start_unix_ns > at ? span->start_unix_ns : at;

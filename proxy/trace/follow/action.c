@@ -311,6 +311,7 @@ static void action_close(
 		open_spans_note(action->spans, rule, span, " closed");
 		open_spans_set(action->spans, span, rule, &rule->set, &action->look);
 	}
+	action->fresh = true;
 	if (open_spans_leads(span, connection) && span->known_end != NULL)
 		open_spans_give_up(action->spans, span, END_CLOSED, action->message->now_ns);
 	else if (open_spans_leads(span, connection) || span->parent != NULL)
@@ -408,7 +409,10 @@ static void action_wake(
 
 /* ---- moments, and spans from one to another ---- */
 
-/* The open span above one that is made, if the connection is to be listened to. */
+/*
+ * The open span above one that is made, if the connection is to be listened to, or is the first to
+ * tell what has opened or ended a span.
+ */
 static struct open_span *action_find_above(struct action *action, const struct matcher_rule *rule)
 {
 	struct open_span *above;
@@ -428,7 +432,7 @@ static struct open_span *action_find_above(struct action *action, const struct m
 	else
 		open_spans_touch(
 			action->spans, above, action->message->connection, action->message->now_ns);
-	return action_listens(action, rule, above) ? above : NULL;
+	return action->fresh || action_listens(action, rule, above) ? above : NULL;
 }
 
 /* The moments that are known for a type that is made below the span; NULL: no memory. */

@@ -37,6 +37,7 @@ struct action {
 		*about; /* held; the last span that such an answer started or found, or NULL */
 	const struct traceparent *context; /* of a request of the server: what the client is told */
 	struct open_span *call;            /* held; that an answer of the client is for, or NULL */
+	bool fresh; /* it has opened or ended a span: no copy of the message came before */
 };
 
 void action_run(struct action *action, enum lifecycle_on on);

@@ -237,6 +237,7 @@ static struct open_span *opening_finish(struct action *action, const struct matc
 	if (span == NULL)
 		return NULL;
 	open_spans_note(action->spans, rule, span, " opened");
+	action->fresh = true;
 	opening_set(action, rule, span);
 	return span;
 }
