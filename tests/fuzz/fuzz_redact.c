@@ -44,7 +44,7 @@ static bool fuzz_redact(
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	struct pointers *pointers = envelope_pointers_new("trace");
+	struct pointers *pointers = envelope_pointers_new("/trace");
 	struct fuzz_out once, again;
 
 	fuzz_check(pointers != NULL && pointers_add(pointers, "/params/name", 4) >= 0 &&
