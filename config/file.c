@@ -63,6 +63,7 @@ static struct file_node *file_add(struct file_parser *parser, enum file_type typ
 		(void)file_fail(parser, "out of memory");
 		return NULL;
 	}
+	assert((parser->key != NULL) == (parent != NULL && parent->type == FILE_OBJECT));
 	node->type = type;
 	node->text = text;
 	node->key = parser->key;
@@ -97,6 +98,7 @@ static int file_open(struct file_parser *parser, enum file_type type)
 {
 	struct file_node *node;
 
+	assert(parser->depth <= FILE_DEPTH_MAX);
 	if (parser->depth == FILE_DEPTH_MAX)
 		return file_fail(parser, "nested too deeply: nothing here has more than 16 levels");
 	node = file_add(parser, type, NULL);
@@ -111,6 +113,7 @@ static int file_close(void *arg)
 {
 	struct file_parser *parser = arg;
 
+	assert(parser->depth > 0 && parser->parent != NULL); /* yajl pairs them */
 	parser->parent = parser->parent->parent;
 	parser->depth--;
 	return 1;

@@ -6,6 +6,7 @@
  */
 #include "config/map.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -92,6 +93,7 @@ char *map_take(struct config_map *map, const char *name)
 	if (pair == NULL)
 		return NULL;
 	value = pair->value;
+	assert(map->count > 0 && pair >= map->pairs && pair < map->pairs + map->count);
 	free(pair->name);
 	behind = map->count - (size_t)(pair - map->pairs) - 1;
 	memmove(pair, pair + 1, behind * sizeof *pair);

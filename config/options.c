@@ -69,6 +69,7 @@ const struct option *option_at(size_t index)
 
 size_t option_index(const struct option *option)
 {
+	assert(option >= options && option < options + OPTION_COUNT);
 	return (size_t)(option - options);
 }
 

@@ -163,6 +163,7 @@ static int settings_add(struct settings *settings, const struct option *option, 
 		(struct config_list *)((char *)settings->config + option->offset);
 	struct config_list added = value->list;
 
+	assert(option->type == OPTION_TYPE_LIST);
 	value->list = *field;
 	*field = (struct config_list){.items = NULL};
 	if (list_append(&value->list, &added) == 0)

@@ -26,6 +26,7 @@ void batch_free(struct batch *batch)
 
 static enum batch_outcome batch_undo(struct batch *batch, size_t size, enum text_error error)
 {
+	assert(error != TEXT_OK);
 	text_rewind(&batch->body, size);
 	if (error == TEXT_NO_MEMORY)
 		return BATCH_NO_MEMORY;
@@ -106,6 +107,7 @@ void batch_seal(struct batch *batch, const struct batch_format *format)
 
 void batch_reset(struct batch *batch)
 {
+	assert(batch->next == NULL); /* it is in no queue */
 	text_rewind(&batch->body, 0);
 	batch->span_count = 0;
 }

@@ -182,6 +182,7 @@ static void delivery_try(struct delivery *delivery, bool again)
 
 static void delivery_begin(struct delivery *delivery, int64_t now_ms, struct batch *batch)
 {
+	assert(delivery->batch == NULL && batch->span_count > 0);
 	delivery_report_overflow(delivery, now_ms);
 	delivery->batch = batch;
 	delivery->deadline_ms =
@@ -196,6 +197,7 @@ static void delivery_begin(struct delivery *delivery, int64_t now_ms, struct bat
 static struct delivery_step delivery_settle(
 	struct delivery *delivery, int64_t now_ms, enum retry_verdict verdict)
 {
+	assert(delivery->batch != NULL && verdict != RETRY_AGAIN);
 	delivery_report(delivery, now_ms, verdict);
 	handover_settle(delivery->handover, delivery->batch, verdict, delivery->outcome.rejected);
 	delivery->batch = NULL;
@@ -267,6 +269,7 @@ static struct delivery_step delivery_step_trying(struct delivery *delivery, int6
  */
 static struct delivery_step delivery_step_pausing(struct delivery *delivery, int64_t now_ms)
 {
+	assert(delivery->attempts > 0);
 	if (delivery_is_stopping(delivery) && !delivery->stop_noticed)
 		delivery->resume_at_ms = delivery->asked_until_ms < delivery_end_ms(delivery)
 						 ? delivery->asked_until_ms

@@ -220,6 +220,7 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 		free(exporter);
 		goto no_memory;
 	}
+	assert(config->target < sizeof exporter_sinks / sizeof *exporter_sinks);
 	exporter->sink = exporter_sinks[config->target];
 	text_init(&exporter->prefix, SIZE_MAX / 2);
 	exporter_set_limits(exporter, config);

@@ -1,10 +1,13 @@
 /* Batches in a row, first in, first out. Nothing here can fail. */
 #include "exporter/queue.h"
 
+#include <assert.h>
+
 #include "exporter/batch.h"
 
 void queue_push(struct queue *queue, struct batch *batch)
 {
+	assert((queue->oldest == NULL) == (queue->batch_count == 0));
 	batch->next = NULL;
 	if (queue->newest != NULL)
 		queue->newest->next = batch;
@@ -22,6 +25,8 @@ struct batch *queue_pop(struct queue *queue)
 
 	if (batch == NULL)
 		return NULL;
+	assert(queue->batch_count > 0 && queue->span_count >= batch->span_count &&
+		queue->bytes >= batch->body.capacity);
 	queue->oldest = batch->next;
 	if (queue->oldest == NULL)
 		queue->newest = NULL;
@@ -38,4 +43,5 @@ void queue_done(struct queue *queue)
 
 	while ((batch = queue_pop(queue)) != NULL)
 		batch_free(batch);
+	assert(queue->batch_count == 0 && queue->span_count == 0 && queue->bytes == 0);
 }

@@ -4,6 +4,7 @@
  */
 #include "exporter/report.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +77,7 @@ void report_loss(struct report *report, enum report_kind kind, int64_t now_ms, u
 {
 	char line[REPORT_LINE_SIZE];
 
+	assert(kind < REPORT_KINDS && spans > 0);
 	report->losses[kind].spans += spans;
 	if (now_ms < report->losses[kind].next_ms)
 		return;

@@ -44,6 +44,7 @@ int64_t retry_pause_ms(const struct retry_policy *policy, const struct retry_att
 		pause_ms = attempt->stopping ? attempt->left_ms / 2 : attempt->left_ms;
 	if (attempt->left_ms <= 0 || (attempt->stopping && pause_ms < policy->initial_ms / 2))
 		return -1;
+	assert(pause_ms >= 0 && pause_ms <= attempt->left_ms);
 	return pause_ms;
 }
 

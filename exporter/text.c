@@ -41,6 +41,7 @@ int text_grow(struct text *text, size_t room)
 		text->error = TEXT_NO_MEMORY;
 		return -1;
 	}
+	assert(capacity - text->size >= room);
 	text->bytes = bytes;
 	text->capacity = capacity;
 	return 0;
@@ -50,6 +51,7 @@ void text_fit(struct text *text)
 {
 	char *bytes = realloc(text->bytes, text->size + 1);
 
+	assert(text->size <= text->capacity);
 	if (bytes == NULL)
 		return; /* then it stays large: nothing is lost */
 	text->bytes = bytes;

@@ -102,6 +102,7 @@ static void loop_on_reap(int fd, short what, void *arg)
 
 static void loop_empty_pool(struct loop *loop)
 {
+	assert(loop->pool_count <= LOOP_POOL_MAX);
 	while (loop->pool_count > 0)
 		splice_free(loop->pool[--loop->pool_count]);
 }

@@ -5,6 +5,7 @@
  */
 #include "exporter/console/forest.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,6 +84,7 @@ static void forest_append_rails(
 	const struct node *path[FOREST_DEPTH_MAX];
 	size_t depth = 0, end = below ? 0 : 1;
 
+	assert(forest->depth_max <= FOREST_DEPTH_MAX);
 	do {
 		path[depth++] = node;
 		node = node->parent;

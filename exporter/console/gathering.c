@@ -6,6 +6,7 @@
  */
 #include "exporter/console/gathering.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,8 @@ static struct gathering_trace *gathering_find(
 
 static void gathering_drop(struct gathering *gathering, struct gathering_trace *trace)
 {
+	assert(gathering->trace_count > 0 && gathering->span_count >= trace->span_count &&
+		gathering->bytes >= trace->records.size);
 	TAILQ_REMOVE(&gathering->ages, trace, by_age);
 	LIST_REMOVE(trace, in_bucket);
 	gathering->trace_count--;
@@ -55,6 +58,8 @@ static bool gathering_let_go(struct gathering *gathering, struct gathering_trace
 	if (trace->span_count > 0) {
 		gathering->unfinished += trace->begun_count > 0;
 		gathering->release(gathering->release_arg, &trace->records, trace->span_count);
+		assert(gathering->span_count >= trace->span_count &&
+			gathering->bytes >= trace->records.size);
 		gathering->span_count -= trace->span_count;
 		gathering->bytes -= trace->records.size;
 		text_done(&trace->records);
@@ -74,11 +79,13 @@ static void gathering_trim(struct gathering *gathering)
 	struct gathering_trace *trace, *next = TAILQ_FIRST(&gathering->ages);
 
 	while (gathering->span_count > limits->spans_max || gathering->bytes > limits->bytes_max) {
+		assert(next != NULL); /* what waits is of a trace */
 		trace = next;
 		next = TAILQ_NEXT(trace, by_age);
 		(void)gathering_let_go(gathering, trace); /* there are further ones */
 	}
 	while (gathering->trace_count > limits->spans_max) {
+		assert(!TAILQ_EMPTY(&gathering->ages));
 		trace = TAILQ_FIRST(&gathering->ages);
 		if (!gathering_let_go(gathering, trace))
 			gathering_drop(gathering, trace);
@@ -175,4 +182,5 @@ void gathering_done(struct gathering *gathering)
 		next = TAILQ_NEXT(trace, by_age);
 		gathering_drop(gathering, trace);
 	}
+	assert(gathering->trace_count == 0 && gathering->span_count == 0 && gathering->bytes == 0);
 }

@@ -5,6 +5,7 @@
  */
 #include "exporter/console/nodes.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +90,7 @@ static void nodes_find_traces(struct node **by_id, size_t count)
 			if (by_id[end] < earliest)
 				earliest = by_id[end];
 		}
+		assert(earliest->trace == NULL);
 		for (j = i; j < end; j++)
 			by_id[j]->trace = earliest;
 	}
@@ -132,6 +134,7 @@ static void nodes_hang(struct node *node)
 	struct node **first = parent != NULL ? &parent->first_child : &node->trace->first_top;
 	struct node **last = parent != NULL ? &parent->last_child : &node->trace->last_top;
 
+	assert(node->trace != NULL && node->next == NULL && (*first == NULL) == (*last == NULL));
 	if (*last != NULL)
 		(*last)->next = node;
 	else
@@ -159,6 +162,7 @@ static int nodes_link(struct nodes *nodes)
 
 int nodes_init(struct nodes *nodes, const struct text *records, size_t count)
 {
+	assert(count > 0 && records->size >= count * sizeof(struct console_record));
 	*nodes = (struct nodes){.count = count};
 	nodes->list = calloc(count, sizeof *nodes->list);
 	if (nodes->list == NULL)

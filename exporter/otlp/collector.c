@@ -2,6 +2,7 @@
  * A collector as a sink: spans as OTLP JSON, a batch compressed once and posted as often as it
  * takes. Memory that is short for compressing costs bytes on the wire, no spans.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -70,6 +71,7 @@ static void collector_load(void *sink, const struct batch *batch)
 {
 	struct collector *collector = sink;
 
+	assert(!collector->posting && batch->span_count > 0);
 	collector->body = &batch->body;
 	collector->span_count = batch->span_count;
 	if (collector->packs && collector->gzip == NULL)
@@ -85,6 +87,7 @@ static bool collector_deliver(void *sink, struct sink_outcome *outcome)
 	const struct text *body = collector->body;
 	const struct sender_answer *answer;
 
+	assert(body != NULL); /* one is loaded */
 	if (!collector->posting)
 		sender_begin(
 			collector->sender, body->bytes, body->size, body == &collector->packed);

@@ -59,6 +59,7 @@ int gzip_pack(struct gzip *gzip, struct text *packed, const char *bytes, size_t 
 	gzip->stream.avail_out = (uInt)bound;
 	if (deflate(&gzip->stream, Z_FINISH) != Z_STREAM_END)
 		return -1;
+	assert(gzip->stream.avail_in == 0);
 	text_end(packed, p + (bound - gzip->stream.avail_out));
 	return 0;
 }

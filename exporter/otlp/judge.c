@@ -5,6 +5,7 @@
  */
 #include "exporter/otlp/judge.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "exporter/otlp/reply.h"
@@ -90,6 +91,7 @@ static void judge_failure(const struct sender_answer *answer, struct sink_outcom
 void judge_answer(const struct sender_answer *answer, size_t span_count, int64_t now_unix_s,
 	struct sink_outcome *outcome)
 {
+	assert(answer->result < sizeof judge_verdicts / sizeof *judge_verdicts);
 	*outcome = (struct sink_outcome){
 		.verdict = judge_verdicts[answer->result], .retry_after_ms = -1};
 	if (answer->result != SENDER_ANSWERED) {

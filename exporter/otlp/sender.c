@@ -351,12 +351,14 @@ void sender_wait(struct sender *sender, int64_t wait_ms)
 {
 	int64_t ms = wait_ms < sender_wait_ms_max ? wait_ms : sender_wait_ms_max;
 
+	assert(wait_ms >= 0);
 	if (curl_multi_poll(sender->multi, NULL, 0, (int)ms, NULL) != CURLM_OK && sender->posting)
 		sender_end(sender, CURLE_OUT_OF_MEMORY);
 }
 
 void sender_rest(struct sender *sender)
 {
+	assert(!sender->posting);
 	text_done(&sender->answer.body);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "proxy/message/shelf.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,7 @@ static enum shelf_result shelf_reserve(struct shelf *shelf, size_t size)
 	bytes = realloc(shelf->bytes, grown);
 	if (bytes == NULL)
 		return SHELF_NO_MEMORY;
+	assert(grown >= shelf->used + size && shelves_bytes >= shelf->size);
 	shelves_bytes += grown - shelf->size;
 	shelf->bytes = bytes;
 	shelf->size = grown;

@@ -84,6 +84,7 @@ bool window_reserve(struct window *window, size_t edits)
 	size_t needed = window->pieces_count + 4 * edits + WINDOW_PIECES_SPARE;
 	struct splice_piece *pieces;
 
+	assert(window->pieces_count <= window->pieces_size);
 	if (needed <= window->pieces_size)
 		return true;
 	pieces = realloc(window->pieces, 2 * needed * sizeof(*pieces));
@@ -140,6 +141,7 @@ static bool window_insert_grow(struct window *window, size_t needed)
 
 	if (insert == NULL)
 		return false;
+	assert(window->insert_used < needed);
 	memcpy(insert, window->insert, window->insert_used); /* < needed */
 	for (i = 0; i < window->pieces_count; i++) {
 		uintptr_t offset = (uintptr_t)window->pieces[i].bytes - old;

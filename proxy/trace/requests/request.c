@@ -74,6 +74,7 @@ static int inflight_resize(struct inflight *inflight, size_t capacity)
 
 	if (slots == NULL)
 		return -1;
+	assert(capacity > inflight->count && (capacity & (capacity - 1)) == 0);
 	free(inflight->slots);
 	inflight->slots = slots;
 	inflight->capacity = capacity;
@@ -134,6 +135,7 @@ void inflight_remove(struct inflight *inflight, struct inflight_entry *entry)
 		inflight->slots[slot] = NULL;
 		hole = slot;
 	}
+	assert(inflight->count > 0);
 	inflight_unlink(inflight, entry);
 	inflight->count--;
 }
