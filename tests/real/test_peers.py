@@ -1,5 +1,10 @@
 """Sessions between peers that nobody here wrote go as they go without sidespan, and are seen whole."""
 
+import json
+import os
+import subprocess
+import time
+
 import pytest
 
 from peers import PEERS, SECONDS, collecting, free_port, in_any_order, program, running, session, sidespan_path, wrapped
@@ -68,11 +73,72 @@ SOURCES = {
 }
 
 
+CALLS = ["initialize", "textDocument/hover", "textDocument/documentSymbol", "textDocument/definition", "no/such",
+         "textDocument/semanticTokens/full", "shutdown"]
+
+
 @pytest.mark.parametrize("server", SOURCES)
 def test_lsp_stdio(tmp_path, server):
+    """Content-Length heads, which are found out: as direct, and every request is a span."""
     name, language, command, text = SOURCES[server]
     (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "tsconfig.json").write_text("{}", encoding="utf-8")
     direct = session("lsp", str(tmp_path), name, language, *command)
-    passed = session("lsp", str(tmp_path), name, language, *wrapped(*command))
+    with collecting() as collector:
+        passed = session("lsp", str(tmp_path), name, language, *wrapped(*command), collector=collector)
+        methods = seen(collector, {method: 1 for method in CALLS})
     assert passed == direct
+    assert [methods.count(method) for method in CALLS] == [1] * len(CALLS)
+
+
+SCHEMA = {"name": "seen", "version": "1.0.0", "tables": {
+    "row": {"isRoot": True, "columns": {"name": {"type": "string"}, "number": {"type": "integer"}}}}}
+
+
+def ovsdb(sock, command, *args):
+    """What ovsdb-client prints."""
+    ran = subprocess.run(["ovsdb-client", "--timeout=30", command, f"unix:{sock}", *args], capture_output=True,
+                         text=True, timeout=SECONDS, check=False)
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+def insert(number):
+    return json.dumps(["seen", {"op": "insert", "table": "row", "row": {"name": "caf\u00e9 }{", "number": number}}])
+
+
+def wait_for(path):
+    until = time.monotonic() + SECONDS
+    while not os.path.exists(path):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_ovsdb_unix(tmp_path):
+    """JSON-RPC 1.0 with nothing between its messages."""
+    direct, through = str(tmp_path / "direct"), str(tmp_path / "through")
+    (tmp_path / "schema").write_text(json.dumps(SCHEMA), encoding="utf-8")
+    subprocess.run(["ovsdb-tool", "create", tmp_path / "db", tmp_path / "schema"], check=True)
+    with collecting() as collector, \
+            running("ovsdb-server", f"--remote=punix:{direct}", f"--unixctl={tmp_path}/ctl", str(tmp_path / "db")), \
+            running(sidespan_path(), f"--listen=json+unix://{through}", f"--upstream=json+unix://{direct}",
+                    collector=collector):
+        wait_for(direct)
+        wait_for(through)
+        assert ovsdb(through, "transact", insert(1))[0] == 0
+        monitors = [subprocess.Popen(["ovsdb-client", "--timeout=60", "--format=json", "monitor", f"unix:{sock}",
+                                      "seen", "row"], stdout=subprocess.PIPE, text=True)
+                    for sock in (direct, through)]
+        first = [monitor.stdout.readline() for monitor in monitors]
+        assert first[0] == first[1] and "initial" in first[0]
+        assert ovsdb(direct, "transact", insert(2))[0] == 0
+        later = [monitor.stdout.readline() for monitor in monitors]
+        assert later[0] == later[1] and "insert" in later[0]
+        for monitor in monitors:
+            monitor.kill()
+            monitor.wait()
+        for command in (["list-dbs"], ["get-schema", "seen"], ["dump", "--format=json", "seen"],
+                        ["list-tables", "seen"], ["transact", '["seen",{"op":"no such"}]'], ["dump", "no such"]):
+            assert ovsdb(through, *command) == ovsdb(direct, *command), command
+        methods = seen(collector, {"transact": 3, "monitor": 1})
+    assert [methods.count(method) for method in ("transact", "monitor")] == [3, 1]
+    assert {"list_dbs", "get_schema", "set_db_change_aware"} <= set(methods)
