@@ -15,7 +15,7 @@
 #include <time.h>
 
 #include "exporter/batch.h"
-#include "exporter/exporter.h"
+#include "exporter/settings.h"
 #include "exporter/handover.h"
 #include "exporter/report.h"
 #include "exporter/sink.h"

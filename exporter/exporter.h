@@ -1,10 +1,10 @@
 #ifndef EXPORTER_EXPORTER_H
 #define EXPORTER_EXPORTER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "exporter/settings.h"
 #include "exporter/span.h"
 
 /*
@@ -22,60 +22,6 @@
  *
  * The program must ignore SIGPIPE: a collector may close a connection that exporter_free() closes.
  */
-enum exporter_target { EXPORTER_OTLP, EXPORTER_CONSOLE };
-
-enum exporter_level { EXPORTER_REPORT_ERROR, EXPORTER_REPORT_WARN, EXPORTER_REPORT_INFO };
-
-struct exporter_header {
-	const char *name;
-	const char *value; /* may be a secret: never reported */
-};
-
-struct exporter_config {
-	enum exporter_target target;
-	const char *endpoint;       /* full URL, as it is posted to */
-	const char *endpoint_shown; /* the same for people: without what may be secret */
-	const struct exporter_header *headers;
-	size_t header_count;
-	int64_t timeout_ms; /* one batch, retries included; 0: no limit */
-	bool gzip;
-	const char *certificate; /* PEM files, or NULL */
-	const char *client_key;
-	const char *client_certificate;
-	size_t request_bytes_max; /* uncompressed body */
-	size_t response_bytes_max;
-	size_t batch_spans_max;
-	size_t batch_bytes_max;
-	size_t queue_bytes_max; /* sealed and waiting; the oldest batch is dropped beyond */
-	size_t queue_spans_max; /* the same; SIZE_MAX: only bytes count */
-	int64_t rest_after_ms;  /* idle for so long, the memory of a peak is given back; 0: never */
-	int64_t retry_initial_ms;
-	int64_t retry_max_ms;
-	int console_fd; /* EXPORTER_CONSOLE: where the trees are written */
-	/* longest wait of a span for the rest of its trace; 0: none, even for a moment */
-	int64_t console_wait_ms;
-	size_t console_width; /* columns of a line; 0: as many as the terminal has */
-	bool console_color;
-	/* traces go by numbers, not by their ids, and lines are as wide as need be */
-	bool console_numbered;
-	/* resource attributes (service.name among them) and the instrumentation scope */
-	const struct span_attribute *resource;
-	size_t resource_count;
-	const char *scope_name;
-	const char *scope_version;
-	const char *schema_url; /* or NULL */
-	const char *user_agent;
-	/* Called from the exporter's thread, one finished line without a newline. */
-	void (*report)(void *arg, enum exporter_level level, const char *line);
-	void *report_arg;
-};
-
-struct exporter_counters {
-#define COUNTER_SPANS(name, kind, help) uint64_t name;
-#define COUNTER_POSTS(name, kind, help) uint64_t name;
-#include "exporter/counters.def"
-};
-
 struct exporter;
 
 /* Copies everything it needs of config. Returns NULL with a one-line text in error. */

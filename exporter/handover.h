@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "exporter/exporter.h"
+#include "exporter/settings.h"
 #include "exporter/queue.h"
 #include "exporter/retry.h"
 

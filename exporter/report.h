@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "exporter/exporter.h"
+#include "exporter/settings.h"
 
 /*
  * What a person should know about the delivery, as lines for the report hook: one when the

@@ -11,7 +11,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "exporter/exporter.h"
+#include "exporter/settings.h"
 
 static int verify_endpoint(const struct exporter_config *config, char *error, size_t size)
 {

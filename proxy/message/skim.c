@@ -3,7 +3,7 @@
  *
  * Most of what passes is text inside strings, which goes by in blocks (skim_block.h), and usual
  * tokens that are whole, which skim_quick() reads. Here is the rest: tokens that the input cuts
- * (skim_text.h), keys with escapes, white space, carriers, and what is no JSON.
+ * (skim_tokens.h), keys with escapes, white space, carriers, and what is no JSON.
  *
  * Nothing here can fail but by the input; what cannot be kept of a wanted value is noted in the
  * envelope.
@@ -13,7 +13,7 @@
 #include "proxy/message/envelope_fill.h"
 #include "proxy/message/skim_block.h"
 #include "proxy/message/skim_tables.h"
-#include "proxy/message/skim_text.h"
+#include "proxy/message/skim_tokens.h"
 #include "proxy/message/skim_walk.h"
 
 #define SKIM_NO_DEPTH UINT32_MAX

@@ -5,8 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proxy/message/envelope.h"
+#include "proxy/message/piece.h"
 #include "proxy/message/pointers_tree.h"
-#include "proxy/message/splice.h"
 #include "proxy/message/unescape.h"
 
 /*
@@ -52,10 +53,10 @@ struct skim {
 	bool stop_at_carriers; /* set by splice */
 	bool stop_at_members;  /* set by splice */
 
-	uint8_t state;                       /* enum skim_state */
-	uint8_t escape;                      /* bytes of an escape still to come: see skim_text.c */
-	uint8_t number;                      /* enum skim_number_state */
-	uint8_t hard;                        /* of the current string or number: see skim_text.h */
+	uint8_t state;  /* enum skim_state */
+	uint8_t escape; /* bytes of an escape still to come: see skim_text.c */
+	uint8_t number; /* enum skim_number_state */
+	uint8_t hard;   /* of the current string or number: see skim_tokens.h */
 	const struct pointers_node *capture; /* wants the current string or number; or NULL */
 	const struct pointers_node *next;    /* of the value to come; NULL: not wanted */
 	const struct pointers_node

@@ -9,7 +9,7 @@
 
 #include "proxy/message/skim_block.h"
 #include "proxy/message/skim_tables.h"
-#include "proxy/message/skim_text.h"
+#include "proxy/message/skim_tokens.h"
 #include "proxy/message/skim_walk.h"
 
 /* Keeps what is usual in one line of code without jumps. */

@@ -4,7 +4,7 @@
  * of struct skim, and returns where the token ends, end when it does not end here, or NULL for a
  * byte that may not be there: it is skim->bad then.
  */
-#include "proxy/message/skim_text.h"
+#include "proxy/message/skim_tokens.h"
 
 #include "proxy/message/skim_block.h"
 #include "proxy/message/skim_tables.h"

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "proxy/message/envelope.h"
+#include "proxy/message/piece.h"
 
 /*
  * One message on its way through: reads it once (skim), tells what it says (envelope), and gives
@@ -30,9 +31,7 @@
  * flag says why. In a held message that is known before any hook is called; in one that flows, what
  * was edited before stays, but envelope() is not called for any of it.
  */
-#define SPLICE_HOLD_MAX  16384
-#define SPLICE_DEPTH_MAX 1024 /* nesting of arrays and objects that is followed */
-#define SPLICE_GROWTH    1024 /* of a long message whose size must be told first */
+#define SPLICE_GROWTH 1024 /* of a long message whose size must be told first */
 
 enum splice_mode {
 	SPLICE_WATCH,  /* read only */
@@ -75,11 +74,6 @@ struct splice_hooks {
 	 * JSON to its end. What is in it is borrowed until this returns.
 	 */
 	void (*envelope)(void *arg, const struct envelope *envelope);
-};
-
-struct splice_piece {
-	const uint8_t *bytes;
-	size_t size;
 };
 
 struct splice;

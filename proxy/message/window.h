@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proxy/message/splice.h"
+#include "proxy/message/piece.h"
 
 /*
  * The bytes of a message between being received and being given out: what is held from earlier

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "proxy/message/envelope.h"
+#include "proxy/trace/end.h"
 #include "proxy/message/place.h"
 
 /*
@@ -18,19 +19,6 @@ struct exporter;
 struct tracer;
 struct tracer_connection;
 struct follow_counters;
-
-/* How a request span ended: sidespan.end_reason. */
-enum tracer_end {
-	TRACER_ANSWERED,
-	TRACER_ERROR,
-	TRACER_CONNECTION_CLOSED, /* the client went away first */
-	TRACER_BACKEND_EXITED,    /* the server or its connection did */
-	TRACER_EXPIRED,           /* inflight.max_age went by */
-	TRACER_EVICTED,           /* inflight.max or inflight.bytes_max was reached */
-	TRACER_ID_REUSED,         /* another request took the id */
-	TRACER_CLOSED,            /* a rule of the profile said so */
-	TRACER_SHUTDOWN,          /* we were told to stop */
-};
 
 struct tracer_counters {
 #define COUNTER_TRACER(name, kind, help) uint64_t name;

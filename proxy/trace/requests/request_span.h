@@ -5,7 +5,8 @@
 #include <stdint.h>
 
 #include "exporter/span.h"
-#include "proxy/trace/tracer.h"
+#include "proxy/message/envelope.h"
+#include "proxy/trace/end.h"
 
 struct connection_attributes;
 struct attribute_settings;

@@ -1,5 +1,5 @@
-#ifndef PROXY_MESSAGE_SKIM_TEXT_H
-#define PROXY_MESSAGE_SKIM_TEXT_H
+#ifndef PROXY_MESSAGE_SKIM_TOKENS_H
+#define PROXY_MESSAGE_SKIM_TOKENS_H
 
 #include <stdbool.h>
 #include <stdint.h>
