@@ -321,8 +321,9 @@ static bool pump_is_text(struct pump *pump, const struct side_chunk *chunk)
 	return false;
 }
 
-/* False: it cannot go on, see decoder.error. */
-static bool pump_data(struct pump *pump, struct sink *sink, const struct side_chunk *chunk)
+/* False: it cannot go on, see decoder.error. Inlined where all messages pass. */
+static inline __attribute__((always_inline)) bool pump_data(
+	struct pump *pump, struct sink *sink, const struct side_chunk *chunk)
 {
 	if (pump->tells_text && chunk->frame.text)
 		pump->hooks->text(pump, chunk);
@@ -343,6 +344,13 @@ static bool pump_data(struct pump *pump, struct sink *sink, const struct side_ch
 	if (chunk->last)
 		pump_message_end(pump);
 	return true;
+}
+
+/* The same for what passes now and then. */
+__attribute__((noinline)) static bool pump_data_late(
+	struct pump *pump, struct sink *sink, const struct side_chunk *chunk)
+{
+	return pump_data(pump, sink, chunk);
 }
 
 /* ---- messages whose size must be known first ---- */
@@ -391,7 +399,7 @@ static bool pump_collect(struct pump *pump, struct sink *sink, const struct side
 					   ? PUMP_COLLECTS_NOTHING
 					   : PUMP_COLLECTS;
 	if (pump->collecting == PUMP_COLLECTS_NOTHING)
-		return pump_data(pump, sink, chunk);
+		return pump_data_late(pump, sink, chunk);
 	if (pump->collecting == PUMP_COLLECTS && !pump_collect_piece(pump, chunk)) {
 		pump->collecting = PUMP_COLLECTS_NO_MORE;
 		pump_collect_done(pump);
@@ -405,7 +413,7 @@ static bool pump_collect(struct pump *pump, struct sink *sink, const struct side
 	whole.frame =
 		(struct side_frame){.text = true, .first = true, .last = true, .size = whole.size};
 	whole.wire = NULL;
-	carried = pump_data(pump, sink, &whole);
+	carried = pump_data_late(pump, sink, &whole);
 	pump_flush(sink, pump); /* before the bytes go */
 	pump_collect_done(pump);
 	return carried;
@@ -554,6 +562,19 @@ static enum side_result pump_other(
 	return result;
 }
 
+/* What is no piece of a message. SIDE_BAD: it cannot go on. */
+__attribute__((noinline)) static enum side_result pump_not_data(struct pump *pump,
+	struct sink *sink, const struct side_chunk *chunk, enum side_result result)
+{
+	if (result == SIDE_OTHER)
+		return pump_other(pump, sink, chunk);
+	if (result == SIDE_CONTROL)
+		pump_control(pump, sink, chunk);
+	else if (result == SIDE_BETWEEN && pump->decoder.ops == pump->encoder.ops)
+		sink_pass(sink, chunk->bytes, chunk->size);
+	return result;
+}
+
 static enum side_result pump_decode(
 	struct pump *pump, struct sink *sink, uint8_t *bytes, size_t size)
 {
@@ -568,13 +589,10 @@ static enum side_result pump_decode(
 				return SIDE_BAD;
 			continue;
 		}
-		if (result == SIDE_OTHER)
-			result = pump_other(pump, sink, &chunk);
-		else if (result == SIDE_CONTROL)
-			pump_control(pump, sink, &chunk);
-		else if (result == SIDE_BETWEEN && pump->decoder.ops == pump->encoder.ops)
-			sink_pass(sink, chunk.bytes, chunk.size);
-		if (result == SIDE_BAD || (result == SIDE_MORE && size == 0))
+		if (result == SIDE_MORE)
+			return result;
+		result = pump_not_data(pump, sink, &chunk, result);
+		if (result == SIDE_BAD)
 			return result;
 	}
 	return SIDE_MORE; /* nothing may follow a close frame */
@@ -639,7 +657,7 @@ static void pump_cut_message(struct pump *pump)
 	size_t count, total;
 
 	if (pump->decoder.ops->rest != NULL && pump->decoder.ops->rest(&pump->decoder, &chunk))
-		(void)pump_data(pump, &sink, &chunk); /* a word of a line */
+		(void)pump_data_late(pump, &sink, &chunk); /* a word of a line */
 	chunk = (struct side_chunk){.bytes = &none, .last = true, .frame = pump->decoder.frame};
 	if (pump->collects && pump->collecting != PUMP_COLLECTS_NOTHING) {
 		if (pump->decoder.ops->finish(&pump->decoder))
