@@ -20,7 +20,7 @@ GOOD = {
 }
 
 BAD = {
-    "w3c/ids.c": '#include "exporter/span.h"',
+    "w3c/bad.c": '#include "exporter/span.h"',
     "config/bad.c": '#include "w3c/ids.h"',
     "config/upward.c": '#include "proxy/side/side.h"',
     "exporter/bad.c": '#include "config/config.h"',
