@@ -75,17 +75,6 @@ static bool pump_must_hold(const struct pump *pump)
 /* What is done to messages, as the owner wants it and what is known of the lines allows. */
 static void pump_choose_task(struct pump *pump)
 {
-	bool edits = pump->lines < PUMP_LINES_FOREIGN;
-
-	pump->task = edits || pump->wanted < PUMP_TASK_WATCH ? pump->wanted : PUMP_TASK_WATCH;
-	if (pump->task < PUMP_TASK_HOLD && pump_must_hold(pump))
-		pump->task = PUMP_TASK_HOLD;
-	pump->verbatim =
-		side_written(pump->decoder.ops) == pump->encoder.ops && pump->task < PUMP_TASK_HOLD;
-}
-
-static enum splice_mode pump_splice_mode(const struct pump *pump)
-{
 	static const enum splice_mode modes[] = {
 		[PUMP_TASK_NONE] = SPLICE_WATCH,
 		[PUMP_TASK_WATCH] = SPLICE_WATCH,
@@ -93,8 +82,14 @@ static enum splice_mode pump_splice_mode(const struct pump *pump)
 		[PUMP_TASK_STRIP] = SPLICE_STRIP,
 		[PUMP_TASK_INJECT] = SPLICE_INJECT,
 	};
+	bool edits = pump->lines < PUMP_LINES_FOREIGN;
 
-	return modes[pump->task];
+	pump->task = edits || pump->wanted < PUMP_TASK_WATCH ? pump->wanted : PUMP_TASK_WATCH;
+	if (pump->task < PUMP_TASK_HOLD && pump_must_hold(pump))
+		pump->task = PUMP_TASK_HOLD;
+	pump->mode = modes[pump->task];
+	pump->verbatim =
+		side_written(pump->decoder.ops) == pump->encoder.ops && pump->task < PUMP_TASK_HOLD;
 }
 
 /* Begins to read as one side does and to write as the other one. */
@@ -209,10 +204,11 @@ static void pump_message_begin(struct pump *pump, const struct side_chunk *chunk
 		loop->counters.messages_no_memory++;
 		return;
 	}
-	splice_begin(pump->splice, pump_splice_mode(pump), &pump->hooks->message, pump);
-	if (side_has(pump->encoder.ops, SIDE_SIZE_FIRST))
-		splice_hold_all(pump->splice);
-	if (pump->task > PUMP_TASK_WATCH && !chunk->last &&
+	splice_begin(pump->splice, pump->mode, &pump->hooks->message, pump);
+	if (!side_has(pump->encoder.ops, SIDE_SIZE_FIRST))
+		return;
+	splice_hold_all(pump->splice);
+	if (!chunk->last && pump->mode != SPLICE_WATCH &&
 		side_has(pump->encoder.ops, SIDE_ONE_FRAME))
 		splice_promise(pump->splice);
 }

@@ -116,6 +116,7 @@ struct pump {
 	enum pump_lines lines;
 	enum pump_task wanted; /* by the owner, */
 	enum pump_task task;   /* and what can be done */
+	enum splice_mode mode; /* the same, as the splice calls it */
 	enum pump_framing framing;
 	bool tells_text;    /* set by the owner */
 	bool verbatim;      /* both sides speak alike, and nothing is changed on the way */
