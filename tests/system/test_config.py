@@ -446,7 +446,7 @@ MANY = [opens((f"v{i}", f"/q{i}") for i in range(j, j + 10)) for j in range(0, 1
 
 @pytest.mark.parametrize("text,line,message", [
     (profile_text([capture(i, f"x{i}") for i in range(33)], MANY[:1]), 36, "x32"),
-    (profile_text([capture(i, "x") for i in range(20)], MANY[:10]), 34, "q94"),
+    (profile_text([capture(i, "x") for i in range(20)], MANY[:10]), 33, "q81"),
     (profile_text([CAPTURE], [opens((f"v{j + i}", "/q") for i in range(10))
                               for j in range(0, 130, 10)]), 18, "v127"),
     (profile_text([CAPTURE, capture(1, "rpc.method")], MANY[:1]), 5, "rpc.method"),
