@@ -8,6 +8,7 @@
 #include "config/help.h"
 #include "config/options.h"
 #include "config/value.h"
+#include "config/flags.h"
 #include "tests/unit/config_case.h"
 
 static const char *const config_no_variables[] = {NULL};
@@ -1171,6 +1172,20 @@ START_TEST(test_config_token_strict)
 }
 END_TEST
 
+/* The flags that are commands of their own: in a row, and none behind the last. */
+START_TEST(test_config_commands)
+{
+	size_t count = 0, i;
+
+	while (flags_command_at(count) != NULL)
+		ck_assert_ptr_nonnull(flags_command_at(count++)->help);
+	ck_assert_uint_ge(count, 5);
+	for (i = 0; i < 8; i++)
+		ck_assert_ptr_null(flags_command_at(count + i));
+	ck_assert_ptr_null(flags_command_at(SIZE_MAX));
+}
+END_TEST
+
 /* The manual page has the options that --manual-options prints, to the letter. */
 START_TEST(test_config_manual)
 {
@@ -1292,6 +1307,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_config_token, 0, sizeof config_tokens / sizeof *config_tokens);
 	tcase_add_test(tc, test_config_token_size);
 	tcase_add_test(tc, test_config_token_strict);
+	tcase_add_test(tc, test_config_commands);
 	tcase_add_test(tc, test_config_manual);
 	tcase_add_test(tc, test_config_memory);
 	tcase_add_test(tc, test_config_free_nothing);

@@ -418,6 +418,26 @@ START_TEST(test_ends)
 }
 END_TEST
 
+/* A message that is cut when all of it has been passed on leaves nothing behind it, no empty frame.
+ */
+START_TEST(test_cut_when_all_is_passed_on)
+{
+	static char text[32 * 1024];
+	size_t told_size;
+
+	memset(text, ' ', sizeof text - 1);
+	text[0] = '{';
+	stage_open(_i, PUMP_TASK_INJECT);
+	say(CLIENT, text);
+	told_size = peers[BACKEND].told_size;
+	ck_assert_uint_ge(told_size, sizeof text - 1);
+	peers[CLIENT].ends = true;
+	say(CLIENT, "");
+	ck_assert_str_eq(peers[BACKEND].told + told_size, "");
+	stage_close();
+}
+END_TEST
+
 /* An end waits for what was said before it; the other direction goes on. */
 START_TEST(test_end_behind_a_backlog)
 {
@@ -672,6 +692,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_messages, 0, sizeof messages / sizeof messages[0]);
 	tcase_add_loop_test(tc, test_ends, 0, sizeof ends / sizeof ends[0]);
 	tcase_add_test(tc, test_end_behind_a_backlog);
+	tcase_add_loop_test(tc, test_cut_when_all_is_passed_on, 1, 3); /* of the framed ones */
 	tcase_add_test(tc, test_throttle);
 	tcase_add_test(tc, test_pings);
 	tcase_add_test(tc, test_send_close);

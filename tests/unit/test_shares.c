@@ -249,6 +249,41 @@ START_TEST(test_call_gives_way_to_what_its_answer_opens)
 }
 END_TEST
 
+/* Only a rule that opens, and whose conditions hold, has the client told of a span to come. */
+START_TEST(test_call_that_opens_nothing)
+{
+	static const char *const flags[] = {"--profile=tests/unit/data/profiles/asks.json", NULL};
+	struct conversation *said;
+
+	conversation_load(flags);
+	said = conversation_begin();
+	conversation_line(said, "1?{'id':1,'method':'ask','params':{'a':'x','b':'1','quiet':1}}");
+	ck_assert_uint_eq(said->told_count, 0);
+	ck_assert_uint_eq(conversation_counters(said)->followed, 0);
+	conversation_line(said, "1?{'id':2,'method':'ask','params':{'a':'x','b':'1'}}");
+	ck_assert_uint_eq(said->told_count, 1);
+	ck_assert_uint_eq(conversation_counters(said)->followed, 1);
+	shares_end(said, 0);
+}
+END_TEST
+
+/* What is told of a span by a second message that opens it counts, if the first did not say it. */
+START_TEST(test_opened_twice)
+{
+	static const char *const flags[] = {"--profile=tests/unit/data/profiles/asks.json", NULL};
+	struct conversation *said;
+
+	conversation_load(flags);
+	said = conversation_begin();
+	shares_flood(said, "1?{'id':%,'method':'ask','params':{'a':'x','b':'%'}}", 0, 2);
+	conversation_line(said, "1>{'id':0,'result':{'a':'y','b':'0','mood':'good'}}");
+	conversation_line(said, "1>{'id':1,'result':{'a':'y','b':'0','mood':'better'}}");
+	ck_assert_uint_eq(conversation_counters(said)->followed, 3);
+	shares_end(said, 0);
+	text_has(conversation_span(said, "job")->attributes, " mood=better ");
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("shares");
@@ -262,5 +297,7 @@ int main(void)
 	tcase_add_test(tc, test_evicted_once);
 	tcase_add_test(tc, test_evicted_calls_once);
 	tcase_add_test(tc, test_call_gives_way_to_what_its_answer_opens);
+	tcase_add_test(tc, test_call_that_opens_nothing);
+	tcase_add_test(tc, test_opened_twice);
 	return unit_run("shares", tc);
 }
