@@ -352,7 +352,11 @@ def test_invalid_carriers_start_a_root(lab, trace):
 def test_warnings_about_carriers_are_limited(link):
     for number in range(300):
         link.call(request(number, trace={"traceparent": "bad"}), reply(number))
-    assert 1 <= len(link.sidespan.log("warn")) <= 30
+    assert link.sidespan.stop() == 0
+    lines = link.sidespan.log("warn")
+    told = [line for line in lines if line.startswith("ignoring the invalid trace carrier")]
+    held = [int(re.search(r"(\d+) more", line)[1]) for line in lines if line not in told]
+    assert 20 <= len(told) <= 60 and len(told) + sum(held) == 300, lines
 
 
 def test_carrier_as_an_array(link):
@@ -539,8 +543,7 @@ def test_late_id_and_method(link):
     """Over the hold, whether it is a request is known too late to decide early."""
     filler = '"params":"%s"' % ("x" * 100000)
     for sent in ('{%s,"id":1,"method":"m"}' % filler, '{"id":1,%s,"method":"m"}' % filler):
-        received = link.call(sent, '{"id":1,"result":0}').decode()
-        assert received == sent or check_injected(sent, received, blanks=True)
+        check_injected(sent, link.call(sent, '{"id":1,"result":0}'), blanks=True)
     link.call(request(2, "n"), reply(2))
     assert link.collector.span("n").end_reason == "answered"
 
