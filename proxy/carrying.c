@@ -50,7 +50,7 @@ static void carrying_troubles(struct pump *pump, unsigned troubles)
 			"connection %llu: a message of the %s %s; passed on as it is (said once a "
 			"connection)",
 			session->pair.number,
-			pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "backend",
+			pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "server",
 			carrying_trouble_rows[i].text);
 	}
 }
@@ -73,7 +73,7 @@ static void carrying_undeliverable(struct pump *pump)
 		"connection %llu: a message of the %s cannot be sent as %s; dropped (said once a "
 		"connection)",
 		session->pair.number,
-		pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "backend",
+		pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "server",
 		pump->encoder.ops->name);
 }
 
@@ -86,7 +86,7 @@ static void carrying_not_lines(struct pump *pump, bool sized)
 		return;
 	session->troubles_logged |= bit | SPLICE_NOT_JSON;
 	log_line(LOG_WARN, "connection %llu: the %s %s", session->pair.number,
-		pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "backend",
+		pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "server",
 		sized ? "announces sizes by Content-Length behind lines of JSON; nothing is "
 			"changed "
 			"on this connection, in either direction"
@@ -106,7 +106,7 @@ static void carrying_broken(struct pump *pump)
 		return;
 	session->pair.loop->counters.framing_errors++;
 	log_line(LOG_WARN, "connection %llu: broken %s framing from the %s at byte %llu: %s",
-		session->pair.number, pump->decoder.ops->name, by_client ? "client" : "backend",
+		session->pair.number, pump->decoder.ops->name, by_client ? "client" : "server",
 		(unsigned long long)error->offset, error->reason);
 	pump_send_goodbye(&session->pumps[!pump->direction], error->goodbye, error->reason);
 	pump_send_goodbye(pump, by_client ? SIDE_GOING : SIDE_BAD_GATEWAY, "");
@@ -117,7 +117,7 @@ static void carrying_broken(struct pump *pump)
 static void carrying_other(struct pump *pump, const struct side_ops *side)
 {
 	struct session *session = pump->owner;
-	const char *who = pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "backend";
+	const char *who = pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "server";
 
 	if (side != NULL) {
 		log_line(LOG_INFO, "connection %llu: the %s sends %s heads: so it is read",

@@ -171,7 +171,7 @@ void ending_write_failed(struct session *session, struct pump *pump)
 		session_close(session, PAIR_CLIENT_GONE);
 		return;
 	}
-	log_line(LOG_INFO, "connection %llu: the backend takes no more: %s", session->pair.number,
+	log_line(LOG_INFO, "connection %llu: the server takes no more: %s", session->pair.number,
 		strerror(pump->to->error));
 	pump_end(pump);
 	if (session->pair.state == PAIR_CLOSED)

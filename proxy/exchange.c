@@ -169,12 +169,12 @@ static void exchange_got_head(struct exchange *exchange)
 
 	if (parsed->status == 101) {
 		exchange_unreachable(
-			exchange, 502, "the backend switched protocols without being asked");
+			exchange, 502, "the server switched protocols without being asked");
 		return;
 	}
 	if (http_body_of_response(&exchange->answer, parsed, exchange->request.to_head) !=
 		HTTP_DONE) {
-		exchange_unreachable(exchange, 502, "the backend's answer is not valid");
+		exchange_unreachable(exchange, 502, "the server's answer is not valid");
 		return;
 	}
 	if (head_forward(&exchange->pair->client, parsed,
@@ -302,7 +302,7 @@ static void exchange_give_up(struct exchange *exchange)
 		exchange_answer(
 			exchange, 408, "no complete request in time", PAIR_HANDSHAKE_FAILED);
 	} else if (exchange->phase == EXCHANGE_WAITS) {
-		exchange_unreachable(exchange, 504, "the backend did not answer in time");
+		exchange_unreachable(exchange, 504, "the server did not answer in time");
 	} else {
 		answer_count(exchange->pair->loop, 504);
 		log_line(LOG_INFO, "connection %llu: an answer stood still for too long",

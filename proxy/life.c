@@ -37,7 +37,7 @@ static void life_unreachable(struct session *session, const char *why)
 		session->pair.route->command != NULL ? "start" : "reach",
 		session->pair.route->upstream, why);
 	if (session->upgrade != NULL)
-		upgrade_unreachable(session->upgrade, "the backend is not reachable");
+		upgrade_unreachable(session->upgrade, "the server is not reachable");
 	else
 		session_close(session, PAIR_BACKEND_UNREACHABLE);
 }

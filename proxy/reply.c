@@ -30,7 +30,7 @@ static enum reply_result reply_take_interim(
 	if (reply->interim_count > (size_t)config->handshake_interim_max ||
 		reply->interim_bytes > (size_t)config->handshake_bytes_max) {
 		pair->loop->counters.interims_refused++;
-		return reply_wrong(why, "the backend sends too many interim answers");
+		return reply_wrong(why, "the server sends too many interim answers");
 	}
 	if (to_client && head_forward(&pair->client, parsed, reply_dropped_interim, "") != 0) {
 		pair_client_failed(pair);
@@ -56,17 +56,17 @@ static enum reply_result reply_parse(
 		case HTTP_MORE:
 			return REPLY_MORE;
 		case HTTP_BAD:
-			log_line(LOG_WARN, "connection %llu: the backend's answer: %s",
-				pair->number, parsed->bad_reason);
-			return reply_wrong(why, "the backend's answer is not HTTP");
+			log_line(LOG_WARN, "connection %llu: the server's answer: %s", pair->number,
+				parsed->bad_reason);
+			return reply_wrong(why, "the server's answer is not HTTP");
 		case HTTP_DONE:
 			break;
 		}
 		*why = http_connection_check(parsed);
 		if (*why != NULL) {
-			log_line(LOG_WARN, "connection %llu: the backend's answer: %s",
-				pair->number, *why);
-			return reply_wrong(why, "the backend's answer is not valid");
+			log_line(LOG_WARN, "connection %llu: the server's answer: %s", pair->number,
+				*why);
+			return reply_wrong(why, "the server's answer is not valid");
 		}
 		if (parsed->status >= 200 || parsed->status == 101)
 			return REPLY_DONE;
@@ -87,9 +87,9 @@ enum reply_result reply_read(
 	case HEAD_LATER:
 		return REPLY_MORE;
 	case HEAD_END:
-		return reply_wrong(why, "the backend closed before it answered");
+		return reply_wrong(why, "the server closed before it answered");
 	case HEAD_FULL:
-		return reply_wrong(why, "the backend's answer is too large");
+		return reply_wrong(why, "the server's answer is too large");
 	case HEAD_FAILED:
 		break;
 	}

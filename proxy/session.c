@@ -25,8 +25,8 @@ static const struct {
 } session_reasons[] = {
 	[PAIR_ENDED] = {"both sides ended", TRACER_CONNECTION_CLOSED},
 	[PAIR_CLIENT_GONE] = {"the client went away", TRACER_CONNECTION_CLOSED},
-	[PAIR_BACKEND_GONE] = {"the backend ended", TRACER_BACKEND_EXITED},
-	[PAIR_BACKEND_UNREACHABLE] = {"the backend is not reachable", TRACER_BACKEND_EXITED},
+	[PAIR_BACKEND_GONE] = {"the server ended", TRACER_BACKEND_EXITED},
+	[PAIR_BACKEND_UNREACHABLE] = {"the server is not reachable", TRACER_BACKEND_EXITED},
 	[PAIR_FRAMING_ERROR] = {"broken framing", TRACER_CONNECTION_CLOSED},
 	[PAIR_HANDSHAKE_FAILED] = {"no upgrade", TRACER_CONNECTION_CLOSED},
 	[PAIR_HTTP] = {"an HTTP request where lines of JSON are spoken", TRACER_CONNECTION_CLOSED},

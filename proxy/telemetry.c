@@ -340,7 +340,7 @@ void telemetry_introduce(const struct config *config, const char *listening)
 		url_show(server, sizeof server, config->upstream);
 	log_line(LOG_INFO, "version " SIDESPAN_VERSION ", profile %s%s, service %s, %s, %s %s%s%s",
 		config->profile->name, telemetry_choice(config), config->service_name, target,
-		config->command != NULL ? "command" : "upstream", server,
+		config->command != NULL ? "command" : "server", server,
 		listening != NULL ? ", listening on " : "", listening != NULL ? listening : "");
 }
 

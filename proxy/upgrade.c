@@ -102,7 +102,7 @@ void upgrade_timeout(struct upgrade *upgrade)
 		upgrade_refuse(
 			upgrade, 408, "no complete request head in time", PAIR_HANDSHAKE_FAILED);
 	else
-		upgrade_refuse(upgrade, 504, "the backend did not answer the handshake in time",
+		upgrade_refuse(upgrade, 504, "the server did not answer the handshake in time",
 			PAIR_BACKEND_UNREACHABLE);
 }
 
@@ -207,7 +207,7 @@ void upgrade_connected(struct upgrade *upgrade)
 		if (upgrade->pair->backend.is_ours)
 			pair_fail(upgrade->pair, upgrade->pair->backend.error);
 		else
-			upgrade_unreachable(upgrade, "the backend did not take the request");
+			upgrade_unreachable(upgrade, "the server did not take the request");
 		return;
 	}
 	upgrade->phase = UPGRADE_REPLY;
@@ -222,7 +222,7 @@ void upgrade_connected(struct upgrade *upgrade)
 static void upgrade_relay_refusal(struct upgrade *upgrade)
 {
 
-	log_line(LOG_INFO, "connection %llu: the backend refused the upgrade with %u",
+	log_line(LOG_INFO, "connection %llu: the server refused the upgrade with %u",
 		upgrade->pair->number, upgrade->pair->loop->head.status);
 	if (exchange_refuse(upgrade->pair, &upgrade->reply) != 0)
 		return;
@@ -252,12 +252,12 @@ static void upgrade_got_reply(struct upgrade *upgrade)
 	}
 	wrong = parsed->status == 101
 			? upgrade_shake(upgrade)->check_reply(parsed, &upgrade->proof, request)
-			: "the backend refused the upgrade";
+			: "the server refused the upgrade";
 	free(request);
 	if (wrong != NULL) {
-		log_line(LOG_WARN, "connection %llu: backend's handshake: %s (status %u)",
+		log_line(LOG_WARN, "connection %llu: server's handshake: %s (status %u)",
 			upgrade->pair->number, wrong, parsed->status);
-		upgrade_unreachable(upgrade, "the backend's handshake is not valid");
+		upgrade_unreachable(upgrade, "the server's handshake is not valid");
 		return;
 	}
 	if (upgrade_is_server(upgrade) &&

@@ -335,7 +335,7 @@ static void explain_end(struct explain *explain)
 	bool over = connection->ended[RECORDING_BACKEND] || !connection->own_backend;
 
 	listing_write_heading(&explain->listing,
-		explain->line.side == RECORDING_CLIENT ? "the client ends" : "the backend ends");
+		explain->line.side == RECORDING_CLIENT ? "the client ends" : "the server ends");
 	if (!over)
 		return;
 	tracer_connection_free(connection->trace,

@@ -267,7 +267,7 @@ static void recorder_write_end(
 	if (side == RECORDING_CLIENT)
 		TEXT_APPEND(&recorder->line, ",\"end\":\"client\"}\n");
 	else
-		TEXT_APPEND(&recorder->line, ",\"end\":\"backend\"}\n");
+		TEXT_APPEND(&recorder->line, ",\"end\":\"server\"}\n");
 	if (recorder->line.error == TEXT_OK)
 		(void)recorder_write(recorder); /* it tells of its failure */
 }

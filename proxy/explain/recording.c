@@ -36,7 +36,7 @@ static const struct {
 	const char *right;
 } recording_members[RECORDING_MEMBERS] = {
 	[RECORDING_DIR] = {"dir", "must be \"c2s\" or \"s2c\""},
-	[RECORDING_ENDED] = {"end", "must be \"client\" or \"backend\""},
+	[RECORDING_ENDED] = {"end", "must be \"client\" or \"server\""},
 	[RECORDING_RAW] = {"raw", "must be a string, the text of the message"},
 	[RECORDING_RAW_PARTS] = {"raw_parts",
 		"must be a list of strings and [character, count], of 64 MiB at most"},
@@ -250,7 +250,11 @@ static int recording_take_string(struct recording *recording, const char *text, 
 		return recording_take_side(recording, text, size, "c2s", "s2c");
 	case RECORDING_ENDED:
 		line->is_end = true;
-		return recording_take_side(recording, text, size, "client", "backend");
+		if (recording_is(text, size, "backend")) { /* what older recordings call it */
+			text = "server";
+			size = strlen(text);
+		}
+		return recording_take_side(recording, text, size, "client", "server");
 	case RECORDING_RAW:
 		return recording_add(recording, text, size);
 	case RECORDING_CONNECTION:

@@ -17,11 +17,11 @@
  *
  * dir is c2s for the client's messages, s2c for the server's. In raw_parts strings stand as they
  * are, [character, count] for so many of a character. end is the side of the connection that ended:
- * client or backend. All of them may have "t", seconds by any clock (left out: 1 ms after the line
- * before); "conn", which of several connections, a string or a number; "transport", how its client
- * reaches us (rpc.transport); "server", own if it serves this connection alone, else shared. Any
- * other member is wrong. Behind > stands a message of the client,
- * behind < one of the server, as it is. Blank lines are skipped.
+ * client or server (or backend). All of them may have "t", seconds by any clock (left out: 1 ms
+ *after the line before); "conn", which of several connections, a string or a number; "transport",
+ *how its client reaches us (rpc.transport); "server", own if it serves this connection alone, else
+ *shared. Any other member is wrong. Behind > stands a message of the client, behind < one of the
+ *server, as it is. Blank lines are skipped.
  */
 #define RECORDING_LINE_MAX    (64u * 1024 * 1024)
 #define RECORDING_MESSAGE_MAX (64u * 1024 * 1024) /* what raw_parts may come to */

@@ -516,7 +516,7 @@ def test_log_of_a_run(lab):
     assert all(re.match(STAMP + " sidespan: info: ", line) for line in lines)
     said = link.sidespan.log("info")
     assert re.fullmatch(r"version \S+, profile codex, service shop, spans to "
-                        rf"{link.collector.url}/v1/traces, upstream {link.backend.url}, "
+                        rf"{link.collector.url}/v1/traces, server {link.backend.url}, "
                         rf"listening on {link.url}", said[0])
     assert [line for line in said if "takes spans" in line] == [
         f"collector {link.collector.url}/v1/traces takes spans"]

@@ -91,7 +91,7 @@ def test_banner_of_a_server(lab):
     link.call('{"id":1,"method":"m"}', '{"id":1,"result":1}')
     span, = spans_after(link)
     assert span.end_reason == "answered"
-    assert len(warnings(link)) == 1 and f"backend {WARNING}" in warnings(link)[0]
+    assert len(warnings(link)) == 1 and f"server {WARNING}" in warnings(link)[0]
     assert link.sidespan.accounting("traffic")["messages_not_json"] == 2
 
 
@@ -115,7 +115,7 @@ def test_sizes_behind_lines(lab, listen):
                  (link.client, link.server, sized(body, "content-length")))
     exchange(link, (link.client, link.server, b'{"id":9,"method":"in a line"}\n'))
     link.finish()
-    assert len(warnings(link)) == 1 and "backend announces" in warnings(link)[0] \
+    assert len(warnings(link)) == 1 and "server announces" in warnings(link)[0] \
         and SIZED in warnings(link)[0]
 
 

@@ -260,7 +260,7 @@ def test_client_of_a_command_that_closed_its_input_leaves(lab, client, leave):
     link.call(REQUEST)
     link.server.stream.close_read()
     link.client.send(REQUEST)
-    link.sidespan.wait_line("the backend takes no more")
+    link.sidespan.wait_line("the server takes no more")
     if client != "stdio":
         link.client.stream.write(link.client.frame(FLOOD) * 10000)
     with pytest.raises(AssertionError):

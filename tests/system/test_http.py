@@ -159,7 +159,7 @@ def test_lying_backend(front, lie):
         server.close()
     assert read_head(client).status == 502
     writing.result()
-    front.sidespan.wait_line("sidespan: (info|warn|error): .*502.*backend")
+    front.sidespan.wait_line("sidespan: (info|warn|error): .*502.*server")
 
 
 def test_silent_backend(lab):

@@ -291,7 +291,7 @@ def test_a_backend_that_dies_with_many_connections_on_a_turn(lab, count):
         say(pair, started("1"), item("started", "1", "i"), ask(5, "1", "i"))
     for _, server in pairs:
         server.stream.close()
-    link.sidespan.wait_line(": closed: the backend ended", count=count)
+    link.sidespan.wait_line(": closed: the server ended", count=count)
     until(lambda: len(link.collector.spans) == 3, "three spans")
     assert finish(link)
     assert {span.end_reason for span in link.collector.spans} == {"backend_exited"}

@@ -418,9 +418,9 @@ static const struct talk talks[] = {
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1<" COMMAND("u", "i"), "1!"},
 		"turn/start answered\n"
 		"  dispatch turn_input\n"
-		"    turn u backend_exited ERROR: the backend ended "
+		"    turn u backend_exited ERROR: the server ended "
 		"error.type=backend_exited\n"
-		"      item commandExecution i backend_exited ERROR: the backend ended "
+		"      item commandExecution i backend_exited ERROR: the server ended "
 		"error.type=backend_exited\n",
 		" error.type"},
 	{.about = "the backend is lost to one of two",
@@ -431,16 +431,16 @@ static const struct talk talks[] = {
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "12<" STARTED("u"), "1!", "2!"},
 		"turn/start answered\n"
 		"  dispatch turn_input\n"
-		"    turn u backend_exited ERROR: the backend ended\n"},
+		"    turn u backend_exited ERROR: the server ended\n"},
 	{.about = "lost before the answer",
 		{"1>" ASK("1"), "1>" ASK_COMPACT("2"), "1!"},
-		"turn/start backend_exited ERROR: no answer: the backend ended\n"
-		"thread/compact/start backend_exited ERROR: no answer: the backend ended\n"},
+		"turn/start backend_exited ERROR: no answer: the server ended\n"
+		"thread/compact/start backend_exited ERROR: no answer: the server ended\n"},
 	{.about = "lost after the start, before the answer",
 		{"1>" ASK("1"), "1<" STARTED("u"), "1!"},
-		"turn/start backend_exited ERROR: no answer: the backend ended\n"
+		"turn/start backend_exited ERROR: no answer: the server ended\n"
 		"  dispatch turn_input\n"
-		"    turn u backend_exited ERROR: the backend ended\n"},
+		"    turn u backend_exited ERROR: the server ended\n"},
 	{.about = "shutdown",
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1>" ASK_COMPACT("2"), "1<" DONE("2"),
 			"1>" ASK("3")},
@@ -466,8 +466,8 @@ static const struct talk talks[] = {
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1>" ASK_SHELL("2"), "1!"},
 		"turn/start answered\n"
 		"  dispatch turn_input\n"
-		"    turn u backend_exited ERROR: the backend ended\n"
-		"thread/shellCommand backend_exited ERROR: no answer: the backend ended\n",
+		"    turn u backend_exited ERROR: the server ended\n"
+		"thread/shellCommand backend_exited ERROR: no answer: the server ended\n",
 		NULL,
 		{NULL},
 		true},
@@ -687,7 +687,7 @@ static const struct talk talks[] = {
 		"approval item/commandExecution/requestApproval connection_closed "
 		"rpc.request_id=0\n"
 		"approval item/commandExecution/requestApproval backend_exited ERROR: "
-		"the backend ended rpc.request_id=1\n",
+		"the server ended rpc.request_id=1\n",
 		" rpc.request_id"},
 	{.about = "a question about nothing",
 		{"1<" REQUEST("0", "currentTime/read", ""), "1>" DONE("0")},

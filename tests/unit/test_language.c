@@ -175,7 +175,7 @@ static const struct talk talks[] = {
 		"eth_subscribe answered\n  subscription logs connection_closed "
 		"eth.notifications=1\n"
 		"eth_subscribe answered\n"
-		"  subscription newHeads backend_exited ERROR: the backend ended "
+		"  subscription newHeads backend_exited ERROR: the server ended "
 		"eth.notifications=2\n",
 		" eth.notifications"},
 

@@ -113,7 +113,7 @@ END_TEST
 
 #define RIGHT_CONN "x:1: \"conn\": must be a string or a number, of 1 to 64 bytes"
 #define RIGHT_DIR  "x:1: \"dir\": must be \"c2s\" or \"s2c\""
-#define RIGHT_END  "x:1: \"end\": must be \"client\" or \"backend\""
+#define RIGHT_END  "x:1: \"end\": must be \"client\" or \"server\""
 #define RIGHT_RAW  "x:1: \"raw\": must be a string, the text of the message"
 #define RIGHT_TIME "x:1: \"t\": must be seconds, a number from 0 to 4000000000"
 #define RIGHT_OWN  "x:1: \"server\": must be \"own\" or \"shared\""

@@ -402,14 +402,14 @@ static const struct {
 } introduced[] = {
 	{{"--profile=codex", "--upstream=ws://127.0.0.1:4500"}, "ws://127.0.0.1:1 and ws://[::1]:1",
 		"profile codex, service codex-sidespan, spans to "
-		"http://localhost:4318/v1/traces, upstream ws://127.0.0.1:4500, listening on "
+		"http://localhost:4318/v1/traces, server ws://127.0.0.1:4500, listening on "
 		"ws://127.0.0.1:1 and ws://[::1]:1"},
 	{{"--upstream=tcp://127.0.0.1:1", "--otlp-traces-endpoint=https://collector/x?key=k"}, NULL,
 		"profile generic (by default: --profile names another), service sidespan, spans to "
-		"https://collector/x?***, upstream tcp://127.0.0.1:1"},
+		"https://collector/x?***, server tcp://127.0.0.1:1"},
 	{{"--profile=codex", "--upstream=ws://127.0.0.1:1/x?key=k"}, NULL,
 		"profile codex, service codex-sidespan, spans to "
-		"http://localhost:4318/v1/traces, upstream ws://127.0.0.1:1/x?***"},
+		"http://localhost:4318/v1/traces, server ws://127.0.0.1:1/x?***"},
 	{{"--exporter=console", "--", "/bin/codex", "app-server"}, NULL,
 		"profile codex (by the command), service codex-sidespan, spans to standard "
 		"error, command /bin/codex"},

@@ -808,7 +808,7 @@ static const struct {
 	const char *reason, *message;
 } end_rows[] = {
 	{TRACER_CONNECTION_CLOSED, "connection_closed", "no answer: the connection was closed"},
-	{TRACER_BACKEND_EXITED, "backend_exited", "no answer: the backend ended"},
+	{TRACER_BACKEND_EXITED, "backend_exited", "no answer: the server ended"},
 	{TRACER_SHUTDOWN, "shutdown", "no answer yet at shutdown"},
 };
 

@@ -31,7 +31,7 @@ static const struct {
 	[END_PARENT_ENDED] = {"parent_ended", NULL},
 	[END_SUPERSEDED] = {"superseded", NULL},
 	[END_CONNECTION_CLOSED] = {"connection_closed", NULL},
-	[END_BACKEND_EXITED] = {"backend_exited", "the backend ended"},
+	[END_BACKEND_EXITED] = {"backend_exited", "the server ended"},
 	[END_EXPIRED] = {"expired", NULL},
 	[END_EVICTED] = {"evicted", NULL},
 	[END_SHUTDOWN] = {"shutdown", NULL},

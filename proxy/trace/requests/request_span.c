@@ -25,7 +25,7 @@ static const struct {
 	[TRACER_ANSWERED] = {"answered", NULL},
 	[TRACER_ERROR] = {"error", NULL},
 	[TRACER_CONNECTION_CLOSED] = {"connection_closed", "no answer: the connection was closed"},
-	[TRACER_BACKEND_EXITED] = {"backend_exited", "no answer: the backend ended"},
+	[TRACER_BACKEND_EXITED] = {"backend_exited", "no answer: the server ended"},
 	[TRACER_EXPIRED] = {"expired", "no answer within inflight.max_age"},
 	[TRACER_EVICTED] = {"evicted",
 		"no answer yet when inflight.max or inflight.bytes_max was reached"},
