@@ -2,6 +2,7 @@
  */
 #include "w3c/baggage.h"
 
+#include <stdint.h>
 #include <string.h>
 
 static bool baggage_is_blank(char byte)
@@ -101,8 +102,10 @@ size_t baggage_decode(const struct baggage_member *member, char *text, size_t si
 		bool escaped = *at == '%' && end - at > 2 && baggage_digit(at[1]) >= 0 &&
 			       baggage_digit(at[2]) >= 0;
 
-		text[used] =
-			escaped ? (char)(baggage_digit(at[1]) << 4 | baggage_digit(at[2])) : *at;
+		text[used] = *at;
+		if (escaped)
+			text[used] =
+				(char)(uint8_t)(baggage_digit(at[1]) * 16 + baggage_digit(at[2]));
 		at += escaped ? 3 : 1;
 	}
 	*whole = at == end;
