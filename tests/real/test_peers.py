@@ -142,3 +142,105 @@ def test_ovsdb_unix(tmp_path):
         methods = seen(collector, {"transact": 3, "monitor": 1})
     assert [methods.count(method) for method in ("transact", "monitor")] == [3, 1]
     assert {"list_dbs", "get_schema", "set_db_change_aware"} <= set(methods)
+
+
+# ---- what the profiles make of them ----
+
+
+def named(collector, counts):
+    """The names of all spans, once there are that many of some."""
+    def names():
+        return [span.name for span in collector.ours()]
+    collector.wait(lambda: all(names().count(name) >= count for name, count in counts.items()), SECONDS)
+    return names()
+
+
+@pytest.mark.parametrize("sdk", ["1", "2"])
+def test_mcp_profile(tmp_path, sdk):
+    command = SERVERS["everything"](str(tmp_path))
+    direct = session("mcp", sdk, str(tmp_path), *command)
+    with collecting() as collector:
+        passed = session("mcp", sdk, str(tmp_path), *wrapped(*command, args=["--profile=mcp"]), collector=collector)
+        names = named(collector, {"tools/call get-sum": 42, "sampling/createMessage": 1, "ping": 1})
+        spans = collector.ours()
+    assert in_any_order(passed) == in_any_order(direct)
+    assert names.count("tools/call get-sum") == 42 and names.count("prompts/get simple-prompt") == 1
+    assert {"roots/list", "elicitation/create"} <= set(names)
+    calls = [span for span in spans if span.name == "tools/call get-sum"]
+    assert all(span.attributes["gen_ai.operation.name"] == "execute_tool" for span in calls)
+    assert [span.attributes.get("error.type") for span in calls].count("tool_error") == 1
+    long = [span for span in spans if span.name == "tools/call trigger-long-running-operation"]
+    assert sorted(span.attributes.get("error.type", "") for span in long) == ["", "cancelled"]
+    assert all(span.attributes["mcp.client.name"] == "peer" for span in calls)
+
+
+SHOWS_META = """
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
+const server = new McpServer({ name: 'meta', version: '1' });
+server.registerTool('meta', {}, async (extra) => ({ content: [{ type: 'text', text: JSON.stringify(extra._meta ?? null) }] }));
+await server.connect(new StdioServerTransport());
+"""
+
+ASKS_META = """
+import process from 'node:process';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+const [command, ...args] = process.argv.slice(2);
+const client = new Client({ name: 'peer', version: '1' });
+await client.connect(new StdioClientTransport({ command, args, env: process.env, stderr: 'ignore' }));
+const ask = async (options, meta) => JSON.parse((await client.callTool(
+  { name: 'meta', arguments: {}, ...(meta && { _meta: meta }) }, undefined, options)).content[0].text);
+console.log(JSON.stringify({ step: 'bare', what: await ask() }));
+console.log(JSON.stringify({ step: 'theirs', what: await ask({ onprogress: () => {} }, {
+  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', baggage: 'k=v' }) }));
+await client.close();
+process.exit(0);
+"""
+
+
+def test_mcp_servers_see_our_context():
+    """The server's own view of _meta: our context, and what the client had put there beside its own."""
+    for name, text in (("meta-server", SHOWS_META), ("meta", ASKS_META)):
+        with open(f"{PEERS}/{name}.mjs", "w", encoding="utf-8") as file:
+            file.write(text)
+    with collecting() as collector:
+        steps = dict(session("meta", *wrapped("node", f"{PEERS}/meta-server.mjs", args=["--profile=mcp"]),
+                             collector=collector))
+        named(collector, {"tools/call meta": 2})
+        told = {f"00-{span.trace_id}-{span.span_id}": span for span in collector.ours() if span.name == "tools/call meta"}
+    bare, theirs = steps["bare"], steps["theirs"]
+    assert told[bare["traceparent"][:-3]].parent_id in (None, "")
+    span = told[theirs["traceparent"][:-3]]
+    assert (span.trace_id, span.parent_id) == ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+    assert theirs["baggage"] == "k=v" and "progressToken" in theirs
+
+
+def test_acp_profile(tmp_path):
+    command = ["node", f"{PEERS}/acp-agent.mjs"]
+    direct = session("acp", str(tmp_path), *command)
+    with collecting() as collector:
+        passed = session("acp", str(tmp_path), *wrapped(*command, args=["--profile=acp"]), collector=collector)
+        names = named(collector, {"prompt end_turn": 1, "prompt cancelled": 1, "prompt": 1})
+        spans = collector.ours()
+    assert in_any_order(passed) == in_any_order(direct)
+    assert names.count("permission selected") == 2 and names.count("fs/read_text_file") == 1
+    turns = {span.name: span for span in spans}
+    tools = [span for span in spans if span.name == "execute"]
+    # this agent calls its tool call-1 in each turn: an id that was over is not begun again
+    assert [span.parent_id for span in tools] == [turns["prompt end_turn"].span_id]
+    assert tools[0].attributes["gen_ai.conversation.id"] == "session-1"
+
+
+@pytest.mark.parametrize("library", ["ethers", "viem", "web3"])
+def test_ethereum_profile(library):
+    node, proxy = free_port(), free_port()
+    with running(program("ganache"), f"--server.port={node}", "--wallet.deterministic", "--logging.quiet",
+                 port=node), collecting() as collector:
+        with running(sidespan_path(), "--profile=ethereum", f"--listen=ws://127.0.0.1:{proxy}",
+                     f"--upstream=ws://127.0.0.1:{node}", port=proxy, collector=collector):
+            session("ethereum", library, f"ws://127.0.0.1:{proxy}")
+            names = named(collector, {"subscription newHeads": 1, "eth_subscribe": 1})
+        spans = [span for span in collector.ours() if span.name == "subscription newHeads"]
+    assert {"eth_chainId", "eth_getBalance"} <= set(names)
+    assert all(span.attributes["eth.notifications"] >= 1 for span in spans)

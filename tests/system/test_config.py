@@ -395,6 +395,10 @@ def test_files_are_stronger_than_the_environment_they_refine(lab):
     (["npx", "@openai/codex", "app-server"], "codex"),
     (["codex", "exec"], "generic"), (["cat", "codex", "app-server"], "generic"),
     (["cat"], "generic"),
+    (["npx", "-y", "@modelcontextprotocol/server-everything"], "mcp"), (["uvx", "mcp-server-git"], "mcp"),
+    (["node", "/lib/mcp-server-filesystem", "/tmp"], "mcp"), (["node", "server.js"], "generic"),
+    (["claude-code-acp"], "acp"), (["gemini", "--experimental-acp"], "acp"), (["gemini"], "generic"),
+    (["geth", "--http"], "ethereum"), (["anvil"], "ethereum"),
 ])
 def test_profile_follows_the_command(lab, command, profile):
     status, text, _ = run(lab, "--check", "--", *command)

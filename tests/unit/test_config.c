@@ -268,10 +268,11 @@ static const struct {
 	{"{\"propagation\": {\"inject\": \"none\", \"inject_server_requests\": true}}",
 		"%s:1: propagation.inject_server_requests: propagation.inject is none; must stand "
 		"with the member to write into"},
-	{"{\"profile\": \"mcp\"}", "%s:1: profile: \"mcp\": no such profile; must be auto, one of "
-				   "codex, generic, one beside a --config or in "
-				   "/usr/local/share/sidespan/profiles, or a file: "
-				   "a name with a / or ending in .json"},
+	{"{\"profile\": \"dap\"}",
+		"%s:1: profile: \"dap\": no such profile; must be auto, one of "
+		"acp, codex, ethereum, generic, lsp, mcp, one beside a --config or in "
+		"/usr/local/share/sidespan/profiles, or a file: "
+		"a name with a / or ending in .json"},
 	{"{\"a\": 1,}", "%s:1: not JSON: invalid object key (must be a string)"},
 };
 
