@@ -75,7 +75,7 @@ static inline void parent_take_text(
 {
 	const struct envelope_value *value = envelope_value(envelope, slot);
 
-	text->bytes = NULL;
+	*text = (struct carrier_text){.bytes = NULL};
 	if (value->type == JSON_STRING && !(whole && value->cut)) {
 		text->bytes = value->text;
 		text->size = value->size;
@@ -89,7 +89,7 @@ void parent_view(
 {
 	enum json_type object = envelope_value(envelope, place->object)->type;
 
-	view->baggage.bytes = NULL;
+	*view = (struct carrier_view){.found = false};
 	if (object == JSON_OBJECT) {
 		parent_take_text(&view->traceparent, envelope, place->traceparent, false);
 		parent_take_text(&view->tracestate, envelope, place->tracestate, true);
@@ -97,11 +97,8 @@ void parent_view(
 	} else if (object == JSON_ARRAY && !place->shared) {
 		parent_take_text(&view->traceparent, envelope, place->traceparent_pos, false);
 		parent_take_text(&view->tracestate, envelope, place->tracestate_pos, true);
-	} else {
-		view->traceparent.bytes = NULL;
-		view->tracestate.bytes = NULL;
-		if (object > JSON_NULL && !place->shared)
-			view->traceparent = parent_no_text;
+	} else if (object > JSON_NULL && !place->shared) {
+		view->traceparent = parent_no_text;
 	}
 	view->found = view->traceparent.bytes != NULL;
 }
