@@ -333,7 +333,7 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 		[OPTION_TYPE_ADDRESS] = VALUE_ADDRESSES,
 		[OPTION_TYPE_URL] = "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]",
 		[OPTION_TYPE_FILE] = "the name of a file that can be read",
-		[OPTION_TYPE_PLACE] = "none, or one of " PLACE_FORMS,
+		[OPTION_TYPE_PLACE] = PLACE_CHOICES,
 		[OPTION_TYPE_MAP] = "NAME=VALUE[,NAME=VALUE...] with values percent-encoded",
 	};
 
