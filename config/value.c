@@ -322,15 +322,13 @@ static void value_describe_words(const struct option *option, char *text, size_t
 	}
 }
 
-#define VALUE_ADDRESSES                                                                            \
-	"ws://HOST:PORT[/PATH], ws+unix:///PATH, [lsp+|json+]tcp://HOST:PORT or "                  \
-	"[lsp+|json+]unix:///PATH"
-
 void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 {
 	static const char *const fixed[] = {
 		[OPTION_TYPE_BOOL] = "true or false",
-		[OPTION_TYPE_ADDRESS] = VALUE_ADDRESSES,
+		[OPTION_TYPE_ADDRESS] =
+			("ws://HOST:PORT[/PATH], ws+unix:///PATH, [lsp+|json+]tcp://HOST:PORT or "
+			 "[lsp+|json+]unix:///PATH"),
 		[OPTION_TYPE_URL] = "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]",
 		[OPTION_TYPE_FILE] = "the name of a file that can be read",
 		[OPTION_TYPE_PLACE] = PLACE_CHOICES,
