@@ -70,7 +70,7 @@ static inline const struct span_attribute *span_attribute_find(
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		if (strncmp(list[i].key, key, key_size) == 0 && list[i].key[key_size] == '\0')
+		if (strlen(list[i].key) == key_size && memcmp(list[i].key, key, key_size) == 0)
 			return &list[i];
 	return NULL;
 }

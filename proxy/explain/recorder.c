@@ -121,6 +121,7 @@ static void recorder_put(void *arg, const char *bytes, size_t size)
 	struct recorder *recorder = arg;
 	struct text *message = &recorder->message;
 	char run[48], *room;
+	int run_size;
 
 	if (bytes != NULL) {
 		escape_append(message, bytes, size);
@@ -131,8 +132,8 @@ static void recorder_put(void *arg, const char *bytes, size_t size)
 		memset(room, 'x', size);
 		text_end(message, room + size);
 	} else {
-		text_append(message, run,
-			(size_t)snprintf(run, sizeof run, "\",[\"x\",%zu],\"", size)); /* fits */
+		run_size = snprintf(run, sizeof run, "\",[\"x\",%zu],\"", size); /* fits */
+		text_append(message, run, (size_t)run_size);
 		recorder->has_runs = true;
 	}
 }

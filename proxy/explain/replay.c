@@ -376,6 +376,7 @@ static enum replay_outcome replay_send_error(struct replay *replay)
 	const struct replay_message *asked = &replay->asked;
 	struct text name;
 	char code[32];
+	int code_size;
 
 	replay->counters->unexpected++;
 	text_init(&name, RECORDING_MESSAGE_MAX);
@@ -386,9 +387,9 @@ static enum replay_outcome replay_send_error(struct replay *replay)
 	else
 		TEXT_APPEND(&replay->answer, "{\"id\":");
 	text_append(&replay->answer, asked->id.bytes, asked->id.size);
-	text_append(&replay->answer, code,
-		(size_t)snprintf(code, sizeof code, ",\"error\":{\"code\":%d",
-			REPLAY_ERROR_CODE)); /* fits */
+	code_size = snprintf(
+		code, sizeof code, ",\"error\":{\"code\":%d", REPLAY_ERROR_CODE); /* fits */
+	text_append(&replay->answer, code, (size_t)code_size);
 	TEXT_APPEND(&replay->answer, ",\"message\":\"the recording has no further request ");
 	escape_append(&replay->answer, name.bytes, name.size);
 	TEXT_APPEND(&replay->answer, "\"}}");
