@@ -17,14 +17,13 @@
 #include "proxy/trace/follow/follower.h"
 #include "proxy/trace/names/attributes.h"
 #include "proxy/trace/names/contents.h"
-#include "proxy/trace/names/fullest.h"
+#include "proxy/trace/follow/shares.h"
 #include "proxy/trace/names/methods.h"
 #include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/capture.h"
 #include "proxy/trace/requests/parent.h"
 #include "proxy/trace/requests/request.h"
 #include "proxy/trace/requests/request_span.h"
-#include "proxy/trace/requests/wanted.h"
 #include "w3c/ids.h"
 
 #define TRACER_CLOCK_JUMP_NS 100000000ull

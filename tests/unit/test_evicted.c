@@ -1,6 +1,6 @@
 /* Hashes of what was given up: all of the last ones are known, for long enough, in bounded memory.
  */
-#include "proxy/trace/follow/evicted.h"
+#include "proxy/trace/follow/span_index.h"
 
 #include "tests/unit/unit.h"
 

@@ -2,7 +2,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "proxy/trace/requests/wanted.h"
+#include "proxy/trace/names/methods.h"
 #include "tests/unit/unit.h"
 
 static const struct {

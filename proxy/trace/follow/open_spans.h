@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "proxy/trace/follow/emit.h"
-#include "proxy/trace/follow/evicted.h"
 #include "proxy/trace/follow/look.h"
 #include "proxy/trace/follow/memory.h"
 #include "proxy/trace/follow/open_span.h"

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/config.h"
 #include "config/profile/profile.h"
 #include "exporter/span.h"
 
@@ -50,5 +51,20 @@ struct span_text methods_name(const struct methods *methods, unsigned number);
 
 /* Whether what a profile says of name, which may end in *, holds for all methods of that number. */
 bool methods_covers(const struct methods *methods, const char *name, unsigned number);
+
+/*
+ * Which requests have a span: requests.record, where one of its texts is "all", or "work", or a
+ * method; one that ends with * stands for all that begin so. Those that begin work are in any list.
+ */
+struct wanted {
+	bool all;
+	const struct config_list *list; /* borrowed */
+};
+
+/* list is borrowed for life. */
+void wanted_init(struct wanted *wanted, const struct config_list *list);
+
+/* Whether one of the texts is that method, or stands for it. */
+bool wanted_lists(const struct wanted *wanted, struct span_text method);
 
 #endif
