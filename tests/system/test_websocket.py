@@ -273,8 +273,7 @@ def test_broken_framing_closes_the_session(link, who, kind):
     close = bad.recv_end()
     assert close and close[0] == code, close
     end_of_data(other, 1001 if who == "client" else 1014, cut=who == "server" and code == 1007)
-    link.sidespan.wait_line(f"connection 0: broken websocket framing from the "
-                            f"{'client' if who == 'client' else 'backend'} at byte \\d+: \\S")
+    link.sidespan.wait_line(f"connection 0: broken websocket framing from the {who} at byte \\d+: \\S")
     link.call('{"id":1,"method":"m"}', None, *link.open())
 
 

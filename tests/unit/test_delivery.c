@@ -388,8 +388,9 @@ START_TEST(test_pauses)
 	paused(1, 500, 1000);
 	paused(2, 1000, 2000);
 	paused(3, 2000, 4000);
-	ck_assert_uint_ge(fake.attempts, 5);
-	paused(4, fake.attempts == 5 ? 0 : 2000, 4000);
+	ck_assert_uint_ge(fake.attempts, 4); /* at 7 s or before */
+	if (fake.attempts > 4)
+		paused(4, fake.attempts == 5 ? 0 : 2000, 4000);
 	ck_assert_int_lt(fake.attempts_ms[fake.attempts - 1], start_ms + 10000);
 	ck_assert_str_eq(lines, "warn collector there takes no spans, they wait: why\n"
 				"warn 5 spans given up, not taken in time by the collector there: "
