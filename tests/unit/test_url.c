@@ -134,7 +134,8 @@ END_TEST
 /* Every beginning of every text, right before an unreadable page. */
 START_TEST(test_url_reads_nothing_behind)
 {
-	const char *text = _i < 11 ? url_good[_i].text : url_bad[_i - 11].text;
+	const int good = sizeof url_good / sizeof *url_good;
+	const char *text = _i < good ? url_good[_i].text : url_bad[_i - good].text;
 	const char *reason;
 	struct url url;
 	uint8_t *copy;
