@@ -21,16 +21,16 @@ def name_of(path):
     return os.path.splitext(os.path.basename(path))[0]
 
 
-def explained(profile, path, *args):
+def explained(lab, profile, path, *args):
     ran = subprocess.run([BINARY, "--profile", profile, *args, "--explain", path], capture_output=True, text=True,
-                         timeout=60, check=False)
+                         env=lab.environment(None, None), timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_golden(path):
-    text = explained(name_of(path).split("-", maxsplit=1)[0], path)
+def test_golden(lab, path):
+    text = explained(lab, name_of(path).split("-", maxsplit=1)[0], path)
     beside = path.removesuffix("l").removesuffix(".json") + ".txt"
     if os.environ.get("UPDATE_GOLDEN"):
         with open(beside, "w", encoding="utf-8") as file:
@@ -48,8 +48,8 @@ def test_each_protocol_has_a_recording_and_fits_a_page():
                 assert len(file.readlines()) < 60, path
 
 
-def test_documents_are_opt_in():
+def test_documents_are_opt_in(lab):
     path = os.path.join(ROOT, "tests/golden/profiles/lsp.jsonl")
-    assert "file:///a.c" not in explained("lsp", path)
-    text = explained("lsp", path, "--lifecycle-off=,", "--lifecycle-on=uris")
+    assert "file:///a.c" not in explained(lab, "lsp", path)
+    text = explained(lab, "lsp", path, "--lifecycle-off=,", "--lifecycle-on=uris")
     assert "document c" in text and "lsp.document.diagnostics=1" in text and "lsp.request.uri=file:///a.c" in text
