@@ -116,6 +116,26 @@ static int consistency_loop(struct settings *settings, struct config *config)
 		"the same as listen; must be the address of the server");
 }
 
+static bool consistency_speaks_lines(const struct url *url)
+{
+	return !url_is_websocket(url) && url->framing == URL_LINES;
+}
+
+/* A URL says by itself how messages end; "lines" says beside two that they are no other ones. */
+static int consistency_framing(struct settings *settings, struct config *config)
+{
+	const struct url *listen = &config->listen_url, *upstream = &config->upstream_url;
+
+	if (config->framing == CONFIG_FRAMING_AUTO || listen->scheme == URL_NONE ||
+		upstream->scheme == URL_NONE ||
+		(config->framing == CONFIG_FRAMING_LINES && consistency_speaks_lines(listen) &&
+			consistency_speaks_lines(upstream)))
+		return 0;
+	return consistency_refuse(settings, OPTION_AT_framing, NULL,
+		"listen and upstream are URLs, which say it themselves (lsp+tcp://, json+unix://); "
+		"must be left out, or one side be a command or standard input and output");
+}
+
 /* Whether one of two options that do not go together is from a lenient source. */
 static bool consistency_is_lenient(
 	const struct settings *settings, enum option_index one, enum option_index other)
@@ -306,6 +326,7 @@ static consistency_rule *const rules[] = {
 	consistency_upstream_port,
 	consistency_paths,
 	consistency_loop,
+	consistency_framing,
 	consistency_commands,
 	consistency_batch,
 	consistency_retry,

@@ -353,6 +353,18 @@ static const struct {
 	{{"--upstream", "ws://example:80/", "--listen", "ws://[::1]:0/"}, NULL},
 	{{"--listen", "tcp://0.0.0.0:1", "--allow-remote", "--", "s"}, NULL},
 	{{"--disabled=true", "--no-propagation-strip", "--", "s"}, NULL},
+	{{"--framing=content-length", "--listen=tcp://[::1]:0", "--", "s"}, NULL},
+	{{"--framing=concatenated", "--upstream=ws://[::1]:1"}, NULL},
+	{{"--framing=auto", "--listen=ws://[::1]:0", "--upstream=lsp+tcp://[::1]:1"}, NULL},
+	{{"--framing=lines", "--listen=unix:///tmp/x", "--upstream=tcp://[::1]:1"}, NULL},
+	{{"--framing=lines", "--listen=unix:///tmp/x", "--upstream=json+tcp://[::1]:1"},
+		"--framing: listen and upstream are URLs, which say it themselves "},
+	{{"--framing=lines", "--listen=ws+unix:///tmp/x", "--upstream=tcp://[::1]:1", "--check"},
+		"--framing: listen and upstream are URLs, which say it themselves "},
+	{{"--framing=content-length", "--listen=tcp://[::1]:0", "--upstream=tcp://[::1]:1"},
+		"--framing: listen and upstream are URLs, which say it themselves (lsp+tcp://, "
+		"json+unix://); must be left out, or one side be a command or standard input and "
+		"output"},
 	{{"--propagation-extract", "--", "s"}, NULL},
 	{{"--propagation-extract", "/params/_meta/*", "--", "s"}, NULL},
 	{{"--propagation-extract", "--no-propagation-extract", "--check"}, NULL},
