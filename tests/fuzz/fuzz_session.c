@@ -28,6 +28,11 @@ static const struct side_ops *const fuzz_pairs[][2] = {
 	{&side_websocket, &side_length},
 	{&side_length, &side_websocket},
 	{&side_length, &side_line},
+	{&side_concat, &side_concat},
+	{&side_websocket, &side_concat},
+	{&side_concat, &side_websocket},
+	{&side_line, &side_concat},
+	{&side_concat, &side_length},
 };
 
 /* One of the two. */
@@ -41,7 +46,8 @@ struct fuzz_peer {
 	size_t said_size;
 	struct peers_heard heard;
 	size_t checked; /* of what it heard */
-	bool trims;     /* the other one is told sizes, and blanks for what was too much of them */
+	bool trims;     /* the blanks at the end of a message are nobody's, or filled up a size */
+	bool json_only; /* nobody knows where anything else ends */
 	bool deaf;      /* does not read */
 	bool closed;    /* has sent a close frame, or an end: says no more */
 };
@@ -150,7 +156,7 @@ static void fuzz_say(struct fuzz_peer *peer, const char *text, bool in_two, bool
 {
 	size_t size = strlen(text), half = in_two ? size / 2 : 0;
 
-	if (peer->closed)
+	if (peer->closed || (peer->json_only && strchr("{[", text[0]) == NULL))
 		return;
 	fuzz_note(peer, text);
 	if (peer->side->shake == NULL) {
@@ -379,6 +385,7 @@ static void fuzz_peer_init(
 {
 	peer->side = side;
 	peer->is_client = is_client;
+	peer->trims = peer->json_only = false;
 	peer->fd = fd;
 	peer->size = peer->sent = peer->said_size = peer->checked = 0;
 	peer->deaf = peer->closed = false;
@@ -414,6 +421,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	fuzz_peer_init(&fuzz_backend, pair[1], false, &peers.backend);
 	fuzz_client.heard.trims = fuzz_backend.trims = pair[0] == &side_length;
 	fuzz_backend.heard.trims = fuzz_client.trims = pair[1] == &side_length;
+	if (pair[0] == &side_concat || pair[1] == &side_concat)
+		fuzz_client.trims = fuzz_backend.trims = fuzz_client.json_only =
+			fuzz_backend.json_only = true;
 	fuzz_undisturbed = true;
 	fuzz_memory_left = -1;
 	peers_connect(&peers);
