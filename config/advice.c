@@ -10,9 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config/env.h"
 #include "config/profile/lifecycle.h"
+#include "config/profile/profile.h"
 #include "config/settings.h"
+#include "config/variables.h"
 
 #define ADVICE_NAME_SIZE 320
 #define ADVICE_PATH_SIZE 4096
@@ -43,7 +44,7 @@ static bool advice_no_exporter(const struct config *config)
 
 static bool advice_not_encrypted(const struct config *config)
 {
-	return strncmp(config_otlp_url(config), "https://", strlen("https://")) != 0;
+	return strncmp(config->otlp_url, "https://", strlen("https://")) != 0;
 }
 
 static bool advice_no_client_key(const struct config *config)
@@ -264,7 +265,7 @@ static bool advice_command_is_there(const char *command, const char *path)
 static void advice_print_command(
 	FILE *out, const struct settings *settings, const struct config *config)
 {
-	const char *path = env_value(settings->environment, "PATH");
+	const char *path = variables_value(settings->environment, "PATH");
 
 	if (config->command == NULL ||
 		advice_command_is_there(config->command[0], path != NULL ? path : "/bin:/usr/bin"))
@@ -281,7 +282,7 @@ static void advice_print_port(
 	enum option_index index = config->otlp_traces_endpoint != NULL
 					  ? OPTION_AT_otlp_traces_endpoint
 					  : OPTION_AT_otlp_endpoint;
-	const char *authority = strstr(config_otlp_url(config), "://") + 3;
+	const char *authority = strstr(config->otlp_url, "://") + 3;
 	size_t size = strcspn(authority, "/?#"), port_size = strlen(":" ADVICE_GRPC_PORT);
 	char name[ADVICE_NAME_SIZE];
 

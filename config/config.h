@@ -4,11 +4,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
-#include "config/profile/profile.h"
 #include "config/url.h"
 #include "config/words.h"
+
+struct profile;
 
 /*
  * What the program is to do, from flags, SIDESPAN_* and OTEL_* variables, files, the profile and
@@ -82,36 +82,14 @@ struct config {
 	bool replay_timed;        /* --timed */
 	char **command;           /* what stands after --, NULL-terminated; NULL without */
 	int command_count;
-	char *otlp_url;     /* see config_otlp_url() */
+	/*
+	 * That spans are posted to: otlp.traces_endpoint as it is (a missing path is "/"), else
+	 * otlp.endpoint with v1/traces appended to its path.
+	 */
+	char *otlp_url;
 	char *listen_token; /* what listen.token_file has; NULL: unset */
 	char *traceparent;  /* of the environment: the parent of what brings none; NULL: unset */
 	char *tracestate;
 };
-
-enum config_outcome {
-	CONFIG_RUN,   /* go on */
-	CONFIG_DONE,  /* --help, --version, --check did their work: exit 0 */
-	CONFIG_WRONG, /* error says what; exit 2 */
-};
-
-/*
- * Loads everything from the command line, the environment and the files they name. On CONFIG_RUN
- * *config is the caller's (config_free); it borrows nothing. What --help, --version and --check
- * print goes to out. On CONFIG_WRONG error has one line: file, line, option, value, what would be
- * right. Things that a specification wants warned about but not refused (an unknown OTEL_* enum
- * value) are given to warn, one line each; warn may be NULL.
- */
-enum config_outcome config_load(struct config **config, int argc, char **argv, char **environment,
-	FILE *out, void (*warn)(void *arg, const char *line), void *arg,
-	char error[CONFIG_ERROR_SIZE]);
-
-/*
- * The URL that spans are posted to: otlp.traces_endpoint as it is (a missing path is "/"), else
- * otlp.endpoint with v1/traces appended to its path. Borrowed until config_free().
- */
-const char *config_otlp_url(const struct config *config);
-
-/* NULL and half-built configs are fine. */
-void config_free(struct config *config);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "config/profile/lifecycle.h"
 #include "config/profile/names.h"
+#include "config/profile/profile.h"
 #include "config/settings.h"
 #include "config/value.h"
 

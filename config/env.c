@@ -14,55 +14,7 @@
 #include "config/settings.h"
 #include "config/url.h"
 #include "config/value.h"
-
-static bool env_is_blank(char byte)
-{
-	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
-}
-
-char **env_trim(char *const *environment)
-{
-	size_t count, start, end, room = 0;
-	char **trimmed;
-	char *to;
-
-	for (count = 0; environment[count] != NULL; count++)
-		room += strlen(environment[count]) + 1;
-	trimmed = malloc((count + 1) * sizeof *trimmed + room);
-	if (trimmed == NULL)
-		return NULL;
-	to = (char *)(trimmed + count + 1);
-	trimmed[count] = NULL;
-	while (count-- > 0) {
-		start = strcspn(environment[count], "=");
-		start += environment[count][start] == '=';
-		memcpy(to, environment[count], start);
-		trimmed[count] = to;
-		to += start;
-		end = strlen(environment[count]);
-		while (start < end && env_is_blank(environment[count][start]))
-			start++;
-		while (end > start && env_is_blank(environment[count][end - 1]))
-			end--;
-		memcpy(to, environment[count] + start, end - start);
-		to[end - start] = '\0';
-		to += end - start + 1;
-	}
-	return trimmed;
-}
-
-const char *env_find(char *const *environment, const char *name, size_t size)
-{
-	for (; *environment != NULL; environment++)
-		if (strncmp(*environment, name, size) == 0 && (*environment)[size] == '=')
-			return (*environment)[size + 1] == '\0' ? NULL : *environment + size + 1;
-	return NULL;
-}
-
-const char *env_value(char *const *environment, const char *name)
-{
-	return env_find(environment, name, strlen(name));
-}
+#include "config/variables.h"
 
 /* Ours */
 
@@ -198,7 +150,7 @@ static enum settings_result env_apply_url(struct settings *settings, const struc
 static enum settings_result env_apply_otel(
 	struct settings *settings, const struct option *option, const char *variable)
 {
-	const char *text = env_value(settings->environment, variable);
+	const char *text = variables_value(settings->environment, variable);
 	char quote[VALUE_QUOTE_SIZE];
 
 	if (text != NULL && option_index(option) == OPTION_AT_semconv) {
@@ -235,7 +187,8 @@ static enum settings_result env_apply_sampler(struct settings *settings)
 
 	if (result == SETTINGS_TAKEN)
 		return env_apply_otel(settings, ratio, ratio->otel);
-	if (result == SETTINGS_IGNORED && env_value(settings->environment, ratio->otel) != NULL)
+	if (result == SETTINGS_IGNORED &&
+		variables_value(settings->environment, ratio->otel) != NULL)
 		settings_warn(
 			settings, "%s: ignored without a good %s", ratio->otel, sampler->otel);
 	return result;
@@ -298,7 +251,7 @@ static size_t env_check_propagators(struct settings *settings, const char *list)
 static enum settings_result env_apply_propagators(struct settings *settings)
 {
 	static const char variable[] = "OTEL_PROPAGATORS";
-	const char *list = env_value(settings->environment, variable);
+	const char *list = variables_value(settings->environment, variable);
 	enum settings_result result;
 
 	if (list == NULL || env_check_propagators(settings, list) == 0)
@@ -321,12 +274,12 @@ static enum settings_result env_apply_propagators(struct settings *settings)
 static void env_warn_protocol(struct settings *settings)
 {
 	const char *variable = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
-	const char *text = env_value(settings->environment, variable);
+	const char *text = variables_value(settings->environment, variable);
 	char quote[VALUE_QUOTE_SIZE];
 
 	if (text == NULL) {
 		variable = "OTEL_EXPORTER_OTLP_PROTOCOL";
-		text = env_value(settings->environment, variable);
+		text = variables_value(settings->environment, variable);
 	}
 	if (text != NULL && strcasecmp(text, "http/json") != 0)
 		settings_warn(settings, "%s: %s: must be http/json, which is used", variable,
@@ -341,7 +294,7 @@ static void env_warn_other_signals(struct settings *settings)
 	size_t i, used = 0;
 
 	for (i = 0; i < sizeof variables / sizeof *variables; i++) {
-		const char *text = env_value(settings->environment, variables[i]);
+		const char *text = variables_value(settings->environment, variables[i]);
 
 		if (text == NULL || strcasecmp(text, "none") == 0)
 			continue;
@@ -379,7 +332,7 @@ static void env_warn_not_obeyed(struct settings *settings)
 	size_t i;
 
 	for (i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (env_value(settings->environment, rows[i].variable) != NULL)
+		if (variables_value(settings->environment, rows[i].variable) != NULL)
 			settings_warn(settings, "%s: %s", rows[i].variable, rows[i].text);
 }
 

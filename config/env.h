@@ -1,20 +1,7 @@
 #ifndef CONFIG_ENV_H
 #define CONFIG_ENV_H
 
-#include <stddef.h>
-
 struct settings;
-
-/*
- * A copy of the environment with the values as they are meant: out of files and secrets they come
- * with blanks and line ends around them. The caller frees it with one free(); NULL when memory is
- * out.
- */
-char **env_trim(char *const *environment);
-
-/* The value of the variable, or NULL when it is unset or empty, which is the same everywhere. */
-const char *env_find(char *const *environment, const char *name, size_t size);
-const char *env_value(char *const *environment, const char *name);
 
 /*
  * Applies the SIDESPAN_* variables. A name that is no option is an error, as it is a typing

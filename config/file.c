@@ -14,8 +14,8 @@
 
 #include <yajl/yajl_parse.h>
 
-#include "config/env.h"
 #include "config/value.h"
+#include "config/variables.h"
 #include "config/yajl_memory.h"
 
 _Static_assert(FILE_DEPTH_MAX <= YAJL_MEMORY_DEPTH_MAX, "yajl has memory for no more");
@@ -185,7 +185,7 @@ static size_t file_resolve(
 		(void)file_fail(parser, "must be ${NAME} or ${NAME:-default}; a $ itself is $$");
 		return 0;
 	}
-	*value = env_find(parser->environment, text + 2, size);
+	*value = variables_find(parser->environment, text + 2, size);
 	if (*value != NULL) {
 		*value_size = strlen(*value);
 	} else if (behind != end) {

@@ -5,10 +5,10 @@
  */
 #include "config/flags.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/help.h"
 #include "config/list.h"
 #include "config/settings.h"
 #include "config/value.h"
@@ -17,7 +17,6 @@ struct flags_cursor {
 	struct flags *flags;
 	struct settings *settings;
 	char **next; /* the argument after the one looked at; NULL-terminated */
-	FILE *out;
 };
 
 /* One of --config, --env, ...: value is NULL when it takes none. */
@@ -105,23 +104,23 @@ static enum flags_outcome flags_do_record(struct flags_cursor *cursor, const cha
 
 static enum flags_outcome flags_do_help(struct flags_cursor *cursor, const char *value)
 {
+	(void)cursor;
 	(void)value; /* takes none */
-	help_print(cursor->out);
-	return FLAGS_DONE;
+	return FLAGS_HELP;
 }
 
 static enum flags_outcome flags_do_version(struct flags_cursor *cursor, const char *value)
 {
+	(void)cursor;
 	(void)value; /* takes none */
-	help_print_version(cursor->out);
-	return FLAGS_DONE;
+	return FLAGS_VERSION;
 }
 
 static enum flags_outcome flags_do_manual(struct flags_cursor *cursor, const char *value)
 {
+	(void)cursor;
 	(void)value; /* takes none */
-	help_print_manual(cursor->out);
-	return FLAGS_DONE;
+	return FLAGS_MANUAL;
 }
 
 struct flags_row {
@@ -380,9 +379,9 @@ static enum flags_outcome flags_check_replay(const struct flags_cursor *cursor)
 }
 
 enum flags_outcome flags_parse(
-	struct flags *flags, struct settings *settings, int argc, char **argv, FILE *out)
+	struct flags *flags, struct settings *settings, int argc, char **argv)
 {
-	struct flags_cursor cursor = {flags, settings, argv + (argc > 0), out};
+	struct flags_cursor cursor = {flags, settings, argv + (argc > 0)};
 	enum flags_outcome outcome = FLAGS_RUN;
 	char *argument;
 

@@ -3,7 +3,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 
 struct settings;
 
@@ -27,7 +26,9 @@ struct flags {
 
 enum flags_outcome {
 	FLAGS_RUN,
-	FLAGS_DONE, /* --help and the like were written to out */
+	FLAGS_HELP, /* --help, --version, --manual-options: that is all that is wanted */
+	FLAGS_VERSION,
+	FLAGS_MANUAL,
 	FLAGS_WRONG,
 };
 
@@ -44,7 +45,7 @@ const struct flags_command *flags_command_at(size_t index);
 
 /* Parses argv[1] and on; options go to settings at once. flags_done() in any case. */
 enum flags_outcome flags_parse(
-	struct flags *flags, struct settings *settings, int argc, char **argv, FILE *out);
+	struct flags *flags, struct settings *settings, int argc, char **argv);
 void flags_done(struct flags *flags);
 
 #endif

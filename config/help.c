@@ -8,6 +8,7 @@
 
 #include "config/flags.h"
 #include "config/profile/lifecycle.h"
+#include "config/profile/profile.h"
 #include "config/settings.h"
 #include "config/value.h"
 

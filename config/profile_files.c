@@ -11,7 +11,7 @@
 #include "config/config.h"
 #include "config/file.h"
 #include "config/profile/extend.h"
-#include "config/profile/profile.h"
+#include "config/profile/profile_load.h"
 #include "config/value.h"
 
 #define PROFILE_FILES_LIST_SIZE 256

@@ -19,7 +19,7 @@
 #include <malloc.h>
 #endif
 
-#include "config/config.h"
+#include "config/config_load.h"
 #include "exporter/escape.h"
 #include "exporter/exporter.h"
 #include "proxy/counters.h"

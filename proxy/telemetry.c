@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/profile/profile.h"
 #include "exporter/exporter.h"
 #include "proxy/counters.h"
 #include "proxy/log.h"
@@ -173,11 +174,11 @@ static int64_t telemetry_rest_after(const struct config *config)
 static void telemetry_settings(struct exporter_config *settings, const struct config *config,
 	char shown[TELEMETRY_URL_SIZE])
 {
-	url_show(shown, TELEMETRY_URL_SIZE, config_otlp_url(config));
+	url_show(shown, TELEMETRY_URL_SIZE, config->otlp_url);
 	*settings = (struct exporter_config){
 		.target = config->exporter == CONFIG_EXPORTER_CONSOLE ? EXPORTER_CONSOLE
 								      : EXPORTER_OTLP,
-		.endpoint = config_otlp_url(config),
+		.endpoint = config->otlp_url,
 		.endpoint_shown = shown,
 		.timeout_ms = telemetry_timeout(config),
 		.gzip = config->otlp_compression == CONFIG_COMPRESSION_GZIP,
@@ -314,7 +315,7 @@ static void telemetry_target(const struct config *config, char *text, size_t siz
 		(void)snprintf(text, size, "spans to standard error");
 	else {
 		(void)snprintf(text, size, "spans to ");
-		url_show(text + strlen(text), size - strlen(text), config_otlp_url(config));
+		url_show(text + strlen(text), size - strlen(text), config->otlp_url);
 	}
 }
 

@@ -4,12 +4,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct file_node;
-struct reader;
-
 /*
  * The "lifecycle" member of a profile: which messages open, annotate and close spans that are more
- * than one request and its answer. Data only; proxy/trace/ follows it. Described for its users in
+ * than one request and its answer. Data, and questions about
+ * it; proxy/trace/ follows it. Described for its users in
  * sidespan-profile(5).
  *
  *	"lifecycle": {
@@ -287,14 +285,12 @@ struct lifecycle {
 #define LIFECYCLE_MOMENT_FORMER_END "former end"
 #define LIFECYCLE_MOMENT_FORMER     "former " /* and the name of a mark */
 
-/*
- * Makes a lifecycle from the member of a profile, whose reader tells where errors are. The caller
- * frees; NULL with one line in the reader's error: file, line, rule, member, what would be right.
- */
-struct lifecycle *lifecycle_new(struct reader *reader, const struct file_node *node);
+/* Whether the rule opens spans of that type. */
+bool lifecycle_opens(const struct lifecycle_rule *rule, size_t span);
 
-/* NULL and half-built lifecycles are fine. */
-void lifecycle_free(struct lifecycle *lifecycle);
+/* Whether the child's key has the parent's, and at least own parts more. */
+bool lifecycle_key_begins(
+	const struct lifecycle_span *child, const struct lifecycle_span *parent, size_t own);
 
 /* Whether spans of type child can hang under those of type parent: whose key begins their own. */
 bool lifecycle_is_below(const struct lifecycle *lifecycle, size_t child, size_t parent);
@@ -310,5 +306,12 @@ bool lifecycle_has_opt_in(const struct lifecycle *lifecycle, const char *word, s
 
 /* Whether a pointer is into the params of a request, which an answer does not have. */
 bool lifecycle_quotes(const char *pointer);
+
+/* Of a source: whether one of its choices is to be added up, whether one looks at a level. */
+bool lifecycle_source_sums(const struct lifecycle_source *source);
+bool lifecycle_source_has_level(const struct lifecycle_source *source);
+
+/* How many of its choices are contents. */
+size_t lifecycle_source_contents(const struct lifecycle_source *source);
 
 #endif

@@ -17,87 +17,9 @@
 
 #include "config/profile/lifecycle.h"
 #include "config/profile/lifecycle_rule.h"
-#include "config/profile/operand.h"
 #include "config/profile/reader.h"
 
 /* ---- kinds of spans ---- */
-
-static bool lifecycle_check_opens(const struct lifecycle_rule *rule, size_t span)
-{
-	return rule->action == LIFECYCLE_OPEN && rule->span == span;
-}
-
-static bool lifecycle_check_is_call(const struct lifecycle *lifecycle, size_t span)
-{
-	size_t i;
-
-	for (i = 0; i < lifecycle->rule_count; i++)
-		if (lifecycle_check_opens(&lifecycle->rules[i], span) &&
-			lifecycle->rules[i].on == LIFECYCLE_ON_SERVER_REQUEST)
-			return true;
-	return false;
-}
-
-/* Whether the child's key has more than own parts, of which the first are the parent's key. */
-static bool lifecycle_check_begins(
-	const struct lifecycle_span *child, const struct lifecycle_span *parent, size_t own)
-{
-	size_t i;
-
-	if (parent->key_count == 0 || parent->key_count + own > child->key_count)
-		return false;
-	for (i = 0; i < parent->key_count; i++)
-		if (strcmp(parent->key[i].attribute, child->key[i].attribute) != 0)
-			return false;
-	return true;
-}
-
-bool lifecycle_is_below(const struct lifecycle *lifecycle, size_t child, size_t parent)
-{
-	const struct lifecycle_span *above = &lifecycle->spans[parent];
-	const struct lifecycle_span *below = &lifecycle->spans[child];
-	bool whole = below->is_made || lifecycle_check_is_call(lifecycle, child);
-
-	return child != parent && !above->is_memory && !above->is_made &&
-	       !lifecycle_check_is_call(lifecycle, parent) &&
-	       lifecycle_check_begins(below, above, whole ? 0 : 1);
-}
-
-size_t lifecycle_contents_count(const struct lifecycle *lifecycle)
-{
-	size_t count = 0, i, j, k;
-
-	for (i = 0; i < lifecycle->rule_count; i++) {
-		const struct lifecycle_rule *rule = &lifecycle->rules[i];
-		const struct lifecycle_set *sets[] = {&rule->set, &rule->set_new, &rule->set_root};
-
-		for (j = 0; j < sizeof sets / sizeof sets[0]; j++)
-			for (k = 0; k < sets[j]->count; k++)
-				count += operand_contents_count(&sets[j]->list[k].source);
-	}
-	return count;
-}
-
-bool lifecycle_has_opt_in(const struct lifecycle *lifecycle, const char *word, size_t size)
-{
-	size_t i, j, k;
-
-	for (i = 0; i < lifecycle->rule_count; i++) {
-		const struct lifecycle_rule *rule = &lifecycle->rules[i];
-		const struct lifecycle_set *sets[] = {&rule->set, &rule->set_new, &rule->set_root};
-
-		for (j = 0; j < sizeof sets / sizeof sets[0]; j++)
-			for (k = 0; k < sets[j]->count; k++)
-				if (operand_has_opt_in(&sets[j]->list[k].source, word, size))
-					return true;
-	}
-	return false;
-}
-
-bool lifecycle_is_call(const struct lifecycle *lifecycle, size_t span)
-{
-	return lifecycle_check_is_call(lifecycle, span);
-}
 
 /* A span below which those of that type hang, or NULL: they are at the top. */
 static const struct lifecycle_span *lifecycle_check_parent(
@@ -118,7 +40,7 @@ static int lifecycle_check_call(struct reader *reader, const struct file_node *n
 	const struct lifecycle *lifecycle, const struct lifecycle_rule *rule)
 {
 	const struct lifecycle_span *span = &lifecycle->spans[rule->span];
-	bool call = lifecycle_check_is_call(lifecycle, rule->span);
+	bool call = lifecycle_is_call(lifecycle, rule->span);
 	bool opens = rule->action == LIFECYCLE_OPEN && rule->on == LIFECYCLE_ON_SERVER_REQUEST;
 	bool finds = rule->on == LIFECYCLE_ON_CLIENT_REPLY || rule->request_id != NULL;
 
@@ -179,7 +101,7 @@ static int lifecycle_check_nested(struct reader *reader, const struct file_node 
 		return reader_fail(reader, file_member(node, "span"),
 			"\"%s\": is made below another; must have the key of one that is opened",
 			span->name);
-	if (parent == NULL || span->is_made || lifecycle_check_is_call(lifecycle, rule->span))
+	if (parent == NULL || span->is_made || lifecycle_is_call(lifecycle, rule->span))
 		return 0;
 	if (rule->action == LIFECYCLE_CLAIM || rule->root != NULL)
 		return reader_fail(reader, file_member(node, rule->root == NULL ? "do" : "root"),
@@ -201,7 +123,7 @@ static int lifecycle_check_alias(struct reader *reader, const struct file_node *
 	if (!rule->alias)
 		return 0;
 	for (i = 0; i < lifecycle->rule_count; i++)
-		if (lifecycle_check_opens(&lifecycle->rules[i], rule->span) &&
+		if (lifecycle_opens(&lifecycle->rules[i], rule->span) &&
 			lifecycle->rules[i].root != NULL)
 			return 0;
 	return reader_fail(reader, file_member(node, "alias"),
@@ -346,10 +268,10 @@ static bool lifecycle_check_has_level(const struct lifecycle_rule *rule)
 		if (rule->conditions[i].test == LIFECYCLE_INCREASED)
 			return true;
 	for (i = 0; i < rule->set.count; i++)
-		if (operand_has_level(&rule->set.list[i].source))
+		if (lifecycle_source_has_level(&rule->set.list[i].source))
 			return true;
 	for (i = 0; i < rule->set_new.count; i++)
-		if (operand_has_level(&rule->set_new.list[i].source))
+		if (lifecycle_source_has_level(&rule->set_new.list[i].source))
 			return true;
 	return false;
 }
@@ -370,7 +292,7 @@ static int lifecycle_check_memory(struct reader *reader, const struct file_node 
 		if (spans[i].is_memory && spans[i].key_count > best &&
 			spans[i].key_count <= rule->key_count &&
 			(i == rule->span ||
-				lifecycle_check_begins(&spans[rule->span], &spans[i], 0))) {
+				lifecycle_key_begins(&spans[rule->span], &spans[i], 0))) {
 			rule->memory = i;
 			best = spans[i].key_count;
 		}

@@ -4,6 +4,7 @@
  */
 #include "config/profile/lifecycle_rule.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -467,7 +468,7 @@ static int lifecycle_rule_check_event(
 			"has %zu members; must have, in an event, 1 to %d", rule->set.count,
 			LIFECYCLE_EVENT_SETTINGS_MAX);
 	for (i = 0; i < rule->set.count; i++)
-		if (operand_sums(&rule->set.list[i].source))
+		if (lifecycle_source_sums(&rule->set.list[i].source))
 			return reader_fail(reader, file_member(node, "set"),
 				"\"%s\" must not take a sum, an event has nothing to add to",
 				rule->set.list[i].attribute);

@@ -261,48 +261,6 @@ static int operand_take_error(struct reader *reader, const struct file_node *nod
 		reader, node, &status->error, &status->error_count, LIFECYCLE_TEXTS_MAX);
 }
 
-bool operand_has_opt_in(const struct lifecycle_source *source, const char *word, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i < source->choice_count; i++) {
-		const char *own = source->choices[i].opt_in;
-
-		if (own != NULL && strlen(own) == size && memcmp(own, word, size) == 0)
-			return true;
-	}
-	return false;
-}
-
-bool operand_sums(const struct lifecycle_source *source)
-{
-	size_t i;
-
-	for (i = 0; i < source->choice_count; i++)
-		if (source->choices[i].take == LIFECYCLE_TAKE_SUM)
-			return true;
-	return false;
-}
-
-bool operand_has_level(const struct lifecycle_source *source)
-{
-	size_t i;
-
-	for (i = 0; i < source->choice_count; i++)
-		if (source->choices[i].take == LIFECYCLE_TAKE_INCREASE)
-			return true;
-	return false;
-}
-
-size_t operand_contents_count(const struct lifecycle_source *source)
-{
-	size_t count = 0, i;
-
-	for (i = 0; i < source->choice_count; i++)
-		count += source->choices[i].contents;
-	return count;
-}
-
 /* What tells of an error needs to know what one is. */
 static int operand_check_error(struct reader *reader, const struct file_node *object,
 	const char *key, const struct lifecycle_source *source)
@@ -313,9 +271,9 @@ static int operand_check_error(struct reader *reader, const struct file_node *ob
 		return 0;
 	if (file_member(object, "error") == NULL)
 		return reader_fail(reader, node, "must stand with error, which it explains");
-	if (operand_sums(source) || operand_has_level(source))
+	if (lifecycle_source_sums(source) || lifecycle_source_has_level(source))
 		return reader_fail(reader, node, "must not take a sum, there is nothing to add to");
-	if (operand_contents_count(source) > 0)
+	if (lifecycle_source_contents(source) > 0)
 		return reader_fail(reader, node, "must not be contents; must be in a set");
 	return 0;
 }

@@ -19,18 +19,6 @@ struct lifecycle_set;
 struct lifecycle_source;
 struct lifecycle_status;
 
-/* Whether one of the choices is there only with that word in lifecycle.on. */
-bool operand_has_opt_in(const struct lifecycle_source *source, const char *word, size_t size);
-
-/* Whether one of the choices is to be added up. */
-bool operand_sums(const struct lifecycle_source *source);
-
-/* Whether one of the choices looks at a level. */
-bool operand_has_level(const struct lifecycle_source *source);
-
-/* How many of its choices are contents. */
-size_t operand_contents_count(const struct lifecycle_source *source);
-
 void operand_done(struct lifecycle_source *source);
 void operand_done_set(struct lifecycle_set *set);
 void operand_done_condition(struct lifecycle_condition *condition);

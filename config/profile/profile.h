@@ -4,7 +4,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct file;
 struct lifecycle;
 
 /*
@@ -87,17 +86,5 @@ struct profile {
 	size_t constant_count;
 	struct lifecycle *lifecycle; /* owned; NULL: none */
 };
-
-/*
- * Makes a profile from a parsed file, whose settings it leaves alone. The caller frees; NULL with
- * one line in error: file, line, member, what would be right.
- */
-struct profile *profile_new(const struct file *file, char *error, size_t error_size);
-
-/* Whether auto takes this profile for the command. */
-bool profile_matches(const struct profile *profile, char *const *command);
-
-/* NULL and half-built profiles are fine. */
-void profile_free(struct profile *profile);
 
 #endif

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/profile/profile.h"
 #include "exporter/exporter.h"
 #include "proxy/explain/listing.h"
 #include "proxy/explain/pending.h"

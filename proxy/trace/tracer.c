@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/profile/profile.h"
 #include "config/value.h"
 #include "exporter/exporter.h"
 #include "proxy/trace/follow/claims.h"

@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/config.h"
+#include "config/config_load.h"
 #include "config/file.h"
 #include "config/map.h"
 #include "config/consistency.h"
 #include "config/settings.h"
 #include "config/value.h"
+#include "config/profile/profile_load.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "config/config_load.h"
 #include "proxy/explain/explain.h"
 #include "proxy/explain/recording.h"
 #include "proxy/log.h"

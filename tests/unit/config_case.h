@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "config/config_load.h"
 #include "tests/unit/unit.h"
 
 /* One load of a configuration, with everything that it told. */

@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "config/config_load.h"
 #include "proxy/side/side.h"
 #include "proxy/side/handshake.h"
 #include "proxy/loop.h"

@@ -1,6 +1,7 @@
 /* Loading as a whole: strength of the sources, the command line, files, rules, --check and memory.
  */
 #include "config/config.h"
+#include "config/profile/profile_load.h"
 
 #include <sys/stat.h>
 
@@ -662,7 +663,7 @@ START_TEST(test_config_otlp_url)
 	struct config_case load;
 
 	config_case_load(&load, config_urls[_i].flags, config_urls[_i].variables);
-	ck_assert_str_eq(config_otlp_url(load.config), config_urls[_i].url);
+	ck_assert_str_eq(load.config->otlp_url, config_urls[_i].url);
 	config_case_done(&load);
 }
 END_TEST

@@ -1,5 +1,6 @@
 /* Environment variables, a row of cases for each that OpenTelemetry defines and we obey. */
 #include "config/env.h"
+#include "config/variables.h"
 
 #include "config/options.h"
 #include "config/value.h"
@@ -349,14 +350,14 @@ static char *const env_untrimmed[] = {(char[]){"A=\n b\nc \r"}, (char[]){"B"}, (
 START_TEST(test_env_trim)
 {
 	static const char *const expected[] = {"A=b\nc", "B", "C=", "D=", " E =x=", ""};
-	char **trimmed = env_trim(env_untrimmed);
+	char **trimmed = variables_trim(env_untrimmed);
 	size_t i;
 
 	for (i = 0; i < sizeof expected / sizeof *expected; i++)
 		ck_assert_str_eq(trimmed[i], expected[i]);
 	ck_assert_ptr_null(trimmed[i]);
 	free(trimmed);
-	trimmed = env_trim(env_untrimmed + i);
+	trimmed = variables_trim(env_untrimmed + i);
 	ck_assert_ptr_null(trimmed[0]);
 	free(trimmed);
 }

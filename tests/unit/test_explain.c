@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "config/config_load.h"
 #include "proxy/explain/pending.h"
 #include "proxy/explain/explain.h"
 #include "tests/unit/config_case.h"

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "config/profile/lifecycle.h"
+#include "config/profile/profile.h"
 #include "tests/unit/config_case.h"
 #include "tests/unit/unit.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "config/file.h"
-#include "config/profile/profile.h"
+#include "config/profile/profile_load.h"
 #include "tests/unit/unit.h"
 
 static char *const lifecycle_environment[] = {NULL};

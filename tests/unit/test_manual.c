@@ -9,7 +9,7 @@
 
 #include "config/file.h"
 #include "config/profile/lifecycle.h"
-#include "config/profile/profile.h"
+#include "config/profile/profile_load.h"
 #include "config/profile/reader.h"
 #include "proxy/explain/explain.h"
 #include "tests/unit/config_case.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "config/file.h"
-#include "config/profile/profile.h"
+#include "config/profile/profile_load.h"
 #include "proxy/trace/requests/capture.h"
 #include "tests/unit/envelope_case.h"
 #include "tests/unit/unit.h"

@@ -1,5 +1,5 @@
 /* Profiles: the built-in ones, every mistake, and which command they are for. */
-#include "config/profile/profile.h"
+#include "config/profile/profile_load.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "config/profile/profile.h"
 #include "exporter/exporter.h"
-#include "proxy/log.h"
 #include "proxy/log.h"
 #include "proxy/trace/tracer.h"
 #include "tests/unit/config_case.h"

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config/profile/profile.h"
 #include "exporter/exporter.h"
 #include "proxy/trace/requests/request.h"
 

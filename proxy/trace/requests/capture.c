@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/profile/profile.h"
 #include "proxy/trace/names/methods.h"
 #include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/request.h"

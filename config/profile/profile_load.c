@@ -2,14 +2,14 @@
  * Profiles: from the tree of a file to the rows that the tracer follows, member by member. Whatever
  * fails, what was taken so far hangs in the profile, which is then freed.
  */
-#include "config/profile/profile.h"
+#include "config/profile/profile_load.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/file.h"
-#include "config/profile/lifecycle.h"
+#include "config/profile/lifecycle_load.h"
 #include "config/profile/names.h"
 #include "config/profile/reader.h"
 
@@ -19,7 +19,8 @@ static const char *const profile_froms[] = {
 static const char *const profile_keeps[] = {
 	[PROFILE_KEEP_SPAN] = "span", [PROFILE_KEEP_CONNECTION] = "connection", NULL};
 
-static int profile_take_methods(struct reader *reader, const struct file_node *node, void *target)
+static int profile_load_take_methods(
+	struct reader *reader, const struct file_node *node, void *target)
 {
 	struct profile_capture *capture = target;
 
@@ -28,7 +29,8 @@ static int profile_take_methods(struct reader *reader, const struct file_node *n
 }
 
 /* A pointer into the message, or the name of a header field: a token of RFC 9110. */
-static int profile_take_pointer(struct reader *reader, const struct file_node *node, void *target)
+static int profile_load_take_pointer(
+	struct reader *reader, const struct file_node *node, void *target)
 {
 	static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -48,14 +50,15 @@ static int profile_take_pointer(struct reader *reader, const struct file_node *n
 static const struct reader_member profile_capture_members[] = {
 	{"from", READER_WORD(struct profile_capture, from, profile_froms)},
 	{"keep", READER_WORD(struct profile_capture, keep, profile_keeps)},
-	{"pointer", READER_WHOLE(profile_take_pointer)},
+	{"pointer", READER_WHOLE(profile_load_take_pointer)},
 	{"attribute", READER_FIELD(struct profile_capture, attribute, reader_take_text)},
-	{"methods", READER_WHOLE(profile_take_methods)},
+	{"methods", READER_WHOLE(profile_load_take_methods)},
 	{"if_ok", READER_FIELD(struct profile_capture, if_ok, reader_take_bool)},
 	READER_END,
 };
 
-static int profile_take_capture(struct reader *reader, const struct file_node *node, void *target)
+static int profile_load_take_capture(
+	struct reader *reader, const struct file_node *node, void *target)
 {
 	struct profile_capture *capture = target;
 
@@ -76,7 +79,8 @@ static int profile_take_capture(struct reader *reader, const struct file_node *n
 	return 0;
 }
 
-static int profile_take_captures(struct reader *reader, const struct file_node *node, void *target)
+static int profile_load_take_captures(
+	struct reader *reader, const struct file_node *node, void *target)
 {
 	struct profile *profile = target;
 
@@ -84,11 +88,12 @@ static int profile_take_captures(struct reader *reader, const struct file_node *
 		sizeof *profile->captures, &profile->capture_count);
 	if (profile->captures == NULL)
 		return -1;
-	return reader_take_items(
-		reader, node, profile_take_capture, profile->captures, sizeof *profile->captures);
+	return reader_take_items(reader, node, profile_load_take_capture, profile->captures,
+		sizeof *profile->captures);
 }
 
-static int profile_take_constant(struct reader *reader, const struct file_node *node, void *target)
+static int profile_load_take_constant(
+	struct reader *reader, const struct file_node *node, void *target)
 {
 	struct profile_constant *constant = target;
 
@@ -97,7 +102,8 @@ static int profile_take_constant(struct reader *reader, const struct file_node *
 	return reader_take_text(reader, node, &constant->value);
 }
 
-static int profile_take_constants(struct reader *reader, const struct file_node *node, void *target)
+static int profile_load_take_constants(
+	struct reader *reader, const struct file_node *node, void *target)
 {
 	struct profile *profile = target;
 
@@ -105,11 +111,12 @@ static int profile_take_constants(struct reader *reader, const struct file_node 
 		sizeof *profile->constants, &profile->constant_count);
 	if (profile->constants == NULL)
 		return -1;
-	return reader_take_items(reader, node, profile_take_constant, profile->constants,
+	return reader_take_items(reader, node, profile_load_take_constant, profile->constants,
 		sizeof *profile->constants);
 }
 
-static int profile_take_command(struct reader *reader, const struct file_node *node, void *target)
+static int profile_load_take_command(
+	struct reader *reader, const struct file_node *node, void *target)
 {
 	struct profile_match *match = target;
 
@@ -117,7 +124,8 @@ static int profile_take_command(struct reader *reader, const struct file_node *n
 		reader, node, &match->commands, &match->command_count, PROFILE_WORDS_MAX);
 }
 
-static int profile_take_argument(struct reader *reader, const struct file_node *node, void *target)
+static int profile_load_take_argument(
+	struct reader *reader, const struct file_node *node, void *target)
 {
 	struct profile_match *match = target;
 
@@ -125,11 +133,12 @@ static int profile_take_argument(struct reader *reader, const struct file_node *
 		reader, node, &match->arguments, &match->argument_count, PROFILE_WORDS_MAX);
 }
 
-static int profile_take_match(struct reader *reader, const struct file_node *node, void *target)
+static int profile_load_take_match(
+	struct reader *reader, const struct file_node *node, void *target)
 {
 	static const struct reader_member members[] = {
-		{"command", READER_WHOLE(profile_take_command)},
-		{"argument", READER_WHOLE(profile_take_argument)},
+		{"command", READER_WHOLE(profile_load_take_command)},
+		{"argument", READER_WHOLE(profile_load_take_argument)},
 		READER_END,
 	};
 	struct profile_match *match = target;
@@ -142,7 +151,8 @@ static int profile_take_match(struct reader *reader, const struct file_node *nod
 }
 
 /* One, or a list of them. */
-static int profile_take_matches(struct reader *reader, const struct file_node *node, void *target)
+static int profile_load_take_matches(
+	struct reader *reader, const struct file_node *node, void *target)
 {
 	struct profile *profile = target;
 
@@ -151,24 +161,26 @@ static int profile_take_matches(struct reader *reader, const struct file_node *n
 		if (profile->matches == NULL)
 			return reader_fail_memory(reader, node);
 		profile->match_count = 1;
-		return profile_take_match(reader, node, profile->matches);
+		return profile_load_take_match(reader, node, profile->matches);
 	}
 	profile->matches = reader_new_items(reader, node, FILE_ARRAY, PROFILE_MATCHES_MAX,
 		sizeof *profile->matches, &profile->match_count);
 	if (profile->matches == NULL)
 		return -1;
 	return reader_take_items(
-		reader, node, profile_take_match, profile->matches, sizeof *profile->matches);
+		reader, node, profile_load_take_match, profile->matches, sizeof *profile->matches);
 }
 
 /* Settings are the config's business; here only their kind is looked at. */
-static int profile_take_settings(struct reader *reader, const struct file_node *node, void *target)
+static int profile_load_take_settings(
+	struct reader *reader, const struct file_node *node, void *target)
 {
 	(void)target;
 	return reader_expect(reader, node, FILE_OBJECT);
 }
 
-static int profile_take_lifecycle(struct reader *reader, const struct file_node *node, void *target)
+static int profile_load_take_lifecycle(
+	struct reader *reader, const struct file_node *node, void *target)
 {
 	struct profile *profile = target;
 
@@ -177,20 +189,21 @@ static int profile_take_lifecycle(struct reader *reader, const struct file_node 
 }
 
 /* What it extends has been put into the file: see extend.h. */
-static int profile_take_extends(struct reader *reader, const struct file_node *node, void *target)
+static int profile_load_take_extends(
+	struct reader *reader, const struct file_node *node, void *target)
 {
 	(void)target;
 	return reader_expect(reader, node, FILE_STRING);
 }
 
-static const struct reader_member profile_members[] = {
+static const struct reader_member profile_load_members[] = {
 	{"name", READER_FIELD(struct profile, name, reader_take_text)},
-	{"extends", READER_WHOLE(profile_take_extends)},
-	{"match", READER_WHOLE(profile_take_matches)},
-	{"settings", READER_WHOLE(profile_take_settings)},
-	{"constants", READER_WHOLE(profile_take_constants)},
-	{"captures", READER_WHOLE(profile_take_captures)},
-	{"lifecycle", READER_WHOLE(profile_take_lifecycle)},
+	{"extends", READER_WHOLE(profile_load_take_extends)},
+	{"match", READER_WHOLE(profile_load_take_matches)},
+	{"settings", READER_WHOLE(profile_load_take_settings)},
+	{"constants", READER_WHOLE(profile_load_take_constants)},
+	{"captures", READER_WHOLE(profile_load_take_captures)},
+	{"lifecycle", READER_WHOLE(profile_load_take_lifecycle)},
 	READER_END,
 };
 
@@ -203,7 +216,7 @@ struct profile *profile_new(const struct file *file, char *error, size_t error_s
 		(void)snprintf(error, error_size, "%s: out of memory", file->name);
 		return NULL;
 	}
-	if (reader_take_members(&reader, file->root, profile_members, profile) == 0 &&
+	if (reader_take_members(&reader, file->root, profile_load_members, profile) == 0 &&
 		names_check(&reader, file->root, profile) == 0) {
 		if (profile->name != NULL)
 			return profile;
@@ -215,7 +228,7 @@ struct profile *profile_new(const struct file *file, char *error, size_t error_s
 }
 
 /* Whether the last part of a path is one of the words, of which a * at the end is any ending. */
-static bool profile_is_one_of(const char *path, char *const *words, size_t count)
+static bool profile_load_is_one_of(const char *path, char *const *words, size_t count)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash == NULL ? path : slash + 1;
@@ -231,16 +244,16 @@ static bool profile_is_one_of(const char *path, char *const *words, size_t count
 	return false;
 }
 
-static bool profile_match_fits(const struct profile_match *match, char *const *command)
+static bool profile_load_match_fits(const struct profile_match *match, char *const *command)
 {
 	size_t i, at;
 
 	if (match->commands != NULL &&
-		!profile_is_one_of(command[0], match->commands, match->command_count))
+		!profile_load_is_one_of(command[0], match->commands, match->command_count))
 		return false;
 	for (i = 0; i < match->argument_count; i++) {
 		for (at = 1; command[at] != NULL; at++)
-			if (profile_is_one_of(command[at], &match->arguments[i], 1))
+			if (profile_load_is_one_of(command[at], &match->arguments[i], 1))
 				break;
 		if (command[at] == NULL)
 			return false;
@@ -253,7 +266,7 @@ bool profile_matches(const struct profile *profile, char *const *command)
 	size_t i;
 
 	for (i = 0; command != NULL && i < profile->match_count; i++)
-		if (profile_match_fits(&profile->matches[i], command))
+		if (profile_load_match_fits(&profile->matches[i], command))
 			return true;
 	return false;
 }

@@ -4,24 +4,26 @@
  * wrapped, the profile; at last the rules between options. Strength is settings' business, so the
  * order only decides which error is met first. Any failure frees everything.
  */
-#include "config/config.h"
+#include "config/config_load.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/advice.h"
 #include "config/catalog.h"
+#include "config/consistency.h"
 #include "config/env.h"
 #include "config/flags.h"
 #include "config/headers.h"
 #include "config/help.h"
 #include "config/list.h"
 #include "config/options.h"
+#include "config/profile/profile_load.h"
 #include "config/profile_files.h"
-#include "config/consistency.h"
 #include "config/settings.h"
 #include "config/token.h"
 #include "config/value.h"
+#include "config/variables.h"
 
 #ifndef SIDESPAN_DATADIR
 #define SIDESPAN_DATADIR "/usr/local/share/sidespan"
@@ -31,7 +33,7 @@
 #define CONFIG_COMMAND_SIZE 100 /* bytes of a command's name that become part of ours */
 
 /* Frees file. */
-static int config_apply_file(struct settings *settings, struct file *file)
+static int config_load_apply_file(struct settings *settings, struct file *file)
 {
 	int result;
 
@@ -42,26 +44,27 @@ static int config_apply_file(struct settings *settings, struct file *file)
 	return result;
 }
 
-static int config_apply_files(struct settings *settings, const struct flags *flags)
+static int config_load_apply_files(struct settings *settings, const struct flags *flags)
 {
 	char *const *environment = settings->environment;
 	const char *name = flags->environment;
 	size_t i;
 
 	if (name == NULL)
-		name = env_value(environment, "SIDESPAN_ENV");
-	if (name != NULL && config_apply_file(settings,
+		name = variables_value(environment, "SIDESPAN_ENV");
+	if (name != NULL && config_load_apply_file(settings,
 				    catalog_read_environment(SIDESPAN_DATADIR, name, environment,
 					    settings->error, CONFIG_ERROR_SIZE)) != 0)
 		return -1;
 	for (i = 0; i < flags->file_count; i++)
-		if (config_apply_file(settings, file_read(flags->files[i], environment,
-							settings->error, CONFIG_ERROR_SIZE)) != 0)
+		if (config_load_apply_file(settings, file_read(flags->files[i], environment,
+							     settings->error, CONFIG_ERROR_SIZE)) !=
+			0)
 			return -1;
 	return 0;
 }
 
-static int config_copy_command(struct settings *settings, const struct flags *flags)
+static int config_load_copy_command(struct settings *settings, const struct flags *flags)
 {
 	struct config *config = settings->config;
 	int i;
@@ -80,7 +83,7 @@ static int config_copy_command(struct settings *settings, const struct flags *fl
 	return 0;
 }
 
-static int config_prepare_replay(struct settings *settings, const struct flags *flags)
+static int config_load_prepare_replay(struct settings *settings, const struct flags *flags)
 {
 	struct config *config = settings->config;
 
@@ -96,9 +99,9 @@ static int config_prepare_replay(struct settings *settings, const struct flags *
 	return 0;
 }
 
-static int config_copy_variable(struct settings *settings, const char *name, char **copy)
+static int config_load_copy_variable(struct settings *settings, const char *name, char **copy)
 {
-	const char *value = env_value(settings->environment, name);
+	const char *value = variables_value(settings->environment, name);
 
 	if (value == NULL)
 		return 0;
@@ -107,7 +110,7 @@ static int config_copy_variable(struct settings *settings, const char *name, cha
 }
 
 /* A recording is for looking at: all of it, unless a sampler is asked for. */
-static int config_prepare_explain(struct settings *settings, const struct flags *flags)
+static int config_load_prepare_explain(struct settings *settings, const struct flags *flags)
 {
 	struct config *config = settings->config;
 
@@ -127,7 +130,7 @@ static int config_prepare_explain(struct settings *settings, const struct flags 
 }
 
 /* The settings of what a profile extends, then its own, which win. */
-static int config_apply_settings(struct settings *settings, const struct file *file)
+static int config_load_apply_settings(struct settings *settings, const struct file *file)
 {
 	const struct file *chain[PROFILE_FILES_DEPTH_MAX];
 	const struct file_node *node;
@@ -145,7 +148,7 @@ static int config_apply_settings(struct settings *settings, const struct file *f
 }
 
 /* Takes the profile in file, and frees file. */
-static int config_apply_profile(struct settings *settings, struct file *file)
+static int config_load_apply_profile(struct settings *settings, struct file *file)
 {
 	int result = -1;
 
@@ -156,7 +159,7 @@ static int config_apply_profile(struct settings *settings, struct file *file)
 	if (settings->config->profile_source == NULL)
 		(void)settings_fail(settings, "out of memory");
 	else if (settings->config->profile != NULL)
-		result = config_apply_settings(settings, file);
+		result = config_load_apply_settings(settings, file);
 	file_free(file);
 	return result;
 }
@@ -179,15 +182,15 @@ static int config_load_profile(struct settings *settings, const struct flags *fl
 	settings_name(settings, OPTION_AT_profile_name, where, CONFIG_NAME_SIZE);
 	memcpy(where + strlen(where), ": ", sizeof ": "); /* there is room */
 	if (strcmp(given, "auto") != 0)
-		return config_apply_profile(settings,
+		return config_load_apply_profile(settings,
 			profile_files_read(&files, given,
 				origin->source == CONFIG_FILE ? origin->where : NULL, where));
 	profile_files_choose(&files, settings->config->command, name);
-	return config_apply_profile(settings, profile_files_read(&files, name, NULL, ""));
+	return config_load_apply_profile(settings, profile_files_read(&files, name, NULL, ""));
 }
 
 /* What we call ourselves, and the server, when nobody has said. */
-static int config_choose_names(struct settings *settings)
+static int config_load_choose_names(struct settings *settings)
 {
 	struct config *config = settings->config;
 	const char *command = config->command != NULL ? config->command[0] : NULL;
@@ -210,7 +213,7 @@ static int config_choose_names(struct settings *settings)
 	return config->service_name != NULL ? 0 : settings_fail(settings, "out of memory");
 }
 
-static int config_make_otlp_url(struct settings *settings)
+static int config_load_make_otlp_url(struct settings *settings)
 {
 	struct config *config = settings->config;
 
@@ -226,23 +229,33 @@ static enum config_outcome config_load_all(
 {
 	struct config *config = settings->config;
 
-	switch (flags_parse(flags, settings, argc, argv, out)) {
+	switch (flags_parse(flags, settings, argc, argv)) {
 	case FLAGS_RUN:
 		break;
-	case FLAGS_DONE:
+	case FLAGS_HELP:
+		help_print(out);
+		return CONFIG_DONE;
+	case FLAGS_VERSION:
+		help_print_version(out);
+		return CONFIG_DONE;
+	case FLAGS_MANUAL:
+		help_print_manual(out);
 		return CONFIG_DONE;
 	case FLAGS_WRONG:
 		return CONFIG_WRONG;
 	}
-	if (config_apply_files(settings, flags) != 0 || env_load_otel(settings) != 0 ||
-		env_load_sidespan(settings) != 0 || config_copy_command(settings, flags) != 0 ||
-		config_copy_variable(settings, "TRACEPARENT", &config->traceparent) != 0 ||
-		config_copy_variable(settings, "TRACESTATE", &config->tracestate) != 0 ||
-		config_load_profile(settings, flags) != 0 || config_choose_names(settings) != 0 ||
+	if (config_load_apply_files(settings, flags) != 0 || env_load_otel(settings) != 0 ||
+		env_load_sidespan(settings) != 0 ||
+		config_load_copy_command(settings, flags) != 0 ||
+		config_load_copy_variable(settings, "TRACEPARENT", &config->traceparent) != 0 ||
+		config_load_copy_variable(settings, "TRACESTATE", &config->tracestate) != 0 ||
+		config_load_profile(settings, flags) != 0 ||
+		config_load_choose_names(settings) != 0 ||
 		consistency_apply(settings, flags->check || flags->explain || flags->replay) != 0 ||
 		headers_load(settings) != 0 || token_load(settings) != 0 ||
-		config_prepare_explain(settings, flags) != 0 ||
-		config_prepare_replay(settings, flags) != 0 || config_make_otlp_url(settings) != 0)
+		config_load_prepare_explain(settings, flags) != 0 ||
+		config_load_prepare_replay(settings, flags) != 0 ||
+		config_load_make_otlp_url(settings) != 0)
 		return CONFIG_WRONG;
 	if (!flags->check)
 		return CONFIG_RUN;
@@ -259,7 +272,7 @@ enum config_outcome config_load(struct config **config, int argc, char **argv, c
 	struct flags flags = {0};
 	enum config_outcome outcome = CONFIG_WRONG;
 	struct config *loading = calloc(1, sizeof *loading);
-	char **trimmed = env_trim(environment);
+	char **trimmed = variables_trim(environment);
 
 	*config = NULL;
 	error[0] = '\0';
@@ -278,11 +291,6 @@ enum config_outcome config_load(struct config **config, int argc, char **argv, c
 	else
 		config_free(loading);
 	return outcome;
-}
-
-const char *config_otlp_url(const struct config *config)
-{
-	return config->otlp_url;
 }
 
 void config_free(struct config *config)
