@@ -317,7 +317,7 @@ static int consistency_switches(struct settings *settings, struct config *config
 			"must be a list of events, deltas, and switches of the profile's spans");
 	if (!consistency_knows(config, config->lifecycle_on, lifecycle_has_opt_in))
 		return consistency_refuse(settings, OPTION_AT_lifecycle_on, config->lifecycle_on,
-			"must be a list of words that stand with opt_in in the profile");
+			"must be a list of words that stand with opt_in or unless in the profile");
 	return 0;
 }
 

@@ -109,6 +109,9 @@ bool lifecycle_has_opt_in(const struct lifecycle *lifecycle, const char *word, s
 		const struct lifecycle_rule *rule = &lifecycle->rules[i];
 		const struct lifecycle_set *sets[] = {&rule->set, &rule->set_new, &rule->set_root};
 
+		if (rule->unless != NULL && strlen(rule->unless) == size &&
+			memcmp(rule->unless, word, size) == 0)
+			return true;
 		for (j = 0; j < sizeof sets / sizeof sets[0]; j++)
 			for (k = 0; k < sets[j]->count; k++)
 				if (lifecycle_source_opts_in(&sets[j]->list[k].source, word, size))

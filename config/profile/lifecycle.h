@@ -167,6 +167,8 @@ struct lifecycle_status {
 	size_t ok_count;
 	char **error;
 	size_t error_count;
+	char **unset; /* takes back what an error answer means */
+	size_t unset_count;
 	struct lifecycle_source message; /* of an error: the status message */
 	struct lifecycle_source type;    /* of an error: error.type */
 };
@@ -236,6 +238,7 @@ struct lifecycle_rule {
 	size_t method_count;
 	struct lifecycle_condition *conditions; /* "when"; all must hold */
 	size_t condition_count;
+	char *unless;  /* with this word in lifecycle.on it never acts; NULL: it does */
 	size_t span;   /* index into spans; of LIFECYCLE_REMEMBER a memory; LIFECYCLE_REQUEST */
 	size_t memory; /* of the levels it looks at; LIFECYCLE_NO_MEMORY: none */
 	/* Pointers of the key's parts: all or the first; of a request one, by its attribute. */
@@ -301,7 +304,7 @@ bool lifecycle_is_call(const struct lifecycle *lifecycle, size_t span);
 /* How many of the sources in all sets are contents. */
 size_t lifecycle_contents_count(const struct lifecycle *lifecycle);
 
-/* Whether some value is there only with that word in lifecycle.on. */
+/* Whether some value is there, or some rule rests, only with that word in lifecycle.on. */
 bool lifecycle_has_opt_in(const struct lifecycle *lifecycle, const char *word, size_t size);
 
 /* Whether a pointer is into the params of a request, which an answer does not have. */

@@ -193,6 +193,7 @@ static const struct reader_member lifecycle_rule_members[] = {
 	{"on", READER_WORD(struct lifecycle_rule, on, lifecycle_rule_ons)},
 	{"methods", READER_WHOLE(lifecycle_rule_take_methods)},
 	{"when", READER_WHOLE(lifecycle_rule_take_when)},
+	{"unless", READER_FIELD(struct lifecycle_rule, unless, reader_take_word)},
 	{"do", READER_WORD(struct lifecycle_rule, action, lifecycle_rule_dos)},
 	{"span", READER_WHOLE(lifecycle_rule_expect_text)},
 	{"key", READER_WHOLE(lifecycle_rule_take_key)},
@@ -560,6 +561,7 @@ void lifecycle_rule_done(struct lifecycle_rule *rule)
 	operand_done_status(&rule->status);
 	free(rule->conditions);
 	free(rule->at.pointer);
+	free(rule->unless);
 	free(rule->mark);
 	free(rule->needs);
 	free(rule->name);

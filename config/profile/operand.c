@@ -261,6 +261,14 @@ static int operand_take_error(struct reader *reader, const struct file_node *nod
 		reader, node, &status->error, &status->error_count, LIFECYCLE_TEXTS_MAX);
 }
 
+static int operand_take_unset(struct reader *reader, const struct file_node *node, void *target)
+{
+	struct lifecycle_status *status = target;
+
+	return reader_take_texts(
+		reader, node, &status->unset, &status->unset_count, LIFECYCLE_TEXTS_MAX);
+}
+
 /* What tells of an error needs to know what one is. */
 static int operand_check_error(struct reader *reader, const struct file_node *object,
 	const char *key, const struct lifecycle_source *source)
@@ -284,18 +292,21 @@ int operand_take_status(struct reader *reader, const struct file_node *node, voi
 		{"pointer", READER_FIELD(struct lifecycle_status, pointer, reader_take_pointer)},
 		{"ok", READER_WHOLE(operand_take_ok)},
 		{"error", READER_WHOLE(operand_take_error)},
+		{"unset", READER_WHOLE(operand_take_unset)},
 		{"message", READER_FIELD(struct lifecycle_status, message, operand_take)},
 		{"type", READER_FIELD(struct lifecycle_status, type, operand_take)},
 		READER_END,
 	};
 	struct lifecycle_status *status = target;
+	size_t values;
 
 	if (reader_take_members(reader, node, members, status) != 0)
 		return -1;
-	if (status->always ? status->pointer != NULL || status->ok_count > 0
-			   : status->pointer == NULL || status->ok_count + status->error_count == 0)
+	values = status->ok_count + status->error_count + status->unset_count;
+	if (status->always ? status->pointer != NULL || values > 0
+			   : status->pointer == NULL || values == 0)
 		return reader_fail(reader, node,
-			"must have a pointer, and ok or error; or \"error\": true alone");
+			"must have a pointer, and ok, error or unset; or \"error\": true alone");
 	if (operand_check_error(reader, node, "message", &status->message) != 0)
 		return -1;
 	return operand_check_error(reader, node, "type", &status->type);
@@ -337,6 +348,7 @@ void operand_done_status(struct lifecycle_status *status)
 	free(status->pointer);
 	reader_free_texts(status->ok, status->ok_count);
 	reader_free_texts(status->error, status->error_count);
+	reader_free_texts(status->unset, status->unset_count);
 	operand_done(&status->message);
 	operand_done(&status->type);
 }

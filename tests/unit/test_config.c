@@ -381,7 +381,7 @@ static const struct {
 		"switches "},
 	{{"--lifecycle-on=details, detail", "--profile=codex", "--", "s"},
 		"--lifecycle-on: \"details, detail\": must be a list of words that stand with "
-		"opt_in in the profile"},
+		"opt_in or unless in the profile"},
 	{{"--lifecycle-on=details, details", "--profile=codex", "--", "s"}, NULL},
 	{{"--lifecycle", "--", "s"},
 		"command line: \"--lifecycle\": a value is missing; must be one of off, on"},

@@ -24,6 +24,8 @@ static struct conversation *language_begin(const char *profile, const char *flag
 #define RESULT(id, result)          "{'id':" id ",'result':" result "}"
 #define REFUSED(id)                 "{'error':{'code':-1,'message':'no'},'id':" id "}"
 
+#define FAULT(id, code) "{'error':{'code':" code ",'message':'f'},'id':" id "}"
+
 /* --- MCP: requests found by their id, by an attribute --- */
 
 #define CALL(id, token)                                                                            \
@@ -100,6 +102,21 @@ static const struct talk talks[] = {
 		"tools/call make answered ERROR error.type=tool_error\ntools/call make answered\n"
 		"tools/call make error ERROR: no error.type=-1\n",
 		" error.type"},
+	{.about = "an error that is excused",
+		"mcp",
+		{CALL("1", "7"), "1<" FAULT("1", "-32602"), CALL("2", "8"),
+			"1<" FAULT("2", "-32603"), CALL("3", "9"), "1<" FAULT("3", "'-32602'")},
+		"tools/call make error rpc.response.status_code=-32602\n"
+		"tools/call make error ERROR: f error.type=-32603 rpc.response.status_code=-32603\n"
+		"tools/call make error rpc.response.status_code=-32602\n",
+		" error.type rpc.response.status_code"},
+	{.about = "but not where it is to be seen",
+		"mcp",
+		{CALL("1", "7"), "1<" FAULT("1", "-32602")},
+		"tools/call make error ERROR: f error.type=-32602 "
+		"rpc.response.status_code=-32602\n",
+		" error.type rpc.response.status_code",
+		"--lifecycle-on=faults"},
 	{.about = "the server's request, of any method that begins so",
 		"mcp",
 		{"1<" REQUEST("1", "sampling/createMessage", ""), "1>" RESULT("1", "{}"),

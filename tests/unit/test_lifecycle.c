@@ -427,7 +427,8 @@ static const struct {
 		"6: rule 2: \"name\": is a number; must be a string"},
 	{LIFECYCLE_RULE("\"in\": 1"),
 		"6: rule \"r\": \"in\": not known here; must be one of name, on, methods, when, "
-		"do, span, key, memory, root, request_id, event, until, joins, alias, at, set, "
+		"unless, do, span, key, memory, root, request_id, event, until, joins, alias, at, "
+		"set, "
 		"set_new, mark, keep, from, to, former_until, needs, status, count, bytes, of, "
 		"first"},
 	{LIFECYCLE_RULE("\"on\": \"reply\", \"on\": \"reply\""),
@@ -511,10 +512,12 @@ static const struct {
 	{LIFECYCLE_CLOSE(", \"status\": \"/a\""),
 		"6: rule \"r\": \"status\": is a string; must be an object"},
 	{LIFECYCLE_CLOSE(", \"status\": {\"pointer\": \"/a\"}"),
-		"6: rule \"r\": \"status\": must have a pointer, and ok or error; or \"error\": "
+		"6: rule \"r\": \"status\": must have a pointer, and ok, error or unset; or "
+		"\"error\": "
 		"true alone"},
 	{LIFECYCLE_CLOSE(", \"status\": {\"ok\": [\"a\"]}"),
-		"6: rule \"r\": \"status\": must have a pointer, and ok or error; or \"error\": "
+		"6: rule \"r\": \"status\": must have a pointer, and ok, error or unset; or "
+		"\"error\": "
 		"true alone"},
 	{LIFECYCLE_CLOSE(", \"status\": {\"ok\": \"a\"}"),
 		"6: rule \"r\": \"ok\": is a string; must be a list"},
@@ -522,6 +525,7 @@ static const struct {
 		"6: rule \"r\": \"error\": is a number; must be a string"},
 	{LIFECYCLE_CLOSE(", \"status\": {\"code\": \"a\"}"),
 		"6: rule \"r\": \"code\": not known here; must be one of pointer, ok, error, "
+		"unset, "
 		"message, type"},
 	{LIFECYCLE_CLOSE(
 		 ", \"status\": {\"pointer\": \"/a\", \"ok\": [\"a\"], \"message\": \"/b\"}"),
@@ -772,9 +776,17 @@ static const struct {
 	{LIFECYCLE_ON("reply", "open", LIFECYCLE_KEY2 ", \"at\": {\"pointer\": \"/t\"}"),
 		"6: rule \"r\": \"at\": must have a pointer and a unit"},
 	{LIFECYCLE_CLOSE(", \"status\": {\"error\": true, \"ok\": [\"a\"]}"),
-		"6: rule \"r\": \"status\": must have a pointer, and ok or error; or \"error\": "
-		"true "
-		"alone"},
+		"6: rule \"r\": \"status\": must have a pointer, and ok, error or unset; or "
+		"\"error\": "
+		"true alone"},
+	{LIFECYCLE_CLOSE(", \"status\": {\"error\": true, \"unset\": [\"a\"]}"),
+		"6: rule \"r\": \"status\": must have a pointer, and ok, error or unset; or "
+		"\"error\": "
+		"true alone"},
+	{LIFECYCLE_CLOSE(", \"status\": {\"pointer\": \"/a\", \"unset\": \"a\"}"),
+		"6: rule \"r\": \"unset\": is a string; must be a list"},
+	{LIFECYCLE_RULE("\"unless\": \"Word\""),
+		"6: rule \"r\": \"unless\": \"Word\": must be of small letters, digits, _ and -"},
 	/* names */
 	{LIFECYCLE_SPAN("\"name\": \"t {nobody}\", \"key\": [\"a\", \"b\"]"),
 		"3: span \"turn\": \"name\": {nobody}: must be an attribute that something sets"},

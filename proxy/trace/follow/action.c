@@ -266,16 +266,20 @@ uint64_t action_time(
 static void action_judge(
 	struct action *action, const struct matcher_rule *rule, struct open_span *span)
 {
+	static const char *const names[] = {
+		[SPAN_STATUS_UNSET] = "unset",
+		[SPAN_STATUS_OK] = "ok",
+		[SPAN_STATUS_ERROR] = "error",
+	};
 	struct look_value message, type;
 	struct span_end end;
 
 	if (rule->status < 0 && !rule->row->status.always)
 		return;
 	end = open_spans_judge(rule, &action->look, &message, &type);
-	if (end.status == SPAN_STATUS_UNSET)
+	if (end.status == SPAN_STATUS_UNSET && !look_excuses(rule, &action->look))
 		return;
-	open_spans_note(action->spans, rule, span, " status %s",
-		end.status == SPAN_STATUS_ERROR ? "error" : "ok");
+	open_spans_note(action->spans, rule, span, " status %s", names[end.status]);
 	if (open_span_judge(span, end.status, end.message, end.type) != 0)
 		action_counters(action)->followed_no_memory++;
 }

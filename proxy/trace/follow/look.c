@@ -132,6 +132,14 @@ enum span_status look_status(const struct matcher_rule *rule, const struct look 
 								  : SPAN_STATUS_UNSET;
 }
 
+bool look_excuses(const struct matcher_rule *rule, const struct look *look)
+{
+	const struct lifecycle_status *status = &rule->row->status;
+
+	return rule->status >= 0 &&
+	       look_is_one_of(look_word(look, rule->status), status->unset, status->unset_count);
+}
+
 /* An integer of at most 18 digits, as JSON spells it. */
 static bool look_parse_integer(struct span_text text, int64_t *integer)
 {

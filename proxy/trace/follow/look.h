@@ -159,6 +159,9 @@ bool look_take_key(const struct matcher_rule *rule, const struct look *look, str
 /* The status that the rule's end means. */
 enum span_status look_status(const struct matcher_rule *rule, const struct look *look);
 
+/* Whether it is to be unset, whatever the answer says. */
+bool look_excuses(const struct matcher_rule *rule, const struct look *look);
+
 /* The text in a slot: of a string or a number, whole; size 0: none. */
 struct span_text look_text(const struct look *look, int slot);
 

@@ -491,6 +491,7 @@ static void matcher_enter_rules(struct matcher_build *build, size_t number, uint
 
 			assert(row != NULL); /* matcher_add_rules() */
 			if (row->on != on ||
+				(row->unless != NULL && value_list_has(build->on, row->unless)) ||
 				(row->method_count > 0 && !matcher_covers(build, row->methods,
 								  row->method_count, number)))
 				continue;

@@ -164,14 +164,23 @@ static const struct span_shared *request_span_put_captured(
 
 /* ---- the rest ---- */
 
-/* What an error answer says, or why there was none: status, status message, error attributes. */
+/*
+ * What an error answer says, or why there was none: status, status message, error attributes. A
+ * rule may have excused the answer, as the caller's fault: then its code is all that is told.
+ */
 static void request_span_put_failure(struct span *span, struct attributes *attributes,
-	const struct attributes_names *names, enum tracer_end end, const struct envelope *reply)
+	const struct attributes_names *names, enum tracer_end end, const struct envelope *reply,
+	const struct open_span_verdict *verdict)
 {
 	const struct envelope_value *code;
 
 	if (end == TRACER_ANSWERED)
 		return;
+	if (end == TRACER_ERROR && verdict != NULL && verdict->status == SPAN_STATUS_UNSET) {
+		attributes_put_named(attributes, names, ATTRIBUTES_STATUS_CODE,
+			text_in_slot(reply, ENVELOPE_ERROR_CODE));
+		return;
+	}
 	span->status = SPAN_STATUS_ERROR;
 	if (end != TRACER_ERROR) {
 		span->status_message = span_text_of(request_span_ends[end].message);
@@ -255,7 +264,7 @@ static void request_span_put_followed(struct span *span, struct attributes *attr
 		span->shared = NULL;
 	}
 	emit_put_values(setup, attributes, open, span->end_unix_ns - *setup->wall_offset_ns);
-	if (open->verdict == NULL)
+	if (open->verdict == NULL || open->verdict->status == SPAN_STATUS_UNSET)
 		return;
 	span->status = open->verdict->status;
 	span->status_message = open->verdict->message;
@@ -313,7 +322,8 @@ void request_span_emit(const struct request_span_settings *settings,
 	attributes_put_named(&attributes, names, ATTRIBUTES_REQUEST_ID, request->id);
 	request_span_put_version(settings, reply, &attributes);
 	span.shared = request_span_put_captured(connection, request, reply, &attributes);
-	request_span_put_failure(&span, &attributes, names, end, reply);
+	request_span_put_failure(
+		&span, &attributes, names, end, reply, open != NULL ? open->verdict : NULL);
 	attributes_put_named(&attributes, names, ATTRIBUTES_END_REASON,
 		span_text_of(request_span_ends[end].reason));
 	if (open != NULL) { /* rules have the better word on all of these */
