@@ -6,29 +6,18 @@
 #include <string.h>
 
 #include "exporter/exporter.h"
-#include "proxy/trace/follow/claims.h"
+#include "proxy/trace/follow/claim.h"
 #include "w3c/ids.h"
-
-void emit_put(struct attributes *list, const struct span_attribute *attribute)
-{
-	const struct span_attribute *same = span_attribute_find(
-		list->list, list->count, attribute->key, strlen(attribute->key));
-	size_t at = same != NULL ? (size_t)(same - list->list) : list->count;
-
-	assert(at < ATTRIBUTES_MAX);
-	list->list[at] = *attribute;
-	list->count += same == NULL;
-}
 
 static void emit_put_text(struct attributes *list, const char *key, struct span_text text)
 {
-	emit_put(list, &(struct span_attribute){
-			       .key = key, .type = SPAN_VALUE_STRING, .value.string = text});
+	attributes_set(list, &(struct span_attribute){
+				     .key = key, .type = SPAN_VALUE_STRING, .value.string = text});
 }
 
 static void emit_integer(struct attributes *list, const char *key, uint64_t integer)
 {
-	emit_put(list,
+	attributes_set(list,
 		&(struct span_attribute){
 			.key = key, .type = SPAN_VALUE_INT, .value.integer = (int64_t)integer});
 }
@@ -117,7 +106,7 @@ void emit_put_values(const struct follow_setup *setup, struct attributes *list,
 	for (i = 0; i < span->values.count; i++) {
 		struct span_attribute value = emit_value(setup, &span->values.list[i]);
 
-		emit_put(list, &value); /* a rule has the better word on a part of the key */
+		attributes_set(list, &value); /* a rule has the better word on a part of the key */
 	}
 	emit_put_sums(setup, list, span, now_ns);
 	for (i = 0; i < OPEN_SPAN_STREAMS_MAX; i++)
@@ -345,7 +334,7 @@ static void emit_put_submission(const struct follow_setup *setup, struct attribu
 		attributes_put(list, operation, claim->method->operation);
 	emit_put_named(list, setup->names, ATTRIBUTES_METHOD, claim->method_name);
 	for (i = 0; i < claim->attribute_count; i++)
-		emit_put(list, &claim->attributes[i]); /* the last one counts */
+		attributes_set(list, &claim->attributes[i]); /* the last one counts */
 	if (about == NULL)
 		return;
 	keys = setup->matcher.types[about->type].key;

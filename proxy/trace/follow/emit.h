@@ -69,9 +69,6 @@ struct span_end {
 #define EMIT_NAME_MAX 512
 struct span_text emit_name(const char *title, const struct attributes *list, char *text);
 
-/* Adds an attribute, or puts it in the place of the one of that name: none is there twice. */
-void emit_put(struct attributes *list, const struct span_attribute *attribute);
-
 /* The values, sums and streams of an open span, at that moment. */
 void emit_put_values(const struct follow_setup *setup, struct attributes *list,
 	const struct open_span *span, uint64_t now_ns);

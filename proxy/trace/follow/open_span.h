@@ -7,8 +7,8 @@
 #include <sys/queue.h>
 
 #include "exporter/span.h"
+#include "proxy/trace/follow/fullest.h"
 #include "proxy/trace/follow/look.h"
-#include "proxy/trace/follow/shares.h"
 
 /*
  * A span that follows rules, while it is open: what it is known by, its place among others, and

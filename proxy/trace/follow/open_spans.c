@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "exporter/exporter.h"
-#include "proxy/trace/follow/claims.h"
+#include "proxy/trace/follow/claim.h"
 #include "proxy/trace/follow/emit.h"
 #include "proxy/trace/names/attributes.h"
 #include "proxy/trace/names/text.h"

@@ -39,6 +39,17 @@ static void attributes_set_name(
 		span_key_init(&names->rendered[name][which], text);
 }
 
+void attributes_set(struct attributes *attributes, const struct span_attribute *attribute)
+{
+	const struct span_attribute *same = span_attribute_find(
+		attributes->list, attributes->count, attribute->key, strlen(attribute->key));
+	size_t at = same != NULL ? (size_t)(same - attributes->list) : attributes->count;
+
+	assert(at < ATTRIBUTES_MAX);
+	attributes->list[at] = *attribute;
+	attributes->count += same == NULL;
+}
+
 void attributes_choose_names(struct attributes_names *names, enum config_semconv semconv)
 {
 	size_t i;

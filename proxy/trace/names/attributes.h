@@ -65,6 +65,9 @@ static inline void attributes_put(
 	attributes_put_rendered(attributes, key, NULL, text);
 }
 
+/* Puts an attribute in place of the one of that name, if there is one. */
+void attributes_set(struct attributes *attributes, const struct span_attribute *attribute);
+
 /* Under the name, or both names, that the chosen conventions give it. */
 static inline void attributes_put_named(struct attributes *attributes,
 	const struct attributes_names *names, enum attributes_name name, struct span_text text)

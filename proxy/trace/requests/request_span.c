@@ -249,7 +249,7 @@ static void request_span_unshare(
 			connection_attributes_value(connection, attribute));
 	}
 	for (i = 0; i < attributes->count; i++)
-		emit_put(&own, &attributes->list[i]);
+		attributes_set(&own, &attributes->list[i]);
 	memcpy(attributes->list, own.list, own.count * sizeof own.list[0]);
 	attributes->count = own.count;
 }
@@ -269,9 +269,9 @@ static void request_span_put_followed(struct span *span, struct attributes *attr
 	span->status = open->verdict->status;
 	span->status_message = open->verdict->message;
 	if (open->verdict->type.size > 0)
-		emit_put(attributes, &(struct span_attribute){.key = "error.type",
-					     .type = SPAN_VALUE_STRING,
-					     .value.string = open->verdict->type});
+		attributes_set(attributes, &(struct span_attribute){.key = "error.type",
+						   .type = SPAN_VALUE_STRING,
+						   .value.string = open->verdict->type});
 }
 
 /* A name in which attributes stand: all must have been put. */
@@ -286,8 +286,9 @@ static struct span_text request_span_long_name(const char *title, const struct s
 		request_span_unshare(connection, &all);
 	if (method.size == 0) /* a name may not be empty */
 		method = span_text_of("_OTHER");
-	emit_put(&all, &(struct span_attribute){
-			       .key = "method", .type = SPAN_VALUE_STRING, .value.string = method});
+	attributes_set(
+		&all, &(struct span_attribute){
+			      .key = "method", .type = SPAN_VALUE_STRING, .value.string = method});
 	name = emit_name(title, &all, text);
 	return name.size > 0 ? name : method;
 }
