@@ -12,8 +12,8 @@
 #include "proxy/trace/requests/request.h"
 
 /*
- * What the rules do. For a message an action is filled in and run: each rule that looks at such
- * messages and whose conditions hold acts in the order of the profile.
+ * A message that rules act for, and finding the spans that they are about. It is filled in by who
+ * has the message, and run by act_run().
  */
 struct action_message {
 	uint64_t connection; /* that it came on; never 0 */
@@ -40,23 +40,49 @@ struct action {
 	bool fresh; /* it has opened or ended a span: no copy of the message came before */
 };
 
-void action_run(struct action *action, enum lifecycle_on on);
+static inline struct follow_counters *action_counters(const struct action *action)
+{
+	return &action->spans->setup->counters;
+}
 
-/* The answer has started or found that span, which other rules may end. */
-void action_find_about(struct action *action, struct open_span *span);
+/* The request itself gets its span, if other messages may be about it. */
+void action_expect_request(struct action *action);
+
+/* The request that the rule is about: itself, or one that is in flight on the connection. */
+struct request *action_find_request(struct action *action, const struct matcher_rule *rule);
+
+/*
+ * The open span of a request, which is made when there is none: NULL, counted, when out of memory.
+ */
+struct open_span *action_follow_request(struct action *action, struct request *request);
 
 /*
  * The key that a rule takes from the message, as far as it is there. False: that is not all of it.
  */
 bool action_take_key(const struct action *action, const struct matcher_rule *rule, struct key *key);
 
+/* The request of the server with the id in the message. */
+struct open_span *action_find_call(const struct action *action, const struct matcher_rule *rule);
+
+/* That which is answered, if the rule is about it and no other rule ended it. */
+struct open_span *action_answered_call(
+	const struct action *action, const struct matcher_rule *rule);
+
+/*
+ * Whether a rule acts on what a connection tells of a span. What depends on a level may come from
+ * anybody: a copy of it does not raise the level again.
+ */
+bool action_listens(
+	const struct action *action, const struct matcher_rule *rule, struct open_span *span);
+
+/* The span that the rule is about, if it is open and the connection is to be listened to. */
+struct open_span *action_find(struct action *action, const struct matcher_rule *rule);
+
+/* The answer has started or found that span, which other rules may end. */
+void action_find_about(struct action *action, struct open_span *span);
+
 /* When the rule's message says that it happened, not after now and not before earliest_ns. */
 uint64_t action_time(
 	const struct action *action, const struct matcher_rule *rule, uint64_t earliest_ns);
-
-/*
- * The open span of a request, which is made when there is none: NULL, counted, when out of memory.
- */
-struct open_span *action_follow_request(struct action *action, struct request *request);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/trace/follow/act.h"
 #include "proxy/trace/names/text.h"
 
 struct follower {
@@ -63,7 +64,7 @@ void follower_request(struct follower *follower, const struct captures *captures
 	setup->counters.followed_no_memory += no_memory;
 	action.request = request;
 	action.claim = request->claim;
-	action_run(&action, LIFECYCLE_ON_REQUEST);
+	act_run(&action, LIFECYCLE_ON_REQUEST);
 	open_spans_release(&follower->spans, action.about);
 }
 
@@ -91,7 +92,7 @@ void follower_answered(
 	action.request = request;
 	action.look.quotes = request->quotes;
 	action.claim = ok ? claim : NULL;
-	action_run(&action, on);
+	act_run(&action, on);
 	follower_place_request(request);
 	request->claim = NULL;
 	if (claim != NULL && ok)
@@ -129,7 +130,7 @@ void follower_notification(
 	if (!matcher_looks(method, on))
 		return;
 	action = follower_action(follower, message, method);
-	action_run(&action, on);
+	act_run(&action, on);
 }
 
 void follower_server_request(struct follower *follower, struct action_message *message,
@@ -139,7 +140,7 @@ void follower_server_request(struct follower *follower, struct action_message *m
 		follower_action(follower, message, follower_method(follower, message->envelope));
 
 	action.context = context;
-	action_run(&action, LIFECYCLE_ON_SERVER_REQUEST);
+	act_run(&action, LIFECYCLE_ON_SERVER_REQUEST);
 }
 
 /* The open request of the server with that id that the connection has got. */
@@ -171,7 +172,7 @@ void follower_client_reply(struct follower *follower, struct action_message *mes
 		action.call = span;
 		action.look.quotes = span->quotes;
 		open_spans_hold(span);
-		action_run(&action, LIFECYCLE_ON_CLIENT_REPLY);
+		act_run(&action, LIFECYCLE_ON_CLIENT_REPLY);
 		open_spans_release(&follower->spans, span);
 	}
 }
