@@ -100,12 +100,18 @@ static int consistency_upstream_port(struct settings *settings, struct config *c
 static int consistency_paths(struct settings *settings, struct config *config)
 {
 	const char *path = config->upstream_url.path;
+	bool is_same =
+		config->listen_url.scheme == URL_WS && strcmp(path, config->listen_url.path) == 0;
 
 	if (config->upstream_url.scheme == URL_WS && path[0] != '\0' && strcmp(path, "/") != 0 &&
-		url_is_websocket(&config->listen_url))
+		url_is_websocket(&config->listen_url) && !is_same)
 		return consistency_refuse(settings, OPTION_AT_upstream, config->upstream,
-			"the path that a WebSocket client asks for is passed on; "
-			"must be without one, ws://HOST:PORT");
+			"the path that a client asks for is passed on; "
+			"must be without one, or have that of listen");
+	if (config->upstream_url.framing == URL_HTTP && !url_is_websocket(&config->listen_url))
+		return consistency_refuse(settings, OPTION_AT_upstream, config->upstream,
+			"a server that speaks HTTP is for clients that do; must stand with "
+			"listen http://HOST:PORT, or be ws:// if it speaks WebSocket");
 	return 0;
 }
 

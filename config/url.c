@@ -23,6 +23,8 @@ static const struct {
 	{"tcp://", URL_TCP, URL_LINES},
 	{"lsp+tcp://", URL_TCP, URL_LENGTH},
 	{"lsp+unix://", URL_UNIX, URL_LENGTH},
+	{"http://", URL_WS, URL_HTTP},
+	{"http+unix://", URL_WS_UNIX, URL_HTTP},
 	{"json+tcp://", URL_TCP, URL_CONCAT},
 	{"json+unix://", URL_UNIX, URL_CONCAT},
 };
@@ -146,10 +148,8 @@ static int url_parse_inet(struct url *url, const char *text, const char **reason
 
 static const char *url_reason_for_scheme(const char *text)
 {
-	if (strncasecmp(text, "wss://", 6) == 0)
+	if (strncasecmp(text, "wss://", 6) == 0 || strncasecmp(text, "https://", 8) == 0)
 		return "TLS is not spoken here";
-	if (strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0)
-		return "a WebSocket is written ws://";
 	return "the scheme is not known";
 }
 

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * Where JSON-RPC is spoken: ws://HOST:PORT[/PATH], ws+unix:///PATH, tcp://HOST:PORT, unix:///PATH;
- * and the last two with lsp+ or json+ before them.
+ * Where JSON-RPC is spoken: http://HOST:PORT[/PATH], http+unix:///PATH, ws:// and ws+unix://, which
+ * mean the same, tcp://HOST:PORT, unix:///PATH; and the last two with lsp+ or json+ before them.
  * Pure values: nothing is resolved or opened here.
  */
 enum url_scheme {
@@ -23,6 +23,7 @@ enum url_framing {
 	URL_LINES,
 	URL_LENGTH, /* lsp+: behind Content-Length heads */
 	URL_CONCAT, /* json+: nothing says so but they themselves */
+	URL_HTTP,   /* http: the same place as ws, and so written */
 };
 
 #define URL_HOST_MAX 255
@@ -31,7 +32,7 @@ enum url_framing {
 
 struct url {
 	enum url_scheme scheme;
-	enum url_framing framing;    /* tcp, Unix */
+	enum url_framing framing;    /* tcp, Unix; ws: URL_HTTP or URL_LINES */
 	char host[URL_HOST_MAX + 1]; /* a name or an address, IPv6 without brackets; "" for Unix */
 	uint16_t port;               /* 0: any free one, for listening */
 	char path[URL_PATH_MAX +

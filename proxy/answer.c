@@ -30,6 +30,7 @@ static const struct {
 	{502, "Bad Gateway", "", "", offsetof(struct loop_counters, backends_unusable)},
 	{503, "Service Unavailable", "", "", 0},
 	{504, "Gateway Timeout", "", "", offsetof(struct loop_counters, handshakes_overdue)},
+	{505, "HTTP Version Not Supported", "", "", offsetof(struct loop_counters, heads_refused)},
 };
 
 _Static_assert(offsetof(struct loop_counters, heads_refused) > 0 &&

@@ -1,196 +1,633 @@
 /*
- * Exchanges. The request's body passes to the backend up to its end, wherever the answer is; what a
- * client sends behind it is read, so that its leaving is noticed, and thrown away. The answer's
- * head is passed on without what is between neighbours, with "Connection: close" of our own, then
- * its body up to its end. A body that breaks its own framing is cut off in a request, since nobody
- * knows what would come after; in an answer, behind which nothing comes, it passes to the end.
+ * Exchanges. What a client sends is read as far as its request goes; what it sent behind that waits
+ * in the buffer of heads, or in its socket. So answers are in order, and an exchange has both
+ * connections for itself. Heads are passed on without what is between neighbours, with a Connection
+ * field of our own that says what the peer said whom it came from; bodies pass as they come.
+ *
+ * A peer whose framing is broken, or who says more than was asked, is not spoken to again: nobody
+ * knows what its next bytes would be. An answer that begins before its request has ended is the
+ * last one, as the rest of the request may never come.
  */
 #include "proxy/exchange.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
+#include "proxy/address.h"
 #include "proxy/answer.h"
+#include "proxy/head.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/pair.h"
+#include "proxy/reply.h"
+#include "proxy/side/handshake.h"
+#include "proxy/side/http_body.h"
+#include "proxy/side/side.h"
+
+#define EXCHANGE_DROPPED_MAX 8
 
 enum exchange_phase {
+	EXCHANGE_RESTS,    /* no request has come, or a part of its head */
+	EXCHANGE_CONNECTS, /* the request waits for the backend */
 	EXCHANGE_WAITS,    /* for the answer's head */
 	EXCHANGE_ANSWERS,  /* its body is passing */
-	EXCHANGE_DELIVERS, /* all of it has come; the client is to take the rest */
+	EXCHANGE_DELIVERS, /* the last answer has come; the client is to take the rest */
 };
 
 struct exchange {
 	struct pair *pair; /* borrowed: of who owns this */
 	enum exchange_phase phase;
 	enum pair_reason reason; /* of the end, once it delivers */
-	struct exchange_request request;
-	struct reply reply;      /* while it waits */
-	struct http_body answer; /* its body, later */
-	bool refusal;            /* of an upgrade */
-	bool request_broken;     /* the backend takes no more of it */
+	struct head head;        /* of the request, with what came behind it */
+	size_t taken;            /* of that, the beginning of the request's body */
+	struct http_body request;
+	struct reply reply;
+	struct http_body answer;
+	enum handshake wanted;        /* by the client */
+	struct handshake_proof proof; /* of the answer to a handshake */
+	bool to_head;                 /* a HEAD: the answer has no body */
+	bool to_old;                  /* HTTP/1.0: it may not have interim answers */
+	bool to_stream;               /* it asks for events, which may be long in coming */
+	bool client_keeps;            /* its connection, for more requests */
+	bool backend_keeps;
+	bool request_broken; /* the backend takes no more of it */
 	bool client_ended;
-	uint64_t passed;   /* bytes of both bodies */
-	uint64_t progress; /* of them, what the peers had taken when it was last looked at */
+	bool has_asked;       /* there has been a request */
+	bool is_last;         /* we stop */
+	uint64_t passed;      /* bytes of both bodies */
+	uint64_t progress;    /* of them, what the peers had taken when it was last looked at */
+	uint64_t progress_ns; /* when that changed */
 };
 
-/* Chunks win (RFC 9112, 6.3), and only one length may be passed on. */
-static const char *const exchange_dropped[] = {"Content-Length", NULL};
 static const char *const exchange_dropped_nothing[] = {NULL};
 
-static void exchange_answer(
+static const struct side_shake *exchange_shake(const struct exchange *exchange)
+{
+	return exchange->pair->route->client_side->shake;
+}
+
+/* Whether something that was called has ended it all. */
+static bool exchange_is_over(const struct exchange *exchange)
+{
+	return exchange->pair->state != PAIR_EXCHANGE;
+}
+
+static void exchange_refuse(
 	struct exchange *exchange, unsigned status, const char *why, enum pair_reason reason)
 {
 	answer_send(exchange->pair,
-		&(struct answer){
-			.status = status, .why = why, .to_head = exchange->request.to_head},
+		&(struct answer){.status = status, .why = why, .to_head = exchange->to_head},
 		reason);
 }
 
 /* The backend, or its answer, is none. */
-static void exchange_unreachable(struct exchange *exchange, unsigned status, const char *why)
+static void exchange_bad_gateway(struct exchange *exchange, unsigned status, const char *why)
 {
-	exchange_answer(exchange, status, why,
-		exchange->refusal ? PAIR_HANDSHAKE_FAILED : PAIR_BACKEND_UNREACHABLE);
+	exchange_refuse(exchange, status, why, PAIR_BACKEND_UNREACHABLE);
 }
 
-/* A peer that does not read pauses the other. */
-static void exchange_throttle(
-	struct exchange *exchange, struct endpoint *from, const struct endpoint *to)
+/* What the client's request was parsed to, once more. */
+static struct http_head *exchange_asked(struct exchange *exchange, struct http_head *parsed)
 {
-	if (endpoint_backlog(to) >= (size_t)exchange->pair->loop->config->backlog_bytes_max)
-		endpoint_pause(from);
+	(void)http_request_parse(parsed, &exchange->head.scan, exchange->head.bytes,
+		exchange->head.used); /* it was complete before */
+	return parsed;
 }
 
-/* ---- the request ---- */
+/* ---- who is read ---- */
 
-static void exchange_pass_request(struct exchange *exchange, const uint8_t *bytes, size_t size)
+/* Whether what the client says is wanted now: a head, or a body that the backend takes. */
+static bool exchange_listens(const struct exchange *exchange)
 {
-	struct http_body *body = &exchange->request.body;
-	size_t own = http_body_take(body, (const char *)bytes, size);
+	bool is_sent = exchange->phase == EXCHANGE_WAITS || exchange->phase == EXCHANGE_ANSWERS;
 
+	if (exchange->phase == EXCHANGE_RESTS || exchange->phase == EXCHANGE_DELIVERS)
+		return true;
+	return is_sent && exchange->request.state != HTTP_BODY_DONE &&
+	       endpoint_backlog(&exchange->pair->backend) <
+		       (size_t)exchange->pair->loop->config->backlog_bytes_max;
+}
+
+/* A client that does not read pauses the backend. */
+static void exchange_throttle_backend(struct exchange *exchange)
+{
+	if (endpoint_backlog(&exchange->pair->client) >=
+		(size_t)exchange->pair->loop->config->backlog_bytes_max)
+		endpoint_pause(&exchange->pair->backend);
+}
+
+/* Something has begun that is waited for. */
+static void exchange_moved(struct exchange *exchange)
+{
+	exchange->progress_ns = exchange->pair->loop->now_ns;
+}
+
+/* ---- ends ---- */
+
+/*
+ * Nothing more comes for the client. finish() gives it little time, so it takes the rest before;
+ * what it still says is read and thrown away.
+ */
+static void exchange_deliver(struct exchange *exchange, enum pair_reason reason)
+{
+	exchange->phase = EXCHANGE_DELIVERS;
+	exchange->reason = reason;
+	endpoint_close(&exchange->pair->backend);
+	if (endpoint_backlog(&exchange->pair->client) == 0)
+		pair_finish(exchange->pair, reason);
+	else if (!exchange->client_ended)
+		endpoint_resume(&exchange->pair->client);
+}
+
+/* The client says no more. Inside a request the backend is told so. */
+static void exchange_client_ended(struct exchange *exchange)
+{
+	exchange->client_ended = true;
+	endpoint_pause(&exchange->pair->client);
+	if (endpoint_has_left(&exchange->pair->client) || exchange->wanted == HANDSHAKE_OK)
+		pair_close(exchange->pair, PAIR_CLIENT_GONE);
+	else if (exchange->phase == EXCHANGE_RESTS)
+		exchange_deliver(exchange, exchange->head.used > 0 ? PAIR_CLIENT_GONE : PAIR_ENDED);
+	else if (exchange->request.state != HTTP_BODY_DONE)
+		endpoint_shutdown(&exchange->pair->backend);
+}
+
+/* ---- the request's body ---- */
+
+/* Passes on what is the body's of what came next; returns how much that is. */
+static size_t exchange_pass_request(struct exchange *exchange, const uint8_t *bytes, size_t size)
+{
+	struct http_body *body = &exchange->request;
+	enum http_piece piece;
+	size_t own = 0, now;
+
+	while ((now = http_body_next(body, (const char *)bytes + own, size - own, &piece)) > 0)
+		own += now;
 	exchange->passed += own;
-	if (own > 0 && !exchange->request_broken) {
-		if (endpoint_write(&exchange->pair->backend, bytes, own) != 0)
-			exchange_failed(exchange, &exchange->pair->backend);
-		else
-			exchange_throttle(
-				exchange, &exchange->pair->client, &exchange->pair->backend);
-	}
-	if (body->state != HTTP_BODY_BAD || exchange->pair->state != PAIR_EXCHANGE)
-		return;
+	if (own > 0 && !exchange->request_broken &&
+		endpoint_write(&exchange->pair->backend, bytes, own) != 0)
+		exchange_failed(exchange, &exchange->pair->backend);
+	if (body->state != HTTP_BODY_BAD || exchange_is_over(exchange))
+		return own;
 	exchange->pair->loop->counters.framing_errors++;
 	if (exchange->phase != EXCHANGE_WAITS)
 		pair_close(exchange->pair, PAIR_FRAMING_ERROR);
 	else
-		exchange_answer(exchange, 400, "the request's body is not chunked as it should be",
+		exchange_refuse(exchange, 400, "the request's body is not chunked as it should be",
 			PAIR_FRAMING_ERROR);
+	return own;
 }
 
-/*
- * The client says no more. Inside a request the backend is told so; behind one that is complete it
- * means nothing, or that nobody waits for the answer.
- */
-static void exchange_client_ended(struct exchange *exchange)
-{
-
-	exchange->client_ended = true;
-	endpoint_pause(&exchange->pair->client);
-	if (endpoint_has_left(&exchange->pair->client))
-		pair_close(exchange->pair, PAIR_CLIENT_GONE);
-	else if (exchange->request.body.state != HTTP_BODY_DONE)
-		endpoint_shutdown(&exchange->pair->backend);
-}
-
-static void exchange_read_client(struct exchange *exchange)
+static void exchange_read_body(struct exchange *exchange)
 {
 	struct loop *loop = exchange->pair->loop;
 	ssize_t n = endpoint_read(&exchange->pair->client, loop->read_bytes, LOOP_READ_SIZE);
+	size_t own;
 
-	if (n > 0)
-		exchange_pass_request(exchange, loop->read_bytes, (size_t)n);
-	else if (n == 0)
+	if (n > 0) {
+		own = exchange_pass_request(exchange, loop->read_bytes, (size_t)n);
+		if (!exchange_is_over(exchange) &&
+			head_keep(&exchange->head, loop->read_bytes + own, (size_t)n - own) != 0)
+			pair_fail(exchange->pair, ENOMEM);
+	} else if (n == 0) {
 		exchange_client_ended(exchange);
-	else if (endpoint_error_is_ours(errno))
+	} else if (endpoint_error_is_ours(errno)) {
 		pair_fail(exchange->pair, errno);
-	else if (errno != EAGAIN && errno != EWOULDBLOCK)
+	} else if (errno != EAGAIN && errno != EWOULDBLOCK) {
 		pair_close(exchange->pair, PAIR_CLIENT_GONE);
+	}
+}
+
+/* ---- the request's head, towards the backend ---- */
+
+/* Sends it without our own token, if there is one. */
+static int exchange_send_head(struct exchange *exchange)
+{
+	const struct side_shake *shake = exchange_shake(exchange);
+	const struct http_head *parsed = exchange_asked(exchange, &exchange->pair->loop->head);
+	const char *dropped[EXCHANGE_DROPPED_MAX] = {NULL}, *const *more = shake->dropped;
+	const char *fields = "";
+	size_t count = 0;
+
+	if (exchange->pair->route->guard.token != NULL)
+		dropped[count++] = "Authorization";
+	if (exchange->wanted == HANDSHAKE_OK) {
+		for (; *more != NULL; more++) {
+			assert(count + 1 < EXCHANGE_DROPPED_MAX);
+			dropped[count++] = *more;
+		}
+		fields = shake->fields;
+	} else if (!exchange->client_keeps) {
+		fields = "Connection: close\r\n";
+	} else if (exchange->to_old) {
+		fields = "Connection: keep-alive\r\n";
+	}
+	return head_forward(&exchange->pair->backend, parsed, dropped, fields);
+}
+
+/* Messages flow from now on; what came behind the heads comes first. */
+static void exchange_open(struct exchange *exchange)
+{
+	struct pair *pair = exchange->pair;
+	size_t client_size, backend_size = 0;
+	uint8_t *client_rest = head_rest(&exchange->head, &client_size), *backend_rest = NULL;
+
+	pair->hooks->upgraded(pair);
+	if (exchange->reply.head.scan.size > 0)
+		backend_rest = head_rest(&exchange->reply.head, &backend_size);
+	pair->asked = exchange_asked(exchange, &pair->loop->head);
+	pair->hooks->open(pair, client_rest, client_size, backend_rest, backend_size);
+	pair->asked = NULL;
+	exchange_free(exchange);
+}
+
+/* We are the server of the handshake, since the backend knows none: accepts the client. */
+static void exchange_welcome(struct exchange *exchange)
+{
+	char text[HANDSHAKE_ANSWER_MAX];
+	size_t size = exchange_shake(exchange)->welcome(text, &exchange->proof);
+
+	if (endpoint_write(&exchange->pair->client, text, size) != 0)
+		pair_client_failed(exchange->pair);
+	else
+		exchange_open(exchange);
+}
+
+void exchange_connected(struct exchange *exchange)
+{
+	struct pair *pair = exchange->pair;
+	uint8_t *rest;
+	size_t size;
+
+	if (pair->route->backend_side->shake == NULL) {
+		exchange_welcome(exchange);
+		return;
+	}
+	if (exchange_send_head(exchange) != 0) {
+		if (pair->backend.is_ours)
+			pair_fail(pair, pair->backend.error);
+		else
+			exchange_bad_gateway(exchange, 502, "the server did not take the request");
+		return;
+	}
+	exchange->phase = EXCHANGE_WAITS;
+	exchange_moved(exchange);
+	endpoint_resume(&pair->backend);
+	if (exchange->wanted == HANDSHAKE_OK)
+		return;
+	pair->loop->counters.http_exchanges++;
+	rest = head_rest(&exchange->head, &size);
+	exchange->taken = exchange_pass_request(exchange, rest, size);
+	if (exchange_is_over(exchange) || exchange->request.state == HTTP_BODY_DONE)
+		return;
+	if (exchange->client_ended)
+		endpoint_shutdown(&pair->backend);
+	else if (exchange_listens(exchange))
+		endpoint_resume(&pair->client);
+}
+
+void exchange_unreachable(struct exchange *exchange)
+{
+	exchange_bad_gateway(exchange, 502, "the server is not reachable");
+}
+
+/* ---- the request's head ---- */
+
+static bool exchange_path_served(const struct exchange *exchange, const struct http_head *parsed)
+{
+	const char *served = exchange->pair->route->listen_path;
+	struct http_text authority, path;
+	size_t size;
+
+	if (served == NULL)
+		return true;
+	http_target_split(parsed->target, &authority, &path);
+	size = strlen(served);
+	return path.size >= size && memcmp(path.bytes, served, size) == 0 &&
+	       (path.size == size || path.bytes[size] == '?');
+}
+
+/* Why the request goes nowhere: a status, with a text in *why; 0 when it may go on. */
+static unsigned exchange_check_request(
+	struct exchange *exchange, struct http_head *parsed, const char **why)
+{
+	if (http_text_is_exactly(parsed->method, HTTP_TEXT("CONNECT"))) {
+		*why = "this is no proxy for CONNECT";
+		return 501; /* what followed would pass unseen */
+	}
+	if (!exchange_path_served(exchange, parsed)) {
+		*why = "nothing is served at this path";
+		return 404;
+	}
+	*why = "there must be one Host field"; /* RFC 9112, 3.2 */
+	if (http_field_count(parsed, "Host") > 1 ||
+		(parsed->version_minor > 0 && http_field_find(parsed, "Host") == NULL))
+		return 400;
+	*why = http_connection_check(parsed);
+	if (*why != NULL)
+		return 400;
+	exchange->wanted = exchange_shake(exchange)->check(parsed);
+	if (exchange->wanted == HANDSHAKE_BAD ||
+		http_body_of_request(&exchange->request, parsed) != HTTP_DONE) {
+		*why = parsed->bad_reason;
+		return parsed->bad_status;
+	}
+	if (exchange->wanted == HANDSHAKE_NONE &&
+		exchange->pair->route->backend_side->shake == NULL) {
+		*why = "this is a WebSocket endpoint";
+		return 426; /* there is no HTTP server behind us to ask */
+	}
+	return 0;
+}
+
+/* What a client is told that breaks a rule of the guard. */
+static const struct {
+	unsigned status;
+	const char *why;
+	size_t counter; /* offset in struct loop_counters */
+} exchange_rules[] = {
+	[GUARD_NO_HOST] = {400, "there must be one Host field, with a host",
+		offsetof(struct loop_counters, hosts_refused)},
+	[GUARD_FOREIGN_HOST] = {421, "this is another host",
+		offsetof(struct loop_counters, hosts_refused)},
+	[GUARD_FOREIGN_ORIGIN] = {403, "pages of this origin may not connect",
+		offsetof(struct loop_counters, origins_refused)},
+	[GUARD_NO_TOKEN] = {401, "a bearer token is needed",
+		offsetof(struct loop_counters, tokens_refused)},
+};
+
+/* Whether the client may come in; if not, it has been answered. */
+static bool exchange_admits(struct exchange *exchange, const struct http_head *parsed)
+{
+	const struct guard *guard = &exchange->pair->route->guard;
+	struct address local = {.size = sizeof local.storage};
+	char note[GUARD_NOTE_SIZE];
+	enum guard_verdict verdict;
+
+	if (guard->checks_host && getsockname(exchange->pair->client.read_fd,
+					  (struct sockaddr *)&local.storage, &local.size) != 0)
+		local.size = 0; /* then it is the address of nobody */
+	verdict = guard_check(guard, parsed, &local, note);
+	if (verdict == GUARD_ADMITTED)
+		return true;
+	++*(uint64_t *)((char *)&exchange->pair->loop->counters + exchange_rules[verdict].counter);
+	answer_send(exchange->pair,
+		&(struct answer){.status = exchange_rules[verdict].status,
+			.why = exchange_rules[verdict].why,
+			.note = note,
+			.to_head = exchange->to_head},
+		PAIR_HANDSHAKE_FAILED);
+	return false;
+}
+
+/* Whether who sent the head keeps the connection for another (RFC 9112, 9.3). */
+static bool exchange_keeps(const struct http_head *parsed)
+{
+	return parsed->version_minor > 0 ? !http_field_has_token(parsed, "Connection", "close")
+					 : http_field_has_token(parsed, "Connection", "keep-alive");
+}
+
+static void exchange_got_request(struct exchange *exchange)
+{
+	struct pair *pair = exchange->pair;
+	struct http_head *parsed = &pair->loop->head;
+	const char *why;
+	unsigned status;
+
+	exchange->to_head = http_text_is_exactly(parsed->method, HTTP_TEXT("HEAD"));
+	exchange->to_old = parsed->version_minor == 0;
+	exchange->to_stream = http_text_is_exactly(parsed->method, HTTP_TEXT("GET")) &&
+			      http_field_has_token(parsed, "Accept", "text/event-stream");
+	exchange->client_keeps = exchange_keeps(parsed);
+	if (!exchange_admits(exchange, parsed))
+		return;
+	status = exchange_check_request(exchange, parsed, &why);
+	if (status != 0) {
+		exchange_refuse(exchange, status, why, PAIR_HANDSHAKE_FAILED);
+		return;
+	}
+	if (exchange->wanted == HANDSHAKE_OK &&
+		exchange_shake(exchange)->prove(&exchange->proof, parsed) != 0) {
+		pair_fail(pair, ENOMEM);
+		return;
+	}
+	exchange->phase = EXCHANGE_CONNECTS;
+	exchange->has_asked = true;
+	exchange_moved(exchange);
+	if (pair->backend.state == ENDPOINT_OPEN && !endpoint_at_end(&pair->backend)) {
+		exchange_connected(exchange);
+		return;
+	}
+	endpoint_close(&pair->backend);
+	(void)pair->hooks->connect(pair); /* failing, it has been answered */
+}
+
+/* Looks at what has come of a head. */
+static void exchange_parse_head(struct exchange *exchange)
+{
+	struct http_head *parsed = &exchange->pair->loop->head;
+	struct head *head = &exchange->head;
+
+	switch (http_request_parse(parsed, &head->scan, head->bytes, head->used)) {
+	case HTTP_MORE:
+		break;
+	case HTTP_BAD:
+		exchange_refuse(
+			exchange, parsed->bad_status, parsed->bad_reason, PAIR_HANDSHAKE_FAILED);
+		break;
+	case HTTP_DONE:
+		exchange_got_request(exchange);
+		break;
+	}
+}
+
+static void exchange_read_head(struct exchange *exchange)
+{
+	struct pair *pair = exchange->pair;
+
+	if (exchange->head.used == 0)
+		exchange_moved(exchange);
+	switch (head_read(
+		&exchange->head, &pair->client, (size_t)pair->loop->config->handshake_bytes_max)) {
+	case HEAD_READ:
+		exchange_parse_head(exchange);
+		break;
+	case HEAD_LATER:
+		break;
+	case HEAD_END:
+		exchange_client_ended(exchange);
+		break;
+	case HEAD_FULL:
+		exchange_refuse(
+			exchange, 431, "the request head is too large", PAIR_HANDSHAKE_FAILED);
+		break;
+	case HEAD_FAILED:
+		pair_fail(pair, errno);
+		break;
+	}
 }
 
 /* ---- the answer ---- */
 
-/* No more of it comes; the owner's finish() gives the client little time, so it takes the rest
- * before.
- */
-static void exchange_deliver(struct exchange *exchange, enum pair_reason reason)
+/* The client may ask again: its next request may be there already. */
+static void exchange_rest(struct exchange *exchange)
 {
+	bool is_silent;
 
-	exchange->phase = EXCHANGE_DELIVERS;
-	exchange->reason = exchange->refusal ? PAIR_HANDSHAKE_FAILED : reason;
-	endpoint_close(&exchange->pair->backend);
-	if (endpoint_backlog(&exchange->pair->client) == 0)
-		pair_finish(exchange->pair, exchange->reason);
+	head_next(&exchange->head, exchange->taken);
+	is_silent = exchange->head.used == 0;
+	exchange->phase = EXCHANGE_RESTS;
+	exchange->taken = 0;
+	exchange->wanted = HANDSHAKE_NONE;
+	exchange->request_broken = false;
+	head_done(&exchange->reply.head);
+	exchange->reply = (struct reply){.head = {.bytes = NULL}};
+	exchange_moved(exchange);
+	if (is_silent)
+		head_done(&exchange->head); /* it may be so for long */
+	else
+		exchange_parse_head(exchange);
+	if (exchange_is_over(exchange) || exchange->phase != EXCHANGE_RESTS)
+		return;
+	if (exchange->client_ended)
+		exchange_deliver(exchange, is_silent ? PAIR_ENDED : PAIR_CLIENT_GONE);
+	else
+		endpoint_resume(&exchange->pair->client);
+}
+
+/* All of the answer has come, with so many bytes behind it. */
+static void exchange_answered(struct exchange *exchange, size_t behind)
+{
+	struct pair *pair = exchange->pair;
+
+	if (behind > 0) {
+		pair->loop->counters.framing_errors++;
+		log_line(LOG_WARN,
+			"connection %llu: the server says more than its answer; thrown away, with "
+			"its connection",
+			pair->number);
+		endpoint_close(&pair->backend);
+	} else if (!exchange->backend_keeps) {
+		endpoint_close(&pair->backend);
+	} else {
+		endpoint_resume(&pair->backend); /* to see its end */
+	}
+	if (exchange->client_keeps)
+		exchange_rest(exchange);
+	else
+		exchange_deliver(exchange, PAIR_ENDED);
 }
 
 static void exchange_pass_answer(struct exchange *exchange, const uint8_t *bytes, size_t size)
 {
 	struct http_body *body = &exchange->answer;
-	size_t own = http_body_take(body, (const char *)bytes, size);
+	enum http_piece piece;
+	size_t own = 0, now;
 
-	if (body->state == HTTP_BODY_BAD) {
-		exchange->pair->loop->counters.framing_errors++;
-		log_line(LOG_WARN, "connection %llu: an answer is not chunked as it should be",
-			exchange->pair->number);
-		body->state = HTTP_BODY_TO_END;
-		own = size;
-	}
+	while ((now = http_body_next(body, (const char *)bytes + own, size - own, &piece)) > 0)
+		own += now;
 	exchange->passed += own;
 	if (own > 0 && endpoint_write(&exchange->pair->client, bytes, own) != 0) {
 		exchange_failed(exchange, &exchange->pair->client);
 		return;
 	}
-	if (body->state == HTTP_BODY_DONE)
-		exchange_deliver(exchange, PAIR_ENDED);
-	else
-		exchange_throttle(exchange, &exchange->pair->backend, &exchange->pair->client);
+	if (body->state == HTTP_BODY_BAD) {
+		exchange->pair->loop->counters.framing_errors++;
+		log_line(LOG_WARN, "connection %llu: an answer is not chunked as it should be",
+			exchange->pair->number);
+		exchange_deliver(exchange, PAIR_FRAMING_ERROR); /* cut off: the client sees it */
+	} else if (body->state == HTTP_BODY_DONE) {
+		exchange_answered(exchange, size - own);
+	} else {
+		exchange_throttle_backend(exchange);
+	}
+}
+
+/* What the client is told of its connection, in the answer that is in parsed. */
+static const char *exchange_connection(
+	const struct exchange *exchange, const struct http_head *parsed)
+{
+	static const char *const texts[2][2] = {
+		{"Connection: close\r\n", "Connection: close, Upgrade\r\nUpgrade: websocket\r\n"},
+		{"Connection: keep-alive\r\n",
+			"Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"},
+	};
+	bool asks_upgrade = parsed->status == 426;
+
+	if (exchange->client_keeps && !asks_upgrade && !exchange->to_old &&
+		parsed->version_minor > 0)
+		return ""; /* it goes without saying */
+	return texts[exchange->client_keeps][asks_upgrade];
+}
+
+/* The backend grants the upgrade; or says so. */
+static void exchange_got_upgrade(struct exchange *exchange)
+{
+	struct pair *pair = exchange->pair;
+	const struct side_shake *shake = exchange_shake(exchange);
+	const struct http_head *parsed = &pair->loop->head;
+	struct http_head *asked = malloc(sizeof *asked); /* while loop->head has the answer */
+	const char *wrong;
+
+	if (asked == NULL) {
+		pair_fail(pair, ENOMEM);
+		return;
+	}
+	wrong = shake->check_reply(parsed, &exchange->proof, exchange_asked(exchange, asked));
+	free(asked);
+	if (wrong != NULL) {
+		log_line(LOG_WARN, "connection %llu: server's handshake: %s (status %u)",
+			pair->number, wrong, parsed->status);
+		exchange_bad_gateway(exchange, 502, "the server's handshake is not valid");
+	} else if (head_forward(&pair->client, parsed, exchange_dropped_nothing, shake->fields) !=
+		   0) {
+		pair_client_failed(pair);
+	} else {
+		exchange_open(exchange);
+	}
 }
 
 /* The head in loop->head is the final one: passes it on, and what of its body came with it. */
-static void exchange_got_head(struct exchange *exchange)
+static void exchange_got_answer(struct exchange *exchange)
 {
-	struct http_head *parsed = &exchange->pair->loop->head;
-	bool asks_upgrade = parsed->status == 426;
-	struct head head;
+	struct pair *pair = exchange->pair;
+	struct http_head *parsed = &pair->loop->head;
 	uint8_t *rest;
 	size_t size;
 
-	if (parsed->status == 101) {
-		exchange_unreachable(
-			exchange, 502, "the server switched protocols without being asked");
+	if (parsed->status == 101 && exchange->wanted == HANDSHAKE_OK) {
+		exchange_got_upgrade(exchange);
 		return;
 	}
-	if (http_body_of_response(&exchange->answer, parsed, exchange->request.to_head) !=
-		HTTP_DONE) {
-		exchange_unreachable(exchange, 502, "the server's answer is not valid");
+	if (parsed->status == 101 ||
+		http_body_of_response(&exchange->answer, parsed, exchange->to_head) != HTTP_DONE) {
+		log_line(LOG_WARN, "connection %llu: the server's answer: %s", pair->number,
+			parsed->status == 101 ? "protocols are switched without being asked"
+					      : parsed->bad_reason);
+		exchange_bad_gateway(exchange, 502, "the server's answer is not valid");
 		return;
 	}
-	if (head_forward(&exchange->pair->client, parsed,
-		    http_field_find(parsed, "Transfer-Encoding") != NULL ? exchange_dropped
-									 : exchange_dropped_nothing,
-		    asks_upgrade ? "Connection: close, Upgrade\r\nUpgrade: websocket\r\n"
-				 : "Connection: close\r\n") != 0) {
-		exchange_failed(exchange, &exchange->pair->client);
+	if (exchange->wanted == HANDSHAKE_OK)
+		log_line(LOG_INFO, "connection %llu: the server refused the upgrade with %u",
+			pair->number, parsed->status);
+	exchange->backend_keeps =
+		exchange_keeps(parsed) && exchange->answer.state != HTTP_BODY_TO_END;
+	exchange->client_keeps &= exchange->backend_keeps && !exchange->is_last &&
+				  exchange->request.state == HTTP_BODY_DONE &&
+				  !exchange->request_broken;
+	if (head_forward(&pair->client, parsed, exchange_dropped_nothing,
+		    exchange_connection(exchange, parsed)) != 0) {
+		pair_client_failed(pair);
 		return;
 	}
+	exchange->wanted = HANDSHAKE_NONE;
 	exchange->phase = EXCHANGE_ANSWERS;
-	head = exchange->reply.head;
-	exchange->reply.head = (struct head){.bytes = NULL};
-	rest = head_rest(&head, &size);
+	exchange_moved(exchange);
+	rest = head_rest(&exchange->reply.head, &size);
 	exchange_pass_answer(exchange, rest, size);
-	head_done(&head);
 }
 
 /* What reply_read() or reply_drained() found. */
@@ -198,10 +635,10 @@ static void exchange_replied(struct exchange *exchange, enum reply_result result
 {
 	switch (result) {
 	case REPLY_DONE:
-		exchange_got_head(exchange);
+		exchange_got_answer(exchange);
 		break;
 	case REPLY_WRONG:
-		exchange_unreachable(exchange, 502, why);
+		exchange_bad_gateway(exchange, 502, why);
 		break;
 	case REPLY_MORE:
 	case REPLY_OVER:
@@ -209,24 +646,15 @@ static void exchange_replied(struct exchange *exchange, enum reply_result result
 	}
 }
 
-static void exchange_read_backend(struct exchange *exchange)
+static void exchange_read_answer(struct exchange *exchange)
 {
-	struct loop *loop = exchange->pair->loop;
-	const char *why = NULL;
-	enum reply_result result;
-	ssize_t n;
+	struct pair *pair = exchange->pair;
+	ssize_t n = endpoint_read(&pair->backend, pair->loop->read_bytes, LOOP_READ_SIZE);
 
-	if (exchange->phase == EXCHANGE_WAITS) {
-		result = reply_read(
-			&exchange->reply, exchange->pair, !exchange->request.to_old, &why);
-		exchange_replied(exchange, result, why);
-		return;
-	}
-	n = endpoint_read(&exchange->pair->backend, loop->read_bytes, LOOP_READ_SIZE);
 	if (n > 0)
-		exchange_pass_answer(exchange, loop->read_bytes, (size_t)n);
+		exchange_pass_answer(exchange, pair->loop->read_bytes, (size_t)n);
 	else if (n < 0 && endpoint_error_is_ours(errno))
-		pair_fail(exchange->pair, errno);
+		pair_fail(pair, errno);
 	else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
 		exchange_deliver(exchange, exchange->answer.state == HTTP_BODY_TO_END
 						   ? PAIR_ENDED
@@ -235,12 +663,60 @@ static void exchange_read_backend(struct exchange *exchange)
 
 /* ---- events ---- */
 
+/* The client says something that is not wanted, so far; or no more. */
+static void exchange_wait(struct exchange *exchange)
+{
+	endpoint_watch(&exchange->pair->client);
+	if (endpoint_at_end(&exchange->pair->client))
+		exchange_client_ended(exchange);
+}
+
+static void exchange_client_readable(struct exchange *exchange)
+{
+	struct pair *pair = exchange->pair;
+	ssize_t n;
+
+	if (!exchange_listens(exchange)) {
+		exchange_wait(exchange);
+	} else if (exchange->phase == EXCHANGE_RESTS) {
+		exchange_read_head(exchange);
+	} else if (exchange->phase != EXCHANGE_DELIVERS) {
+		exchange_read_body(exchange);
+	} else {
+		n = endpoint_read(&pair->client, pair->loop->read_bytes, LOOP_READ_SIZE);
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK))
+			exchange_client_ended(exchange);
+	}
+}
+
+static void exchange_backend_readable(struct exchange *exchange)
+{
+	struct pair *pair = exchange->pair;
+	const char *why = NULL;
+	enum reply_result result;
+
+	switch (exchange->phase) {
+	case EXCHANGE_WAITS:
+		result = reply_read(&exchange->reply, pair, !exchange->to_old, &why);
+		exchange_replied(exchange, result, why);
+		break;
+	case EXCHANGE_ANSWERS:
+		exchange_read_answer(exchange);
+		break;
+	case EXCHANGE_RESTS: /* its end, or what nobody has asked for */
+	case EXCHANGE_CONNECTS:
+	case EXCHANGE_DELIVERS:
+		endpoint_close(&pair->backend);
+		break;
+	}
+}
+
 void exchange_readable(struct exchange *exchange, struct endpoint *endpoint)
 {
 	if (endpoint == &exchange->pair->client)
-		exchange_read_client(exchange);
+		exchange_client_readable(exchange);
 	else
-		exchange_read_backend(exchange);
+		exchange_backend_readable(exchange);
 }
 
 static void exchange_client_drained(struct exchange *exchange)
@@ -250,8 +726,7 @@ static void exchange_client_drained(struct exchange *exchange)
 
 	switch (exchange->phase) {
 	case EXCHANGE_WAITS:
-		result = reply_drained(
-			&exchange->reply, exchange->pair, !exchange->request.to_old, &why);
+		result = reply_drained(&exchange->reply, exchange->pair, !exchange->to_old, &why);
 		exchange_replied(exchange, result, why);
 		break;
 	case EXCHANGE_ANSWERS:
@@ -261,6 +736,9 @@ static void exchange_client_drained(struct exchange *exchange)
 		if (endpoint_backlog(&exchange->pair->client) == 0)
 			pair_finish(exchange->pair, exchange->reason);
 		break;
+	case EXCHANGE_RESTS:
+	case EXCHANGE_CONNECTS:
+		break;
 	}
 }
 
@@ -268,7 +746,7 @@ void exchange_drained(struct exchange *exchange, struct endpoint *endpoint)
 {
 	if (endpoint == &exchange->pair->client)
 		exchange_client_drained(exchange);
-	else if (!exchange->client_ended)
+	else if (!exchange->client_ended && exchange_listens(exchange))
 		endpoint_resume(&exchange->pair->client);
 }
 
@@ -280,29 +758,82 @@ void exchange_failed(struct exchange *exchange, struct endpoint *endpoint)
 		pair_fail(exchange->pair, endpoint->error);
 	} else {
 		exchange->request_broken = true; /* its answer may say why */
-		if (!exchange->client_ended)
+		if (!exchange->client_ended && exchange_listens(exchange))
 			endpoint_resume(&exchange->pair->client);
 	}
 }
 
 void exchange_fail(struct exchange *exchange)
 {
-	if (exchange->phase == EXCHANGE_WAITS)
-		exchange_answer(exchange, 503, "out of resources", PAIR_NO_RESOURCES);
+	if (exchange->phase <= EXCHANGE_WAITS)
+		exchange_refuse(exchange, 503, "out of resources", PAIR_NO_RESOURCES);
 	else
 		pair_finish(exchange->pair, PAIR_NO_RESOURCES);
 }
 
+void exchange_ended(struct exchange *exchange)
+{
+	if (!exchange->client_ended && (endpoint_has_left(&exchange->pair->client) ||
+					       endpoint_at_end(&exchange->pair->client)))
+		exchange_client_ended(exchange);
+}
+
+/* ---- time ---- */
+
+/* What the peers have taken; only a change of it counts. */
+static uint64_t exchange_progress(const struct exchange *exchange)
+{
+	return exchange->passed - endpoint_backlog(&exchange->pair->client) -
+	       endpoint_backlog(&exchange->pair->backend);
+}
+
+/* Whether the client is waited for: for its head, or for the rest of its request. */
+static bool exchange_waits_for_client(const struct exchange *exchange)
+{
+	if (exchange->phase == EXCHANGE_RESTS)
+		return true;
+	return exchange->phase == EXCHANGE_WAITS && exchange->request.state != HTTP_BODY_DONE &&
+	       endpoint_backlog(&exchange->pair->backend) == 0;
+}
+
+/* How long nothing may move; 0: for ever. */
+static int64_t exchange_patience_ms(const struct exchange *exchange)
+{
+	const struct config *config = exchange->pair->loop->config;
+	bool has_end = exchange->answer.state == HTTP_BODY_SIZED;
+
+	switch (exchange->phase) {
+	case EXCHANGE_RESTS:
+		return exchange->head.used > 0 || !exchange->has_asked
+			       ? config->handshake_timeout_ms
+			       : 0; /* see idle.timeout */
+	case EXCHANGE_CONNECTS:
+		return 0; /* who connects has a limit of its own */
+	case EXCHANGE_WAITS:
+		if (exchange->wanted == HANDSHAKE_OK || exchange_waits_for_client(exchange))
+			return config->handshake_timeout_ms;
+		return exchange->to_stream ? 0 : config->http_response_timeout_ms;
+	case EXCHANGE_ANSWERS:
+	case EXCHANGE_DELIVERS:
+		if (exchange->client_ended)
+			return config->handshake_timeout_ms;
+		return has_end && endpoint_backlog(&exchange->pair->client) == 0
+			       ? config->http_response_timeout_ms
+			       : 0;
+	}
+	return 0;
+}
+
 static void exchange_give_up(struct exchange *exchange)
 {
-	bool slow_client = exchange->request.body.state != HTTP_BODY_DONE &&
-			   endpoint_backlog(&exchange->pair->backend) == 0;
-
-	if (exchange->phase == EXCHANGE_WAITS && slow_client) {
-		exchange_answer(
+	if (exchange->phase == EXCHANGE_RESTS) {
+		exchange_refuse(
+			exchange, 408, "no complete request head in time", PAIR_HANDSHAKE_FAILED);
+	} else if (exchange->phase == EXCHANGE_WAITS && exchange_waits_for_client(exchange)) {
+		exchange_refuse(
 			exchange, 408, "no complete request in time", PAIR_HANDSHAKE_FAILED);
 	} else if (exchange->phase == EXCHANGE_WAITS) {
-		exchange_unreachable(exchange, 504, "the server did not answer in time");
+		exchange_bad_gateway(exchange, 504, "the server did not answer in time");
 	} else {
 		answer_count(exchange->pair->loop, 504);
 		log_line(LOG_INFO, "connection %llu: an answer stood still for too long",
@@ -313,88 +844,57 @@ static void exchange_give_up(struct exchange *exchange)
 	}
 }
 
-/* What the peers have taken; only a change of it counts. */
-static uint64_t exchange_progress(const struct exchange *exchange)
+void exchange_tick(struct exchange *exchange)
 {
-	return exchange->passed - endpoint_backlog(&exchange->pair->client) -
-	       endpoint_backlog(&exchange->pair->backend);
-}
+	uint64_t progress = exchange_progress(exchange);
+	int64_t patience_ms;
 
-/* Whether standing still is nothing bad: there is somebody who may read on, or wait for news. */
-static bool exchange_may_wait(const struct exchange *exchange)
-{
-	bool endless = exchange->answer.state == HTTP_BODY_TO_END ||
-		       exchange->answer.state == HTTP_BODY_CHUNKED;
-
-	return exchange->phase != EXCHANGE_WAITS && !exchange->refusal && !exchange->client_ended &&
-	       (endless || endpoint_backlog(&exchange->pair->client) > 0);
+	if (exchange->phase != EXCHANGE_RESTS && endpoint_has_ended(&exchange->pair->client))
+		exchange_ended(exchange);
+	if (exchange_is_over(exchange))
+		return;
+	if (progress != exchange->progress)
+		exchange_moved(exchange);
+	exchange->progress = progress;
+	patience_ms = exchange_patience_ms(exchange);
+	if (patience_ms != 0 && exchange->pair->loop->now_ns - exchange->progress_ns >=
+					(uint64_t)patience_ms * 1000000)
+		exchange_give_up(exchange);
 }
 
 void exchange_timeout(struct exchange *exchange)
 {
-	uint64_t progress = exchange_progress(exchange);
+	if (exchange->phase == EXCHANGE_CONNECTS)
+		exchange_bad_gateway(exchange, 504, "the server is not there in time");
+}
 
-	if (progress == exchange->progress && !exchange_may_wait(exchange)) {
-		exchange_give_up(exchange);
-		return;
-	}
-	exchange->progress = progress;
-	(void)pair_timer(
-		exchange->pair, exchange->pair->loop->config
-					->handshake_timeout_ms); /* failing, it ends by itself */
+void exchange_wind_up(struct exchange *exchange)
+{
+	exchange->is_last = true;
+	if (exchange->phase == EXCHANGE_RESTS && exchange->head.used == 0)
+		pair_close(exchange->pair, PAIR_SHUTDOWN);
+	else if (exchange->phase <= EXCHANGE_CONNECTS || exchange->wanted == HANDSHAKE_OK)
+		exchange_refuse(exchange, 503, "shutting down", PAIR_SHUTDOWN);
 }
 
 /* ---- life ---- */
 
-/* NULL: it has failed, and is over. */
-static struct exchange *exchange_new(struct pair *pair)
+struct exchange *exchange_new(struct pair *pair)
 {
 	struct exchange *exchange = calloc(1, sizeof *exchange);
 
-	if (exchange == NULL) {
-		pair_fail(pair, ENOMEM);
+	if (exchange == NULL)
 		return NULL;
-	}
 	exchange->pair = pair;
-	pair->hooks->exchange(pair, exchange);
-	return pair_timer(pair, pair->loop->config->handshake_timeout_ms) == 0 ? exchange : NULL;
-}
-
-int exchange_begin(struct pair *pair, const struct exchange_request *request, const uint8_t *early,
-	size_t early_size)
-{
-	struct exchange *exchange = exchange_new(pair);
-
-	if (exchange == NULL)
-		return -1;
-	pair->loop->counters.http_exchanges++;
-	exchange->request = *request;
-	endpoint_resume(&pair->client);
-	endpoint_resume(&pair->backend);
-	exchange_pass_request(exchange, early, early_size);
-	exchange->progress = exchange_progress(exchange);
-	return 0;
-}
-
-int exchange_refuse(struct pair *pair, struct reply *reply)
-{
-	struct exchange *exchange = exchange_new(pair);
-
-	if (exchange == NULL)
-		return -1;
-	exchange->refusal = true;
-	exchange->reply = *reply;
-	*reply = (struct reply){.head = {.bytes = NULL}};
-	endpoint_resume(&pair->client);
-	endpoint_resume(&pair->backend);
-	exchange_got_head(exchange);
-	return 0;
+	exchange_moved(exchange);
+	return exchange;
 }
 
 void exchange_free(struct exchange *exchange)
 {
 	if (exchange == NULL)
 		return;
+	head_done(&exchange->head);
 	head_done(&exchange->reply.head);
 	free(exchange);
 }

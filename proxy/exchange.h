@@ -1,45 +1,29 @@
 #ifndef PROXY_EXCHANGE_H
 #define PROXY_EXCHANGE_H
 
-#include <stdbool.h>
-
-#include "proxy/side/http_body.h"
 #include "proxy/endpoint/endpoint.h"
-#include "proxy/head.h"
-#include "proxy/reply.h"
 
 /*
- * One HTTP exchange that is no WebSocket: a plain request and its answer, or the answer by which a
- * backend refuses an upgrade. Exactly one passes on a connection: both sides are told that it
- * closes, nothing behind the request reaches the backend, and the session ends with the answer. A
- * backend that says nothing for handshake.timeout is given up, unless what it sends has no known
- * end and a client is there to wait for it.
+ * A client that speaks HTTP: its requests, one after the other, each passed on to the backend and
+ * answered before the next is looked at. Between two of them the backend's connection stays, until
+ * one of them closes it; then the next request has a new one. A request for a WebSocket that is
+ * granted is the last: the session opens by the pair's open().
+ *
+ * Ends when a peer has said that it closes, when nobody can tell any more where a message ends, or
+ * with an answer of our own.
  */
 struct exchange;
 struct pair;
 
-/* What is known when it begins. */
-struct exchange_request {
-	struct http_body body; /* of the request; what came of it stands behind the head */
-	bool to_head;          /* a HEAD: the answer has no body */
-	bool to_old;           /* HTTP/1.0: it may not have interim answers */
-};
-
-/*
- * Begins with the request, whose head has been sent; early is what came behind that. The pair's
- * owner is given the exchange. 0, or -1: it has ended.
- */
-int exchange_begin(struct pair *pair, const struct exchange_request *request, const uint8_t *early,
-	size_t early_size);
-
-/*
- * Begins with the answer to an upgrade: its head is in loop->head and in reply, which is taken. 0,
- * or -1: the session has ended.
- */
-int exchange_refuse(struct pair *pair, struct reply *reply);
+/* NULL when out of memory. The caller owns it until it is told that the pair is upgraded. */
+struct exchange *exchange_new(struct pair *pair);
 
 void exchange_readable(struct exchange *exchange, struct endpoint *endpoint);
 void exchange_drained(struct exchange *exchange, struct endpoint *endpoint);
+
+/* The backend is there, or could not be reached. */
+void exchange_connected(struct exchange *exchange);
+void exchange_unreachable(struct exchange *exchange);
 
 /* Writing to an endpoint has failed. */
 void exchange_failed(struct exchange *exchange, struct endpoint *endpoint);
@@ -47,8 +31,17 @@ void exchange_failed(struct exchange *exchange, struct endpoint *endpoint);
 /* An error of our own: see pair_fail(). */
 void exchange_fail(struct exchange *exchange);
 
-/* handshake.timeout has passed since the exchange began, or since the last call. */
+/* The client's end is seen behind what has not been read. */
+void exchange_ended(struct exchange *exchange);
+
+/* Once a second or so: gives up who has been waited for too long. */
+void exchange_tick(struct exchange *exchange);
+
+/* The backend is not there in time. */
 void exchange_timeout(struct exchange *exchange);
+
+/* We stop: the exchange that goes on is the last. */
+void exchange_wind_up(struct exchange *exchange);
 
 void exchange_free(struct exchange *exchange);
 

@@ -74,14 +74,33 @@ int head_forward(struct endpoint *endpoint, const struct http_head *parsed, cons
 	return result;
 }
 
-void head_next(struct head *head)
+void head_next(struct head *head, size_t skip)
 {
 	size_t size;
 	uint8_t *rest = head_rest(head, &size);
 
-	memmove(head->bytes, rest, size);
-	head->used = size;
+	assert(skip <= size);
+	memmove(head->bytes, rest + skip, size - skip);
+	head->used = size - skip;
 	head->scan = (struct http_scan){.size = 0};
+}
+
+int head_keep(struct head *head, const uint8_t *bytes, size_t size)
+{
+	char *grown;
+
+	if (size == 0)
+		return 0;
+	if (size > head->room - head->used) {
+		grown = realloc(head->bytes, head->used + size);
+		if (grown == NULL)
+			return -1;
+		head->bytes = grown;
+		head->room = head->used + size;
+	}
+	memcpy(head->bytes + head->used, bytes, size);
+	head->used += size;
+	return 0;
 }
 
 void head_done(struct head *head)

@@ -37,8 +37,11 @@ uint8_t *head_rest(const struct head *head, size_t *size);
 int head_forward(struct endpoint *endpoint, const struct http_head *parsed, const char *const *drop,
 	const char *add);
 
-/* Takes the head away, so that the next one begins where it ended. */
-void head_next(struct head *head);
+/* Takes the head away, so that the next one begins where it ended, or skip bytes behind that. */
+void head_next(struct head *head, size_t skip);
+
+/* Adds what was read elsewhere, behind all that is there. 0, or -1: out of memory. */
+int head_keep(struct head *head, const uint8_t *bytes, size_t size);
 
 /* Frees; the head is as before its first byte. */
 void head_done(struct head *head);

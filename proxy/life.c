@@ -36,8 +36,8 @@ static void life_unreachable(struct session *session, const char *why)
 	log_line(LOG_ERROR, "connection %llu: cannot %s %s: %s", session->pair.number,
 		session->pair.route->command != NULL ? "start" : "reach",
 		session->pair.route->upstream, why);
-	if (session->upgrade != NULL)
-		upgrade_unreachable(session->upgrade, "the server is not reachable");
+	if (session->exchange != NULL)
+		exchange_unreachable(session->exchange);
 	else
 		session_close(session, PAIR_BACKEND_UNREACHABLE);
 }
@@ -135,8 +135,7 @@ static void life_check_client(struct session *session)
 {
 	const struct endpoint *client = &session->pair.client;
 
-	if (!endpoint_has_ended(client) ||
-		(!endpoint_has_left(client) && !upgrade_is_wanted(session->upgrade)))
+	if (!endpoint_has_ended(client) || !endpoint_has_left(client))
 		return;
 	session->client_left = true;
 	session_close(session, PAIR_CLIENT_GONE);
@@ -151,6 +150,8 @@ void life_tick(struct session *session)
 		ending_tick(session);
 	else if (session->pair.state == PAIR_OPENING)
 		life_check_client(session);
+	else if (session->pair.state == PAIR_EXCHANGE)
+		exchange_tick(session->exchange);
 	if (session->pair.state == PAIR_CLOSED)
 		return;
 	if (session->timer != NULL && event_pending(session->timer, EV_TIMEOUT, NULL) == 0) {
@@ -303,7 +304,10 @@ static void life_open(struct session *session, uint8_t *client_bytes, size_t cli
 /* The backend can be spoken to. */
 static void life_connected(struct session *session)
 {
-	if (session->upgrade != NULL) {
+	if (session->exchange != NULL) {
+		session_timer_stop(session);
+		exchange_connected(session->exchange);
+	} else if (session->upgrade != NULL) {
 		if (session_timer(session, session->pair.loop->config->handshake_timeout_ms) == 0)
 			upgrade_connected(session->upgrade);
 	} else {
@@ -345,7 +349,7 @@ static int life_start_command(struct session *session)
 
 void life_child_started(struct session *session, enum child_outcome outcome, int error)
 {
-	if (session->pair.state != PAIR_OPENING)
+	if (session->pair.state != PAIR_OPENING && session->pair.state != PAIR_EXCHANGE)
 		return;
 	session->start_failure = outcome;
 	if (outcome == CHILD_STARTED)
@@ -446,8 +450,6 @@ static void life_drained(struct session *session, struct endpoint *endpoint)
 {
 	if (session->pair.state == PAIR_EXCHANGE)
 		exchange_drained(session->exchange, endpoint);
-	else if (session->pair.state == PAIR_OPENING && session->upgrade != NULL)
-		upgrade_drained(session->upgrade);
 	else
 		pump_drained(&session->pumps[endpoint == &session->pair.client
 						     ? PUMP_BACKEND_TO_CLIENT
@@ -462,7 +464,7 @@ static void life_on_readable(struct session *session, struct endpoint *endpoint)
 		if (session->greeting != NULL && endpoint == &session->pair.client)
 			life_greet(session);
 		else
-			upgrade_readable(session->upgrade, endpoint);
+			upgrade_readable(session->upgrade);
 		break;
 	case PAIR_EXCHANGE:
 		loop_clock(session->pair.loop);
@@ -514,6 +516,8 @@ static void life_on_event(void *arg, struct endpoint *endpoint, enum endpoint_ev
 		loop_clock(session->pair.loop);
 		if (session->pair.state == PAIR_OPENING)
 			life_check_client(session);
+		else if (session->pair.state == PAIR_EXCHANGE)
+			exchange_ended(session->exchange);
 		break;
 	}
 }
@@ -533,21 +537,13 @@ static int life_pair_connect(struct pair *pair)
 static void life_pair_upgraded(struct pair *pair)
 {
 	life_of_pair(pair)->upgrade = NULL;
+	life_of_pair(pair)->exchange = NULL;
 }
 
 static void life_pair_open(struct pair *pair, uint8_t *client_bytes, size_t client_size,
 	uint8_t *backend_bytes, size_t backend_size)
 {
 	life_open(life_of_pair(pair), client_bytes, client_size, backend_bytes, backend_size);
-}
-
-static void life_pair_exchange(struct pair *pair, struct exchange *exchange)
-{
-	struct session *session = life_of_pair(pair);
-
-	pair->state = PAIR_EXCHANGE;
-	session->exchange = exchange;
-	life_heard(session);
 }
 
 static int life_pair_timer(struct pair *pair, int64_t ms)
@@ -574,7 +570,6 @@ static const struct pair_hooks life_pair_hooks = {
 	.connect = life_pair_connect,
 	.upgraded = life_pair_upgraded,
 	.open = life_pair_open,
-	.exchange = life_pair_exchange,
 	.timer = life_pair_timer,
 	.finish = life_pair_finish,
 	.close = life_pair_close,
@@ -602,16 +597,14 @@ static size_t life_guest_waiting(const struct loop_guest *guest)
 	return session->trace != NULL ? tracer_connection_waiting(session->trace) : 0;
 }
 
-/* Nothing was asked of the backend so far. */
+/* Who has asked nothing of the backend so far leaves. */
 static void life_guest_wind_up(struct loop_guest *guest)
 {
 	struct session *session = life_of(guest);
 
-	if (session->pair.state != PAIR_OPENING)
-		return;
-	if (session->upgrade != NULL)
-		upgrade_shut_down(session->upgrade);
-	else
+	if (session->pair.state == PAIR_EXCHANGE)
+		exchange_wind_up(session->exchange);
+	else if (session->pair.state == PAIR_OPENING)
 		session_close(session, PAIR_SHUTDOWN);
 }
 
@@ -654,42 +647,57 @@ static struct session *life_new(struct loop *loop, const struct route *route)
 	return session;
 }
 
-/*
- * The client is there: begins to wait for its request, or its first byte, or goes to the backend at
- * once.
- */
+/* The client is there, and speaks HTTP: its request is waited for. */
+static int life_begin_exchange(struct session *session)
+{
+	session->exchange = exchange_new(&session->pair);
+	if (session->exchange == NULL) {
+		session_fail(session, ENOMEM);
+		return -1;
+	}
+	session->pair.state = PAIR_EXCHANGE;
+	session->active_ns = session->pair.loop->now_ns;
+	session->spoken = true; /* who begins with a request has a limit of its own */
+	return 0;
+}
+
+/* The client speaks lines, or the like: goes to the backend, or waits for a first byte. */
+static int life_begin_messages(struct session *session)
+{
+	const struct route *route = session->pair.route;
+
+	if (route->backend_side->shake != NULL) {
+		session->upgrade = upgrade_new(&session->pair);
+		if (session->upgrade == NULL) {
+			session_fail(session, ENOMEM);
+			return -1;
+		}
+	}
+	if (life_waits_to_start(session))
+		return session_timer(session, LIFE_START_MS);
+	return life_connect(session);
+}
+
 static int life_begin(struct session *session)
 {
 	const struct config *config = session->pair.loop->config;
-	bool upgrade = life_needs_upgrade(session->pair.route);
-	bool lines = session->pair.route->client_side->shake == NULL;
+	bool http = session->pair.route->client_side->shake != NULL;
 	bool socket = session->pair.client.read_fd == session->pair.client.write_fd;
 
 	session->pair.client.low_mark = (size_t)config->backlog_bytes_max / 4;
-	if (lines && !socket)
+	if (!http && !socket)
 		endpoint_pause(&session->pair.client); /* until the backend is there */
-	if (lines && socket &&
+	if (!http && socket &&
 		(session->greeting = greeting_new(
 			 session->pair.route->client_side == &side_guess)) == NULL) {
 		session_fail(session, ENOMEM);
 		return -1;
 	}
-	if (upgrade && session_timer(session, config->handshake_timeout_ms) != 0)
-		return -1;
 	if (endpoint_start(&session->pair.client) != 0) {
 		session_fail(session, session->pair.client.error);
 		return -1;
 	}
-	if (upgrade) {
-		session->upgrade = upgrade_new(&session->pair);
-		if (session->upgrade != NULL)
-			return upgrade_begin(session->upgrade);
-		session_fail(session, ENOMEM);
-		return -1;
-	}
-	if (life_waits_to_start(session))
-		return session_timer(session, LIFE_START_MS);
-	return life_connect(session);
+	return http ? life_begin_exchange(session) : life_begin_messages(session);
 }
 
 /* Why a connection is not even begun. */

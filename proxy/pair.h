@@ -12,7 +12,6 @@
  * both, one after the other (upgrade, exchange). What they find is told to the owner, who decides.
  */
 struct side_ops;
-struct exchange;
 struct http_head;
 struct loop;
 struct pair;
@@ -52,9 +51,9 @@ enum pair_reason {
 };
 
 enum pair_state {
-	PAIR_OPENING,   /* reading a request or first bytes, connecting, waiting for an answer */
+	PAIR_OPENING,   /* reading first bytes, connecting, waiting for an answer to a handshake */
 	PAIR_OPEN,      /* carrying messages */
-	PAIR_EXCHANGE,  /* carrying HTTP that is no WebSocket */
+	PAIR_EXCHANGE,  /* the client speaks HTTP, and has not been granted a WebSocket */
 	PAIR_FINISHING, /* a last word is on its way to the client; what comes is thrown away */
 	PAIR_CLOSED,
 };
@@ -64,13 +63,11 @@ struct pair_hooks {
 	/* Begins to connect to the backend, or starts it. 0, or -1: that failed, and was answered.
 	 */
 	int (*connect)(struct pair *pair);
-	/* The upgrade has done its work, and frees itself: it is to be forgotten. */
+	/* The upgrade, or the exchange, has done its work, and frees itself: to be forgotten. */
 	void (*upgraded)(struct pair *pair);
 	/* Messages flow. Bytes that came behind a head are carried first. */
 	void (*open)(struct pair *pair, uint8_t *client_bytes, size_t client_size,
 		uint8_t *backend_bytes, size_t backend_size);
-	/* HTTP that is no WebSocket: the exchange, which is taken, does the rest. */
-	void (*exchange)(struct pair *pair, struct exchange *exchange);
 	/* (Re)starts the timer. -1 when there is none to be had: then the session has ended. */
 	int (*timer)(struct pair *pair, int64_t ms);
 	/* The client has been sent its last word: to be delivered, then closed for that reason. */

@@ -36,8 +36,8 @@ static enum reply_result reply_take_interim(
 		pair_client_failed(pair);
 		return REPLY_OVER;
 	}
-	head_next(&reply->head);
-	reply->waiting = endpoint_backlog(&pair->client) > 0;
+	head_next(&reply->head, 0);
+	reply->waiting = to_client && endpoint_backlog(&pair->client) > 0;
 	if (reply->waiting)
 		endpoint_pause(&pair->backend);
 	return REPLY_MORE;

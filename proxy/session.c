@@ -158,10 +158,7 @@ void session_fail(struct session *session, int error)
 	log_line(LOG_ERROR, "connection %llu: cannot go on: %s", session->pair.number,
 		strerror(error));
 	if (session->pair.state == PAIR_OPENING) {
-		if (session->upgrade != NULL)
-			upgrade_failed(session->upgrade);
-		else
-			session_close(session, PAIR_NO_RESOURCES);
+		session_close(session, PAIR_NO_RESOURCES);
 		return;
 	}
 	if (session->pair.state == PAIR_EXCHANGE) {

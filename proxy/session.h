@@ -33,11 +33,11 @@ struct session {
 	struct pump pumps[2];                 /* by enum pump_direction */
 	struct tracer_connection *trace;      /* owned; NULL when nothing is traced */
 	struct recorder_connection *recorded; /* owned; NULL when nothing is recorded */
-	struct upgrade *upgrade;              /* owned; NULL once the handshake is over */
+	struct upgrade *upgrade;              /* owned; NULL but in a handshake of our own */
 	struct source *source;     /* borrowed from the loop's sources; NULL: not counted */
 	struct greeting *greeting; /* owned; NULL once the client's first bytes are settled */
 	struct dial *dial;         /* owned; NULL but on the way to the backend */
-	struct exchange *exchange; /* owned; NULL but for HTTP that is no WebSocket */
+	struct exchange *exchange; /* owned; NULL but for HTTP, until it is a WebSocket */
 	struct event *timer;       /* owned; made when first needed */
 	unsigned troubles_logged;  /* bits of enum splice_trouble */
 	bool opened;               /* messages could flow: its end is worth a line */

@@ -3,11 +3,9 @@
  *
  * A head is looked at in two steps: is its blank line there, and if so, each line in turn. The
  * first step goes on where it ended, or a head that comes byte by byte would cost the square of its
- * size. Strict
- * where two readers of one head could disagree (RFC 9112: folded lines, white space before a colon,
- * control characters, a lone CR), which would let a message pass as something else behind us; lines
- * may end with a bare LF, as section 2.2 allows. While the head is incomplete only its first bytes
- * are checked.
+ * size. Strict where two readers of one head could disagree (RFC 9112: folded lines, white space
+ * before a colon, control characters, a lone CR, a lone LF), which would let a message pass as
+ * something else behind us. While the head is incomplete only its first bytes are checked.
  */
 #include "proxy/side/http.h"
 
@@ -92,15 +90,20 @@ static struct http_text http_line(const char *bytes, size_t size)
 	return (struct http_text){bytes, (size_t)(end - bytes) + 1};
 }
 
+/* Of a line that ends with CR LF. */
 static struct http_text http_line_content(struct http_text line)
 {
-	line.size--;
-	if (line.size > 0 && line.bytes[line.size - 1] == '\r')
-		line.size--;
+	line.size -= 2;
 	return line;
 }
 
-/* Where the head ends, blank line included; 0 when that has not come. */
+/* Section 2.2 allows a bare LF, and so not all readers end a line at the same place. */
+static bool http_line_ends(struct http_text line)
+{
+	return line.size >= 2 && line.bytes[line.size - 2] == '\r';
+}
+
+/* Where the head ends, blank line included, good or not; 0 when that has not come. */
 static size_t http_head_end(const char *bytes, size_t size)
 {
 	const char *at = bytes, *end = bytes + size;
@@ -155,9 +158,11 @@ static enum http_result http_request_line_parse(struct http_head *head, struct h
 	head->method = (struct http_text){line.bytes, method};
 	head->target = (struct http_text){rest.bytes, target};
 	rest = (struct http_text){rest.bytes + target + 1, rest.size - target - 1};
-	if (!http_version_read(rest, &head->version_minor))
-		return http_fail(head, 400, "bad HTTP version");
-	return HTTP_DONE;
+	if (http_version_read(rest, &head->version_minor))
+		return HTTP_DONE;
+	if (rest.size == 8 && memcmp(rest.bytes, "HTTP/2.", 7) == 0)
+		return http_fail(head, 505, "HTTP/2 is not spoken here");
+	return http_fail(head, 400, "bad HTTP version");
 }
 
 /* Three digits, 100 at least; 0 when there is something else. */
@@ -222,19 +227,24 @@ static enum http_result http_field_parse(
 static enum http_result http_lines_parse(
 	struct http_head *head, enum http_kind kind, const char *bytes, size_t size)
 {
+	unsigned bad_status = kind == HTTP_REQUEST ? 400 : 502;
 	struct http_text line = http_line(bytes, size);
 	enum http_result result;
 
 	head->start_line = line;
+	if (!http_line_ends(line))
+		return http_fail(head, bad_status, "a line that ends without CR");
 	result = kind == HTTP_REQUEST ? http_request_line_parse(head, http_line_content(line))
 				      : http_status_line_parse(head, http_line_content(line));
 	while (result == HTTP_DONE) {
 		bytes += line.size;
 		size -= line.size;
 		line = http_line(bytes, size);
+		if (!http_line_ends(line))
+			return http_fail(head, bad_status, "a line that ends without CR");
 		if (http_line_content(line).size == 0)
 			break;
-		result = http_field_parse(head, line, kind == HTTP_REQUEST ? 400 : 502);
+		result = http_field_parse(head, line, bad_status);
 	}
 	return result;
 }
@@ -257,9 +267,8 @@ static enum http_result http_scan_begin(struct http_head *head, struct http_scan
 		return size < version.size ? HTTP_MORE : HTTP_DONE;
 	}
 	if (at == scan->begin) {
-		while (at < size && (bytes[at] == '\n' || (bytes[at] == '\r' && at + 1 < size &&
-								  bytes[at + 1] == '\n')))
-			at++;
+		while (at + 1 < size && bytes[at] == '\r' && bytes[at + 1] == '\n')
+			at += 2;
 		scan->begin = scan->seen = at;
 		if (at == size || (bytes[at] == '\r' && at + 1 == size))
 			return HTTP_MORE;

@@ -34,8 +34,8 @@ struct http_head {
 	struct http_field fields[HTTP_FIELDS_MAX];
 	size_t field_count;
 	size_t size;            /* of the head, its blank line included */
-	unsigned bad_status;    /* on HTTP_BAD: what to answer to the client: 400 or 431, 502 for a
-				   response */
+	unsigned bad_status;    /* on HTTP_BAD: what to answer to the client: 400, 431 or 505, 502
+				   for a response */
 	const char *bad_reason; /* static text */
 };
 

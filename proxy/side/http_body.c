@@ -1,9 +1,8 @@
 /*
- * Ends of bodies. A request must leave no doubt: one Content-Length of digits, or chunked as its
- * last coding, never both, since a request hidden in a body would pass unseen. An answer is taken
- * as RFC 9112 says, up to the end of the connection where nothing else is known: no other answer
- * follows it. Chunks are read byte by byte but for their data; their lines end with CR LF, nothing
- * less, as readers differ about the rest.
+ * Ends of bodies. They must leave no doubt: one Content-Length of digits, or chunked as the last
+ * coding, never both, since a message hidden in a body would pass unseen. An answer with neither
+ * goes on to the end of the connection: no other answer follows it. Chunks are read byte by byte
+ * but for their data; their lines end with CR LF, nothing less, as readers differ about the rest.
  */
 #include "proxy/side/http_body.h"
 
@@ -13,6 +12,7 @@
 enum http_chunk {
 	HTTP_CHUNK_BEGIN,      /* the first digit of a size */
 	HTTP_CHUNK_SIZE,       /* its next digit, or what ends it */
+	HTTP_CHUNK_BLANK,      /* behind the size: more of it, an extension, or the line's end */
 	HTTP_CHUNK_EXTENSION,  /* the rest of its line */
 	HTTP_CHUNK_SIZE_LF,    /* the line's end */
 	HTTP_CHUNK_DATA,       /* left bytes */
@@ -62,20 +62,22 @@ static bool http_body_is_chunked(const struct http_head *head)
 	return chunked;
 }
 
-enum http_result http_body_of_request(struct http_body *body, struct http_head *head)
+/* What the fields of a message with a body say; state is for one in which nothing does. */
+static enum http_result http_body_of(struct http_body *body, struct http_head *head,
+	enum http_body_state state, unsigned bad_status)
 {
 	const struct http_field *length = http_field_find(head, "Content-Length");
 
-	*body = (struct http_body){.state = HTTP_BODY_DONE};
+	body->state = state;
 	if (http_field_find(head, "Transfer-Encoding") != NULL) {
 		if (length != NULL)
 			return http_body_fail(
-				head, 400, "both Transfer-Encoding and Content-Length");
+				head, bad_status, "both Transfer-Encoding and Content-Length");
 		if (head->version_minor < 1)
-			return http_body_fail(head, 400, "Transfer-Encoding in HTTP/1.0");
+			return http_body_fail(head, bad_status, "Transfer-Encoding in HTTP/1.0");
 		if (!http_body_is_chunked(head))
 			return http_body_fail(
-				head, 400, "Transfer-Encoding does not end with chunked");
+				head, bad_status, "Transfer-Encoding does not end with chunked");
 		body->state = HTTP_BODY_CHUNKED;
 		return HTTP_DONE;
 	}
@@ -83,24 +85,15 @@ enum http_result http_body_of_request(struct http_body *body, struct http_head *
 		return HTTP_DONE;
 	if (http_field_count(head, "Content-Length") != 1 ||
 		!http_body_size(length->value, &body->left))
-		return http_body_fail(head, 400, "bad Content-Length");
+		return http_body_fail(head, bad_status, "bad Content-Length");
 	body->state = body->left > 0 ? HTTP_BODY_SIZED : HTTP_BODY_DONE;
 	return HTTP_DONE;
 }
 
-/* An answer's Content-Length may be repeated, as long as it says the same. */
-static bool http_body_repeated_size(const struct http_head *head, uint64_t *size)
+enum http_result http_body_of_request(struct http_body *body, struct http_head *head)
 {
-	struct http_cursor at = {0};
-	struct http_text item;
-	uint64_t again;
-
-	if (!http_list_next(head, "Content-Length", &at, &item) || !http_body_size(item, size))
-		return false;
-	while (http_list_next(head, "Content-Length", &at, &item))
-		if (!http_body_size(item, &again) || again != *size)
-			return false;
-	return true;
+	*body = (struct http_body){.state = HTTP_BODY_DONE};
+	return http_body_of(body, head, HTTP_BODY_DONE, 400);
 }
 
 enum http_result http_body_of_response(struct http_body *body, struct http_head *head, bool to_head)
@@ -108,18 +101,7 @@ enum http_result http_body_of_response(struct http_body *body, struct http_head 
 	*body = (struct http_body){.state = HTTP_BODY_DONE};
 	if (to_head || head->status < 200 || head->status == 204 || head->status == 304)
 		return HTTP_DONE;
-	body->state = HTTP_BODY_TO_END;
-	if (http_field_find(head, "Transfer-Encoding") != NULL) {
-		if (head->version_minor >= 1 && http_body_is_chunked(head))
-			body->state = HTTP_BODY_CHUNKED;
-		return HTTP_DONE;
-	}
-	if (http_field_find(head, "Content-Length") == NULL)
-		return HTTP_DONE;
-	if (!http_body_repeated_size(head, &body->left))
-		return http_body_fail(head, 502, "bad Content-Length");
-	body->state = body->left > 0 ? HTTP_BODY_SIZED : HTTP_BODY_DONE;
-	return HTTP_DONE;
+	return http_body_of(body, head, HTTP_BODY_TO_END, 502);
 }
 
 /* ---- what passes ---- */
@@ -157,13 +139,17 @@ static bool http_body_step(struct http_body *body, char c)
 		body->chunk = HTTP_CHUNK_SIZE;
 		return http_body_add_digit(body, c);
 	case HTTP_CHUNK_SIZE:
+		if (http_body_digit(c) >= 0)
+			return http_body_add_digit(body, c);
+		__attribute__((fallthrough));
+	case HTTP_CHUNK_BLANK:
 		if (c == '\r')
 			body->chunk = HTTP_CHUNK_SIZE_LF;
-		else if (c == ';' || c == ' ' || c == '\t')
+		else if (c == ';')
 			body->chunk = HTTP_CHUNK_EXTENSION;
 		else
-			return http_body_add_digit(body, c);
-		return true;
+			body->chunk = HTTP_CHUNK_BLANK;
+		return c == '\r' || c == ';' || c == ' ' || c == '\t';
 	case HTTP_CHUNK_EXTENSION:
 		if (c == '\r')
 			body->chunk = HTTP_CHUNK_SIZE_LF;
@@ -194,44 +180,64 @@ static bool http_body_step(struct http_body *body, char c)
 	case HTTP_CHUNK_DATA:
 		break;
 	}
-	assert(false); /* http_body_take_chunks() takes the data */
+	assert(false); /* http_body_next_of_chunks() takes the data */
 	return false;
 }
 
-static size_t http_body_take_chunks(struct http_body *body, const char *bytes, size_t size)
+/* Whether something else comes next than what the last byte belonged to. */
+static bool http_body_turns(const struct http_body *body)
 {
-	size_t taken = 0, data;
+	return body->state != HTTP_BODY_CHUNKED || body->chunk == HTTP_CHUNK_DATA ||
+	       body->chunk == HTTP_CHUNK_LINE;
+}
 
-	while (taken < size && body->state == HTTP_BODY_CHUNKED) {
-		if (body->chunk != HTTP_CHUNK_DATA) {
-			if (!http_body_step(body, bytes[taken])) {
-				body->state = HTTP_BODY_BAD;
-				break;
-			}
-			taken++;
-			continue;
-		}
-		data = size - taken < body->left ? size - taken : (size_t)body->left;
-		taken += data;
-		body->left -= data;
+static size_t http_body_take_data(struct http_body *body, size_t size)
+{
+	size_t taken = size < body->left ? size : (size_t)body->left;
+
+	body->left -= taken;
+	return taken;
+}
+
+static size_t http_body_next_of_chunks(
+	struct http_body *body, const char *bytes, size_t size, enum http_piece *piece)
+{
+	size_t taken = 0;
+
+	if (body->chunk == HTTP_CHUNK_DATA) {
+		*piece = HTTP_PIECE_DATA;
+		taken = http_body_take_data(body, size);
 		if (body->left == 0)
 			body->chunk = HTTP_CHUNK_DATA_CR;
+		return taken;
+	}
+	*piece = body->chunk >= HTTP_CHUNK_LINE ? HTTP_PIECE_TRAILER : HTTP_PIECE_FRAMING;
+	while (taken < size) {
+		if (!http_body_step(body, bytes[taken])) {
+			body->state = HTTP_BODY_BAD;
+			break;
+		}
+		taken++;
+		if (http_body_turns(body))
+			break;
 	}
 	return taken;
 }
 
-size_t http_body_take(struct http_body *body, const char *bytes, size_t size)
+size_t http_body_next(
+	struct http_body *body, const char *bytes, size_t size, enum http_piece *piece)
 {
+	size_t taken;
+
+	*piece = HTTP_PIECE_DATA;
 	switch (body->state) {
 	case HTTP_BODY_SIZED:
-		if (size > body->left)
-			size = (size_t)body->left;
-		body->left -= size;
+		taken = http_body_take_data(body, size);
 		if (body->left == 0)
 			body->state = HTTP_BODY_DONE;
-		return size;
+		return taken;
 	case HTTP_BODY_CHUNKED:
-		return http_body_take_chunks(body, bytes, size);
+		return http_body_next_of_chunks(body, bytes, size, piece);
 	case HTTP_BODY_TO_END:
 		return size;
 	case HTTP_BODY_DONE:

@@ -35,10 +35,17 @@ enum http_result http_body_of_request(struct http_body *body, struct http_head *
 enum http_result http_body_of_response(
 	struct http_body *body, struct http_head *head, bool to_head);
 
+enum http_piece {
+	HTTP_PIECE_DATA,    /* what the body is about */
+	HTTP_PIECE_FRAMING, /* sizes of chunks, what ends them */
+	HTTP_PIECE_TRAILER, /* what follows the last chunk's size line: fields, the empty line */
+};
+
 /*
- * How many of the bytes that come next are the body's. Fewer than size: it is HTTP_BODY_DONE or
- * HTTP_BODY_BAD now.
+ * How many of the bytes that come next are of one kind, which is in *piece. 0 of size > 0: it is
+ * HTTP_BODY_DONE or HTTP_BODY_BAD now.
  */
-size_t http_body_take(struct http_body *body, const char *bytes, size_t size);
+size_t http_body_next(
+	struct http_body *body, const char *bytes, size_t size, enum http_piece *piece);
 
 #endif

@@ -39,7 +39,7 @@ def test_plain_request_is_passed_on(front, path):
     b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"b" * 300000,
 ])
 def test_plain_answers_arrive(front, reply):
-    client, server, _ = front.ask(b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n")
+    client, server, _ = front.ask(b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     writing = Background(lambda: (server.write(reply), server.close()))
     arrived = client.read_all()
     writing.result()

@@ -51,6 +51,7 @@ START_TEST(test_answer_length)
 	struct answer answer = {.status = 400, .to_head = _i % 2 != 0};
 	struct http_scan scan = {0};
 	struct http_body body;
+	enum http_piece piece;
 	char why[64], text[ANSWER_SIZE];
 	size_t size;
 
@@ -60,7 +61,7 @@ START_TEST(test_answer_length)
 	size = answer_format(text, &answer);
 	ck_assert_int_eq(http_response_parse(&head, &scan, text, size), HTTP_DONE);
 	ck_assert_int_eq(http_body_of_response(&body, &head, answer.to_head), HTTP_DONE);
-	ck_assert_uint_eq(http_body_take(&body, text + head.size, size - head.size),
+	ck_assert_uint_eq(http_body_next(&body, text + head.size, size - head.size, &piece),
 		answer.to_head ? 0 : (size_t)_i + 1);
 	ck_assert_uint_eq(size - head.size, answer.to_head ? 0 : (size_t)_i + 1);
 	ck_assert_int_eq(body.state, HTTP_BODY_DONE);

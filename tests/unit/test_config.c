@@ -410,7 +410,7 @@ static const struct {
 	{{"--lisen=secret"}, "command line: \"--lisen\": no such option; did you mean --listen?"},
 	{{"--confg", "x"}, "command line: \"--confg\": no such option; did you mean --config?"},
 	{{"--no-listen"}, "command line: \"--no-listen\": no such option; did you mean --listen?"},
-	{{"--listen"}, "command line: \"--listen\": a value is missing; must be ws://HOST:PORT"},
+	{{"--listen"}, "command line: \"--listen\": a value is missing; must be http://HOST:PORT"},
 	{{"--listen", "--", "server"}, "command line: \"--listen\": a value is missing; must be "},
 	{{"--config"}, "command line: \"--config\": must be followed by a FILE"},
 	{{"--config="}, "command line: \"--config\": must be followed by a FILE"},
@@ -447,12 +447,15 @@ static const struct {
 	{{"--listen", "ws://example:1", "--", "s"},
 		"--listen: \"ws://example:1\": other machines "},
 	{{"--listen", "ws://localhost", "--", "s"},
-		"--listen: \"ws://localhost\": the port is missing; must be ws://HOST:PORT"},
+		"--listen: \"ws://localhost\": the port is missing; must be http://HOST:PORT"},
 	{{"--upstream", "tcp://a:0"}, "--upstream: \"tcp://a:0\": port 0 is only for listening; "
 				      "must be a port from 1 to 65535"},
 	{{"--upstream", "ws://a:1/x", "--listen", "ws+unix:///x"},
-		"--upstream: \"ws://a:1/x\": the path that a WebSocket client asks for is passed "
-		"on; "},
+		"--upstream: \"ws://a:1/x\": the path that a client asks for is passed on; "},
+	{{"--upstream", "http://a:1/x", "--listen", "http://localhost:1/y"},
+		"--upstream: \"http://a:1/x\": the path that a client asks for is passed on; "},
+	{{"--upstream", "http://a:1", "--listen", "tcp://localhost:1"},
+		"--upstream: \"http://a:1\": a server that speaks HTTP is for clients that do; "},
 	{{"--upstream", "unix:///x", "--listen", "unix:///x"},
 		"--upstream: \"unix:///x\": the same as listen; must be the address of the server"},
 };
