@@ -11,7 +11,6 @@
 #include <event2/event_struct.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -316,6 +315,11 @@ struct dial *dial_new(struct loop *loop, struct resolver *resolver, dial_hook *h
 void dial_start(struct dial *dial)
 {
 	dial_round(dial);
+}
+
+bool dial_waits(const struct dial *dial)
+{
+	return dial != NULL && dial->told;
 }
 
 void dial_cancel(struct dial *dial)

@@ -1,6 +1,8 @@
 #ifndef PROXY_DIAL_H
 #define PROXY_DIAL_H
 
+#include <stdbool.h>
+
 /*
  * The way to a server that listens: its addresses one after the other, and again after a pause when
  * it is not there yet, until connect.timeout is over. Every address gets its share of the time that
@@ -27,6 +29,9 @@ struct dial *dial_new(struct loop *loop, struct resolver *resolver, dial_hook *h
  * loop frees it.
  */
 void dial_start(struct dial *dial);
+
+/* Whether it was tried in vain, and will be again: DIAL_WAITS was told. NULL: no. */
+bool dial_waits(const struct dial *dial);
 
 /* Gives up, silently: for one that is not over. NULL is allowed. */
 void dial_cancel(struct dial *dial);

@@ -18,7 +18,7 @@ struct greeting {
 	bool takes_http2; /* where it is told from lines later on */
 	struct request_line line;
 	bool settled;   /* it is none */
-	bool silent;    /* and the client ended before it said anything */
+	bool silent;    /* and the client ended before it said a word: it may want to hear */
 	uint8_t *bytes; /* owned; what is kept back */
 	size_t size, room;
 };

@@ -237,7 +237,8 @@ static void life_greet(struct session *session)
 	case GREETING_MORE:
 		break;
 	case GREETING_SETTLED:
-		if (session->greeting->silent && life_waits_to_start(session))
+		if (session->greeting->silent &&
+			(life_waits_to_start(session) || dial_waits(session->dial)))
 			session_close(session, PAIR_CLIENT_GONE);
 		else
 			life_greeted(session);
@@ -362,11 +363,16 @@ void life_child_started(struct session *session, enum child_outcome outcome, int
 static void life_on_dial(void *arg, enum dial_event event, int fd, const char *why)
 {
 	struct session *session = arg;
+	bool ended; /* without a word */
 
 	switch (event) {
 	case DIAL_WAITS:
-		log_line(LOG_WARN, "connection %llu: %s is not there yet: %s; trying again",
-			session->pair.number, session->pair.route->upstream, why);
+		ended = session->greeting != NULL && session->greeting->silent;
+		log_line(LOG_WARN, "connection %llu: %s is not there yet: %s; %s",
+			session->pair.number, session->pair.route->upstream, why,
+			ended ? "its client has ended" : "trying again");
+		if (ended)
+			session_close(session, PAIR_CLIENT_GONE);
 		break;
 	case DIAL_FAILED:
 		session->dial = NULL;

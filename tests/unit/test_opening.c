@@ -188,14 +188,17 @@ START_TEST(test_no_http)
 }
 END_TEST
 
-/* A client that says half a request line and no more: it was none. */
+/*
+ * A client that says half a request line and no more: it was none. Who says nothing at all is not
+ * kept for a backend that must be waited for: see test_session.
+ */
 START_TEST(test_cut_short)
 {
 	static const char text[] = "GET / HTTP/";
 	enum when when = (enum when)_i;
 	size_t size;
 
-	for (size = 0; size < sizeof text; size++) {
+	for (size = when == BYTES_FIRST; size < sizeof text; size++) {
 		opening_begin(when, &side_line);
 		say(text, size, 1);
 		ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);

@@ -2,7 +2,9 @@
  * Sessions between two peers that the test plays: what comes of a message, of an end, and of every
  * allocation that fails, libevent's included.
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 
 #include "tests/unit/peers.h"
 #include "tests/unit/unit.h"
@@ -310,6 +312,102 @@ START_TEST(test_linger_of_no_time)
 }
 END_TEST
 
+/* Whether a peer is told of an end, or was never connected. */
+static bool reads_to_end(int fd)
+{
+	uint8_t bytes[4096];
+	ssize_t n = -1;
+
+	while (fd >= 0 && (n = peers_read(fd, bytes, sizeof bytes)) > 0)
+		;
+	return fd < 0 || n == 0;
+}
+
+/*
+ * A client that ends without a word may want to hear what the server says by itself: it is
+ * connected as it would be without us.
+ */
+START_TEST(test_client_that_only_ends)
+{
+	session_begin(_i);
+	peers_connect(&peers);
+	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	peers_turn(&peers);
+	ck_assert_int_ge(peers.backend, 0);
+	say(false, "{\"method\":\"hello\"}");
+	hear();
+	ck_assert_str_eq(client.text, "{\"method\":\"hello\"}\n");
+	ck_assert(backend.ended && !client.ended);
+	peers_hang_up(&peers.backend);
+	hear();
+	ck_assert(client.ended);
+	ck_assert_ptr_null(peers.session);
+	ck_assert_int_eq(peers.reason, PAIR_ENDED);
+	session_end();
+}
+END_TEST
+
+/* Where the server is not there it is no reason to try again. */
+START_TEST(test_client_that_only_ends_before_a_server)
+{
+	session_begin(_i);
+	peers_hang_up(&peers.listener); /* nobody accepts */
+	peers_connect(&peers);
+	peers_turn(&peers);
+	ck_assert_ptr_nonnull(peers.session);
+	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	peers_turn(&peers);
+	ck_assert(reads_to_end(peers.client));
+	ck_assert_ptr_null(peers.session);
+	ck_assert_int_eq(peers.reason, PAIR_CLIENT_GONE);
+	session_end();
+}
+END_TEST
+
+/* Its end is there first: the server's name has to be looked up. */
+START_TEST(test_client_that_only_ends_before_the_first_attempt)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t size = sizeof address;
+	int deaf = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const char *reason;
+	char text[64];
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(bind(deaf, (struct sockaddr *)&address, size), 0);
+	ck_assert_int_eq(getsockname(deaf, (struct sockaddr *)&address, &size), 0);
+	session_begin(0);
+	resolver_free(peers.route.resolver);
+	snprintf(text, sizeof text, "tcp://localhost:%u", ntohs(address.sin_port));
+	ck_assert_int_eq(url_parse(&peers.url, text, &reason), 0);
+	peers.route.resolver = resolver_new(&peers.loop, &peers.url);
+	ck_assert_ptr_nonnull(peers.route.resolver);
+	peers_connect(&peers);
+	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	while (peers.session != NULL)
+		(void)event_base_loop(peers.base, EVLOOP_ONCE);
+	ck_assert(reads_to_end(peers.client));
+	ck_assert_int_eq(peers.reason, PAIR_CLIENT_GONE);
+	ck_assert_int_eq(close(deaf), 0);
+	session_end();
+}
+END_TEST
+
+/* What has been said is to be answered: its end is no reason not to wait. */
+START_TEST(test_client_that_has_asked_before_a_server)
+{
+	session_begin(_i);
+	peers_hang_up(&peers.listener);
+	peers_connect(&peers);
+	say(true, "{\"id\":1,\"method\":\"m\"}");
+	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	peers_turn(&peers);
+	ck_assert(!reads_to_end(peers.client));
+	ck_assert_ptr_nonnull(peers.session);
+	session_end();
+}
+END_TEST
+
 static const char *const spoken[] = {
 	"{\"id\":1,\"method\":\"turn/start\",\"params\":{\"threadId\":\"t\"}}",
 	"{\"id\":1,\"result\":{\"turn\":{\"id\":\"u\"}}}",
@@ -341,17 +439,6 @@ static void check_heard(struct peers_heard *heard, const struct peers_heard *exp
 	ck_assert_mem_eq(heard->text, expected->text, heard->size);
 	if (!failed)
 		ck_assert_uint_eq(heard->size, expected->size);
-}
-
-/* Whether a peer is told of an end, or was never connected. */
-static bool reads_to_end(int fd)
-{
-	uint8_t bytes[4096];
-	ssize_t n = -1;
-
-	while (fd >= 0 && (n = peers_read(fd, bytes, sizeof bytes)) > 0)
-		;
-	return fd < 0 || n == 0;
 }
 
 /*
@@ -404,6 +491,7 @@ END_TEST
 int main(void)
 {
 	TCase *tc = tcase_create("session");
+	int pair;
 
 	unit_fixture(session_setup, session_teardown);
 	tcase_add_loop_test(tc, test_not_json, 0, 2 * PAIRS);
@@ -413,6 +501,14 @@ int main(void)
 	tcase_add_loop_test(tc, test_peer_gone, 0, 2 * PAIRS);
 	tcase_add_test(tc, test_backend_gone_with_requests_left);
 	tcase_add_test(tc, test_linger_of_no_time);
+	for (pair = 0; pair < PAIRS; pair++) {
+		if (pairs[pair][0]->shake != NULL || pairs[pair][1]->shake != NULL)
+			continue; /* a WebSocket does not end so */
+		tcase_add_loop_test(tc, test_client_that_only_ends, pair, pair + 1);
+		tcase_add_loop_test(tc, test_client_that_only_ends_before_a_server, pair, pair + 1);
+		tcase_add_loop_test(tc, test_client_that_has_asked_before_a_server, pair, pair + 1);
+	}
+	tcase_add_test(tc, test_client_that_only_ends_before_the_first_attempt);
 	tcase_add_loop_test(tc, test_no_memory, 0, PAIRS);
 	return unit_run("session", tc);
 }
