@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from lib.peer import Sized, Texts
+from lib.peer import Lines, Sized, Texts
 
 INJECT = "--propagation-inject=/trace"
 CLASSES = {"content-length": Sized, "concatenated": Texts}
@@ -109,20 +109,32 @@ def test_content_length_is_found_out(lab):
     assert link.sidespan.log("warn") == []
 
 
-@pytest.mark.parametrize("framing", CLASSES)
-@pytest.mark.parametrize("listen", ["ws", "unix"])
-def test_each_side_has_its_own_framing(lab, framing, listen):
-    """A command of language servers' kind behind WebSocket clients, and behind lines."""
-    link = lab.traced(listen, "stdio", profile="generic", args=[f"--framing={framing}", INJECT])
-    server = CLASSES[framing](link.server.stream)
-    text = TEXT % 1
-    link.client.send(text)
-    received = server.recv() if framing == "content-length" else server.recv().lstrip()
-    check_carried(received, text)
-    server.send('{"id":1,\n"result":1}')
-    assert json.loads(link.client.recv()) == {"id": 1, "result": 1}
+WORDS = {"lines": Lines, **CLASSES}
+URLS = ["unix", "ws+unix", "lsp+unix", "lsp+tcp", "json+unix", "json+tcp"]
+PAIRS = ([(word, "stdio", "stdio") for word in WORDS] +
+         [(word, "stdio", url) for word in WORDS for url in URLS] +
+         [(word, url, "stdio") for word in WORDS for url in URLS] +
+         [(None, one, other) for one in URLS for other in URLS if not one.endswith("tcp") and one != other])
+
+
+@pytest.mark.parametrize("word, listen, upstream", PAIRS)
+def test_each_side_has_its_own_framing(lab, word, listen, upstream):
+    """All of those with a URL, and what --framing says of a command and of standard input."""
+    link = lab.traced(listen, upstream, profile="generic", args=[INJECT, *([f"--framing={word}"] if word else [])])
+    client = WORDS[word](link.client.stream) if listen == "stdio" else link.client
+    server = WORDS[word](link.server.stream) if upstream == "stdio" else link.server
+    for number in (1, 2):
+        text, gap = TEXT % number, "" if isinstance(server, Lines) else "\n"
+        client.send(text)
+        check_carried(server.recv().strip(), text)
+        server.send('{"id":%d,%s"result":"\u00e9"}' % (number, gap))
+        assert json.loads(client.recv()) == {"id": number, "result": "\u00e9"}
+    server.send('{"method":"done"}')
+    assert client.recv().strip() == b'{"method":"done"}'
     link.finish()
-    assert [span.method for span in link.collector.spans] == ["textDocument/hover"]
+    assert [span.method for span in link.collector.spans] == 2 * ["textDocument/hover"]
+    assert {span.end_reason for span in link.collector.spans} == {"answered"}
+    assert link.sidespan.log("warn") == []
 
 
 def test_a_command_speaks_as_its_clients(lab):
