@@ -1,69 +1,93 @@
 /*
- * Exclusive-or with a repeated key of four bytes, 16 bytes a step. Nothing can fail. The key is
- * turned to the phase once; from there every step begins at its byte 0, since steps are multiples
- * of four.
+ * Exclusive-or with a repeated key of four bytes, 64 or 16 bytes a step. Nothing can fail. The key
+ * is turned to the phase once; from there every step begins at its byte 0, since steps are
+ * multiples of four; but for the last one, which ends where the bytes end.
  */
 #include "proxy/side/mask.h"
 
 #include <string.h>
 
-/* The key from its byte phase mod 4 on: four bytes from the middle of the key written twice. */
-static uint32_t mask_turn(const uint8_t key[4], uint32_t phase)
+#define MASK_PAIR 16
+
+/* The key from its byte phase mod 4 on, twice. */
+static uint64_t mask_turn(const uint8_t key[4], uint32_t phase)
 {
+	unsigned bits = 8 * (phase & 3);
 	uint32_t word;
 	uint64_t twice;
-	uint8_t bytes[sizeof twice];
 
 	memcpy(&word, key, sizeof word);
 	twice = (uint64_t)word << 32 | word;
-	memcpy(bytes, &twice, sizeof twice);
-	memcpy(&word, bytes + (phase & 3), sizeof word);
-	return word;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	return twice << bits | twice >> (64 - bits) % 64;
+#else
+	return twice >> bits | twice << (64 - bits) % 64;
+#endif
 }
 
-/* At most 15 bytes are left: 8, 4, and one by one. */
-static void mask_tail(uint8_t *to, const uint8_t *from, size_t size, uint64_t key)
+/* Two words, which the compiler makes one. */
+static inline void mask_pair(uint8_t *to, const uint8_t *from, uint64_t key)
 {
-	uint64_t wide;
-	uint32_t word;
-	uint8_t bytes[4];
-	size_t i;
+	uint64_t pair[2];
 
-	if (size & 8) {
+	memcpy(pair, from, sizeof pair);
+	pair[0] ^= key;
+	pair[1] ^= key;
+	memcpy(to, pair, sizeof pair);
+}
+
+/* Fewer bytes than a pair: 8, 4, and one by one. */
+static void mask_few(
+	uint8_t *to, const uint8_t *from, size_t size, const uint8_t key[4], uint32_t phase)
+{
+	uint64_t wide, turned = mask_turn(key, phase);
+	uint32_t word;
+	size_t done = size & 8, i;
+
+	if (done > 0) {
 		memcpy(&wide, from, sizeof wide);
-		wide ^= key;
+		wide ^= turned;
 		memcpy(to, &wide, sizeof wide);
-		to += 8;
-		from += 8;
 	}
 	if (size & 4) {
-		memcpy(&word, from, sizeof word);
-		word ^= (uint32_t)key;
-		memcpy(to, &word, sizeof word);
-		to += 4;
-		from += 4;
+		memcpy(&word, from + done, sizeof word);
+		word ^= (uint32_t)turned;
+		memcpy(to + done, &word, sizeof word);
 	}
-	word = (uint32_t)key;
-	memcpy(bytes, &word, sizeof bytes);
-	for (i = 0; i < (size & 3); i++)
-		to[i] = from[i] ^ bytes[i];
+	for (i = size & 12; i < size; i++)
+		to[i] = from[i] ^ key[(phase + i) & 3];
 }
 
 void mask_copy(uint8_t *to, const uint8_t *from, size_t size, const uint8_t key[4], uint32_t phase)
 {
-	uint32_t word = mask_turn(key, phase);
-	uint64_t wide = (uint64_t)word << 32 | word;
-	uint64_t pair[2];
+	uint64_t turned = mask_turn(key, phase),
+		 turned_last = mask_turn(key, phase + (uint32_t)size);
+	uint64_t last[2];
+	uint8_t *to_last;
 
-	for (; size >= sizeof pair; size -= sizeof pair) {
-		memcpy(pair, from, sizeof pair);
-		pair[0] ^= wide;
-		pair[1] ^= wide;
-		memcpy(to, pair, sizeof pair);
-		to += sizeof pair;
-		from += sizeof pair;
+	if (size < MASK_PAIR) {
+		mask_few(to, from, size, key, phase);
+		return;
 	}
-	mask_tail(to, from, size, wide);
+	/* The last pair overlaps the one before it: it is read first, for they may be in place. */
+	to_last = to + size - MASK_PAIR;
+	memcpy(last, from + size - MASK_PAIR, MASK_PAIR);
+	for (; size > 4 * MASK_PAIR; size -= 4 * MASK_PAIR) {
+		mask_pair(to, from, turned);
+		mask_pair(to + MASK_PAIR, from + MASK_PAIR, turned);
+		mask_pair(to + 2 * MASK_PAIR, from + 2 * MASK_PAIR, turned);
+		mask_pair(to + 3 * MASK_PAIR, from + 3 * MASK_PAIR, turned);
+		to += 4 * MASK_PAIR;
+		from += 4 * MASK_PAIR;
+	}
+	for (; size > MASK_PAIR; size -= MASK_PAIR) {
+		mask_pair(to, from, turned);
+		to += MASK_PAIR;
+		from += MASK_PAIR;
+	}
+	last[0] ^= turned_last;
+	last[1] ^= turned_last;
+	memcpy(to_last, last, MASK_PAIR);
 }
 
 void mask_apply(uint8_t *bytes, size_t size, const uint8_t key[4], uint32_t phase)

@@ -511,21 +511,26 @@ static bool websocket_finish(struct side_decoder *decoder)
  */
 static size_t websocket_head_write(uint8_t *head, uint8_t first, uint64_t size, const uint8_t *key)
 {
-	size_t extended = size < WEBSOCKET_SIZE_16 ? 0 : size <= UINT16_MAX ? 2 : 8;
-	size_t i;
+	size_t used = WEBSOCKET_HEAD_MIN, i;
 
 	assert(size >> 63 == 0);
 	head[0] = first;
-	head[1] = extended == 0   ? (uint8_t)size
-		  : extended == 2 ? WEBSOCKET_SIZE_16
-				  : WEBSOCKET_SIZE_64;
-	for (i = 0; i < extended; i++)
-		head[WEBSOCKET_HEAD_MIN + i] = (uint8_t)(size >> 8 * (extended - 1 - i));
+	if (size < WEBSOCKET_SIZE_16) {
+		head[1] = (uint8_t)size;
+	} else if (size <= UINT16_MAX) {
+		head[1] = WEBSOCKET_SIZE_16;
+		head[used++] = (uint8_t)(size >> 8);
+		head[used++] = (uint8_t)size;
+	} else {
+		head[1] = WEBSOCKET_SIZE_64;
+		for (i = 8; i > 0; i--)
+			head[used++] = (uint8_t)(size >> 8 * (i - 1));
+	}
 	if (key == NULL)
-		return WEBSOCKET_HEAD_MIN + extended;
+		return used;
 	head[1] |= WEBSOCKET_MASK;
-	memcpy(head + WEBSOCKET_HEAD_MIN + extended, key, 4);
-	return WEBSOCKET_HEAD_MIN + extended + 4;
+	memcpy(head + used, key, 4);
+	return used + 4;
 }
 
 static void websocket_begin(
