@@ -432,25 +432,65 @@ static size_t envelope_key_number(char *key, const char *text, size_t text_size)
 	return (size_t)(at - key);
 }
 
-/* An integer as every integer is spelt, but for minus zero. */
-static bool envelope_number_plain(const char *text, size_t size)
+#define ENVELOPE_EACH(byte) (0x0101010101010101u * (uint64_t)(byte))
+
+/*
+ * Bits that are set where one of the bytes is no digit: 0x30 to 0x39 are the bytes whose high half
+ * is 3, with six more still. A carry spoils no byte but those after such that is none.
+ */
+static uint64_t envelope_others(uint64_t bytes)
 {
+	return ((bytes ^ ENVELOPE_EACH(0x30)) |
+		       ((bytes + ENVELOPE_EACH(6)) ^ ENVELOPE_EACH(0x30))) &
+	       ENVELOPE_EACH(0xf0);
+}
+
+/* The same for four of them. */
+static uint64_t envelope_copy_half(char *to, const char *from)
+{
+	uint32_t half;
+
+	memcpy(&half, from, sizeof(half));
+	memcpy(to, &half, sizeof(half));
+	return envelope_others((uint64_t)half << 32 | half);
+}
+
+/* Copies a text and tells whether it is digits alone, by words that overlap at its end. */
+static bool envelope_copy_key(char *to, const char *from, size_t size)
+{
+	uint64_t word, others = 0;
 	size_t i;
 
-	for (i = text[0] == '-'; i < size; i++)
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-	return size != 2 || memcmp(text, "-0", 2) != 0;
+	if (size < sizeof(word) / 2) {
+		for (i = 0; i < size; i++) {
+			to[i] = from[i];
+			others |= from[i] < '0' || from[i] > '9';
+		}
+		return others == 0;
+	}
+	if (size < sizeof(word))
+		return (envelope_copy_half(to, from) |
+			       envelope_copy_half(to + size - 4, from + size - 4)) == 0;
+	for (i = 0; i < size - sizeof(word); i += sizeof(word)) {
+		memcpy(&word, from + i, sizeof(word));
+		memcpy(to + i, &word, sizeof(word));
+		others |= envelope_others(word);
+	}
+	memcpy(&word, from + size - sizeof(word), sizeof(word));
+	memcpy(to + size - sizeof(word), &word, sizeof(word));
+	return (others | envelope_others(word)) == 0;
 }
 
 size_t envelope_value_key(const struct envelope_value *value, char key[ENVELOPE_KEY_MAX])
 {
-	if (!envelope_value_usable(value))
+	bool digits;
+
+	if (!envelope_value_usable(value)) /* else its text has room: <= ENVELOPE_ID_MAX */
 		return 0;
 	key[0] = value->type == JSON_STRING ? 's' : 'n';
-	if (value->type == JSON_NUMBER && !envelope_number_plain(value->text, value->size))
+	digits = envelope_copy_key(key + 1, value->text, value->size);
+	if (value->type == JSON_NUMBER && !digits)
 		return 1 + envelope_key_number(key + 1, value->text, value->size);
-	memcpy(key + 1, value->text, value->size); /* <= ENVELOPE_ID_MAX */
 	return 1 + value->size;
 }
 
