@@ -27,8 +27,9 @@ struct carrier_text {
 #define CARRIER_NO_TEXT "=" /* neither a traceparent nor a tracestate */
 
 struct carrier_view {
-	bool found; /* it has a traceparent, good or bad */
+	bool found; /* it has a traceparent, good or bad; else nothing is said but the baggage */
 	struct carrier_text traceparent, tracestate, baggage;
+	bool baggage_cut; /* it goes on in the message */
 };
 
 struct trace_context {

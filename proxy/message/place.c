@@ -85,3 +85,11 @@ int place_add(struct place_slots *slots, struct pointers *pointers, const struct
 	}
 	return 0;
 }
+
+int place_add_baggage(struct pointers *pointers, const struct place *place, size_t bytes_max)
+{
+	char pointer[sizeof(place->pointer) + sizeof("/baggage")];
+
+	(void)snprintf(pointer, sizeof(pointer), "%s/baggage", place->pointer); /* fits */
+	return pointers_add_hidden(pointers, pointer, bytes_max) < 0 ? -1 : 0;
+}

@@ -13,12 +13,6 @@
 #define PLACE_NAME_MAX 255
 #define PLACES_MAX     3 /* that are looked at in one message */
 
-/*
- * Of baggage nobody reads more than that it is there, unless its pointer is added once more, with
- * as many bytes (W3C Baggage, "Limits").
- */
-#define PLACE_BAGGAGE_MAX 8192
-
 struct place {
 	bool in_params; /* the object is a member of params, else of the message itself */
 	bool shared;    /* it is others', too */
@@ -50,7 +44,10 @@ struct place_slots {
 
 struct pointers;
 
-/* Wants the values at a place. 0, or -1 as pointers_add(). */
+/* Wants the values at a place, of baggage no more than its type. 0, or -1 as pointers_add(). */
 int place_add(struct place_slots *slots, struct pointers *pointers, const struct place *place);
+
+/* Wants so many bytes of the baggage, too, which must not be seen elsewhere. */
+int place_add_baggage(struct pointers *pointers, const struct place *place, size_t bytes_max);
 
 #endif

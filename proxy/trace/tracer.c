@@ -5,6 +5,7 @@
  */
 #include "proxy/trace/tracer.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "config/profile/profile.h"
 #include "config/value.h"
 #include "exporter/exporter.h"
+#include "proxy/message/carriers.h"
 #include "proxy/trace/follow/claims.h"
 #include "proxy/trace/follow/emit.h"
 #include "proxy/trace/follow/follower.h"
@@ -25,6 +27,7 @@
 #include "proxy/trace/requests/parent.h"
 #include "proxy/trace/requests/request.h"
 #include "proxy/trace/requests/request_span.h"
+#include "w3c/baggage.h"
 #include "w3c/ids.h"
 
 #define TRACER_CLOCK_JUMP_NS 100000000ull
@@ -35,6 +38,8 @@ struct tracer {
 	struct captures captures;
 	struct attribute_settings attribute_settings;
 	struct request_span_settings request_spans;
+	struct place_slots places[PLACES_MAX]; /* where a request may have its carrier */
+	size_t place_count;                    /* one at least */
 	struct parents parents;
 	struct sampler sampler;
 	struct ids ids;
@@ -108,22 +113,51 @@ static bool tracer_begins_work(const struct tracer *tracer, unsigned number)
 	return matcher_submits(rules) || matcher_looks(rules, LIFECYCLE_ON_REPLY);
 }
 
+/* What the envelope of a request says of it, taken out once; borrowed from there. */
+struct tracer_call {
+	struct span_text method;
+	uint32_t carriers;            /* of the envelope: see envelope_carriers() */
+	const struct forwarded *told; /* what the server has been told of it; NULL: nothing yet */
+	struct carrier_view carrier;  /* if told is NULL or not true any more, or baggage wanted */
+};
+
 /*
  * What the server is told of a request: of its span, or, if it is to have none, of its parent. One
  * whose carrier is invalid has a span: servers may not answer it before that was replaced.
  */
 static void tracer_forward(
-	struct tracer *tracer, struct forwarded *forwarded, const struct envelope *envelope)
+	struct tracer *tracer, struct forwarded *forwarded, const struct tracer_call *call)
 {
-	struct span_text method = text_in_slot(envelope, ENVELOPE_METHOD);
-
-	forwarded_make(forwarded, &tracer->parents, &tracer->sampler, &tracer->ids, envelope);
-	forwarded->method = method;
-	forwarded->method_number = methods_find(&tracer->methods, method);
+	forwarded->carriers = call->carriers;
+	forwarded_make(forwarded, &tracer->parents, &tracer->sampler, &tracer->ids, &call->carrier);
 	if (tracer->wanted.all || forwarded->parent.verdict == CARRIER_INVALID)
 		return;
 	forwarded->passed_on = !tracer_begins_work(tracer, forwarded->method_number) &&
-			       !wanted_lists(&tracer->wanted, method);
+			       !wanted_lists(&tracer->wanted, call->method);
+}
+
+/*
+ * Brings what the server is told, or was, up to the envelope: the method is found again if it has
+ * been repeated since, another carrier is judged.
+ */
+static void tracer_judge(struct tracer *tracer, struct forwarded *forwarded,
+	const struct envelope *envelope, struct tracer_call *call)
+{
+	const struct forwarded *told = call->told;
+	bool stale = told == NULL || forwarded_is_stale(told, call->carriers, call->method);
+
+	if (told != NULL && told != forwarded)
+		*forwarded = *told;
+	if (stale || tracer->captures.baggage_count > 0)
+		carriers_find(&call->carrier, tracer->places, tracer->place_count, envelope);
+	if (!stale)
+		return;
+	forwarded->method = call->method;
+	forwarded->method_number = methods_find(&tracer->methods, call->method);
+	if (told == NULL)
+		tracer_forward(tracer, forwarded, call);
+	else
+		forwarded_judge_again(forwarded, &tracer->parents, &call->carrier);
 }
 
 /* A request that submits work is forwarded in the name of the span that is to come of it. */
@@ -140,11 +174,15 @@ size_t tracer_carrier(
 {
 	struct tracer *tracer = connection->tracer;
 	struct forwarded *forwarded = &connection->forwarded;
+	struct tracer_call call;
 	struct traceparent told;
 
 	if (envelope_kind(envelope) != ENVELOPE_REQUEST)
 		return 0;
-	tracer_forward(tracer, forwarded, envelope);
+	call.method = text_in_slot(envelope, ENVELOPE_METHOD);
+	call.carriers = envelope_carriers(envelope);
+	call.told = NULL;
+	tracer_judge(tracer, forwarded, envelope, &call);
 	if (connection->follower != NULL && !forwarded->passed_on)
 		tracer_promise_another(tracer, forwarded);
 	told = forwarded->passed_on ? forwarded->parent.traceparent : forwarded->context;
@@ -183,21 +221,6 @@ static void tracer_end_request(struct tracer_connection *connection, struct requ
 	if (request->span != NULL)
 		follower_request_forget(connection->follower, request);
 	request_free(&tracer->requests, request);
-}
-
-static size_t tracer_take_values(struct tracer *tracer, const struct capture_set *captures,
-	const struct envelope *envelope, struct request_value *values)
-{
-	const struct capture_list *list = &captures->from[PROFILE_FROM_REQUEST];
-	size_t own = list->count - tracer->captures.baggage_count, count = 0, i;
-
-	for (i = 0; i < own; i++)
-		if (capture_take(&list->rows[i], envelope, &values[count].text))
-			values[count++].capture = (uint8_t)i;
-	if (own < list->count &&
-		!captures_take_baggage(&tracer->captures, captures, envelope, values, &count))
-		tracer->counters.baggages_invalid++;
-	return count;
 }
 
 /* What requests in flight cost, but for what their spans have learnt, which has a limit of its own.
@@ -247,68 +270,54 @@ static void tracer_make_room(
 }
 
 /* What the server was told, or would be now that the message is complete; counts what was wrong. */
-static const struct forwarded *tracer_take_forwarded(
-	struct tracer_connection *connection, const struct envelope *envelope)
+static const struct forwarded *tracer_take_forwarded(struct tracer_connection *connection,
+	const struct envelope *envelope, struct tracer_call *call, struct span_text id)
 {
 	struct tracer *tracer = connection->tracer;
 	struct forwarded *forwarded = &connection->forwarded;
-	const struct forwarded *told = envelope_note(envelope);
 
-	if (told == NULL) {
-		tracer_forward(tracer, forwarded, envelope);
-	} else {
-		if (told != forwarded) /* the envelope had to wait, others came in between */
-			*forwarded = *told;
-		forwarded_keep(forwarded, &tracer->parents, envelope);
-	}
+	if (call->told != forwarded || tracer->captures.baggage_count > 0 ||
+		forwarded_is_stale(forwarded, call->carriers, call->method))
+		tracer_judge(tracer, forwarded, envelope, call); /* else nothing came since */
 	if (forwarded->parent.verdict == CARRIER_INVALID) {
 		tracer->counters.carriers_invalid++;
-		parent_warn_invalid(envelope);
+		parent_warn_invalid(call->method, id);
 	}
 	if (forwarded->parent.verdict == CARRIER_VALID_NO_STATE)
 		tracer->counters.tracestates_dropped++;
 	return forwarded;
 }
 
-/* The method's number, which was found when the server was told, unless the method is another now.
- */
-static unsigned tracer_find_method(
-	const struct tracer *tracer, const struct forwarded *forwarded, struct span_text method)
-{
-	if (method.bytes == forwarded->method.bytes && method.size == forwarded->method.size)
-		return forwarded->method_number;
-	return methods_find(&tracer->methods, method);
-}
-
+/* Of texts the key and the id are known, and where there is room for values. */
 static struct request *tracer_make_request(struct tracer_connection *connection,
-	const struct envelope *envelope, struct span_text key, uint64_t start_ns)
+	const struct envelope *envelope, struct tracer_call *call, struct request_texts *texts,
+	uint64_t start_ns)
 {
 	struct tracer *tracer = connection->tracer;
-	const struct forwarded *forwarded = tracer_take_forwarded(connection, envelope);
-	struct request_value values[PROFILE_CAPTURES_MAX + CAPTURE_BAGGAGE_MAX];
-	struct request_texts texts = {
-		.key = key,
-		.method = text_in_slot(envelope, ENVELOPE_METHOD),
-		.id = text_in_slot(envelope, ENVELOPE_ID),
-		.tracestate = forwarded->parent.tracestate,
-		.values = values,
-	};
-	unsigned number = tracer_find_method(tracer, forwarded, texts.method);
-	const struct capture_set *captures = captures_find(&tracer->captures, number);
+	const struct forwarded *forwarded =
+		tracer_take_forwarded(connection, envelope, call, texts->id);
+	const struct capture_set *captures =
+		captures_find(&tracer->captures, forwarded->method_number);
 	struct request *request;
 	bool has_span;
 
-	texts.value_count = tracer_take_values(tracer, captures, envelope, values);
-	request = request_new(&tracer->requests, &texts);
+	texts->method = call->method;
+	texts->tracestate = forwarded->parent.tracestate;
+	texts->value_count = captures_take(&tracer->captures, captures, envelope, texts->values);
+	if (tracer->captures.baggage_count > 0 &&
+		!captures_take_baggage(&tracer->captures, captures, &call->carrier, texts->values,
+			&texts->value_count))
+		tracer->counters.baggages_invalid++;
+	request = request_new(&tracer->requests, &connection->inflight, texts);
 	if (request == NULL)
 		return NULL;
-	request->method_number = number;
+	request->method_number = forwarded->method_number;
 	request->captures = captures;
 	request->context = forwarded->context;
 	request->has_parent = forwarded->parent.present;
 	request->parent_is_ours = false;
 	memcpy(request->parent_span_id, forwarded->parent.traceparent.span_id, SPAN_ID_SIZE);
-	has_span = !forwarded->passed_on || tracer_begins_work(tracer, number);
+	has_span = !forwarded->passed_on || tracer_begins_work(tracer, forwarded->method_number);
 	tracer->counters.requests_passed_on += !has_span;
 	request->recorded = has_span && tracer->request_spans.exporter != NULL &&
 			    (request->context.flags & TRACE_FLAG_SAMPLED) != 0;
@@ -365,19 +374,11 @@ static void tracer_follow_request(struct tracer_connection *connection,
 	tracer_end_closed(connection, &message);
 }
 
-/* A call with an id that no answer could be matched to. */
-static bool tracer_has_unusable_id(const struct envelope *envelope)
-{
-	return envelope_kind(envelope) == ENVELOPE_OTHER &&
-	       envelope_value(envelope, ENVELOPE_METHOD)->type == JSON_STRING;
-}
-
 /* The client may have answered a request of the server, or told of something. */
-static void tracer_client_answer(
-	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns)
+static void tracer_client_answer(struct tracer_connection *connection,
+	const struct envelope *envelope, enum envelope_kind kind, uint64_t now_ns)
 {
 	struct action_message message = tracer_message(connection, envelope, now_ns);
-	enum envelope_kind kind = envelope_kind(envelope);
 
 	if (connection->follower == NULL)
 		return;
@@ -393,22 +394,32 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 	uint64_t start_ns, uint64_t now_ns)
 {
 	struct tracer *tracer = connection->tracer;
-	char key[ENVELOPE_KEY_MAX];
-	struct span_text key_text = {.bytes = key};
+	const struct envelope_value *method = envelope_value(envelope, ENVELOPE_METHOD);
+	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
+	enum envelope_kind kind = envelope_kind(envelope);
+	struct tracer_call call;
+	struct request_value values[PROFILE_CAPTURES_MAX + CAPTURE_BAGGAGE_MAX];
+	struct request_texts texts;
 	struct request *request;
+	char key[ENVELOPE_KEY_MAX];
 
-	if (envelope_kind(envelope) != ENVELOPE_REQUEST) {
-		tracer->counters.ids_unusable += tracer_has_unusable_id(envelope);
-		tracer_client_answer(connection, envelope, now_ns);
+	if (kind != ENVELOPE_REQUEST) { /* a call that is none has an id that cannot be matched */
+		tracer->counters.ids_unusable +=
+			kind == ENVELOPE_OTHER && method->type == JSON_STRING;
+		tracer_client_answer(connection, envelope, kind, now_ns);
 		return;
 	}
-	key_text.size = envelope_id_key(envelope, key);
-	request = tracer_make_request(connection, envelope, key_text, start_ns);
+	call.method = (struct span_text){method->text, method->size};
+	call.carriers = envelope_carriers(envelope);
+	call.told = envelope_note(envelope);
+	texts.values = values;
+	texts.id = (struct span_text){id->text, id->size};
+	texts.key = (struct span_text){key, envelope_value_key(id, key)};
+	request = tracer_make_request(connection, envelope, &call, &texts, start_ns);
 	if (request == NULL) {
 		tracer->counters.requests_no_memory++;
 		return;
 	}
-	request->entry.hash = inflight_hash(&connection->inflight, key, key_text.size);
 	tracer_make_room(connection, &request->entry, now_ns);
 	if (inflight_add(&connection->inflight, &request->entry) != 0) {
 		tracer->counters.requests_no_memory++;
@@ -675,30 +686,39 @@ struct place_rules tracer_place_rules(const struct config *config)
 	};
 }
 
-/* Wants a place that parents are looked for at. */
-static int tracer_look_at(struct tracer *tracer, const char *text)
+static int tracer_look_at(struct tracer *tracer, const struct config *config, const char *text)
 {
-	struct place_slots slots;
+	struct place_slots *slots = &tracer->places[tracer->place_count];
 	struct place place;
 
-	if (place_parse(&place, text) != 0 || place_add(&slots, tracer->pointers, &place) != 0)
+	assert(tracer->place_count < PLACES_MAX); /* options.def */
+	if (place_parse(&place, text) != 0 || place_add(slots, tracer->pointers, &place) != 0)
 		return -1;
-	parents_add_place(&tracer->parents, &slots);
-	return 0;
+	tracer->place_count++;
+	return config->baggage_attributes.count == 0
+		       ? 0
+		       : place_add_baggage(tracer->pointers, &place, BAGGAGE_TEXT_MAX);
 }
 
-/* propagation.extract: places, or one word. */
+/* propagation.extract: places, or one word; then it is where carriers are edited. */
 static int tracer_take_places(struct tracer *tracer, const struct config *config)
 {
 	const struct config_list *extract = &config->propagation_extract;
 	size_t i;
 
-	if (extract->count == 1 && strcasecmp(extract->items[0], "true") == 0)
-		return tracer_look_at(tracer, tracer_place(config));
 	for (i = 0; i < extract->count && extract->items[i][0] == '/'; i++)
-		if (tracer_look_at(tracer, extract->items[i]) != 0)
+		if (tracer_look_at(tracer, config, extract->items[i]) != 0)
 			return -1;
-	return 0;
+	return i > 0 ? 0 : tracer_look_at(tracer, config, tracer_place(config));
+}
+
+/* Whether parents are looked for at all. */
+static bool tracer_wants_parents(const struct config *config)
+{
+	const struct config_list *extract = &config->propagation_extract;
+
+	return extract->count > 0 &&
+	       (extract->items[0][0] == '/' || strcasecmp(extract->items[0], "true") == 0);
 }
 
 static void tracer_take_settings(
@@ -792,17 +812,12 @@ static int tracer_follow(
 static int tracer_add_attributes(
 	struct tracer *tracer, const struct config *config, char *error, size_t error_size)
 {
-	char pointer[sizeof((struct place *)0)->pointer + sizeof("/baggage")];
-	struct place place;
 	size_t i;
 
 	for (i = 0; i < config->span_attributes.count; i++)
 		captures_add_free(&tracer->captures, config->span_attributes.pairs[i].name);
-	if (place_parse(&place, tracer_place(config)) != 0)
-		return -1;
-	(void)snprintf(pointer, sizeof pointer, "%s/baggage", place.pointer); /* fits */
 	return captures_add_baggage(&tracer->captures, config->baggage_attributes.items,
-		config->baggage_attributes.count, tracer->pointers, pointer, error, error_size);
+		config->baggage_attributes.count, error, error_size);
 }
 
 struct tracer *tracer_new(const struct config *config, struct exporter *exporter,
@@ -824,8 +839,8 @@ struct tracer *tracer_new(const struct config *config, struct exporter *exporter
 		goto fail;
 	tracer->request_spans.slot_jsonrpc = pointers_add(tracer->pointers, "/jsonrpc", 8);
 	if (tracer->request_spans.slot_jsonrpc < 0 ||
-		parents_init(&tracer->parents, environment_traceparent, environment_tracestate) !=
-			0 ||
+		parents_init(&tracer->parents, tracer_wants_parents(config),
+			environment_traceparent, environment_tracestate) != 0 ||
 		tracer_take_places(tracer, config) != 0)
 		goto fail;
 	if (config->profile->lifecycle != NULL && matcher_number_methods(config->profile->lifecycle,

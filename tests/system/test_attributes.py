@@ -71,6 +71,33 @@ def test_of_baggage(lab, baggage, expected, invalid):
     assert counters.get("baggages_invalid") == invalid
 
 
+@pytest.mark.parametrize("extract, request_, expected", [
+    # it is that of the carrier that counts, wherever it stands
+    ("/trace,/params/_meta/*", {"params": {"_meta": {"traceparent": TRACE,
+                                                     "baggage": "user.id=ann"}}}, "ann"),
+    ("/trace,/params/_meta/*", {"trace": {"traceparent": TRACE, "baggage": "user.id=bob"},
+                                "params": {"_meta": {"traceparent": TRACE,
+                                                     "baggage": "user.id=ann"}}}, "bob"),
+    ("/trace,/params/_meta/*", {"trace": {"traceparent": TRACE},
+                                "params": {"_meta": {"baggage": "user.id=ann"}}}, None),
+    ("/trace,/params/_meta/*", {"trace": {"baggage": "user.id=bob"},
+                                "params": {"_meta": {"traceparent": TRACE}}}, None),
+    # without one, the first that there is
+    ("/trace,/params/_meta/*", {"params": {"_meta": {"baggage": "user.id=ann"}}}, "ann"),
+    ("/trace,/params/_meta/*", {"trace": {"baggage": "user.id=bob"},
+                                "params": {"_meta": {"baggage": "user.id=ann"}}}, "bob"),
+    # no parent is wanted, but baggage is, where our carrier goes
+    ("none", {"trace": {"traceparent": TRACE, "baggage": "user.id=bob"}}, "bob"),
+    ("/params/_meta/*", {"trace": {"baggage": "user.id=bob"}}, None),
+])
+def test_baggage_of_a_place(lab, extract, request_, expected):
+    link = lab.traced("unix", args=["--baggage-attributes=user.id", "--propagation-inject=/trace",
+                                    "--propagation-extract=" + extract])
+    link.call({"id": 1, "method": "m", **request_}, {"id": 1, "result": {}})
+    found, _ = seen(link, "user.id")
+    assert found == {"app_server.request": {"user.id": expected} if expected else {}}
+
+
 def test_no_baggage_unless_asked(lab):
     link = lab.traced("unix")
     turn(link, "user.id=ann,=")

@@ -20,6 +20,8 @@ static const struct {
 	{"sxyz", "turn/start", "xyz", "a=1", VALUES_MAX, "v"},
 };
 
+static const struct inflight inflight_none = {.seed = 7}; /* that it may go into */
+
 /* A copy right before an unreadable page, so that reading too much is seen. */
 static struct span_text text_guarded(const char *text)
 {
@@ -53,8 +55,9 @@ START_TEST(test_copies)
 	request_pool_init(&pool);
 	for (i = 0; i < rows[_i].value_count; i++)
 		values[i] = (struct request_value){(uint8_t)(i + 1), value};
-	request = request_new(&pool, &(struct request_texts){texts[0], texts[1], texts[2], texts[3],
-					     values, rows[_i].value_count});
+	request = request_new(&pool, &inflight_none,
+		&(struct request_texts){
+			texts[0], texts[1], texts[2], texts[3], values, rows[_i].value_count});
 	ck_assert_ptr_nonnull(request);
 	for (i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		text_free(texts[i]);
@@ -88,7 +91,7 @@ START_TEST(test_small)
 	struct request *request;
 
 	request_pool_init(&pool);
-	request = request_new(&pool, &texts);
+	request = request_new(&pool, &inflight_none, &texts);
 	ck_assert_uint_lt(request->bytes, 300);
 	request_free(&pool, request);
 	request_pool_done(&pool);
@@ -103,7 +106,7 @@ START_TEST(test_absent_texts)
 	struct request *request;
 
 	request_pool_init(&pool);
-	request = request_new(&pool, &texts);
+	request = request_new(&pool, &inflight_none, &texts);
 	ck_assert_ptr_nonnull(request);
 	text_is(request->method, "");
 	text_is(request->tracestate, "");
@@ -125,7 +128,7 @@ START_TEST(test_pool)
 	large_texts.method = (struct span_text){large, sizeof large};
 	request_pool_init(&pool);
 	for (i = 0; i <= REQUEST_SPARES_MAX; i++) {
-		requests[i] = request_new(&pool, &texts);
+		requests[i] = request_new(&pool, &inflight_none, &texts);
 		ck_assert_ptr_nonnull(requests[i]);
 	}
 	for (i = 0; i <= REQUEST_SPARES_MAX; i++) {
@@ -134,7 +137,7 @@ START_TEST(test_pool)
 			pool.spare_count, i < REQUEST_SPARES_MAX ? i + 1 : REQUEST_SPARES_MAX);
 	}
 
-	request = request_new(&pool, &large_texts);
+	request = request_new(&pool, &inflight_none, &large_texts);
 	ck_assert_ptr_nonnull(request);
 	ck_assert_mem_eq(request->method.bytes, large, sizeof large);
 	request_free(&pool, request);
@@ -142,7 +145,7 @@ START_TEST(test_pool)
 
 	unit_alloc_fail_after(0);
 	for (i = 0; i <= REQUEST_SPARES_MAX; i++)
-		requests[i] = request_new(&pool, &texts);
+		requests[i] = request_new(&pool, &inflight_none, &texts);
 	unit_alloc_fail_never();
 	ck_assert_ptr_null(requests[REQUEST_SPARES_MAX]);
 	for (i = 0; i < REQUEST_SPARES_MAX; i++) {
@@ -164,7 +167,7 @@ START_TEST(test_no_memory)
 
 	request_pool_init(&pool);
 	unit_alloc_fail_after(0);
-	request = request_new(&pool, &texts);
+	request = request_new(&pool, &inflight_none, &texts);
 	unit_alloc_fail_never();
 	ck_assert_ptr_null(request);
 	request_pool_done(&pool);

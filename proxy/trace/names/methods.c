@@ -41,7 +41,7 @@ static inline struct methods_slot *methods_slot(
 	struct methods_slot *slot = &methods->slots[at];
 
 	while ((slot->hash != hash || slot->name.size != name.size ||
-		       !text_equal(slot->name.bytes, name.bytes, name.size)) &&
+		       memcmp(slot->name.bytes, name.bytes, name.size) != 0) &&
 		slot->number != METHODS_OTHER) {
 		at = (at + 1) & mask;
 		slot = &methods->slots[at];
@@ -70,7 +70,7 @@ static int methods_grow(struct methods *methods)
 /* Whether text begins with that, which may be all of it. */
 static bool methods_begins(struct span_text text, struct span_text with)
 {
-	return text.size >= with.size && text_equal(text.bytes, with.bytes, with.size);
+	return text.size >= with.size && memcmp(text.bytes, with.bytes, with.size) == 0;
 }
 
 /* The number of that pattern, without its *. */
@@ -132,10 +132,11 @@ static unsigned methods_find_pattern(const struct methods *methods, struct span_
 
 unsigned methods_find(const struct methods *methods, struct span_text name)
 {
+	uint64_t hash = methods_hash(name);
 	unsigned number = METHODS_OTHER;
 
 	if (methods->capacity > 0)
-		number = methods_slot(methods, name, methods_hash(name))->number;
+		number = methods_slot(methods, name, hash)->number;
 	if (number == METHODS_OTHER && methods->pattern_count > 0)
 		number = methods_find_pattern(methods, name);
 	return number;

@@ -162,6 +162,16 @@ int captures_find_attribute(const struct captures *captures, const char *name)
 	return -1;
 }
 
+/* The beginning of a value that was cut, with the mark of such, in room; it may stand there. */
+static struct span_text capture_mark(char *room, struct span_text text)
+{
+	size_t kept = text_cut_size(text, CAPTURE_VALUE_MAX);
+
+	memmove(room, text.bytes, kept);
+	memcpy(room + kept, TEXT_CUT_MARK, TEXT_CUT_MARK_SIZE);
+	return (struct span_text){.bytes = room, .size = kept + TEXT_CUT_MARK_SIZE};
+}
+
 /* ---- what is no profile's ---- */
 
 void captures_add_free(struct captures *captures, const char *name)
@@ -170,20 +180,19 @@ void captures_add_free(struct captures *captures, const char *name)
 	captures->free[captures->free_count++] = name;
 }
 
-int captures_add_baggage(struct captures *captures, char *const *keys, size_t count,
-	struct pointers *pointers, const char *pointer, char *error, size_t error_size)
+int captures_add_baggage(
+	struct captures *captures, char *const *keys, size_t count, char *error, size_t error_size)
 {
 	size_t i, j;
 
 	if (count == 0)
 		return 0;
 	(void)snprintf(error, error_size, "out of memory");
-	captures->baggage_slot = pointers_add_hidden(pointers, pointer, BAGGAGE_TEXT_MAX);
 	captures->baggage_rooms = calloc(count, sizeof *captures->baggage_rooms);
-	if (captures->baggage_slot < 0 || captures->baggage_rooms == NULL)
+	if (captures->baggage_rooms == NULL)
 		return -1;
 	for (i = 0; i < count; i++) {
-		struct capture capture = {.slot = captures->baggage_slot};
+		struct capture capture = {.keep = CAPTURE_KEEP_NOT};
 
 		if (captures->attribute_count == CAPTURE_ATTRIBUTES_MAX) {
 			(void)snprintf(error, error_size,
@@ -215,10 +224,7 @@ static struct span_text captures_decode(
 	text.size = baggage_decode(member, room, CAPTURE_VALUE_MAX, &whole);
 	if (whole)
 		return text;
-	text.size = text_cut_size(text, CAPTURE_VALUE_MAX);
-	memcpy(room + text.size, TEXT_CUT_MARK, TEXT_CUT_MARK_SIZE);
-	text.size += TEXT_CUT_MARK_SIZE;
-	return text;
+	return capture_mark(room, text);
 }
 
 /* The number of the key that a member has, if it is one that has no value so far. */
@@ -235,23 +241,22 @@ static size_t captures_find_key(
 }
 
 bool captures_take_baggage(struct captures *captures, const struct capture_set *set,
-	const struct envelope *envelope, struct request_value *values, size_t *count)
+	const struct carrier_view *carrier, struct request_value *values, size_t *count)
 {
-	const struct envelope_value *value = envelope_value(envelope, captures->baggage_slot);
 	const struct capture_list *list = &set->from[PROFILE_FROM_REQUEST];
-	const char *at = value->text, *end;
+	const char *at = carrier->baggage.bytes, *end;
 	struct baggage_member member;
 	enum baggage_result result = BAGGAGE_END;
 	unsigned seen = 0, members = 0;
-	bool good = !value->cut;
+	bool good = !carrier->baggage_cut;
 	size_t key;
 
-	if (value->type != JSON_STRING)
-		return value->type <= JSON_NULL;
-	end = at + value->size;
+	if (at == NULL)
+		return true;
+	end = at + carrier->baggage.size;
 	while (members++ < BAGGAGE_MEMBERS_MAX &&
 		(result = baggage_next(&at, end, &member)) != BAGGAGE_END) {
-		if (value->cut && at == end)
+		if (carrier->baggage_cut && at == end)
 			break; /* nobody knows how it goes on */
 		good &= result != BAGGAGE_BAD;
 		key = result == BAGGAGE_BAD ? captures->baggage_count
@@ -278,16 +283,6 @@ void captures_done(struct captures *captures)
 	*captures = (struct captures){.attribute_count = 0};
 }
 
-/* The beginning of a value that was cut, with the mark of such. */
-static struct span_text capture_mark(const struct capture *capture, struct span_text text)
-{
-	size_t kept = text_cut_size(text, CAPTURE_VALUE_MAX);
-
-	memcpy(capture->room, text.bytes, kept);
-	memcpy(capture->room + kept, TEXT_CUT_MARK, TEXT_CUT_MARK_SIZE);
-	return (struct span_text){.bytes = capture->room, .size = kept + TEXT_CUT_MARK_SIZE};
-}
-
 bool capture_take_value(
 	const struct capture *capture, const struct envelope_value *value, struct span_text *text)
 {
@@ -296,7 +291,7 @@ bool capture_take_value(
 	case JSON_NUMBER:
 		*text = text_of_value(value);
 		if (value->cut)
-			*text = capture_mark(capture, *text);
+			*text = capture_mark(capture->room, *text);
 		return true;
 	case JSON_TRUE:
 		*text = span_text_of("true");
@@ -311,4 +306,16 @@ bool capture_take_value(
 		break;
 	}
 	return false;
+}
+
+size_t captures_take(const struct captures *captures, const struct capture_set *set,
+	const struct envelope *envelope, struct request_value *values)
+{
+	const struct capture_list *list = &set->from[PROFILE_FROM_REQUEST];
+	size_t own = list->count - captures->baggage_count, count = 0, i;
+
+	for (i = 0; i < own; i++)
+		if (capture_take(&list->rows[i], envelope, &values[count].text))
+			values[count++].capture = (uint8_t)i;
+	return count;
 }

@@ -8,6 +8,7 @@
 #include "config/profile/profile.h"
 #include "exporter/span.h"
 #include "proxy/message/envelope.h"
+#include "w3c/carrier.h"
 
 struct methods;
 
@@ -64,7 +65,6 @@ struct captures {
 	size_t attribute_count;
 	struct capture_header headers[CAPTURE_ATTRIBUTES_MAX];
 	size_t header_count;
-	int baggage_slot;                         /* if there is some */
 	const char *baggage[CAPTURE_BAGGAGE_MAX]; /* keys, borrowed; the last rows of each set */
 	size_t baggage_count;
 	char (*baggage_rooms)[CAPTURE_VALUE_MAX]; /* owned; of each key */
@@ -85,18 +85,22 @@ void captures_add_free(struct captures *captures, const char *name);
 
 /*
  * After captures_init(): requests have an attribute for each of the keys of their baggage, borrowed
- * for life, which stands at the pointer. 0, or -1 with a text in error.
+ * for life. 0, or -1 with a text in error.
  */
-int captures_add_baggage(struct captures *captures, char *const *keys, size_t count,
-	struct pointers *pointers, const char *pointer, char *error, size_t error_size);
+int captures_add_baggage(
+	struct captures *captures, char *const *keys, size_t count, char *error, size_t error_size);
+
+/* The values that a request has itself, in its captures' order. Returns how many. */
+struct request_value;
+size_t captures_take(const struct captures *captures, const struct capture_set *set,
+	const struct envelope *envelope, struct request_value *values);
 
 /*
  * Adds the values of the baggage to those of the request; they are borrowed from the captures until
  * the next request. False: some of it is not as it should be, and was left out.
  */
-struct request_value;
 bool captures_take_baggage(struct captures *captures, const struct capture_set *set,
-	const struct envelope *envelope, struct request_value *values, size_t *count);
+	const struct carrier_view *carrier, struct request_value *values, size_t *count);
 
 /* The number of a captured attribute, or -1. */
 int captures_find_attribute(const struct captures *captures, const char *name);

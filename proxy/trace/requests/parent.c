@@ -4,7 +4,6 @@
  */
 #include "proxy/trace/requests/parent.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,12 +21,13 @@ static int parents_keep_state(struct parents *parents, const struct trace_contex
 	return parents->environment_tracestate != NULL ? 0 : -1;
 }
 
-int parents_init(struct parents *parents, const char *traceparent, const char *tracestate)
+int parents_init(
+	struct parents *parents, bool wanted, const char *traceparent, const char *tracestate)
 {
 	struct trace_context context;
 	enum carrier_verdict verdict;
 
-	*parents = (struct parents){.place_count = 0};
+	*parents = (struct parents){.wanted = wanted};
 	if (traceparent == NULL || traceparent[0] == '\0')
 		return 0; /* an empty variable is as good as none */
 	verdict = carrier_extract(&context, traceparent, strlen(traceparent), tracestate,
@@ -61,62 +61,12 @@ static void parent_take_environment(struct parent *parent, const struct parents 
 
 /* ---- the carrier's ---- */
 
-void parents_add_place(struct parents *parents, const struct place_slots *place)
+/* The verdict on a carrier that was found and, when it is valid, the parent. */
+static void parent_take_carrier(struct parent *parent, const struct carrier_view *view)
 {
-	assert(parents->place_count < PLACES_MAX);
-	parents->places[parents->place_count++] = *place;
-}
-
-static const struct carrier_text parent_no_text = {CARRIER_NO_TEXT, sizeof CARRIER_NO_TEXT - 1};
-
-/* A member of a carrier; null is as good as none. It counts only as a whole if whole says so. */
-static inline void parent_take_text(
-	struct carrier_text *text, const struct envelope *envelope, int slot, bool whole)
-{
-	const struct envelope_value *value = envelope_value(envelope, slot);
-
-	*text = (struct carrier_text){.bytes = NULL};
-	if (value->type == JSON_STRING && !(whole && value->cut)) {
-		text->bytes = value->text;
-		text->size = value->size;
-	} else if (value->type > JSON_NULL) {
-		*text = parent_no_text;
-	}
-}
-
-void parent_view(
-	struct carrier_view *view, const struct place_slots *place, const struct envelope *envelope)
-{
-	enum json_type object = envelope_value(envelope, place->object)->type;
-
-	*view = (struct carrier_view){.found = false};
-	if (object == JSON_OBJECT) {
-		parent_take_text(&view->traceparent, envelope, place->traceparent, false);
-		parent_take_text(&view->tracestate, envelope, place->tracestate, true);
-		parent_take_text(&view->baggage, envelope, place->baggage, true);
-	} else if (object == JSON_ARRAY && !place->shared) {
-		parent_take_text(&view->traceparent, envelope, place->traceparent_pos, false);
-		parent_take_text(&view->tracestate, envelope, place->tracestate_pos, true);
-	} else if (object > JSON_NULL && !place->shared) {
-		view->traceparent = parent_no_text;
-	}
-	view->found = view->traceparent.bytes != NULL;
-}
-
-/* The verdict on the first carrier that there is and, when it is valid, the parent. */
-static void parent_take_carrier(
-	struct parent *parent, const struct parents *parents, const struct envelope *envelope)
-{
-	struct carrier_view view;
 	struct trace_context context;
-	size_t i = 0;
 
-	do
-		parent_view(&view, &parents->places[i++], envelope);
-	while (!view.found && i < parents->place_count);
-	if (!view.found)
-		return;
-	parent->verdict = carrier_judge(&context, &view);
+	parent->verdict = carrier_judge(&context, view);
 	if (parent->verdict != CARRIER_VALID && parent->verdict != CARRIER_VALID_NO_STATE)
 		return;
 	parent->present = true;
@@ -129,28 +79,27 @@ static void parent_take_carrier(
 }
 
 void parent_find(
-	struct parent *parent, const struct parents *parents, const struct envelope *envelope)
+	struct parent *parent, const struct parents *parents, const struct carrier_view *view)
 {
 	parent->verdict = CARRIER_ABSENT;
 	parent->present = false;
 	parent->tracestate = (struct span_text){.size = 0};
-	if (parents->place_count == 0)
+	if (!parents->wanted)
 		return;
-	parent_take_carrier(parent, parents, envelope);
+	if (view->found)
+		parent_take_carrier(parent, view);
 	if (parent->verdict == CARRIER_ABSENT)
 		parent_take_environment(parent, parents);
 }
 
-void parent_warn_invalid(const struct envelope *envelope)
+void parent_warn_invalid(struct span_text method, struct span_text id)
 {
-	const struct envelope_value *method = envelope_value(envelope, ENVELOPE_METHOD);
-	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
 	char method_text[128], id_text[128];
 
 	log_line(LOG_WARN,
 		"ignoring the invalid trace carrier of request %s, id %s: a new trace begins",
-		log_escape(method_text, sizeof method_text, method->text, method->size),
-		log_escape(id_text, sizeof id_text, id->text, id->size));
+		log_escape(method_text, sizeof method_text, method.bytes, method.size),
+		log_escape(id_text, sizeof id_text, id.bytes, id.size));
 }
 
 /* ---- sampling: pure, from the trace id and the parent's flags alone ---- */
@@ -205,36 +154,25 @@ static void forwarded_make_context(struct traceparent *context, const struct par
 }
 
 void forwarded_make(struct forwarded *forwarded, const struct parents *parents,
-	const struct sampler *sampler, struct ids *ids, const struct envelope *envelope)
+	const struct sampler *sampler, struct ids *ids, const struct carrier_view *view)
 {
-	parent_find(&forwarded->parent, parents, envelope);
+	parent_find(&forwarded->parent, parents, view);
 	forwarded_make_context(&forwarded->context, &forwarded->parent, sampler, ids);
-	forwarded->carriers = envelope_carriers(envelope);
 	forwarded->passed_on = false;
 	forwarded->for_another = false;
 }
 
-/* The carrier may be another one; or its tracestate, which is borrowed, is elsewhere by now. */
-static void forwarded_judge_again(
-	struct forwarded *forwarded, const struct parents *parents, const struct envelope *envelope)
+void forwarded_judge_again(
+	struct forwarded *forwarded, const struct parents *parents, const struct carrier_view *view)
 {
 	struct parent *promised = &forwarded->parent;
 	struct parent found;
 
-	parent_find(&found, parents, envelope);
+	parent_find(&found, parents, view);
 	promised->verdict = found.verdict;
 	promised->tracestate = found.tracestate;
 	if (promised->present != found.present ||
 		(found.present && memcmp(&promised->traceparent, &found.traceparent,
 					  sizeof found.traceparent) != 0))
 		promised->tracestate.size = 0; /* what was promised is gone */
-}
-
-void forwarded_keep(
-	struct forwarded *forwarded, const struct parents *parents, const struct envelope *envelope)
-{
-	if (forwarded->carriers != envelope_carriers(envelope) ||
-		(forwarded->parent.verdict == CARRIER_VALID &&
-			forwarded->parent.tracestate.size > 0))
-		forwarded_judge_again(forwarded, parents, envelope);
 }

@@ -6,18 +6,15 @@
 
 #include "config/config.h"
 #include "exporter/span.h"
-#include "proxy/message/envelope.h"
-#include "proxy/message/place.h"
 #include "w3c/carrier.h"
 #include "w3c/traceparent.h"
 
 /*
- * Where a request's parent comes from: the first of the places in it that has one, else the
- * environment, else nowhere. Without places (propagation.extract none) from nowhere in any case.
+ * Where a request's parent comes from: its carrier, else the environment, else nowhere. From
+ * nowhere in any case if none is wanted (propagation.extract).
  */
 struct parents {
-	struct place_slots places[PLACES_MAX];
-	size_t place_count;
+	bool wanted;
 	bool has_environment; /* a valid TRACEPARENT */
 	struct traceparent environment;
 	char *environment_tracestate; /* owned; or NULL */
@@ -31,25 +28,22 @@ struct parent {
 };
 
 /*
- * traceparent and tracestate: the texts of the environment, or NULL; copied. There are no places
- * yet. 0, or -1 when out of memory; parents_done() is needed after either.
+ * traceparent and tracestate: the texts of the environment, or NULL; copied. 0, or -1 when out of
+ * memory; parents_done() is needed after either.
  */
-int parents_init(struct parents *parents, const char *traceparent, const char *tracestate);
+int parents_init(
+	struct parents *parents, bool wanted, const char *traceparent, const char *tracestate);
 void parents_done(struct parents *parents);
 
-/* Looks at one place more, after those that are looked at already; PLACES_MAX at most. */
-void parents_add_place(struct parents *parents, const struct place_slots *place);
-
-/* What an envelope says at one place. Borrowed from the envelope. */
-void parent_view(struct carrier_view *view, const struct place_slots *place,
-	const struct envelope *envelope);
-
-/* An invalid carrier means none, not the environment's. */
+/*
+ * view: of the request's carrier, see carriers_find(). An invalid one means no parent, not the
+ * environment's.
+ */
 void parent_find(
-	struct parent *parent, const struct parents *parents, const struct envelope *envelope);
+	struct parent *parent, const struct parents *parents, const struct carrier_view *view);
 
 /* Says that a request's carrier is invalid. */
-void parent_warn_invalid(const struct envelope *envelope);
+void parent_warn_invalid(struct span_text method, struct span_text id);
 
 /*
  * The samplers of the OpenTelemetry specification (trace/sdk.md, "Built-in samplers").
@@ -90,15 +84,26 @@ struct forwarded {
 	uint8_t another[SPAN_ID_SIZE];
 };
 
-/* Finds the request's parent and makes its context. */
+/* Finds the request's parent and makes its context; the first three members are the caller's. */
 void forwarded_make(struct forwarded *forwarded, const struct parents *parents,
-	const struct sampler *sampler, struct ids *ids, const struct envelope *envelope);
+	const struct sampler *sampler, struct ids *ids, const struct carrier_view *view);
 
 /*
- * The request, promised in the same envelope, is complete. Should another carrier have turned up
- * since, the verdict is on the latter, but the parent is still the one that was told.
+ * Whether the request, which is complete now, must be judged again: there may be another carrier,
+ * by the number of those in its envelope, or another method; or a text, which is borrowed, is
+ * elsewhere by now.
  */
-void forwarded_keep(struct forwarded *forwarded, const struct parents *parents,
-	const struct envelope *envelope);
+static inline bool forwarded_is_stale(
+	const struct forwarded *forwarded, uint32_t carriers, struct span_text method)
+{
+	return forwarded->carriers != carriers || forwarded->method.bytes != method.bytes ||
+	       forwarded->method.size != method.size ||
+	       (forwarded->parent.verdict == CARRIER_VALID &&
+		       forwarded->parent.tracestate.size > 0);
+}
+
+/* The verdict is on the carrier that is there now, but the parent the one that was told. */
+void forwarded_judge_again(struct forwarded *forwarded, const struct parents *parents,
+	const struct carrier_view *view);
 
 #endif

@@ -205,7 +205,8 @@ static size_t request_size(const struct request_texts *texts)
 	return size;
 }
 
-struct request *request_new(struct request_pool *pool, const struct request_texts *texts)
+struct request *request_new(struct request_pool *pool, const struct inflight *inflight,
+	const struct request_texts *texts)
 {
 	struct request *request = request_take(pool, request_size(texts));
 	char *at;
@@ -221,6 +222,7 @@ struct request *request_new(struct request_pool *pool, const struct request_text
 	at = (char *)(request->values + texts->value_count);
 	request->entry.key = at;
 	request->entry.key_size = (uint16_t)text_pack(&at, texts->key).size;
+	request->entry.hash = text_hash(inflight->seed, texts->key.bytes, texts->key.size);
 	request->method = text_pack(&at, texts->method);
 	request->id = text_pack(&at, texts->id);
 	request->tracestate = text_pack(&at, texts->tracestate);

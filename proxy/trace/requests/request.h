@@ -111,7 +111,7 @@ struct request_texts {
 	struct span_text method;
 	struct span_text id;
 	struct span_text tracestate;
-	const struct request_value *values;
+	struct request_value *values;
 	size_t value_count;
 };
 
@@ -136,10 +136,11 @@ void request_pool_init(struct request_pool *pool);
 void request_pool_done(struct request_pool *pool);
 
 /*
- * NULL when out of memory. The caller fills in context, parent, times and captures, and frees with
- * request_free().
+ * A request that may become one of those in flight. NULL when out of memory. The caller fills in
+ * context, parent, times and captures, and frees with request_free().
  */
-struct request *request_new(struct request_pool *pool, const struct request_texts *texts);
+struct request *request_new(struct request_pool *pool, const struct inflight *inflight,
+	const struct request_texts *texts);
 void request_free(struct request_pool *pool, struct request *request);
 
 #endif
