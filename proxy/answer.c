@@ -60,14 +60,23 @@ void answer_count(struct loop *loop, unsigned status)
 size_t answer_format(char text[ANSWER_SIZE], const struct answer *answer)
 {
 	size_t i = answer_row(answer->status);
+	char body[ANSWER_SIZE];
 	int size;
 
+	if (answer->id != NULL)
+		size = snprintf(body, sizeof body,
+			"{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-32000,\"message\":\"%"
+			"s\"}}",
+			answer->id, answer->why); /* our texts need no escapes */
+	else
+		size = snprintf(body, sizeof body, "%s\n", answer->why);
+	assert(size > 0 && size < ANSWER_SIZE);
 	size = snprintf(text, ANSWER_SIZE,
-		"HTTP/1.1 %u %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n%s"
-		"Connection: close%s\r\n\r\n%s%s",
-		answer->status, answer_rows[i].phrase, strlen(answer->why) + 1,
-		answer_rows[i].fields, answer_rows[i].options, answer->to_head ? "" : answer->why,
-		answer->to_head ? "" : "\n");
+		"HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s"
+		"Connection: close%s\r\n\r\n%s",
+		answer->status, answer_rows[i].phrase,
+		answer->id != NULL ? "application/json" : "text/plain", size, answer_rows[i].fields,
+		answer_rows[i].options, answer->to_head ? "" : body);
 	assert(size > 0 && size < ANSWER_SIZE); /* all texts are ours and short */
 	return (size_t)size;
 }

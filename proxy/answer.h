@@ -11,6 +11,7 @@ struct answer {
 	unsigned status;
 	const char *why;  /* for whoever reads the body; ours, and short */
 	const char *note; /* for the log, in place of why; may be NULL */
+	const char *id;   /* JSON-RPC is wanted: of the request, as JSON text; NULL: a text */
 	bool to_head;     /* the request is a HEAD: the body is only announced */
 };
 

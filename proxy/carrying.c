@@ -31,9 +31,8 @@ static const struct {
 		"has no place for a trace context"},
 };
 
-static void carrying_troubles(struct pump *pump, unsigned troubles)
+void carrying_troubles(struct session *session, bool from_client, unsigned troubles)
 {
-	struct session *session = pump->owner;
 	size_t i;
 
 	for (i = 0; i < sizeof carrying_trouble_rows / sizeof carrying_trouble_rows[0]; i++) {
@@ -49,10 +48,14 @@ static void carrying_troubles(struct pump *pump, unsigned troubles)
 		log_line(LOG_WARN,
 			"connection %llu: a message of the %s %s; passed on as it is (said once a "
 			"connection)",
-			session->pair.number,
-			pump->direction == PUMP_CLIENT_TO_BACKEND ? "client" : "server",
+			session->pair.number, from_client ? "client" : "server",
 			carrying_trouble_rows[i].text);
 	}
+}
+
+static void carrying_pump_troubles(struct pump *pump, unsigned troubles)
+{
+	carrying_troubles(pump->owner, pump->direction == PUMP_CLIENT_TO_BACKEND, troubles);
 }
 
 /* Beside the bits of enum splice_trouble. */
@@ -147,27 +150,39 @@ static size_t carrying_carrier(void *arg, struct envelope *envelope, const char 
 	return tracer_carrier(session->trace, envelope, text);
 }
 
-static void carrying_envelope(void *arg, const struct envelope *envelope)
+void carrying_message(struct session *session, bool from_client, const struct envelope *envelope,
+	uint64_t start_ns)
 {
-	const struct pump *pump = arg;
-	const struct session *session = pump->owner;
+	uint64_t now_ns = session->pair.loop->now_ns;
 
 	if (session->trace == NULL)
 		return;
-	if (pump->direction == PUMP_CLIENT_TO_BACKEND)
-		tracer_client_message(session->trace, envelope, pump->message_start_ns,
-			session->pair.loop->now_ns);
+	if (from_client)
+		tracer_client_message(session->trace, envelope, start_ns, now_ns);
 	else
-		tracer_backend_message(session->trace, envelope, session->pair.loop->now_ns);
+		tracer_backend_message(session->trace, envelope, now_ns);
+}
+
+static void carrying_envelope(void *arg, const struct envelope *envelope)
+{
+	const struct pump *pump = arg;
+
+	carrying_message(pump->owner, pump->direction == PUMP_CLIENT_TO_BACKEND, envelope,
+		pump->message_start_ns);
+}
+
+void carrying_record(struct session *session, bool from_client, const uint8_t *bytes, size_t size,
+	bool first, bool last)
+{
+	if (session->recorded != NULL)
+		recorder_take(session->recorded, from_client ? RECORDING_CLIENT : RECORDING_BACKEND,
+			bytes, size, first, last, session->pair.loop->now_ns);
 }
 
 static void carrying_text(struct pump *pump, const struct side_chunk *chunk)
 {
-	const struct session *session = pump->owner;
-
-	recorder_take(session->recorded,
-		pump->direction == PUMP_CLIENT_TO_BACKEND ? RECORDING_CLIENT : RECORDING_BACKEND,
-		chunk->bytes, chunk->size, chunk->first, chunk->last, session->pair.loop->now_ns);
+	carrying_record(pump->owner, pump->direction == PUMP_CLIENT_TO_BACKEND, chunk->bytes,
+		chunk->size, chunk->first, chunk->last);
 }
 
 static void carrying_ended(struct pump *pump)
@@ -201,7 +216,7 @@ static void carrying_closing(struct pump *pump)
 static const struct pump_hooks carrying_hooks = {
 	.message = {.carrier = carrying_carrier, .envelope = carrying_envelope},
 	.text = carrying_text,
-	.troubles = carrying_troubles,
+	.troubles = carrying_pump_troubles,
 	.undeliverable = carrying_undeliverable,
 	.not_lines = carrying_not_lines,
 	.other = carrying_other,
@@ -234,19 +249,33 @@ void carrying_init(struct session *session)
 		&session->pair.client, &session->pair.backend);
 }
 
-/* What goes through the pumps from now on is recorded. */
-static void carrying_record(struct session *session)
+/* What is said from now on is recorded. */
+static void carrying_open_record(struct session *session, const char *transport)
 {
 	const struct pair *pair = &session->pair;
 
-	session->recorded = recorder_open(pair->loop->recorder, pair->number,
-		pair->route->transport, pair->route->command != NULL);
-	if (session->recorded == NULL) {
-		log_line(LOG_WARN, "connection %llu: out of memory: not recorded", pair->number);
+	if (pair->loop->recorder == NULL || session->recorded != NULL)
 		return;
-	}
-	session->pumps[PUMP_CLIENT_TO_BACKEND].tells_text = true;
-	session->pumps[PUMP_BACKEND_TO_CLIENT].tells_text = true;
+	session->recorded = recorder_open(
+		pair->loop->recorder, pair->number, transport, pair->route->command != NULL);
+	if (session->recorded == NULL)
+		log_line(LOG_WARN, "connection %llu: out of memory: not recorded", pair->number);
+}
+
+bool carrying_mode(struct session *session, enum splice_mode *mode)
+{
+	static const enum splice_mode modes[] = {
+		[PUMP_TASK_NONE] = SPLICE_WATCH,
+		[PUMP_TASK_WATCH] = SPLICE_WATCH,
+		[PUMP_TASK_HOLD] = SPLICE_WATCH,
+		[PUMP_TASK_STRIP] = SPLICE_STRIP,
+		[PUMP_TASK_INJECT] = SPLICE_INJECT,
+	};
+	enum pump_task task = carrying_task(session, PUMP_CLIENT_TO_BACKEND);
+
+	carrying_open_record(session, "http");
+	*mode = modes[task];
+	return task != PUMP_TASK_NONE || session->recorded != NULL;
 }
 
 void carrying_open(struct session *session)
@@ -257,6 +286,7 @@ void carrying_open(struct session *session)
 		carrying_task(session, PUMP_CLIENT_TO_BACKEND));
 	pump_open(&session->pumps[PUMP_BACKEND_TO_CLIENT], route->backend_side, route->client_side,
 		carrying_task(session, PUMP_BACKEND_TO_CLIENT));
-	if (session->pair.loop->recorder != NULL)
-		carrying_record(session);
+	carrying_open_record(session, route->transport);
+	session->pumps[PUMP_CLIENT_TO_BACKEND].tells_text = session->recorded != NULL;
+	session->pumps[PUMP_BACKEND_TO_CLIENT].tells_text = session->recorded != NULL;
 }

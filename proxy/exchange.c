@@ -12,15 +12,19 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
 #include "proxy/address.h"
 #include "proxy/answer.h"
+#include "proxy/body.h"
 #include "proxy/head.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
+#include "proxy/outlet.h"
 #include "proxy/pair.h"
 #include "proxy/reply.h"
 #include "proxy/side/handshake.h"
@@ -28,9 +32,11 @@
 #include "proxy/side/side.h"
 
 #define EXCHANGE_DROPPED_MAX 8
+#define EXCHANGE_FRAMING_MAX 32
 
 enum exchange_phase {
 	EXCHANGE_RESTS,    /* no request has come, or a part of its head */
+	EXCHANGE_READS,    /* so much of its body as must be there before its head is sent */
 	EXCHANGE_CONNECTS, /* the request waits for the backend */
 	EXCHANGE_WAITS,    /* for the answer's head */
 	EXCHANGE_ANSWERS,  /* its body is passing */
@@ -44,16 +50,28 @@ struct exchange {
 	struct head head;        /* of the request, with what came behind it */
 	size_t taken;            /* of that, the beginning of the request's body */
 	struct http_body request;
+	uint64_t length;  /* of the request's body, if it is_sized */
+	struct body said; /* what is in it */
 	struct reply reply;
 	struct http_body answer;
+	struct body heard;            /* what is in that */
 	enum handshake wanted;        /* by the client */
 	struct handshake_proof proof; /* of the answer to a handshake */
 	bool to_head;                 /* a HEAD: the answer has no body */
 	bool to_old;                  /* HTTP/1.0: it may not have interim answers */
-	bool to_stream;               /* it asks for events, which may be long in coming */
-	bool client_keeps;            /* its connection, for more requests */
+	bool is_sized;
+	bool head_is_sent;
+	bool said_is_over; /* its trailer has begun */
+	uint8_t framing_size;
+	char framing[EXCHANGE_FRAMING_MAX]; /* the first size line, until it is known if it edits */
+	bool is_looked_at;                  /* the owner has been told of it */
+	bool edits;                         /* what said gives is sent in place of what came */
+	bool wants_json;                    /* in our own answers */
+	bool to_stream;                     /* it asks for events, which may be long in coming */
+	bool client_keeps;                  /* its connection, for more requests */
 	bool backend_keeps;
 	bool request_broken; /* the backend takes no more of it */
+	unsigned status;     /* of the answer */
 	bool client_ended;
 	bool has_asked;       /* there has been a request */
 	bool is_last;         /* we stop */
@@ -63,6 +81,7 @@ struct exchange {
 };
 
 static const char *const exchange_dropped_nothing[] = {NULL};
+static const uint8_t exchange_no_bytes[1];
 
 static const struct side_shake *exchange_shake(const struct exchange *exchange)
 {
@@ -75,11 +94,27 @@ static bool exchange_is_over(const struct exchange *exchange)
 	return exchange->pair->state != PAIR_EXCHANGE;
 }
 
+/* The owner knows of the exchange: it is over, with an answer that has that status. */
+static void exchange_over(struct exchange *exchange, unsigned status)
+{
+	body_done(&exchange->said);
+	body_done(&exchange->heard);
+	if (exchange->is_looked_at)
+		exchange->pair->hooks->exchanged(exchange->pair, status);
+	exchange->is_looked_at = false;
+}
+
 static void exchange_refuse(
 	struct exchange *exchange, unsigned status, const char *why, enum pair_reason reason)
 {
+	bool asked = exchange->wants_json && exchange->said.id[0] != '\0';
+
+	exchange_over(exchange, status);
 	answer_send(exchange->pair,
-		&(struct answer){.status = status, .why = why, .to_head = exchange->to_head},
+		&(struct answer){.status = status,
+			.why = why,
+			.id = asked ? exchange->said.id : NULL,
+			.to_head = exchange->to_head},
 		reason);
 }
 
@@ -104,7 +139,7 @@ static bool exchange_listens(const struct exchange *exchange)
 {
 	bool is_sent = exchange->phase == EXCHANGE_WAITS || exchange->phase == EXCHANGE_ANSWERS;
 
-	if (exchange->phase == EXCHANGE_RESTS || exchange->phase == EXCHANGE_DELIVERS)
+	if (exchange->phase <= EXCHANGE_READS || exchange->phase == EXCHANGE_DELIVERS)
 		return true;
 	return is_sent && exchange->request.state != HTTP_BODY_DONE &&
 	       endpoint_backlog(&exchange->pair->backend) <
@@ -133,6 +168,7 @@ static void exchange_moved(struct exchange *exchange)
  */
 static void exchange_deliver(struct exchange *exchange, enum pair_reason reason)
 {
+	exchange_over(exchange, exchange->status);
 	exchange->phase = EXCHANGE_DELIVERS;
 	exchange->reason = reason;
 	endpoint_close(&exchange->pair->backend);
@@ -149,26 +185,152 @@ static void exchange_client_ended(struct exchange *exchange)
 	endpoint_pause(&exchange->pair->client);
 	if (endpoint_has_left(&exchange->pair->client) || exchange->wanted == HANDSHAKE_OK)
 		pair_close(exchange->pair, PAIR_CLIENT_GONE);
-	else if (exchange->phase == EXCHANGE_RESTS)
+	else if (exchange->phase <= EXCHANGE_READS)
 		exchange_deliver(exchange, exchange->head.used > 0 ? PAIR_CLIENT_GONE : PAIR_ENDED);
 	else if (exchange->request.state != HTTP_BODY_DONE)
 		endpoint_shutdown(&exchange->pair->backend);
 }
 
-/* ---- the request's body ---- */
+/* ---- the request, towards the backend ---- */
+
+/* Its head, without our own token, if there is one. length: another Content-Length, or NULL. */
+static void exchange_put_head(struct exchange *exchange, struct outlet *outlet, const char *length)
+{
+	const struct side_shake *shake = exchange_shake(exchange);
+	const char *dropped[EXCHANGE_DROPPED_MAX] = {NULL}, *const *more = shake->dropped;
+	struct http_changes changes = {.drop = dropped, .add = "", .length = length};
+	size_t count = 0;
+
+	if (exchange->pair->route->guard.token != NULL)
+		dropped[count++] = "Authorization";
+	if (exchange->wanted == HANDSHAKE_OK) {
+		for (; *more != NULL; more++) {
+			assert(count + 1 < EXCHANGE_DROPPED_MAX);
+			dropped[count++] = *more;
+		}
+		changes.add = shake->fields;
+	} else if (!exchange->client_keeps) {
+		changes.add = "Connection: close\r\n";
+	} else if (exchange->to_old) {
+		changes.add = "Connection: keep-alive\r\n";
+	}
+	outlet_head(outlet, exchange_asked(exchange, &exchange->pair->loop->head), &changes);
+}
+
+static void exchange_put_text(struct outlet *outlet, const char *text)
+{
+	sink_write(&outlet->sink, (const uint8_t *)text, strlen(text));
+}
+
+/* What an edited body has become so far: behind its head, or as a chunk. */
+static void exchange_put_edited(struct exchange *exchange, struct outlet *outlet, bool last)
+{
+	const struct splice_piece *pieces;
+	size_t count, total, i;
+	uint64_t length;
+	char text[HTTP_CHANGES_LENGTH_MAX + 3];
+
+	if (exchange->said.splice == NULL)
+		return; /* there is none */
+	pieces = body_pieces(&exchange->said, &count, &total);
+	if (exchange->is_sized && !exchange->head_is_sent) {
+		assert(last || total > 0); /* see exchange_must_read() */
+		length = last ? total : exchange->length + body_growth(&exchange->said);
+		(void)snprintf(text, sizeof text, "%" PRIu64, length); /* fits */
+		exchange_put_head(exchange, outlet, length != exchange->length ? text : NULL);
+		exchange->head_is_sent = true;
+	}
+	if (total == 0)
+		return;
+	(void)snprintf(text, sizeof text, "%zx\r\n", total); /* the same */
+	if (!exchange->is_sized)
+		exchange_put_text(outlet, text);
+	for (i = 0; i < count; i++)
+		sink_write(&outlet->sink, pieces[i].bytes, pieces[i].size);
+	if (!exchange->is_sized)
+		exchange_put_text(outlet, "\r\n");
+}
+
+/*
+ * The body turns out to be nothing that is edited, by its first bytes, which are size: what was
+ * kept of it so far goes before them.
+ */
+static void exchange_edit_no_more(struct exchange *exchange, struct outlet *outlet, size_t size)
+{
+	char text[HTTP_CHANGES_LENGTH_MAX];
+
+	exchange->edits = false;
+	if (exchange->is_sized) {
+		exchange_put_head(exchange, outlet, NULL);
+		exchange->head_is_sent = true;
+		return;
+	}
+	(void)snprintf(text, sizeof text, "%" PRIx64 "\r\n", size + exchange->request.left);
+	if (exchange->framing_size <= EXCHANGE_FRAMING_MAX)
+		sink_write(
+			&outlet->sink, (const uint8_t *)exchange->framing, exchange->framing_size);
+	else
+		exchange_put_text(outlet, text); /* its extensions are too long */
+}
+
+/* Keeps what comes of the first size line. */
+static void exchange_keep_framing(struct exchange *exchange, const uint8_t *bytes, size_t size)
+{
+	if (exchange->said.begun || exchange->framing_size > EXCHANGE_FRAMING_MAX)
+		return;
+	if (size > (size_t)EXCHANGE_FRAMING_MAX - exchange->framing_size) {
+		exchange->framing_size = EXCHANGE_FRAMING_MAX + 1; /* too long */
+		return;
+	}
+	memcpy(exchange->framing + exchange->framing_size, bytes, size);
+	exchange->framing_size = (uint8_t)(exchange->framing_size + size);
+}
+
+/* The next bytes of the body, which are of one kind. */
+static void exchange_put_body(struct exchange *exchange, struct outlet *outlet,
+	const uint8_t *bytes, size_t size, enum http_piece piece)
+{
+	bool last = exchange->is_sized && exchange->request.state == HTTP_BODY_DONE;
+
+	if (piece == HTTP_PIECE_DATA) {
+		body_feed(&exchange->said, bytes, size, last);
+		if (exchange->edits && !body_edits(&exchange->said))
+			exchange_edit_no_more(exchange, outlet, size);
+		if (exchange->edits)
+			exchange_put_edited(exchange, outlet, last);
+	} else if (piece == HTTP_PIECE_TRAILER && !exchange->said_is_over) {
+		exchange->said_is_over = last = true;
+		body_feed(&exchange->said, exchange_no_bytes, 0, true);
+		if (exchange->edits) {
+			exchange_put_edited(exchange, outlet, true);
+			exchange_put_text(outlet, "0\r\n");
+		}
+	}
+	if (!exchange->edits)
+		sink_pass(&outlet->sink, bytes, size);
+	else if (piece == HTTP_PIECE_FRAMING)
+		exchange_keep_framing(exchange, bytes, size);
+	else if (piece == HTTP_PIECE_TRAILER)
+		sink_write(&outlet->sink, bytes, size);
+	if (last)
+		body_end(&exchange->said);
+}
 
 /* Passes on what is the body's of what came next; returns how much that is. */
-static size_t exchange_pass_request(struct exchange *exchange, const uint8_t *bytes, size_t size)
+static size_t exchange_pass_request(
+	struct exchange *exchange, struct outlet *outlet, const uint8_t *bytes, size_t size)
 {
 	struct http_body *body = &exchange->request;
 	enum http_piece piece;
 	size_t own = 0, now;
 
-	while ((now = http_body_next(body, (const char *)bytes + own, size - own, &piece)) > 0)
+	outlet->failed |= exchange->request_broken;
+	while ((now = http_body_next(body, (const char *)bytes + own, size - own, &piece)) > 0) {
+		exchange_put_body(exchange, outlet, bytes + own, now, piece);
 		own += now;
+	}
 	exchange->passed += own;
-	if (own > 0 && !exchange->request_broken &&
-		endpoint_write(&exchange->pair->backend, bytes, own) != 0)
+	if (outlet_end(outlet) != 0 && !exchange->request_broken)
 		exchange_failed(exchange, &exchange->pair->backend);
 	if (body->state != HTTP_BODY_BAD || exchange_is_over(exchange))
 		return own;
@@ -185,10 +347,12 @@ static void exchange_read_body(struct exchange *exchange)
 {
 	struct loop *loop = exchange->pair->loop;
 	ssize_t n = endpoint_read(&exchange->pair->client, loop->read_bytes, LOOP_READ_SIZE);
+	struct outlet outlet;
 	size_t own;
 
 	if (n > 0) {
-		own = exchange_pass_request(exchange, loop->read_bytes, (size_t)n);
+		outlet_begin(&outlet, loop, &exchange->pair->backend);
+		own = exchange_pass_request(exchange, &outlet, loop->read_bytes, (size_t)n);
 		if (!exchange_is_over(exchange) &&
 			head_keep(&exchange->head, loop->read_bytes + own, (size_t)n - own) != 0)
 			pair_fail(exchange->pair, ENOMEM);
@@ -199,33 +363,6 @@ static void exchange_read_body(struct exchange *exchange)
 	} else if (errno != EAGAIN && errno != EWOULDBLOCK) {
 		pair_close(exchange->pair, PAIR_CLIENT_GONE);
 	}
-}
-
-/* ---- the request's head, towards the backend ---- */
-
-/* Sends it without our own token, if there is one. */
-static int exchange_send_head(struct exchange *exchange)
-{
-	const struct side_shake *shake = exchange_shake(exchange);
-	const struct http_head *parsed = exchange_asked(exchange, &exchange->pair->loop->head);
-	const char *dropped[EXCHANGE_DROPPED_MAX] = {NULL}, *const *more = shake->dropped;
-	const char *fields = "";
-	size_t count = 0;
-
-	if (exchange->pair->route->guard.token != NULL)
-		dropped[count++] = "Authorization";
-	if (exchange->wanted == HANDSHAKE_OK) {
-		for (; *more != NULL; more++) {
-			assert(count + 1 < EXCHANGE_DROPPED_MAX);
-			dropped[count++] = *more;
-		}
-		fields = shake->fields;
-	} else if (!exchange->client_keeps) {
-		fields = "Connection: close\r\n";
-	} else if (exchange->to_old) {
-		fields = "Connection: keep-alive\r\n";
-	}
-	return head_forward(&exchange->pair->backend, parsed, dropped, fields);
 }
 
 /* Messages flow from now on; what came behind the heads comes first. */
@@ -259,6 +396,7 @@ static void exchange_welcome(struct exchange *exchange)
 void exchange_connected(struct exchange *exchange)
 {
 	struct pair *pair = exchange->pair;
+	struct outlet outlet;
 	uint8_t *rest;
 	size_t size;
 
@@ -266,21 +404,16 @@ void exchange_connected(struct exchange *exchange)
 		exchange_welcome(exchange);
 		return;
 	}
-	if (exchange_send_head(exchange) != 0) {
-		if (pair->backend.is_ours)
-			pair_fail(pair, pair->backend.error);
-		else
-			exchange_bad_gateway(exchange, 502, "the server did not take the request");
-		return;
-	}
 	exchange->phase = EXCHANGE_WAITS;
 	exchange_moved(exchange);
 	endpoint_resume(&pair->backend);
-	if (exchange->wanted == HANDSHAKE_OK)
-		return;
-	pair->loop->counters.http_exchanges++;
+	outlet_begin(&outlet, pair->loop, &pair->backend);
+	if (!exchange->edits || !exchange->is_sized) {
+		exchange_put_head(exchange, &outlet, NULL);
+		exchange->head_is_sent = true;
+	}
 	rest = head_rest(&exchange->head, &size);
-	exchange->taken = exchange_pass_request(exchange, rest, size);
+	exchange->taken = exchange_pass_request(exchange, &outlet, rest, size);
 	if (exchange_is_over(exchange) || exchange->request.state == HTTP_BODY_DONE)
 		return;
 	if (exchange->client_ended)
@@ -289,9 +422,20 @@ void exchange_connected(struct exchange *exchange)
 		endpoint_resume(&pair->client);
 }
 
+/* What has come of the request is looked at all the same: our answer may name it. */
 void exchange_unreachable(struct exchange *exchange)
 {
-	exchange_bad_gateway(exchange, 502, "the server is not reachable");
+	struct outlet outlet;
+	uint8_t *rest;
+	size_t size;
+
+	exchange->phase = EXCHANGE_WAITS;
+	exchange->request_broken = true;
+	outlet_begin(&outlet, exchange->pair->loop, &exchange->pair->backend);
+	rest = head_rest(&exchange->head, &size);
+	(void)exchange_pass_request(exchange, &outlet, rest, size);
+	if (!exchange_is_over(exchange))
+		exchange_bad_gateway(exchange, 502, "the server is not reachable");
 }
 
 /* ---- the request's head ---- */
@@ -390,6 +534,90 @@ static bool exchange_keeps(const struct http_head *parsed)
 					 : http_field_has_token(parsed, "Connection", "keep-alive");
 }
 
+static bool exchange_has_type(const struct http_head *parsed, const char *type)
+{
+	const struct http_field *field = http_field_find(parsed, "Content-Type");
+	size_t size = strlen(type);
+
+	return field != NULL && field->value.size >= size &&
+	       http_text_is((struct http_text){field->value.bytes, size},
+		       (struct http_text){type, size}) &&
+	       (field->value.size == size || strchr("; \t", field->value.bytes[size]) != NULL);
+}
+
+/* Whether the body is what it seems, and not packed. */
+static bool exchange_is_plain(const struct http_head *parsed)
+{
+	const struct http_field *field = http_field_find(parsed, "Content-Encoding");
+
+	return field == NULL || http_text_is(field->value, HTTP_TEXT("identity"));
+}
+
+/*
+ * Tells the owner of the request, and how its body will be taken. One whose sender waits to be told
+ * to go on is not edited if its size must be known before: it is not going to come.
+ */
+static void exchange_look(struct exchange *exchange, const struct http_head *parsed)
+{
+	struct pair *pair = exchange->pair;
+	enum splice_mode mode = SPLICE_WATCH;
+	enum body_form form = BODY_UNSEEN;
+	bool accepts = http_field_find(parsed, "Accept") == NULL ||
+		       http_field_has_token(parsed, "Accept", "application/json") ||
+		       http_field_has_token(parsed, "Accept", "*/*");
+
+	exchange->wants_json = exchange_has_type(parsed, "application/json") && accepts;
+	exchange->is_sized = exchange->request.state == HTTP_BODY_SIZED;
+	exchange->length = exchange->request.left;
+	exchange->head_is_sent = exchange->said_is_over = false;
+	exchange->framing_size = 0;
+	if (exchange->wanted == HANDSHAKE_NONE) {
+		pair->loop->counters.http_exchanges++;
+		exchange->is_looked_at = pair->hooks->asked(pair, parsed, &mode);
+	}
+	if (exchange->is_looked_at && exchange->request.state != HTTP_BODY_DONE &&
+		http_text_is_exactly(parsed->method, HTTP_TEXT("POST")) &&
+		exchange_is_plain(parsed))
+		form = BODY_MESSAGE;
+	if (exchange->is_sized && http_field_find(parsed, "Expect") != NULL)
+		mode = SPLICE_WATCH;
+	body_begin(&exchange->said, pair, true, form, mode);
+	exchange->said.promises = exchange->is_sized;
+	exchange->edits = body_edits(&exchange->said);
+}
+
+/* Whether the head must wait for more of the body, by which its size is known. */
+static bool exchange_must_read(const struct exchange *exchange)
+{
+	uint64_t wanted =
+		exchange->length <= SPLICE_HOLD_MAX ? exchange->length : SPLICE_HOLD_MAX + 1;
+	size_t size;
+
+	if (!exchange->edits || !exchange->is_sized)
+		return false;
+	(void)head_rest(&exchange->head, &size);
+	return size < wanted;
+}
+
+/* The request is there, or as much of it as is needed: it goes to the backend. */
+static void exchange_go(struct exchange *exchange)
+{
+	struct pair *pair = exchange->pair;
+
+	exchange_moved(exchange);
+	if (exchange_must_read(exchange)) {
+		exchange->phase = EXCHANGE_READS;
+		return;
+	}
+	exchange->phase = EXCHANGE_CONNECTS;
+	if (pair->backend.state == ENDPOINT_OPEN && !endpoint_at_end(&pair->backend)) {
+		exchange_connected(exchange);
+		return;
+	}
+	endpoint_close(&pair->backend);
+	(void)pair->hooks->connect(pair); /* failing, it has been answered */
+}
+
 static void exchange_got_request(struct exchange *exchange)
 {
 	struct pair *pair = exchange->pair;
@@ -414,15 +642,9 @@ static void exchange_got_request(struct exchange *exchange)
 		pair_fail(pair, ENOMEM);
 		return;
 	}
-	exchange->phase = EXCHANGE_CONNECTS;
 	exchange->has_asked = true;
-	exchange_moved(exchange);
-	if (pair->backend.state == ENDPOINT_OPEN && !endpoint_at_end(&pair->backend)) {
-		exchange_connected(exchange);
-		return;
-	}
-	endpoint_close(&pair->backend);
-	(void)pair->hooks->connect(pair); /* failing, it has been answered */
+	exchange_look(exchange, parsed);
+	exchange_go(exchange);
 }
 
 /* Looks at what has come of a head. */
@@ -483,6 +705,7 @@ static void exchange_rest(struct exchange *exchange)
 	exchange->taken = 0;
 	exchange->wanted = HANDSHAKE_NONE;
 	exchange->request_broken = false;
+	exchange->status = 0;
 	head_done(&exchange->reply.head);
 	exchange->reply = (struct reply){.head = {.bytes = NULL}};
 	exchange_moved(exchange);
@@ -515,22 +738,30 @@ static void exchange_answered(struct exchange *exchange, size_t behind)
 	} else {
 		endpoint_resume(&pair->backend); /* to see its end */
 	}
+	exchange_over(exchange, exchange->status);
 	if (exchange->client_keeps)
 		exchange_rest(exchange);
 	else
 		exchange_deliver(exchange, PAIR_ENDED);
 }
 
-static void exchange_pass_answer(struct exchange *exchange, const uint8_t *bytes, size_t size)
+/* Passes on what is the answer's of what came next; outlet may have its head. */
+static void exchange_pass_answer(
+	struct exchange *exchange, struct outlet *outlet, const uint8_t *bytes, size_t size)
 {
 	struct http_body *body = &exchange->answer;
 	enum http_piece piece;
 	size_t own = 0, now;
 
-	while ((now = http_body_next(body, (const char *)bytes + own, size - own, &piece)) > 0)
+	while ((now = http_body_next(body, (const char *)bytes + own, size - own, &piece)) > 0) {
+		if (piece == HTTP_PIECE_DATA)
+			body_feed(&exchange->heard, bytes + own, now, false);
 		own += now;
+	}
+	if (own > 0)
+		sink_pass(&outlet->sink, bytes, own);
 	exchange->passed += own;
-	if (own > 0 && endpoint_write(&exchange->pair->client, bytes, own) != 0) {
+	if (outlet_end(outlet) != 0) {
 		exchange_failed(exchange, &exchange->pair->client);
 		return;
 	}
@@ -540,6 +771,7 @@ static void exchange_pass_answer(struct exchange *exchange, const uint8_t *bytes
 			exchange->pair->number);
 		exchange_deliver(exchange, PAIR_FRAMING_ERROR); /* cut off: the client sees it */
 	} else if (body->state == HTTP_BODY_DONE) {
+		body_end(&exchange->heard);
 		exchange_answered(exchange, size - own);
 	} else {
 		exchange_throttle_backend(exchange);
@@ -570,6 +802,8 @@ static void exchange_got_upgrade(struct exchange *exchange)
 	const struct side_shake *shake = exchange_shake(exchange);
 	const struct http_head *parsed = &pair->loop->head;
 	struct http_head *asked = malloc(sizeof *asked); /* while loop->head has the answer */
+	struct http_changes changes = {.drop = exchange_dropped_nothing, .add = shake->fields};
+	struct outlet outlet;
 	const char *wrong;
 
 	if (asked == NULL) {
@@ -582,12 +816,27 @@ static void exchange_got_upgrade(struct exchange *exchange)
 		log_line(LOG_WARN, "connection %llu: server's handshake: %s (status %u)",
 			pair->number, wrong, parsed->status);
 		exchange_bad_gateway(exchange, 502, "the server's handshake is not valid");
-	} else if (head_forward(&pair->client, parsed, exchange_dropped_nothing, shake->fields) !=
-		   0) {
-		pair_client_failed(pair);
 	} else {
-		exchange_open(exchange);
+		outlet_begin(&outlet, pair->loop, &pair->client);
+		outlet_head(&outlet, parsed, &changes);
+		if (outlet_end(&outlet) != 0)
+			pair_client_failed(pair);
+		else
+			exchange_open(exchange);
 	}
+}
+
+/* How the answer's body will be looked at. */
+static void exchange_hear(struct exchange *exchange, const struct http_head *parsed)
+{
+	struct pair *pair = exchange->pair;
+	enum body_form form = BODY_UNSEEN;
+
+	if (exchange->is_looked_at)
+		pair->hooks->answered(pair, parsed);
+	if (exchange->is_looked_at && exchange_is_plain(parsed))
+		form = exchange_has_type(parsed, "text/event-stream") ? BODY_EVENTS : BODY_MESSAGE;
+	body_begin(&exchange->heard, pair, false, form, SPLICE_WATCH);
 }
 
 /* The head in loop->head is the final one: passes it on, and what of its body came with it. */
@@ -595,6 +844,8 @@ static void exchange_got_answer(struct exchange *exchange)
 {
 	struct pair *pair = exchange->pair;
 	struct http_head *parsed = &pair->loop->head;
+	struct http_changes changes = {.drop = exchange_dropped_nothing};
+	struct outlet outlet;
 	uint8_t *rest;
 	size_t size;
 
@@ -618,16 +869,16 @@ static void exchange_got_answer(struct exchange *exchange)
 	exchange->client_keeps &= exchange->backend_keeps && !exchange->is_last &&
 				  exchange->request.state == HTTP_BODY_DONE &&
 				  !exchange->request_broken;
-	if (head_forward(&pair->client, parsed, exchange_dropped_nothing,
-		    exchange_connection(exchange, parsed)) != 0) {
-		pair_client_failed(pair);
-		return;
-	}
 	exchange->wanted = HANDSHAKE_NONE;
+	exchange->status = parsed->status;
 	exchange->phase = EXCHANGE_ANSWERS;
 	exchange_moved(exchange);
+	exchange_hear(exchange, parsed);
+	changes.add = exchange_connection(exchange, parsed);
+	outlet_begin(&outlet, pair->loop, &pair->client);
+	outlet_head(&outlet, parsed, &changes);
 	rest = head_rest(&exchange->reply.head, &size);
-	exchange_pass_answer(exchange, rest, size);
+	exchange_pass_answer(exchange, &outlet, rest, size);
 }
 
 /* What reply_read() or reply_drained() found. */
@@ -651,14 +902,19 @@ static void exchange_read_answer(struct exchange *exchange)
 	struct pair *pair = exchange->pair;
 	ssize_t n = endpoint_read(&pair->backend, pair->loop->read_bytes, LOOP_READ_SIZE);
 
-	if (n > 0)
-		exchange_pass_answer(exchange, pair->loop->read_bytes, (size_t)n);
-	else if (n < 0 && endpoint_error_is_ours(errno))
+	bool is_whole = exchange->answer.state == HTTP_BODY_TO_END;
+	struct outlet outlet;
+
+	if (n > 0) {
+		outlet_begin(&outlet, pair->loop, &pair->client);
+		exchange_pass_answer(exchange, &outlet, pair->loop->read_bytes, (size_t)n);
+	} else if (n < 0 && endpoint_error_is_ours(errno)) {
 		pair_fail(pair, errno);
-	else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
-		exchange_deliver(exchange, exchange->answer.state == HTTP_BODY_TO_END
-						   ? PAIR_ENDED
-						   : PAIR_BACKEND_GONE);
+	} else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
+		if (is_whole)
+			body_end(&exchange->heard);
+		exchange_deliver(exchange, is_whole ? PAIR_ENDED : PAIR_BACKEND_GONE);
+	}
 }
 
 /* ---- events ---- */
@@ -678,7 +934,7 @@ static void exchange_client_readable(struct exchange *exchange)
 
 	if (!exchange_listens(exchange)) {
 		exchange_wait(exchange);
-	} else if (exchange->phase == EXCHANGE_RESTS) {
+	} else if (exchange->phase <= EXCHANGE_READS) {
 		exchange_read_head(exchange);
 	} else if (exchange->phase != EXCHANGE_DELIVERS) {
 		exchange_read_body(exchange);
@@ -704,6 +960,7 @@ static void exchange_backend_readable(struct exchange *exchange)
 		exchange_read_answer(exchange);
 		break;
 	case EXCHANGE_RESTS: /* its end, or what nobody has asked for */
+	case EXCHANGE_READS:
 	case EXCHANGE_CONNECTS:
 	case EXCHANGE_DELIVERS:
 		endpoint_close(&pair->backend);
@@ -737,6 +994,7 @@ static void exchange_client_drained(struct exchange *exchange)
 			pair_finish(exchange->pair, exchange->reason);
 		break;
 	case EXCHANGE_RESTS:
+	case EXCHANGE_READS:
 	case EXCHANGE_CONNECTS:
 		break;
 	}
@@ -790,7 +1048,7 @@ static uint64_t exchange_progress(const struct exchange *exchange)
 /* Whether the client is waited for: for its head, or for the rest of its request. */
 static bool exchange_waits_for_client(const struct exchange *exchange)
 {
-	if (exchange->phase == EXCHANGE_RESTS)
+	if (exchange->phase <= EXCHANGE_READS)
 		return true;
 	return exchange->phase == EXCHANGE_WAITS && exchange->request.state != HTTP_BODY_DONE &&
 	       endpoint_backlog(&exchange->pair->backend) == 0;
@@ -807,6 +1065,8 @@ static int64_t exchange_patience_ms(const struct exchange *exchange)
 		return exchange->head.used > 0 || !exchange->has_asked
 			       ? config->handshake_timeout_ms
 			       : 0; /* see idle.timeout */
+	case EXCHANGE_READS:
+		return config->handshake_timeout_ms;
 	case EXCHANGE_CONNECTS:
 		return 0; /* who connects has a limit of its own */
 	case EXCHANGE_WAITS:
@@ -829,7 +1089,7 @@ static void exchange_give_up(struct exchange *exchange)
 	if (exchange->phase == EXCHANGE_RESTS) {
 		exchange_refuse(
 			exchange, 408, "no complete request head in time", PAIR_HANDSHAKE_FAILED);
-	} else if (exchange->phase == EXCHANGE_WAITS && exchange_waits_for_client(exchange)) {
+	} else if (exchange_waits_for_client(exchange)) {
 		exchange_refuse(
 			exchange, 408, "no complete request in time", PAIR_HANDSHAKE_FAILED);
 	} else if (exchange->phase == EXCHANGE_WAITS) {
@@ -894,6 +1154,8 @@ void exchange_free(struct exchange *exchange)
 {
 	if (exchange == NULL)
 		return;
+	body_done(&exchange->said);
+	body_done(&exchange->heard);
 	head_done(&exchange->head);
 	head_done(&exchange->reply.head);
 	free(exchange);

@@ -55,25 +55,6 @@ uint8_t *head_rest(const struct head *head, size_t *size)
 	return (uint8_t *)head->bytes + head->scan.size;
 }
 
-int head_forward(struct endpoint *endpoint, const struct http_head *parsed, const char *const *drop,
-	const char *add)
-{
-	size_t room = parsed->size + strlen(add) + 2, size;
-	char *text = malloc(room);
-	int result;
-
-	if (text == NULL) {
-		endpoint->error = ENOMEM;
-		endpoint->is_ours = true;
-		return -1;
-	}
-	size = http_head_forward(text, room, parsed, drop, add);
-	assert(size > 0); /* it fits: see there */
-	result = endpoint_write(endpoint, text, size);
-	free(text);
-	return result;
-}
-
 void head_next(struct head *head, size_t skip)
 {
 	size_t size;

@@ -30,13 +30,6 @@ enum head_read head_read(struct head *head, struct endpoint *endpoint, size_t by
 /* What has come behind the head, which is complete. Borrowed from head. */
 uint8_t *head_rest(const struct head *head, size_t *size);
 
-/*
- * Sends the head on as http_head_forward() copies it; parsed is what it was parsed to. 0, or -1
- * as endpoint_write().
- */
-int head_forward(struct endpoint *endpoint, const struct http_head *parsed, const char *const *drop,
-	const char *add);
-
 /* Takes the head away, so that the next one begins where it ended, or skip bytes behind that. */
 void head_next(struct head *head, size_t skip);
 

@@ -254,10 +254,12 @@ static void life_greet(struct session *session)
 }
 
 /* What the client asked with may have what spans are to say; but our own token is nobody's. */
-static void life_tell_fields(struct session *session)
+static void life_tell_fields(struct session *session, const struct http_head *asked)
 {
-	const struct http_head *asked = session->pair.asked;
 	size_t i;
+
+	if (!tracer_wants_headers(session->pair.loop->tracer))
+		return;
 
 	for (i = 0; i < asked->field_count; i++) {
 		const struct http_field *field = &asked->fields[i];
@@ -268,6 +270,20 @@ static void life_tell_fields(struct session *session)
 		tracer_header(session->trace, field->name.bytes, field->name.size,
 			field->value.bytes, field->value.size);
 	}
+}
+
+/* Messages will be traced, if they are. */
+static void life_trace(struct session *session, const char *transport)
+{
+	struct loop *loop = session->pair.loop;
+
+	if (!loop->tracing)
+		return;
+	session->trace = tracer_connection_new(loop->tracer, session->pair.number, transport,
+		session->pair.route->command != NULL);
+	if (session->trace == NULL)
+		log_line(LOG_WARN, "connection %llu: out of memory: not traced",
+			session->pair.number);
 }
 
 static void life_open(struct session *session, uint8_t *client_bytes, size_t client_size,
@@ -281,15 +297,12 @@ static void life_open(struct session *session, uint8_t *client_bytes, size_t cli
 	session->opened = true;
 	session->active_ns = loop->now_ns;
 	session->spoken = life_needs_upgrade(route);
-	if (loop->tracing) {
-		session->trace = tracer_connection_new(loop->tracer, session->pair.number,
-			route->transport, route->command != NULL);
-		if (session->trace == NULL)
-			log_line(LOG_WARN, "connection %llu: out of memory: not traced",
-				session->pair.number);
-		else if (session->pair.asked != NULL && tracer_wants_headers(loop->tracer))
-			life_tell_fields(session);
-	}
+	tracer_connection_free(session->trace, TRACER_CONNECTION_CLOSED,
+		loop->now_ns); /* of the exchanges before */
+	session->trace = NULL;
+	life_trace(session, route->transport);
+	if (session->trace != NULL && session->pair.asked != NULL)
+		life_tell_fields(session, session->pair.asked);
 	carrying_open(session);
 	if (session->greeting != NULL)
 		session->pumps[PUMP_CLIENT_TO_BACKEND].state = PUMP_IDLE; /* until it is settled */
@@ -552,6 +565,60 @@ static void life_pair_open(struct pair *pair, uint8_t *client_bytes, size_t clie
 	life_open(life_of_pair(pair), client_bytes, client_size, backend_bytes, backend_size);
 }
 
+static bool life_pair_asked(struct pair *pair, const struct http_head *head, enum splice_mode *mode)
+{
+	struct session *session = life_of_pair(pair);
+
+	life_heard(session);
+	session->exchange_number = (uint32_t)pair->loop->counters.http_exchanges;
+	session->http_status = 0;
+	if (session->trace == NULL)
+		life_trace(session, "http");
+	if (session->trace != NULL)
+		life_tell_fields(session, head);
+	return carrying_mode(session, mode);
+}
+
+static void life_pair_answered(struct pair *pair, const struct http_head *head)
+{
+	life_of_pair(pair)->http_status = head->status;
+}
+
+static void life_pair_exchanged(struct pair *pair, unsigned status)
+{
+	const struct session *session = life_of_pair(pair);
+
+	if (session->trace != NULL)
+		tracer_exchange_end(
+			session->trace, session->exchange_number, status, pair->loop->now_ns);
+}
+
+static size_t life_pair_carrier(struct pair *pair, struct envelope *envelope, const char **text)
+{
+	return tracer_carrier(life_of_pair(pair)->trace, envelope, text);
+}
+
+static void life_pair_envelope(
+	struct pair *pair, bool from_client, const struct envelope *envelope, uint64_t start_ns)
+{
+	struct session *session = life_of_pair(pair);
+
+	if (session->trace != NULL)
+		tracer_exchange(session->trace, session->exchange_number, session->http_status);
+	carrying_message(session, from_client, envelope, start_ns);
+}
+
+static void life_pair_text(struct pair *pair, bool from_client, const uint8_t *bytes, size_t size,
+	bool first, bool last)
+{
+	carrying_record(life_of_pair(pair), from_client, bytes, size, first, last);
+}
+
+static void life_pair_troubles(struct pair *pair, bool from_client, unsigned troubles)
+{
+	carrying_troubles(life_of_pair(pair), from_client, troubles);
+}
+
 static int life_pair_timer(struct pair *pair, int64_t ms)
 {
 	return session_timer(life_of_pair(pair), ms);
@@ -576,6 +643,13 @@ static const struct pair_hooks life_pair_hooks = {
 	.connect = life_pair_connect,
 	.upgraded = life_pair_upgraded,
 	.open = life_pair_open,
+	.asked = life_pair_asked,
+	.answered = life_pair_answered,
+	.exchanged = life_pair_exchanged,
+	.carrier = life_pair_carrier,
+	.envelope = life_pair_envelope,
+	.text = life_pair_text,
+	.troubles = life_pair_troubles,
 	.timer = life_pair_timer,
 	.finish = life_pair_finish,
 	.close = life_pair_close,

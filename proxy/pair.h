@@ -1,11 +1,13 @@
 #ifndef PROXY_PAIR_H
 #define PROXY_PAIR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "proxy/endpoint/endpoint.h"
 #include "proxy/guard.h"
+#include "proxy/message/splice.h"
 
 /*
  * The two peers of a session, and what is to become of them: all that those know who speak with
@@ -68,6 +70,20 @@ struct pair_hooks {
 	/* Messages flow. Bytes that came behind a head are carried first. */
 	void (*open)(struct pair *pair, uint8_t *client_bytes, size_t client_size,
 		uint8_t *backend_bytes, size_t backend_size);
+	/*
+	 * A request of HTTP, with that head, is passed on, and has an answer with that one; both
+	 * are over. The first says what is done to messages: false, and nobody looks at them.
+	 */
+	bool (*asked)(struct pair *pair, const struct http_head *head, enum splice_mode *mode);
+	void (*answered)(struct pair *pair, const struct http_head *head);
+	void (*exchanged)(struct pair *pair, unsigned status);
+	/* What messages say meanwhile: see struct splice_hooks, and struct pump_hooks. */
+	size_t (*carrier)(struct pair *pair, struct envelope *envelope, const char **text);
+	void (*envelope)(struct pair *pair, bool from_client, const struct envelope *envelope,
+		uint64_t start_ns);
+	void (*text)(struct pair *pair, bool from_client, const uint8_t *bytes, size_t size,
+		bool first, bool last);
+	void (*troubles)(struct pair *pair, bool from_client, unsigned troubles);
 	/* (Re)starts the timer. -1 when there is none to be had: then the session has ended. */
 	int (*timer)(struct pair *pair, int64_t ms);
 	/* The client has been sent its last word: to be delivered, then closed for that reason. */

@@ -9,9 +9,11 @@
 #include "config/config.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
+#include "proxy/outlet.h"
 #include "proxy/pair.h"
 
 static const char *const reply_dropped_interim[] = {"Content-Length", "Transfer-Encoding", NULL};
+static const struct http_changes reply_changes = {.drop = reply_dropped_interim, .add = ""};
 
 static enum reply_result reply_wrong(const char **why, const char *text)
 {
@@ -24,6 +26,7 @@ static enum reply_result reply_take_interim(
 {
 	const struct config *config = pair->loop->config;
 	const struct http_head *parsed = &pair->loop->head;
+	struct outlet outlet;
 
 	reply->interim_count++;
 	reply->interim_bytes += parsed->size;
@@ -32,9 +35,13 @@ static enum reply_result reply_take_interim(
 		pair->loop->counters.interims_refused++;
 		return reply_wrong(why, "the server sends too many interim answers");
 	}
-	if (to_client && head_forward(&pair->client, parsed, reply_dropped_interim, "") != 0) {
-		pair_client_failed(pair);
-		return REPLY_OVER;
+	if (to_client) {
+		outlet_begin(&outlet, pair->loop, &pair->client);
+		outlet_head(&outlet, parsed, &reply_changes);
+		if (outlet_end(&outlet) != 0) {
+			pair_client_failed(pair);
+			return REPLY_OVER;
+		}
 	}
 	head_next(&reply->head, 0);
 	reply->waiting = to_client && endpoint_backlog(&pair->client) > 0;

@@ -39,6 +39,8 @@ struct session {
 	struct dial *dial;         /* owned; NULL but on the way to the backend */
 	struct exchange *exchange; /* owned; NULL but for HTTP, until it is a WebSocket */
 	struct event *timer;       /* owned; made when first needed */
+	uint32_t exchange_number;  /* of HTTP: what messages belong to, for the tracer */
+	unsigned http_status;      /* of its answer; 0: there is none so far */
 	unsigned troubles_logged;  /* bits of enum splice_trouble */
 	bool opened;               /* messages could flow: its end is worth a line */
 	bool child_exited;

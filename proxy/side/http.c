@@ -479,8 +479,27 @@ static void http_append(char *text, size_t size, size_t *used, struct http_text 
 	*used += part.size;
 }
 
-size_t http_head_forward(char *text, size_t size, const struct http_head *head,
-	const char *const *drop, const char *add)
+/* The line of the field, which may have another value. */
+static void http_append_field(
+	char *text, size_t size, size_t *used, const struct http_field *field, const char *length)
+{
+	if (length == NULL || !http_text_is(field->name, HTTP_TEXT("Content-Length"))) {
+		http_append(text, size, used, field->line);
+		return;
+	}
+	http_append(text, size, used, field->name);
+	http_append(text, size, used, HTTP_TEXT(": "));
+	http_append(text, size, used, (struct http_text){length, strlen(length)});
+	http_append(text, size, used, HTTP_TEXT("\r\n"));
+}
+
+size_t http_head_room(const struct http_head *head, const struct http_changes *changes)
+{
+	return head->size + strlen(changes->add) + HTTP_CHANGES_LENGTH_MAX + 4;
+}
+
+size_t http_head_forward(
+	char *text, size_t size, const struct http_head *head, const struct http_changes *changes)
 {
 	struct http_text options[HTTP_OPTIONS_MAX], name;
 	struct http_cursor at = {0};
@@ -496,10 +515,10 @@ size_t http_head_forward(char *text, size_t size, const struct http_head *head,
 		for (j = 0; j < option_count && !http_text_is(name, options[j]); j++)
 			;
 		if (j == option_count && !http_name_listed(name, http_hop_by_hop) &&
-			!http_name_listed(name, drop))
-			http_append(text, size, &used, head->fields[i].line);
+			!http_name_listed(name, changes->drop))
+			http_append_field(text, size, &used, &head->fields[i], changes->length);
 	}
-	http_append(text, size, &used, (struct http_text){add, strlen(add)});
+	http_append(text, size, &used, (struct http_text){changes->add, strlen(changes->add)});
 	http_append(text, size, &used, HTTP_TEXT("\r\n"));
 	return used <= size ? used : 0;
 }

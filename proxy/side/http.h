@@ -101,14 +101,23 @@ void http_target_split(
  */
 const char *http_connection_check(const struct http_head *head);
 
+/* What becomes another in a head that is passed on. */
+struct http_changes {
+	const char *const *drop; /* names of fields that go, case-insensitive, then NULL */
+	const char *add;         /* lines of fields, each with CRLF; "" for none */
+	const char *length;      /* the value of Content-Length; NULL: as it is */
+};
+
+#define HTTP_CHANGES_LENGTH_MAX 20 /* bytes of that value */
+
 /*
  * Copies a head that passed that check to text (size bytes of room), without what is between
- * neighbours: Connection, the fields that it names, Keep-Alive, Upgrade, TE, Proxy-*; without the
- * fields whose names are in drop (a NULL-terminated list, case-insensitive); then the lines of add
- * (may be "", each with CRLF) and the blank line. Everything kept is kept byte for byte. Returns
- * the bytes written, at most head->size + strlen(add) + 2, or 0 when they do not fit.
+ * neighbours: Connection, the fields that it names, Keep-Alive, Upgrade, TE, Proxy-*; with those
+ * changes, what is added at the end; and the blank line. Everything kept is kept byte for byte.
+ * Returns the bytes written, at most http_head_room(), or 0 when they do not fit.
  */
-size_t http_head_forward(char *text, size_t size, const struct http_head *head,
-	const char *const *drop, const char *add);
+size_t http_head_forward(
+	char *text, size_t size, const struct http_head *head, const struct http_changes *changes);
+size_t http_head_room(const struct http_head *head, const struct http_changes *changes);
 
 #endif

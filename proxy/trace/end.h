@@ -12,6 +12,7 @@ enum tracer_end {
 	TRACER_ID_REUSED,         /* another request took the id */
 	TRACER_CLOSED,            /* a rule of the profile said so */
 	TRACER_SHUTDOWN,          /* we were told to stop */
+	TRACER_HTTP,              /* the HTTP answer has none */
 };
 
 #endif

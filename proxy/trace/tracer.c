@@ -70,6 +70,8 @@ struct tracer_connection {
 	struct inflight inflight;
 	struct fullest_member bytes; /* of its requests */
 	struct share *share;         /* of open spans; see shares.h */
+	uint32_t exchange;           /* of HTTP, that messages belong to, */
+	uint16_t http_status;        /* ... and what its answer has; 0: there is none */
 	/* Notes in envelopes: what the server was told of a request, and what the client was. */
 	struct forwarded forwarded;
 	struct traceparent told;
@@ -321,6 +323,8 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	tracer->counters.requests_passed_on += !has_span;
 	request->recorded = has_span && tracer->request_spans.exporter != NULL &&
 			    (request->context.flags & TRACE_FLAG_SAMPLED) != 0;
+	request->exchange = connection->exchange;
+	request->http_status = 0;
 	request->entry.start_ns = start_ns;
 	request->start_unix_ns = start_ns + tracer->wall_offset_ns;
 	return request;
@@ -488,6 +492,7 @@ static void tracer_backend_reply(
 		follower_answered(connection->follower, message, request, ok);
 	if (message->ended != request)
 		tracer_end_closed(connection, message);
+	request->http_status = connection->http_status;
 	tracer_end_request(connection, request, ok ? TRACER_ANSWERED : TRACER_ERROR,
 		message->envelope, message->now_ns);
 }
@@ -502,6 +507,28 @@ void tracer_backend_message(
 		tracer_backend_reply(connection, &message, kind == ENVELOPE_RESULT_REPLY);
 	else
 		tracer_backend_call(connection, &message);
+}
+
+void tracer_exchange(struct tracer_connection *connection, uint32_t exchange, unsigned status)
+{
+	connection->exchange = exchange;
+	connection->http_status = (uint16_t)status;
+}
+
+void tracer_exchange_end(
+	struct tracer_connection *connection, uint32_t exchange, unsigned status, uint64_t now_ns)
+{
+	struct inflight_entry *entry, *newer;
+
+	for (entry = connection->inflight.oldest; entry != NULL; entry = newer) {
+		struct request *request = (struct request *)entry;
+
+		newer = entry->newer;
+		if (request->exchange != exchange)
+			continue;
+		request->http_status = (uint16_t)status;
+		tracer_end_request(connection, request, TRACER_HTTP, NULL, now_ns);
+	}
 }
 
 size_t tracer_connection_waiting(const struct tracer_connection *connection)
@@ -732,6 +759,10 @@ static void tracer_take_settings(
 	attributes_choose_names(
 		&tracer->attribute_settings.names, (enum config_semconv)config->semconv);
 	tracer->attribute_settings.exporter = exporter;
+	if (url_is_websocket(&config->upstream_url) && config->upstream_url.host[0] != '\0') {
+		tracer->attribute_settings.server_address = config->upstream_url.host;
+		tracer->attribute_settings.server_port = config->upstream_url.port;
+	}
 	tracer->request_spans.exporter = exporter;
 	tracer->request_spans.attributes = &tracer->attribute_settings;
 	request_span_take_name(&tracer->request_spans, config->span_name);

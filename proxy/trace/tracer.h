@@ -100,6 +100,16 @@ size_t tracer_server_carrier(struct tracer_connection *connection, struct envelo
 void tracer_backend_message(
 	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns);
 
+/*
+ * The messages that follow belong to that HTTP exchange, whose answer has that status; 0: none so
+ * far.
+ */
+void tracer_exchange(struct tracer_connection *connection, uint32_t exchange, unsigned status);
+
+/* Its answer has come, with that status: ends what it has not answered. */
+void tracer_exchange_end(
+	struct tracer_connection *connection, uint32_t exchange, unsigned status, uint64_t now_ns);
+
 /* Whether tracer_header() would do anything. */
 bool tracer_wants_headers(const struct tracer *tracer);
 

@@ -49,9 +49,9 @@ static bool fuzz_text_equal(struct http_text text, struct http_text other)
 static void fuzz_forward(const struct http_head *head, bool request)
 {
 	static const char *const drop[] = {"Drop", NULL};
-	static const char add[] = "Connection: close\r\n";
+	static const struct http_changes changes = {.drop = drop, .add = "Connection: close\r\n"};
 	static struct http_head again;
-	size_t size = head->size + strlen(add) + 2, i, kept = 0;
+	size_t size = http_head_room(head, &changes), i, kept = 0;
 	char name[64];
 	char *text, *copy;
 
@@ -59,7 +59,7 @@ static void fuzz_forward(const struct http_head *head, bool request)
 		return;
 	text = malloc(size);
 	fuzz_check(text != NULL);
-	size = http_head_forward(text, size, head, drop, add);
+	size = http_head_forward(text, size, head, &changes);
 	fuzz_check(size > 0);
 	fuzz_check(fuzz_parse(&again, request, text, size, &copy) == HTTP_DONE);
 	fuzz_check(again.size == size && again.status == head->status);

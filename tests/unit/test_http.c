@@ -423,6 +423,7 @@ static const struct {
 START_TEST(test_forward)
 {
 	static const char *const drop[] = {"Absent", "Drop", NULL};
+	static const struct http_changes changes = {.drop = drop, .add = "Via: 1.1 b\r\n"};
 	char text[512], expected[512], copy[512];
 	size_t size, room;
 
@@ -437,11 +438,29 @@ START_TEST(test_forward)
 		test_forwarded[_i].passed);
 	for (room = 0; room < size; room++) {
 		memset(copy, '#', sizeof copy);
-		ck_assert_uint_eq(
-			http_head_forward(copy, room, &test_head, drop, "Via: 1.1 b\r\n"), 0);
+		ck_assert_uint_eq(http_head_forward(copy, room, &test_head, &changes), 0);
 		ck_assert_int_eq(copy[room], '#');
 	}
-	ck_assert_uint_eq(http_head_forward(copy, size, &test_head, drop, "Via: 1.1 b\r\n"), size);
+	ck_assert_uint_eq(http_head_forward(copy, size, &test_head, &changes), size);
+	ck_assert_uint_le(size, http_head_room(&test_head, &changes));
+	ck_assert_mem_eq(copy, expected, size);
+}
+END_TEST
+
+START_TEST(test_forward_length)
+{
+	static const char text[] = "POST / HTTP/1.1\r\nA: 1\r\ncontent-LENGTH:  7 \r\nB: 2\r\n\r\n",
+			  expected[] = "POST / HTTP/1.1\r\nA: 1\r\ncontent-LENGTH: "
+				       "18446744073709551615\r\nB: 2\r\n\r\n";
+	static const char *const drop[] = {NULL};
+	static const struct http_changes changes = {
+		.drop = drop, .add = "", .length = "18446744073709551615"};
+	char copy[512];
+	size_t size;
+
+	ck_assert_int_eq(test_parse(true, text, sizeof text - 1), HTTP_DONE);
+	size = http_head_forward(copy, http_head_room(&test_head, &changes), &test_head, &changes);
+	ck_assert_uint_eq(size, sizeof expected - 1);
 	ck_assert_mem_eq(copy, expected, size);
 }
 END_TEST
@@ -460,5 +479,6 @@ int main(void)
 	tcase_add_loop_test(tc, test_field_tokens, 0, TEST_COUNT(test_tokens));
 	tcase_add_loop_test(tc, test_target, 0, TEST_COUNT(test_targets));
 	tcase_add_loop_test(tc, test_forward, 0, TEST_COUNT(test_forwarded));
+	tcase_add_test(tc, test_forward_length);
 	return unit_run("http", tc);
 }

@@ -85,6 +85,13 @@ void connection_attributes_put(
 		span_text_of(connection->transport));
 	attributes_put_named(attributes, &settings->names, ATTRIBUTES_CONNECTION_ID,
 		span_text_of(connection->number));
+	if (settings->server_address != NULL && strcmp(connection->transport, "http") == 0) {
+		attributes_put(
+			attributes, "server.address", span_text_of(settings->server_address));
+		attributes_set(attributes, &(struct span_attribute){.key = "server.port",
+						   .type = SPAN_VALUE_INT,
+						   .value.integer = settings->server_port});
+	}
 	for (i = 0; i < profile->constant_count; i++)
 		attributes_put(attributes, profile->constants[i].attribute,
 			span_text_of(profile->constants[i].value));
@@ -130,9 +137,10 @@ bool connection_attributes_find(
 	attributes.count = 0;
 	connection_attributes_put(connection, &attributes);
 	found = span_attribute_find(attributes.list, attributes.count, name, strlen(name));
-	if (found != NULL)
-		*text = found->value.string;
-	return found != NULL;
+	if (found == NULL || found->type != SPAN_VALUE_STRING)
+		return false;
+	*text = found->value.string;
+	return true;
 }
 
 static bool connection_attributes_remember(

@@ -95,6 +95,8 @@ struct attribute_settings {
 	const struct config_map *extra;  /* the same; attributes of all spans; NULL: none */
 	const struct captures *captures; /* borrowed from the tracer */
 	const struct exporter *exporter; /* borrowed; NULL: there are no spans */
+	const char *server_address;      /* of HTTP, borrowed from the config; NULL: no name */
+	uint16_t server_port;
 };
 
 struct connection_value {

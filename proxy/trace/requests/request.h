@@ -83,6 +83,8 @@ struct request {
 	bool recorded;       /* sampled, and there is somewhere to send the span */
 	bool large;          /* has more memory than those that are used again */
 	uint8_t value_count;
+	uint16_t http_status;   /* of the answer that ends it; 0: it is no HTTP */
+	uint32_t exchange;      /* HTTP: which one it belongs to */
 	uint32_t bytes;         /* of this piece of memory, and what else it is charged for */
 	unsigned method_number; /* see methods.h */
 	uint64_t start_unix_ns;

@@ -6,6 +6,7 @@
  */
 #include "proxy/trace/requests/request_span.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "exporter/exporter.h"
@@ -32,6 +33,7 @@ static const struct {
 	[TRACER_ID_REUSED] = {"id_reused", "no answer yet when the id was used again"},
 	[TRACER_CLOSED] = {"closed", "no answer: a message said that none will come"},
 	[TRACER_SHUTDOWN] = {"shutdown", "no answer yet at shutdown"},
+	[TRACER_HTTP] = {"http_answer", "no answer in the HTTP answer"},
 };
 
 void request_span_take_name(struct request_span_settings *settings, const char *template)
@@ -174,7 +176,7 @@ static void request_span_put_failure(struct span *span, struct attributes *attri
 {
 	const struct envelope_value *code;
 
-	if (end == TRACER_ANSWERED)
+	if (end == TRACER_ANSWERED || end == TRACER_HTTP)
 		return;
 	if (end == TRACER_ERROR && verdict != NULL && verdict->status == SPAN_STATUS_UNSET) {
 		attributes_put_named(attributes, names, ATTRIBUTES_STATUS_CODE,
@@ -199,6 +201,23 @@ static void request_span_put_failure(struct span *span, struct attributes *attri
 		attributes_put_named(
 			attributes, names, ATTRIBUTES_ERROR_TYPE, span_text_of("_OTHER"));
 	}
+}
+
+/* The status of the HTTP answer, which is also why there is no other; text: room for it. */
+static void request_span_put_http(struct span *span, struct attributes *attributes,
+	const struct attributes_names *names, enum tracer_end end, unsigned status, char text[12])
+{
+	if (status == 0)
+		return;
+	attributes_set(attributes, &(struct span_attribute){.key = "http.response.status_code",
+					   .type = SPAN_VALUE_INT,
+					   .value.integer = status});
+	if (end != TRACER_HTTP || status < 400)
+		return;
+	(void)snprintf(text, 12, "%u", status); /* fits */
+	span->status = SPAN_STATUS_ERROR;
+	span->status_message = span_text_of(request_span_ends[end].message);
+	attributes_put_named(attributes, names, ATTRIBUTES_ERROR_TYPE, span_text_of(text));
 }
 
 static void request_span_put_version(const struct request_span_settings *settings,
@@ -304,7 +323,7 @@ void request_span_emit(const struct request_span_settings *settings,
 		open != NULL && open->row->title != NULL ? open->row->title : settings->name;
 	struct attributes attributes;
 	struct emit_events events;
-	char name[EMIT_NAME_MAX];
+	char name[EMIT_NAME_MAX], status[12];
 	struct span span = {
 		.context = request->context,
 		.has_parent = request->has_parent,
@@ -325,6 +344,7 @@ void request_span_emit(const struct request_span_settings *settings,
 	span.shared = request_span_put_captured(connection, request, reply, &attributes);
 	request_span_put_failure(
 		&span, &attributes, names, end, reply, open != NULL ? open->verdict : NULL);
+	request_span_put_http(&span, &attributes, names, end, request->http_status, status);
 	attributes_put_named(&attributes, names, ATTRIBUTES_END_REASON,
 		span_text_of(request_span_ends[end].reason));
 	if (open != NULL) { /* rules have the better word on all of these */

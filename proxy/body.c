@@ -1,0 +1,174 @@
+/* Bodies: a splice from the pool for each message in them, and what it finds told to the pair. */
+#include "proxy/body.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy/loop.h"
+#include "proxy/pair.h"
+
+static size_t body_carrier(void *arg, struct envelope *envelope, const char **text)
+{
+	const struct body *body = arg;
+
+	return body->pair->hooks->carrier(body->pair, envelope, text);
+}
+
+/* Keeps the id, for an answer of our own. */
+static void body_keep_id(struct body *body, const struct envelope *envelope)
+{
+	const struct envelope_value *id = envelope_value(envelope, ENVELOPE_ID);
+	bool is_text = id->type == JSON_STRING;
+	size_t i;
+
+	(void)snprintf(body->id, sizeof body->id, "null"); /* fits */
+	if (id->cut || id->size + sizeof "\"\"" > sizeof body->id)
+		return;
+	for (i = 0; is_text && i < id->size; i++)
+		if ((unsigned char)id->text[i] < ' ' || strchr("\"\\", id->text[i]) != NULL)
+			return;
+	(void)snprintf(body->id, sizeof body->id, is_text ? "\"%.*s\"" : "%.*s", (int)id->size,
+		id->text); /* fits */
+}
+
+static void body_envelope(void *arg, const struct envelope *envelope)
+{
+	struct body *body = arg;
+
+	if (body->from_client && body->id[0] == '\0' && envelope_kind(envelope) == ENVELOPE_REQUEST)
+		body_keep_id(body, envelope);
+	body->pair->hooks->envelope(body->pair, body->from_client, envelope, body->start_ns);
+}
+
+static const struct splice_hooks body_hooks = {.carrier = body_carrier, .envelope = body_envelope};
+
+/* Whether a message may begin so. */
+static bool body_is_json(uint8_t byte)
+{
+	return byte != '\0' && strchr("{[ \t\r\n", byte) != NULL;
+}
+
+void body_begin(struct body *body, struct pair *pair, bool from_client, enum body_form form,
+	enum splice_mode mode)
+{
+	*body = (struct body){.pair = pair, .from_client = from_client, .form = form, .mode = mode};
+}
+
+bool body_edits(const struct body *body)
+{
+	return body->form == BODY_MESSAGE && body->mode > SPLICE_HOLD;
+}
+
+/* A message begins with that byte. False: it is none, or memory is out; nobody looks at it. */
+static bool body_message_begin(struct body *body, uint8_t byte)
+{
+	struct loop *loop = body->pair->loop;
+
+	body->begun = true;
+	body->over = false;
+	body->start_ns = loop->now_ns;
+	body->splice = body_is_json(byte) ? loop_splice_get(loop) : NULL;
+	if (body->splice == NULL) {
+		loop->counters.messages_no_memory += body_is_json(byte);
+		return false;
+	}
+	splice_begin(body->splice, body->mode, &body_hooks, body);
+	if (body->promises)
+		splice_promise(body->splice);
+	return true;
+}
+
+/* The next bytes of a message. */
+static void body_take(struct body *body, const uint8_t *bytes, size_t size, bool last)
+{
+	const struct pair *pair = body->pair;
+	bool first = !body->begun;
+
+	assert(body->splice == NULL || !body->over);
+
+	if (first && size > 0 && !body_message_begin(body, *bytes) && body->form == BODY_MESSAGE)
+		body->form = BODY_UNSEEN;
+	if (body->splice == NULL)
+		return;
+	pair->hooks->text(body->pair, body->from_client, bytes, size, first, last);
+	splice_feed(body->splice, bytes, size, last);
+	body->over = last;
+}
+
+/* The message has ended, and been written. */
+static void body_message_end(struct body *body)
+{
+	if (body->splice != NULL) {
+		unsigned troubles = splice_troubles(body->splice);
+
+		loop_splice_put(body->pair->loop, body->splice);
+		body->splice = NULL;
+		if (troubles != 0)
+			body->pair->hooks->troubles(body->pair, body->from_client, troubles);
+	}
+	body->begun = false;
+	body->over = false;
+}
+
+static void body_take_events(struct body *body, const uint8_t *bytes, size_t size)
+{
+	static const uint8_t line_feed = '\n';
+	enum events_result result;
+	const uint8_t *data;
+	size_t data_size;
+
+	while ((result = events_next(&body->events, &bytes, &size, &data, &data_size)) !=
+		EVENTS_MORE) {
+		switch (result) {
+		case EVENTS_DATA:
+			body_take(body, data, data_size, false);
+			break;
+		case EVENTS_LINE:
+			body_take(body, &line_feed, 1, false);
+			break;
+		case EVENTS_END:
+			body_take(body, &line_feed, 0, true);
+			body_message_end(body);
+			break;
+		case EVENTS_MORE:
+			break;
+		}
+	}
+}
+
+void body_feed(struct body *body, const uint8_t *bytes, size_t size, bool last)
+{
+	if (body->form == BODY_MESSAGE)
+		body_take(body, bytes, size, last);
+	else if (body->form == BODY_EVENTS)
+		body_take_events(body, bytes, size);
+}
+
+void body_end(struct body *body)
+{
+	static const uint8_t none = 0;
+
+	if (body->form == BODY_EVENTS ? events_finish(&body->events) : !body->over)
+		body_take(body, &none, 0, true);
+	body_message_end(body);
+}
+
+const struct splice_piece *body_pieces(const struct body *body, size_t *count, size_t *total)
+{
+	assert(body->splice != NULL);
+	return splice_pieces(body->splice, count, total);
+}
+
+size_t body_growth(const struct body *body)
+{
+	return splice_growth(body->splice);
+}
+
+void body_done(struct body *body)
+{
+	if (body->splice != NULL)
+		loop_splice_put(body->pair->loop, body->splice);
+	body->splice = NULL;
+	body->form = BODY_UNSEEN;
+}

@@ -1,0 +1,320 @@
+"""JSON-RPC over HTTP: requests get their context, bodies keep their framing, answers end spans."""
+
+import json
+
+import pytest
+
+from lib.carrier import check_injected
+from lib.front import Front, pour
+from lib.lab import address_of
+from lib.peer import read_body as read_sized
+from lib.peer import read_head
+from lib.wait import Background
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
+JSON = b"Content-Type: application/json\r\n"
+HEAD = b"POST /rpc HTTP/1.1\r\nHost: h\r\n"
+
+
+def read_body(stream, head):
+    """Of any framing."""
+    if head.get("Transfer-Encoding") is None:
+        return read_sized(stream, head)
+    body = b""
+    while size := int(stream.read_until(b"\r\n").split(b";")[0], 16):
+        body += stream.read_exactly(size)
+        assert stream.read_exactly(2) == b"\r\n"
+    while stream.read_until(b"\r\n") != b"\r\n":
+        pass
+    return body
+
+
+class Traced(Front):
+    """The program in front of an HTTP server that the test plays, with a collector."""
+
+    def __init__(self, lab, *args, profile="generic"):
+        self.collector = lab.collector()
+        self.lab, self.clients = lab, []
+        self.backend = lab.backend("ws")
+        self.sidespan = lab.sidespan(
+            "--listen=http://127.0.0.1:0", "--upstream=" + self.backend.url.replace("ws:", "http:"),
+            "--profile=" + profile, "--propagation-inject=/trace", "--propagation-flags=01", *args, collector=self.collector)
+        self.address = address_of(self.sidespan.url())
+
+
+@pytest.fixture
+def front(lab):
+    return Traced(lab)
+
+
+def call(identity=1, method="m", **more):
+    return json.dumps({"jsonrpc": "2.0", "id": identity, "method": method, **more},
+                      separators=(",", ":")).encode()
+
+
+def result(identity=1):
+    return json.dumps({"jsonrpc": "2.0", "id": identity, "result": {}}).encode()
+
+
+def sized(body, head=HEAD, fields=JSON):
+    return head + fields + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def chunked(*chunks, head=HEAD, trailer=b"", extension=b""):
+    return (head + JSON + b"Transfer-Encoding: chunked\r\n\r\n" +
+            b"".join(b"%x%s\r\n%s\r\n" % (len(chunk), extension, chunk) for chunk in chunks) +
+            b"0\r\n" + trailer + b"\r\n")
+
+
+def answer(body, status=200, fields=JSON):
+    return b"HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n" % (status, fields, len(body)) + body
+
+
+def reply(server, client, data):
+    writing = Background(pour, server, data)
+    head = read_head(client)
+    body = read_body(client, head)
+    writing.result()
+    return head, body
+
+
+# requests
+
+FRAMINGS = {
+    "sized": lambda body: sized(body),
+    "chunk": lambda body: chunked(body, trailer=b"T: r\r\n", extension=b";a=b"),
+    "chunks": lambda body: chunked(*(body[at:at + 7] for at in range(0, len(body), 7))),
+}
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("step", [1, 3000])
+def test_a_request_gets_its_context(front, framing, step):
+    body = call(trace={"traceparent": TRACEPARENT})
+    client = front.connect()
+    request = FRAMINGS[framing](body)
+    client.write_pieces(request, [step] * 1000)
+    server = front.backend.accept()
+    head = read_head(server)
+    received = read_body(server, head)
+    check_injected(body.decode(), received)
+    assert [line for line in head.lines if not line.startswith(b"Content-Length")] == \
+        [line for line in request.split(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+         if not line.startswith(b"Content-Length")]
+    assert reply(server, client, answer(result()))[1] == result()
+    span = front.collector.span("m")
+    assert (span.trace_id, span.parent_id) == (TRACE, PARENT)
+    assert json.loads(received)["trace"]["traceparent"].split("-")[2] == span.span_id
+    assert span.attributes["rpc.transport"] == "http"
+    assert span.attributes["http.response.status_code"] == 200
+    assert span.attributes["server.address"] == "127.0.0.1"
+    assert span.attributes["server.port"] == int(front.backend.url.rsplit(":", 1)[1])
+    assert span.attributes["sidespan.end_reason"] == "answered" and span.status == 0
+
+
+@pytest.mark.parametrize("framing", ["sized", "chunk", "chunks"])
+@pytest.mark.parametrize("size", [16000, 16384, 16385, 20000, 300000])
+def test_long_requests(front, framing, size):
+    body = call(params={"text": "x" * size})
+    client = front.connect()
+    writing = Background(client.write, FRAMINGS[framing](body))
+    server = front.backend.accept()
+    received = read_body(server, read_head(server))
+    writing.result()
+    check_injected(body.decode(), received.rstrip(b" "))
+    reply(server, client, answer(result()))
+    front.collector.span("m")
+
+
+PASSED = {
+    "text": b"this is a text",
+    "binary": bytes(range(256)) * 100,
+    "other json": b'{"arguments":{},"method":"session-get","tag":7}',
+    "notification": b'{"jsonrpc":"2.0","method":"n"}',
+    "broken": b'{"id":1,"method":"m"',
+    "array": b"[1,2,3]",
+    "blanks": b"\r\n \r\n",
+    "reply": b'{"jsonrpc":"2.0","id":1,"result":{}}',
+    "large": b"x" * 1000000,
+}
+
+
+@pytest.mark.parametrize("kind", PASSED)
+@pytest.mark.parametrize("framing", ["sized", "chunk"])
+def test_other_bodies_pass_as_they_are(front, kind, framing):
+    body = PASSED[kind]
+    request = sized(body) if framing == "sized" else chunked(body, extension=b";a=b")
+    client = front.connect()
+    writing = Background(client.write, request)
+    server = front.backend.accept()
+    if framing == "sized" or body[:1] not in b"{[\r":
+        assert server.read_exactly(len(request)) == request
+    else:
+        assert read_body(server, read_head(server)) == body
+    writing.result()
+    assert reply(server, client, answer(b"ok"))[1] == b"ok"
+
+
+def test_packed_bodies_pass_as_they_are(front):
+    request = sized(call(), fields=JSON + b"Content-Encoding: gzip\r\n")
+    client = front.connect()
+    client.write(request)
+    assert front.backend.accept().read_exactly(len(request)) == request
+
+
+def test_a_request_that_waits_to_be_told_to_go_on(front):
+    """Its size has been told, so it stays as it is; but it has a span."""
+    body = call()
+    client, server, head = front.ask(HEAD + JSON + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+                                     % len(body))
+    server.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert client.read_until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    client.write(body)
+    assert server.read_exactly(len(body)) == body
+    reply(server, client, answer(result()))
+    front.collector.span("m")
+
+
+def test_a_batch(front):
+    body = b"[" + call(1, "a") + b"," + call(2, "b") + b',{"jsonrpc":"2.0","method":"n"}]'
+    client = front.connect()
+    client.write(sized(body))
+    server = front.backend.accept()
+    received = json.loads(read_body(server, read_head(server)))
+    reply(server, client, answer(b"[" + result(2) + b"," + result(1) + b"]"))
+    spans = {method: front.collector.span(method) for method in "ab"}
+    for element, method in zip(received, "ab"):
+        assert element["trace"]["traceparent"].split("-")[2] == spans[method].span_id
+    assert "trace" not in received[2]
+
+
+def test_ids_are_those_of_one_exchange(front):
+    """The same id again and again, also on two connections at once."""
+    first, server, _ = front.ask(sized(call(method="first")))
+    second, other, _ = front.ask(sized(call(method="second")))
+    reply(other, second, answer(b'{"jsonrpc":"2.0","id":1,"error":{"code":-3,"message":"no"}}'))
+    reply(server, first, answer(result()))
+    for number in range(3):
+        first.write(sized(call(method=f"m{number}")))
+        read_body(server, read_head(server))
+        reply(server, first, answer(result()))
+    assert front.collector.span("first").status == 0
+    assert front.collector.span("second").attributes["error.type"] == "-3"
+    for number in range(3):
+        assert front.collector.span(f"m{number}").end_reason == "answered"
+
+
+# answers
+
+@pytest.mark.parametrize("status", [400, 404, 500, 503])
+def test_an_http_error_is_an_error(front, status):
+    client, server, head = front.ask(sized(call()))
+    reply(server, client, answer(b"<p>no", status, b"Content-Type: text/html\r\n"))
+    span = front.collector.span("m")
+    assert span.status == 2 and span.attributes["error.type"] == str(status)
+    assert span.attributes["http.response.status_code"] == status
+    assert span.end_reason == "http_answer"
+
+
+def test_an_http_error_with_an_answer(front):
+    client, server, head = front.ask(sized(call()))
+    reply(server, client, answer(b'{"id":1,"error":{"code":-32000,"message":"busy"}}', 400))
+    span = front.collector.span("m")
+    assert span.attributes["error.type"] == "-32000" and span.end_reason == "error"
+    assert span.attributes["http.response.status_code"] == 400
+
+
+@pytest.mark.parametrize("framing", [b"Transfer-Encoding: chunked\r\n", b""])
+@pytest.mark.parametrize("step", [1, 1000])
+def test_answers_in_pieces(front, framing, step):
+    client, server, head = front.ask(sized(call()))
+    body = result()
+    if framing:
+        body = b"".join(b"%x\r\n%s\r\n" % (len(body[at:at + 5]), body[at:at + 5])
+                        for at in range(0, len(body), 5)) + b"0\r\n\r\n"
+    whole = b"HTTP/1.1 200 OK\r\n" + JSON + framing + b"\r\n" + body
+    server.write_pieces(whole, [step] * len(whole))
+    if not framing:
+        server.close()
+        assert client.read_all().endswith(body)
+    else:
+        assert client.read_until(b"0\r\n\r\n") == whole
+    assert front.collector.span("m").end_reason == "answered"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("step", [1, 1000])
+def test_events_are_messages(front, end, step):
+    """And they flow as they come: nothing is held, or changed."""
+    client, server, head = front.ask(sized(call()))
+    start = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    server.write(start)
+    assert client.read_until(b"\r\n\r\n") == start[:-2] + b"Connection: close\r\n\r\n"
+    lines = [": hello", "id: 1", "data: ", "", "event: message",
+             'data: {"jsonrpc":"2.0","id":1,', 'data: "result":{}}', "", ""]
+    stream = end.join(lines).encode()
+    for at in range(0, len(stream), step):
+        server.write(stream[at:at + step])
+        assert client.read_exactly(len(stream[at:at + step])) == stream[at:at + step]
+    span = front.collector.span("m")  # while the stream is open
+    assert span.end_reason == "answered" and span.attributes["http.response.status_code"] == 200
+    server.close()
+
+
+def test_events_without_an_end(front):
+    client, server, head = front.ask(sized(call()))
+    server.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\ndata: " + result())
+    server.close()
+    assert client.read_all().endswith(result())
+    assert front.collector.span("m").end_reason == "answered"
+
+
+def test_a_notification_has_no_span(front):
+    body = b'{"jsonrpc":"2.0","method":"n"}'
+    client, server, head = front.ask(sized(body))
+    reply(server, client, b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+    client.write(sized(call()))
+    read_body(server, read_head(server))
+    reply(server, client, answer(result()))
+    front.collector.span("m")
+    assert len(front.collector.spans) == 1
+
+
+# no server
+
+@pytest.mark.parametrize("accept", [b"", b"Accept: application/json, text/event-stream\r\n",
+                                    b"Accept: text/html\r\n"])
+@pytest.mark.parametrize("identity", [7, "a-1", 'a"b'])
+def test_an_error_of_json_rpc_for_who_asks_for_it(lab, accept, identity):
+    front = Traced(lab, "--connect-timeout=1ms")
+    front.backend.close()
+    client = front.connect()
+    client.write(sized(call(identity), fields=JSON + accept))
+    head = read_head(client)
+    body = read_body(client, head)
+    assert head.status == 502
+    if accept.endswith(b"html\r\n"):
+        assert head.get("Content-Type") == "text/plain"
+        return
+    assert head.get("Content-Type") == "application/json"
+    told = json.loads(body)
+    assert told["id"] == (None if identity == 'a"b' else identity)
+    assert told["error"]["code"] == -32000 and told["jsonrpc"] == "2.0"
+    span = front.collector.span("m")
+    assert span.attributes["error.type"] == "502" and span.status == 2
+
+
+def test_no_answer_in_time(lab):
+    front = Traced(lab, "--http-response-timeout=100ms")
+    client, server, head = front.ask(sized(call()))
+    head = read_head(client)
+    assert head.status == 504 and json.loads(read_body(client, head))["id"] == 1
+    assert front.collector.span("m").attributes["error.type"] == "504"
+
+
+def test_a_client_that_leaves(front):
+    client, server, head = front.ask(sized(call()))
+    client.reset()
+    assert front.collector.span("m").end_reason == "connection_closed"
