@@ -3,17 +3,20 @@
 
 #include <string.h>
 
+/* Whether own, which may be NULL, is that word. */
+static bool lifecycle_is_word(const char *own, const char *word, size_t size)
+{
+	return own != NULL && strlen(own) == size && memcmp(own, word, size) == 0;
+}
+
 static bool lifecycle_source_opts_in(
 	const struct lifecycle_source *source, const char *word, size_t size)
 {
 	size_t i;
 
-	for (i = 0; i < source->choice_count; i++) {
-		const char *own = source->choices[i].opt_in;
-
-		if (own != NULL && strlen(own) == size && memcmp(own, word, size) == 0)
+	for (i = 0; i < source->choice_count; i++)
+		if (lifecycle_is_word(source->choices[i].opt_in, word, size))
 			return true;
-	}
 	return false;
 }
 
@@ -105,12 +108,15 @@ bool lifecycle_has_opt_in(const struct lifecycle *lifecycle, const char *word, s
 {
 	size_t i, j, k;
 
+	for (i = 0; i < lifecycle->span_count; i++)
+		for (j = 0; j < lifecycle->spans[i].key_count; j++)
+			if (lifecycle_is_word(lifecycle->spans[i].key[j].opt_in, word, size))
+				return true;
 	for (i = 0; i < lifecycle->rule_count; i++) {
 		const struct lifecycle_rule *rule = &lifecycle->rules[i];
 		const struct lifecycle_set *sets[] = {&rule->set, &rule->set_new, &rule->set_root};
 
-		if (rule->unless != NULL && strlen(rule->unless) == size &&
-			memcmp(rule->unless, word, size) == 0)
+		if (lifecycle_is_word(rule->unless, word, size))
 			return true;
 		for (j = 0; j < sizeof sets / sizeof sets[0]; j++)
 			for (k = 0; k < sets[j]->count; k++)

@@ -81,6 +81,8 @@ enum lifecycle_do {
 	LIFECYCLE_REMEMBER, /* sets values of a memory */
 	LIFECYCLE_MARK,     /* gives a moment a name, for a span that is made */
 	LIFECYCLE_MAKE,     /* makes a span from one moment to another */
+	LIFECYCLE_LINK,     /* refers from a request to the one whose answer had the same text */
+	LIFECYCLE_STAY,     /* on the answer: the request's span goes on until it is closed */
 };
 
 enum lifecycle_kind {
@@ -203,6 +205,7 @@ struct lifecycle_add {
 struct lifecycle_part {
 	char *attribute;
 	char *pointer; /* where it stands in messages; NULL: rules say it */
+	char *opt_in;  /* only spans know it without this word in lifecycle.on; NULL: all do */
 };
 
 struct lifecycle_span {
@@ -247,6 +250,7 @@ struct lifecycle_rule {
 	char *root; /* open: pointer of the id of the span that this one works for; NULL: none */
 	struct lifecycle_set set_root; /* for one that opens below it */
 	char *request_id;              /* pointer of the id of a request; NULL: none */
+	char *by;                      /* link: pointer of the text */
 	char *event;                   /* event: its name */
 	char *mark;                    /* mark: its name */
 	bool mark_first;               /* the first such moment counts, not the last */

@@ -66,6 +66,20 @@ static int lifecycle_check_call(struct reader *reader, const struct file_node *n
 	return 0;
 }
 
+/* Whether the rule is to stay, or about the end of spans for which another says that they stay. */
+static bool lifecycle_check_stays(
+	const struct lifecycle *lifecycle, const struct lifecycle_rule *rule)
+{
+	size_t i;
+
+	for (i = 0; i < lifecycle->rule_count; i++)
+		if (lifecycle->rules[i].action == LIFECYCLE_STAY &&
+			lifecycle->rules[i].span == rule->span)
+			return rule->action == LIFECYCLE_STAY || rule->action == LIFECYCLE_CLOSE ||
+			       rule->action == LIFECYCLE_WAKE;
+	return false;
+}
+
 /* Spans that are requests of the client, or are made, come and go in their own way. */
 static int lifecycle_check_kind(struct reader *reader, const struct file_node *node,
 	const struct lifecycle *lifecycle, const struct lifecycle_rule *rule)
@@ -80,11 +94,17 @@ static int lifecycle_check_kind(struct reader *reader, const struct file_node *n
 			span->is_made ? "span \"%s\" is made; must be mark or make"
 				      : "span \"%s\" is not made; must be another than this",
 			span->name);
-	if (span->requests != NULL && !finds)
+	if (rule->action == LIFECYCLE_LINK)
+		return reader_fail(reader, file_member(node, "do"),
+			"\"link\": must stand with \"span\": \"request\"");
+	if (rule->action == LIFECYCLE_STAY &&
+		(span->requests == NULL || rule->on != LIFECYCLE_ON_REPLY))
+		return reader_fail(reader, file_member(node, "do"),
+			"\"stay\": must be on reply, with a span that has requests");
+	if (span->requests != NULL && !finds && !lifecycle_check_stays(lifecycle, rule))
 		return reader_fail(reader, file_member(node, "do"),
 			"span \"%s\" is a request, which opens and ends by itself; must be "
-			"annotate, "
-			"event or count",
+			"annotate, event, count or stay",
 			span->name);
 	return 0;
 }
@@ -418,6 +438,7 @@ static int lifecycle_check_rule_sums(struct reader *reader, const struct file_no
 		lifecycle_check_source(reader, node, rule, sums, &rule->status.message) != 0 ||
 		lifecycle_check_source(reader, node, rule, sums, &rule->status.type) != 0 ||
 		lifecycle_check_pointer(reader, node, rule, sums, rule->status.pointer) != 0 ||
+		lifecycle_check_pointer(reader, node, rule, sums, rule->by) != 0 ||
 		lifecycle_check_name(reader, node, sums, rule->stream.count) != 0 ||
 		lifecycle_check_name(reader, node, sums, rule->stream.bytes) != 0)
 		return -1;

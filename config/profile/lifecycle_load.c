@@ -88,13 +88,22 @@ static const char *const lifecycle_kinds[] = {
 static int lifecycle_load_take_part(
 	struct reader *reader, const struct file_node *node, void *target)
 {
+	static const struct reader_member members[] = {
+		{"pointer", READER_FIELD(struct lifecycle_part, pointer, reader_take_pointer)},
+		{"opt_in", READER_FIELD(struct lifecycle_part, opt_in, reader_take_word)},
+		READER_END,
+	};
 	struct lifecycle_part *part = target;
 
 	if (node->key == NULL)
 		return reader_take_text(reader, node, &part->attribute);
 	if (reader_take_key(reader, node, &part->attribute) != 0)
 		return -1;
-	return reader_take_pointer(reader, node, &part->pointer);
+	if (node->type != FILE_OBJECT)
+		return reader_take_pointer(reader, node, &part->pointer);
+	if (reader_take_members(reader, node, members, part) != 0)
+		return -1;
+	return part->pointer != NULL ? 0 : reader_fail(reader, node, "must have a pointer");
 }
 
 /* A list of attributes, or an object that says where they stand in messages. */
@@ -321,6 +330,7 @@ static void lifecycle_load_free_type(struct lifecycle_span *span)
 	for (i = 0; i < span->key_count; i++) {
 		free(span->key[i].attribute);
 		free(span->key[i].pointer);
+		free(span->key[i].opt_in);
 	}
 	for (i = 0; i < span->add_count; i++)
 		free(span->adds[i].attribute);

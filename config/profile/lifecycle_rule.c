@@ -38,11 +38,13 @@ static const char *const lifecycle_rule_dos[] = {
 	[LIFECYCLE_REMEMBER] = "remember",
 	[LIFECYCLE_MARK] = "mark",
 	[LIFECYCLE_MAKE] = "make",
+	[LIFECYCLE_LINK] = "link",
+	[LIFECYCLE_STAY] = "stay",
 	NULL,
 };
 
 #define LIFECYCLE_BIT(constant) (1u << LIFECYCLE_##constant)
-#define LIFECYCLE_RULE_ALL      ((1u << (LIFECYCLE_MAKE + 1)) - 1)
+#define LIFECYCLE_RULE_ALL      ((1u << (LIFECYCLE_STAY + 1)) - 1)
 
 /* Members that only some actions take, and the actions that need them. */
 static const struct {
@@ -58,6 +60,7 @@ static const struct {
 		LIFECYCLE_BIT(CLOSE) | LIFECYCLE_BIT(ANNOTATE) | LIFECYCLE_BIT(EVENT) |
 			LIFECYCLE_BIT(COUNT),
 		0},
+	{"by", LIFECYCLE_BIT(LINK), LIFECYCLE_BIT(LINK)},
 	{"event", LIFECYCLE_BIT(EVENT), LIFECYCLE_BIT(EVENT)},
 	{"until", LIFECYCLE_BIT(CLAIM), 0},
 	{"joins", LIFECYCLE_BIT(CLAIM), 0},
@@ -200,6 +203,7 @@ static const struct reader_member lifecycle_rule_members[] = {
 	{"memory", READER_WHOLE(lifecycle_rule_expect_text)},
 	{"root", READER_WHOLE(lifecycle_rule_take_root)},
 	{"request_id", READER_FIELD(struct lifecycle_rule, request_id, reader_take_pointer)},
+	{"by", READER_FIELD(struct lifecycle_rule, by, reader_take_pointer)},
 	{"event", READER_FIELD(struct lifecycle_rule, event, reader_take_text)},
 	{"until", READER_WORD(struct lifecycle_rule, until_open, lifecycle_rule_untils)},
 	{"joins", READER_FIELD(struct lifecycle_rule, joins, reader_take_bool)},
@@ -324,6 +328,7 @@ static size_t lifecycle_rule_parts_min(
 {
 	switch (rule->action) {
 	case LIFECYCLE_CLAIM:
+	case LIFECYCLE_STAY:
 		return 0;
 	case LIFECYCLE_CLOSE:
 	case LIFECYCLE_LAPSE:
@@ -336,6 +341,7 @@ static size_t lifecycle_rule_parts_min(
 	case LIFECYCLE_REMEMBER:
 	case LIFECYCLE_MARK:
 	case LIFECYCLE_MAKE:
+	case LIFECYCLE_LINK:
 		break;
 	}
 	return span->key_count;
@@ -399,13 +405,17 @@ static int lifecycle_rule_check_request(
 	bool itself = rule->on == LIFECYCLE_ON_REQUEST || rule->on == LIFECYCLE_ON_REPLY ||
 		      rule->on == LIFECYCLE_ON_ERROR;
 	unsigned may = LIFECYCLE_BIT(CLOSE) | LIFECYCLE_BIT(ANNOTATE) | LIFECYCLE_BIT(EVENT) |
-		       LIFECYCLE_BIT(COUNT);
+		       LIFECYCLE_BIT(COUNT) | LIFECYCLE_BIT(LINK);
+
+	if (rule->action == LIFECYCLE_LINK && (!itself || key != NULL))
+		return reader_fail(reader, file_member(node, "do"),
+			"\"link\": must be on request, reply or error, and without a key");
 
 	if ((may & 1u << rule->action) == 0 || (itself && rule->action == LIFECYCLE_CLOSE &&
 						       key == NULL && rule->request_id == NULL))
 		return reader_fail(reader, file_member(node, "do"),
-			"a request opens and ends by itself; must be annotate, event, count, or, "
-			"of another request, close");
+			"a request opens and ends by itself; must be annotate, event, count, "
+			"link, or, of another request, close");
 	if (key != NULL && (key->type != FILE_OBJECT || rule->key_count != 1))
 		return reader_fail(reader, key,
 			"must be {ATTRIBUTE: POINTER}, an attribute that is captured from "
@@ -567,6 +577,7 @@ void lifecycle_rule_done(struct lifecycle_rule *rule)
 	free(rule->name);
 	free(rule->root);
 	free(rule->request_id);
+	free(rule->by);
 	free(rule->event);
 	free(rule->stream.count);
 	free(rule->stream.bytes);

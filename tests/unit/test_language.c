@@ -32,6 +32,22 @@ static struct conversation *language_begin(const char *profile, const char *flag
 	"1>" REQUEST(id, "tools/call", "'name':'make','_meta':{'progressToken':" token "}")
 #define PROGRESS(token, more) "1<" NOTE("notifications/progress", "'progressToken':" token more)
 
+#define AGAIN(id, state)                                                                           \
+	"1>" REQUEST(id, "tools/call", "'name':'" id "','requestState':'" state "'")
+#define STATE(id, state) "1<" RESULT(id, "{'requestState':'" state "'}")
+#define LONG             "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define LONGER           LONG LONG LONG LONG LONG
+
+/* --- ACP 2: the turn goes on behind the answer --- */
+
+#define PROMPT(id, session) "1>" REQUEST(id, "session/prompt", "'sessionId':'" session "'")
+#define TAKEN(id)           "1<" RESULT(id, "{'messageId':'m" id "'}")
+#define SAYS(session, what, more)                                                                  \
+	"1<" NOTE("session/update",                                                                \
+		"'sessionId':'" session "','update':{'sessionUpdate':'" what "'" more "}")
+#define IS(session, state) SAYS(session, "state_update", ",'state':'" state "'")
+#define IDLE(session, why) SAYS(session, "state_update", ",'state':'idle','stopReason':'" why "'")
+
 /* --- the talks --- */
 
 struct talk {
@@ -117,6 +133,23 @@ static const struct talk talks[] = {
 		"rpc.response.status_code=-32602\n",
 		" error.type rpc.response.status_code",
 		"--lifecycle-on=faults"},
+	{.about = "a request that is made again refers to the one before",
+		"mcp",
+		{AGAIN("1", "x"), STATE("1", "one"), AGAIN("2", "one"), STATE("2", LONGER "two"),
+			AGAIN("3", LONGER "two"), AGAIN("4", LONGER "three"), AGAIN("5", "one"),
+			"1<" RESULT("3", "{}"), "1<" RESULT("4", "{}"), "1<" RESULT("5", "{}")},
+		"tools/call 1 answered\ntools/call 2 answered -> tools/call 1\n"
+		"tools/call 3 answered -> tools/call 2\ntools/call 4 answered\n"
+		"tools/call 5 answered -> tools/call 1\n"},
+	{.about = "a state from another connection, and one that is no text",
+		"mcp",
+		{AGAIN("1", "x"), STATE("1", "one"),
+			"2>" REQUEST("1", "tools/call", "'requestState':'one'"),
+			"2<" RESULT("1", "{'requestState':{}}"),
+			"2>" REQUEST("2", "tools/call", "'requestState':{}"),
+			"2<" RESULT("2", "{}")},
+		"tools/call 1 answered\ntools/call answered -> tools/call 1\ntools/call "
+		"answered\n"},
 	{.about = "the server's request, of any method that begins so",
 		"mcp",
 		{"1<" REQUEST("1", "sampling/createMessage", ""), "1>" RESULT("1", "{}"),
@@ -147,6 +180,30 @@ static const struct talk talks[] = {
 		"  read a.c closed ERROR\n"
 		"    permission answered acp.outcome=selected acp.permission.title=sure\n",
 		" acp.updates acp.tools acp.tools_ms acp.outcome acp.permission.title"},
+	{.about = "a turn that goes on behind the answer, until it is idle",
+		"acp",
+		{PROMPT("1", "s"), SAYS("s", "tool_call", ",'toolCallId':'c','kind':'read'"),
+			TAKEN("1"), SAYS("s", "agent_message_chunk", ""), PROMPT("2", "t"),
+			"1<" RESULT("2", "{'stopReason':'end_turn'}"), IDLE("t", "refusal"),
+			SAYS("s", "tool_call", ",'toolCallId':'d','kind':'edit'"),
+			IDLE("s", "end_turn"),
+			SAYS("s", "tool_call", ",'toolCallId':'e','kind':'late'"), PROMPT("3", "s"),
+			TAKEN("3"), IDLE("s", "cancelled")},
+		"prompt end_turn closed acp.tools=2 rpc.method=session/prompt rpc.request_id=1\n"
+		"  read parent_ended\n  edit parent_ended\n"
+		"prompt end_turn answered rpc.method=session/prompt rpc.request_id=2\n"
+		"prompt cancelled closed rpc.method=session/prompt rpc.request_id=3\n",
+		" acp.tools rpc.method rpc.request_id"},
+	{.about = "idle before the answer, and before another turn's",
+		"acp",
+		{PROMPT("1", "s"), IDLE("s", "end_turn"), TAKEN("1"), PROMPT("2", "s"), TAKEN("2"),
+			PROMPT("3", "s"), IDLE("s", "end_turn"), IS("s", "running"), TAKEN("3"),
+			IDLE("s", "refusal")},
+		"prompt end_turn answered\nprompt end_turn closed\nprompt refusal closed\n"},
+	{.about = "a turn that nobody ends",
+		"acp",
+		{PROMPT("1", "s"), TAKEN("1"), "1!"},
+		"prompt backend_exited ERROR: the server ended\n"},
 	{.about = "a turn is cancelled, and its tools end with it",
 		"acp",
 		{"1>" REQUEST("1", "session/prompt", "'sessionId':'s'"),
@@ -180,7 +237,15 @@ static const struct talk talks[] = {
 			"1<" RESULT("3", "true")},
 		"eth_subscribe answered\n  subscription newHeads closed eth.subscription.id=0xa "
 		"eth.notifications=1\neth_unsubscribe answered\neth_unsubscribe answered\n",
-		" eth.subscription.id eth.notifications"},
+		" eth.subscription.id eth.notifications",
+		"--lifecycle-on=ids"},
+	{.about = "an id that nobody has asked to see",
+		"ethereum",
+		{"1>{'id':1,'method':'eth_subscribe','params':['logs']}", "1<" RESULT("1", "'0xa'"),
+			"1>{'id':3,'method':'eth_unsubscribe','params':['0xa']}",
+			"1<" RESULT("3", "true")},
+		"eth_subscribe answered\n  subscription logs closed\neth_unsubscribe answered\n",
+		" eth.subscription.id"},
 	{.about = "two clients with the same id, one of whom goes",
 		"ethereum",
 		{"1>{'id':1,'method':'eth_subscribe','params':['logs']}", "1<" RESULT("1", "'0xa'"),

@@ -427,7 +427,8 @@ static const struct {
 		"6: rule 2: \"name\": is a number; must be a string"},
 	{LIFECYCLE_RULE("\"in\": 1"),
 		"6: rule \"r\": \"in\": not known here; must be one of name, on, methods, when, "
-		"unless, do, span, key, memory, root, request_id, event, until, joins, alias, at, "
+		"unless, do, span, key, memory, root, request_id, by, event, until, joins, alias, "
+		"at, "
 		"set, "
 		"set_new, mark, keep, from, to, former_until, needs, status, count, bytes, of, "
 		"first"},
@@ -438,7 +439,7 @@ static const struct {
 		"client_notification, notification, server_request or client_reply"},
 	{LIFECYCLE_RULE("\"do\": \"begin\""),
 		"6: rule \"r\": \"do\": \"begin\": must be claim, open, close, lapse, wake, "
-		"annotate, event, count, remember, mark or make"},
+		"annotate, event, count, remember, mark, make, link or stay"},
 	{LIFECYCLE_RULE("\"span\": 1"), "6: rule \"r\": \"span\": is a number; must be a string"},
 	{LIFECYCLE_RULE("\"methods\": [\n\"a\",\n1]"),
 		"8: rule \"r\": \"methods\": is a number; must be a string"},
@@ -685,16 +686,34 @@ static const struct {
 		"\"turn\""},
 	{LIFECYCLE_SPAN("\"name\": \"t\", \"key\": {\"a\": \"x\"}"),
 		"3: span \"turn\": \"a\": \"x\": must be a JSON pointer, which begins with /"},
+	{LIFECYCLE_SPAN("\"name\": \"t\", \"key\": {\"a\": {\"opt_in\": \"x\"}}"),
+		"3: span \"turn\": \"a\": must have a pointer"},
+	{LIFECYCLE_SPAN(
+		 "\"name\": \"t\", \"key\": {\"a\": {\"pointer\": \"/a\", \"opt_in\": \"X\"}}"),
+		"3: span \"turn\": \"opt_in\": \"X\": must be of small letters, digits, _ and -"},
 	/* methods */
 	{LIFECYCLE_RULE("\"methods\": [\"a*b\"]"),
 		"6: rule \"r\": \"methods\": \"a*b\": must have a * at its end, or none"},
 	/* requests */
+	{LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"link\", \"span\": \"request\""),
+		"6: rule \"r\": must have by, as it is to link"},
+	{LIFECYCLE_RULE("\"on\": \"notification\", \"do\": \"link\", \"span\": \"request\", "
+			"\"by\": \"/s\""),
+		"6: rule \"r\": \"do\": \"link\": must be on request, reply or error, and without "
+		"a key"},
+	{LIFECYCLE_ON("reply", "link", LIFECYCLE_KEY2 ", \"by\": \"/s\""),
+		"6: rule \"r\": \"do\": \"link\": must stand with \"span\": \"request\""},
+	{LIFECYCLE_ON("reply", "stay", ""),
+		"6: rule \"r\": \"do\": \"stay\": must be on reply, with a span that has requests"},
+	{LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"event\", \"event\": \"e\", \"span\": "
+			"\"request\", \"by\": \"/s\""),
+		"6: rule \"r\": \"by\": must not stand with \"do\": \"event\", only with link"},
 	{LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"open\", \"span\": \"request\""),
 		"6: rule \"r\": \"do\": a request opens and ends by itself; must be annotate, "
-		"event, count, or, of another request, close"},
+		"event, count, link, or, of another request, close"},
 	{LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"close\", \"span\": \"request\""),
 		"6: rule \"r\": \"do\": a request opens and ends by itself; must be annotate, "
-		"event, count, or, of another request, close"},
+		"event, count, link, or, of another request, close"},
 	{LIFECYCLE_RULE("\"on\": \"notification\", \"do\": \"event\", \"event\": \"e\", \"span\": "
 			"\"request\""),
 		"6: rule \"r\": must have a key or a request_id, which tell of which request"},
@@ -716,7 +735,7 @@ static const struct {
 			"\"/b\"}"),
 		"5: rule 1: \"do\": span \"turn\" is a request, which opens and ends by itself; "
 		"must "
-		"be annotate, event or count"},
+		"be annotate, event, count or stay"},
 	{LIFECYCLE("\"request\": {\"name\": \"t\"}\n", LIFECYCLE_STARTED),
 		"3: span \"request\": the name stands for all requests of the client; must be "
 		"another"},

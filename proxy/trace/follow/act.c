@@ -55,6 +55,12 @@ static void act_close(
 	struct look_value message, type;
 	struct span_end end = open_spans_judge(rule, &action->look, &message, &type);
 
+	if (!span->listed) { /* a request that its answer ends, then */
+		open_spans_set(action->spans, span, rule, &rule->set, &action->look);
+		act_judge(action, rule, span);
+		span->over = true;
+		return;
+	}
 	end.reason = open_spans_make_end(END_CLOSED, 0).reason;
 	end.now_ns = action_time(action, rule, span->start_ns);
 	open_spans_touch(action->spans, span, connection, action->message->now_ns);
@@ -100,6 +106,16 @@ static void act_each(struct action *action, const struct matcher_rule *rule,
 
 	if (!action_take_key(action, rule, &key)) {
 		action_counters(action)->keys_missing++;
+		return;
+	}
+	if (open_spans_row(action->spans, type)->requests != NULL) { /* there may be several */
+		entry = span_index_find(
+			&action->spans->by_key, SPAN_INDEX_KEY, type, key_whole(&key));
+		while (entry != NULL) {
+			span = entry->span;
+			entry = span_index_next(entry);
+			act(action, rule, span);
+		}
 		return;
 	}
 	if (key.count == open_spans_row(action->spans, type)->key_count) {
@@ -151,6 +167,7 @@ static void act_lapse(
  */
 static void act_wake(struct action *action, const struct matcher_rule *rule, struct open_span *span)
 {
+	span->over = false;
 	if (span->lapse_ns == 0)
 		return;
 	open_spans_wake(action->spans, span);
@@ -477,6 +494,80 @@ static void act_do_count(struct action *action, const struct matcher_rule *rule)
 	open_span_count(span, rule, &action->look, action->message->now_ns);
 }
 
+/* The request has been answered, but what it asked for goes on: so does its span. */
+static void act_do_stay(struct action *action, const struct matcher_rule *rule)
+{
+	struct request *request = action->request;
+	struct open_span *span = request->span;
+
+	if (span == NULL || span->type != rule->row->span || span->over)
+		return;
+	if (!open_spans_keep(action->spans, span, action->message->share, action->message->now_ns))
+		return;
+	open_spans_note(action->spans, rule, span, " goes on");
+	span->has_parent = request->has_parent;
+	span->parent_is_remote = !request->parent_is_ours;
+	memcpy(span->parent_span_id, request->parent_span_id, SPAN_ID_SIZE);
+	span->recorded = request->recorded;
+	span->request = NULL;
+	request->span = NULL;
+	request->recorded = false; /* by this one */
+}
+
+/* ---- links ---- */
+
+/* Texts may be long: two hashes stand for one. */
+static bool act_link_key(
+	const struct action *action, const struct matcher_rule *rule, struct key *key)
+{
+	struct span_text text = look_text(&action->look, rule->by);
+	uint64_t seed = action->spans->memories.seed, hashes[2];
+
+	key_init(key, 0);
+	if (text.size == 0)
+		return false;
+	hashes[0] = text_hash(seed, text.bytes, text.size);
+	hashes[1] = text_hash(~seed, text.bytes, text.size);
+	return key_add(
+		key, (struct span_text){.bytes = (const char *)hashes, .size = sizeof hashes});
+}
+
+/* An answer leaves its request's context for those who have the same text. */
+static void act_leave_link(struct action *action, const struct key *key)
+{
+	struct follow_setup *setup = action->spans->setup;
+	struct memory *memory = memories_get(&action->spans->memories, LIFECYCLE_REQUEST, key,
+		key->count, setup->memories_max, &setup->counters.budget,
+		&setup->counters.memories_forgotten);
+
+	if (memory == NULL) {
+		setup->counters.followed_no_memory++;
+		return;
+	}
+	memcpy(memory->left.trace_id, action->request->context.trace_id, TRACE_ID_SIZE);
+	memcpy(memory->left.span_id, action->request->context.span_id, SPAN_ID_SIZE);
+}
+
+static void act_do_link(struct action *action, const struct matcher_rule *rule)
+{
+	const struct memory *memory;
+	struct open_span *span;
+	struct key key;
+
+	if (!act_link_key(action, rule, &key))
+		return;
+	if (rule->row->on != LIFECYCLE_ON_REQUEST) {
+		act_leave_link(action, &key);
+		return;
+	}
+	memory = memories_find(&action->spans->memories, LIFECYCLE_REQUEST, &key, key.count);
+	span = memory == NULL ? NULL : action_follow_request(action, action->request);
+	if (span == NULL || span->link_count == OPEN_SPAN_LINKS_MAX)
+		return;
+	open_span_link(span, memory->left.trace_id, memory->left.span_id);
+	open_spans_note(action->spans, rule, span, " linked");
+}
+
 static void act_do_nothing(struct action *action, const struct matcher_rule *rule)
 {
 	(void)action; /* claims are seen to by claims_request() */
@@ -495,6 +586,8 @@ static void (*const act_table[])(struct action *action, const struct matcher_rul
 	[LIFECYCLE_REMEMBER] = act_do_remember,
 	[LIFECYCLE_MARK] = act_do_mark,
 	[LIFECYCLE_MAKE] = act_do_make,
+	[LIFECYCLE_LINK] = act_do_link,
+	[LIFECYCLE_STAY] = act_do_stay,
 };
 
 /* ---- why a rule does not act ---- */

@@ -38,6 +38,8 @@ static struct open_span *action_open_request(
 		.identity = {.type = (uint8_t)type,
 			.row = open_spans_row(action->spans, type),
 			.key = key,
+			.method_name = request->method,
+			.request_id = request->id,
 			.tracestate = request->tracestate},
 		.context = request->context,
 		.claim = request->claim,

@@ -35,6 +35,22 @@ static void emit_put_named(struct attributes *list, const struct attributes_name
 
 /* ---- attributes of an open span ---- */
 
+/* Puts what the key says, but for what is not to be seen, and what is there already. */
+static void emit_put_key(
+	const struct follow_setup *setup, struct attributes *list, const struct open_span *span)
+{
+	const struct matcher_type *type = &setup->matcher.types[span->type];
+	size_t i;
+
+	for (i = 0; i < span->key_count; i++) {
+		const char *name = setup->matcher.attributes[type->key[i]];
+
+		if ((type->hidden >> i & 1) == 0 &&
+			span_attribute_find(list->list, list->count, name, strlen(name)) == NULL)
+			attributes_put(list, name, open_span_key_part(span, i));
+	}
+}
+
 static struct span_attribute emit_value(
 	const struct follow_setup *setup, const struct open_span_value *value)
 {
@@ -116,14 +132,9 @@ void emit_put_values(const struct follow_setup *setup, struct attributes *list,
 static void emit_put_span(const struct follow_setup *setup, struct attributes *list,
 	const struct open_span *span, uint64_t now_ns)
 {
-	const uint8_t *keys = setup->matcher.types[span->type].key;
-	size_t i;
-
 	list->count = 0; /* the list itself is not worth clearing */
-	for (i = 0; i < span->key_count; i++)
-		attributes_put(
-			list, setup->matcher.attributes[keys[i]], open_span_key_part(span, i));
-	if (span->by_call.size > 0) { /* a request of the server: which one it was */
+	emit_put_key(setup, list, span);
+	if (span->method_name.size > 0) { /* a request, of the server or one that stays: which */
 		emit_put_named(list, setup->names, ATTRIBUTES_METHOD, span->method_name);
 		emit_put_named(list, setup->names, ATTRIBUTES_REQUEST_ID, span->request_id);
 	}
@@ -326,7 +337,6 @@ static void emit_put_submission(const struct follow_setup *setup, struct attribu
 	const struct claim *claim, const struct open_span *about)
 {
 	const char *operation = setup->matcher.lifecycle->dispatch_attribute;
-	const uint8_t *keys;
 	size_t i;
 
 	list->count = 0;
@@ -335,14 +345,8 @@ static void emit_put_submission(const struct follow_setup *setup, struct attribu
 	emit_put_named(list, setup->names, ATTRIBUTES_METHOD, claim->method_name);
 	for (i = 0; i < claim->attribute_count; i++)
 		attributes_set(list, &claim->attributes[i]); /* the last one counts */
-	if (about == NULL)
-		return;
-	keys = setup->matcher.types[about->type].key;
-	for (i = 0; i < about->key_count; i++)
-		if (span_attribute_find(list->list, list->count, setup->matcher.attributes[keys[i]],
-			    strlen(setup->matcher.attributes[keys[i]])) == NULL)
-			attributes_put(list, setup->matcher.attributes[keys[i]],
-				open_span_key_part(about, i));
+	if (about != NULL)
+		emit_put_key(setup, list, about);
 }
 
 /* The dispatch's title has one placeholder, {operation}. */

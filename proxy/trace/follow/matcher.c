@@ -327,6 +327,7 @@ static int matcher_add_rule(
 		matcher_add_set(build, rule, &row->set_root, &rule->set_root) != 0 ||
 		matcher_look(build, row->root, KEY_PART_MAX, &rule->root) != 0 ||
 		matcher_look(build, row->request_id, KEY_PART_MAX, &rule->request_id) != 0 ||
+		matcher_look(build, row->by, MATCHER_LINK_MAX, &rule->by) != 0 ||
 		matcher_look(build, row->at.pointer, MATCHER_VALUE_MAX, &rule->at) != 0 ||
 		matcher_look(build, row->status.pointer, MATCHER_VALUE_MAX, &rule->status) != 0 ||
 		matcher_add_source(build, rule, &row->status.message, &rule->message) != 0)
@@ -362,6 +363,9 @@ static int matcher_add_type(struct matcher_build *build, size_t number)
 			(row->requests != NULL && matcher_slot(build, row->key[i].pointer,
 							  KEY_PART_MAX, &type->slots[i]) != 0))
 			return -1;
+	for (i = 0; i < row->key_count; i++)
+		if (row->key[i].opt_in != NULL && !value_list_has(build->on, row->key[i].opt_in))
+			type->hidden |= (uint8_t)(1u << i);
 	for (i = 0; i < row->default_count; i++)
 		if (matcher_attribute(build, row->defaults[i].attribute, &type->defaults[i]) != 0)
 			return -1;
@@ -437,7 +441,8 @@ static bool matcher_covers(
 /* The bits of what a rule for answers looks at in the request. */
 static uint32_t matcher_quotes(const struct matcher_rule *rule)
 {
-	const int more[] = {rule->root, rule->request_id, rule->of, rule->status, rule->at};
+	const int more[] = {
+		rule->root, rule->request_id, rule->of, rule->status, rule->at, rule->by};
 	const struct matcher_set *sets[] = {&rule->set, &rule->set_new, &rule->set_root};
 	const struct matcher_source *sources[] = {&rule->message, &rule->type};
 	uint32_t bits = 0;

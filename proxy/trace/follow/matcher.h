@@ -18,9 +18,10 @@
  * Built at start, never changed. What rules find in a message is in values.h.
  */
 #define MATCHER_ATTRIBUTES_MAX LIFECYCLE_ATTRIBUTES_MAX
-#define MATCHER_VALUE_MAX      256 /* bytes kept of one value, with the mark of one that is cut */
-#define KEY_PART_MAX           256 /* bytes of a part of a key */
-#define MATCHER_NONE           255 /* no attribute, level or mark */
+#define MATCHER_VALUE_MAX      256  /* bytes kept of one value, with the mark of one that is cut */
+#define KEY_PART_MAX           256  /* bytes of a part of a key */
+#define MATCHER_LINK_MAX       4096 /* bytes of a text by which requests are linked */
+#define MATCHER_NONE           255  /* no attribute, level or mark */
 #define MATCHER_QUOTE          POINTERS_SLOTS_MAX /* and above: places of the quoted values */
 
 /* Moments that are not marks, nor those before the last span that was made. */
@@ -70,9 +71,9 @@ struct matcher_condition {
 };
 
 struct matcher_rule {
-	const struct lifecycle_rule *row;     /* borrowed from the profile */
-	int key[LIFECYCLE_KEY_MAX];           /* slots; row->key_count of them */
-	int root, request_id, of, status, at; /* slots; -1: not given */
+	const struct lifecycle_rule *row;         /* borrowed from the profile */
+	int key[LIFECYCLE_KEY_MAX];               /* slots; row->key_count of them */
+	int root, request_id, of, status, at, by; /* slots; -1: not given */
 	struct matcher_condition conditions[LIFECYCLE_CONDITIONS_MAX];
 	uint8_t count, bytes, first; /* attributes of a stream */
 	uint8_t mark;
@@ -124,6 +125,7 @@ struct matcher_type {
 	size_t sum_count;
 	int slots[LIFECYCLE_KEY_MAX]; /* of the key, where it is a request's */
 	uint8_t made;                 /* its place among those that are made below the type above */
+	uint8_t hidden;               /* bits of the key's parts that spans do not show */
 	bool is_call;
 	struct matcher_parents parents;  /* spans */
 	struct matcher_parents memories; /* whose key begins its own */

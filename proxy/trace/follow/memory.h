@@ -17,7 +17,8 @@ struct memory {
 	struct memory *next; /* in its bucket */
 	uint64_t hash;
 	struct open_span_values values;
-	uint32_t known; /* bits of the levels that are */
+	struct span_link left; /* of a text that links: the request that left it */
+	uint32_t known;        /* bits of the levels that are */
 	int64_t levels[LIFECYCLE_LEVELS_MAX];
 	uint8_t type;
 	uint16_t size;

@@ -132,6 +132,7 @@ struct open_span {
 	bool recorded, has_parent, parent_is_remote, crowded;
 	bool held, ended; /* its memory is kept beyond its end: see open_spans_hold() */
 	bool listed;      /* it ends by itself; a request's ends with that */
+	bool over;        /* a request's: its end was told before its answer: it does not stay */
 	bool adds;        /* to the one at the top */
 	struct traceparent context;
 	uint8_t parent_span_id[SPAN_ID_SIZE];

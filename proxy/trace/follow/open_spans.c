@@ -166,7 +166,7 @@ static void open_spans_remember(struct open_spans *spans, const struct open_span
 	uint64_t hashes[1 + OPEN_SPAN_ALIASES_MAX];
 	size_t count = open_spans_take_hashes(spans, span, hashes), i;
 
-	if (span->row->is_made || !span->listed)
+	if (span->row->is_made || span->row->requests != NULL || !span->listed)
 		return; /* nothing opens it */
 	for (i = 0; i < count; i++)
 		closed_spans_remember(closed, hashes[i], &span->context);
@@ -568,6 +568,21 @@ no_index:
 no_memory:
 	spans->setup->counters.followed_no_memory++;
 	return NULL;
+}
+
+bool open_spans_keep(
+	struct open_spans *spans, struct open_span *span, struct share **share, uint64_t now_ns)
+{
+	open_spans_make_room(spans, NULL, now_ns);
+	if (shares_add(&spans->setup->shares, share, spans, NULL, span) != 0) {
+		spans->setup->counters.followed_no_memory++;
+		return false;
+	}
+	TAILQ_INSERT_TAIL(&spans->by_key.ages, span, age);
+	span->listed = true;
+	spans->setup->counters.followed++;
+	spans->setup->request_span_count--;
+	return true;
 }
 
 void open_spans_set_values(struct open_spans *spans, struct open_span_values *values,

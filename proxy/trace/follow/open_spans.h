@@ -103,6 +103,10 @@ void open_spans_set_above(struct span_opening *opening, const struct traceparent
 /* NULL, counted: no memory. open_spans_make_room() comes first. */
 struct open_span *open_spans_open(struct open_spans *spans, const struct span_opening *opening);
 
+/* The span of a request goes on by itself from now on; false, counted: no memory. */
+bool open_spans_keep(
+	struct open_spans *spans, struct open_span *span, struct share **share, uint64_t now_ns);
+
 /*
  * Gives up spans when there are lifecycle.spans_max, of whoever has most: others are gone then.
  * above: the one that the next is to hang below, of a tree that is alive so; NULL: none. It may go

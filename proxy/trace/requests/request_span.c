@@ -353,6 +353,8 @@ void request_span_emit(const struct request_span_settings *settings,
 		span.events = events.list;
 		span.event_count = open->event_count;
 		span.dropped_event_count = open->events_dropped;
+		span.links = open->links;
+		span.link_count = open->link_count;
 	}
 	span.name = title == NULL ? request_span_name(settings, request->method, name)
 				  : request_span_long_name(title, &span, &attributes, connection,
