@@ -318,6 +318,7 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	request->context = forwarded->context;
 	request->has_parent = forwarded->parent.present;
 	request->parent_is_ours = false;
+	request->is_ambient_other = parents_ambient_differs(&tracer->parents, &forwarded->parent);
 	memcpy(request->parent_span_id, forwarded->parent.traceparent.span_id, SPAN_ID_SIZE);
 	has_span = !forwarded->passed_on || tracer_begins_work(tracer, forwarded->method_number);
 	tracer->counters.requests_passed_on += !has_span;
@@ -441,14 +442,28 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 		tracer_keep_promise(connection, request);
 }
 
+/* What a request of the server carries of its own. */
+static struct parent tracer_find_own(const struct tracer *tracer, const struct envelope *envelope)
+{
+	struct carrier_view view;
+	struct parent parent;
+
+	carriers_find(&view, tracer->places, tracer->place_count, envelope);
+	parent_find_carried(&parent, &tracer->parents, &view);
+	return parent;
+}
+
 size_t tracer_server_carrier(struct tracer_connection *connection, struct envelope *envelope,
 	uint64_t now_ns, const char **text)
 {
 	struct action_message message = tracer_message(connection, envelope, now_ns);
 	struct follower_told told;
+	struct parent parent;
 
-	if (connection->follower == NULL || envelope_kind(envelope) != ENVELOPE_REQUEST ||
-		!follower_server_context(connection->follower, &message, &told))
+	if (connection->follower == NULL || envelope_kind(envelope) != ENVELOPE_REQUEST)
+		return 0;
+	parent = tracer_find_own(connection->tracer, envelope);
+	if (!follower_server_context(connection->follower, &message, &parent, &told))
 		return 0;
 	if (told.made) {
 		connection->told = told.context;
@@ -461,13 +476,17 @@ size_t tracer_server_carrier(struct tracer_connection *connection, struct envelo
 static void tracer_backend_call(
 	struct tracer_connection *connection, struct action_message *message)
 {
+	struct parent parent;
+
 	if (connection->follower == NULL)
 		return;
-	if (envelope_kind(message->envelope) == ENVELOPE_NOTIFICATION)
+	if (envelope_kind(message->envelope) == ENVELOPE_NOTIFICATION) {
 		follower_notification(connection->follower, message, LIFECYCLE_ON_NOTIFICATION);
-	else if (envelope_kind(message->envelope) == ENVELOPE_REQUEST)
+	} else if (envelope_kind(message->envelope) == ENVELOPE_REQUEST) {
+		parent = tracer_find_own(connection->tracer, message->envelope);
 		follower_server_request(
-			connection->follower, message, envelope_note(message->envelope));
+			connection->follower, message, &parent, envelope_note(message->envelope));
+	}
 	tracer_end_closed(connection, message);
 }
 
@@ -765,6 +784,7 @@ static void tracer_take_settings(
 	}
 	tracer->request_spans.exporter = exporter;
 	tracer->request_spans.attributes = &tracer->attribute_settings;
+	tracer->request_spans.ambient = &tracer->parents.environment;
 	request_span_take_name(&tracer->request_spans, config->span_name);
 	sampler_init(&tracer->sampler, (enum config_sampler)config->sampler, config->sampler_arg);
 	tracer->flags_forwarded = config->propagation_flags == CONFIG_FLAGS_LEVEL_2

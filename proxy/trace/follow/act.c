@@ -516,51 +516,32 @@ static void act_do_stay(struct action *action, const struct matcher_rule *rule)
 
 /* ---- links ---- */
 
-/* Texts may be long: two hashes stand for one. */
-static bool act_link_key(
-	const struct action *action, const struct matcher_rule *rule, struct key *key)
+static void act_link_key(const struct action *action, struct key *key)
 {
-	struct span_text text = look_text(&action->look, rule->by);
-	uint64_t seed = action->spans->memories.seed, hashes[2];
-
 	key_init(key, 0);
-	if (text.size == 0)
-		return false;
-	hashes[0] = text_hash(seed, text.bytes, text.size);
-	hashes[1] = text_hash(~seed, text.bytes, text.size);
-	return key_add(
-		key, (struct span_text){.bytes = (const char *)hashes, .size = sizeof hashes});
+	(void)key_add(key, (struct span_text){.bytes = (const char *)action->left,
+				   .size = sizeof action->left}); /* it fits */
 }
 
-/* An answer leaves its request's context for those who have the same text. */
-static void act_leave_link(struct action *action, const struct key *key)
-{
-	struct follow_setup *setup = action->spans->setup;
-	struct memory *memory = memories_get(&action->spans->memories, LIFECYCLE_REQUEST, key,
-		key->count, setup->memories_max, &setup->counters.budget,
-		&setup->counters.memories_forgotten);
-
-	if (memory == NULL) {
-		setup->counters.followed_no_memory++;
-		return;
-	}
-	memcpy(memory->left.trace_id, action->request->context.trace_id, TRACE_ID_SIZE);
-	memcpy(memory->left.span_id, action->request->context.span_id, SPAN_ID_SIZE);
-}
-
+/* An answer leaves its text, a request looks for it; texts may be long: two hashes stand for one.
+ */
 static void act_do_link(struct action *action, const struct matcher_rule *rule)
 {
+	struct span_text text = look_text(&action->look, rule->by);
+	struct memories *memories = &action->spans->memories;
 	const struct memory *memory;
 	struct open_span *span;
 	struct key key;
 
-	if (!act_link_key(action, rule, &key))
+	if (text.size == 0)
 		return;
-	if (rule->row->on != LIFECYCLE_ON_REQUEST) {
-		act_leave_link(action, &key);
+	action->left[0] = text_hash(memories->seed, text.bytes, text.size);
+	action->left[1] = text_hash(~memories->seed, text.bytes, text.size);
+	action->has_left = rule->row->on != LIFECYCLE_ON_REQUEST;
+	if (action->has_left)
 		return;
-	}
-	memory = memories_find(&action->spans->memories, LIFECYCLE_REQUEST, &key, key.count);
+	act_link_key(action, &key);
+	memory = memories_find(memories, LIFECYCLE_REQUEST, &key, key.count);
 	span = memory == NULL ? NULL : action_follow_request(action, action->request);
 	if (span == NULL || span->link_count == OPEN_SPAN_LINKS_MAX)
 		return;
@@ -675,4 +656,23 @@ void act_run(struct action *action, enum lifecycle_on on)
 	if (with_levels->count > 0)
 		act_keep_levels(action, with_levels);
 	action->look.levels = NULL; /* they end here */
+}
+
+void act_leave_link(struct action *action)
+{
+	struct follow_setup *setup = action->spans->setup;
+	struct memory *memory;
+	struct key key;
+
+	if (!action->has_left)
+		return;
+	act_link_key(action, &key);
+	memory = memories_get(&action->spans->memories, LIFECYCLE_REQUEST, &key, key.count,
+		setup->memories_max, &setup->counters.budget, &setup->counters.memories_forgotten);
+	if (memory == NULL) {
+		setup->counters.followed_no_memory++;
+		return;
+	}
+	memcpy(memory->left.trace_id, action->request->context.trace_id, TRACE_ID_SIZE);
+	memcpy(memory->left.span_id, action->request->context.span_id, SPAN_ID_SIZE);
 }

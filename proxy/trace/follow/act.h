@@ -11,4 +11,7 @@ struct action;
  */
 void act_run(struct action *action, enum lifecycle_on on);
 
+/* The text that an answer has left stands for its request, whose context will not change now. */
+void act_leave_link(struct action *action);
+
 #endif

@@ -35,8 +35,12 @@ struct action {
 	struct claim *claim;     /* of the request that it answers, or NULL */
 	struct open_span
 		*about; /* held; the last span that such an answer started or found, or NULL */
-	const struct traceparent *context; /* of a request of the server: what the client is told */
-	struct open_span *call;            /* held; that an answer of the client is for, or NULL */
+	/* Of a request of the server: what the client is told, and what its own carrier says. */
+	const struct traceparent *context;
+	const struct parent *parent;
+	struct open_span *call; /* held; that an answer of the client is for, or NULL */
+	uint64_t left[2];       /* of a text that links requests */
+	bool has_left;          /* by the answer */
 	bool fresh; /* it has opened or ended a span: no copy of the message came before */
 };
 

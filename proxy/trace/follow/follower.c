@@ -12,6 +12,7 @@
 
 #include "proxy/trace/follow/act.h"
 #include "proxy/trace/names/text.h"
+#include "proxy/trace/requests/parent.h"
 
 struct follower {
 	struct open_spans spans;
@@ -100,6 +101,7 @@ void follower_answered(
 			&follower->claims, claim, action.about, &request->context, message->now_ns);
 	else
 		claims_unanswered(&follower->claims, claim, &request->context);
+	act_leave_link(&action);
 	open_spans_release(&follower->spans, action.about);
 }
 
@@ -134,12 +136,13 @@ void follower_notification(
 }
 
 void follower_server_request(struct follower *follower, struct action_message *message,
-	const struct traceparent *context)
+	const struct parent *parent, const struct traceparent *context)
 {
 	struct action action =
 		follower_action(follower, message, follower_method(follower, message->envelope));
 
 	action.context = context;
+	action.parent = parent;
 	act_run(&action, LIFECYCLE_ON_SERVER_REQUEST);
 }
 
@@ -211,8 +214,8 @@ static bool follower_known_call(const struct open_spans *spans, size_t type, str
 	return closed != NULL;
 }
 
-bool follower_server_context(
-	struct follower *follower, struct action_message *message, struct follower_told *told)
+bool follower_server_context(struct follower *follower, struct action_message *message,
+	const struct parent *own, struct follower_told *told)
 {
 	struct open_spans *spans = &follower->spans;
 	struct action action =
@@ -229,10 +232,16 @@ bool follower_server_context(
 	(void)action_take_key(&action, rule, &key); /* as far as it goes */
 	if (follower_known_call(spans, rule->row->span, call, &key, told))
 		return true;
+	told->made = !spans->setup->off[rule->row->span];
+	if (own->present) { /* the server knows better what has made it ask */
+		told->tracestate = own->tracestate;
+		if (told->made)
+			told->context = open_spans_new_context(spans, &own->traceparent);
+		return told->made;
+	}
 	parent = open_spans_find_parent(spans, rule->row->span, &key);
 	if (parent != NULL)
 		told->tracestate = parent->tracestate;
-	told->made = !spans->setup->off[rule->row->span];
 	if (told->made)
 		told->context =
 			open_spans_new_context(spans, parent != NULL ? &parent->context : NULL);

@@ -15,6 +15,7 @@
 #define FOLLOWER_CLAIM_NS (60 * 1000000000ull) /* how long a claim outlives its answer */
 
 struct follower;
+struct parent;
 
 /* NULL when out of memory. setup is borrowed for life. */
 struct follower *follower_new(struct follow_setup *setup);
@@ -48,22 +49,22 @@ void follower_notification(
 	struct follower *follower, struct action_message *message, enum lifecycle_on on);
 
 /*
- * A request of the server. context: what its carrier told the client, which the span takes for its
- * own; NULL: it was told nothing.
+ * A request of the server. parent: what its own carrier says. context: what the client was told
+ * instead, which the span takes for its own; NULL: it was told nothing.
  */
 void follower_server_request(struct follower *follower, struct action_message *message,
-	const struct traceparent *context);
+	const struct parent *parent, const struct traceparent *context);
 
 /* What a request of the server, about to be forwarded to the client, is to carry. */
 struct follower_told {
 	struct traceparent context;
-	struct span_text tracestate; /* borrowed from an open span */
+	struct span_text tracestate; /* borrowed from an open span or the parent */
 	bool made; /* for the span that follower_server_request() will open; else one has it */
 };
 
-/* False: it is to carry nothing. */
-bool follower_server_context(
-	struct follower *follower, struct action_message *message, struct follower_told *told);
+/* False: it is to carry nothing of ours. */
+bool follower_server_context(struct follower *follower, struct action_message *message,
+	const struct parent *parent, struct follower_told *told);
 
 /* The client's answer to one. */
 void follower_client_reply(struct follower *follower, struct action_message *message);

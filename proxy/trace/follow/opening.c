@@ -9,6 +9,7 @@
 
 #include "proxy/trace/follow/emit.h"
 #include "proxy/trace/names/text.h"
+#include "proxy/trace/requests/parent.h"
 
 /* What all openings have in common. */
 static struct span_opening opening_make(
@@ -223,15 +224,19 @@ static void opening_top(
 static struct open_span *opening_finish(struct action *action, const struct matcher_rule *rule,
 	struct span_opening *opening, const struct traceparent *told)
 {
-	struct open_span *parent = opening->parent, *span;
+	bool carried = action->parent != NULL && action->parent->present;
+	const struct traceparent *above = carried                   ? &action->parent->traceparent
+					  : opening->parent != NULL ? &opening->parent->context
+								    : NULL;
+	struct open_span *span;
 
-	opening->context = told != NULL ? *told
-					: open_spans_new_context(action->spans,
-						  parent != NULL ? &parent->context : NULL);
-	if (parent != NULL && memcmp(opening->context.trace_id, parent->context.trace_id,
-				      TRACE_ID_SIZE) == 0) { /* or told before it was known */
-		open_spans_set_above(opening, &parent->context);
-		opening->identity.tracestate = parent->tracestate;
+	opening->context = told != NULL ? *told : open_spans_new_context(action->spans, above);
+	if (above != NULL && memcmp(opening->context.trace_id, above->trace_id, TRACE_ID_SIZE) ==
+				     0) { /* or told before it was known */
+		open_spans_set_above(opening, above);
+		opening->above_is_remote = carried;
+		opening->identity.tracestate =
+			carried ? action->parent->tracestate : opening->parent->tracestate;
 	}
 	span = open_spans_open(action->spans, opening);
 	if (span == NULL)

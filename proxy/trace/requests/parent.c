@@ -78,17 +78,21 @@ static void parent_take_carrier(struct parent *parent, const struct carrier_view
 		};
 }
 
-void parent_find(
+void parent_find_carried(
 	struct parent *parent, const struct parents *parents, const struct carrier_view *view)
 {
 	parent->verdict = CARRIER_ABSENT;
 	parent->present = false;
 	parent->tracestate = (struct span_text){.size = 0};
-	if (!parents->wanted)
-		return;
-	if (view->found)
+	if (parents->wanted && view->found)
 		parent_take_carrier(parent, view);
-	if (parent->verdict == CARRIER_ABSENT)
+}
+
+void parent_find(
+	struct parent *parent, const struct parents *parents, const struct carrier_view *view)
+{
+	parent_find_carried(parent, parents, view);
+	if (parents->wanted && parent->verdict == CARRIER_ABSENT)
 		parent_take_environment(parent, parents);
 }
 

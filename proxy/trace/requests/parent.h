@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "config/config.h"
 #include "exporter/span.h"
@@ -41,6 +42,19 @@ void parents_done(struct parents *parents);
  */
 void parent_find(
 	struct parent *parent, const struct parents *parents, const struct carrier_view *view);
+
+/* The same without the environment's, which is the client's and not the server's. */
+void parent_find_carried(
+	struct parent *parent, const struct parents *parents, const struct carrier_view *view);
+
+/* Whether the environment has a context as well, and another: then it is worth a link. */
+static inline bool parents_ambient_differs(
+	const struct parents *parents, const struct parent *parent)
+{
+	return parents->has_environment && parent->verdict != CARRIER_ABSENT && parent->present &&
+	       memcmp(&parents->environment, &parent->traceparent, sizeof parents->environment) !=
+		       0;
+}
 
 /* Says that a request's carrier is invalid. */
 void parent_warn_invalid(struct span_text method, struct span_text id);

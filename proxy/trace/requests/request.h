@@ -79,9 +79,10 @@ struct request {
 	struct traceparent context;
 	uint8_t parent_span_id[SPAN_ID_SIZE];
 	bool has_parent;
-	bool parent_is_ours; /* a span that it has started */
-	bool recorded;       /* sampled, and there is somewhere to send the span */
-	bool large;          /* has more memory than those that are used again */
+	bool parent_is_ours;   /* a span that it has started */
+	bool is_ambient_other; /* the environment has another context than its carrier */
+	bool recorded;         /* sampled, and there is somewhere to send the span */
+	bool large;            /* has more memory than those that are used again */
 	uint8_t value_count;
 	uint16_t http_status;   /* of the answer that ends it; 0: it is no HTTP */
 	uint32_t exchange;      /* HTTP: which one it belongs to */

@@ -323,6 +323,7 @@ void request_span_emit(const struct request_span_settings *settings,
 		open != NULL && open->row->title != NULL ? open->row->title : settings->name;
 	struct attributes attributes;
 	struct emit_events events;
+	struct span_link links[OPEN_SPAN_LINKS_MAX + 1];
 	char name[EMIT_NAME_MAX], status[12];
 	struct span span = {
 		.context = request->context,
@@ -331,6 +332,7 @@ void request_span_emit(const struct request_span_settings *settings,
 		.begun = true,
 		.tracestate = request->tracestate,
 		.kind = SPAN_KIND_SERVER,
+		.links = links,
 		.start_unix_ns = request->start_unix_ns,
 		.end_unix_ns = request->start_unix_ns + duration_ns,
 		.status = SPAN_STATUS_UNSET,
@@ -353,8 +355,12 @@ void request_span_emit(const struct request_span_settings *settings,
 		span.events = events.list;
 		span.event_count = open->event_count;
 		span.dropped_event_count = open->events_dropped;
-		span.links = open->links;
+		memcpy(links, open->links, open->link_count * sizeof links[0]);
 		span.link_count = open->link_count;
+	}
+	if (request->is_ambient_other) {
+		memcpy(links[span.link_count].trace_id, settings->ambient->trace_id, TRACE_ID_SIZE);
+		memcpy(links[span.link_count++].span_id, settings->ambient->span_id, SPAN_ID_SIZE);
 	}
 	span.name = title == NULL ? request_span_name(settings, request->method, name)
 				  : request_span_long_name(title, &span, &attributes, connection,
