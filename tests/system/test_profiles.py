@@ -1,10 +1,11 @@
 """
-The built-in profiles of protocols: what --explain makes of the conversations in tests/golden/profiles. Those called
-mcp, acp and ethereum were recorded with --record between peers that others wrote, lsp and mcp-stateless (2026-07-28,
-with tasks) are made up. UPDATE_GOLDEN=1 writes what comes out beside them, instead of comparing.
+The built-in profiles of protocols: what --explain makes of the conversations in tests/golden/profiles, which are of
+sessions of tests/real/peers, recorded with --record; lsp is made up. UPDATE_GOLDEN=1 writes what comes out beside them,
+instead of comparing.
 """
 
 import glob
+import json
 import os
 import subprocess
 
@@ -53,3 +54,52 @@ def test_documents_are_opt_in(lab):
     assert "file:///a.c" not in explained(lab, "lsp", path)
     text = explained(lab, "lsp", path, "--lifecycle-off=,", "--lifecycle-on=uris")
     assert "document c" in text and "lsp.document.diagnostics=1" in text and "lsp.request.uri=file:///a.c" in text
+
+
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+AMBIENT = "11111111111111111111111111111111", "2222222222222222"
+
+
+def carried(trace, span):
+    return {"traceparent": f"00-{trace}-{span}-01"}
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_servers_own_context_is_above_what_it_asks(lab, told):
+    link = lab.traced("stdio", profile="mcp", env={"TRACEPARENT": f"00-{AMBIENT[0]}-{AMBIENT[1]}-01"},
+                      args=["--propagation-inject-server-requests"] if told else [])
+    for number, meta in enumerate(({}, carried(TRACE, SPAN), {"traceparent": "no"})):
+        asked = {"id": number, "method": "sampling/createMessage", "params": {"_meta": meta}}
+        link.server.send(asked)
+        received = link.client.recv_json()
+        link.client.send({"id": number, "result": {}})
+        link.server.recv()
+        span = link.collector.span(request_id=str(number))
+        assert (span.name, span.kind) == ("sampling/createMessage", 3)
+        if number == 1:
+            assert (span.trace_id, span.parent_id) == (TRACE, SPAN)
+        else:
+            assert span.parent_id is None and span.trace_id not in (TRACE, AMBIENT[0])
+        if told:
+            assert received["params"]["_meta"]["traceparent"][:-3] == f"00-{span.trace_id}-{span.span_id}"
+        else:
+            assert received == asked
+
+
+def test_the_environments_context_is_a_link_beside_a_requests_own(lab):
+    link = lab.traced("stdio", profile="mcp", env={"TRACEPARENT": f"00-{AMBIENT[0]}-{AMBIENT[1]}-01"})
+    metas = [{}, carried(TRACE, SPAN), carried(*AMBIENT), {"traceparent": "no"}]
+    for number, meta in enumerate(metas):
+        link.call({"id": number, "method": "tools/list", "params": {"_meta": meta}}, {"id": number, "result": {}})
+    spans = [link.collector.span(request_id=str(number)) for number in range(len(metas))]
+    assert [(span.trace_id, span.parent_id) for span in spans[:3]] == [AMBIENT, (TRACE, SPAN), AMBIENT]
+    assert spans[3].parent_id is None
+    assert [[(link["traceId"], link["spanId"]) for link in span.links] for span in spans] == [[], [AMBIENT], [], []]
+
+
+def test_callers_faults_are_errors_where_that_is_asked_for(lab):
+    path = os.path.join(ROOT, "tests/golden/profiles/mcp-stateless.jsonl")
+    lines = [line for line in explained(lab, "mcp", path).splitlines() if "-32602" in line]
+    assert len(lines) == 1 and "ERROR" not in lines[0] and "error.type" not in lines[0]
+    text = explained(lab, "mcp", path, "--lifecycle-on=faults")
+    assert "ERROR Tool no-such-tool not found" in text and "error.type=-32602" in text
