@@ -66,6 +66,35 @@ def test_a_request_that_will_not_be_answered(lab):
     assert ends["5"] == "cancelled" and ends["6"] != "cancelled"
 
 
+def test_a_link_to_what_was_asked_before(lab):
+    forest = explained(
+        lab, {"lifecycle": {"rules": rules(block("sidespan-profile.5", '"do": "link"'))}},
+        '> {"id":1,"method":"call"}', '< {"id":1,"result":{"requestState":"a state"}}',
+        '> {"id":2,"method":"call","params":{"requestState":"a state"}}', '< {"id":2,"result":{}}',
+        '> {"id":3,"method":"call","params":{"requestState":"another"}}', '< {"id":3,"result":{}}')
+    links = {span.attributes["rpc.request_id"]: span.links for span in forest.named("call")}
+    assert links == {"1": [], "2": ["call"], "3": []}
+
+
+def test_a_request_that_stays(lab):
+    first, rest = block("sidespan-profile.5", '"do": "stay"').split("\n\n")
+    forest = explained(
+        lab, {"lifecycle": {**json.loads("{" + first + "}"), "rules": rules(rest)}},
+        '> {"id":1,"method":"prompt","params":{"session":"s"}}', '< {"id":1,"result":{}}',
+        note("idle", session="other"), note("idle", session="s"),
+        '> {"id":2,"method":"prompt","params":{"session":"s"}}', '< {"id":2,"error":{"code":1}}')
+    assert [span.duration for span in forest.named("prompt")] == ["3.00 ms", "1.00 ms"]
+
+
+def test_an_error_that_is_the_callers(lab):
+    profile = {"lifecycle": {"rules": rules(block("sidespan-profile.5", '"unset"'))}}
+    forest = explained(lab, profile, '> {"id":1,"method":"call"}', '< {"id":1,"error":{"code":-32602}}',
+                       '> {"id":2,"method":"call"}', '< {"id":2,"error":{"code":-32603}}')
+    first, second = forest.named("call")
+    assert "error.type" not in first.attributes and second.attributes["error.type"] == "-32603"
+    assert first.attributes["rpc.response.status_code"] == "-32602"
+
+
 def test_a_memory(lab):
     first, rest = block("sidespan-profile.5", '"memory": "thread"').split("\n\n")
     spans = {"turn": {**TURN["turn"], "inherit": ["model"],
@@ -117,7 +146,7 @@ def test_every_piece_of_the_language_is_covered():
     """A new short example wants a test above."""
     page = [text for text in blocks("sidespan-profile.5")
             if text.lstrip().startswith(("{", '"')) and "job" not in text]
-    assert len(page) == 5
+    assert len(page) == 8
 
 
 @pytest.fixture

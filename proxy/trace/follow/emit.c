@@ -280,7 +280,9 @@ void emit_span(
 		return;
 	memcpy(made.parent_span_id, span->parent_span_id, SPAN_ID_SIZE);
 	emit_put_span(setup, &list, span, end_ns);
-	made.name = emit_some_name(span->row->title, &list, name, span->row->name);
+	made.name = span->row->title == NULL /* a request that stays */
+			    ? span->method_name
+			    : emit_some_name(span->row->title, &list, name, span->row->name);
 	if (span->verdict != NULL && end->status == SPAN_STATUS_UNSET) {
 		made.status = span->verdict->status;
 		made.status_message = span->verdict->message;
