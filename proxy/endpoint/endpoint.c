@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* When a peer is asked whether it is still there: two minutes from its silence to its end. */
@@ -55,14 +56,103 @@ static void endpoint_fail(struct endpoint *endpoint)
 	endpoint_tell(endpoint, ENDPOINT_FAILED);
 }
 
+/* ---- agreeing ---- */
+
+static uint64_t endpoint_now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* it always exists */
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Waits for the one event, and not for the other one, as long as there is time to agree. */
+static int endpoint_shake_wait(struct endpoint *endpoint, struct event *event, struct event *other)
+{
+	uint64_t now_ns = endpoint_now_ns();
+	uint64_t left_us =
+		now_ns < endpoint->shake_until_ns ? (endpoint->shake_until_ns - now_ns) / 1000 : 0;
+	struct timeval left = {
+		.tv_sec = (time_t)(left_us / 1000000),
+		.tv_usec = (suseconds_t)(left_us % 1000000),
+	};
+
+	(void)event_del(other); /* fails only for an event that was never set up */
+	return endpoint_wait_for(endpoint, event, &left);
+}
+
+static int endpoint_read_on(struct endpoint *endpoint);
+static void endpoint_shutdown_now(struct endpoint *endpoint);
+
+/* The peers have agreed: what was kept is written, and what comes is read. 0 or -1. */
+static int endpoint_shaken(struct endpoint *endpoint)
+{
+	endpoint->shaking = false;
+	(void)event_del(&endpoint->read_event); /* it had a time limit, which no event has now */
+	(void)event_del(&endpoint->write_event);
+	if (endpoint->backlog != NULL &&
+		endpoint_wait_for(endpoint, &endpoint->write_event, NULL) != 0)
+		return -1;
+	if (!endpoint->paused && endpoint_read_on(endpoint) != 0)
+		return -1;
+	if (endpoint->state == ENDPOINT_SHUTTING && endpoint->backlog == NULL)
+		endpoint_shutdown_now(endpoint);
+	return 0;
+}
+
+/* An event has come while the peers have not agreed yet. */
+static void endpoint_shake(struct endpoint *endpoint, short what)
+{
+	struct event *reads = &endpoint->read_event, *writes = &endpoint->write_event;
+	int failed = -1;
+
+	if ((what & EV_TIMEOUT) != 0) {
+		endpoint_set_error(endpoint, ETIMEDOUT);
+		endpoint_fail(endpoint);
+		return;
+	}
+	switch (endpoint->read_ops->shake(endpoint->stream, endpoint->read_fd)) {
+	case STREAM_AGREED:
+		failed = endpoint_shaken(endpoint);
+		break;
+	case STREAM_WANTS_READ:
+		failed = endpoint_shake_wait(endpoint, reads, writes);
+		break;
+	case STREAM_WANTS_WRITE:
+		failed = endpoint_shake_wait(endpoint, writes, reads);
+		break;
+	case STREAM_DISAGREED:
+		endpoint_set_error(endpoint, EPROTO);
+		break;
+	}
+	if (failed != 0)
+		endpoint_fail(endpoint);
+}
+
+const char *endpoint_trouble(const struct endpoint *endpoint)
+{
+	return endpoint->stream != NULL ? endpoint->read_ops->trouble(endpoint->stream) : NULL;
+}
+
 /* ---- reading ---- */
+
+/* No event tells of what lies in the stream already. */
+static void endpoint_look_pending(struct endpoint *endpoint)
+{
+	if (endpoint->stream != NULL && endpoint->state != ENDPOINT_CLOSED && !endpoint->paused &&
+		endpoint->read_ops->pending(endpoint->stream))
+		event_active(&endpoint->read_event, EV_READ, 0);
+}
 
 static int endpoint_read_on(struct endpoint *endpoint)
 {
 	static const struct timeval next_turn = {0}; /* so that other events have theirs */
 
-	return endpoint_wait_for(
-		endpoint, &endpoint->read_event, endpoint->always_ready ? &next_turn : NULL);
+	if (endpoint_wait_for(endpoint, &endpoint->read_event,
+		    endpoint->always_ready ? &next_turn : NULL) != 0)
+		return -1;
+	endpoint_look_pending(endpoint);
+	return 0;
 }
 
 static void endpoint_on_readable(int fd, short what, void *arg)
@@ -70,13 +160,19 @@ static void endpoint_on_readable(int fd, short what, void *arg)
 	struct endpoint *endpoint = arg;
 
 	(void)fd;
-	(void)what;
-	if (endpoint->state == ENDPOINT_CLOSED || endpoint->paused)
+	if (endpoint->state == ENDPOINT_CLOSED)
+		return;
+	if (endpoint->shaking) {
+		endpoint_shake(endpoint, what);
+		return;
+	}
+	if (endpoint->paused)
 		return;
 	if (endpoint->always_ready && endpoint_read_on(endpoint) != 0)
 		endpoint_fail(endpoint);
 	else
 		endpoint_tell(endpoint, ENDPOINT_READABLE);
+	endpoint_look_pending(endpoint);
 }
 
 ssize_t endpoint_read(struct endpoint *endpoint, void *bytes, size_t size)
@@ -84,7 +180,7 @@ ssize_t endpoint_read(struct endpoint *endpoint, void *bytes, size_t size)
 	ssize_t n;
 
 	do
-		n = endpoint->read_ops->read(endpoint->read_fd, bytes, size);
+		n = endpoint->read_ops->read(endpoint->stream, endpoint->read_fd, bytes, size);
 	while (n < 0 && errno == EINTR);
 	return n;
 }
@@ -147,7 +243,7 @@ static void endpoint_on_watched(int fd, short what, void *arg)
 void endpoint_watch(struct endpoint *endpoint)
 {
 	endpoint_pause(endpoint);
-	if (endpoint->state == ENDPOINT_CLOSED || endpoint->watched ||
+	if (endpoint->state == ENDPOINT_CLOSED || endpoint->watched || endpoint->shaking ||
 		endpoint->read_fd != endpoint->write_fd || endpoint->backlog != NULL)
 		return;
 	endpoint->watched = true;
@@ -163,6 +259,8 @@ void endpoint_pause(struct endpoint *endpoint)
 	if (endpoint->paused || endpoint->state == ENDPOINT_CLOSED)
 		return;
 	endpoint->paused = true;
+	if (endpoint->shaking)
+		return;
 	(void)event_del(&endpoint->read_event); /* fails only for an event that was never set up */
 }
 
@@ -172,7 +270,7 @@ void endpoint_resume(struct endpoint *endpoint)
 		return;
 	endpoint->paused = false;
 	endpoint_unwatch(endpoint);
-	if (endpoint->started && endpoint_read_on(endpoint) != 0)
+	if (endpoint->started && !endpoint->shaking && endpoint_read_on(endpoint) != 0)
 		endpoint_fail(endpoint);
 }
 
@@ -200,6 +298,8 @@ ssize_t endpoint_peek(const struct endpoint *endpoint, void *bytes, size_t size)
 {
 	ssize_t n;
 
+	if (endpoint->stream != NULL)
+		return endpoint->read_ops->peek(endpoint->stream, bytes, size);
 	do
 		n = recv(endpoint->read_fd, bytes, size, MSG_PEEK | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
@@ -235,7 +335,7 @@ static ssize_t endpoint_write_once(struct endpoint *endpoint, const void *bytes,
 	ssize_t n;
 
 	do
-		n = endpoint->write_ops->write(endpoint->write_fd, bytes, size);
+		n = endpoint->write_ops->write(endpoint->stream, endpoint->write_fd, bytes, size);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
@@ -259,7 +359,7 @@ static int endpoint_keep(struct endpoint *endpoint, const uint8_t *bytes, size_t
 		return -1;
 	}
 	endpoint_unwatch(endpoint); /* edges are for both events of a descriptor, or for none */
-	if (endpoint_wait_for(endpoint, &endpoint->write_event, NULL) == 0) {
+	if (endpoint->shaking || endpoint_wait_for(endpoint, &endpoint->write_event, NULL) == 0) {
 		if (evbuffer_add(endpoint->backlog, bytes, size) == 0)
 			return 0;
 		endpoint_set_error(endpoint, ENOMEM);
@@ -278,7 +378,8 @@ int endpoint_write(struct endpoint *endpoint, const void *bytes, size_t size)
 		endpoint_set_error(endpoint, EPIPE);
 		return -1;
 	}
-	while (size > 0 && endpoint->state == ENDPOINT_OPEN && endpoint_backlog(endpoint) == 0) {
+	while (size > 0 && endpoint->state == ENDPOINT_OPEN && endpoint_backlog(endpoint) == 0 &&
+		!endpoint->shaking) {
 		n = endpoint_write_once(endpoint, at, size);
 		if (n <= 0)
 			break;
@@ -295,9 +396,15 @@ int endpoint_write(struct endpoint *endpoint, const void *bytes, size_t size)
 /* Writes one stretch of the backlog. 0 when it made progress or must wait, -1 on an error. */
 static int endpoint_write_backlog(struct endpoint *endpoint)
 {
+	size_t unit = endpoint->write_ops->unit, size = evbuffer_get_length(endpoint->backlog);
 	struct evbuffer_iovec stretch;
 	ssize_t n;
 
+	if (unit > 0 &&
+		evbuffer_pullup(endpoint->backlog, (ssize_t)(unit < size ? unit : size)) == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
 	if (evbuffer_peek(endpoint->backlog, -1, NULL, &stretch, 1) < 1)
 		return 0;
 	n = endpoint_write_once(endpoint, stretch.iov_base, stretch.iov_len);
@@ -307,16 +414,19 @@ static int endpoint_write_backlog(struct endpoint *endpoint)
 	return 0;
 }
 
+/* Also later, when there was no room for its last word. */
 static void endpoint_shutdown_now(struct endpoint *endpoint)
 {
-	endpoint->state = ENDPOINT_SHUTDOWN;
-	if (endpoint->write_fd == endpoint->read_fd) {
-		if (endpoint->write_ops->shut != NULL)
-			endpoint->write_ops->shut(endpoint->write_fd);
-	} else {
+	if (endpoint->write_fd != endpoint->read_fd) {
 		(void)close(endpoint->write_fd); /* nothing could be done about an error */
 		endpoint->write_fd = -1;
+	} else if (endpoint->write_ops->shut != NULL &&
+		   endpoint->write_ops->shut(endpoint->stream, endpoint->write_fd) != 0 &&
+		   endpoint_wait_for(endpoint, &endpoint->write_event, NULL) == 0) {
+		return;
 	}
+	endpoint->state = ENDPOINT_SHUTDOWN;
+	(void)event_del(&endpoint->write_event); /* fails only for an event that was never set up */
 	endpoint_tell(endpoint, ENDPOINT_SHUT);
 }
 
@@ -325,11 +435,17 @@ static void endpoint_on_writable(int fd, short what, void *arg)
 	struct endpoint *endpoint = arg;
 
 	(void)fd;
-	(void)what;
 	if (endpoint->state == ENDPOINT_CLOSED)
 		return;
-	if (endpoint->backlog == NULL)
+	if (endpoint->shaking) {
+		endpoint_shake(endpoint, what);
 		return;
+	}
+	if (endpoint->backlog == NULL) {
+		if (endpoint->state == ENDPOINT_SHUTTING)
+			endpoint_shutdown_now(endpoint);
+		return;
+	}
 	if (endpoint_write_backlog(endpoint) != 0) {
 		endpoint_set_error(endpoint, errno);
 		endpoint_fail(endpoint);
@@ -350,7 +466,7 @@ void endpoint_shutdown(struct endpoint *endpoint)
 	if (endpoint->state != ENDPOINT_OPEN)
 		return;
 	endpoint->state = ENDPOINT_SHUTTING;
-	if (endpoint->backlog == NULL)
+	if (endpoint->backlog == NULL && !endpoint->shaking)
 		endpoint_shutdown_now(endpoint);
 }
 
@@ -384,6 +500,8 @@ int endpoint_start(struct endpoint *endpoint)
 	if (endpoint->state == ENDPOINT_CLOSED)
 		return 0;
 	endpoint->started = true;
+	if (endpoint->shaking) /* who has the first word finds out when it can write */
+		return endpoint_shake_wait(endpoint, &endpoint->write_event, &endpoint->read_event);
 	if (endpoint->paused)
 		return 0;
 	return endpoint_read_on(endpoint);
@@ -404,6 +522,9 @@ void endpoint_close(struct endpoint *endpoint)
 	if (endpoint->read_fd >= 0)
 		(void)close(endpoint->read_fd); /* the same */
 	endpoint->read_fd = endpoint->write_fd = -1;
+	if (endpoint->stream != NULL)
+		endpoint->read_ops->free(endpoint->stream);
+	endpoint->stream = NULL;
 }
 
 void endpoint_init_closed(struct endpoint *endpoint)
@@ -423,6 +544,17 @@ void endpoint_init_socket(
 	struct endpoint *endpoint, struct event_base *base, int fd, endpoint_hook *hook, void *arg)
 {
 	endpoint_init(endpoint, base, &stream_socket, fd, &stream_socket, fd, hook, arg);
+}
+
+void endpoint_init_stream(struct endpoint *endpoint, struct event_base *base,
+	const struct stream_ops *ops, void *stream, int fd, int64_t shake_ms, endpoint_hook *hook,
+	void *arg)
+{
+	assert(stream != NULL && shake_ms > 0);
+	endpoint_init(endpoint, base, ops, fd, ops, fd, hook, arg);
+	endpoint->stream = stream;
+	endpoint->shaking = true;
+	endpoint->shake_until_ns = endpoint_now_ns() + (uint64_t)shake_ms * 1000000;
 }
 
 void endpoint_init_pipes(struct endpoint *endpoint, struct event_base *base, int read_fd,

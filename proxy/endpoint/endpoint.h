@@ -53,6 +53,9 @@ struct endpoint {
 	bool started;
 	bool always_ready;
 	bool probed;              /* whether a silent peer is asked if it is still there */
+	bool shaking;             /* nothing is read or written until both have agreed, */
+	uint64_t shake_until_ns;  /* by then (CLOCK_MONOTONIC) */
+	void *stream;             /* owned, if read_ops->free; what the operations keep */
 	size_t low_mark;          /* ENDPOINT_DRAINED at or below */
 	struct evbuffer *backlog; /* owned; NULL until a peer does not read */
 	struct event read_event;
@@ -69,6 +72,15 @@ void endpoint_init(struct endpoint *endpoint, struct event_base *base,
 /* Takes the connected or accepted, non-blocking socket fd. */
 void endpoint_init_socket(
 	struct endpoint *endpoint, struct event_base *base, int fd, endpoint_hook *hook, void *arg);
+
+/*
+ * The same with operations that keep something, which is taken, too, also by a failing start. Until
+ * both peers have agreed (at most shake_ms) what is written is kept, and nothing is told but
+ * ENDPOINT_FAILED.
+ */
+void endpoint_init_stream(struct endpoint *endpoint, struct event_base *base,
+	const struct stream_ops *ops, void *stream, int fd, int64_t shake_ms, endpoint_hook *hook,
+	void *arg);
 
 /* Takes the pipe ends of a child: what we read its output from and write its input to. */
 void endpoint_init_pipes(struct endpoint *endpoint, struct event_base *base, int read_fd,
@@ -132,6 +144,9 @@ void endpoint_probe(struct endpoint *endpoint);
 
 /* What endpoint_read() would give, without taking it; only of sockets. */
 ssize_t endpoint_peek(const struct endpoint *endpoint, void *bytes, size_t size);
+
+/* What was wrong with what is spoken below the bytes, for people; NULL: nothing. */
+const char *endpoint_trouble(const struct endpoint *endpoint);
 
 /* Whether the next thing to be read from a socket is its end; reads nothing. False when unknown. */
 bool endpoint_at_end(const struct endpoint *endpoint);

@@ -15,10 +15,11 @@
 
 #include "proxy/stream/stream.h"
 
-static ssize_t stdio_shared_write(int fd, const void *bytes, size_t size)
+static ssize_t stdio_shared_write(void *state, int fd, const void *bytes, size_t size)
 {
 	struct pollfd ready = {.fd = fd, .events = POLLOUT};
 
+	(void)state;
 	if (poll(&ready, 1, 0) == 0) {
 		errno = EAGAIN;
 		return -1;
@@ -27,13 +28,13 @@ static ssize_t stdio_shared_write(int fd, const void *bytes, size_t size)
 }
 
 static const struct stream_ops stdio_file_ops = {
-	.read = read,
-	.write = write,
+	.read = stream_fd_read,
+	.write = stream_fd_write,
 	.always_ready = true,
 };
 
 static const struct stream_ops stdio_shared_ops = {
-	.read = read, /* called only when there is something: does not block */
+	.read = stream_fd_read, /* called only when there is something: does not block */
 	.write = stdio_shared_write,
 };
 

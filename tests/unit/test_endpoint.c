@@ -1126,7 +1126,8 @@ START_TEST(test_no_memory_to_write)
 }
 END_TEST
 
-static const struct stream_ops file_ops = {.read = read, .write = write, .always_ready = true};
+static const struct stream_ops file_ops = {
+	.read = stream_fd_read, .write = stream_fd_write, .always_ready = true};
 
 /* Without memory for the loop to wait for input: told as a failure of ours, at once. */
 START_TEST(test_no_memory_to_read)

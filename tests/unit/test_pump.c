@@ -137,21 +137,23 @@ static struct fake_peer *fake_peer_of(int fd)
 	return &peers[fd == peers[BACKEND].fd ? BACKEND : CLIENT];
 }
 
-static ssize_t fake_read(int fd, void *bytes, size_t size)
+static ssize_t fake_read(void *state, int fd, void *bytes, size_t size)
 {
 	struct fake_peer *peer = fake_peer_of(fd);
 	size_t n = strlen(peer->says) < size ? strlen(peer->says) : size;
 
+	(void)state;
 	memcpy(bytes, peer->says, n);
 	peer->says += n;
 	errno = peer->error != 0 ? peer->error : EAGAIN;
 	return n > 0 ? (ssize_t)n : peer->ends ? 0 : -1;
 }
 
-static ssize_t fake_write(int fd, const void *bytes, size_t size)
+static ssize_t fake_write(void *state, int fd, const void *bytes, size_t size)
 {
 	struct fake_peer *peer = fake_peer_of(fd);
 
+	(void)state;
 	errno = peer->gone ? EPIPE : EAGAIN;
 	if (peer->gone || peer->full)
 		return -1;
