@@ -47,7 +47,7 @@ PYTHON ?= $(shell python3 -c 'import pytest' 2>/dev/null && echo python3 || echo
 # are not, whose malloc() takes the place of the C library's. clang's objects have not both forms.
 LTO := $(if $(findstring clang,$(CC)),,-flto=auto)
 
-PACKAGES := libevent_core yajl libcurl zlib libcrypto
+PACKAGES := libevent_core yajl libcurl zlib libssl libcrypto
 # Part of the sandbox, where it is there.
 SECCOMP  := $(shell pkg-config --exists libseccomp && echo libseccomp)
 PKGFLAGS := $(SECCOMP:%=-DSIDESPAN_SECCOMP) $(shell pkg-config --cflags $(PACKAGES) $(SECCOMP) 2>/dev/null || echo missing)

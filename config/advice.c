@@ -112,6 +112,21 @@ static bool advice_no_host(const struct config *config)
 	return config->listen_url.scheme == URL_WS_UNIX;
 }
 
+static bool advice_no_tls(const struct config *config)
+{
+	return !config->listen_url.tls;
+}
+
+static bool advice_no_upstream_tls(const struct config *config)
+{
+	return !config->upstream_url.tls;
+}
+
+static bool advice_any_client(const struct config *config)
+{
+	return config->tls_client_ca == NULL;
+}
+
 static bool advice_no_rpc_service(const struct config *config)
 {
 	return config->semconv == CONFIG_SEMCONV_RPC;
@@ -174,6 +189,12 @@ static const struct {
 	{"listen.allow_host", advice_server_checks,
 		"by listen.check_origin the server looks at it itself"},
 	{"listen.allow_host", advice_no_host, "a Unix socket may be called by any name"},
+	{"tls.upstream_ca", advice_no_upstream_tls, "the server's URL is not one of TLS"},
+	{"tls.upstream_certificate", advice_no_upstream_tls, "the server's URL is not one of TLS"},
+	{"tls.upstream_key", advice_no_upstream_tls, "the server's URL is not one of TLS"},
+	{"tls.server_name", advice_no_upstream_tls, "the server's URL is not one of TLS"},
+	{"tls.", advice_no_tls, "the URL listened at is not one of TLS"},
+	{"tls.client_subject", advice_any_client, "tls.client_ca is not set: no client is asked"},
 	{"telemetry.contents", advice_no_contents, "the profile marks nothing as contents"},
 	{"telemetry.contents", advice_lifecycle_off, "lifecycle is off"},
 	{"telemetry.contents_bytes_max", advice_contents_off, "telemetry.contents is off"},

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "config/advice.h"
+#include "config/certificates.h"
 #include "config/catalog.h"
 #include "config/consistency.h"
 #include "config/env.h"
@@ -253,6 +254,7 @@ static enum config_outcome config_load_all(
 		config_load_choose_names(settings) != 0 ||
 		consistency_apply(settings, flags->check || flags->explain || flags->replay) != 0 ||
 		headers_load(settings) != 0 || token_load(settings) != 0 ||
+		certificates_check(settings) != 0 ||
 		config_load_prepare_explain(settings, flags) != 0 ||
 		config_load_prepare_replay(settings, flags) != 0 ||
 		config_load_make_otlp_url(settings) != 0)

@@ -79,11 +79,16 @@ static int consistency_some_server(struct settings *settings, struct config *con
 
 static int consistency_remote(struct settings *settings, struct config *config)
 {
+	bool asks = config->listen_token_file != NULL ||
+		    (config->listen_url.tls && config->tls_client_ca != NULL);
+
+	if (asks)
+		config->allow_remote = true; /* not anybody can use the server through it */
 	if (url_is_local(&config->listen_url) || config->allow_remote)
 		return 0;
 	return consistency_refuse(settings, OPTION_AT_listen, config->listen,
 		"other machines could use the server through it; must be a loopback address such "
-		"as 127.0.0.1, or stand with --allow-remote; see listen.token_file");
+		"as 127.0.0.1, or stand with listen.token_file, tls.client_ca or --allow-remote");
 }
 
 static int consistency_upstream_port(struct settings *settings, struct config *config)
@@ -94,6 +99,14 @@ static int consistency_upstream_port(struct settings *settings, struct config *c
 		return 0;
 	return consistency_refuse(settings, OPTION_AT_upstream, config->upstream,
 		"port 0 is only for listening; must be a port from 1 to 65535");
+}
+
+static int consistency_certificate(struct settings *settings, struct config *config)
+{
+	if (!config->listen_url.tls || config->tls_certificate != NULL)
+		return 0;
+	return consistency_refuse(settings, OPTION_AT_listen, config->listen,
+		"TLS needs a certificate; must stand with tls.certificate and tls.key");
 }
 
 /* The request target is the client's own, and passed on as it is. */
@@ -331,6 +344,7 @@ static consistency_rule *const rules[] = {
 	consistency_one_server,
 	consistency_remote,
 	consistency_upstream_port,
+	consistency_certificate,
 	consistency_paths,
 	consistency_loop,
 	consistency_framing,

@@ -16,17 +16,21 @@ static const struct {
 	const char *prefix;
 	enum url_scheme scheme;
 	enum url_framing framing;
+	bool tls;
 } url_schemes[] = {
-	{"ws+unix://", URL_WS_UNIX, URL_LINES},
-	{"unix://", URL_UNIX, URL_LINES},
-	{"ws://", URL_WS, URL_LINES},
-	{"tcp://", URL_TCP, URL_LINES},
-	{"lsp+tcp://", URL_TCP, URL_LENGTH},
-	{"lsp+unix://", URL_UNIX, URL_LENGTH},
-	{"http://", URL_WS, URL_HTTP},
-	{"http+unix://", URL_WS_UNIX, URL_HTTP},
-	{"json+tcp://", URL_TCP, URL_CONCAT},
-	{"json+unix://", URL_UNIX, URL_CONCAT},
+	{"ws+unix://", URL_WS_UNIX, URL_LINES, false},
+	{"unix://", URL_UNIX, URL_LINES, false},
+	{"ws://", URL_WS, URL_LINES, false},
+	{"tcp://", URL_TCP, URL_LINES, false},
+	{"lsp+tcp://", URL_TCP, URL_LENGTH, false},
+	{"lsp+unix://", URL_UNIX, URL_LENGTH, false},
+	{"http://", URL_WS, URL_HTTP, false},
+	{"http+unix://", URL_WS_UNIX, URL_HTTP, false},
+	{"json+tcp://", URL_TCP, URL_CONCAT, false},
+	{"json+unix://", URL_UNIX, URL_CONCAT, false},
+	{"wss://", URL_WS, URL_LINES, true},
+	{"https://", URL_WS, URL_HTTP, true},
+	{"tls+tcp://", URL_TCP, URL_LINES, true},
 };
 
 #define URL_SCHEME_COUNT (sizeof url_schemes / sizeof *url_schemes)
@@ -146,13 +150,6 @@ static int url_parse_inet(struct url *url, const char *text, const char **reason
 	return 0;
 }
 
-static const char *url_reason_for_scheme(const char *text)
-{
-	if (strncasecmp(text, "wss://", 6) == 0 || strncasecmp(text, "https://", 8) == 0)
-		return "TLS is not spoken here";
-	return "the scheme is not known";
-}
-
 int url_parse(struct url *url, const char *text, const char **reason)
 {
 	size_t size;
@@ -166,9 +163,10 @@ int url_parse(struct url *url, const char *text, const char **reason)
 			break;
 	}
 	if (i == URL_SCHEME_COUNT)
-		return url_refuse(reason, url_reason_for_scheme(text));
+		return url_refuse(reason, "the scheme is not known");
 	url->scheme = url_schemes[i].scheme;
 	url->framing = url_schemes[i].framing;
+	url->tls = url_schemes[i].tls;
 	if (url->scheme == URL_UNIX || url->scheme == URL_WS_UNIX)
 		result = url_parse_unix(url, text + size, reason);
 	else
@@ -182,7 +180,8 @@ const char *url_prefix(const struct url *url)
 {
 	size_t i = 0;
 
-	while (url_schemes[i].scheme != url->scheme || url_schemes[i].framing != url->framing) {
+	while (url_schemes[i].scheme != url->scheme || url_schemes[i].framing != url->framing ||
+		url_schemes[i].tls != url->tls) {
 		i++;
 		assert(i < URL_SCHEME_COUNT);
 	}

@@ -7,7 +7,8 @@
 
 /*
  * Where JSON-RPC is spoken: http://HOST:PORT[/PATH], http+unix:///PATH, ws:// and ws+unix://, which
- * mean the same, tcp://HOST:PORT, unix:///PATH; and the last two with lsp+ or json+ before them.
+ * mean the same, tcp://HOST:PORT, unix:///PATH; the last two with lsp+ or json+ before them; and
+ * within TLS: https:// and wss://, tls+tcp://.
  * Pure values: nothing is resolved or opened here.
  */
 enum url_scheme {
@@ -33,6 +34,7 @@ enum url_framing {
 struct url {
 	enum url_scheme scheme;
 	enum url_framing framing;    /* tcp, Unix; ws: URL_HTTP or URL_LINES */
+	bool tls;                    /* ws, tcp */
 	char host[URL_HOST_MAX + 1]; /* a name or an address, IPv6 without brackets; "" for Unix */
 	uint16_t port;               /* 0: any free one, for listening */
 	char path[URL_PATH_MAX +

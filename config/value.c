@@ -327,8 +327,8 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 	static const char *const fixed[] = {
 		[OPTION_TYPE_BOOL] = "true or false",
 		[OPTION_TYPE_ADDRESS] =
-			("http://HOST:PORT[/PATH], http+unix:///PATH, ws://HOST:PORT[/PATH], "
-			 "ws+unix:///PATH, [lsp+|json+]tcp://HOST:PORT or "
+			("http[s]://HOST:PORT[/PATH], http+unix:///PATH, ws[s]://HOST:PORT[/PATH], "
+			 "ws+unix:///PATH, [lsp+|json+|tls+]tcp://HOST:PORT or "
 			 "[lsp+|json+]unix:///PATH"),
 		[OPTION_TYPE_URL] = "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]",
 		[OPTION_TYPE_FILE] = "the name of a file that can be read",

@@ -23,6 +23,7 @@ static const char *const names_of_connections[] = {
 	"rpc.service",
 	"rpc.transport",
 	"app_server.connection_id",
+	"tls.client.subject",
 	"sidespan.connection.id",
 	NULL,
 };

@@ -308,7 +308,7 @@ static const struct {
 	{{"--otlp-endpoint", "http://h/?geheim#x"}, NULL, "endpoint: \"http://h/?***\": "},
 	{{"--listen=ws://u:geheim@127.0.0.1:1"}, NULL, "--listen: \"ws://***@127.0.0.1:1\": "},
 	{{"--upstream", "tcp://u:geheim@h:1"}, NULL, "--upstream: \"tcp://***@h:1\": "},
-	{{"--upstream=wss://u:geheim@h:1"}, NULL, "--upstream: \"wss://***@h:1\": TLS "},
+	{{"--upstream=wss://u:geheim@h:1"}, NULL, "--upstream: \"wss://***@h:1\": the port "},
 	{{"--upstream", "u:geheim@h:1"}, NULL, "--upstream: \"***@h:1\": the scheme "},
 	{{"http://u:geheim@h"}, NULL, "command line: \"http://***@h\": not an option; "},
 	{{"--service-name", "a", "http://u:geheim@h?geheim"}, NULL, "\"http://***@h?***\": "},
@@ -410,7 +410,8 @@ static const struct {
 	{{"--lisen=secret"}, "command line: \"--lisen\": no such option; did you mean --listen?"},
 	{{"--confg", "x"}, "command line: \"--confg\": no such option; did you mean --config?"},
 	{{"--no-listen"}, "command line: \"--no-listen\": no such option; did you mean --listen?"},
-	{{"--listen"}, "command line: \"--listen\": a value is missing; must be http://HOST:PORT"},
+	{{"--listen"},
+		"command line: \"--listen\": a value is missing; must be http[s]://HOST:PORT"},
 	{{"--listen", "--", "server"}, "command line: \"--listen\": a value is missing; must be "},
 	{{"--config"}, "command line: \"--config\": must be followed by a FILE"},
 	{{"--config="}, "command line: \"--config\": must be followed by a FILE"},
@@ -442,12 +443,12 @@ static const struct {
 	{{"--profile", "nowhere.json", "--", "s"}, "nowhere.json: cannot be opened: No such file"},
 	{{"--listen", "tcp://0.0.0.0:1", "--", "s"},
 		"--listen: \"tcp://0.0.0.0:1\": other machines could use the server through it; "
-		"must be a loopback address such as 127.0.0.1, or stand with --allow-remote; see "
-		"listen.token_file"},
+		"must be a loopback address such as 127.0.0.1, or stand with listen.token_file, "
+		"tls.client_ca or --allow-remote"},
 	{{"--listen", "ws://example:1", "--", "s"},
 		"--listen: \"ws://example:1\": other machines "},
 	{{"--listen", "ws://localhost", "--", "s"},
-		"--listen: \"ws://localhost\": the port is missing; must be http://HOST:PORT"},
+		"--listen: \"ws://localhost\": the port is missing; must be http[s]://HOST:PORT"},
 	{{"--upstream", "tcp://a:0"}, "--upstream: \"tcp://a:0\": port 0 is only for listening; "
 				      "must be a port from 1 to 65535"},
 	{{"--upstream", "ws://a:1/x", "--listen", "ws+unix:///x"},
@@ -595,8 +596,9 @@ static const struct {
 		OPTION_AT_upstream, "-"},
 	{"\"listen\": \"tcp://0.0.0.0:1\"", {NULL},
 		"%s:2: listen: \"tcp://0.0.0.0:1\": other machines could use the server through "
-		"it; must be a loopback address such as 127.0.0.1, or stand with --allow-remote; "
-		"see listen.token_file; ignored\n",
+		"it; must be a loopback address such as 127.0.0.1, or stand with "
+		"listen.token_file, "
+		"tls.client_ca or --allow-remote; ignored\n",
 		OPTION_AT_listen, "-"},
 };
 

@@ -33,6 +33,9 @@ static const struct {
 	{"LSP+unix:///run/a", URL_UNIX, "", 0, "/run/a", true, URL_LENGTH},
 	{"json+tcp://[::1]:7/", URL_TCP, "::1", 7, "", true, URL_CONCAT},
 	{"json+unix:///run/a", URL_UNIX, "", 0, "/run/a", true, URL_CONCAT},
+	{"wss://a:443/b", URL_WS, "a", 443, "/b", false, URL_LINES},
+	{"HTTPS://127.0.0.1:7", URL_WS, "127.0.0.1", 7, "", true, URL_HTTP},
+	{"tls+tcp://[::1]:7", URL_TCP, "::1", 7, "", true, URL_LINES},
 };
 
 START_TEST(test_url_good)
@@ -43,6 +46,9 @@ START_TEST(test_url_good)
 	ck_assert_int_eq(url_parse(&url, url_good[_i].text, &reason), 0);
 	ck_assert_int_eq(url.scheme, url_good[_i].scheme);
 	ck_assert_int_eq(url.framing, url_good[_i].framing);
+	ck_assert_int_eq(url.tls, strcmp(url_prefix(&url), "wss://") == 0 ||
+					  strcmp(url_prefix(&url), "https://") == 0 ||
+					  strcmp(url_prefix(&url), "tls+tcp://") == 0);
 	ck_assert_int_eq(
 		strncasecmp(url_prefix(&url), url_good[_i].text, strlen(url_prefix(&url))), 0);
 	ck_assert_str_eq(url.host, url_good[_i].host);
@@ -63,8 +69,9 @@ static const struct {
 	{"lsp+ws://a:1", "scheme"},
 	{"json+tcp://a:1/b", "nothing may follow"},
 	{"lsp+unix://run", "three slashes"},
-	{"wss://a:1", "TLS"},
-	{"https://a:1", "TLS"},
+	{"tls+unix:///a", "scheme"},
+	{"tls+tcp://a", "port is missing"},
+	{"wss+unix:///a", "scheme"},
 	{"http://a", "port is missing"},
 	{"http+unix://a", "three slashes"},
 	{"ws://", "host is missing"},
