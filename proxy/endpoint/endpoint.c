@@ -97,6 +97,8 @@ static int endpoint_shaken(struct endpoint *endpoint)
 		return -1;
 	if (endpoint->state == ENDPOINT_SHUTTING && endpoint->backlog == NULL)
 		endpoint_shutdown_now(endpoint);
+	else
+		endpoint_tell(endpoint, ENDPOINT_AGREED);
 	return 0;
 }
 
@@ -105,13 +107,11 @@ static void endpoint_shake(struct endpoint *endpoint, short what)
 {
 	struct event *reads = &endpoint->read_event, *writes = &endpoint->write_event;
 	int failed = -1;
+	enum stream_shake how = STREAM_DISAGREED;
 
-	if ((what & EV_TIMEOUT) != 0) {
-		endpoint_set_error(endpoint, ETIMEDOUT);
-		endpoint_fail(endpoint);
-		return;
-	}
-	switch (endpoint->read_ops->shake(endpoint->stream, endpoint->read_fd)) {
+	if ((what & EV_TIMEOUT) == 0)
+		how = endpoint->read_ops->shake(endpoint->stream, endpoint->read_fd);
+	switch (how) {
 	case STREAM_AGREED:
 		failed = endpoint_shaken(endpoint);
 		break;
@@ -122,14 +122,16 @@ static void endpoint_shake(struct endpoint *endpoint, short what)
 		failed = endpoint_shake_wait(endpoint, writes, reads);
 		break;
 	case STREAM_DISAGREED:
-		endpoint_set_error(endpoint, EPROTO);
+		endpoint_set_error(endpoint, (what & EV_TIMEOUT) != 0 ? ETIMEDOUT : EPROTO);
 		break;
 	}
-	if (failed != 0)
-		endpoint_fail(endpoint);
+	if (failed == 0)
+		return;
+	(void)event_del(reads); /* it was set up, so this cannot fail */
+	endpoint_fail(endpoint);
 }
 
-const char *endpoint_trouble(const struct endpoint *endpoint)
+const char *endpoint_trouble(struct endpoint *endpoint)
 {
 	return endpoint->stream != NULL ? endpoint->read_ops->trouble(endpoint->stream) : NULL;
 }

@@ -29,6 +29,7 @@ enum endpoint_event {
 	ENDPOINT_SHUT,     /* the half-close asked for has been carried out */
 	ENDPOINT_FAILED,   /* writing failed, or waiting for events did */
 	ENDPOINT_ENDED,    /* who is watched: nothing more will come, or also that it is gone */
+	ENDPOINT_AGREED,   /* the peers have agreed: see endpoint_init_stream() */
 };
 
 typedef void endpoint_hook(void *arg, struct endpoint *endpoint, enum endpoint_event event);
@@ -75,8 +76,8 @@ void endpoint_init_socket(
 
 /*
  * The same with operations that keep something, which is taken, too, also by a failing start. Until
- * both peers have agreed (at most shake_ms) what is written is kept, and nothing is told but
- * ENDPOINT_FAILED.
+ * both peers have agreed (at most shake_ms) what is written is kept; then ENDPOINT_AGREED is told,
+ * or ENDPOINT_FAILED.
  */
 void endpoint_init_stream(struct endpoint *endpoint, struct event_base *base,
 	const struct stream_ops *ops, void *stream, int fd, int64_t shake_ms, endpoint_hook *hook,
@@ -145,8 +146,8 @@ void endpoint_probe(struct endpoint *endpoint);
 /* What endpoint_read() would give, without taking it; only of sockets. */
 ssize_t endpoint_peek(const struct endpoint *endpoint, void *bytes, size_t size);
 
-/* What was wrong with what is spoken below the bytes, for people; NULL: nothing. */
-const char *endpoint_trouble(const struct endpoint *endpoint);
+/* What was wrong with what is spoken below the bytes, for people, once; NULL: nothing. */
+const char *endpoint_trouble(struct endpoint *endpoint);
 
 /* Whether the next thing to be read from a socket is its end; reads nothing. False when unknown. */
 bool endpoint_at_end(const struct endpoint *endpoint);

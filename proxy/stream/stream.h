@@ -32,8 +32,8 @@ struct stream_ops {
 	/* Of those with a state; else all of these are NULL or 0. */
 	enum stream_shake (*shake)(void *state, int fd);
 	ssize_t (*peek)(void *state, void *bytes, size_t size); /* as read, without taking */
-	bool (*pending)(const void *state); /* something lies in it, of which no event tells */
-	const char *(*trouble)(const void *state); /* what was wrong with it, for people, or NULL */
+	bool (*pending)(const void *state);  /* something lies in it, of which no event tells */
+	const char *(*trouble)(void *state); /* what was wrong, for people, told once; or NULL */
 	void (*free)(void *state);
 	size_t unit; /* after EAGAIN write is given as many bytes again, or all there are */
 };

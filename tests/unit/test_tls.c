@@ -1,0 +1,565 @@
+/*
+ * What the endpoint does for a stream that must agree first, with one that is told what to say; and
+ * TLS between two ends in one process, in pieces of every size.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proxy/endpoint/endpoint.h"
+#include "proxy/stream/tls.h"
+#include "proxy/stream/tls_context.h"
+#include "tests/unit/unit.h"
+
+/* ---- a stream that is told what to say ---- */
+
+struct script {
+	const char *shakes; /* what the next ones come to: A R W D */
+	int shuts_late;     /* refused so often before it is done */
+	const char *lies_in_it;
+	char written[64];
+	size_t written_size;
+	bool freed;
+};
+
+static enum stream_shake script_shake(void *state, int fd)
+{
+	struct script *script = state;
+
+	(void)fd;
+	ck_assert(*script->shakes != '\0');
+	switch (*script->shakes++) {
+	case 'A':
+		return STREAM_AGREED;
+	case 'R':
+		return STREAM_WANTS_READ;
+	case 'W':
+		return STREAM_WANTS_WRITE;
+	default:
+		return STREAM_DISAGREED;
+	}
+}
+
+static ssize_t script_read(void *state, int fd, void *bytes, size_t size)
+{
+	struct script *script = state;
+	char drained[16];
+	size_t n = strlen(script->lies_in_it);
+
+	(void)read(fd, drained, sizeof drained);
+	n = n < size ? n : size;
+	errno = EAGAIN;
+	memcpy(bytes, script->lies_in_it, n);
+	script->lies_in_it += n;
+	return n > 0 ? (ssize_t)n : -1;
+}
+
+static ssize_t script_write(void *state, int fd, const void *bytes, size_t size)
+{
+	struct script *script = state;
+
+	(void)fd;
+	ck_assert_uint_lt(script->written_size + size, sizeof script->written);
+	memcpy(script->written + script->written_size, bytes, size);
+	script->written_size += size;
+	return (ssize_t)size;
+}
+
+static int script_shut(void *state, int fd)
+{
+	struct script *script = state;
+
+	(void)fd;
+	errno = EAGAIN;
+	return script->shuts_late-- > 0 ? -1 : 0;
+}
+
+static bool script_pending(const void *state)
+{
+	const struct script *script = state;
+
+	return script->lies_in_it[0] != '\0';
+}
+
+static const char *script_trouble(void *state)
+{
+	(void)state;
+	return NULL;
+}
+
+static void script_free(void *state)
+{
+	((struct script *)state)->freed = true;
+}
+
+static const struct stream_ops script_ops = {
+	.read = script_read,
+	.write = script_write,
+	.shut = script_shut,
+	.shake = script_shake,
+	.pending = script_pending,
+	.trouble = script_trouble,
+	.free = script_free,
+	.unit = 8,
+};
+
+struct side {
+	struct event_base *base;
+	struct endpoint endpoint;
+	int other;
+	char told[64]; /* R D S F E A */
+	size_t told_count;
+	char got[64];
+	size_t got_size, read_size;
+};
+
+static void side_hook(void *arg, struct endpoint *endpoint, enum endpoint_event event)
+{
+	struct side *side = arg;
+	ssize_t n;
+
+	if (event == ENDPOINT_READABLE) {
+		n = endpoint_read(endpoint, side->got + side->got_size, side->read_size);
+		side->got_size += n > 0 ? (size_t)n : 0;
+		return;
+	}
+	ck_assert_uint_lt(side->told_count, sizeof side->told - 1);
+	side->told[side->told_count++] = "RDSFEA"[event];
+}
+
+static void side_open(struct side *side, struct script *script, const char *shakes, int64_t ms)
+{
+	int pair[2];
+
+	*script = (struct script){.shakes = shakes, .lies_in_it = ""};
+	*side = (struct side){.base = event_base_new(), .read_size = 2};
+	ck_assert_int_eq(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	side->other = pair[1];
+	endpoint_init_stream(
+		&side->endpoint, side->base, &script_ops, script, pair[0], ms, side_hook, side);
+	ck_assert_int_eq(endpoint_start(&side->endpoint), 0);
+}
+
+static void side_turn(struct side *side)
+{
+	int i;
+
+	for (i = 0; i < 5; i++)
+		ck_assert_int_ge(event_base_loop(side->base, EVLOOP_ONCE | EVLOOP_NONBLOCK), 0);
+}
+
+static void side_close(struct side *side, const struct script *script)
+{
+	endpoint_close(&side->endpoint);
+	ck_assert(script->freed);
+	close(side->other);
+	event_base_free(side->base);
+}
+
+static void side_say(struct side *side)
+{
+	ck_assert_int_eq(write(side->other, "x", 1), 1);
+	side_turn(side);
+}
+
+START_TEST(test_agree)
+{
+	struct script script;
+	struct side side;
+
+	side_open(&side, &script, "RRWWA", 60000);
+	ck_assert_int_eq(endpoint_write(&side.endpoint, "kept", 4), 0);
+	side_turn(&side);
+	ck_assert_str_eq(script.shakes, "RWWA"); /* waits for something to read */
+	ck_assert_uint_eq(endpoint_backlog(&side.endpoint), 4);
+	if (_i == 1) { /* whoever pauses does not stop this */
+		endpoint_pause(&side.endpoint);
+		endpoint_resume(&side.endpoint);
+		endpoint_pause(&side.endpoint);
+	}
+	script.lies_in_it = "said"; /* by the time they have agreed */
+	side_say(&side);
+	ck_assert_str_eq(script.shakes, "");
+	ck_assert_str_eq(side.told, "AD");
+	ck_assert_int_eq(memcmp(script.written, "kept", 4), 0);
+	ck_assert_uint_eq(side.got_size, _i == 1 ? 0 : 4);
+	endpoint_resume(&side.endpoint);
+	side_turn(&side);
+	ck_assert_int_eq(memcmp(side.got, "said", 4), 0); /* in two reads, with one event */
+	side_close(&side, &script);
+}
+END_TEST
+
+START_TEST(test_disagree)
+{
+	struct script script;
+	struct side side;
+
+	side_open(&side, &script, _i == 0 ? "D" : "RD", 60000);
+	ck_assert_int_eq(endpoint_write(&side.endpoint, "kept", 4), 0);
+	side_turn(&side);
+	if (_i == 1)
+		side_say(&side);
+	ck_assert_str_eq(side.told, "F");
+	ck_assert_int_eq(side.endpoint.error, EPROTO);
+	ck_assert(!side.endpoint.is_ours);
+	ck_assert_uint_eq(script.written_size, 0);
+	side_close(&side, &script);
+}
+END_TEST
+
+/* However often the peer says something. */
+START_TEST(test_agree_in_time)
+{
+	struct script script;
+	struct side side;
+	int i;
+
+	side_open(&side, &script, "RRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRR", 40);
+	for (i = 0; i < 40 && side.told_count == 0; i++) {
+		ck_assert_int_eq(write(side.other, "x", 1), 1);
+		ck_assert_int_ge(event_base_loop(side.base, EVLOOP_ONCE | EVLOOP_NONBLOCK), 0);
+		poll(NULL, 0, 5);
+	}
+	ck_assert_str_eq(side.told, "F");
+	ck_assert_int_eq(side.endpoint.error, ETIMEDOUT);
+	side_close(&side, &script);
+}
+END_TEST
+
+/* An end that was asked for is one when they have agreed, and what was kept is written. */
+START_TEST(test_shut)
+{
+	struct script script;
+	struct side side;
+
+	side_open(&side, &script, "RA", 60000);
+	script.shuts_late = _i;
+	ck_assert_int_eq(endpoint_write(&side.endpoint, "kept", _i % 2 == 0 ? 4 : 0), 0);
+	endpoint_shutdown(&side.endpoint);
+	side_turn(&side);
+	ck_assert_str_eq(side.told, "");
+	side_say(&side);
+	ck_assert_int_eq(side.endpoint.state, ENDPOINT_SHUTDOWN);
+	ck_assert(strchr(side.told, 'S') != NULL && strchr(side.told, 'S')[1] == '\0');
+	ck_assert_uint_eq(script.written_size, _i % 2 == 0 ? 4 : 0);
+	side_close(&side, &script);
+}
+END_TEST
+
+/* ---- TLS ---- */
+
+static char folder[32], own_path[64], key_path[64];
+
+static void write_pem(const char *path, EVP_PKEY *key, X509 *certificate)
+{
+	FILE *file = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_eq(certificate != NULL
+				 ? PEM_write_X509(file, certificate)
+				 : PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL),
+		1);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+/* A certificate of its own making, for localhost. */
+static void write_files(void)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *certificate = X509_new();
+	X509_NAME *name;
+
+	ck_assert(key != NULL && certificate != NULL);
+	ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+	X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
+	X509_gmtime_adj(X509_getm_notAfter(certificate), 86400);
+	X509_set_version(certificate, X509_VERSION_3);
+	X509_set_pubkey(certificate, key);
+	name = X509_get_subject_name(certificate);
+	X509_NAME_add_entry_by_txt(
+		name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1, 0);
+	X509_set_issuer_name(certificate, name);
+	ck_assert_int_gt(X509_sign(certificate, key, EVP_sha256()), 0);
+	write_pem(own_path, NULL, certificate);
+	write_pem(key_path, key, NULL);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+}
+
+struct ends {
+	struct tls_context *contexts[2];
+	struct tls *tls[2]; /* server, client */
+	int fds[2];
+};
+
+static void ends_open(struct ends *ends, bool agree)
+{
+	struct tls_settings server = {.is_server = true,
+		.paths = {[CERTIFICATES_OWN] = own_path,
+			[CERTIFICATES_KEY] = key_path,
+			[CERTIFICATES_ROOT] = own_path}};
+	struct tls_settings client = {.name = "localhost",
+		.paths = {[CERTIFICATES_OWN] = own_path,
+			[CERTIFICATES_KEY] = key_path,
+			[CERTIFICATES_ROOT] = own_path}};
+	enum stream_shake how[2] = {STREAM_WANTS_READ, STREAM_WANTS_READ};
+	char error[256];
+	int i, rounds;
+
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends->fds), 0);
+	for (i = 0; i < 2; i++) {
+		ends->contexts[i] =
+			tls_context_new(i == 0 ? &server : &client, error, sizeof error);
+		ck_assert_msg(ends->contexts[i] != NULL, "%s", error);
+		ends->tls[i] = tls_new(ends->contexts[i], ends->fds[i]);
+		ck_assert_ptr_nonnull(ends->tls[i]);
+	}
+	for (rounds = 0; agree && (how[0] != STREAM_AGREED || how[1] != STREAM_AGREED); rounds++)
+		for (i = 0; i < 2; i++) {
+			ck_assert_int_lt(rounds, 20);
+			if (how[i] != STREAM_AGREED)
+				how[i] = stream_tls.shake(ends->tls[i], ends->fds[i]);
+			ck_assert_int_ne(how[i], STREAM_DISAGREED);
+		}
+}
+
+static void ends_close(struct ends *ends)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		stream_tls.free(ends->tls[i]);
+		tls_context_free(ends->contexts[i]);
+		close(ends->fds[i]);
+	}
+}
+
+static ssize_t tls_give(struct ends *ends, int from, const void *bytes, size_t size)
+{
+	return stream_tls.write(ends->tls[from], ends->fds[from], bytes, size);
+}
+
+static ssize_t tls_take(struct ends *ends, int at, void *bytes, size_t size)
+{
+	return stream_tls.read(ends->tls[at], ends->fds[at], bytes, size);
+}
+
+static uint8_t byte_at(size_t position)
+{
+	return (uint8_t)(position * 7 + position / 251);
+}
+
+/* In reads of every size, with what no event would tell of said by pending(). */
+START_TEST(test_reads)
+{
+	static const size_t sizes[] = {1, 2, 3, 100, 16383, 16384, 16385, 65536};
+	size_t size = sizes[_i % 8], got, total = 40000, given = 0, i;
+	uint8_t *bytes = malloc(total), *back = malloc(65536);
+	struct ends ends;
+	int from = _i / 8;
+	ssize_t n;
+
+	for (i = 0; i < total; i++)
+		bytes[i] = byte_at(i);
+	ends_open(&ends, true);
+	while (given < total) {
+		n = tls_give(&ends, from, bytes + given, total - given);
+		ck_assert(n > 0 && n <= 16384);
+		given += (size_t)n;
+	}
+	for (got = 0; got < total; got += (size_t)n) {
+		n = tls_take(&ends, 1 - from, back, size);
+		ck_assert_int_gt(n, 0);
+		ck_assert_uint_le((size_t)n, size);
+		ck_assert_int_eq(memcmp(back, bytes + got, (size_t)n), 0);
+		if ((got + (size_t)n) % 16384 != 0 && got + (size_t)n < total)
+			ck_assert(stream_tls.pending(ends.tls[1 - from]));
+	}
+	ck_assert(!stream_tls.pending(ends.tls[1 - from]));
+	ck_assert_int_eq(tls_take(&ends, 1 - from, back, size), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_ptr_null(stream_tls.trouble(ends.tls[1 - from]));
+	ends_close(&ends);
+	free(bytes);
+	free(back);
+}
+END_TEST
+
+/* A write that was refused goes on with the same bytes, elsewhere and with more behind them. */
+START_TEST(test_refused_write)
+{
+	enum { TOTAL = 4 << 20 };
+	uint8_t *bytes = malloc(TOTAL), *copy = malloc(TOTAL), *back = malloc(65536);
+	size_t given = 0, got = 0, i;
+	int refused = 0;
+	struct ends ends;
+	ssize_t n;
+
+	for (i = 0; i < TOTAL; i++)
+		bytes[i] = byte_at(i);
+	ends_open(&ends, true);
+	while (got < TOTAL) {
+		memcpy(copy, bytes + given, TOTAL - given);
+		n = given < TOTAL ? tls_give(&ends, 0, copy, TOTAL - given) : 0;
+		if (n > 0) {
+			given += (size_t)n;
+			continue;
+		}
+		refused += n < 0;
+		ck_assert(n == 0 || errno == EAGAIN);
+		n = tls_take(&ends, 1, back, 65536);
+		ck_assert_int_gt(n, 0);
+		ck_assert_int_eq(memcmp(back, bytes + got, (size_t)n), 0);
+		got += (size_t)n;
+	}
+	ck_assert_int_gt(refused, 2);
+	ends_close(&ends);
+	free(bytes);
+	free(copy);
+	free(back);
+}
+END_TEST
+
+/* Behind bytes, so that no event is left for the end: pending() says that there is one. */
+START_TEST(test_ends)
+{
+	bool cut = _i % 2 == 1;
+	int from = _i / 2;
+	struct ends ends;
+	char bytes[16];
+
+	ends_open(&ends, true);
+	ck_assert_int_eq(tls_give(&ends, from, "last", 4), 4);
+	if (cut)
+		shutdown(ends.fds[from], SHUT_WR);
+	else
+		ck_assert_int_eq(stream_tls.shut(ends.tls[from], ends.fds[from]), 0);
+	ck_assert_int_eq(stream_tls.peek(ends.tls[1 - from], bytes, 2), 2);
+	ck_assert_int_eq(memcmp(bytes, "la", 2), 0);
+	ck_assert_int_eq(tls_take(&ends, 1 - from, bytes, sizeof bytes), 4);
+	ck_assert_int_eq(memcmp(bytes, "last", 4), 0);
+	ck_assert(stream_tls.pending(ends.tls[1 - from]));
+	ck_assert_int_eq(tls_take(&ends, 1 - from, bytes, sizeof bytes), cut ? -1 : 0);
+	ck_assert(!stream_tls.pending(ends.tls[1 - from]));
+	if (cut) {
+		ck_assert_int_ne(errno, EAGAIN);
+		ck_assert_str_eq(stream_tls.trouble(ends.tls[1 - from]),
+			"it was cut off, without close_notify");
+	}
+	ck_assert_ptr_null(stream_tls.trouble(ends.tls[1 - from])); /* once */
+	if (!cut) {                                                 /* the other way goes on */
+		ck_assert_int_eq(tls_give(&ends, 1 - from, "more", 4), 4);
+		ck_assert_int_eq(tls_take(&ends, from, bytes, sizeof bytes), 4);
+	}
+	ends_close(&ends);
+}
+END_TEST
+
+START_TEST(test_subject)
+{
+	struct ends ends;
+	char text[64], short_text[5];
+
+	ends_open(&ends, true);
+	ck_assert(tls_subject(ends.tls[0], text, sizeof text));
+	ck_assert_str_eq(text, "CN=localhost");
+	ck_assert(tls_subject(ends.tls[0], short_text, sizeof short_text));
+	ck_assert_str_eq(short_text, "CN=l");
+	ends_close(&ends);
+}
+END_TEST
+
+/* What is not TLS, cut at every byte: refused or waited for, never a crash. */
+START_TEST(test_no_tls)
+{
+	static const uint8_t said[] = "\x16\x03\x01\x00\x05hello, this is no handshake at all";
+	enum stream_shake how;
+	struct ends ends;
+
+	ends_open(&ends, false);
+	ck_assert_int_eq(write(ends.fds[1], said, (size_t)_i), _i);
+	how = stream_tls.shake(ends.tls[0], ends.fds[0]);
+	if (_i < 6)
+		ck_assert_int_eq(how, STREAM_WANTS_READ);
+	shutdown(ends.fds[1], SHUT_WR);
+	how = stream_tls.shake(ends.tls[0], ends.fds[0]);
+	ck_assert_int_eq(how, STREAM_DISAGREED);
+	ck_assert_ptr_nonnull(stream_tls.trouble(ends.tls[0]));
+	ends_close(&ends);
+}
+END_TEST
+
+START_TEST(test_renewal)
+{
+	struct tls_settings settings = {.is_server = true,
+		.paths = {[CERTIFICATES_OWN] = own_path, [CERTIFICATES_KEY] = key_path}};
+	char error[256], kept[] = "/tmp/sidespan_tls_key_XXXXXX";
+	struct tls_context *context = tls_context_new(&settings, error, sizeof error);
+	int fd = mkstemp(kept);
+
+	ck_assert_ptr_nonnull(context);
+	ck_assert_int_eq(tls_context_renew(context, error, sizeof error), 0);
+	write_files();
+	ck_assert_int_eq(tls_context_renew(context, error, sizeof error), 1);
+	ck_assert_int_eq(tls_context_renew(context, error, sizeof error), 0);
+	ck_assert_int_eq(rename(key_path, kept), 0); /* for a moment, as renewals do */
+	ck_assert_int_eq(tls_context_renew(context, error, sizeof error), 0);
+	ck_assert_int_eq(rename(kept, key_path), 0);
+	ck_assert_int_eq(truncate(own_path, 10), 0);
+	ck_assert_int_eq(tls_context_renew(context, error, sizeof error), -1);
+	ck_assert_ptr_nonnull(strstr(error, own_path));
+	ck_assert_int_eq(tls_context_renew(context, error, sizeof error), 0); /* told once */
+	tls_context_free(context);
+	close(fd);
+	write_files();
+}
+END_TEST
+
+static void set_up(void)
+{
+	(void)snprintf(folder, sizeof folder, "/tmp/sidespan_tls_XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	(void)snprintf(own_path, sizeof own_path, "%s/own.pem", folder);
+	(void)snprintf(key_path, sizeof key_path, "%s/own.key", folder);
+	write_files();
+}
+
+static void tear_down(void)
+{
+	(void)unlink(own_path);
+	(void)unlink(key_path);
+	(void)rmdir(folder);
+}
+
+int main(void)
+{
+	TCase *tc = tcase_create("tls");
+
+	unit_fixture(set_up, tear_down);
+	tcase_add_loop_test(tc, test_agree, 0, 2);
+	tcase_add_loop_test(tc, test_disagree, 0, 2);
+	tcase_add_test(tc, test_agree_in_time);
+	tcase_add_loop_test(tc, test_shut, 0, 4);
+	tcase_add_loop_test(tc, test_reads, 0, 16);
+	tcase_add_test(tc, test_refused_write);
+	tcase_add_loop_test(tc, test_ends, 0, 4);
+	tcase_add_test(tc, test_subject);
+	tcase_add_loop_test(tc, test_no_tls, 0, 39);
+	tcase_add_test(tc, test_renewal);
+	return unit_run("tls", tc);
+}
