@@ -35,15 +35,18 @@ void guard_init(struct guard *guard, const struct config *config)
 /* ---- hosts ---- */
 
 /* A listed host without a port stands for all of them. */
-static bool guard_is_listed(const struct config_list *hosts, const struct authority *host)
+static bool guard_is_listed(const struct config *config, const struct authority *host)
 {
+	const struct config_list *hosts = &config->listen_allow_host;
+	int default_port = config->listen_url.tls ? 443 : 80;
 	struct authority listed;
 	size_t i;
 
 	for (i = 0; i < hosts->count; i++)
 		if (authority_parse(&listed, hosts->items[i], strlen(hosts->items[i])) == 0 &&
 			authority_same_host(&listed, host) &&
-			(listed.port == -1 || listed.port == (host->port == -1 ? 80 : host->port)))
+			(listed.port == -1 ||
+				listed.port == (host->port == -1 ? default_port : host->port)))
 			return true;
 	return false;
 }
@@ -70,8 +73,7 @@ static enum guard_verdict guard_check_host(const struct guard *guard,
 		return GUARD_NO_HOST;
 	}
 	if (authority_is_loopback(&host) || address_has_host(local, &host) ||
-		authority_same_host(&guard->own, &host) ||
-		guard_is_listed(&guard->config->listen_allow_host, &host))
+		authority_same_host(&guard->own, &host) || guard_is_listed(guard->config, &host))
 		return GUARD_ADMITTED;
 	(void)snprintf(
 		note, GUARD_NOTE_SIZE, "Host \"%s\" is not ours, nor in listen.allow_host", shown);

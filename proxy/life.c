@@ -23,11 +23,15 @@
 #include "proxy/log.h"
 #include "proxy/side/http.h"
 #include "proxy/sources.h"
+#include "proxy/stream/tls.h"
 #include "proxy/upgrade.h"
 
-#define LIFE_START_MS 1000 /* for a first byte, before a command is started without */
+#define LIFE_SUBJECT_MAX 256  /* of a certificate, with its terminator */
+#define LIFE_START_MS    1000 /* for a first byte, before a command is started without */
 
 static int life_connect(struct session *session);
+static int life_begin_messages(struct session *session);
+static void life_on_event(void *arg, struct endpoint *endpoint, enum endpoint_event event);
 
 /* The way to the backend does not exist: the client is told as its protocol allows. */
 static void life_unreachable(struct session *session, const char *why)
@@ -40,6 +44,15 @@ static void life_unreachable(struct session *session, const char *why)
 		exchange_unreachable(session->exchange);
 	else
 		session_close(session, PAIR_BACKEND_UNREACHABLE);
+}
+
+/* It was there, but cannot be agreed with. */
+static void life_backend_failed(struct session *session)
+{
+	struct endpoint *backend = &session->pair.backend;
+	const char *trouble = backend->shaking ? session_tls_trouble(session, backend) : NULL;
+
+	life_unreachable(session, trouble != NULL ? trouble : strerror(backend->error));
 }
 
 /* Reads and throws away, so that closing does not reset the connection under the last word. */
@@ -272,6 +285,15 @@ static void life_tell_fields(struct session *session, const struct http_head *as
 	}
 }
 
+static void life_tell_subject(struct session *session)
+{
+	const struct tls *tls = session->pair.client.stream;
+	char subject[LIFE_SUBJECT_MAX];
+
+	if (tls != NULL && tls_subject(tls, subject, sizeof subject))
+		tracer_client_subject(session->trace, subject);
+}
+
 /* Messages will be traced, if they are. */
 static void life_trace(struct session *session, const char *transport)
 {
@@ -284,6 +306,8 @@ static void life_trace(struct session *session, const char *transport)
 	if (session->trace == NULL)
 		log_line(LOG_WARN, "connection %llu: out of memory: not traced",
 			session->pair.number);
+	else if (loop->config->tls_client_subject)
+		life_tell_subject(session);
 }
 
 static void life_open(struct session *session, uint8_t *client_bytes, size_t client_size,
@@ -327,6 +351,27 @@ static void life_connected(struct session *session)
 	} else {
 		life_open(session, NULL, 0, NULL, 0);
 	}
+}
+
+/* Takes the socket. 0, or -1: out of memory, and it has been closed. */
+static int life_init_peer(
+	struct session *session, struct endpoint *endpoint, struct tls_context *context, int fd)
+{
+	struct loop *loop = session->pair.loop;
+	struct tls *tls;
+
+	if (context == NULL) {
+		endpoint_init_socket(endpoint, loop->base, fd, life_on_event, session);
+		return 0;
+	}
+	tls = tls_new(context, fd);
+	if (tls == NULL) {
+		(void)close(fd); /* nothing was sent over it */
+		return -1;
+	}
+	endpoint_init_stream(endpoint, loop->base, &stream_tls, tls, fd,
+		loop->config->handshake_timeout_ms, life_on_event, session);
+	return 0;
 }
 
 /* Its endpoint has been made. 0, or -1: the session has ended. */
@@ -393,9 +438,10 @@ static void life_on_dial(void *arg, enum dial_event event, int fd, const char *w
 		break;
 	case DIAL_CONNECTED:
 		session->dial = NULL;
-		endpoint_init_socket(&session->pair.backend, session->pair.loop->base, fd,
-			session->pair.client.hook, session);
-		if (life_start_backend(session) == 0)
+		if (life_init_peer(session, &session->pair.backend,
+			    session->pair.route->backend_tls, fd) != 0)
+			session_fail(session, ENOMEM);
+		else if (life_start_backend(session) == 0)
 			life_connected(session);
 		break;
 	}
@@ -445,23 +491,29 @@ static void life_readable(struct session *session, struct endpoint *endpoint)
 	}
 }
 
+static void life_write_failed(struct session *session, struct endpoint *endpoint)
+{
+	if (session->pair.state == PAIR_EXCHANGE)
+		exchange_failed(session->exchange, endpoint);
+	else
+		pump_write_failed(&session->pumps[endpoint == &session->pair.client
+							  ? PUMP_BACKEND_TO_CLIENT
+							  : PUMP_CLIENT_TO_BACKEND]);
+}
+
 static void life_failed(struct session *session, struct endpoint *endpoint)
 {
-	struct pump *pump =
-		&session->pumps[endpoint == &session->pair.client ? PUMP_BACKEND_TO_CLIENT
-								  : PUMP_CLIENT_TO_BACKEND];
-
 	loop_clock(session->pair.loop);
 	if (endpoint->is_ours) {
 		session_fail(session, endpoint->error);
 	} else if (session->pair.state == PAIR_FINISHING) {
 		session_close(session, session->pair.reason);
-	} else if (session->pair.state == PAIR_OPENING && endpoint == &session->pair.backend) {
-		life_unreachable(session, strerror(endpoint->error));
-	} else if (session->pair.state == PAIR_EXCHANGE) {
-		exchange_failed(session->exchange, endpoint);
+	} else if (session->pair.state != PAIR_OPENING && !endpoint->shaking) {
+		life_write_failed(session, endpoint);
+	} else if (endpoint == &session->pair.backend) {
+		life_backend_failed(session);
 	} else {
-		pump_write_failed(pump);
+		session_close(session, PAIR_CLIENT_GONE);
 	}
 }
 
@@ -512,6 +564,15 @@ static void life_shut(struct session *session, struct endpoint *endpoint)
 						   : PUMP_CLIENT_TO_BACKEND]);
 }
 
+/* The client is one that may come in: until it was, nothing was asked of the backend. */
+static void life_agreed(struct session *session, const struct endpoint *endpoint)
+{
+	if (endpoint != &session->pair.client || session->pair.state != PAIR_OPENING)
+		return;
+	loop_clock(session->pair.loop);
+	(void)life_begin_messages(session); /* failing, it has ended */
+}
+
 static void life_on_event(void *arg, struct endpoint *endpoint, enum endpoint_event event)
 {
 	struct session *session = arg;
@@ -530,6 +591,9 @@ static void life_on_event(void *arg, struct endpoint *endpoint, enum endpoint_ev
 		break;
 	case ENDPOINT_FAILED:
 		life_failed(session, endpoint);
+		break;
+	case ENDPOINT_AGREED:
+		life_agreed(session, endpoint);
 		break;
 	case ENDPOINT_ENDED:
 		loop_clock(session->pair.loop);
@@ -777,7 +841,9 @@ static int life_begin(struct session *session)
 		session_fail(session, session->pair.client.error);
 		return -1;
 	}
-	return http ? life_begin_exchange(session) : life_begin_messages(session);
+	if (http)
+		return life_begin_exchange(session);
+	return session->pair.client.shaking ? 0 : life_begin_messages(session);
 }
 
 /* Why a connection is not even begun. */
@@ -817,8 +883,10 @@ struct session *life_accept(struct loop *loop, const struct route *route, int fd
 		return NULL;
 	}
 	session->source = source;
-	endpoint_init_socket(&session->pair.client, loop->base, fd, life_on_event, session);
-	(void)life_begin(session); /* failing, it has ended */
+	if (life_init_peer(session, &session->pair.client, route->client_tls, fd) != 0)
+		session_fail(session, ENOMEM);
+	else
+		(void)life_begin(session); /* failing, it has ended */
 	return session;
 }
 

@@ -24,10 +24,12 @@
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/life.h"
+#include "proxy/stream/tls_context.h"
 
 #define LISTENER_BATCH         64 /* connections accepted in one wake-up */
 #define LISTENER_FILES_RESERVE 12 /* descriptors: the collector's, pipes of a starting command */
-#define LISTENER_FILES_GUESS   16 /* open ones, where /proc does not tell */
+#define LISTENER_RENEW_NS      1000000000ull /* between two looks at the certificate's files */
+#define LISTENER_FILES_GUESS   16            /* open ones, where /proc does not tell */
 
 struct listener {
 	struct loop *loop;                      /* borrowed */
@@ -36,7 +38,8 @@ struct listener {
 	size_t count;
 	size_t sessions_max; /* connections.max, or what the descriptors allow */
 	bool paused;
-	char *path; /* owned; of the Unix socket that is ours to remove */
+	uint64_t renewed_ns; /* when the certificate's files were last looked at */
+	char *path;          /* owned; of the Unix socket that is ours to remove */
 	dev_t device;
 	ino_t inode;
 };
@@ -90,6 +93,25 @@ static bool listener_is_shortage(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+void listener_renew(struct listener *listener)
+{
+	struct loop *loop = listener->loop;
+	char error[LOG_LINE_MAX / 2];
+
+	listener->renewed_ns = loop->now_ns;
+	switch (tls_context_renew(listener->route->client_tls, error, sizeof error)) {
+	case 0:
+		break;
+	case 1:
+		loop->counters.certificates_renewed++;
+		log_line(LOG_INFO, "the certificate has changed and is used from now on");
+		break;
+	default:
+		log_line(LOG_ERROR, "the changed certificate is not used: %s", error);
+		break;
+	}
+}
+
 static void listener_take(struct listener *listener, int fd)
 {
 	int on = 1;
@@ -99,6 +121,9 @@ static void listener_take(struct listener *listener, int fd)
 		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on); /* only later */
 	}
 	loop_clock(listener->loop);
+	if (listener->route->client_tls != NULL &&
+		listener->loop->now_ns - listener->renewed_ns >= LISTENER_RENEW_NS)
+		listener_renew(listener);
 	(void)life_accept(listener->loop, listener->route, fd); /* it tells of its failures */
 }
 

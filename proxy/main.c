@@ -36,6 +36,7 @@
 #include "proxy/loop.h"
 #include "proxy/resolver.h"
 #include "proxy/sandbox.h"
+#include "proxy/stream/tls_context.h"
 #include "proxy/life.h"
 #include "proxy/telemetry.h"
 #include "proxy/trace/tracer.h"
@@ -310,6 +311,12 @@ static void main_on_signal(int signal_number, short what, void *arg)
 	struct program *program = arg;
 
 	(void)what;
+	if (signal_number == SIGHUP && program->route.client_tls != NULL &&
+		program->listener != NULL) {
+		loop_clock(&program->loop);
+		listener_renew(program->listener);
+		return;
+	}
 	if (!main_wraps(program))
 		main_stop(program, signal_number);
 	else if (!children_signal(program->children, signal_number) && main_is_stop(signal_number))
@@ -468,6 +475,36 @@ static int main_ready_to_shake(const struct route *route, char *error, size_t er
 	return shake != NULL ? shake->ready(error, error_size) : 0;
 }
 
+/* 0, or -1 with the error set. */
+static int main_make_tls(struct program *program, char *error, size_t error_size)
+{
+	const struct config *config = program->config;
+	struct route *route = &program->route;
+	struct tls_settings listens = {
+		.is_server = true,
+		.is_http = url_is_websocket(&config->listen_url),
+		.paths = {[CERTIFICATES_OWN] = config->tls_certificate,
+			[CERTIFICATES_KEY] = config->tls_key,
+			[CERTIFICATES_ROOT] = config->tls_client_ca},
+	};
+	struct tls_settings dials = {
+		.is_http = url_is_websocket(&config->upstream_url),
+		.paths = {[CERTIFICATES_OWN] = config->tls_upstream_certificate,
+			[CERTIFICATES_KEY] = config->tls_upstream_key,
+			[CERTIFICATES_ROOT] = config->tls_upstream_ca},
+		.name = config->tls_server_name != NULL ? config->tls_server_name
+							: config->upstream_url.host,
+	};
+
+	if (config->listen_url.tls &&
+		(route->client_tls = tls_context_new(&listens, error, error_size)) == NULL)
+		return -1;
+	if (config->upstream_url.tls &&
+		(route->backend_tls = tls_context_new(&dials, error, error_size)) == NULL)
+		return -1;
+	return 0;
+}
+
 static int main_set_up(
 	struct program *program, char *const *arguments, char *error, size_t error_size)
 {
@@ -475,6 +512,8 @@ static int main_set_up(
 
 	main_make_route(program);
 	if (main_ready_to_shake(&program->route, error, error_size) != 0)
+		return -1;
+	if (main_make_tls(program, error, error_size) != 0)
 		return -1;
 	if (main_make_telemetry(program, error, error_size) != 0)
 		return -1;
@@ -589,6 +628,8 @@ static void main_tear_down(struct program *program)
 
 	listener_free(program->listener);
 	loop_done(&program->loop);
+	tls_context_free(program->route.client_tls);
+	tls_context_free(program->route.backend_tls);
 	children_free(program->children);
 	log_end();
 	if (program->started)

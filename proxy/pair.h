@@ -19,16 +19,19 @@ struct loop;
 struct pair;
 struct resolver;
 struct session;
+struct tls_context;
 
 /* Where sessions lead and what is spoken on both sides. Made once by main, borrowed by all. */
 struct route {
 	const struct side_ops *client_side;
 	const struct side_ops *backend_side;
-	const char *transport;     /* rpc.transport: how the client reaches us */
-	char *const *command;      /* the backend is this command, or */
-	struct resolver *resolver; /* ... found through this */
-	const char *upstream;      /* the same as a text, for the log */
-	const char *upstream_host; /* Host and path when we shake hands ourselves */
+	struct tls_context *client_tls;  /* borrowed; NULL: not within TLS */
+	struct tls_context *backend_tls; /* the same */
+	const char *transport;           /* rpc.transport: how the client reaches us */
+	char *const *command;            /* the backend is this command, or */
+	struct resolver *resolver;       /* ... found through this */
+	const char *upstream;            /* the same as a text, for the log */
+	const char *upstream_host;       /* Host and path when we shake hands ourselves */
 	const char *upstream_path;
 	const char *listen_path; /* the only path that is served; NULL: any */
 	struct guard guard;      /* of HTTP clients */

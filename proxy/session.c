@@ -76,6 +76,30 @@ static void session_drop_backend(struct session *session)
 	endpoint_close(&session->pair.backend);
 }
 
+const char *session_tls_trouble(struct session *session, struct endpoint *endpoint)
+{
+	struct loop_counters *counters = &session->pair.loop->counters;
+	const char *trouble = endpoint_trouble(endpoint);
+
+	if (trouble == NULL && endpoint->shaking && endpoint->error == ETIMEDOUT)
+		trouble = "no handshake within handshake.timeout";
+	if (trouble != NULL && endpoint->shaking)
+		counters->tls_failed++;
+	else if (trouble != NULL)
+		counters->tls_broken++;
+	return trouble;
+}
+
+/* Says why a peer could not be understood. */
+static void session_tell_tls(struct session *session, struct endpoint *endpoint, const char *who)
+{
+	const char *trouble = session_tls_trouble(session, endpoint);
+
+	if (trouble != NULL)
+		log_line(LOG_WARN, "connection %llu: TLS with the %s: %s", session->pair.number,
+			who, trouble);
+}
+
 static void session_silence(struct session *session)
 {
 	pump_silence(&session->pumps[PUMP_CLIENT_TO_BACKEND]);
@@ -91,6 +115,8 @@ void session_close(struct session *session, enum pair_reason reason)
 	if (session->pair.state != PAIR_FINISHING)
 		session->pair.reason = reason;
 	session->pair.state = PAIR_CLOSED;
+	session_tell_tls(session, &session->pair.client, "client");
+	session_tell_tls(session, &session->pair.backend, "server");
 	log_line(session_end_level(session), "connection %llu: closed: %s", session->pair.number,
 		session_reasons[session->pair.reason].text);
 	endpoint_close(&session->pair.client);
@@ -139,6 +165,7 @@ void session_finish(struct session *session, enum pair_reason reason)
 		return;
 	session->pair.reason = reason;
 	session->pair.state = PAIR_FINISHING;
+	session_tell_tls(session, &session->pair.backend, "server");
 	session_drop_backend(session);
 	session_end_trace(session);
 	session_silence(session);

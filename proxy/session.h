@@ -60,6 +60,9 @@ void session_say_goodbye(struct session *session);
 /* How the spans of a session end that ends for that reason. */
 enum tracer_end session_reason_end(enum pair_reason reason);
 
+/* What was wrong with TLS towards one of its peers, counted; once. NULL: nothing, or no TLS. */
+const char *session_tls_trouble(struct session *session, struct endpoint *endpoint);
+
 /* Marks, silences and queues for reaping. The first reason stays. */
 void session_close(struct session *session, enum pair_reason reason);
 

@@ -602,6 +602,11 @@ void tracer_header(struct tracer_connection *connection, const char *name, size_
 		(struct span_text){.bytes = value, .size = value_size});
 }
 
+void tracer_client_subject(struct tracer_connection *connection, const char *subject)
+{
+	connection_attributes_set_subject(connection->attributes, subject);
+}
+
 void tracer_connection_expire(struct tracer_connection *connection, uint64_t now_ns)
 {
 	struct tracer *tracer = connection->tracer;

@@ -120,6 +120,9 @@ bool tracer_wants_headers(const struct tracer *tracer);
 void tracer_header(struct tracer_connection *connection, const char *name, size_t name_size,
 	const char *value, size_t value_size);
 
+/* The subject of the client's certificate: all spans of the connection have it. */
+void tracer_client_subject(struct tracer_connection *connection, const char *subject);
+
 /* Ends what has waited too long; gives back idle memory. Called every now and then. */
 void tracer_connection_expire(struct tracer_connection *connection, uint64_t now_ns);
 

@@ -92,6 +92,8 @@ void connection_attributes_put(
 						   .type = SPAN_VALUE_INT,
 						   .value.integer = settings->server_port});
 	}
+	if (connection->subject != NULL)
+		attributes_put(attributes, "tls.client.subject", span_text_of(connection->subject));
 	for (i = 0; i < profile->constant_count; i++)
 		attributes_put(attributes, profile->constants[i].attribute,
 			span_text_of(profile->constants[i].value));
@@ -157,6 +159,14 @@ static bool connection_attributes_remember(
 	memcpy((*value)->bytes, text.bytes, text.size);
 	connection->kept |= UINT32_C(1) << attribute;
 	return true;
+}
+
+void connection_attributes_set_subject(
+	struct connection_attributes *connection, const char *subject)
+{
+	free(connection->subject);
+	connection->subject = strdup(subject);
+	connection_attributes_share(connection);
 }
 
 void connection_attributes_remember_header(
@@ -245,5 +255,6 @@ void connection_attributes_free(struct connection_attributes *connection)
 	for (i = 0; i < connection->settings->captures->attribute_count; i++)
 		free(connection->values[i]);
 	span_shared_free(connection->shared);
+	free(connection->subject);
 	free(connection);
 }

@@ -110,6 +110,7 @@ struct connection_attributes {
 	const struct attribute_settings *settings; /* borrowed */
 	const char *transport;                     /* static */
 	char number[24];
+	char *subject;                     /* owned; of the client's certificate; NULL: none */
 	struct span_shared *shared;        /* owned; NULL when memory was short, or without spans */
 	uint32_t kept;                     /* bits of the captured attributes that have a value */
 	struct connection_value *values[]; /* owned; of each captured attribute, NULL until kept */
@@ -123,6 +124,10 @@ void connection_attributes_free(struct connection_attributes *connection);
 /* Puts everything, for a span that cannot use the rendering; but not the remembered values. */
 void connection_attributes_put(
 	const struct connection_attributes *connection, struct attributes *attributes);
+
+/* What the client's certificate says who it is. Copied; lost when memory is short. */
+void connection_attributes_set_subject(
+	struct connection_attributes *connection, const char *subject);
 
 /* A field of the head of what carries the client's messages: remembered if the profile says so. */
 void connection_attributes_remember_header(

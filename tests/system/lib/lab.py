@@ -10,10 +10,12 @@ from lib.collector import Collector
 from lib.peer import Dialing, Lines, Sized, Texts, serve_upgrade
 from lib.process import Puppets, Sidespan
 from lib.stream import Stream, connect
+from lib.tls import Bridge, certificates
 from lib.wait import Deadline, TimedOut
 
 SOCKETS = ("ws", "ws+unix", "tcp", "unix")
 KINDS = ("stdio", *SOCKETS)
+TLS = ("wss", "tls+tcp")
 
 
 def speaks(kind):
@@ -33,8 +35,9 @@ def address_of(url):
 class Backend:
     """A server that listens; the test accepts and plays it."""
 
-    def __init__(self, kind, path, backlog=256):
+    def __init__(self, kind, path, backlog=256, tls=None):
         self.kind = kind
+        self.tls = tls or (certificates().server() if kind in TLS else None)
         unix = kind.endswith("unix")
         self.listener = socket.socket(socket.AF_UNIX if unix else socket.AF_INET)
         self.listener.bind(path if unix else ("127.0.0.1", 0))
@@ -53,8 +56,9 @@ class Backend:
             raise TimedOut(f"nobody came to {self.url}") from None
         if not self.kind.endswith("unix"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.accepted.append(Stream.of_socket(sock))
-        return self.accepted[-1]
+        stream = Stream.of_socket(sock) if not self.tls else bridged(sock, self.tls)
+        self.accepted.append(stream)
+        return stream
 
     def accept_peer(self, seconds=None, **options):
         """The next connection, after its handshake."""
@@ -70,10 +74,18 @@ class Backend:
         self.listener.close()
 
 
+def bridged(sock, context, server_name=None):
+    """A stream of what is said within TLS over the socket; it has the bridge."""
+    bridge = Bridge(sock, context, server_name)
+    stream = Stream.of_socket(bridge.plain)
+    stream.bridge = bridge
+    return stream
+
+
 class Link:
     """A running program with a conversation through it: client and server are the two ends."""
 
-    def __init__(self, lab, sidespan, listen, backend, collector):
+    def __init__(self, lab, sidespan, listen, backend, collector, dial=True):
         self.lab = lab
         self.sidespan = sidespan
         self.listen = listen
@@ -81,16 +93,22 @@ class Link:
         self.collector = collector
         self.url = sidespan.url() if listen != "stdio" else None
         self.puppet = None
-        self.client, self.server = self.open()
+        self.client, self.server = self.open() if dial else (None, None)
 
     def dial(self, **options):
         """Begins a client's connection; finish() makes the peer of it."""
-        stream = self.lab.keep(connect(address_of(self.url)))
+        stream = self.lab.keep(self.connect())
         if self.listen.startswith("ws"):
             return Dialing(stream, **options)
         peer = speaks(self.listen)(stream)
         peer.finish = lambda: peer
         return peer
+
+    def connect(self, context=None):
+        stream = connect(address_of(self.url))
+        if self.listen in TLS:
+            stream = bridged(stream.sock, context or certificates().client(), "localhost")
+        return stream
 
     def open(self):
         """A further conversation: (client, server)."""
@@ -176,12 +194,17 @@ class Lab:
         return f"{kind}://" + (self.path("l") if kind.endswith("unix") else "127.0.0.1:0")
 
     def link(self, listen="unix", upstream=None, args=(), profile="codex", collector=None,
-             **options):
+             dial=True, **options):
         """Starts the program between a client and a server of these kinds, and joins them."""
         upstream = upstream or listen
         args = [f"--profile={profile}", *args]
         if listen != "stdio":
             args += ["--listen=" + self.listen_url(listen)]
+        if listen in TLS:
+            certificate, key = certificates().pair("server")
+            args = ["--tls-certificate=" + certificate, "--tls-key=" + key, *args]
+        if upstream in TLS:
+            args = ["--tls-upstream-ca=" + certificates().path("ca.pem"), *args]
         backend = None
         if upstream != "stdio":
             backend = self.backend(upstream)
@@ -189,7 +212,7 @@ class Lab:
         else:
             args += ["--", *self.puppets.command()]
         sidespan = self.sidespan(*args, collector=collector, **options)
-        return Link(self, sidespan, listen, backend, collector)
+        return Link(self, sidespan, listen, backend, collector, dial)
 
     def traced(self, listen="unix", upstream=None, **options):
         """A link with a collector behind it."""
