@@ -292,6 +292,53 @@ static int consistency_span_name(struct settings *settings, struct config *confi
 	return consistency_refuse(settings, OPTION_AT_span_name, title, what);
 }
 
+static bool consistency_is_listed(const struct config_list *list, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* No span has an attribute twice, and what a client sends in baggage replaces nothing of ours. */
+static int consistency_span_attributes(struct settings *settings, struct config *config)
+{
+	const char *why = NULL, *name = NULL;
+	size_t i;
+
+	for (i = 0; why == NULL && i < config->span_attributes.count; i++) {
+		name = config->span_attributes.pairs[i].name;
+		why = names_taken(config->profile, name);
+		if (why == NULL && names_capture(config->profile, name))
+			why = "the profile captures it; must have another name";
+		if (why == NULL && consistency_is_listed(&config->baggage_attributes, name))
+			why = "stands in baggage.attributes, too; must stand in one of them";
+	}
+	return why == NULL ? 0 : consistency_refuse(settings, OPTION_AT_span_attributes, name, why);
+}
+
+/* One that the profile captures as well is one attribute. */
+static int consistency_baggage_attributes(struct settings *settings, struct config *config)
+{
+	const struct config_list *keys = &config->baggage_attributes;
+	size_t i, count = names_capture_count(config->profile);
+	const char *why = NULL;
+
+	for (i = 0; i < keys->count; i++) {
+		why = names_taken(config->profile, keys->items[i]);
+		if (why == NULL && !names_capture(config->profile, keys->items[i]) &&
+			++count > PROFILE_ATTRIBUTES_MAX)
+			why = "is one too many; with those that the profile captures there must "
+			      "be at most 32";
+		if (why != NULL)
+			return consistency_refuse(
+				settings, OPTION_AT_baggage_attributes, keys->items[i], why);
+	}
+	return 0;
+}
+
 /* Whether something can be switched off by that word: size bytes at word. */
 static bool consistency_is_switch(const struct lifecycle *lifecycle, const char *word, size_t size)
 {
@@ -354,6 +401,8 @@ static consistency_rule *const rules[] = {
 	consistency_strip,
 	consistency_extract,
 	consistency_span_name,
+	consistency_span_attributes,
+	consistency_baggage_attributes,
 	consistency_switches,
 	consistency_server_requests,
 	consistency_endpoint,

@@ -101,13 +101,75 @@ static bool names_captured(const struct profile *profile, const char *name, size
 
 /* ---- one attribute is given by one ---- */
 
-static int names_check_own(struct reader *reader, const struct file_node *node, const char *name)
+static bool names_are_ours(const char *name)
 {
 	size_t size = strlen(name);
 
-	if (!names_are_in(names_of_requests, name, size) &&
-		!names_are_in(names_of_connections, name, size) &&
-		!names_are_in(names_of_ends, name, size))
+	return names_are_in(names_of_requests, name, size) ||
+	       names_are_in(names_of_connections, name, size) ||
+	       names_are_in(names_of_ends, name, size);
+}
+
+static bool names_is_constant(const struct profile *profile, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < profile->constant_count; i++)
+		if (strcmp(profile->constants[i].attribute, name) == 0)
+			return true;
+	return false;
+}
+
+static bool names_is_in_a_key(const struct lifecycle *lifecycle, const char *name)
+{
+	size_t i, j;
+
+	for (i = 0; i < lifecycle->span_count; i++)
+		for (j = 0; j < lifecycle->spans[i].key_count; j++)
+			if (strcmp(lifecycle->spans[i].key[j].attribute, name) == 0)
+				return true;
+	return false;
+}
+
+const char *names_taken(const struct profile *profile, const char *name)
+{
+	if (names_are_ours(name))
+		return "sidespan sets it; must have another name";
+	if (names_is_constant(profile, name))
+		return "is a constant of the profile; must have another name";
+	if (profile->lifecycle != NULL && names_is_in_a_key(profile->lifecycle, name))
+		return "is in a key of the profile's spans; must have another name";
+	return NULL;
+}
+
+/* Whether one of the first captures gives the attribute. */
+static bool names_are_captured(const struct profile *profile, size_t first, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < first; i++)
+		if (strcmp(profile->captures[i].attribute, name) == 0)
+			return true;
+	return false;
+}
+
+bool names_capture(const struct profile *profile, const char *name)
+{
+	return names_are_captured(profile, profile->capture_count, name);
+}
+
+size_t names_capture_count(const struct profile *profile)
+{
+	size_t count = 0, i;
+
+	for (i = 0; i < profile->capture_count; i++)
+		count += !names_are_captured(profile, i, profile->captures[i].attribute);
+	return count;
+}
+
+static int names_check_own(struct reader *reader, const struct file_node *node, const char *name)
+{
+	if (!names_are_ours(name))
 		return 0;
 	return reader_fail(
 		reader, node, "attribute \"%s\": sidespan sets it; must have another name", name);
@@ -127,8 +189,7 @@ static int names_check_constants(
 static int names_check_captures(
 	struct reader *reader, const struct file_node *node, const struct profile *profile)
 {
-	const char *names[PROFILE_ATTRIBUTES_MAX];
-	size_t count = 0, i, j;
+	size_t count = 0, i;
 
 	for (node = node->child, i = 0; i < profile->capture_count; i++, node = node->next) {
 		const struct file_node *at = file_member(node, "attribute");
@@ -136,20 +197,15 @@ static int names_check_captures(
 
 		if (names_check_own(reader, at, name) != 0)
 			return -1;
-		for (j = 0; j < profile->constant_count; j++)
-			if (strcmp(profile->constants[j].attribute, name) == 0)
-				return reader_fail(reader, at,
-					"\"%s\": is a constant; must have another name", name);
-		for (j = 0; j < count && strcmp(names[j], name) != 0; j++)
-			;
-		if (j < count)
-			continue;
-		if (count == PROFILE_ATTRIBUTES_MAX)
+		if (names_is_constant(profile, name))
+			return reader_fail(
+				reader, at, "\"%s\": is a constant; must have another name", name);
+		count += !names_are_captured(profile, i, name);
+		if (count > PROFILE_ATTRIBUTES_MAX)
 			return reader_fail(reader, at,
 				"\"%s\": is one too many; captures must give at most %d "
 				"different attributes",
 				name, PROFILE_ATTRIBUTES_MAX);
-		names[count++] = name;
 	}
 	return 0;
 }

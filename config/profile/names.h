@@ -21,4 +21,16 @@ int names_check(struct reader *reader, const struct file_node *root, const struc
  */
 const char *names_unknown(const struct profile *profile, const char *title, size_t *size);
 
+/*
+ * Why an attribute that is no profile's cannot have a name: it is one that sidespan sets, a
+ * constant of the profile, or a part of the key of its spans. NULL: it can.
+ */
+const char *names_taken(const struct profile *profile, const char *name);
+
+/* Whether one of the profile's captures gives the attribute. */
+bool names_capture(const struct profile *profile, const char *name);
+
+/* How many different attributes they give. */
+size_t names_capture_count(const struct profile *profile);
+
 #endif

@@ -46,7 +46,7 @@ def test_of_the_settings(lab):
     link = lab.traced("ws", args=["--config", config], env={"WHO": "ann"})
     turn(link, None)
     found, _ = seen(link, "user.id", "team")
-    for name in SPANS:
+    for name in SPANS | {"app_server.dispatch"}:
         assert found[name] == {"user.id": "ann", "team": "a=b"}, name
 
 
@@ -138,6 +138,20 @@ def test_of_the_handshake(lab, upstream, args, expected):
     span, = collector.spans
     assert {name: span.attributes[name] for name in ("user.id", "agent")
             if name in span.attributes} == expected
+
+
+def test_what_the_handshake_says_stands_on_all(lab):
+    profile = lab.write("p.json", json.dumps({"name": "p", "extends": "codex", "captures": [
+        {"from": "request", "pointer": "header:X-User", "attribute": "user.id",
+         "keep": "connection"}]}))
+    link = lab.traced("ws", profile=profile)
+    link.client.close()
+    client = link.dial(fields=(("X-User", "ann"),))
+    link.server = link.backend.accept_peer()
+    link.client = client.finish()
+    turn(link, None)
+    found, _ = seen(link, "user.id")
+    assert found == {name: {"user.id": "ann"} for name in SPANS | {"app_server.dispatch"}}
 
 
 @pytest.mark.parametrize("flag, why", [

@@ -264,6 +264,38 @@ static const struct {
 					 "/NAME, /NAME/*, /params/NAME, /params/NAME/*; or true, "
 					 "false, none, with commas between several"},
 	{"{\"otlp.endpoint\": \"http://x?k=v\"}", NULL},
+	/* no span has an attribute twice */
+	{"{\"span.attributes\": {\"user.id\": \"a\"}, \"baggage.attributes\": [\"tenant\"]}", NULL},
+	{"{\"span.attributes\": {\"a\": \"b\", \"rpc.method\": \"m\"}}",
+		"%s:1: span.attributes: \"rpc.method\": sidespan sets it; must have another name"},
+	{"{\"span.attributes\": {\"jsonrpc.request.id\": \"m\"}}",
+		"%s:1: span.attributes: \"jsonrpc.request.id\": sidespan sets it; must have "
+		"another "
+		"name"},
+	{"{\"profile\": \"codex\", \"span.attributes\": {\"app_server.api_version\": \"v3\"}}",
+		"%s:1: span.attributes: \"app_server.api_version\": is a constant of the profile; "
+		"must "
+		"have another name"},
+	{"{\"profile\": \"codex\", \"span.attributes\": {\"item.id\": \"v3\"}}",
+		"%s:1: span.attributes: \"item.id\": is in a key of the profile's spans; must have "
+		"another name"},
+	{"{\"profile\": \"codex\", \"span.attributes\": {\"app_server.client_name\": \"v3\"}}",
+		"%s:1: span.attributes: \"app_server.client_name\": the profile captures it; must "
+		"have "
+		"another name"},
+	{"{\"span.attributes\": {\"user.id\": \"a\"}, \"baggage.attributes\": [\"b\", "
+	 "\"user.id\"]}",
+		"%s:1: span.attributes: \"user.id\": stands in baggage.attributes, too; must stand "
+		"in "
+		"one of them"},
+	{"{\"baggage.attributes\": [\"tenant\", \"error.type\"]}",
+		"%s:1: baggage.attributes: \"error.type\": sidespan sets it; must have another "
+		"name"},
+	{"{\"profile\": \"codex\", \"baggage.attributes\": [\"turn.id\"]}",
+		"%s:1: baggage.attributes: \"turn.id\": is in a key of the profile's spans; must "
+		"have "
+		"another name"},
+	{"{\"profile\": \"codex\", \"baggage.attributes\": [\"app_server.client_name\"]}", NULL},
 	{"{\"otlp.client_key\": \"/\"}", "%s:1: otlp.client_key: \"/\": Is a directory; must be "
 					 "the name of a file that can be read"},
 	{"{\"propagation\": {\"inject\": \"none\", \"inject_server_requests\": true}}",

@@ -491,7 +491,7 @@ START_TEST(test_too_many_attributes)
 			extra == 0 ? 0 : -1);
 		if (extra > 0)
 			ck_assert_str_eq(error,
-				"attribute v128: the lifecycle of a profile has at most 128");
+				"attribute v176: the lifecycle of a profile has at most 176");
 		matcher_done(&matcher);
 		methods_done(&methods);
 		pointers_free(pointers);

@@ -19,7 +19,10 @@ bool claim_find_value(const struct claim *claim, const char *name, struct span_t
 	return found != NULL;
 }
 
-/* The captured values of the request: of several values of an attribute the last counts. */
+/*
+ * The captured values of the request: of several values of an attribute the last counts. Then those
+ * of its connection that all spans below it have.
+ */
 static void claim_put_values(struct attributes *attributes, const struct claim_request *from)
 {
 	const struct request *request = from->request;
@@ -35,6 +38,15 @@ static void claim_put_values(struct attributes *attributes, const struct claim_r
 				.type = SPAN_VALUE_STRING,
 				.value.string = request_value(request, i),
 			});
+	for (i = 0; from->attributes != NULL && i < from->captures->free_count; i++) {
+		const char *name = from->captures->free[i];
+		struct span_text text;
+
+		if (connection_attributes_find(from->attributes, name, &text) &&
+			span_attribute_find(
+				attributes->list, attributes->count, name, strlen(name)) == NULL)
+			attributes_put(attributes, name, text);
+	}
 }
 
 struct claim *claim_new(

@@ -58,10 +58,13 @@ struct claim {
 
 TAILQ_HEAD(claim_list, claim);
 
+struct connection_attributes;
+
 struct claim_request {
 	const struct matcher_method *method;
 	const struct request *request;
 	const struct captures *captures;
+	const struct connection_attributes *attributes; /* NULL: there are none */
 	uint64_t connection, now_ns;
 };
 

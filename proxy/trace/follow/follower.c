@@ -53,6 +53,7 @@ void follower_request(struct follower *follower, const struct captures *captures
 		.method = method,
 		.request = request,
 		.captures = captures,
+		.attributes = message->attributes,
 		.connection = message->connection,
 		.now_ns = message->now_ns,
 	};

@@ -17,7 +17,7 @@
  * attribute a number, and a method is looked up once to give the set of rules for its messages.
  * Built at start, never changed. What rules find in a message is in values.h.
  */
-#define MATCHER_ATTRIBUTES_MAX LIFECYCLE_ATTRIBUTES_MAX
+#define MATCHER_ATTRIBUTES_MAX (LIFECYCLE_ATTRIBUTES_MAX + CAPTURE_FREE_MAX)
 #define MATCHER_VALUE_MAX      256  /* bytes kept of one value, with the mark of one that is cut */
 #define KEY_PART_MAX           256  /* bytes of a part of a key */
 #define MATCHER_LINK_MAX       4096 /* bytes of a text by which requests are linked */

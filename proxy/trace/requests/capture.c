@@ -80,22 +80,25 @@ static bool capture_applies(
 	return rule->method_count == 0;
 }
 
-/* A header field belongs to no message: only its attribute is known. */
-static int captures_add_header(struct captures *captures, const struct profile_capture *rule,
-	char *error, size_t error_size)
+void captures_add_free(struct captures *captures, const char *name)
 {
-	int attribute = captures_attribute(captures, rule->attribute);
+	size_t i;
 
-	if (attribute < 0) {
-		(void)snprintf(error, error_size, "attribute %s: a profile has at most %d",
-			rule->attribute, CAPTURE_ATTRIBUTES_MAX);
-		return -1;
-	}
+	for (i = 0; i < captures->free_count; i++)
+		if (strcmp(captures->free[i], name) == 0)
+			return;
+	assert(captures->free_count < CAPTURE_FREE_MAX); /* options.def */
+	captures->free[captures->free_count++] = name;
+}
+
+/* A header field belongs to no message: only its attribute is known, which all spans have. */
+static void captures_add_header(struct captures *captures, const struct profile_capture *rule)
+{
 	captures->headers[captures->header_count++] = (struct capture_header){
 		.name = rule->header,
-		.attribute = (uint8_t)attribute,
+		.attribute = captures_attribute(captures, rule->attribute),
 	};
-	return 0;
+	captures_add_free(captures, rule->attribute);
 }
 
 static int captures_add(struct captures *captures, const struct profile_capture *rule, char *room,
@@ -143,11 +146,10 @@ int captures_init(struct captures *captures, const struct profile *profile, stru
 	}
 	captures->set_count = (size_t)methods->count + 1;
 	for (i = 0; i < profile->capture_count; i++)
-		if (profile->captures[i].header != NULL
-				? captures_add_header(
-					  captures, &profile->captures[i], error, error_size) != 0
-				: captures_add(captures, &profile->captures[i], captures->rooms[i],
-					  methods, pointers, error, error_size) != 0)
+		if (profile->captures[i].header != NULL)
+			captures_add_header(captures, &profile->captures[i]);
+		else if (captures_add(captures, &profile->captures[i], captures->rooms[i], methods,
+				 pointers, error, error_size) != 0)
 			return -1;
 	return 0;
 }
@@ -174,12 +176,6 @@ static struct span_text capture_mark(char *room, struct span_text text)
 
 /* ---- what is no profile's ---- */
 
-void captures_add_free(struct captures *captures, const char *name)
-{
-	assert(captures->free_count < CAPTURE_FREE_MAX); /* options.def */
-	captures->free[captures->free_count++] = name;
-}
-
 int captures_add_baggage(
 	struct captures *captures, char *const *keys, size_t count, char *error, size_t error_size)
 {
@@ -194,13 +190,6 @@ int captures_add_baggage(
 	for (i = 0; i < count; i++) {
 		struct capture capture = {.keep = CAPTURE_KEEP_NOT};
 
-		if (captures->attribute_count == CAPTURE_ATTRIBUTES_MAX) {
-			(void)snprintf(error, error_size,
-				"baggage.attributes: with those of the profile there are more than "
-				"%d attributes of requests",
-				CAPTURE_ATTRIBUTES_MAX);
-			return -1;
-		}
 		capture.attribute = captures_attribute(captures, keys[i]);
 		capture.room = captures->baggage_rooms[i];
 		for (j = 0; j < captures->set_count; j++)

@@ -52,9 +52,12 @@ struct capture_header {
 	uint8_t attribute;
 };
 
-/* Attributes that are no profile's: of all spans, and of what a request brings as baggage. */
+/*
+ * Attributes that all spans below a request have, too: those of all spans, those that a request
+ * brings as baggage, and those that come before all messages.
+ */
 #define CAPTURE_BAGGAGE_MAX 8
-#define CAPTURE_FREE_MAX    (CAPTURE_BAGGAGE_MAX + 8)
+#define CAPTURE_FREE_MAX    (CAPTURE_BAGGAGE_MAX + 8 + CAPTURE_ATTRIBUTES_MAX)
 
 struct captures {
 	struct capture_set *sets; /* owned; by the method's number, METHODS_OTHER among them */
