@@ -250,6 +250,7 @@ struct lifecycle_rule {
 	char *root; /* open: pointer of the id of the span that this one works for; NULL: none */
 	struct lifecycle_set set_root; /* for one that opens below it */
 	char *request_id;              /* pointer of the id of a request; NULL: none */
+	bool all;                      /* close: those of the connection, whatever their keys */
 	char *by;                      /* link: pointer of the text */
 	char *event;                   /* event: its name */
 	char *mark;                    /* mark: its name */

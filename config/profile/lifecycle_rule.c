@@ -60,6 +60,7 @@ static const struct {
 		LIFECYCLE_BIT(CLOSE) | LIFECYCLE_BIT(ANNOTATE) | LIFECYCLE_BIT(EVENT) |
 			LIFECYCLE_BIT(COUNT),
 		0},
+	{"all", LIFECYCLE_BIT(CLOSE), 0},
 	{"by", LIFECYCLE_BIT(LINK), LIFECYCLE_BIT(LINK)},
 	{"event", LIFECYCLE_BIT(EVENT), LIFECYCLE_BIT(EVENT)},
 	{"until", LIFECYCLE_BIT(CLAIM), 0},
@@ -203,6 +204,7 @@ static const struct reader_member lifecycle_rule_members[] = {
 	{"memory", READER_WHOLE(lifecycle_rule_expect_text)},
 	{"root", READER_WHOLE(lifecycle_rule_take_root)},
 	{"request_id", READER_FIELD(struct lifecycle_rule, request_id, reader_take_pointer)},
+	{"all", READER_FIELD(struct lifecycle_rule, all, reader_take_bool)},
 	{"by", READER_FIELD(struct lifecycle_rule, by, reader_take_pointer)},
 	{"event", READER_FIELD(struct lifecycle_rule, event, reader_take_text)},
 	{"until", READER_WORD(struct lifecycle_rule, until_open, lifecycle_rule_untils)},
@@ -434,7 +436,11 @@ static int lifecycle_rule_check_key(struct reader *reader, const struct file_nod
 	const struct file_node *key = file_member(node, "key");
 	size_t least = lifecycle_rule_parts_min(rule, span);
 
-	if (rule->request_id != NULL)
+	if (rule->all && (key != NULL || !span->of_connection || span->requests != NULL))
+		return reader_fail(reader, file_member(node, "all"),
+			"must stand with a span that has \"scope\": \"connection\", and without a "
+			"key");
+	if (rule->request_id != NULL || rule->all)
 		return 0;
 	if (key == NULL ? rule->action != LIFECYCLE_CLAIM && span->key_count > 0 &&
 				  span->key[0].pointer != NULL

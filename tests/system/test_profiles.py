@@ -1,6 +1,6 @@
 """
 The built-in profiles of protocols: what --explain makes of the conversations in tests/golden/profiles, which are of
-sessions of tests/real/peers, recorded with --record; lsp is made up. UPDATE_GOLDEN=1 writes what comes out beside them,
+sessions of tests/real/peers, recorded with --record. UPDATE_GOLDEN=1 writes what comes out beside them,
 instead of comparing.
 """
 
@@ -49,11 +49,18 @@ def test_each_protocol_has_a_recording_and_fits_a_page():
                 assert len(file.readlines()) < 60, path
 
 
-def test_documents_are_opt_in(lab):
+def trees(text):
+    """What stands behind the rules' notes, which name keys."""
+    return text[text.index("\ntrace 1"):]
+
+
+def test_uris_are_opt_in(lab):
     path = os.path.join(ROOT, "tests/golden/profiles/lsp.jsonl")
-    assert "file:///a.c" not in explained(lab, "lsp", path)
-    text = explained(lab, "lsp", path, "--lifecycle-off=,", "--lifecycle-on=uris")
-    assert "document c" in text and "lsp.document.diagnostics=1" in text and "lsp.request.uri=file:///a.c" in text
+    text = trees(explained(lab, "lsp", path))
+    assert "document go" in text and "lsp.document.diagnostics=2" in text and "file:///" not in text
+    text = trees(explained(lab, "lsp", path, "--lifecycle-on=uris"))
+    assert "lsp.document.uri=file:///tmp/go/a.go" in text and "lsp.request.uri=file:///tmp/go/a.go" in text
+    assert "document" not in trees(explained(lab, "lsp", path, "--lifecycle-off=documents")).replace("documentSymbol", "")
 
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

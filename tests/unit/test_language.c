@@ -246,6 +246,18 @@ static const struct talk talks[] = {
 			"1<" RESULT("3", "true")},
 		"eth_subscribe answered\n  subscription logs closed\neth_unsubscribe answered\n",
 		" eth.subscription.id"},
+	{.about = "all of a connection, and of no other",
+		"ethereum",
+		{"1>{'id':1,'method':'eth_subscribe','params':['logs']}", "1<" RESULT("1", "'0xa'"),
+			"2>{'id':1,'method':'eth_subscribe','params':['newHeads']}",
+			"2<" RESULT("1", "'0xa'"),
+			"1>{'id':2,'method':'eth_subscribe','params':['syncing']}",
+			"1<" RESULT("2", "'0xb'"), "1>{'method':'bye'}", "1>{'method':'bye'}",
+			"2!"},
+		"eth_subscribe answered\n  subscription logs closed\n"
+		"eth_subscribe answered\n  subscription newHeads backend_exited ERROR: the server "
+		"ended\n"
+		"eth_subscribe answered\n  subscription syncing closed\n"},
 	{.about = "two clients with the same id, one of whom goes",
 		"ethereum",
 		{"1>{'id':1,'method':'eth_subscribe','params':['logs']}", "1<" RESULT("1", "'0xa'"),

@@ -427,7 +427,8 @@ static const struct {
 		"6: rule 2: \"name\": is a number; must be a string"},
 	{LIFECYCLE_RULE("\"in\": 1"),
 		"6: rule \"r\": \"in\": not known here; must be one of name, on, methods, when, "
-		"unless, do, span, key, memory, root, request_id, by, event, until, joins, alias, "
+		"unless, do, span, key, memory, root, request_id, all, by, event, until, joins, "
+		"alias, "
 		"at, "
 		"set, "
 		"set_new, mark, keep, from, to, former_until, needs, status, count, bytes, of, "
@@ -703,6 +704,12 @@ static const struct {
 		"a key"},
 	{LIFECYCLE_ON("reply", "link", LIFECYCLE_KEY2 ", \"by\": \"/s\""),
 		"6: rule \"r\": \"do\": \"link\": must stand with \"span\": \"request\""},
+	{LIFECYCLE_ON("notification", "close", ", \"all\": true"),
+		"6: rule \"r\": \"all\": must stand with a span that has \"scope\": "
+		"\"connection\", "
+		"and without a key"},
+	{LIFECYCLE_ON("notification", "open", LIFECYCLE_KEY2 ", \"all\": true"),
+		"6: rule \"r\": \"all\": must not stand with \"do\": \"open\", only with close"},
 	{LIFECYCLE_ON("reply", "stay", ""),
 		"6: rule \"r\": \"do\": \"stay\": must be on reply, with a span that has requests"},
 	{LIFECYCLE_RULE("\"on\": \"reply\", \"do\": \"event\", \"event\": \"e\", \"span\": "

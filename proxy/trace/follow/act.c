@@ -95,6 +95,21 @@ static void act_close_call(struct action *action, const struct matcher_rule *rul
 	open_spans_end(action->spans, action->call, &end, END_PARENT_ENDED);
 }
 
+/* Closes every open span of the rule's type that is of the connection, and at the top. */
+static void act_close_all(struct action *action, const struct matcher_rule *rule)
+{
+	struct open_span *span = TAILQ_FIRST(&action->spans->by_key.ages), *next;
+
+	for (; span != NULL; span = next) {
+		next = TAILQ_NEXT(span, age);
+		while (next != NULL && next->parent != NULL)
+			next = TAILQ_NEXT(next, age); /* that one may end with this */
+		if (span->type == rule->row->span && span->parent == NULL &&
+			span->of_connection == action->message->connection)
+			act_close(action, rule, span);
+	}
+}
+
 /* Calls act for every open span that the rule's key, or the first part of it, fits. */
 static void act_each(struct action *action, const struct matcher_rule *rule,
 	void (*act)(struct action *action, const struct matcher_rule *rule, struct open_span *span))
@@ -147,6 +162,8 @@ static void act_do_close(struct action *action, const struct matcher_rule *rule)
 		span = action_find_call(action, rule);
 		if (span != NULL)
 			act_close(action, rule, span);
+	} else if (rule->row->all) {
+		act_close_all(action, rule);
 	} else {
 		act_each(action, rule, act_close);
 	}
