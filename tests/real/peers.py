@@ -14,11 +14,21 @@ import socket
 import subprocess
 import time
 
+import pytest
+
 from codex import ROOT, sidespan_path
 from collector import Collector
 
 PEERS = ROOT + "/build/peers"
 SECONDS = 90
+
+
+GOPLS = PEERS + "/bin/gopls"
+
+
+def needs(command):
+    """A mark for tests of a peer that may not be there."""
+    return pytest.mark.skipif(shutil.which(command) is None, reason=f"there is no {command}: see tests/deps and Makefile")
 
 
 def program(name):

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from peers import PEERS, SECONDS, collecting, free_port, in_any_order, program, running, session, sidespan_path, wrapped
+from peers import (GOPLS, PEERS, SECONDS, collecting, environment, free_port, in_any_order, needs, program, running, session,
+                   sidespan_path, wrapped)
 
 SERVERS = {
     "everything": lambda folder: ["node", program("mcp-server-everything"), "stdio"],
@@ -70,6 +71,8 @@ SOURCES = {
     "clangd": ("a.c", "c", ["clangd", "--background-index=false"], "int caf\u00e9;\nint two(void)\n{\n\treturn caf\u00e9 + missing;\n}\n"),
     "typescript": ("a.ts", "typescript", [program("typescript-language-server"), "--stdio"],
                    "const caf\u00e9: number = 1;\nexport const two: string = caf\u00e9;\n"),
+    "pylsp": ("a.py", "python", ["pylsp"], "import os\n\ncaf\u00e9 = 1\nprint(caf\u00e9 + missing)\n"),
+    "gopls": ("a.go", "go", [GOPLS], "package a\n\nvar caf\u00e9 = 1\n\nfunc two() int {\n\treturn caf\u00e9 + missing\n}\n"),
 }
 
 
@@ -77,18 +80,91 @@ CALLS = ["initialize", "textDocument/hover", "textDocument/documentSymbol", "tex
          "textDocument/semanticTokens/full", "shutdown"]
 
 
-@pytest.mark.parametrize("server", SOURCES)
+def write_source(folder, server):
+    """Of a program with an error; returns its file and its language."""
+    name, language, _, text = SOURCES[server]
+    (folder / name).write_text(text, encoding="utf-8")
+    (folder / "tsconfig.json").write_text("{}", encoding="utf-8")
+    (folder / "go.mod").write_text("module a\n\ngo 1.19\n", encoding="utf-8")
+    return name, language
+
+
+def check_lsp(spans):
+    """What the profile, which is found by the command, makes of a session of lsp.mjs or Neovim."""
+    client = {"lsp.client.name": "peer", "lsp.client.version": "1"}
+    requests = [span for span in spans if "rpc.method" in span.attributes and span.kind == 2]
+    assert requests and all(client.items() <= span.attributes.items() for span in requests)
+    cancelled, = [span for span in requests if span.name == "textDocument/semanticTokens/full"]
+    assert set(cancelled.events) <= {"cancel asked for"}  # unless the answer was quicker
+    document, = [span for span in spans if span.name.startswith("document ")]
+    assert document.attributes["lsp.document.diagnostics"] >= 1 and document.status != 2
+    assert not any("file://" in str(value) for span in spans for value in span.attributes.values())
+    asked = [span for span in spans if span.kind == 3]
+    assert all(span.name == span.attributes["lsp.method"] for span in asked)
+    return [span.name for span in spans if span.name.startswith("work ")]
+
+
+WORK = {"clangd": [], "typescript": [], "pylsp": None, "gopls": ["work Setting up workspace"]}
+
+
+@pytest.mark.parametrize("server", [
+    pytest.param(server, marks=needs(SOURCES[server][2][0])) for server in SOURCES])
 def test_lsp_stdio(tmp_path, server):
     """Content-Length heads, which are found out: as direct, and every request is a span."""
-    name, language, command, text = SOURCES[server]
-    (tmp_path / name).write_text(text, encoding="utf-8")
-    (tmp_path / "tsconfig.json").write_text("{}", encoding="utf-8")
+    name, language = write_source(tmp_path, server)
+    command = SOURCES[server][2]
     direct = session("lsp", str(tmp_path), name, language, *command)
     with collecting() as collector:
         passed = session("lsp", str(tmp_path), name, language, *wrapped(*command), collector=collector)
         methods = seen(collector, {method: 1 for method in CALLS})
+        collector.wait(lambda: any(span.name.startswith("document ") for span in collector.ours()), SECONDS)
     assert passed == direct
     assert [methods.count(method) for method in CALLS] == [1] * len(CALLS)
+    work = check_lsp(collector.ours())
+    assert WORK[server] is None or set(WORK[server]) <= set(work)
+
+
+@needs(GOPLS)
+def test_lsp_unix(tmp_path):
+    """gopls as a daemon on a Unix socket, and a session through another."""
+    name, language = write_source(tmp_path, "gopls")
+    direct, through = str(tmp_path / "direct"), str(tmp_path / "through")
+    with running(GOPLS, "serve", f"-listen=unix;{direct}"), collecting() as collector, \
+            running(sidespan_path(), "--profile=lsp", f"--listen=lsp+unix://{through}", f"--upstream=lsp+unix://{direct}",
+                    collector=collector):
+        wait_for(direct)
+        wait_for(through)
+        sessions = [session("lsp", str(tmp_path), name, language, f"unix:{sock}") for sock in (direct, through)]
+        methods = seen(collector, {method: 1 for method in CALLS})
+    assert sessions[0] == sessions[1]
+    assert [methods.count(method) for method in CALLS] == [1] * len(CALLS)
+    assert "work Setting up workspace" in check_lsp(collector.ours())
+
+
+def neovim(folder, name, command, collector=None):
+    """The steps of nvim.lua."""
+    peer = json.dumps({"folder": str(folder), "file": name, "command": command})
+    ran = subprocess.run(["nvim", "--headless", "-u", "NONE", "--cmd", f"lua peer = vim.json.decode([==[{peer}]==])", "-c",
+                          f"luafile {os.path.dirname(__file__)}/peers/nvim.lua"], env=environment(collector), capture_output=True,
+                         stdin=subprocess.DEVNULL, text=True, timeout=SECONDS, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    rows = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
+    return [(row["step"], row["what"]) for row in rows]
+
+
+@needs("nvim")
+@needs("clangd")
+def test_neovim(tmp_path):
+    name, _ = write_source(tmp_path, "clangd")
+    command = SOURCES["clangd"][2]
+    direct = neovim(tmp_path, name, command)
+    with collecting() as collector:
+        passed = neovim(tmp_path, name, wrapped(*command), collector)
+        methods = seen(collector, {"shutdown": 1})
+    assert passed == direct and ("diagnostics", [3]) in direct
+    assert sorted(methods) == ["initialize", "shutdown"] + [
+        f"textDocument/{call}" for call in ("definition", "documentSymbol", "hover")]
+    assert {span.attributes.get("lsp.client.name") for span in collector.ours()} >= {"Neovim"}
 
 
 SCHEMA = {"name": "seen", "version": "1.0.0", "tables": {
@@ -216,6 +292,90 @@ def test_mcp_servers_see_our_context():
     assert theirs["baggage"] == "k=v" and "progressToken" in theirs
 
 
+def test_mcp_second_era():
+    """2026-07-28, both sides of the second SDK: no initialize, who is who in each message's _meta."""
+    command = ["node", f"{PEERS}/mcp-server-modern.mjs"]
+    direct = session("mcp-modern", *command)
+    with collecting() as collector:
+        passed = session("mcp-modern", *wrapped(*command, args=["--profile=mcp"]), collector=collector)
+        names = named(collector, {"tools/list": 1, "tools/call order": 2, "server/discover": 1})
+        spans = {span.name: span for span in collector.ours()}
+        orders = [span for span in collector.ours() if span.name == "tools/call order"]
+    assert [step for step in passed if step[0] != "meta"] == [step for step in direct if step[0] != "meta"]
+    assert "traceparent" in dict(passed)["meta"]
+    assert orders[1].links == [orders[0].span_id] and orders[0].links == []
+    assert "input required" in orders[0].events and names.count("prompts/get greet") == 1
+    assert spans["tools/call steps"].events == ["progress"]
+    assert (spans["tools/call fail"].status, spans["tools/call fail"].attributes["error.type"]) == (2, "tool_error")
+    assert (spans["tools/call wait"].status, spans["tools/call wait"].attributes["error.type"]) == (2, "cancelled")
+    fault = spans["tools/call no-such-tool"]
+    assert fault.status == 0 and "error.type" not in fault.attributes and -32602 == int(
+        fault.attributes["rpc.response.status_code"])
+    for span in orders:
+        assert (span.attributes["mcp.protocol.version"], span.attributes["mcp.client.name"],
+                span.attributes["mcp.server.name"]) == ("2026-07-28", "peer", "modern-server")
+
+
+def test_mcp_tasks(tmp_path):
+    """A call that goes on as a task, which asks: one span from its handle to its end, the question below it."""
+    command = SERVERS["everything"](str(tmp_path))
+    with collecting() as collector:
+        steps = session("mcp-tasks", *wrapped(*command, args=["--profile=mcp"]), collector=collector)
+        named(collector, {"tasks/result": 1, "task simulate-research-query": 1})
+        spans = {span.name: span for span in collector.ours()}
+    assert [step for step, _ in steps][:2] == ["taskCreated", "taskStatus"] and steps[-1][0] == "result"
+    call, task = spans["tools/call simulate-research-query"], spans["task simulate-research-query"]
+    assert (task.parent_id, task.status) == (call.span_id, 1) and task.end >= spans["tasks/result"].start
+    assert spans["elicitation/create"].parent_id == task.span_id and spans["elicitation/create"].kind == 3
+
+
+@pytest.mark.parametrize("method,args,span", [
+    ("tools/list", [], "tools/list"),
+    ("tools/call", ["--tool-name", "echo", "--tool-arg", "message=hello"], "tools/call echo"),
+    ("prompts/get", ["--prompt-name", "simple-prompt"], "prompts/get simple-prompt"),
+    ("resources/list", [], "resources/list"),
+])
+def test_mcp_inspector(tmp_path, method, args, span):
+    """The Inspector's command line, which starts its server by itself."""
+    command = SERVERS["everything"](str(tmp_path))
+    printed = []
+    with collecting() as collector:
+        for number, server in enumerate((command, wrapped(*command, args=["--profile=mcp"]))):
+            script = tmp_path / f"server-{number}"
+            script.write_text("#!/bin/sh\nexec " + " ".join(server) + "\n", encoding="utf-8")
+            script.chmod(0o755)
+            ran = subprocess.run(["node", program("mcp-inspector"), "--cli", str(script), "--method", method, *args],
+                                 env=environment(collector), cwd=PEERS, stdin=subprocess.DEVNULL, capture_output=True,
+                                 text=True, timeout=SECONDS, check=False)
+            assert ran.returncode == 0, ran.stderr
+            printed.append(json.loads(ran.stdout))
+        names = named(collector, {span: 1, "initialize": 1})
+    assert printed[0] == printed[1]
+    assert sorted(names)[:1] == ["initialize"] and names.count(span) == 1
+
+
+def test_acp_second_version():
+    """The turn goes on behind the answer, until the session is idle."""
+    command = ["node", f"{PEERS}/acp-2-agent.mjs"]
+    direct = session("acp-2", *command)
+    with collecting() as collector:
+        passed = session("acp-2", *wrapped(*command, args=["--profile=acp"]), collector=collector)
+        named(collector, {"prompt end_turn": 1, "prompt error": 1, "prompt cancelled": 1})
+        spans = collector.ours()
+    assert in_any_order(passed) == in_any_order(direct)
+    turns = {span.name: span for span in spans if span.name.startswith("prompt ")}
+    tools = [span for span in spans if span.name == "execute"]
+    assert sorted(span.parent_id for span in tools) == sorted(span.span_id for span in turns.values())
+    asked = [span for span in spans if span.name == "permission selected"]
+    assert sorted(span.parent_id for span in asked) == sorted(span.span_id for span in tools)
+    assert (turns["prompt error"].status, turns["prompt error"].status_message) == (2, "no model")
+    assert turns["prompt cancelled"].events == ["cancel asked for"] and turns["prompt cancelled"].status == 0
+    for turn in turns.values():
+        assert turn.kind == 2 and turn.attributes["acp.context.used"] == 1200
+        assert (turn.attributes["gen_ai.conversation.id"], turn.attributes["gen_ai.agent.name"]) == ("session-1", "peer-agent")
+        assert all(turn.start <= span.start and span.end <= turn.end for span in tools if span.parent_id == turn.span_id)
+
+
 def test_acp_profile(tmp_path):
     command = ["node", f"{PEERS}/acp-agent.mjs"]
     direct = session("acp", str(tmp_path), *command)
@@ -232,6 +392,9 @@ def test_acp_profile(tmp_path):
     assert tools[0].attributes["gen_ai.conversation.id"] == "session-1"
 
 
+ETHEREUM_ENDS = {"ethers": {"eth_accounts"}, "viem": {"eth_getBlockByNumber"}, "web3": {"eth_unsubscribe", "net_listening"}}
+
+
 @pytest.mark.parametrize("library", ["ethers", "viem", "web3"])
 def test_ethereum_profile(library):
     node, proxy = free_port(), free_port()
@@ -242,5 +405,15 @@ def test_ethereum_profile(library):
             session("ethereum", library, f"ws://127.0.0.1:{proxy}")
             names = named(collector, {"subscription newHeads": 1, "eth_subscribe": 1})
         spans = [span for span in collector.ours() if span.name == "subscription newHeads"]
+        requests = [span for span in collector.ours() if "rpc.method" in span.attributes]
     assert {"eth_chainId", "eth_getBalance"} <= set(names)
-    assert all(span.attributes["eth.notifications"] >= 1 for span in spans)
+    above = {span.span_id for span in requests if span.name == "eth_subscribe"}
+    for span in spans:
+        assert span.attributes["eth.notifications"] >= 1 and span.parent_id in above
+        # viem goes without a word to the node, the others unsubscribe
+        assert span.attributes.get("sidespan.end_reason", "closed") in ("closed", "connection_closed")
+    assert ETHEREUM_ENDS[library] <= set(names)
+    wrong = [span for span in requests if span.name == "no_such_method"]
+    assert all(int(span.attributes["rpc.response.status_code"]) == -32700 or
+               int(span.attributes["rpc.response.status_code"]) == -32601 for span in wrong)
+    assert len(wrong) == (library != "web3") and all(span.status == 2 for span in wrong)

@@ -1,14 +1,17 @@
-// An LSP session of vscode-jsonrpc over stdio: lsp.mjs FOLDER FILE LANGUAGE COMMAND [ARG...]
-// FOLDER/FILE is a source with one error in it; prints what came, as JSON, one line a step.
+// An LSP session of vscode-jsonrpc: lsp.mjs FOLDER FILE LANGUAGE COMMAND [ARG...], or unix:SOCKET for a server that
+// listens there. FOLDER/FILE is a source with one error in it; prints what came, as JSON, one line a step.
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import process from 'node:process';
 import rpc from 'vscode-jsonrpc/node';
 
 const [folder, name, language, command, ...args] = process.argv.slice(2);
 const say = (step, what) => console.log(JSON.stringify({ step, what }));
-const server = spawn(command, args, { cwd: folder, stdio: ['pipe', 'pipe', 'ignore'] });
-const connection = rpc.createMessageConnection(new rpc.StreamMessageReader(server.stdout), new rpc.StreamMessageWriter(server.stdin));
+const socket = command.startsWith('unix:') && connect(command.slice('unix:'.length));
+const server = socket || spawn(command, args, { cwd: folder, stdio: ['pipe', 'pipe', 'ignore'] });
+const connection = rpc.createMessageConnection(
+  new rpc.StreamMessageReader(socket || server.stdout), new rpc.StreamMessageWriter(socket || server.stdin));
 const uri = `file://${folder}/${name}`;
 const text = readFileSync(`${folder}/${name}`, 'utf8');
 const textDocument = { uri };
@@ -41,5 +44,5 @@ cancel.cancel();
 say('cancelled', await pending);
 say('shutdown', await connection.sendRequest('shutdown'));
 connection.sendNotification('exit');
-say('exit', await new Promise((done) => server.on('exit', done)));
+say('exit', await new Promise((done) => server.on(socket ? 'close' : 'exit', done)));
 process.exit(0);

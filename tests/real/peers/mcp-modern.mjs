@@ -14,7 +14,7 @@ say('server', client.getServerVersion()?.name);
 const call = async (name, options) => {
   try {
     const got = await client.callTool({ name, arguments: {} }, options);
-    say(name, name === 'meta' ? Object.keys(JSON.parse(got.content[0].text)).filter((key) => key.includes('/')).sort() : got);
+    say(name, name === 'meta' ? JSON.parse(got.content[0].text) : got);
   } catch (error) {
     say(name, { thrown: error.code ?? error.name });
   }
