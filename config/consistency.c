@@ -221,8 +221,20 @@ static int consistency_retry(struct settings *settings, struct config *config)
 
 static int consistency_strip(struct settings *settings, struct config *config)
 {
-	if (!config->propagation_strip || strcmp(config->propagation_inject, "none") == 0)
+	const struct config_list *places = &config->propagation_extract;
+	char name[CONSISTENCY_NAME_SIZE];
+
+	if (!config->propagation_strip)
 		return 0;
+	if (strcmp(config->propagation_inject, "none") == 0) {
+		settings_name(settings, OPTION_AT_propagation_strip, name, sizeof name);
+		if (places->count > 1)
+			settings_warn(settings,
+				"%s: of the places in propagation.extract only the first, %s, "
+				"loses its carriers; those in the others are passed on",
+				name, places->items[0]);
+		return 0;
+	}
 	return consistency_refuse(settings, OPTION_AT_propagation_strip, NULL,
 		"what is injected replaces what came; must stand with propagation.inject none");
 }

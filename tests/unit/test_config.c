@@ -665,6 +665,24 @@ START_TEST(test_config_profile_mistakes)
 }
 END_TEST
 
+/* One place is stripped; who names several is told. */
+START_TEST(test_config_strip_places)
+{
+	const char *const flags[] = {"--propagation-strip",
+		_i == 0 ? "--propagation-extract=/a" : "--propagation-extract=/a,/b", "--", "s",
+		NULL};
+	struct config_case load;
+
+	config_case_load(&load, flags, config_no_variables);
+	ck_assert_int_eq(load.outcome, CONFIG_RUN);
+	ck_assert_str_eq(load.warnings,
+		_i == 0 ? ""
+			: "--propagation-strip: of the places in propagation.extract only the "
+			  "first, /a, loses its carriers; those in the others are passed on\n");
+	config_case_done(&load);
+}
+END_TEST
+
 static const struct {
 	const char *flags[CONFIG_FLAGS];
 	const char *variables[3];
@@ -1343,6 +1361,7 @@ int main(void)
 	tcase_add_test(tc, test_config_profile_file);
 	tcase_add_loop_test(tc, test_config_profile_mistakes, 0,
 		sizeof config_profiles / sizeof *config_profiles);
+	tcase_add_loop_test(tc, test_config_strip_places, 0, 2);
 	tcase_add_loop_test(tc, test_config_otlp_url, 0, sizeof config_urls / sizeof *config_urls);
 	tcase_add_loop_test(tc, test_config_environment, 0,
 		sizeof config_environments / sizeof *config_environments);
