@@ -1,0 +1,311 @@
+/*
+ * The life of sessions beside what their peers say: with commands of their own, on our standard
+ * input and output, when time is over or we are to stop. The test calls the timer itself.
+ */
+#include <fcntl.h>
+
+#include "proxy/ending.h"
+#include "proxy/endpoint/child.h"
+#include "tests/unit/peers.h"
+#include "tests/unit/unit.h"
+
+enum { ROOM = 65536 };
+
+#define LINE "{\"id\":1,\"method\":\"m\"}\n"
+
+static struct peers peers;
+static struct peers_heard client;
+
+static void life_on_started(void *arg, void *owner, enum child_outcome outcome, int error)
+{
+	(void)arg;
+	if (owner != NULL)
+		life_child_started(owner, outcome, error);
+}
+
+static void life_on_ended(void *arg, void *owner, int status)
+{
+	(void)arg;
+	(void)status;
+	if (owner != NULL)
+		ending_child_exited(owner);
+}
+
+static void life_on_idle(void *arg)
+{
+	(void)arg;
+}
+
+static const struct child_hooks life_child_hooks = {
+	.started = life_on_started, .ended = life_on_ended, .idle = life_on_idle};
+
+static void life_setup(void)
+{
+	static const char *const flags[] = {"--child-linger=0s", NULL};
+	int silence = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(silence, 0);
+	ck_assert_int_eq(dup2(silence, STDERR_FILENO), STDERR_FILENO); /* the log */
+	ck_assert_int_eq(close(silence), 0);
+	peers_init(&peers, flags);
+}
+
+static void life_teardown(void)
+{
+	peers_done(&peers);
+}
+
+/* What a client that speaks lines will meet: a command, or the backend if it is NULL. */
+static void life_begin_with(char **command)
+{
+	static char *const nothing[] = {NULL};
+	static struct child_settings settings;
+
+	peers_open(&peers, &side_line, &side_line);
+	peers_heard_init(&client, &side_line, true, ROOM);
+	settings = (struct child_settings){
+		.grace_ms = 1000,
+		.environment = nothing,
+		.arguments = nothing,
+		.own_groups = true,
+	};
+	peers.loop.children = children_new(peers.base, &settings, &life_child_hooks, NULL);
+	ck_assert_ptr_nonnull(peers.loop.children);
+	peers.route.command = command;
+	peers.route.upstream = command != NULL ? command[0] : "unix:///nowhere";
+}
+
+static void life_end(void)
+{
+	peers_hang_up(&peers.client);
+	children_free(peers.loop.children);
+	peers.loop.children = NULL;
+	peers.route.command = NULL;
+	peers_close(&peers);
+	peers_heard_done(&client);
+}
+
+/* Waits for what comes from elsewhere; the test's own time limit is the deadline. */
+#define life_until(condition)                                                                      \
+	while (!(condition)) {                                                                     \
+		ck_assert_int_eq(event_base_loop(peers.base, EVLOOP_ONCE), 0);                     \
+		if (peers.client >= 0)                                                             \
+			peers_hear(&client, peers.client);                                         \
+	}
+
+static void life_time_is_over(void)
+{
+	peers.session->on_timer(-1, 0, peers.session);
+	peers_turn(&peers);
+}
+
+/* ---- commands ---- */
+
+static char cat_name[] = "/bin/cat", nowhere_name[] = "/nowhere/command";
+static char *cat[] = {cat_name, NULL}, *nowhere[] = {nowhere_name, NULL};
+
+/* It starts at the first byte, and ends with its client. */
+START_TEST(test_command)
+{
+	life_begin_with(cat);
+	peers_connect(&peers);
+	peers_turn(&peers);
+	ck_assert_int_eq(children_count(peers.loop.children), 0);
+	ck_assert_int_eq(peers.session->pair.state, PAIR_OPENING);
+	ck_assert_int_eq(peers_write(peers.client, LINE, strlen(LINE)), (ssize_t)strlen(LINE));
+	life_until(client.size > 0);
+	ck_assert_str_eq(client.text, LINE);
+	ck_assert_int_eq(children_count(peers.loop.children), 1);
+	ck_assert_int_eq(peers.session->pair.state, PAIR_OPEN);
+	ck_assert_int_eq(peers.session->start_failure, CHILD_STARTED);
+	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	life_until(peers.session == NULL);
+	ck_assert_int_eq(peers.reason, PAIR_ENDED);
+	peers_hear(&client, peers.client);
+	ck_assert(client.ended);
+	life_until(children_count(peers.loop.children) == 0);
+	ck_assert_uint_eq(peers.loop.counters.connections_refused, 0);
+	life_end();
+}
+END_TEST
+
+/* Or when its client has said nothing for long enough: it may be the one to speak first. */
+START_TEST(test_command_without_a_word)
+{
+	life_begin_with(cat);
+	peers_connect(&peers);
+	peers_turn(&peers);
+	life_time_is_over();
+	ck_assert_int_eq(children_count(peers.loop.children), 1);
+	life_until(peers.session->pair.state == PAIR_OPEN);
+	ck_assert_int_eq(peers_write(peers.client, LINE, strlen(LINE)), (ssize_t)strlen(LINE));
+	life_until(client.size > 0);
+	life_end();
+}
+END_TEST
+
+/* But not for a client that is gone by then. */
+START_TEST(test_command_for_nobody)
+{
+	life_begin_with(cat);
+	peers_connect(&peers);
+	peers_turn(&peers);
+	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	peers_turn(&peers);
+	ck_assert_ptr_null(peers.session);
+	ck_assert_int_eq(peers.reason, PAIR_CLIENT_GONE);
+	ck_assert_int_eq(children_count(peers.loop.children), 0);
+	life_end();
+}
+END_TEST
+
+START_TEST(test_command_not_found)
+{
+	life_begin_with(nowhere);
+	peers_connect(&peers);
+	ck_assert_int_eq(peers_write(peers.client, LINE, strlen(LINE)), (ssize_t)strlen(LINE));
+	life_until(peers.session == NULL);
+	ck_assert_int_eq(peers.reason, PAIR_BACKEND_UNREACHABLE);
+	ck_assert_uint_eq(peers.loop.counters.connections_refused, 1);
+	life_end();
+}
+END_TEST
+
+/* It is being started, and connect.timeout is over. */
+START_TEST(test_command_too_slow)
+{
+	life_begin_with(cat);
+	peers_connect(&peers);
+	peers_turn(&peers);
+	peers.session->on_timer(-1, 0, peers.session); /* starts it */
+	ck_assert_int_eq(peers.session->pair.state, PAIR_OPENING);
+	peers.session->on_timer(-1, 0, peers.session);
+	ck_assert_int_eq(peers.session->pair.state, PAIR_CLOSED);
+	peers_turn(&peers);
+	ck_assert_ptr_null(peers.session);
+	ck_assert_int_eq(peers.reason, PAIR_BACKEND_UNREACHABLE);
+	ck_assert_uint_eq(peers.loop.counters.connections_refused, 1);
+	life_end();
+}
+END_TEST
+
+/* ---- we are to stop ---- */
+
+/* Whose backend is not there yet has asked nothing of it; others are let end. */
+START_TEST(test_wind_up)
+{
+	bool opening = _i == 0;
+
+	life_begin_with(NULL);
+	if (opening)
+		peers_hang_up(&peers.listener);
+	peers_connect(&peers);
+	peers_turn(&peers);
+	ck_assert_int_eq(peers.session->pair.state, opening ? PAIR_OPENING : PAIR_OPEN);
+	loop_wind_up(&peers.loop);
+	peers_turn(&peers);
+	ck_assert_int_eq(peers.session == NULL, opening);
+	if (opening)
+		ck_assert_int_eq(peers.reason, PAIR_SHUTDOWN);
+	life_end();
+}
+END_TEST
+
+/* ---- our standard input and output ---- */
+
+static enum pair_reason stdio_reason;
+static bool stdio_reaped;
+
+static void stdio_on_reaped(void *arg, const struct session *session)
+{
+	(void)arg;
+	stdio_reaped = true;
+	stdio_reason = session->pair.reason;
+}
+
+static void life_begin_stdio(const struct side_ops *backend)
+{
+	int pair[2];
+
+	peers_open(&peers, &side_line, backend);
+	peers.route.reaped = stdio_on_reaped;
+	stdio_reaped = false;
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	ck_assert_int_eq(dup2(pair[1], STDIN_FILENO), STDIN_FILENO);
+	ck_assert_int_eq(dup2(pair[1], STDOUT_FILENO), STDOUT_FILENO);
+	ck_assert_int_eq(close(pair[1]), 0);
+	peers.client = pair[0];
+}
+
+/*
+ * Every allocation fails once: there is a session, which goes on; or none, then what was made of it
+ * has ended for that reason.
+ */
+START_TEST(test_stdio_without_memory)
+{
+	bool refused = true;
+	long n;
+
+	for (n = 0; refused; n++) {
+		struct session *session;
+
+		ck_assert_int_lt(n, 200);
+		life_begin_stdio(_i == 0 ? &side_line : &side_websocket);
+		unit_alloc_fail_once(n);
+		session = life_stdio(&peers.loop, &peers.route);
+		refused = unit_alloc_failed();
+		unit_alloc_fail_never();
+		peers_turn(&peers);
+		if (session == NULL)
+			ck_assert(!stdio_reaped || stdio_reason == PAIR_NO_RESOURCES);
+		else
+			ck_assert(!stdio_reaped);
+		ck_assert(session != NULL || refused);
+		ck_assert_int_eq(peers.loop.guest_count, session != NULL);
+		peers_close(&peers);
+	}
+	ck_assert_int_gt(n, 3);
+}
+END_TEST
+
+/* The end of standard input goes on to the server, whose last answer comes. */
+START_TEST(test_stdio)
+{
+	struct session *session;
+	char text[64];
+
+	life_begin_stdio(&side_line);
+	session = life_stdio(&peers.loop, &peers.route);
+	ck_assert_ptr_nonnull(session);
+	ck_assert_int_eq(peers_write(peers.client, "[]\n", 3), 3);
+	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	peers_turn(&peers);
+	peers_turn(&peers);
+	ck_assert_int_eq(peers_read(peers.backend, text, sizeof text), 3);
+	ck_assert_mem_eq(text, "[]\n", 3);
+	ck_assert_int_eq(peers_read(peers.backend, text, sizeof text), 0);
+	ck_assert_int_eq(peers_write(peers.backend, "{}\n", 3), 3);
+	peers_hang_up(&peers.backend);
+	peers_turn(&peers);
+	ck_assert_int_eq(peers_read(peers.client, text, sizeof text), 3);
+	ck_assert(stdio_reaped);
+	ck_assert_int_eq(stdio_reason, PAIR_ENDED);
+	peers_close(&peers);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("life");
+
+	unit_fixture(life_setup, life_teardown);
+	tcase_add_test(tc, test_command);
+	tcase_add_test(tc, test_command_without_a_word);
+	tcase_add_test(tc, test_command_for_nobody);
+	tcase_add_test(tc, test_command_not_found);
+	tcase_add_test(tc, test_command_too_slow);
+	tcase_add_loop_test(tc, test_wind_up, 0, 2);
+	tcase_add_loop_test(tc, test_stdio_without_memory, 0, 2);
+	tcase_add_test(tc, test_stdio);
+	return unit_run("life", tc);
+}
