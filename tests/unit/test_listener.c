@@ -440,6 +440,73 @@ START_TEST(test_ipv6_only)
 }
 END_TEST
 
+/* --- on a path --- */
+
+static mode_t path_mode(const char *path)
+{
+	struct stat is;
+
+	return lstat(path, &is) == 0 ? is.st_mode : 0;
+}
+
+/*
+ * A socket's file is ours alone, and goes with the listener; unless another one has taken its
+ * place.
+ */
+START_TEST(test_path)
+{
+	char folder[] = "/tmp/sidespan_listener_XXXXXX", path[64], url[96];
+	struct stage stage;
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/s", folder);
+	snprintf(url, sizeof url, "unix://%s", path);
+	stage_open(&stage, url, NULL);
+	ck_assert_uint_eq(path_mode(path), S_IFSOCK | 0600);
+	if (_i == 1) {
+		ck_assert_int_eq(unlink(path), 0);
+		ck_assert_int_eq(mkdir(path, 0700), 0);
+	}
+	stage_close(&stage);
+	ck_assert_uint_eq(path_mode(path), _i == 1 ? S_IFDIR | 0700 : 0);
+	ck_assert_int_eq(_i == 1 ? rmdir(path) : 0, 0);
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+/* One that nobody listens at is taken over; one that is in use, or no socket, is not. */
+START_TEST(test_path_in_use)
+{
+	char folder[] = "/tmp/sidespan_listener_XXXXXX", url[128], error[256] = "";
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int other = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct stage stage;
+	struct listener *listener;
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(name.sun_path, sizeof name.sun_path, "%s/s", folder);
+	snprintf(url, sizeof url, "unix://%s", name.sun_path);
+	stage_open(&stage, url, NULL);
+	ck_assert_int_eq(unlink(name.sun_path), 0);
+	if (_i < 2)
+		ck_assert_int_eq(bind(other, (struct sockaddr *)&name, sizeof name), 0);
+	else
+		ck_assert_int_eq(mkdir(name.sun_path, 0700), 0);
+	if (_i == 1)
+		ck_assert_int_eq(listen(other, 1), 0);
+	listener = listener_new(&stage.setup.loop, &stage.route, error, sizeof error);
+	ck_assert_int_eq(listener != NULL, _i == 0);
+	if (_i > 0)
+		ck_assert_ptr_nonnull(strstr(error, "Address already in use"));
+	listener_free(listener);
+	ck_assert_uint_eq(path_mode(name.sun_path) != 0, _i > 0);
+	stage_close(&stage);
+	close(other);
+	ck_assert_int_eq(_i == 2 ? rmdir(name.sun_path) : _i == 1 ? unlink(name.sun_path) : 0, 0);
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
 /* The log says nothing. */
 static void listener_setup(void)
 {
@@ -456,6 +523,8 @@ int main(void)
 
 	unit_fixture(listener_setup, NULL);
 
+	tcase_add_loop_test(tc, test_path, 0, 2);
+	tcase_add_loop_test(tc, test_path_in_use, 0, 3);
 	tcase_add_test(tc, test_connections_max);
 	tcase_add_loop_test(tc, test_descriptors, 0, 2);
 	tcase_add_test(tc, test_pause_without_memory);

@@ -108,10 +108,10 @@ static const struct side_ops plain = {.name = "plain", .traits = SIDE_FREE_TEXT,
 static const struct side_ops framed = {
 	.name = "framed", .traits = SIDE_CONTROLS | SIDE_SIZE_FIRST, FAKE_OPS};
 
-static const struct side_ops *const pairs[][2] = {
-	{&plain, &plain}, {&framed, &framed}, {&framed, &plain}, {&plain, &framed}};
+static const struct side_ops *const pairs[][2] = {{&plain, &plain}, {&framed, &framed},
+	{&framed, &plain}, {&plain, &framed}, {&side_guess, &side_guess}};
 
-enum { PAIRS = sizeof pairs / sizeof pairs[0], CLIENT = 0, BACKEND = 1 };
+enum { GUESS = sizeof pairs / sizeof pairs[0] - 1, PAIRS = GUESS, CLIENT = 0, BACKEND = 1 };
 
 /* ---- peers ---- */
 
@@ -228,6 +228,12 @@ static void owner_not_lines(struct pump *pump, bool sized)
 	note(pump, sized ? 's' : 'n');
 }
 
+static void owner_other(struct pump *pump, const struct side_ops *side)
+{
+	assert(side == NULL || side == &side_length);
+	note(pump, side != NULL ? 'l' : 'h');
+}
+
 static void owner_closing(struct pump *pump)
 {
 	note(pump, 'x');
@@ -271,6 +277,7 @@ static const struct pump_hooks owner_hooks = {
 	.troubles = owner_troubles,
 	.undeliverable = owner_undeliverable,
 	.not_lines = owner_not_lines,
+	.other = owner_other,
 	.closing = owner_closing,
 	.broken = owner_broken,
 	.ended = owner_ended,
@@ -351,7 +358,8 @@ static const struct {
 } messages[] = {
 	{0, PUMP_TASK_NONE, "{};;[", "{};;[", ""},
 	{0, PUMP_TASK_WATCH, "{\"id\":1};{;", "{\"id\":1};{;", "MT"},
-	{1, PUMP_TASK_WATCH, "{};", "<2{};", "M"}, {2, PUMP_TASK_WATCH, "{};{}", "{};{}", "M"},
+	{1, PUMP_TASK_WATCH, "{};", "<2{};", "M"},
+	{2, PUMP_TASK_WATCH, "{};{}", "{};{}", "M"},
 	{3, PUMP_TASK_WATCH, "{};;{}", "<2{};", "MU"},
 	{3, PUMP_TASK_NONE, "{};", "<2{};", "M"}, /* it is held: the owner may look away */
 	{3, PUMP_TASK_INJECT, "{\"id\":1,\"method\":\"m\"};",
@@ -362,10 +370,14 @@ static const struct {
 	{0, PUMP_TASK_INJECT, "plain text;{\"id\":1,\"method\":\"m\"};{\"id\":1,\"method\":\"m\"};",
 		"plain text;{\"id\":1,\"method\":\"m\"};{\"id\":1,\"method\":\"m\",\"trace\":7};",
 		"NTMCM"},
-	{1, PUMP_TASK_WATCH, "?{};", "?<2{};", "M"}, {2, PUMP_TASK_WATCH, "?{};", "{};", "M"},
+	{1, PUMP_TASK_WATCH, "?{};", "?<2{};", "M"},
+	{2, PUMP_TASK_WATCH, "?{};", "{};", "M"},
 	{1, PUMP_TASK_WATCH, "{};^{};?", "<2{};^", "MX"},
 	{1, PUMP_TASK_WATCH, "{};!", "<2{};", "MB"},
 	{2, PUMP_TASK_WATCH, "{};^{};", "{};", "MXED"}, /* a close frame becomes an end */
+	/* sizes were announced: nothing is changed any more */
+	{0, PUMP_TASK_INJECT, "Content-Length: 9;;{\"id\":1,\"method\":\"m\"};",
+		"Content-Length: 9;;{\"id\":1,\"method\":\"m\"};", "STM"},
 };
 
 /* What goes on, and what the owner is told, in one piece and byte by byte. */
@@ -388,6 +400,41 @@ START_TEST(test_messages)
 		    SIDE_SIZE_FIRST)) /* whose frames are those that came */
 		ck_assert_str_eq(peers[BACKEND].told, messages[_i].told);
 	ck_assert_str_eq(story, messages[_i].story);
+	stage_close();
+}
+END_TEST
+
+#define REQUEST      "{\"id\":1,\"method\":\"m\"}"
+#define WITH_CARRIER "{\"id\":1,\"method\":\"m\",\"trace\":7}"
+#define PREFACE      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+/* One side turns out to speak something else: both do so from then on. */
+static const struct {
+	const char *client, *backend, *later, *last; /* what is said, in turn */
+	const char *told_backend, *told_client, *story;
+} others[] = {
+	{REQUEST "\n", "{}\n", "", "", WITH_CARRIER "\n", "{}\n", "CMm"},
+	{PREFACE, REQUEST "\n", REQUEST "\n", "", PREFACE REQUEST "\n", REQUEST "\n", "H"},
+	/* in the middle of a message it waits for its end */
+	{"", "{\"method\":", PREFACE REQUEST "\n", "\"m\"}\n{}\n", PREFACE REQUEST "\n",
+		"{\"method\":\"m\"}\n{}\n", "Hm"},
+	{"Content-Length: 21\r\n\r\n" REQUEST, "Content-Length: 2\r\n\r\n{}", "", "",
+		"Content-Length: 31\r\n\r\n" WITH_CARRIER, "Content-Length: 2\r\n\r\n{}", "LCMm"},
+	/* it is too late: a line was a message */
+	{"", "{}\n", "Content-Length: 21\n" REQUEST "\n", "", "Content-Length: 21\n" REQUEST "\n",
+		"{}\n", "mSTM"},
+};
+
+START_TEST(test_others)
+{
+	stage_open(GUESS, PUMP_TASK_INJECT);
+	say(CLIENT, others[_i].client);
+	say(BACKEND, others[_i].backend);
+	say(CLIENT, others[_i].later);
+	say(BACKEND, others[_i].last);
+	ck_assert_str_eq(peers[BACKEND].told, others[_i].told_backend);
+	ck_assert_str_eq(peers[CLIENT].told, others[_i].told_client);
+	ck_assert_str_eq(story, others[_i].story);
 	stage_close();
 }
 END_TEST
@@ -698,6 +745,7 @@ int main(void)
 	tcase_add_test(tc, test_throttle);
 	tcase_add_test(tc, test_pings);
 	tcase_add_test(tc, test_send_close);
+	tcase_add_loop_test(tc, test_others, 0, sizeof others / sizeof others[0]);
 	tcase_add_loop_test(tc, test_every_order, 0, PAIRS * ACTS);
 	tcase_add_loop_test(tc, test_no_memory, 0, PAIRS);
 	return unit_run("pump", tc);
