@@ -1,6 +1,7 @@
 /* Hosts and origins: taken apart, and compared. */
 #include "config/authority.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
@@ -75,6 +76,7 @@ int authority_parse(struct authority *authority, const char *text, size_t size)
 	struct in6_addr address;
 	const char *end;
 
+	assert(text != NULL || size == 0);
 	*authority = (struct authority){.host = text, .is_ipv6 = size > 0 && text[0] == '['};
 	end = size > 0 ? memchr(text, authority->is_ipv6 ? ']' : ':', size) : NULL;
 	if (authority->is_ipv6) {

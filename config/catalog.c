@@ -4,6 +4,7 @@
  */
 #include "config/catalog.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -57,6 +58,7 @@ bool catalog_name(const char *folder, size_t index, char *name, size_t size)
 	const char *at;
 	size_t length;
 
+	assert(size > 0);
 	for (file = embedded_files; file->name != NULL; file++) {
 		if (!catalog_split(file->name, folder, &at, &length) || index-- > 0)
 			continue;
@@ -80,6 +82,7 @@ void catalog_list(const char *folder, char *text, size_t size)
 	char name[CATALOG_LIST_SIZE];
 	size_t i;
 
+	assert(size > 0);
 	text[0] = '\0';
 	for (i = 0; catalog_name(folder, i, name, sizeof name); i++)
 		catalog_append(text, size, name);
@@ -106,6 +109,7 @@ bool catalog_name_in(const char *folder, size_t index, char *name, size_t size)
 	size_t length;
 	bool found = false;
 
+	assert(size > 0);
 	if (entries == NULL)
 		return false;
 	while (!found && (entry = readdir(entries)) != NULL) {

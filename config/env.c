@@ -4,6 +4,7 @@
  */
 #include "config/env.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -75,6 +76,7 @@ int env_load_sidespan(struct settings *settings)
 	static const char prefix[] = "SIDESPAN_";
 	char *const *entry;
 
+	assert(settings->environment != NULL);
 	for (entry = settings->environment; *entry != NULL; entry++)
 		if (strncmp(*entry, prefix, strlen(prefix)) == 0 &&
 			env_apply_sidespan(settings, *entry) != 0)

@@ -334,6 +334,7 @@ struct file *file_parse(const char *name, const char *text, size_t size, char *c
 	struct yajl_memory memory;
 	int result = -1;
 
+	assert(size <= FILE_SIZE_MAX);
 	parser.file = file_new(name);
 	if (parser.file == NULL || yajl_memory_init(&memory, size) != 0) {
 		(void)snprintf(error, error_size, "%s: out of memory", name);
@@ -415,6 +416,7 @@ const char *file_type_name(enum file_type type)
 		[FILE_NULL] = "null",
 	};
 
+	assert(type <= FILE_NULL);
 	return names[type];
 }
 
@@ -422,6 +424,7 @@ const struct file_node *file_member(const struct file_node *object, const char *
 {
 	const struct file_node *node;
 
+	assert(object->type == FILE_OBJECT || object->child == NULL);
 	for (node = object->child; node != NULL; node = node->next)
 		if (strcmp(node->key, key) == 0)
 			return node;

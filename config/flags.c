@@ -5,6 +5,7 @@
  */
 #include "config/flags.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -385,6 +386,7 @@ enum flags_outcome flags_parse(
 	enum flags_outcome outcome = FLAGS_RUN;
 	char *argument;
 
+	assert(argc >= 0 && argv[argc] == NULL);
 	memset(flags, 0, sizeof *flags);
 	while (outcome == FLAGS_RUN && (argument = *cursor.next) != NULL) {
 		cursor.next++;

@@ -1,6 +1,7 @@
 /* Lists, from a text with commas or item by item. A text is taken whole or not at all. */
 #include "config/list.h"
 
+#include <assert.h>
 #include <regex.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -104,6 +105,7 @@ int list_append(struct config_list *list, struct config_list *from)
 {
 	char **items;
 
+	assert(list != from && (from->count == 0 || from->items != NULL));
 	if (from->count == 0)
 		return 0;
 	items = realloc(list->items, (list->count + from->count) * sizeof *items);

@@ -54,6 +54,7 @@ int map_set(struct config_map *map, enum map_kind kind, const char *name, const 
 	struct config_pair *pair = map_find(map, kind, name);
 	struct config_pair *pairs;
 
+	assert(*name != '\0' && value != NULL);
 	if (pair != NULL)
 		return map_replace(pair, value, source);
 	pairs = realloc(map->pairs, (map->count + 1) * sizeof *pairs);
@@ -77,6 +78,7 @@ int map_merge(struct config_map *map, enum map_kind kind, const struct config_ma
 {
 	size_t i;
 
+	assert(map != from);
 	for (i = 0; i < from->count; i++)
 		if (map_set(map, kind, from->pairs[i].name, from->pairs[i].value,
 			    from->pairs[i].source) != 0)

@@ -5,6 +5,7 @@
  */
 #include "config/secret.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,7 @@ enum settings_result secret_read(
 	const char *reason = stream == NULL ? strerror(errno) : NULL;
 	enum settings_result result = SETTINGS_WRONG;
 
+	assert((size_t)index < OPTION_COUNT && path != NULL);
 	*text = NULL;
 	settings_name(settings, index, name, sizeof name);
 	if (room == NULL) {

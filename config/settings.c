@@ -69,6 +69,7 @@ int settings_reset(struct settings *settings, enum option_index index)
 	struct value value = {0}; /* what a text or a map has that is not set */
 	const char *reason;
 
+	assert((size_t)index < OPTION_COUNT);
 	if (option->text != NULL)
 		verdict = value_parse(&value, option, option->text, CONFIG_BUILT_IN, &reason);
 	assert(verdict != VALUE_WRONG);
@@ -106,6 +107,7 @@ void settings_done(struct settings *settings)
 
 enum config_source settings_source(const struct settings *settings, enum option_index index)
 {
+	assert((size_t)index < OPTION_COUNT);
 	return settings->origins[index].source;
 }
 
@@ -132,6 +134,7 @@ static enum settings_result settings_refuse_value(struct settings *settings,
 {
 	char right[VALUE_DESCRIBE_SIZE];
 
+	assert(!settings_is_lenient(source) || where != NULL);
 	value_describe(option, right);
 	return settings_refuse(settings,
 		(option->flags & OPTION_STRICT) != 0 ? CONFIG_FLAG : source,
@@ -152,6 +155,7 @@ static int settings_merge(
 {
 	struct config_map *field = &settings->config->resource_attributes;
 
+	assert(value->map.count == 0 || value->map.pairs != NULL);
 	assert(option_index(option) == OPTION_AT_resource_attributes); /* the only one so far */
 	return map_merge(field, option->map_kind, &value->map);
 }
@@ -310,6 +314,7 @@ static enum settings_result settings_set_object(struct settings *settings,
 	const char *reason;
 	struct value value = {0};
 
+	assert(object->type == FILE_OBJECT && option->type == OPTION_TYPE_MAP);
 	for (node = object->child; node != NULL; node = node->next) {
 		reason = settings_check_pair(option, &value.map, node);
 		if (reason != NULL) {
@@ -337,6 +342,7 @@ static enum settings_result settings_set_array(struct settings *settings,
 	const char *reason;
 	struct value value = {0};
 
+	assert(array->type == FILE_ARRAY && option->type == OPTION_TYPE_LIST);
 	for (node = array->child; node != NULL; node = node->next) {
 		reason = node->type != FILE_STRING ? "one is not a string"
 						   : list_check(option->list_kind, node->text);
@@ -467,6 +473,7 @@ int settings_apply(struct settings *settings, const struct file *file,
 	char name[OPTION_NAME_SIZE];
 	bool fits;
 
+	assert(object->type == FILE_OBJECT && settings_is_file(source));
 	settings->files_count++;
 	while (node != NULL) {
 		fits = settings_join(object, node, name) == 0;

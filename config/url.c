@@ -180,6 +180,7 @@ const char *url_prefix(const struct url *url)
 {
 	size_t i = 0;
 
+	assert(url->scheme != URL_NONE);
 	while (url_schemes[i].scheme != url->scheme || url_schemes[i].framing != url->framing ||
 		url_schemes[i].tls != url->tls) {
 		i++;
@@ -294,6 +295,7 @@ void url_show(char *shown, size_t size, const char *text)
 	bool secret = host != NULL && !url_is_good(text);
 	size_t rest_size;
 
+	assert(size > 0);
 	if (secret)
 		rest = host;
 	rest_size = strcspn(rest, "?");

@@ -387,6 +387,7 @@ void value_print_number(enum option_type type, int64_t number, char *text, size_
 	const struct value_unit *units = value_units(type);
 	size_t i = 0;
 
+	assert(size > 0);
 	if (units == NULL) {
 		(void)snprintf(text, size, "%" PRId64, number);
 		return;
@@ -426,6 +427,7 @@ void value_print(const struct option *option, const struct config *config, char 
 	const void *field = value_field_const(option, config);
 	const char *string;
 
+	assert(size > 0);
 	switch (option->type) {
 	case OPTION_TYPE_BOOL:
 		(void)snprintf(text, size, "%s", *(const bool *)field ? "true" : "false");

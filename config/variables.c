@@ -1,6 +1,7 @@
 /* Looking things up in an environment, which nobody changes while we load. */
 #include "config/variables.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,7 @@ char **variables_trim(char *const *environment)
 
 const char *variables_find(char *const *environment, const char *name, size_t size)
 {
+	assert(size > 0);
 	for (; *environment != NULL; environment++)
 		if (strncmp(*environment, name, size) == 0 && (*environment)[size] == '=')
 			return (*environment)[size + 1] == '\0' ? NULL : *environment + size + 1;

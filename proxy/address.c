@@ -1,6 +1,7 @@
 /* From URLs to socket addresses and back to texts. Blocks only in address_resolve(). */
 #include "proxy/address.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -35,6 +36,7 @@ size_t address_resolve(
 	size_t count = 0;
 	int failed;
 
+	assert(max > 0);
 	if (url->scheme == URL_UNIX || url->scheme == URL_WS_UNIX)
 		return address_unix(&list[0], url->path);
 	(void)snprintf(port, sizeof port, "%u", (unsigned)url->port); /* fits: 16 bits */

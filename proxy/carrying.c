@@ -4,6 +4,8 @@
  */
 #include "proxy/carrying.h"
 
+#include <assert.h>
+
 #include "config/config.h"
 #include "proxy/ending.h"
 #include "proxy/explain/recorder.h"
@@ -35,6 +37,7 @@ void carrying_troubles(struct session *session, bool from_client, unsigned troub
 {
 	size_t i;
 
+	assert(troubles != 0);
 	for (i = 0; i < sizeof carrying_trouble_rows / sizeof carrying_trouble_rows[0]; i++) {
 		unsigned bit = troubles & carrying_trouble_rows[i].trouble;
 
@@ -63,6 +66,8 @@ static void carrying_pump_troubles(struct pump *pump, unsigned troubles)
 #define CARRYING_FOREIGN       0x20000u
 #define CARRYING_SIZED         0x40000u
 #define CARRYING_HTTP2         0x80000u
+
+_Static_assert(CARRYING_UNDELIVERABLE > SPLICE_NO_PLACE, "no bit is used twice");
 
 static void carrying_undeliverable(struct pump *pump)
 {
@@ -282,6 +287,7 @@ void carrying_open(struct session *session)
 {
 	const struct route *route = session->pair.route;
 
+	assert(session->pair.state == PAIR_OPEN);
 	pump_open(&session->pumps[PUMP_CLIENT_TO_BACKEND], route->client_side, route->backend_side,
 		carrying_task(session, PUMP_CLIENT_TO_BACKEND));
 	pump_open(&session->pumps[PUMP_BACKEND_TO_CLIENT], route->backend_side, route->client_side,

@@ -11,6 +11,7 @@
  */
 #include "proxy/ending.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -58,6 +59,7 @@ static void ending_check_over(struct session *session)
 
 void ending_pump_done(struct session *session, struct pump *pump)
 {
+	assert(pump->state == PUMP_DONE);
 	if (pump->direction == PUMP_CLIENT_TO_BACKEND && session->client_left)
 		session_close(session, PAIR_CLIENT_GONE);
 	else
@@ -140,6 +142,7 @@ void ending_pump_ended(struct session *session, struct pump *pump)
 {
 	struct pump *other = &session->pumps[!pump->direction];
 
+	assert(pump_is_over(pump));
 	if (!pump_is_over(other))
 		session->pair.reason =
 			pump->direction == PUMP_CLIENT_TO_BACKEND || session->client_closing
@@ -188,6 +191,7 @@ void ending_discard(struct session *session)
 	ssize_t n = endpoint_read(
 		&session->pair.client, session->pair.loop->read_bytes, LOOP_READ_SIZE);
 
+	assert(session->pumps[PUMP_CLIENT_TO_BACKEND].output == PUMP_OUTPUT_FAILED);
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)))
 		return;
 	loop_clock(session->pair.loop);
@@ -218,6 +222,7 @@ static bool ending_answers_due(const struct session *session)
 /* Ends the conversation with a WebSocket backend, which has the grace time to answer. */
 static void ending_close_websocket(struct session *session, struct pump *requests)
 {
+	assert(requests->state == PUMP_ENDED);
 	if (session_timer(session, session->pair.loop->config->child_grace_ms) == 0)
 		pump_pass_end(requests);
 }
@@ -253,6 +258,7 @@ static void ending_linger_over(struct session *session)
 
 void ending_timeout(struct session *session)
 {
+	assert(session->pair.state == PAIR_OPEN);
 	if (session->child_exited ||
 		(ending_half_closes(session->pair.route->client_side) &&
 			!ending_half_closes(session->pair.route->backend_side)))
@@ -266,6 +272,7 @@ void ending_tick(struct session *session)
 	struct pump *requests = &session->pumps[PUMP_CLIENT_TO_BACKEND];
 	bool is_paused = requests->state == PUMP_THROTTLED || pump_is_over(requests);
 
+	assert(session->pair.state == PAIR_OPEN);
 	if (!is_paused || session->client_left)
 		return; /* its end will be read, or is known */
 	if (session->client_end_ns != 0 ? endpoint_has_left(&session->pair.client)

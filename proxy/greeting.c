@@ -37,6 +37,7 @@ static int greeting_keep(struct greeting *greeting, struct endpoint *client, siz
 	uint8_t *bytes = greeting->bytes;
 	ssize_t n;
 
+	assert(size > 0 && !greeting->settled);
 	while (room - greeting->size < size)
 		room *= 2;
 	if (room > greeting->room) {
@@ -68,6 +69,7 @@ enum greeting_verdict greeting_readable(
 {
 	ssize_t n = endpoint_peek(client, scratch, scratch_size);
 
+	assert(!greeting->settled);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return GREETING_MORE;
 	if (n <= 0) {

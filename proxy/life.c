@@ -61,6 +61,7 @@ static void life_discard(struct session *session)
 	ssize_t n = endpoint_read(
 		&session->pair.client, session->pair.loop->read_bytes, LOOP_READ_SIZE);
 
+	assert(session->pair.state == PAIR_FINISHING);
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)))
 		return;
 	if (endpoint_backlog(&session->pair.client) == 0)
@@ -224,6 +225,7 @@ static void life_greeted(struct session *session)
 	struct greeting *greeting = session->greeting;
 	struct pump *pump = &session->pumps[PUMP_CLIENT_TO_BACKEND];
 
+	assert(greeting != NULL && greeting->settled);
 	if (session->pair.state == PAIR_OPENING) {
 		endpoint_watch(&session->pair.client);
 		if (life_waits_to_start(session))
@@ -377,6 +379,7 @@ static int life_init_peer(
 /* Its endpoint has been made. 0, or -1: the session has ended. */
 static int life_start_backend(struct session *session)
 {
+	assert(session->pair.backend.state != ENDPOINT_CLOSED);
 	session->pair.backend.low_mark = session->pair.client.low_mark;
 	endpoint_pause(&session->pair.backend); /* until somebody wants to read */
 	if (endpoint_start(&session->pair.backend) == 0)
@@ -391,6 +394,7 @@ static int life_start_command(struct session *session)
 	bool wraps = session->pair.client.read_fd != session->pair.client.write_fd;
 	int read_fd, write_fd;
 
+	assert(session->pair.route->command != NULL);
 	if (child_spawn(session->pair.loop->children, session->pair.route->command, session,
 		    &read_fd, &write_fd) != 0) {
 		session->start_failure = CHILD_NO_RESOURCES;
@@ -828,6 +832,7 @@ static int life_begin(struct session *session)
 	bool http = session->pair.route->client_side->shake != NULL;
 	bool socket = session->pair.client.read_fd == session->pair.client.write_fd;
 
+	assert(session->pair.state == PAIR_OPENING);
 	session->pair.client.low_mark = (size_t)config->backlog_bytes_max / 4;
 	if (!http && !socket)
 		endpoint_pause(&session->pair.client); /* until the backend is there */

@@ -4,6 +4,7 @@
  */
 #include "proxy/listener.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
@@ -195,6 +196,7 @@ static int listener_bind_path(
 	mode_t mask;
 	int failed;
 
+	assert(listener->path == NULL);
 	if (listener_clear_path(path, address) != 0)
 		return -1;
 	mask = umask(0177); /* the file is 0600 from its first moment */
@@ -238,6 +240,7 @@ static int listener_add(struct listener *listener, const struct address *address
 	int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct event *event;
 
+	assert(listener->count < ADDRESS_LIST_MAX);
 	if (fd < 0)
 		return -1;
 	if (listener_bind(listener, fd, address) != 0 || listen(fd, SOMAXCONN) != 0)
@@ -351,6 +354,7 @@ void listener_describe(const struct listener *listener, char *text, size_t size)
 	struct address address;
 	size_t used = 0, i;
 
+	assert(size > 0);
 	text[0] = '\0';
 	for (i = 0; i < listener->count && used < size; i++) {
 		address.size = sizeof address.storage;

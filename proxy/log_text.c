@@ -6,6 +6,7 @@
  */
 #include "proxy/log_text.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,9 +95,11 @@ size_t log_text_make(char bytes[LOG_LINE_MAX], enum log_style style, enum log_le
 	const char *text, size_t size)
 {
 	static const char end[] = "\"}\n";
-	const char *name = log_text_names[level];
+	const char *name;
 	struct log_text_line line = {.bytes = bytes, .room = LOG_LINE_MAX - sizeof end};
 
+	assert(level <= LOG_DEBUG);
+	name = log_text_names[level];
 	if (style == LOG_JSON) {
 		LOG_TEXT_PUT(&line, "{\"time\":\"");
 		log_text_put_time(&line);

@@ -99,6 +99,7 @@ static void pump_speak(struct pump *pump, const struct side_ops *from, const str
 		pump->direction == PUMP_CLIENT_TO_BACKEND ? SIDE_FROM_CLIENT : SIDE_FROM_SERVER;
 	uint64_t offset = pump->decoder.offset;
 
+	assert(from->next != NULL && to->begin != NULL);
 	side_decoder_init(&pump->decoder, from, role);
 	pump->decoder.offset = offset;
 	side_encoder_init(&pump->encoder, to, role, &pump->loop->ids, side_written(from) != to);
@@ -390,6 +391,7 @@ static bool pump_collect(struct pump *pump, struct sink *sink, const struct side
 	struct side_chunk whole = *chunk;
 	bool carried;
 
+	assert(pump->collects);
 	if (chunk->first)
 		pump->collecting = !chunk->frame.text || (chunk->frame.first && chunk->frame.last)
 					   ? PUMP_COLLECTS_NOTHING
@@ -600,6 +602,7 @@ static enum side_result pump_decode(
  */
 static void pump_end_closed(struct pump *pump)
 {
+	assert(pump->output == PUMP_OUTPUT_CLOSED);
 	pump_end(pump);
 	if (pump->direction == PUMP_BACKEND_TO_CLIENT)
 		pump_end(pump->back);
@@ -612,6 +615,7 @@ void pump_take(struct pump *pump, uint8_t *bytes, size_t size)
 	struct sink sink = pump_sink(pump, loop->write_bytes, LOOP_WRITE_SIZE);
 	enum side_result result;
 
+	assert(pump_flows(pump));
 	result = pump_decode(pump, &sink, bytes, size);
 	pump_flush(&sink, pump);
 	pump_wrote(pump);
@@ -631,6 +635,7 @@ void pump_readable(struct pump *pump)
 	ssize_t n = endpoint_read(pump->from, loop->read_bytes, LOOP_READ_SIZE);
 	int error = n < 0 ? errno : 0;
 
+	assert(pump_flows(pump));
 	if (error == EAGAIN || error == EWOULDBLOCK)
 		return;
 	loop_clock(loop);
@@ -652,6 +657,7 @@ static void pump_cut_message(struct pump *pump)
 	struct side_chunk chunk;
 	size_t count, total;
 
+	assert(pump_flows(pump));
 	if (pump->decoder.ops->rest != NULL && pump->decoder.ops->rest(&pump->decoder, &chunk))
 		(void)pump_data_late(pump, &sink, &chunk); /* a word of a line */
 	chunk = (struct side_chunk){.bytes = &none, .last = true, .frame = pump->decoder.frame};
@@ -740,6 +746,7 @@ void pump_init_pair(struct pump pumps[2], struct loop *loop, const struct pump_h
 {
 	struct pump pump = {.hooks = hooks, .owner = owner, .loop = loop, .state = PUMP_IDLE};
 
+	assert(client != backend);
 	pump.direction = PUMP_CLIENT_TO_BACKEND;
 	pump.from = client;
 	pump.to = backend;

@@ -8,6 +8,7 @@
  */
 #include "proxy/sandbox.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
@@ -257,6 +258,7 @@ const char *sandbox_text(unsigned parts, char *text, size_t size)
 	};
 	size_t used = 0, i;
 
+	assert(size > 0);
 	(void)snprintf(text, size, "none");
 	for (i = 0; i < sizeof words / sizeof words[0] && used < size; i++)
 		if ((parts & words[i].part) != 0)

@@ -154,6 +154,7 @@ static int session_timer_start(struct session *session, int64_t ms)
 {
 	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
+	assert(ms >= 0);
 	if (session->timer == NULL)
 		session->timer = evtimer_new(session->pair.loop->base, session->on_timer, session);
 	return session->timer != NULL ? event_add(session->timer, &wait) : -1;
@@ -177,6 +178,7 @@ void session_finish(struct session *session, enum pair_reason reason)
 
 void session_fail(struct session *session, int error)
 {
+	assert(error != 0);
 	if (session->pair.state == PAIR_FINISHING)
 		session_close(session, session->pair.reason);
 	if (session->pair.state == PAIR_CLOSED)

@@ -81,6 +81,7 @@ struct sources *sources_new(size_t max_each)
 {
 	struct sources *sources = calloc(1, sizeof *sources);
 
+	assert(max_each > 0);
 	if (sources != NULL)
 		sources->max_each = max_each;
 	return sources;
@@ -151,6 +152,7 @@ struct source *sources_enter(struct sources *sources, int fd)
 
 void sources_leave(struct source *source)
 {
+	assert(source->count > 0);
 	if (--source->count > 0)
 		return;
 	LIST_REMOVE(source, link);

@@ -4,6 +4,7 @@
  */
 #include "proxy/telemetry.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,7 @@ void telemetry_host_name(const struct config *config, char *name, size_t size)
 	struct utsname is;
 	size_t i;
 
+	assert(size > 0);
 	for (i = 0; i < given->count; i++)
 		if (strcmp(given->pairs[i].name, "host.name") == 0) {
 			(void)snprintf(name, size, "%s", given->pairs[i].value); /* may be cut */

@@ -1,6 +1,7 @@
 /* What follows from the rules and types of a lifecycle. */
 #include "config/profile/lifecycle.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Whether own, which may be NULL, is that word. */
@@ -70,6 +71,7 @@ bool lifecycle_key_begins(
 {
 	size_t i;
 
+	assert(own <= 1);
 	if (parent->key_count == 0 || parent->key_count + own > child->key_count)
 		return false;
 	for (i = 0; i < parent->key_count; i++)
@@ -82,8 +84,10 @@ bool lifecycle_is_below(const struct lifecycle *lifecycle, size_t child, size_t 
 {
 	const struct lifecycle_span *above = &lifecycle->spans[parent];
 	const struct lifecycle_span *below = &lifecycle->spans[child];
-	bool whole = below->is_made || lifecycle_is_call(lifecycle, child);
+	bool whole;
 
+	assert(child < lifecycle->span_count && parent < lifecycle->span_count);
+	whole = below->is_made || lifecycle_is_call(lifecycle, child);
 	return child != parent && !above->is_memory && !above->is_made &&
 	       !lifecycle_is_call(lifecycle, parent) &&
 	       lifecycle_key_begins(below, above, whole ? 0 : 1);

@@ -13,6 +13,7 @@
  */
 #include "config/profile/lifecycle_check.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "config/profile/lifecycle.h"
@@ -588,6 +589,8 @@ int lifecycle_check(
 {
 	const struct file_node *rules = file_member(node, "rules");
 
+	assert(lifecycle->span_count <= LIFECYCLE_SPANS_MAX &&
+		lifecycle->rule_count <= LIFECYCLE_RULES_MAX);
 	if (lifecycle->dispatch_name == NULL && rules == NULL)
 		return reader_fail(reader, node, "must have a dispatch or rules");
 	if (rules != NULL && lifecycle_check_rules(reader, rules, lifecycle) != 0)

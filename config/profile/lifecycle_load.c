@@ -5,6 +5,7 @@
  */
 #include "config/profile/lifecycle_load.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -361,6 +362,7 @@ static int lifecycle_load_take_types(struct reader *reader, const struct file_no
 	size_t count;
 	int result;
 
+	assert(lifecycle->span_count <= LIFECYCLE_SPANS_MAX);
 	types = reader_new_items(reader, node, FILE_OBJECT,
 		LIFECYCLE_SPANS_MAX - lifecycle->span_count, sizeof *types, &count);
 	if (types == NULL)

@@ -4,6 +4,7 @@
  */
 #include "config/profile/lifecycle_rule.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -547,6 +548,7 @@ int lifecycle_rule_take(struct reader *reader, const struct file_node *node, voi
 int lifecycle_rule_check(struct reader *reader, const struct file_node *node,
 	struct lifecycle_rule *rule, const struct lifecycle *lifecycle)
 {
+	assert(rule->key_count <= LIFECYCLE_KEY_MAX);
 	lifecycle_rule_enter(reader, node);
 	if (lifecycle_rule_check_needs(reader, node) != 0 ||
 		lifecycle_rule_check_do(reader, node, rule) != 0 ||

@@ -1,6 +1,7 @@
 /* Attributes by their names: who sets them; see names.h. */
 #include "config/profile/names.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "config/file.h"
@@ -347,6 +348,7 @@ const char *names_unknown(const struct profile *profile, const char *title, size
 	const char *name;
 	size_t i;
 
+	assert(profile != NULL && title != NULL);
 	while ((name = names_next(&title, size)) != NULL) {
 		bool known =
 			names_equal("method", name, *size) || names_captured(profile, name, *size);

@@ -4,6 +4,7 @@
  */
 #include "config/profile/profile_load.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,6 +266,7 @@ bool profile_matches(const struct profile *profile, char *const *command)
 {
 	size_t i;
 
+	assert(command == NULL || command[0] != NULL);
 	for (i = 0; command != NULL && i < profile->match_count; i++)
 		if (profile_load_match_fits(&profile->matches[i], command))
 			return true;

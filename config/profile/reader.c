@@ -152,6 +152,7 @@ void *reader_new_items(struct reader *reader, const struct file_node *node, enum
 	size_t members = reader_count(node);
 	void *items;
 
+	assert(count_max > 0 && size > 0);
 	if (reader_expect(reader, node, type) != 0)
 		return NULL;
 	if (members == 0 || members > count_max) {
@@ -173,6 +174,7 @@ int reader_take_items(struct reader *reader, const struct file_node *node, reade
 	const struct file_node *child;
 	char *item = items;
 
+	assert(size > 0);
 	for (child = node->child; child != NULL; child = child->next, item += size) {
 		if (child->key != NULL && reader_expect_single(reader, child) != 0)
 			return -1;

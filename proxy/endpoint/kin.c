@@ -5,6 +5,7 @@
  */
 #include "proxy/endpoint/kin.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -142,6 +143,7 @@ size_t kin_signal(pid_t root, int signal_number, pid_t spared, pid_t spared_grou
 	struct kin kin = {.count = 0, .spared = spared};
 	size_t i;
 
+	assert(root > 0);
 	kin_add_children(&kin, root);
 	for (i = 0; i < kin.count; i++)
 		kin_add_children(&kin, kin.found[i].pid);

@@ -4,6 +4,7 @@
  */
 #include "proxy/explain/listing.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "exporter/escape.h"
@@ -17,6 +18,7 @@ enum {
 
 void listing_init(struct listing *listing, FILE *out, const uint64_t *now_ns)
 {
+	assert(out != NULL && now_ns != NULL);
 	*listing = (struct listing){.out = out, .now_ns = now_ns};
 	text_init(&listing->text, LISTING_LINE_MAX);
 }

@@ -5,6 +5,7 @@
  */
 #include "proxy/explain/recorder.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -293,6 +294,7 @@ struct recorder_connection *recorder_open(
 {
 	struct recorder_connection *connection = calloc(1, sizeof *connection);
 
+	assert(recorder != NULL);
 	if (connection == NULL)
 		return NULL;
 	connection->recorder = recorder;

@@ -1,6 +1,7 @@
 /* The names of places, and the slots for what stands there. */
 #include "proxy/message/place.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,6 +76,7 @@ int place_add(struct place_slots *slots, struct pointers *pointers, const struct
 	char pointer[sizeof(place->pointer) + sizeof("/traceparent")];
 	size_t i;
 
+	assert(place->pointer[0] == '/');
 	slots->shared = place->shared;
 	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		(void)snprintf(

@@ -6,6 +6,7 @@
  */
 #include "proxy/message/pointers.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "proxy/message/pointers_tree.h"
@@ -261,6 +262,7 @@ int pointers_add(struct pointers *pointers, const char *pointer, size_t bytes_ma
 {
 	int slot = pointers_add_word(pointers, pointer, bytes_max);
 
+	assert(pointers->slots_count <= POINTERS_SLOTS_MAX);
 	if (slot >= 0 && bytes_max > 0)
 		pointers->nodes[pointers->slot_nodes[slot]].whole = true;
 	return slot;

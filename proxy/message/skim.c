@@ -10,6 +10,8 @@
  */
 #include "proxy/message/skim.h"
 
+#include <assert.h>
+
 #include "proxy/message/envelope_fill.h"
 #include "proxy/message/skim_block.h"
 #include "proxy/message/skim_tables.h"
@@ -104,6 +106,7 @@ static bool skim_meets_carrier(struct skim *skim, size_t offset)
 /* Params begin, and the carrier's place is in them. */
 static void skim_enter_params(struct skim *skim)
 {
+	assert(skim->in_params);
 	skim->carrier = skim->pointers->nodes + skim->pointers->slot_nodes[ENVELOPE_CARRIER];
 	skim->carrier_depth = skim->depth;
 	skim->member_depth = skim->depth + 1;
@@ -144,6 +147,7 @@ void skim_init(struct skim *skim, const struct pointers *pointers, struct envelo
 
 void skim_begin(struct skim *skim, enum skim_mode mode)
 {
+	assert(mode <= SKIM_STOP);
 	skim->offset = 0;
 	skim->member_from = SKIM_NOWHERE;
 	skim->stop_at_carriers = false;

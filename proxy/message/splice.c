@@ -580,8 +580,10 @@ static void splice_on_params_end(struct splice *splice)
 /* After a comma, while carriers wait. */
 static void splice_on_member(struct splice *splice)
 {
-	struct splice_mark *last = &splice->marks[splice->marks_count - 1];
+	struct splice_mark *last;
 
+	assert(splice->marks_count > 0);
+	last = &splice->marks[splice->marks_count - 1];
 	if (last->comma == 0 && splice->skim.depth == splice->skim.member_depth)
 		last->comma = splice->skim.member_from;
 	splice->skim.stop_at_members = false;
@@ -592,6 +594,7 @@ static void splice_on_member(struct splice *splice)
 /* A request's last chance to be edited, with everything known. */
 static void splice_close_request(struct splice *splice)
 {
+	assert(splice->mode > SPLICE_HOLD);
 	if (splice->fate == SPLICE_LEFT)
 		splice->troubles |= SPLICE_UNDECIDED;
 	if (splice->fate != SPLICE_OPEN)
@@ -799,6 +802,7 @@ static void splice_stop_holding(struct splice *splice, enum splice_phase phase)
 	size_t held_size = window_held(&splice->window, &held);
 	size_t size = splice->window.bytes_size, first = SPLICE_HOLD_MAX - held_size;
 
+	assert(splice->phase == SPLICE_HOLDING);
 	splice->phase = phase;
 	splice->skim.stop_at_carriers = true;
 	if (splice->promised && phase == SPLICE_FLOWING) {
@@ -952,11 +956,13 @@ void splice_begin(
 
 void splice_hold_all(struct splice *splice)
 {
+	assert(!splice->complete && window_end(&splice->window) == 0);
 	splice->hold_all = true;
 }
 
 void splice_promise(struct splice *splice)
 {
+	assert(!splice->complete && window_end(&splice->window) == 0);
 	splice->promised = true;
 }
 
@@ -1059,6 +1065,7 @@ void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool 
 
 void splice_abandon(struct splice *splice)
 {
+	assert(!splice->complete);
 	window_feed(&splice->window, (const uint8_t *)"", 0);
 	splice_fail(splice, 0);
 	splice_give(splice);

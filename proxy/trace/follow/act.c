@@ -1,6 +1,7 @@
 /* The rules at work: one function for each kind of rule, in a table. */
 #include "proxy/trace/follow/act.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,7 @@ static void act_close_call(struct action *action, const struct matcher_rule *rul
 	struct span_end end =
 		open_spans_make_end(refused ? END_REFUSED : END_ANSWERED, action->message->now_ns);
 
+	assert(action->call != NULL && !action->call->ended);
 	if (refused) {
 		end.status = SPAN_STATUS_ERROR;
 		end.message = text_in_slot(envelope, ENVELOPE_ERROR_MESSAGE);
@@ -654,6 +656,7 @@ void act_run(struct action *action, enum lifecycle_on on)
 	bool asked = action->spans->setup->why != NULL && act_is_asked(action);
 	size_t i;
 
+	assert(action->method != NULL);
 	if (on == LIFECYCLE_ON_REQUEST)
 		action_expect_request(action);
 	if (with_levels->count > 0)

@@ -5,6 +5,7 @@
  */
 #include "proxy/trace/follow/claims.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 
 static void claims_take_off(struct claims *claims, struct claim *claim)
 {
+	assert(claims->count > 0 || claim->rule == NULL);
 	if (claim->rule == NULL)
 		return;
 	TAILQ_REMOVE(&claims->list, claim, link);
@@ -105,6 +107,7 @@ struct open_span *claims_start(
 	struct open_span *span;
 	size_t i;
 
+	assert(claim->state != CLAIM_TAKEN || claim->rule != NULL); /* else it is freed */
 	opening->claim = claim;
 	opening->context = open_spans_new_context(claims->spans, &claim->request);
 	if (first && claim->promised && !claim->queued) {
@@ -177,6 +180,7 @@ static const struct matcher_rule *claims_take(const struct claims *claims,
 static void claims_add(struct claims *claims, struct claim *claim, const struct matcher_rule *rule,
 	const struct key *group)
 {
+	assert(claim->rule == NULL);
 	if (claims->count == CLAIMS_MAX) {
 		claims->spans->setup->counters.claims_evicted++;
 		claims_drop(claims, TAILQ_FIRST(&claims->list));

@@ -1,6 +1,7 @@
 /* Memories by their keys: buckets of lists, and all of them in the order of their last use. */
 #include "proxy/trace/follow/memory.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,7 @@ void memories_done(struct memories *memories, struct open_span_budget *budget)
 
 static struct span_text memories_key(const struct key *key, size_t parts)
 {
+	assert(parts > 0 && parts <= key->count);
 	return (struct span_text){.bytes = key->bytes, .size = key->ends[parts - 1]};
 }
 

@@ -4,6 +4,7 @@
  */
 #include "proxy/trace/follow/open_spans.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -257,6 +258,7 @@ static void open_spans_added(
 
 void open_spans_drop(struct open_spans *spans, struct open_span *span)
 {
+	assert(TAILQ_EMPTY(&span->children));
 	open_spans_remember(spans, span);
 	span_index_remove(&spans->by_key, span);
 	if (span->listed)
@@ -292,6 +294,7 @@ static void open_spans_end_leaf(
 
 void open_spans_hold(struct open_span *span)
 {
+	assert(!span->held || span->ended);
 	span->held = true;
 }
 
@@ -644,6 +647,7 @@ void open_spans_wake(struct open_spans *spans, struct open_span *span)
 
 void open_spans_supersede(struct open_spans *spans, struct open_span *span, uint64_t now_ns)
 {
+	assert(spans->setup != NULL && span->parent == NULL);
 	open_spans_lapse(spans, span, now_ns);
 	span->superseded = true;
 	closed_spans_remember(&spans->closed, span->by_group.hash, &span->context);

@@ -5,6 +5,7 @@
  */
 #include "proxy/trace/follow/opening.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "proxy/trace/follow/emit.h"
@@ -191,6 +192,7 @@ static void opening_top(
 	struct key root;
 	bool has_root = opening_root_key(action, rule, key, &root), alias;
 
+	assert(open_spans_is_top(action->spans, rule->row->span));
 	if (claim != NULL && claim->rule != NULL && claim->rule->row->span != rule->row->span)
 		claim = NULL; /* of another type */
 

@@ -5,6 +5,7 @@
  */
 #include "proxy/trace/names/methods.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,7 @@ struct span_text methods_name(const struct methods *methods, unsigned number)
 {
 	size_t i;
 
+	assert(number <= methods->count);
 	for (i = 0; number != METHODS_OTHER && i < methods->pattern_count; i++)
 		if (methods->patterns[i].number == number) /* with the * behind it */
 			return (struct span_text){.bytes = methods->patterns[i].name.bytes,
