@@ -206,3 +206,35 @@ def test_the_page_is_right(lab):
                           check=False, timeout=60)
     assert done.stderr == b"" and done.returncode == 0
     assert done.stdout.decode() == expected
+
+
+def test_a_story_told_again_moves_nothing(lab):
+    """What a server says once more, as for thread/resume: items that are over, tokens counted."""
+    def note(t, method, **params):
+        return line("s2c", json.dumps({"method": method, "params": {
+            "threadId": "T", "turnId": "u", **params}}), t=t)
+
+    def item(t, verb, kind, name="i", **more):
+        return note(t, f"item/{verb}", item={"id": name, "type": kind, **more})
+
+    def tokens(t, total):
+        return note(t, "thread/tokenUsage/updated", tokenUsage={
+            "total": {"inputTokens": total}, "last": {"inputTokens": 10}})
+
+    def says(t, name, text):
+        return item(t, "started", "agentMessage", name) + \
+            item(t, "completed", "agentMessage", name, text=text)
+
+    def told(again):
+        text = explained(lab, "--profile=codex", "--telemetry-contents", "-", text=(
+            line("c2s", '{"id":1,"method":"turn/start","params":{"threadId":"T"}}', t=0) +
+            line("s2c", '{"id":1,"result":{"turn":{"id":"u"}}}', t=0) +
+            item(1, "started", "commandExecution") + item(2, "completed", "commandExecution") +
+            tokens(3, 10) + says(3, "m", "first") + says(3.5, "n", "second") + again +
+            tokens(6, 20) + note(7, "turn/completed", turn={"id": "u", "status": "completed"})))
+        return text[text.index("\ntrace 1"):text.index("\nmessages=")]
+
+    once = told("")
+    assert "output.value=second" in once and once.count("─ chat ") == 2, once
+    assert told(item(4, "started", "commandExecution") + item(4, "completed", "commandExecution") +
+                says(4, "m", "first") + tokens(4, 10)) == once

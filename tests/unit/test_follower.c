@@ -536,6 +536,26 @@ static const struct talk talks[] = {
 		"    turn u closed OK turn.delta.count=2\n"
 		"      item commandExecution i closed\n",
 		" turn.delta.count"},
+	{.about = "the one that has asked hears no more",
+		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "2<" STARTED("u"), "2<" COMMAND("u", "i"),
+			"2<" DELTA("u", "m", "x"), "2<" PROBLEM("u", "true"),
+			"2<" DELTA("u", "m", "x"), "2<" COMMAND_ENDED("u", "i"),
+			"12<" COMPLETED("u")},
+		"turn/start answered\n"
+		"  dispatch turn_input\n"
+		"    turn u closed OK turn.delta.count=2\n"
+		"      item commandExecution i closed\n",
+		" turn.delta.count"},
+	{.about = "one hears what happens, the other what is said",
+		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "12<" STARTED("u"), "1<" COMMAND("u", "i"),
+			"1<" PROBLEM("u", "true"), "2<" DELTA("u", "m", "x"),
+			"1<" COMMAND_ENDED("u", "i"), "2<" DELTA("u", "m", "x"),
+			"3<" DELTA("u", "m", "x"), "12<" COMPLETED("u")},
+		"turn/start answered\n"
+		"  dispatch turn_input\n"
+		"    turn u closed OK turn.delta.count=2\n"
+		"      item commandExecution i closed\n",
+		" turn.delta.count"},
 	{.about = "who hears late that the last turn is over",
 		{"1>" ASK("1"), "1<" ANSWER("1", "u"), "12<" STARTED("u"), "1<" STATUS("idle"),
 			"1<" COMPLETED("u"), "1>" ASK("2"), "1<" ANSWER("2", "v"),
@@ -1009,6 +1029,20 @@ START_TEST(test_items)
 }
 END_TEST
 
+/* Who has asked hears no more: what another connection tells is what happens. */
+START_TEST(test_told_elsewhere)
+{
+	static const char *const lines[] = {"1>" ASK("1"), "1<" ANSWER("1", "u"), "2<" STARTED("u"),
+		"2<" PROBLEM("u", "true"), "3<" PROBLEM("u", "true"), "12<" COMPLETED("u"), NULL};
+	struct conversation *said = talk_hold(NULL, lines);
+	const struct kept *turn = conversation_span(said, "app_server.turn");
+
+	ck_assert_uint_eq(turn->event_count, 1);
+	text_has(turn->events, " *retry ");
+	talk_done(said);
+}
+END_TEST
+
 /* What commands print is counted, whose it is; deltas of no turn or item are nobody's. */
 START_TEST(test_output)
 {
@@ -1389,6 +1423,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_not_recorded, 0, COUNT(quiet_rows));
 	tcase_add_test(tc, test_sampled_out);
 	tcase_add_test(tc, test_many_deltas);
+	tcase_add_test(tc, test_told_elsewhere);
 	tcase_add_test(tc, test_spans_max);
 	tcase_add_test(tc, test_watchers_max);
 	tcase_add_test(tc, test_aliases_max);

@@ -312,19 +312,55 @@ START_TEST(test_open_span_streams)
 	told[1].rule.of = -1;
 	unit_alloc_fail_after(0);
 	for (i = 0; i < 100; i++)
-		open_span_count(span, &told[i % 2].rule, &told[i % 2].look, 10 + (uint64_t)i);
+		open_span_count(span, &told[i % 2].rule, &told[i % 2].look, 1, 10 + (uint64_t)i);
 	open_span_count(
-		span, &told[OPEN_SPAN_STREAMS_MAX].rule, &told[OPEN_SPAN_STREAMS_MAX].look, 200);
+		span, &told[OPEN_SPAN_STREAMS_MAX].rule, &told[OPEN_SPAN_STREAMS_MAX].look, 1, 200);
 	unit_alloc_fail_never();
 	ck_assert(!unit_alloc_failed());
-	ck_assert_uint_eq(span->streams[0].count, 50);
-	ck_assert_uint_eq(span->streams[0].bytes, 250);
-	ck_assert_uint_eq(span->streams[0].first_ns, 10);
-	ck_assert_uint_eq(span->streams[1].count, 50);
-	ck_assert_uint_eq(span->streams[1].bytes, 0);
-	ck_assert_uint_eq(span->streams[1].first_ns, 11);
+	ck_assert_uint_eq(open_span_tally(&span->streams[0])->count, 50);
+	ck_assert_uint_eq(open_span_tally(&span->streams[0])->bytes, 250);
+	ck_assert_uint_eq(open_span_tally(&span->streams[0])->first_ns, 10);
+	ck_assert_uint_eq(open_span_tally(&span->streams[1])->count, 50);
+	ck_assert_uint_eq(open_span_tally(&span->streams[1])->bytes, 0);
+	ck_assert_uint_eq(open_span_tally(&span->streams[1])->first_ns, 11);
 	for (i = 0; i <= OPEN_SPAN_STREAMS_MAX; i++)
 		open_span_case_done(&told[i]);
+	open_span_end(span, &budget);
+}
+END_TEST
+
+/* Connections that tell one stream: who tells most of it counts. */
+static const struct {
+	const char *tellers; /* a digit is a connection; - takes the one before away */
+	uint64_t count, first_ns;
+} tallies[] = {
+	{"111", 3, 0}, {"112212", 3, 0}, {"222", 3, 0}, /* who leads is silent */
+	{"12222", 4, 1},                                /* or soon is */
+	{"112211-2", 5, 0}, /* who comes after it goes on where it was */
+	{"11-22", 4, 0}, {"22-33", 4, 0}, {"22-1", 2, 0}, {"1233333", 1, 0}, /* three is a crowd */
+};
+
+START_TEST(test_open_span_tallies)
+{
+	const char *at = tallies[_i].tellers;
+	struct open_span *span = open_span_make();
+	struct open_span_budget budget = {.bytes = 0};
+	struct open_span_case told;
+	uint64_t now_ns = 1000;
+
+	open_span_case_init(&told, 0);
+	span->leader = 1;
+	for (; *at != '\0'; at++)
+		if (*at == '-')
+			open_span_leave(span, (uint64_t)(at[-1] - '0'));
+		else
+			open_span_count(
+				span, &told.rule, &told.look, (uint64_t)(*at - '0'), now_ns++);
+	ck_assert_uint_eq(open_span_tally(&span->streams[0])->count, tallies[_i].count);
+	ck_assert_uint_eq(open_span_tally(&span->streams[0])->bytes, 5 * tallies[_i].count);
+	ck_assert_uint_eq(
+		open_span_tally(&span->streams[0])->first_ns, 1000 + tallies[_i].first_ns);
+	open_span_case_done(&told);
 	open_span_end(span, &budget);
 }
 END_TEST
@@ -495,6 +531,7 @@ int main(void)
 	tcase_add_test(tc, test_open_span_event_values_max);
 	tcase_add_test(tc, test_open_span_bytes_max);
 	tcase_add_test(tc, test_open_span_streams);
+	tcase_add_loop_test(tc, test_open_span_tallies, 0, sizeof tallies / sizeof tallies[0]);
 	tcase_add_test(tc, test_open_span_watchers);
 	tcase_add_test(tc, test_open_span_watchers_max);
 	tcase_add_test(tc, test_open_span_is_watched);

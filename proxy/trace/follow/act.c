@@ -139,6 +139,8 @@ static void act_each(struct action *action, const struct matcher_rule *rule,
 		span = span_index_find_key(&action->spans->by_key, type, &key, key.count);
 		if (span != NULL)
 			act(action, rule, span);
+		else
+			action->stale |= open_spans_was_open(action->spans, type, &key);
 		return;
 	}
 	entry = span_index_find(&action->spans->by_key, SPAN_INDEX_GROUP, type, key_first(&key));
@@ -211,7 +213,7 @@ static struct open_span *act_find_above(struct action *action, const struct matc
 		return NULL;
 	}
 	above = open_spans_find_parent(action->spans, rule->row->span, &key);
-	if (above == NULL)
+	if (above == NULL || action_is_copy(action))
 		return NULL;
 	if (rule->row->action == LIFECYCLE_MAKE)
 		open_spans_watch(above, action->message->connection); /* tells of what was */
@@ -510,7 +512,8 @@ static void act_do_count(struct action *action, const struct matcher_rule *rule)
 		return;
 	if (open_spans_is_noted(action->spans))
 		open_spans_note(action->spans, rule, span, " counted");
-	open_span_count(span, rule, &action->look, action->message->now_ns);
+	open_span_count(
+		span, rule, &action->look, action->message->connection, action->message->now_ns);
 }
 
 /* The request has been answered, but what it asked for goes on: so does its span. */

@@ -183,7 +183,7 @@ struct open_span *action_find_call(const struct action *action, const struct mat
 bool action_listens(
 	const struct action *action, const struct matcher_rule *rule, struct open_span *span)
 {
-	return open_spans_leads(span, action->message->connection) || rule->levels != 0;
+	return open_spans_tells(span, action->message->connection) || rule->levels != 0;
 }
 
 struct open_span *action_answered_call(const struct action *action, const struct matcher_rule *rule)
@@ -209,12 +209,14 @@ struct open_span *action_find(struct action *action, const struct matcher_rule *
 		span = action_find_call(action, rule);
 	else
 		span = action_look_up(action, rule);
-	if (span == NULL)
+	if (span == NULL || action_is_copy(action))
 		return NULL;
 	if (rule->row->action == LIFECYCLE_ANNOTATE)
 		open_spans_watch(span, connection); /* may be told of a span at rest as well */
 	else
 		open_spans_touch(action->spans, span, connection, action->message->now_ns);
+	if (rule->row->action == LIFECYCLE_COUNT)
+		return span;
 	return action_listens(action, rule, span) ? span : NULL;
 }
 

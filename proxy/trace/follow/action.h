@@ -42,7 +42,13 @@ struct action {
 	uint64_t left[2];       /* of a text that links requests */
 	bool has_left;          /* by the answer */
 	bool fresh; /* it has opened or ended a span: no copy of the message came before */
+	bool stale; /* it would have, but the span is closed already: one has come before */
 };
+
+static inline bool action_is_copy(const struct action *action)
+{
+	return action->stale && !action->fresh;
+}
 
 static inline struct follow_counters *action_counters(const struct action *action)
 {
@@ -79,7 +85,10 @@ struct open_span *action_answered_call(
 bool action_listens(
 	const struct action *action, const struct matcher_rule *rule, struct open_span *span);
 
-/* The span that the rule is about, if it is open and the connection is to be listened to. */
+/*
+ * The span that the rule is about, if it is open and the connection is to be listened to; with
+ * streams each of them says for itself who that is.
+ */
 struct open_span *action_find(struct action *action, const struct matcher_rule *rule);
 
 /* The answer has started or found that span, which other rules may end. */

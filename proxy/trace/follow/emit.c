@@ -81,17 +81,18 @@ static void emit_put_stream(const struct follow_setup *setup, struct attributes 
 	const struct open_span *span, const struct open_span_stream *stream)
 {
 	const char *const *names = setup->matcher.attributes;
+	const struct open_span_tally *tally = open_span_tally(stream);
 	const struct matcher_rule *rule = stream->rule;
 
 	if (rule == NULL)
 		return;
 	if (rule->count != MATCHER_NONE)
-		emit_integer(list, names[rule->count], stream->count);
+		emit_integer(list, names[rule->count], tally->count);
 	if (rule->bytes != MATCHER_NONE)
-		emit_integer(list, names[rule->bytes], stream->bytes);
+		emit_integer(list, names[rule->bytes], tally->bytes);
 	if (rule->first != MATCHER_NONE)
 		emit_integer(
-			list, names[rule->first], (stream->first_ns - span->start_ns) / 1000000);
+			list, names[rule->first], (tally->first_ns - span->start_ns) / 1000000);
 }
 
 /* What those below have added, as far as it is known by now. */

@@ -268,8 +268,7 @@ static void follower_unfollow(struct follower *follower, uint64_t connection)
 
 	TAILQ_FOREACH(span, &follower->spans.by_key.ages, age)
 	{
-		if (span->leader == connection)
-			span->leader = 0;
+		open_span_leave(span, connection);
 	}
 }
 

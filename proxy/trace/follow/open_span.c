@@ -302,18 +302,46 @@ void open_span_happen(struct open_span *span, struct open_span_budget *budget,
 }
 
 void open_span_count(struct open_span *span, const struct matcher_rule *rule,
-	const struct look *look, uint64_t now_ns)
+	const struct look *look, uint64_t connection, uint64_t now_ns)
 {
 	struct open_span_stream *stream = span->streams;
+	struct open_span_tally *tally;
 
 	while (stream->rule != NULL && stream->rule != rule)
 		if (++stream == span->streams + OPEN_SPAN_STREAMS_MAX)
 			return; /* a profile with more of them is refused at start */
-	if (stream->rule == NULL)
-		*stream = (struct open_span_stream){.rule = rule, .first_ns = now_ns};
-	stream->count++;
+	tally = stream->tallies;
+	if (stream->rule == NULL) {
+		*stream = (struct open_span_stream){.rule = rule};
+		tally->connection = span->leader;
+	}
+	if (tally->connection != 0 && tally->connection != connection)
+		tally++;
+	if (tally->connection == 0)
+		tally->connection = connection;
+	if (tally->connection != connection)
+		return; /* a third one */
+	if (tally->count++ == 0)
+		tally->first_ns = now_ns;
 	if (rule->of >= 0)
-		stream->bytes += look_at(look, rule->of)->length;
+		tally->bytes += look_at(look, rule->of)->length;
+}
+
+const struct open_span_tally *open_span_tally(const struct open_span_stream *stream)
+{
+	return &stream->tallies[stream->tallies[1].count > stream->tallies[0].count];
+}
+
+void open_span_leave(struct open_span *span, uint64_t connection)
+{
+	size_t i, j;
+
+	if (span->leader == connection)
+		span->leader = 0;
+	for (i = 0; i < OPEN_SPAN_STREAMS_MAX; i++)
+		for (j = 0; j < 2; j++)
+			if (span->streams[i].tallies[j].connection == connection)
+				span->streams[i].tallies[j].connection = 0;
 }
 
 /* ---- who looks ---- */

@@ -107,9 +107,19 @@ struct open_span_marks {
 	struct open_span_values values;          /* for the next one */
 };
 
+/* What one connection has told of a stream. */
+struct open_span_tally {
+	uint64_t connection; /* 0: the next one that tells something */
+	uint64_t count, bytes, first_ns;
+};
+
+/*
+ * Connections tell the same, but some hear of one thing and not of another: of the one that led
+ * when the stream began, and of one other, there is a tally each, and the larger one counts.
+ */
 struct open_span_stream {
 	const struct matcher_rule *rule; /* NULL: unused */
-	uint64_t count, bytes, first_ns;
+	struct open_span_tally tallies[2];
 };
 
 /* What all spans together may keep, and what was refused for want of it. */
@@ -147,6 +157,7 @@ struct open_span {
 	struct open_span_known_end *known_end; /* owned; NULL: its end is not known yet */
 	uint64_t opener;                       /* the connection that opened it */
 	uint64_t leader; /* the connection that is listened to; 0: the next one */
+	bool told;       /* somebody has told what goes on in it */
 	uint64_t watchers[OPEN_SPAN_WATCHERS_MAX];
 	size_t watcher_count;                /* crowded: and there are more */
 	const struct matcher_method *method; /* of the server's request that it is, or NULL */
@@ -247,9 +258,15 @@ int open_span_judge(struct open_span *span, enum span_status status, struct span
 void open_span_happen(struct open_span *span, struct open_span_budget *budget,
 	const struct matcher_rule *rule, const struct look *look, uint64_t now_ns);
 
-/* Counts a piece of a stream. */
+/* Counts a piece of a stream that the connection tells. */
 void open_span_count(struct open_span *span, const struct matcher_rule *rule,
-	const struct look *look, uint64_t now_ns);
+	const struct look *look, uint64_t connection, uint64_t now_ns);
+
+/* What counts of a stream. */
+const struct open_span_tally *open_span_tally(const struct open_span_stream *stream);
+
+/* The connection tells no more of the span: the next one takes its place. */
+void open_span_leave(struct open_span *span, uint64_t connection);
 
 /* Notes that the connection sees this span's messages. */
 void open_span_watch(struct open_span *span, uint64_t connection);

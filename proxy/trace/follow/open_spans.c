@@ -671,6 +671,14 @@ bool open_spans_leads(struct open_span *span, uint64_t connection)
 	return span->leader == connection;
 }
 
+bool open_spans_tells(struct open_span *span, uint64_t connection)
+{
+	if (!span->told)
+		span->leader = connection; /* who has opened it may hear no more of it */
+	span->told = true;
+	return open_spans_leads(span, connection);
+}
+
 struct open_span *open_spans_find_call(
 	const struct open_spans *spans, size_t type, struct span_text call, const struct key *key)
 {

@@ -144,10 +144,13 @@ void open_spans_wake(struct open_spans *spans, struct open_span *span);
 void open_spans_supersede(struct open_spans *spans, struct open_span *span, uint64_t now_ns);
 
 /*
- * Only one connection is listened to about what goes on in a span: that which opened it, and when
- * that is gone the next one.
+ * Only one connection is listened to about what goes on in a span: the first that tells something,
+ * until then that which opened it; and when that is gone the next one. Whether it is this one.
  */
 bool open_spans_leads(struct open_span *span, uint64_t connection);
+
+/* The same for one that tells something. */
+bool open_spans_tells(struct open_span *span, uint64_t connection);
 
 /*
  * The open request of the server with that id whose key begins with what is known of it: a copy for

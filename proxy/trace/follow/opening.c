@@ -155,6 +155,7 @@ static bool opening_known(
 	if (!open_spans_was_open(spans, rule->row->span, key))
 		return false;
 	open_spans_note(spans, rule, NULL, "it is closed already");
+	action->stale = true;
 	return true;
 }
 
@@ -267,10 +268,16 @@ struct open_span *opening_make_span(struct action *action, const struct matcher_
 
 /* Whether it is open, or was. */
 static bool opening_known_nested(
-	const struct open_spans *spans, const struct matcher_rule *rule, const struct key *key)
+	struct action *action, const struct matcher_rule *rule, const struct key *key)
 {
-	return span_index_find_key(&spans->by_key, rule->row->span, key, key->count) != NULL ||
-	       open_spans_was_open(spans, rule->row->span, key);
+	const struct open_spans *spans = action->spans;
+	bool was;
+
+	if (span_index_find_key(&spans->by_key, rule->row->span, key, key->count) != NULL)
+		return true;
+	was = open_spans_was_open(spans, rule->row->span, key);
+	action->stale |= was;
+	return was;
 }
 
 static void opening_nested(
@@ -282,7 +289,7 @@ static void opening_nested(
 	if (parent != NULL) {
 		open_spans_touch(action->spans, parent, action->message->connection,
 			action->message->now_ns);
-		if (opening_known_nested(action->spans, rule, key))
+		if (opening_known_nested(action, rule, key))
 			return;
 		open_spans_make_room(action->spans, parent, action->message->now_ns);
 		opening.parent = open_spans_find_parent(action->spans, rule->row->span, key);
