@@ -1,7 +1,7 @@
 /*
  * Advice: options that somebody has set and that have no effect with the others, why an environment
- * that comes with the program says what nobody has asked for, a command that is not there, a
- * collector's URL with the port for gRPC. Nothing here can fail.
+ * that comes with the program says what nobody has asked for, a command or a folder that is not
+ * there, a collector's URL with the port for gRPC. Nothing here can fail.
  */
 #include "config/advice.h"
 
@@ -148,19 +148,55 @@ static bool advice_no_record(const struct config *config)
 	return config->record_file == NULL;
 }
 
-static bool advice_disabled(const struct config *config)
+static bool advice_no_server_side(const struct config *config)
 {
-	return config->disabled;
+	return advice_no_listener(config) && advice_command(config);
 }
 
-/* Of several that fit an option the first counts. A name that ends with a dot is that of a group.
- */
+static bool advice_no_head(const struct config *config)
+{
+	return !url_is_websocket(&config->listen_url) && !url_is_websocket(&config->upstream_url);
+}
+
+static bool advice_no_context(const struct config *config)
+{
+	return strcmp(config->propagation_inject, "none") == 0;
+}
+
+static bool advice_no_params(const struct config *config)
+{
+	return strncmp(config->propagation_inject, "/params/", strlen("/params/")) != 0;
+}
+
+/* What says how, and where to, is recorded. A name that ends with a dot is that of a group. */
+static const char *const advice_recording[] = {
+	"exporter",
+	"sampler",
+	"sampler.",
+	"service.name",
+	"resource.attributes",
+	"rpc.service",
+	"semconv",
+	"span.",
+	"baggage.",
+	"requests.record",
+	"inflight.",
+	"lifecycle",
+	"lifecycle.",
+	"telemetry.",
+	"otlp.",
+	"retry.",
+	"batch.",
+	"console.",
+	"shutdown.timeout",
+};
+
+/* Of several that fit an option the first counts. */
 static const struct {
 	const char *name;
 	bool (*is_idle)(const struct config *config);
 	const char *why;
 } advice_rules[] = {
-	{"exporter", advice_disabled, "disabled records nothing"},
 	{"sampler.arg", advice_no_ratio, "the sampler takes no ratio"},
 	{"otlp.", advice_no_collector, "the exporter is not otlp"},
 	{"retry.", advice_no_collector, "the exporter is not otlp"},
@@ -180,7 +216,13 @@ static const struct {
 	{"child.", advice_no_command, "there is no COMMAND"},
 	{"connect.timeout", advice_command, "a COMMAND is not connected to"},
 	{"sandbox", advice_command, "it is for a proxy without a COMMAND"},
-	{"connections.max", advice_no_listener, "without listen there is one client"},
+	{"connections.", advice_no_listener, "without listen there is one client"},
+	{"first_byte.timeout", advice_no_listener, "nothing is listened on"},
+	{"idle.timeout", advice_no_listener, "nothing is listened on"},
+	{"shutdown.drain", advice_no_server_side, "a COMMAND that is wrapped decides itself"},
+	{"handshake.", advice_no_head, "neither side speaks HTTP"},
+	{"propagation.create_params", advice_no_params, "propagation.inject is no place in params"},
+	{"propagation.flags", advice_no_context, "propagation.inject is none"},
 	{"allow_remote", advice_no_listener, "nothing is listened on"},
 	{"listen.", advice_no_listener, "nothing is listened on"},
 	{"listen.", advice_no_http, "clients speak no HTTP there"},
@@ -211,21 +253,30 @@ static bool advice_is_for(const char *rule, const char *option)
 	return rule[size - 1] == '.' ? strncmp(rule, option, size) == 0 : strcmp(rule, option) == 0;
 }
 
+/* Why an option does nothing; NULL: it does something. */
+static const char *advice_why_idle(const struct config *config, const char *option)
+{
+	size_t i;
+
+	for (i = 0; config->disabled && i < sizeof advice_recording / sizeof *advice_recording; i++)
+		if (advice_is_for(advice_recording[i], option))
+			return "disabled records nothing";
+	for (i = 0; i < sizeof advice_rules / sizeof *advice_rules; i++)
+		if (advice_is_for(advice_rules[i].name, option) && advice_rules[i].is_idle(config))
+			return advice_rules[i].why;
+	return NULL;
+}
+
 static void advice_print_idle(FILE *out, const struct settings *settings,
 	const struct config *config, enum option_index index)
 {
-	const char *option = option_at(index)->name;
+	const char *why = advice_why_idle(config, option_at(index)->name);
 	char name[ADVICE_NAME_SIZE];
-	size_t i;
 
-	for (i = 0; i < sizeof advice_rules / sizeof *advice_rules; i++) {
-		if (!advice_is_for(advice_rules[i].name, option) ||
-			!advice_rules[i].is_idle(config))
-			continue;
-		settings_name(settings, index, name, sizeof name);
-		(void)fprintf(out, "note: %s: no effect: %s\n", name, advice_rules[i].why);
+	if (why == NULL)
 		return;
-	}
+	settings_name(settings, index, name, sizeof name);
+	(void)fprintf(out, "note: %s: no effect: %s\n", name, why);
 }
 
 /* ---- environments ---- */
@@ -295,6 +346,25 @@ static void advice_print_command(
 		strchr(config->command[0], '/') != NULL ? "" : " in PATH");
 }
 
+/* ---- files that will be made ---- */
+
+/* The folder must be there; and what is there already must be a file, if one is wanted. */
+static void advice_print_place(FILE *out, const struct settings *settings, enum option_index index,
+	const char *path, bool is_file)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[ADVICE_PATH_SIZE] = ".", name[ADVICE_NAME_SIZE];
+	struct stat is;
+
+	if (slash != NULL)
+		(void)snprintf(folder, sizeof folder, "%.*s", (int)(slash - path) + 1, path);
+	settings_name(settings, index, name, sizeof name);
+	if (stat(folder, &is) != 0 || !S_ISDIR(is.st_mode))
+		(void)fprintf(out, "note: %s: there is no folder %s\n", name, folder);
+	else if (is_file && stat(path, &is) == 0 && !S_ISREG(is.st_mode))
+		(void)fprintf(out, "note: %s: %s is no regular file\n", name, path);
+}
+
 /* ---- a collector ---- */
 
 static void advice_print_port(
@@ -327,5 +397,9 @@ void advice_print(FILE *out, const struct settings *settings, const struct confi
 			advice_print_idle(out, settings, config, (enum option_index)i);
 	advice_print_below(out, settings, config);
 	advice_print_port(out, settings, config);
+	if (config->listen_url.scheme == URL_UNIX || config->listen_url.scheme == URL_WS_UNIX)
+		advice_print_place(out, settings, OPTION_AT_listen, config->listen_url.path, false);
+	if (config->record_file != NULL)
+		advice_print_place(out, settings, OPTION_AT_record_file, config->record_file, true);
 	advice_print_command(out, settings, config);
 }
