@@ -78,7 +78,8 @@ static ssize_t tls_outcome(struct tls *tls, int result)
 		errno = EAGAIN;
 		return -1;
 	case SSL_ERROR_ZERO_RETURN:
-		return 0;
+		errno = EPROTO;
+		return tls->is_broken ? -1 : 0; /* OpenSSL takes an alert for the end, next time */
 	case SSL_ERROR_SYSCALL:
 		tls->is_broken = true;
 		errno = saved_errno != 0 ? saved_errno : ECONNRESET;

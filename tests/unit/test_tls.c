@@ -5,10 +5,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -21,6 +17,7 @@
 #include "proxy/endpoint/endpoint.h"
 #include "proxy/stream/tls.h"
 #include "proxy/stream/tls_context.h"
+#include "tests/unit/tls_files.h"
 #include "tests/unit/unit.h"
 
 /* ---- a stream that is told what to say ---- */
@@ -264,42 +261,6 @@ END_TEST
 
 static char folder[32], own_path[64], key_path[64];
 
-static void write_pem(const char *path, EVP_PKEY *key, X509 *certificate)
-{
-	FILE *file = fopen(path, "w");
-
-	ck_assert_ptr_nonnull(file);
-	ck_assert_int_eq(certificate != NULL
-				 ? PEM_write_X509(file, certificate)
-				 : PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL),
-		1);
-	ck_assert_int_eq(fclose(file), 0);
-}
-
-/* A certificate of its own making, for localhost. */
-static void write_files(void)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *certificate = X509_new();
-	X509_NAME *name;
-
-	ck_assert(key != NULL && certificate != NULL);
-	ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-	X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
-	X509_gmtime_adj(X509_getm_notAfter(certificate), 86400);
-	X509_set_version(certificate, X509_VERSION_3);
-	X509_set_pubkey(certificate, key);
-	name = X509_get_subject_name(certificate);
-	X509_NAME_add_entry_by_txt(
-		name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1, 0);
-	X509_set_issuer_name(certificate, name);
-	ck_assert_int_gt(X509_sign(certificate, key, EVP_sha256()), 0);
-	write_pem(own_path, NULL, certificate);
-	write_pem(key_path, key, NULL);
-	X509_free(certificate);
-	EVP_PKEY_free(key);
-}
-
 struct ends {
 	struct tls_context *contexts[2];
 	struct tls *tls[2]; /* server, client */
@@ -514,7 +475,7 @@ START_TEST(test_renewal)
 
 	ck_assert_ptr_nonnull(context);
 	ck_assert_int_eq(tls_context_renew(context, error, sizeof error), 0);
-	write_files();
+	tls_files_write(own_path, key_path);
 	ck_assert_int_eq(tls_context_renew(context, error, sizeof error), 1);
 	ck_assert_int_eq(tls_context_renew(context, error, sizeof error), 0);
 	ck_assert_int_eq(rename(key_path, kept), 0); /* for a moment, as renewals do */
@@ -526,7 +487,7 @@ START_TEST(test_renewal)
 	ck_assert_int_eq(tls_context_renew(context, error, sizeof error), 0); /* told once */
 	tls_context_free(context);
 	close(fd);
-	write_files();
+	tls_files_write(own_path, key_path);
 }
 END_TEST
 
@@ -536,7 +497,7 @@ static void set_up(void)
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	(void)snprintf(own_path, sizeof own_path, "%s/own.pem", folder);
 	(void)snprintf(key_path, sizeof key_path, "%s/own.key", folder);
-	write_files();
+	tls_files_write(own_path, key_path);
 }
 
 static void tear_down(void)
