@@ -170,10 +170,46 @@ def test_commands(shell):
     """Those that end by themselves, one after the other as they stand."""
     ran = 0
     for text in blocks("sidespan.1"):
-        if "sidespan" in text and "ws://" not in text:
+        if "sidespan" in text and "ws://" not in text and "npx" not in text:
             shell(text)
             ran += 1
     assert ran >= 6
+
+
+@pytest.mark.parametrize("profile", ["mcp", "lsp", "acp", "ethereum"])
+def test_protocols(shell, profile):
+    """The spans that stand behind the messages are those that come of them, with these attributes, and no others."""
+    page = blocks("sidespan.1")
+    place = next(at for at, text in enumerate(page) if f"--profile {profile} {profile}.txt" in text)
+    forest, names, path = Forest(shell(page[place]).stdout.decode()), [], []
+    for line in page[place + 1].splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        name, attributes = re.split(r" {2,}", line.strip())
+        path[depth:] = [name]
+        span, = forest.named(name)
+        assert span.path() == tuple(path)
+        assert dict(pair.split("=") for pair in attributes.split()).items() <= span.attributes.items(), span.attributes
+        names.append(name)
+    assert sorted(names) == sorted(span.name for span in forest.spans)
+
+
+AUTO = {
+    "mcp": ["npx -y @modelcontextprotocol/server-everything", "node /x/mcp-server-filesystem /tmp", "uvx mcp-server-git",
+            "mcp-server-x"],
+    "lsp": ["clangd-18 --log=error", "/usr/bin/gopls serve", "pylsp", "rust-analyzer", "typescript-language-server --stdio",
+            "npx typescript-language-server --stdio", "ruff server", "bash-language-server start"],
+    "acp": ["gemini --experimental-acp", "npx @zed-industries/claude-code-acp", "codex-acp", "claude-agent-acp"],
+    "ethereum": ["geth --ws", "npx ganache --port 8545", "anvil", "reth node"],
+    "codex": ["codex app-server"],
+    "generic": ["cat", "gemini", "node server.js", "ruff check", "npx prettier"],
+}
+
+
+@pytest.mark.parametrize("profile,command", [(profile, command) for profile, them in AUTO.items() for command in them])
+def test_profiles_by_command(lab, profile, command):
+    done = subprocess.run([BINARY, "--check", "--", *command.split()], capture_output=True, text=True,
+                          env=lab.environment(), check=True)
+    assert f"\nprofile {profile}: " in "\n" + done.stdout
 
 
 def test_recordings_of_the_page_are_read(shell):
