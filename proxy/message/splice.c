@@ -47,6 +47,17 @@ enum splice_fate {
 	SPLICE_REFUSED, /* the hook wants it unchanged */
 };
 
+/*
+ * The value that is being read: of none but carriers is anything to be known. It waits from its
+ * beginning, is dropped from where it has waited too long, and both end with it, or when nothing
+ * more is changed in the envelope.
+ */
+enum splice_value {
+	SPLICE_VALUE_OTHER,
+	SPLICE_VALUE_WAITS,   /* marks[marks_count] is its carrier */
+	SPLICE_VALUE_DROPPED, /* it is left out as it comes */
+};
+
 /* A carrier member, or the brace of params without one. */
 struct splice_mark {
 	size_t from;  /* the comma before it; its key, if it is the first member; the brace */
@@ -102,8 +113,7 @@ struct splice {
 	size_t ours_size; /* 0: it was not asked for */
 	char *ours_copy;  /* owned; for messages that flow past places where it may be written */
 	bool carrier_written; /* SPLICE_INJECT: ours is in the output */
-	bool carrier_open;    /* marks[marks_count] is a carrier whose value is being read */
-	bool dropping;        /* its value is left out as it comes */
+	enum splice_value value;
 	enum splice_fate fate;
 	size_t marks_count, marks_size;
 	struct splice_mark *marks; /* owned */
@@ -114,8 +124,7 @@ struct splice {
 static void splice_leave(struct splice *splice, enum splice_fate fate)
 {
 	splice->fate = fate;
-	splice->carrier_open = false;
-	splice->dropping = false;
+	splice->value = SPLICE_VALUE_OTHER;
 	splice->marks_count = 0;
 	splice->skim.stop_at_members = false;
 }
@@ -130,7 +139,7 @@ static void splice_begin_envelope(struct splice *splice)
 
 static void splice_fail(struct splice *splice, unsigned trouble)
 {
-	if (splice->dropping)
+	if (splice->value == SPLICE_VALUE_DROPPED)
 		window_drop(&splice->window, splice->skim.offset);
 	splice->troubles |= trouble;
 	splice->phase = SPLICE_PASSING;
@@ -241,7 +250,7 @@ static bool splice_is_plain(const struct splice *splice, const struct splice_mar
 	const struct envelope_value *traceparent, *tracestate;
 	size_t size = sizeof("{\"traceparent\":\"\"}") - 1;
 
-	if (splice->marks_count > 1 || splice->carrier_open)
+	if (splice->marks_count > 1 || splice->value != SPLICE_VALUE_OTHER)
 		return false; /* the envelope may speak of another one */
 	traceparent = envelope_value(&splice->envelope, ENVELOPE_TRACEPARENT);
 	tracestate = envelope_value(&splice->envelope, ENVELOPE_TRACESTATE);
@@ -527,7 +536,7 @@ static void splice_push_mark(struct splice *splice)
 		.again = again,
 		.lost = lost,
 	};
-	splice->carrier_open = true;
+	splice->value = SPLICE_VALUE_WAITS;
 }
 
 /* FLOWING: a carrier's value begins. */
@@ -539,17 +548,17 @@ static void splice_on_carrier(struct splice *splice)
 
 static void splice_on_carrier_end(struct splice *splice)
 {
+	enum splice_value was;
+
 	if (splice->phase == SPLICE_HOLDING)
 		splice_push_mark(splice);
 	splice->skim.member_from = SKIM_NOWHERE; /* it waits as a mark now, or not at all */
-	if (!splice->carrier_open)
-		return;
-	splice->carrier_open = false;
-	if (splice->dropping) {
+	was = splice->value;
+	splice->value = SPLICE_VALUE_OTHER;
+	if (was == SPLICE_VALUE_DROPPED)
 		window_drop(&splice->window, splice->skim.offset);
-		splice->dropping = false;
+	if (was != SPLICE_VALUE_WAITS)
 		return;
-	}
 	splice->skim.stop_at_members = splice->marks[splice->marks_count].leading;
 	splice->marks[splice->marks_count++].end = splice->skim.offset;
 	if (splice->phase == SPLICE_FLOWING && !splice->skim.stop_at_members)
@@ -621,8 +630,8 @@ static void splice_overflow(struct splice *splice)
 	size_t offset = splice->skim.offset;
 	const struct splice_mark *open = &splice->marks[splice->marks_count];
 
-	if (!splice->carrier_open || !splice_is_decided(splice) || splice->window.fills ||
-		splice_keeps_carriers(splice) ||
+	if (splice->value == SPLICE_VALUE_OTHER || !splice_is_decided(splice) ||
+		splice->window.fills || splice_keeps_carriers(splice) ||
 		(splice->mode == SPLICE_INJECT &&
 			(envelope_judge(&splice->envelope) != ENVELOPE_REQUEST ||
 				(!open->again && splice_is_object(splice, open))))) {
@@ -631,15 +640,14 @@ static void splice_overflow(struct splice *splice)
 	}
 	splice->marks[splice->marks_count++].end = offset;
 	splice_settle(splice);
-	splice->dropping = splice->fate == SPLICE_EDITED;
-	splice->carrier_open = splice->dropping;
+	splice->value = splice->fate == SPLICE_EDITED ? SPLICE_VALUE_DROPPED : SPLICE_VALUE_OTHER;
 }
 
 /* How far may be read before splice_overflow() has to decide. */
 static const uint8_t *splice_limit(
 	const struct splice *splice, const uint8_t *at, const uint8_t *end)
 {
-	bool waits = splice->marks_count > 0 || (splice->carrier_open && !splice->dropping);
+	bool waits = splice->marks_count > 0 || splice->value == SPLICE_VALUE_WAITS;
 	size_t room;
 
 	if (splice->phase != SPLICE_FLOWING || !waits)
@@ -831,10 +839,10 @@ static size_t splice_keep_from(const struct splice *splice)
 
 	if (splice->phase == SPLICE_HOLDING && !splice->complete)
 		return 0;
-	if (splice->phase != SPLICE_FLOWING || splice->dropping ||
+	if (splice->phase != SPLICE_FLOWING || splice->value == SPLICE_VALUE_DROPPED ||
 		(splice->fate != SPLICE_OPEN && splice->fate != SPLICE_EDITED))
 		return end;
-	if (splice->marks_count > 0 || splice->carrier_open)
+	if (splice->marks_count > 0 || splice->value == SPLICE_VALUE_WAITS)
 		from = splice->marks[0].from;
 	else if (splice->skim.member_from != SKIM_NOWHERE)
 		from = splice->skim.member_from;
@@ -846,7 +854,7 @@ static void splice_give(struct splice *splice)
 {
 	size_t from;
 
-	if (splice->dropping)
+	if (splice->value == SPLICE_VALUE_DROPPED)
 		window_drop(&splice->window, window_end(&splice->window));
 	from = splice_keep_from(splice);
 	if (from == window_end(&splice->window) && window_direct(&splice->window)) {

@@ -665,6 +665,19 @@ START_TEST(test_config_profile_mistakes)
 }
 END_TEST
 
+/* The flags that are no options end somewhere, and nothing comes behind that. */
+START_TEST(test_config_flags_beside_options)
+{
+	size_t i = 0;
+
+	while (flags_command_at(i) != NULL)
+		ck_assert_ptr_nonnull(flags_command_at(i++)->help);
+	ck_assert_uint_gt(i, 5);
+	for (; i < 50; i++)
+		ck_assert_ptr_null(flags_command_at(i));
+}
+END_TEST
+
 /* One place is stripped; who names several is told. */
 START_TEST(test_config_strip_places)
 {
@@ -1400,6 +1413,7 @@ int main(void)
 	tcase_add_test(tc, test_config_profile_file);
 	tcase_add_loop_test(tc, test_config_profile_mistakes, 0,
 		sizeof config_profiles / sizeof *config_profiles);
+	tcase_add_test(tc, test_config_flags_beside_options);
 	tcase_add_loop_test(tc, test_config_strip_places, 0, 2);
 	tcase_add_loop_test(tc, test_config_otlp_url, 0, sizeof config_urls / sizeof *config_urls);
 	tcase_add_loop_test(tc, test_config_environment, 0,
