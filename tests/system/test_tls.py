@@ -1,7 +1,10 @@
 """TLS: the same as without it, on either side; who is trusted; certificates that change; endings."""
 
+import http.client
+import http.server
 import json
 import signal
+import threading
 
 import pytest
 
@@ -70,6 +73,49 @@ def test_a_peer_that_does_not_read_stops_its_counterpart(lab, listen, upstream):
     rest = Background(link.server.stream.write, frames[sent:])
     assert [link.client.recv() for _ in messages] == [message.encode() for message in messages]
     rest.result()
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": asked["params"]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("listen,upstream", [("https", "https"), ("https", "http"), ("http", "https")])
+def test_http_requests_of_one_connection(lab, listen, upstream):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    if upstream == "https":
+        server.socket = certificates().server().wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    certificate, key = certificates().pair("server")
+    collector = lab.collector()
+    sidespan = lab.sidespan(f"--listen={listen}://127.0.0.1:0", f"--upstream={upstream}://127.0.0.1:{server.server_port}",
+                            *["--tls-certificate=" + certificate, "--tls-key=" + key] * (listen == "https"),
+                            *["--tls-upstream-ca=" + certificates().path("ca.pem")] * (upstream == "https"),
+                            "--profile=generic", collector=collector)
+    host, port = address_of(sidespan.url())
+    client = http.client.HTTPSConnection(host, port, context=certificates().client()) if listen == "https" else \
+        http.client.HTTPConnection(host, port)
+    for number in range(20):
+        params = ["v" * number * 3000]
+        client.request("POST", "/", json.dumps({"jsonrpc": "2.0", "id": number, "method": "m", "params": params}),
+                       {"Content-Type": "application/json"})
+        assert json.loads(client.getresponse().read())["result"] == params
+    client.close()
+    collector.wait_spans(20)
+    assert stopped(sidespan)["connections"] == 1
+    server.shutdown()
+    server.server_close()
 
 
 def test_a_secret_is_not_sent_in_the_clear(lab):
