@@ -76,7 +76,8 @@ const char *list_check(enum list_kind kind, const char *text)
 	case LIST_PATTERNS:
 		return list_check_pattern(text);
 	case LIST_PLACES:
-		return list_is_switch(text) ? NULL : place_check(text);
+		return list_is_switch(text) || strcmp(text, PLACE_HEADER) == 0 ? NULL
+									       : place_check(text);
 	case LIST_METHODS:
 		if (text[strcspn(text, " \t\r\n,")] != '\0')
 			return "one has a blank or a comma";

@@ -8,6 +8,8 @@
 #define PLACE_FORMS   "/NAME, /NAME/*, /params/NAME, /params/NAME/*"
 #define PLACE_CHOICES "none, or one of /NAME, /NAME/*, /params/NAME, /params/NAME/*"
 
+#define PLACE_HEADER "header" /* where to look, too: the fields of the HTTP request */
+
 /* NULL, or why text is none (static). */
 const char *place_check(const char *text);
 

@@ -368,7 +368,7 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 				  "to "
 				  "\\9 and repeats over 99"
 			: option->list_kind == LIST_PLACES
-				? PLACE_FORMS "; or true, false, none"
+				? PLACE_FORMS ", " PLACE_HEADER "; or true, false, none"
 				: "all, work, or METHOD, * at its end standing for any rest");
 		break;
 	case OPTION_TYPE_BOOL:

@@ -633,6 +633,53 @@ static void life_pair_open(struct pair *pair, uint8_t *client_bytes, size_t clie
 	life_open(life_of_pair(pair), client_bytes, client_size, backend_bytes, backend_size);
 }
 
+/* All values of that field, with commas between; returns the size, if it fits. */
+static size_t life_join_fields(
+	char *text, size_t size, const struct http_head *head, const char *name)
+{
+	size_t used = 0, i;
+
+	for (i = 0; i < head->field_count; i++) {
+		struct http_text value = head->fields[i].value;
+
+		if (!http_text_is(head->fields[i].name, (struct http_text){name, strlen(name)}))
+			continue;
+		if (value.size + 1 > size - used)
+			return 0;
+		if (used > 0)
+			text[used++] = ',';
+		memcpy(text + used, value.bytes, value.size);
+		used += value.size;
+	}
+	return used;
+}
+
+/*
+ * The carrier in the fields of a request (W3C Trace Context, 3). Two traceparents joined are none,
+ * and so is one that is too long. For want of memory there is no parent.
+ */
+static void life_take_carrier(struct session *session, const struct http_head *head)
+{
+	size_t size = CARRIER_TEXT_MAX, parent_size, state_size;
+	char *text;
+
+	free(session->fields_text);
+	session->fields_text = NULL;
+	session->fields = (struct carrier_view){.found = false};
+	if (!tracer_wants_fields(session->pair.loop->tracer) ||
+		http_field_find(head, "traceparent") == NULL ||
+		(text = session->fields_text = malloc(size)) == NULL)
+		return;
+	parent_size = life_join_fields(text, size, head, "traceparent");
+	state_size = life_join_fields(text + parent_size, size - parent_size, head, "tracestate");
+	session->fields = (struct carrier_view){
+		.found = true,
+		.traceparent = {.bytes = text, .size = parent_size},
+		.tracestate = {.bytes = state_size > 0 ? text + parent_size : NULL,
+			.size = state_size},
+	};
+}
+
 static bool life_pair_asked(struct pair *pair, const struct http_head *head, enum splice_mode *mode)
 {
 	struct session *session = life_of_pair(pair);
@@ -642,8 +689,10 @@ static bool life_pair_asked(struct pair *pair, const struct http_head *head, enu
 	session->http_status = 0;
 	if (session->trace == NULL)
 		life_trace(session, "http");
-	if (session->trace != NULL)
+	if (session->trace != NULL) {
 		life_tell_fields(session, head);
+		life_take_carrier(session, head);
+	}
 	return carrying_mode(session, mode);
 }
 
@@ -661,9 +710,19 @@ static void life_pair_exchanged(struct pair *pair, unsigned status)
 			session->trace, session->exchange_number, status, pair->loop->now_ns);
 }
 
+/* The tracer is shown a message of the exchange. */
+static void life_tell_exchange(struct session *session)
+{
+	tracer_exchange(session->trace, session->exchange_number, session->http_status,
+		session->fields.found ? &session->fields : NULL);
+}
+
 static size_t life_pair_carrier(struct pair *pair, struct envelope *envelope, const char **text)
 {
-	return tracer_carrier(life_of_pair(pair)->trace, envelope, text);
+	struct session *session = life_of_pair(pair);
+
+	life_tell_exchange(session);
+	return tracer_carrier(session->trace, envelope, text);
 }
 
 static void life_pair_envelope(
@@ -672,7 +731,7 @@ static void life_pair_envelope(
 	struct session *session = life_of_pair(pair);
 
 	if (session->trace != NULL)
-		tracer_exchange(session->trace, session->exchange_number, session->http_status);
+		life_tell_exchange(session);
 	carrying_message(session, from_client, envelope, start_ns);
 }
 

@@ -143,6 +143,7 @@ void session_reap(struct session *session)
 	exchange_free(session->exchange);
 	greeting_free(session->greeting);
 	recorder_close(session->recorded);
+	free(session->fields_text);
 	if (session->timer != NULL)
 		event_free(session->timer);
 	free(session);

@@ -9,6 +9,7 @@
 #include "proxy/pair.h"
 #include "proxy/pump.h"
 #include "proxy/trace/tracer.h"
+#include "w3c/carrier.h"
 
 /*
  * A session: one client, one backend, a pump for each direction. It opens (connecting, starting a
@@ -34,15 +35,17 @@ struct session {
 	struct tracer_connection *trace;      /* owned; NULL when nothing is traced */
 	struct recorder_connection *recorded; /* owned; NULL when nothing is recorded */
 	struct upgrade *upgrade;              /* owned; NULL but in a handshake of our own */
-	struct source *source;     /* borrowed from the loop's sources; NULL: not counted */
-	struct greeting *greeting; /* owned; NULL once the client's first bytes are settled */
-	struct dial *dial;         /* owned; NULL but on the way to the backend */
-	struct exchange *exchange; /* owned; NULL but for HTTP, until it is a WebSocket */
-	struct event *timer;       /* owned; made when first needed */
-	uint32_t exchange_number;  /* of HTTP: what messages belong to, for the tracer */
-	unsigned http_status;      /* of its answer; 0: there is none so far */
-	unsigned troubles_logged;  /* bits of enum splice_trouble */
-	bool opened;               /* messages could flow: its end is worth a line */
+	struct source *source;      /* borrowed from the loop's sources; NULL: not counted */
+	struct greeting *greeting;  /* owned; NULL once the client's first bytes are settled */
+	struct dial *dial;          /* owned; NULL but on the way to the backend */
+	struct exchange *exchange;  /* owned; NULL but for HTTP, until it is a WebSocket */
+	struct event *timer;        /* owned; made when first needed */
+	uint32_t exchange_number;   /* of HTTP: what messages belong to, for the tracer */
+	unsigned http_status;       /* of its answer; 0: there is none so far */
+	char *fields_text;          /* owned: of the next; NULL: none */
+	struct carrier_view fields; /* the carrier in its request's head */
+	unsigned troubles_logged;   /* bits of enum splice_trouble */
+	bool opened;                /* messages could flow: its end is worth a line */
 	bool child_exited;
 	bool client_closing;              /* it sent a close frame, and the backend had not */
 	bool client_left;                 /* it can no longer be written to either */

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/list.h"
+#include "config/place.h"
 #include "config/profile/profile.h"
 #include "config/value.h"
 #include "exporter/exporter.h"
@@ -46,6 +48,8 @@ struct tracer {
 	struct request_pool requests;
 	struct follow_setup setup;
 	struct contents contents;
+	bool looks_at_body; /* for a request's parent; and at fields of HTTP */
+	bool looks_at_fields;
 	bool follows;              /* the rules of a lifecycle */
 	struct follower *follower; /* owned; of the backend that connections share, or NULL */
 	struct wanted wanted;      /* requests that have a span */
@@ -68,10 +72,11 @@ struct tracer_connection {
 	uint64_t number;           /* one more than it is called: never 0 */
 	struct follower *follower; /* the tracer's; owned if own_backend; NULL: nothing to follow */
 	struct inflight inflight;
-	struct fullest_member bytes; /* of its requests */
-	struct share *share;         /* of open spans; see shares.h */
-	uint32_t exchange;           /* of HTTP, that messages belong to, */
-	uint16_t http_status;        /* ... and what its answer has; 0: there is none */
+	struct fullest_member bytes;       /* of its requests */
+	struct share *share;               /* of open spans; see shares.h */
+	uint32_t exchange;                 /* of HTTP, that messages belong to, */
+	uint16_t http_status;              /* ... and what its answer has; 0: there is none */
+	const struct carrier_view *fields; /* ... and its request says; borrowed; NULL: nothing */
 	/* Notes in envelopes: what the server was told of a request, and what the client was. */
 	struct forwarded forwarded;
 	struct traceparent told;
@@ -138,20 +143,38 @@ static void tracer_forward(
 			       !wanted_lists(&tracer->wanted, call->method);
 }
 
+/* What the message says, or else the fields that came before it. */
+static void tracer_find_carrier(const struct tracer_connection *connection,
+	const struct envelope *envelope, struct carrier_view *carrier)
+{
+	const struct tracer *tracer = connection->tracer;
+	struct carrier_view own;
+
+	carriers_find(carrier, tracer->places, tracer->place_count, envelope);
+	carrier->found &= tracer->looks_at_body;
+	if (carrier->found || connection->fields == NULL)
+		return;
+	own = *carrier;
+	*carrier = *connection->fields;
+	carrier->baggage = own.baggage;
+	carrier->baggage_cut = own.baggage_cut;
+}
+
 /*
  * Brings what the server is told, or was, up to the envelope: the method is found again if it has
  * been repeated since, another carrier is judged.
  */
-static void tracer_judge(struct tracer *tracer, struct forwarded *forwarded,
+static void tracer_judge(const struct tracer_connection *connection, struct forwarded *forwarded,
 	const struct envelope *envelope, struct tracer_call *call)
 {
+	struct tracer *tracer = connection->tracer;
 	const struct forwarded *told = call->told;
 	bool stale = told == NULL || forwarded_is_stale(told, call->carriers, call->method);
 
 	if (told != NULL && told != forwarded)
 		*forwarded = *told;
 	if (stale || tracer->captures.baggage_count > 0)
-		carriers_find(&call->carrier, tracer->places, tracer->place_count, envelope);
+		tracer_find_carrier(connection, envelope, &call->carrier);
 	if (!stale)
 		return;
 	forwarded->method = call->method;
@@ -184,7 +207,7 @@ size_t tracer_carrier(
 	call.method = text_in_slot(envelope, ENVELOPE_METHOD);
 	call.carriers = envelope_carriers(envelope);
 	call.told = NULL;
-	tracer_judge(tracer, forwarded, envelope, &call);
+	tracer_judge(connection, forwarded, envelope, &call);
 	if (connection->follower != NULL && !forwarded->passed_on)
 		tracer_promise_another(tracer, forwarded);
 	told = forwarded->passed_on ? forwarded->parent.traceparent : forwarded->context;
@@ -280,7 +303,7 @@ static const struct forwarded *tracer_take_forwarded(struct tracer_connection *c
 
 	if (call->told != forwarded || tracer->captures.baggage_count > 0 ||
 		forwarded_is_stale(forwarded, call->carriers, call->method))
-		tracer_judge(tracer, forwarded, envelope, call); /* else nothing came since */
+		tracer_judge(connection, forwarded, envelope, call); /* else nothing came since */
 	if (forwarded->parent.verdict == CARRIER_INVALID) {
 		tracer->counters.carriers_invalid++;
 		parent_warn_invalid(call->method, id);
@@ -528,8 +551,10 @@ void tracer_backend_message(
 		tracer_backend_call(connection, &message);
 }
 
-void tracer_exchange(struct tracer_connection *connection, uint32_t exchange, unsigned status)
+void tracer_exchange(struct tracer_connection *connection, uint32_t exchange, unsigned status,
+	const struct carrier_view *carrier)
 {
+	connection->fields = carrier;
 	connection->exchange = exchange;
 	connection->http_status = (uint16_t)status;
 }
@@ -587,6 +612,11 @@ no_memory:
 		connection_attributes_free(connection->attributes);
 	free(connection);
 	return NULL;
+}
+
+bool tracer_wants_fields(const struct tracer *tracer)
+{
+	return tracer->looks_at_fields;
 }
 
 bool tracer_wants_headers(const struct tracer *tracer)
@@ -721,10 +751,14 @@ void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns)
 static const char *tracer_place(const struct config *config)
 {
 	const struct config_list *extract = &config->propagation_extract;
+	size_t i;
 
 	if (config->propagation_inject[0] == '/')
 		return config->propagation_inject;
-	return extract->count > 0 && extract->items[0][0] == '/' ? extract->items[0] : "/trace";
+	for (i = 0; i < extract->count; i++)
+		if (extract->items[i][0] == '/')
+			return extract->items[i];
+	return "/trace";
 }
 
 struct place_rules tracer_place_rules(const struct config *config)
@@ -757,10 +791,11 @@ static int tracer_take_places(struct tracer *tracer, const struct config *config
 	const struct config_list *extract = &config->propagation_extract;
 	size_t i;
 
-	for (i = 0; i < extract->count && extract->items[i][0] == '/'; i++)
-		if (tracer_look_at(tracer, config, extract->items[i]) != 0)
+	for (i = 0; i < extract->count; i++)
+		if (extract->items[i][0] == '/' &&
+			tracer_look_at(tracer, config, extract->items[i]) != 0)
 			return -1;
-	return i > 0 ? 0 : tracer_look_at(tracer, config, tracer_place(config));
+	return tracer->place_count > 0 ? 0 : tracer_look_at(tracer, config, tracer_place(config));
 }
 
 /* Whether parents are looked for at all. */
@@ -769,7 +804,20 @@ static bool tracer_wants_parents(const struct config *config)
 	const struct config_list *extract = &config->propagation_extract;
 
 	return extract->count > 0 &&
-	       (extract->items[0][0] == '/' || strcasecmp(extract->items[0], "true") == 0);
+	       (strcasecmp(extract->items[0], "true") == 0 || !list_is_switch(extract->items[0]));
+}
+
+/* Where they are looked for. */
+static void tracer_take_fields(struct tracer *tracer, const struct config *config)
+{
+	const struct config_list *extract = &config->propagation_extract;
+	size_t i;
+
+	for (i = 0; i < extract->count; i++)
+		tracer->looks_at_fields |= strcmp(extract->items[i], PLACE_HEADER) == 0;
+	tracer->looks_at_body = extract->count > (size_t)tracer->looks_at_fields;
+	if (extract->count > 0 && strcasecmp(extract->items[0], "true") == 0)
+		tracer->looks_at_fields = true;
 }
 
 static void tracer_take_settings(
@@ -791,6 +839,7 @@ static void tracer_take_settings(
 	tracer->request_spans.attributes = &tracer->attribute_settings;
 	tracer->request_spans.ambient = &tracer->parents.environment;
 	request_span_take_name(&tracer->request_spans, config->span_name);
+	tracer_take_fields(tracer, config);
 	sampler_init(&tracer->sampler, (enum config_sampler)config->sampler, config->sampler_arg);
 	tracer->flags_forwarded = config->propagation_flags == CONFIG_FLAGS_LEVEL_2
 					  ? TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM

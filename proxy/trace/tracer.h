@@ -14,6 +14,7 @@
  * request of the client and closes it with the answer or with the reason why none came. It never
  * fails towards the conversation: what cannot be recorded is counted.
  */
+struct carrier_view;
 struct config;
 struct exporter;
 struct tracer;
@@ -102,9 +103,13 @@ void tracer_backend_message(
 
 /*
  * The messages that follow belong to that HTTP exchange, whose answer has that status; 0: none so
- * far.
+ * far. carrier: what the fields of the request say; borrowed until the next call; NULL: nothing.
  */
-void tracer_exchange(struct tracer_connection *connection, uint32_t exchange, unsigned status);
+void tracer_exchange(struct tracer_connection *connection, uint32_t exchange, unsigned status,
+	const struct carrier_view *carrier);
+
+/* Whether parents are looked for in fields of HTTP requests. */
+bool tracer_wants_fields(const struct tracer *tracer);
 
 /* Its answer has come, with that status: ends what it has not answered. */
 void tracer_exchange_end(

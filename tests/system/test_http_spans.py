@@ -206,6 +206,65 @@ def test_ids_are_those_of_one_exchange(front):
         assert front.collector.span(f"m{number}").end_reason == "answered"
 
 
+# carriers in fields
+
+FIELDS = f"traceparent: {TRACEPARENT}\r\ntracestate: a=1\r\nX: y\r\nTraceState: b=2\r\n".encode()
+
+
+@pytest.mark.parametrize("framing", ["sized", "chunk"])
+def test_a_parent_in_fields(front, framing):
+    """What came in fields goes on as it is; the body gets ours."""
+    client = front.connect()
+    request = FRAMINGS[framing](call()).replace(JSON, JSON + FIELDS)
+    client.write(request)
+    server = front.backend.accept()
+    head = read_head(server)
+    carrier = json.loads(read_body(server, head))["trace"]
+    assert head.get("traceparent") == TRACEPARENT and head.all("tracestate") == ["a=1", "b=2"]
+    reply(server, client, answer(result()))
+    span = front.collector.span("m")
+    assert (span.trace_id, span.parent_id) == (TRACE, PARENT)
+    assert carrier == {"traceparent": f"00-{TRACE}-{span.span_id}-01", "tracestate": "a=1,b=2"}
+    client.write(sized(call(method="next")))  # which has none
+    read_body(server, read_head(server))
+    reply(server, client, answer(result()))
+    span = front.collector.span("next")
+    assert span.parent_id is None and span.trace_id != TRACE
+
+
+def spans_of(front, fields, **more):
+    client, server, head = front.ask(sized(call(**more), fields=JSON + fields))
+    read_sized(server, head)
+    reply(server, client, answer(result()))
+    return front.collector.span("m")
+
+
+def test_the_body_comes_before_the_fields(front):
+    other = f"00-{'1' * 32}-{'2' * 16}-01"
+    span = spans_of(front, FIELDS, trace={"traceparent": other})
+    assert (span.trace_id, span.parent_id) == ("1" * 32, "2" * 16)
+
+
+@pytest.mark.parametrize("fields", [FIELDS + FIELDS, b"traceparent: x\r\n",
+                                    b"traceparent: " + b"1" * 20000 + b"\r\n"])
+def test_fields_that_are_no_carrier(front, fields):
+    span = spans_of(front, fields)
+    assert span.parent_id is None and span.trace_id != TRACE
+
+
+@pytest.mark.parametrize("extract,found", [
+    ("true", True), ("header", True), ("/x,header", True), ("header,/trace", True), ("/trace", False),
+    ("false", False)])
+def test_where_is_looked(lab, extract, found):
+    front = Traced(lab, "--propagation-extract=" + extract)
+    assert (spans_of(front, FIELDS).trace_id == TRACE) == found
+
+
+def test_fields_alone(lab):
+    front = Traced(lab, "--propagation-extract=header")
+    assert spans_of(front, b"", trace={"traceparent": TRACEPARENT}).trace_id != TRACE
+
+
 # answers
 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
