@@ -10,9 +10,14 @@
 
 static size_t body_carrier(void *arg, struct envelope *envelope, const char **text)
 {
-	const struct body *body = arg;
+	struct body *body = arg;
+	size_t size = body->pair->hooks->carrier(body->pair, envelope, text);
 
-	return body->pair->hooks->carrier(body->pair, envelope, text);
+	if (envelope_note(envelope) != NULL) { /* the tracer's own may be another's by then */
+		memcpy(body->note, envelope->note, envelope->note_size);
+		envelope_set_note(envelope, body->note, envelope->note_size);
+	}
+	return size;
 }
 
 /* Keeps the id, for an answer of our own. */

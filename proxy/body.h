@@ -35,6 +35,7 @@ struct body {
 	struct splice *splice; /* from the loop's pool while inside a message */
 	uint64_t start_ns;     /* of the message */
 	struct events events;
+	_Alignas(8) unsigned char note[ENVELOPE_NOTE_MAX]; /* of the tracer's, in an envelope */
 	char id[BODY_ID_MAX]; /* of the first request in it, as JSON text; "" when there is none */
 };
 

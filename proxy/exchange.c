@@ -534,17 +534,6 @@ static bool exchange_keeps(const struct http_head *parsed)
 					 : http_field_has_token(parsed, "Connection", "keep-alive");
 }
 
-static bool exchange_has_type(const struct http_head *parsed, const char *type)
-{
-	const struct http_field *field = http_field_find(parsed, "Content-Type");
-	size_t size = strlen(type);
-
-	return field != NULL && field->value.size >= size &&
-	       http_text_is((struct http_text){field->value.bytes, size},
-		       (struct http_text){type, size}) &&
-	       (field->value.size == size || strchr("; \t", field->value.bytes[size]) != NULL);
-}
-
 /* Whether the body is what it seems, and not packed. */
 static bool exchange_is_plain(const struct http_head *parsed)
 {
@@ -566,7 +555,7 @@ static void exchange_look(struct exchange *exchange, const struct http_head *par
 		       http_field_has_token(parsed, "Accept", "application/json") ||
 		       http_field_has_token(parsed, "Accept", "*/*");
 
-	exchange->wants_json = exchange_has_type(parsed, "application/json") && accepts;
+	exchange->wants_json = http_type_is(parsed, "application/json") && accepts;
 	exchange->is_sized = exchange->request.state == HTTP_BODY_SIZED;
 	exchange->length = exchange->request.left;
 	exchange->head_is_sent = exchange->said_is_over = false;
@@ -835,7 +824,7 @@ static void exchange_hear(struct exchange *exchange, const struct http_head *par
 	if (exchange->is_looked_at)
 		pair->hooks->answered(pair, parsed);
 	if (exchange->is_looked_at && exchange_is_plain(parsed))
-		form = exchange_has_type(parsed, "text/event-stream") ? BODY_EVENTS : BODY_MESSAGE;
+		form = http_type_is(parsed, "text/event-stream") ? BODY_EVENTS : BODY_MESSAGE;
 	body_begin(&exchange->heard, pair, false, form, SPLICE_WATCH);
 }
 

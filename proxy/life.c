@@ -15,6 +15,7 @@
 
 #include "config/config.h"
 #include "proxy/carrying.h"
+#include "proxy/conversations.h"
 #include "proxy/dial.h"
 #include "proxy/ending.h"
 #include "proxy/endpoint/child.h"
@@ -323,9 +324,7 @@ static void life_open(struct session *session, uint8_t *client_bytes, size_t cli
 	session->opened = true;
 	session->active_ns = loop->now_ns;
 	session->spoken = life_needs_upgrade(route);
-	tracer_connection_free(session->trace, TRACER_CONNECTION_CLOSED,
-		loop->now_ns); /* of the exchanges before */
-	session->trace = NULL;
+	session_drop_trace(session, TRACER_CONNECTION_CLOSED); /* of the exchanges before */
 	life_trace(session, route->transport);
 	if (session->trace != NULL && session->pair.asked != NULL)
 		life_tell_fields(session, session->pair.asked);
@@ -680,6 +679,69 @@ static void life_take_carrier(struct session *session, const struct http_head *h
 	};
 }
 
+/* The conversation that a request names, which may be new to us; NULL: none, or it has no place. */
+static struct conversation *life_find_conversation(
+	struct session *session, const struct http_head *head)
+{
+	struct loop *loop = session->pair.loop;
+	const struct http_field *name = http_field_find(head, "Mcp-Session-Id");
+	struct conversation *found;
+	struct tracer_connection *trace;
+
+	if (name == NULL)
+		return NULL;
+	found = conversations_enter(loop->conversations, name->value);
+	if (found != NULL)
+		return found;
+	trace = tracer_connection_new(loop->tracer, session->pair.number, "http", false);
+	found = trace != NULL
+			? conversations_begin(loop->conversations, name->value, trace, loop->now_ns)
+			: NULL;
+	loop->counters.http_sessions += found != NULL;
+	if (found == NULL)
+		tracer_connection_free(trace, TRACER_CONNECTION_CLOSED, loop->now_ns);
+	return found;
+}
+
+/* Whom the messages of a request belong to: to a conversation with a name, or to the connection. */
+static void life_converse(struct session *session, const struct http_head *head)
+{
+	struct conversation *found = life_find_conversation(session, head);
+
+	if (found != NULL)
+		session_drop_trace(session, TRACER_CONNECTION_CLOSED);
+	session->conversation = found;
+	if (found != NULL)
+		session->trace = conversation_trace(found);
+	else if (session->trace == NULL)
+		life_trace(session, "http");
+	session->ends_conversation =
+		found != NULL && http_text_is_exactly(head->method, HTTP_TEXT("DELETE"));
+	session->answers_elsewhere = false;
+}
+
+/* The answer names the conversation that its request has begun. */
+static void life_begin_conversation(struct session *session, const struct http_head *head)
+{
+	struct loop *loop = session->pair.loop;
+	const struct http_field *name = http_field_find(head, "Mcp-Session-Id");
+
+	if (name == NULL || session->conversation != NULL || session->trace == NULL)
+		return;
+	session->conversation = conversations_enter(loop->conversations, name->value);
+	if (session->conversation != NULL) { /* it has one already: a server that repeats itself */
+		conversation_leave(session->conversation, loop->now_ns);
+		session->conversation = NULL;
+		return;
+	}
+	session->conversation =
+		conversations_begin(loop->conversations, name->value, session->trace, loop->now_ns);
+	loop->counters.http_sessions += session->conversation != NULL;
+	if (tracer_wants_headers(loop->tracer))
+		tracer_header(session->trace, name->name.bytes, name->name.size, name->value.bytes,
+			name->value.size);
+}
+
 static bool life_pair_asked(struct pair *pair, const struct http_head *head, enum splice_mode *mode)
 {
 	struct session *session = life_of_pair(pair);
@@ -687,8 +749,8 @@ static bool life_pair_asked(struct pair *pair, const struct http_head *head, enu
 	life_heard(session);
 	session->exchange_number = (uint32_t)pair->loop->counters.http_exchanges;
 	session->http_status = 0;
-	if (session->trace == NULL)
-		life_trace(session, "http");
+	if (pair->loop->tracing)
+		life_converse(session, head);
 	if (session->trace != NULL) {
 		life_tell_fields(session, head);
 		life_take_carrier(session, head);
@@ -698,16 +760,30 @@ static bool life_pair_asked(struct pair *pair, const struct http_head *head, enu
 
 static void life_pair_answered(struct pair *pair, const struct http_head *head)
 {
-	life_of_pair(pair)->http_status = head->status;
+	struct session *session = life_of_pair(pair);
+
+	session->http_status = head->status;
+	life_begin_conversation(session, head);
+	session->answers_elsewhere =
+		session->conversation != NULL &&
+		(head->status == 202 || http_type_is(head, "text/event-stream"));
 }
 
 static void life_pair_exchanged(struct pair *pair, unsigned status)
 {
-	const struct session *session = life_of_pair(pair);
+	struct session *session = life_of_pair(pair);
+	bool succeeds = status >= 200 && status < 300;
 
-	if (session->trace != NULL)
+	if (session->trace == NULL)
+		return;
+	if (!session->answers_elsewhere || !succeeds)
 		tracer_exchange_end(
 			session->trace, session->exchange_number, status, pair->loop->now_ns);
+	if (session->conversation == NULL)
+		return;
+	if (status == 404 || (succeeds && session->ends_conversation))
+		conversation_end(session->conversation, pair->loop->now_ns);
+	session_drop_trace(session, TRACER_CONNECTION_CLOSED); /* it takes part no more */
 }
 
 /* The tracer is shown a message of the exchange. */

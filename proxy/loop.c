@@ -15,6 +15,7 @@
 #endif
 
 #include "config/config.h"
+#include "proxy/conversations.h"
 #include "proxy/log.h"
 #include "proxy/message/splice.h"
 #include "proxy/sources.h"
@@ -162,6 +163,7 @@ static void loop_on_tick(int fd, short what, void *arg)
 	log_tick(loop->now_ns);
 	tracer_clock(loop->tracer, loop->now_ns, loop_clock_ns(CLOCK_REALTIME));
 	tracer_tick(loop->tracer, loop->now_ns);
+	conversations_tick(loop->conversations, loop->now_ns);
 	for (guest = TAILQ_FIRST(&loop->guests); guest != NULL; guest = next) {
 		next = TAILQ_NEXT(guest, link); /* it may leave */
 		guest->ops->tick(guest);
@@ -202,8 +204,11 @@ int loop_init(struct loop *loop, struct event_base *base, const struct config *c
 		if (loop->sources == NULL)
 			return -1;
 	}
-	if (loop->read_bytes == NULL || loop->write_bytes == NULL || loop->reaper == NULL ||
-		loop_start_ticker(loop) != 0)
+	loop->conversations = conversations_new((size_t)config->http_sessions_max,
+		(uint64_t)config->http_session_idle_ms * 1000000,
+		&loop->counters.http_sessions_evicted);
+	if (loop->conversations == NULL || loop->read_bytes == NULL || loop->write_bytes == NULL ||
+		loop->reaper == NULL || loop_start_ticker(loop) != 0)
 		return -1;
 	loop_clock(loop);
 	log_tick(loop->now_ns);
@@ -222,6 +227,7 @@ void loop_done(struct loop *loop)
 	while ((guest = TAILQ_FIRST(&loop->guests)) != NULL)
 		guest->ops->stop(guest);
 	loop_reap(loop);
+	conversations_free(loop->conversations, loop->now_ns);
 	tracer_end(loop->tracer, loop->now_ns);
 	loop_empty_pool(loop);
 	if (loop->reaper != NULL)

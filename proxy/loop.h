@@ -16,6 +16,7 @@
  */
 struct children;
 struct config;
+struct conversations;
 struct event;
 struct event_base;
 struct recorder;
@@ -67,6 +68,7 @@ struct loop {
 	uint64_t active_ns;      /* the last event before it that was not its own */
 	uint64_t trimmed_ns;     /* the last trim */
 	struct sources *sources; /* owned; NULL: no limit for each */
+	struct conversations *conversations; /* owned */
 	struct event *reaper;
 	struct event *ticker;
 	/* told now and then, at least once a second */

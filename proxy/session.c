@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/conversations.h"
 #include "proxy/dial.h"
 #include "proxy/exchange.h"
 #include "proxy/explain/recorder.h"
@@ -58,12 +59,22 @@ static enum log_level session_end_level(const struct session *session)
 	return session->opened ? LOG_INFO : LOG_DEBUG;
 }
 
+void session_drop_trace(struct session *session, enum tracer_end reason)
+{
+	uint64_t now_ns = session->pair.loop->now_ns;
+
+	if (session->conversation != NULL)
+		conversation_leave(session->conversation, now_ns);
+	else
+		tracer_connection_free(session->trace, reason, now_ns);
+	session->conversation = NULL;
+	session->trace = NULL;
+}
+
 /* All that is still in flight gets its span now. */
 static void session_end_trace(struct session *session)
 {
-	tracer_connection_free(session->trace, session_reason_end(session->pair.reason),
-		session->pair.loop->now_ns);
-	session->trace = NULL;
+	session_drop_trace(session, session_reason_end(session->pair.reason));
 	recorder_end(session->recorded, session_reason_end(session->pair.reason),
 		session->pair.loop->now_ns);
 }

@@ -19,6 +19,7 @@
  *
  * Here is what a session consists of, and how it is closed; how it lives stands in life.h.
  */
+struct conversation;
 struct dial;
 struct event;
 struct exchange;
@@ -35,11 +36,14 @@ struct session {
 	struct tracer_connection *trace;      /* owned; NULL when nothing is traced */
 	struct recorder_connection *recorded; /* owned; NULL when nothing is recorded */
 	struct upgrade *upgrade;              /* owned; NULL but in a handshake of our own */
-	struct source *source;      /* borrowed from the loop's sources; NULL: not counted */
-	struct greeting *greeting;  /* owned; NULL once the client's first bytes are settled */
-	struct dial *dial;          /* owned; NULL but on the way to the backend */
-	struct exchange *exchange;  /* owned; NULL but for HTTP, until it is a WebSocket */
-	struct event *timer;        /* owned; made when first needed */
+	struct source *source;     /* borrowed from the loop's sources; NULL: not counted */
+	struct greeting *greeting; /* owned; NULL once the client's first bytes are settled */
+	struct dial *dial;         /* owned; NULL but on the way to the backend */
+	struct exchange *exchange; /* owned; NULL but for HTTP, until it is a WebSocket */
+	struct event *timer;       /* owned; made when first needed */
+	struct conversation *conversation; /* that trace is borrowed from; NULL: it is our own */
+	bool ends_conversation;            /* the exchange does, if it succeeds */
+	bool answers_elsewhere;     /* what it is asked may be answered on another connection */
 	uint32_t exchange_number;   /* of HTTP: what messages belong to, for the tracer */
 	unsigned http_status;       /* of its answer; 0: there is none so far */
 	char *fields_text;          /* owned: of the next; NULL: none */
@@ -56,6 +60,9 @@ struct session {
 	uint64_t active_ns; /* when something was last read or, as far as was seen, written */
 	size_t backlogs;    /* both together, when it was last seen */
 };
+
+/* What is traced from now on is another conversation; what is in flight of our own ends. */
+void session_drop_trace(struct session *session, enum tracer_end reason);
 
 /* Tells WebSocket peers that we are going away, as far as they take it at once. */
 void session_say_goodbye(struct session *session);

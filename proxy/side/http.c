@@ -346,6 +346,17 @@ const struct http_field *http_field_find(const struct http_head *head, const cha
 	return NULL;
 }
 
+bool http_type_is(const struct http_head *head, const char *type)
+{
+	const struct http_field *field = http_field_find(head, "Content-Type");
+	struct http_text wanted = {type, strlen(type)};
+
+	return field != NULL && field->value.size >= wanted.size &&
+	       http_text_is((struct http_text){field->value.bytes, wanted.size}, wanted) &&
+	       (field->value.size == wanted.size ||
+		       strchr("; \t", field->value.bytes[wanted.size]) != NULL);
+}
+
 size_t http_field_count(const struct http_head *head, const char *name)
 {
 	struct http_text wanted = {name, strlen(name)};

@@ -63,6 +63,9 @@ enum http_result http_response_parse(
 /* First field of that name (case-insensitive), or NULL. */
 const struct http_field *http_field_find(const struct http_head *head, const char *name);
 
+/* Whether Content-Type names that type, with parameters or without. */
+bool http_type_is(const struct http_head *head, const char *type);
+
 size_t http_field_count(const struct http_head *head, const char *name);
 
 /* A place in the comma-separated values of all fields of one name; zeroed before the first. */

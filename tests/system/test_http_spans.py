@@ -377,3 +377,114 @@ def test_a_client_that_leaves(front):
     client, server, head = front.ask(sized(call()))
     client.reset()
     assert front.collector.span("m").end_reason == "connection_closed"
+
+
+# conversations with a name
+
+SESSION = b"Mcp-Session-Id: s-1\r\n"
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+
+def post(front, body, status=202, fields=SESSION):
+    """A POST on a connection of its own, and its answer, without a message."""
+    client, server, head = front.ask(sized(body, fields=JSON + fields))
+    read_sized(server, head)
+    assert reply(server, client, answer(b"", status, b""))[0].status == status
+
+
+def listening(front, fields=SESSION):
+    client, server, _ = front.ask(b"GET /rpc HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n" +
+                                  fields + b"\r\n")
+    server.write(EVENTS)
+    assert read_head(client).status == 200
+    return client, server
+
+
+def tell(client, server, message):
+    event = b"event: message\ndata: " + message + b"\n\n"
+    server.write(event)
+    assert client.read_exactly(len(event)) == event
+
+
+def test_an_answer_on_another_connection(front):
+    stream = listening(front)
+    post(front, call())
+    tell(*stream, result())
+    span = front.collector.span("m")
+    assert span.end_reason == "answered"
+    assert front.counters()["http_sessions"] == 1
+
+
+@pytest.mark.parametrize("other", [b"", b"Mcp-Session-Id: s-2\r\n"])
+def test_an_answer_to_another_conversation(front, other):
+    stream = listening(front, other)
+    post(front, call())
+    tell(*stream, result())
+    post(front, call(2, "end"), 400)
+    assert front.collector.span("end").attributes["error.type"] == "400"
+    assert [span.attributes["rpc.method"] for span in front.collector.spans] == ["end"]
+    assert front.counters()["replies_unmatched"] == 1
+
+
+def test_what_the_server_asks_is_answered_by_a_later_post(lab):
+    front = Traced(lab, profile="mcp")
+    stream = listening(front)
+    tell(*stream, call(7, "roots/list"))
+    post(front, b'{"jsonrpc":"2.0","id":7,"result":{"roots":[]}}')
+    front.collector.wait(lambda: any(span.name == "roots/list" for span in front.collector.spans),
+                         "the request of the server")
+    span = next(span for span in front.collector.spans if span.name == "roots/list")
+    assert span.kind == 3 and span.status == 0 and span.attributes.get("error.type") is None
+
+
+def test_a_conversation_begins_with_an_answer(lab):
+    """What initialize says is on all its spans, whatever their connection."""
+    front = Traced(lab, profile="mcp")
+    body = call(0, "initialize", params={"protocolVersion": "2025-06-18", "capabilities": {},
+                                         "clientInfo": {"name": "tests", "version": "1"}})
+    client, server, head = front.ask(sized(body))
+    read_sized(server, head)
+    reply(server, client, answer(result(0), fields=JSON + SESSION))
+    other, server, head = front.ask(sized(call(1, "ping"), fields=JSON + SESSION))
+    read_sized(server, head)
+    reply(server, other, answer(result()))
+    for name in ("initialize", "ping"):
+        span = front.collector.span(name)
+        assert span.attributes["mcp.session.id"] == "s-1"
+        assert span.attributes["mcp.client.name"] == "tests"
+    assert front.counters()["http_sessions"] == 1
+
+
+@pytest.mark.parametrize("method,status,ends", [
+    (b"DELETE", 200, True), (b"DELETE", 405, False), (b"POST", 404, True), (b"POST", 400, False)])
+def test_the_end_of_a_conversation(front, method, status, ends):
+    post(front, call())
+    client, server, _ = front.ask(method + b" /rpc HTTP/1.1\r\nHost: h\r\n" + SESSION +
+                                  b"Content-Length: 0\r\n\r\n")
+    reply(server, client, answer(b"", status, b""))
+    client.close()
+    if ends:
+        assert front.collector.span("m").end_reason == "connection_closed"
+    else:
+        tell(*listening(front), result())
+        assert front.collector.span("m").end_reason == "answered"
+
+
+def test_conversations_are_bounded(lab):
+    front = Traced(lab, "--http-sessions-max=1", "--log-level=debug")
+    post(front, call(), fields=b"Mcp-Session-Id: a\r\n")
+    for stream in front.clients + front.backend.accepted:
+        stream.close()
+    front.sidespan.wait_line("connection 0: closed")
+    post(front, b"{}", fields=b"Mcp-Session-Id: b\r\n")
+    assert front.collector.span("m").end_reason == "connection_closed"
+    counters = front.counters()
+    assert (counters["http_sessions"], counters["http_sessions_evicted"]) == (2, 1)
+
+
+def test_a_conversation_that_rests_is_over(lab):
+    front = Traced(lab, "--http-session-idle=1s")
+    post(front, call())
+    for stream in front.clients + front.backend.accepted:
+        stream.close()
+    assert front.collector.span("m").end_reason == "connection_closed"

@@ -258,11 +258,13 @@ static const struct {
 		"%s:1: propagation.extract: \"none\": must stand alone, or be left out"},
 	{"{\"propagation.extract\": [\"/a\", \"/b\", \"/c\", \"/d\"]}",
 		"%s:1: propagation.extract: \"/d\": too many; must be a list of "
-		"/NAME, /NAME/*, /params/NAME, /params/NAME/*, header; or true, false, none, with commas "
+		"/NAME, /NAME/*, /params/NAME, /params/NAME/*, header; or true, false, none, with "
+		"commas "
 		"between several"},
-	{"{\"propagation.extract\": 1}", "%s:1: propagation.extract: a number: must be "
-					 "/NAME, /NAME/*, /params/NAME, /params/NAME/*; or true, "
-					 "false, none, with commas between several"},
+	{"{\"propagation.extract\": 1}",
+		"%s:1: propagation.extract: a number: must be "
+		"/NAME, /NAME/*, /params/NAME, /params/NAME/*, header; or true, "
+		"false, none, with commas between several"},
 	{"{\"otlp.endpoint\": \"http://x?k=v\"}", NULL},
 	/* no span has an attribute twice */
 	{"{\"span.attributes\": {\"user.id\": \"a\"}, \"baggage.attributes\": [\"tenant\"]}", NULL},
