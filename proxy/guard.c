@@ -92,11 +92,14 @@ static enum guard_verdict guard_check_origin(
 
 	if (field == NULL)
 		return GUARD_ADMITTED; /* no browser */
-	if (http_field_count(request, "Origin") == 1)
-		for (i = 0; i < listed->count; i++)
-			if (origin_equals(listed->items[i], strlen(listed->items[i]),
-				    field->value.bytes, field->value.size))
-				return GUARD_ADMITTED;
+	if (http_field_count(request, "Origin") != 1) {
+		(void)snprintf(note, GUARD_NOTE_SIZE, "several Origin fields");
+		return GUARD_FOREIGN_ORIGIN;
+	}
+	for (i = 0; i < listed->count; i++)
+		if (origin_equals(listed->items[i], strlen(listed->items[i]), field->value.bytes,
+			    field->value.size))
+			return GUARD_ADMITTED;
 	log_escape(shown, sizeof shown, field->value.bytes, field->value.size);
 	(void)snprintf(note, GUARD_NOTE_SIZE, "Origin \"%s\" is not in listen.allow_origin", shown);
 	return GUARD_FOREIGN_ORIGIN;

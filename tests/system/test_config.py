@@ -71,6 +71,7 @@ def test_check_tells_every_option_and_its_source(lab):
 
 
 @pytest.mark.parametrize("hidden", ["\x1b", "\x9b", "\u202e", "\u200b", "\u2028", "\ufeff",
+                                    "\u034f", "\u1160", "\u17b4", "\u180f", "\u3164", "\uffa0",
                                     "\U000e0061"])
 def test_nothing_said_does_something_to_a_terminal(lab, hidden):
     status, text, lines = run(lab, "--check", "--", f"a{hidden}b")

@@ -90,7 +90,7 @@ static const struct {
 	{TEST_HOST "Origin: https://app.example, https://attacker.example\r\n",
 		GUARD_FOREIGN_ORIGIN, NULL},
 	{TEST_HOST "Origin: https://app.example\r\nOrigin: https://app.example\r\n",
-		GUARD_FOREIGN_ORIGIN, NULL},
+		GUARD_FOREIGN_ORIGIN, "several Origin fields"},
 	{TEST_GET "Host: evil.example\r\nOrigin: https://app.example\r\n", GUARD_FOREIGN_HOST,
 		NULL},
 };
