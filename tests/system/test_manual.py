@@ -226,6 +226,16 @@ def test_a_file_of_the_page(lab, shell):
     assert "https://collector.example" in out and "secret" not in out
 
 
+def test_nested_names_are_the_same(lab, shell):
+    """The file in two ways of writing."""
+    said = []
+    for line in block("sidespan.1", "http://collector:4318").splitlines():
+        lab.write("c.json", line)
+        said.append(shell("sidespan --check --config c.json").stdout.decode())
+    assert len(said) == 2 and said[0] == said[1]
+    assert re.search(r"http://collector:4318\b", said[0]), said[0]
+
+
 @pytest.mark.parametrize("word", ["--upstream ws://", "--replay call.jsonl"])
 def test_listeners(lab, word):
     """On ports of their own here."""

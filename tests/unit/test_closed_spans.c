@@ -116,6 +116,28 @@ START_TEST(test_closed_spans_no_memory)
 }
 END_TEST
 
+/* What nobody has added to for long is given back, and begins anew. */
+START_TEST(test_closed_spans_idle)
+{
+	struct closed_spans closed = {.sets = NULL};
+
+	closed_spans_tick(&closed, 1000, 100);
+	closed_spans_put(&closed, 7, 1);
+	closed_spans_tick(&closed, 2000, 100);
+	closed_spans_put(&closed, 8, 2);
+	closed_spans_tick(&closed, 2050, 100);
+	closed_spans_tick(&closed, 2149, 100);
+	ck_assert_uint_eq(closed_spans_get(&closed, 7), 1);
+	closed_spans_tick(&closed, 2150, 100);
+	ck_assert_ptr_null(closed.sets);
+	ck_assert_uint_eq(closed_spans_get(&closed, 7), 0);
+	closed_spans_put(&closed, 7, 3);
+	closed_spans_tick(&closed, 9000, 100);
+	ck_assert_uint_eq(closed_spans_get(&closed, 7), 3);
+	closed_spans_done(&closed);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("closed_spans");
@@ -124,6 +146,7 @@ int main(void)
 	tcase_add_test(tc, test_closed_spans_forgets);
 	tcase_add_test(tc, test_closed_spans_again);
 	tcase_add_test(tc, test_closed_spans_size);
+	tcase_add_test(tc, test_closed_spans_idle);
 	tcase_add_test(tc, test_closed_spans_no_memory);
 	return unit_run("closed_spans", tc);
 }

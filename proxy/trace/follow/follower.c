@@ -366,6 +366,9 @@ void follower_tick(struct follower *follower, uint64_t now_ns)
 	follower_announce_all(follower, now_ns);
 	span_index_trim(&follower->spans.by_key);
 	evicted_tick(&follower->spans.evicted, now_ns, follower->spans.setup->max_age_ns);
+	closed_spans_tick(&follower->spans.closed, now_ns, follower->spans.setup->max_age_ns);
+	closed_spans_tick(
+		&follower->spans.closed_nested, now_ns, follower->spans.setup->max_age_ns);
 	claims_expire(&follower->claims, now_ns, FOLLOWER_CLAIM_NS);
 }
 

@@ -274,11 +274,21 @@ void closed_spans_remember(
 		closed->sets = calloc(CLOSED_SPANS_SETS, sizeof *closed->sets);
 	if (closed->sets == NULL)
 		return;
+	closed->used = true;
 	set = closed_spans_set(closed, hash);
 	for (way = 0; way < CLOSED_SPANS_WAYS - 1 && set[way].hash != hash; way++)
 		;
 	memmove(set + 1, set, way * sizeof *set);
 	set[0] = (struct closed_span){.hash = hash, .context = *context};
+}
+
+void closed_spans_tick(struct closed_spans *closed, uint64_t now_ns, uint64_t max_age_ns)
+{
+	if (closed->used)
+		closed->since_ns = now_ns;
+	else if (closed->sets != NULL && now_ns - closed->since_ns >= max_age_ns)
+		closed_spans_done(closed);
+	closed->used = false;
 }
 
 const struct traceparent *closed_spans_recall(const struct closed_spans *closed, uint64_t hash)

@@ -65,7 +65,8 @@ struct open_span *span_index_find_key(
 /*
  * Spans that were closed not long ago: so that a late copy of their first message opens none again,
  * and so that others can still be hung under them or linked to them. Of the last CLOSED_SPANS_SETS
- * * CLOSED_SPANS_WAYS records about all are remembered. Starts without memory.
+ * * CLOSED_SPANS_WAYS records about all are remembered; that older ones make way is how it works,
+ * and not counted. Starts without memory.
  */
 #define CLOSED_SPANS_SETS 256
 #define CLOSED_SPANS_WAYS 4
@@ -77,6 +78,8 @@ struct closed_span {
 
 struct closed_spans {
 	struct closed_span (*sets)[CLOSED_SPANS_WAYS]; /* owned; in each the latest come first */
+	bool used;                                     /* since the last tick */
+	uint64_t since_ns;                             /* that none was closed */
 };
 
 void closed_spans_done(struct closed_spans *closed);
@@ -84,6 +87,10 @@ void closed_spans_done(struct closed_spans *closed);
 /* hash: of what the span is found by. A new record takes the place of the same hash's. */
 void closed_spans_remember(
 	struct closed_spans *closed, uint64_t hash, const struct traceparent *context);
+
+/* Forgets all, and gives back the memory, when none was closed for as long as a span may be open.
+ */
+void closed_spans_tick(struct closed_spans *closed, uint64_t now_ns, uint64_t max_age_ns);
 
 /* NULL when not known; else valid until the next call of closed_spans_remember(). */
 const struct traceparent *closed_spans_recall(const struct closed_spans *closed, uint64_t hash);
