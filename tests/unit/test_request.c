@@ -92,7 +92,7 @@ START_TEST(test_small)
 
 	request_pool_init(&pool);
 	request = request_new(&pool, &inflight_none, &texts);
-	ck_assert_uint_lt(request->bytes, 300);
+	ck_assert_uint_lt(request->bytes, 340);
 	request_free(&pool, request);
 	request_pool_done(&pool);
 }

@@ -122,7 +122,7 @@ struct request_texts {
  * Requests come and go at the speed of messages: so many of the usual size are kept when they are
  * freed, for the next ones.
  */
-#define REQUEST_SIZE_USUAL 256
+#define REQUEST_SIZE_USUAL 288
 #define REQUEST_SPARES_MAX 64
 
 /* What a request costs beside its own memory: the C library's share, and its place in the table. */
