@@ -37,7 +37,7 @@ static int greeting_keep(struct greeting *greeting, struct endpoint *client, siz
 	uint8_t *bytes = greeting->bytes;
 	ssize_t n;
 
-	assert(size > 0 && !greeting->settled);
+	assert(size > 0 && greeting->state == GREETING_ASKED);
 	while (room - greeting->size < size)
 		room *= 2;
 	if (room > greeting->room) {
@@ -69,12 +69,11 @@ enum greeting_verdict greeting_readable(
 {
 	ssize_t n = endpoint_peek(client, scratch, scratch_size);
 
-	assert(!greeting->settled);
+	assert(greeting->state == GREETING_ASKED);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return GREETING_MORE;
 	if (n <= 0) {
-		greeting->silent = greeting->size == 0;
-		greeting->settled = true;
+		greeting->state = greeting->size == 0 ? GREETING_SILENT : GREETING_OTHER;
 		return GREETING_SETTLED;
 	}
 	switch (request_line_feed(&greeting->line, scratch, (size_t)n)) {
@@ -88,6 +87,6 @@ enum greeting_verdict greeting_readable(
 	case REQUEST_LINE_IS_NOT:
 		break;
 	}
-	greeting->settled = true;
+	greeting->state = GREETING_OTHER;
 	return GREETING_SETTLED;
 }

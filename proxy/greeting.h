@@ -14,11 +14,16 @@
  */
 struct endpoint;
 
+enum greeting_state {
+	GREETING_ASKED,  /* it may still become one */
+	GREETING_OTHER,  /* it is none */
+	GREETING_SILENT, /* the client ended before it said a word: it may want to hear */
+};
+
 struct greeting {
 	bool takes_http2; /* where it is told from lines later on */
 	struct request_line line;
-	bool settled;   /* it is none */
-	bool silent;    /* and the client ended before it said a word: it may want to hear */
+	enum greeting_state state;
 	uint8_t *bytes; /* owned; what is kept back */
 	size_t size, room;
 };

@@ -226,7 +226,7 @@ static void life_greeted(struct session *session)
 	struct greeting *greeting = session->greeting;
 	struct pump *pump = &session->pumps[PUMP_CLIENT_TO_BACKEND];
 
-	assert(greeting != NULL && greeting->settled);
+	assert(greeting != NULL && greeting->state != GREETING_ASKED);
 	if (session->pair.state == PAIR_OPENING) {
 		endpoint_watch(&session->pair.client);
 		if (life_waits_to_start(session))
@@ -253,7 +253,7 @@ static void life_greet(struct session *session)
 	case GREETING_MORE:
 		break;
 	case GREETING_SETTLED:
-		if (session->greeting->silent &&
+		if (session->greeting->state == GREETING_SILENT &&
 			(life_waits_to_start(session) || dial_waits(session->dial)))
 			session_close(session, PAIR_CLIENT_GONE);
 		else
@@ -334,7 +334,7 @@ static void life_open(struct session *session, uint8_t *client_bytes, size_t cli
 	life_tell_open(session);
 	endpoint_resume(&session->pair.client);
 	endpoint_resume(&session->pair.backend);
-	if (session->greeting != NULL && session->greeting->settled)
+	if (session->greeting != NULL && session->greeting->state != GREETING_ASKED)
 		life_greeted(session);
 	life_carry(session, PUMP_CLIENT_TO_BACKEND, client_bytes, client_size);
 	life_carry(session, PUMP_BACKEND_TO_CLIENT, backend_bytes, backend_size);
@@ -428,7 +428,7 @@ static void life_on_dial(void *arg, enum dial_event event, int fd, const char *w
 
 	switch (event) {
 	case DIAL_WAITS:
-		ended = session->greeting != NULL && session->greeting->silent;
+		ended = session->greeting != NULL && session->greeting->state == GREETING_SILENT;
 		log_line(LOG_WARN, "connection %llu: %s is not there yet: %s; %s",
 			session->pair.number, session->pair.route->upstream, why,
 			ended ? "its client has ended" : "trying again");
