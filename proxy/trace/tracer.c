@@ -143,21 +143,19 @@ static void tracer_forward(
 			       !wanted_lists(&tracer->wanted, call->method);
 }
 
-/* What the message says, or else the fields that came before it. */
+/* What the message says, or else the fields that came before it: these have no baggage. */
 static void tracer_find_carrier(const struct tracer_connection *connection,
 	const struct envelope *envelope, struct carrier_view *carrier)
 {
 	const struct tracer *tracer = connection->tracer;
-	struct carrier_view own;
 
 	carriers_find(carrier, tracer->places, tracer->place_count, envelope);
 	carrier->found &= tracer->looks_at_body;
 	if (carrier->found || connection->fields == NULL)
 		return;
-	own = *carrier;
-	*carrier = *connection->fields;
-	carrier->baggage = own.baggage;
-	carrier->baggage_cut = own.baggage_cut;
+	carrier->found = true;
+	carrier->traceparent = connection->fields->traceparent;
+	carrier->tracestate = connection->fields->tracestate;
 }
 
 /*
