@@ -52,6 +52,10 @@ def recording(lab):
     return path
 
 
+# Letters and marks that look like nothing: joiners, Hangul's fillers, Khmer's inherent vowels, Mongolian selectors.
+SHAPELESS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
+
+
 def test_what_is_not_seen_is_shown(lab):
     """All of Unicode, in methods: what a terminal would obey or hide stands as a replacement."""
     everything = [chr(code) for code in range(0x110000) if not 0xd800 <= code < 0xe000]
