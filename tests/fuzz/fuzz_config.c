@@ -52,6 +52,22 @@ static void fuzz_print(const struct config *config)
 	}
 }
 
+/* One that says nothing, as every configuration has one by then. */
+static struct profile *fuzz_profile(void)
+{
+	static const char text[] = "{\"name\": \"none\"}";
+	char error[CONFIG_ERROR_SIZE] = "";
+	struct file *file =
+		file_parse("p", text, sizeof text - 1, fuzz_environment, error, sizeof error);
+	struct profile *profile;
+
+	fuzz_require(file != NULL);
+	profile = profile_new(file, error, sizeof error);
+	fuzz_require(profile != NULL);
+	file_free(file);
+	return profile;
+}
+
 static void fuzz_settings(
 	const struct file *file, const struct file_node *object, enum config_source source)
 {
@@ -61,6 +77,7 @@ static void fuzz_settings(
 	int result;
 
 	fuzz_require(config != NULL);
+	config->profile = fuzz_profile();
 	result = settings_init(&settings, config, fuzz_environment, error);
 	fuzz_require(result == 0);
 	result = settings_apply(&settings, file, object, source);
