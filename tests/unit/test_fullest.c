@@ -1,5 +1,5 @@
 /* Who has most: compared with a look at all of them, after random changes. */
-#include "proxy/trace/follow/fullest.h"
+#include "proxy/fullest.h"
 
 #include <stdlib.h>
 #include <string.h>

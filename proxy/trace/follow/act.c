@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/trace/follow/opening.h"
+#include "proxy/trace/follow/action.h"
 #include "proxy/trace/names/text.h"
 
 /* ---- rules that close ---- */
@@ -337,7 +337,7 @@ static void act_do_make(struct action *action, const struct matcher_rule *rule)
 		act_first_moment(action, above, marks, rule->from, rule->row->from_count, end_ns);
 	if (start_ns == 0)
 		return;
-	span = opening_make_span(action, rule, above, start_ns);
+	span = action_make_span(action, rule, above, start_ns);
 	if (span != NULL) {
 		action->look.marks = marks->now_ns;
 		action->look.start_ns = start_ns;
@@ -579,7 +579,7 @@ static void act_do_nothing(struct action *action, const struct matcher_rule *rul
 
 static void (*const act_table[])(struct action *action, const struct matcher_rule *rule) = {
 	[LIFECYCLE_CLAIM] = act_do_nothing,
-	[LIFECYCLE_OPEN] = opening_run,
+	[LIFECYCLE_OPEN] = action_open,
 	[LIFECYCLE_CLOSE] = act_do_close,
 	[LIFECYCLE_LAPSE] = act_do_lapse,
 	[LIFECYCLE_WAKE] = act_do_wake,

@@ -98,4 +98,11 @@ void action_find_about(struct action *action, struct open_span *span);
 uint64_t action_time(
 	const struct action *action, const struct matcher_rule *rule, uint64_t earliest_ns);
 
+/* Acts for a rule that opens a span: unless it is open, or was closed, or is not wanted. */
+void action_open(struct action *action, const struct matcher_rule *rule);
+
+/* Opens a span that is made, for a rule that sees to its end: NULL, counted, without memory. */
+struct open_span *action_make_span(struct action *action, const struct matcher_rule *rule,
+	struct open_span *above, uint64_t start_ns);
+
 #endif

@@ -10,10 +10,95 @@
 #include <string.h>
 
 #include "proxy/trace/follow/emit.h"
+#include "proxy/trace/names/attributes.h"
 #include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/capture.h"
 #include "proxy/trace/requests/request.h"
 #include "w3c/ids.h"
+
+/* ---- one of them ---- */
+
+/*
+ * The captured values of the request: of several values of an attribute the last counts. Then those
+ * of its connection that all spans below it have.
+ */
+static void claim_put_values(struct attributes *attributes, const struct claim_request *from)
+{
+	const struct request *request = from->request;
+	const struct capture_list *list = &request->captures->from[PROFILE_FROM_REQUEST];
+	size_t i;
+
+	attributes->count = 0;
+	for (i = 0; i < request->value_count; i++)
+		attributes_set(attributes,
+			&(struct span_attribute){
+				.key = from->captures->attributes
+					       [list->rows[request->values[i].capture].attribute],
+				.type = SPAN_VALUE_STRING,
+				.value.string = request_value(request, i),
+			});
+	for (i = 0; from->attributes != NULL && i < from->captures->free_count; i++) {
+		const char *name = from->captures->free[i];
+		struct span_text text;
+
+		if (connection_attributes_find(from->attributes, name, &text) &&
+			span_attribute_find(
+				attributes->list, attributes->count, name, strlen(name)) == NULL)
+			attributes_put(attributes, name, text);
+	}
+}
+
+/* Copies all of it into a single piece of memory: the struct, its arrays, then all texts in a row.
+ * NULL when there is none. */
+static struct claim *claim_new(
+	const struct claim_request *from, const struct claim_value *values, size_t value_count)
+{
+	const struct request *request = from->request;
+	struct attributes attributes;
+	struct claim *claim;
+	size_t size, i;
+	char *at;
+
+	claim_put_values(&attributes, from);
+	size = sizeof(struct claim) + value_count * sizeof *values +
+	       attributes.count * sizeof attributes.list[0] + request->method.size +
+	       request->tracestate.size;
+	for (i = 0; i < value_count; i++)
+		size += values[i].value.text.size;
+	for (i = 0; i < attributes.count; i++)
+		size += attributes.list[i].value.string.size;
+	claim = malloc(size);
+	if (claim == NULL)
+		return NULL;
+	memset(claim, 0, offsetof(struct claim, group));
+	key_init(&claim->group, 0);
+	claim->bytes = size;
+	claim->method = from->method;
+	claim->connection = from->connection;
+	claim->request = request->context;
+	claim->has_client = request->has_parent;
+	memcpy(claim->client, request->parent_span_id, SPAN_ID_SIZE);
+	claim->begun_ns = request->entry.start_ns;
+	claim->forwarded_ns = from->now_ns;
+	claim->values = (struct claim_value *)(claim + 1);
+	claim->value_count = value_count;
+	claim->attributes = (struct span_attribute *)(claim->values + value_count);
+	claim->attribute_count = attributes.count;
+	at = (char *)(claim->attributes + attributes.count);
+	claim->method_name = text_pack(&at, request->method);
+	claim->tracestate = text_pack(&at, request->tracestate);
+	for (i = 0; i < value_count; i++) {
+		claim->values[i] = values[i];
+		claim->values[i].value.text = text_pack(&at, values[i].value.text);
+	}
+	for (i = 0; i < attributes.count; i++) {
+		claim->attributes[i] = attributes.list[i];
+		claim->attributes[i].value.string = text_pack(&at, attributes.list[i].value.string);
+	}
+	return claim;
+}
+
+/* ---- all of them ---- */
 
 static void claims_take_off(struct claims *claims, struct claim *claim)
 {
@@ -30,13 +115,23 @@ static void claims_dispatch(struct claims *claims, struct claim *claim, bool kee
 	const struct open_span *about)
 {
 	const uint8_t *id = keeps_promise && claim->promised ? claim->promise : claim->dispatch;
+	const struct emit_submission submission = {
+		.context = claim->request,
+		.tracestate = claim->tracestate,
+		.method = claim->method_name,
+		.operation = claim->method->operation,
+		.attributes = claim->attributes,
+		.attribute_count = claim->attribute_count,
+		.forwarded_ns = claim->forwarded_ns,
+		.taken_ns = claim->taken_ns,
+	};
 
 	if (!claim->dispatched)
 		return;
 	claims->spans->setup->counters.dispatched++;
 	open_spans_note(claims->spans, NULL, NULL, "dispatched: %.*s",
 		(int)claim->method->operation.size, claim->method->operation.bytes);
-	emit_dispatch(claims->spans->setup, claim, id, about);
+	emit_dispatch(claims->spans->setup, &submission, id, about);
 }
 
 /* Nothing is going to be started by it any more. */
@@ -108,7 +203,8 @@ struct open_span *claims_start(
 	size_t i;
 
 	assert(claim->state != CLAIM_TAKEN || claim->rule != NULL); /* else it is freed */
-	opening->claim = claim;
+	opening->asked = claim->attributes;
+	opening->asked_count = claim->attribute_count;
 	opening->context = open_spans_new_context(claims->spans, &claim->request);
 	if (first && claim->promised && !claim->queued) {
 		memcpy(opening->context.span_id, claim->promise, SPAN_ID_SIZE);

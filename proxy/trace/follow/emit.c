@@ -1,4 +1,4 @@
-/* Spans from open spans and claims: lists of attributes on the stack, then the exporter. */
+/* Spans from open spans and submissions: lists of attributes on the stack, then the exporter. */
 #include "proxy/trace/follow/emit.h"
 
 #include <assert.h>
@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "exporter/exporter.h"
-#include "proxy/trace/follow/claim.h"
 #include "w3c/ids.h"
 
 static void emit_put_text(struct attributes *list, const char *key, struct span_text text)
@@ -337,28 +336,28 @@ void emit_announce(const struct follow_setup *setup, const struct open_span *spa
 }
 
 static void emit_put_submission(const struct follow_setup *setup, struct attributes *list,
-	const struct claim *claim, const struct open_span *about)
+	const struct emit_submission *submission, const struct open_span *about)
 {
 	const char *operation = setup->matcher.lifecycle->dispatch_attribute;
 	size_t i;
 
 	list->count = 0;
 	if (operation != NULL)
-		attributes_put(list, operation, claim->method->operation);
-	emit_put_named(list, setup->names, ATTRIBUTES_METHOD, claim->method_name);
-	for (i = 0; i < claim->attribute_count; i++)
-		attributes_set(list, &claim->attributes[i]); /* the last one counts */
+		attributes_put(list, operation, submission->operation);
+	emit_put_named(list, setup->names, ATTRIBUTES_METHOD, submission->method);
+	for (i = 0; i < submission->attribute_count; i++)
+		attributes_set(list, &submission->attributes[i]); /* the last one counts */
 	if (about != NULL)
 		emit_put_key(setup, list, about);
 }
 
 /* The dispatch's title has one placeholder, {operation}. */
 static struct span_text emit_name_dispatch(
-	const struct follow_setup *setup, char *text, const struct claim *claim)
+	const struct follow_setup *setup, char *text, const struct emit_submission *submission)
 {
 	struct attributes operation = {.count = 0};
 
-	attributes_put(&operation, "operation", claim->method->operation);
+	attributes_put(&operation, "operation", submission->operation);
 	return emit_some_name(
 		setup->matcher.lifecycle->dispatch_name, &operation, text, "dispatch");
 }
@@ -371,7 +370,7 @@ static bool emit_is_for(const struct open_span *about, const uint8_t span_id[SPA
 		       memcmp(about->links[0].span_id, span_id, SPAN_ID_SIZE) == 0);
 }
 
-void emit_dispatch(const struct follow_setup *setup, const struct claim *claim,
+void emit_dispatch(const struct follow_setup *setup, const struct emit_submission *submission,
 	const uint8_t span_id[SPAN_ID_SIZE], const struct open_span *about)
 {
 	struct attributes list;
@@ -379,26 +378,26 @@ void emit_dispatch(const struct follow_setup *setup, const struct claim *claim,
 	struct span_link link;
 	bool joined = about != NULL && !emit_is_for(about, span_id);
 	struct span made = {
-		.context = claim->request,
+		.context = submission->context,
 		.has_parent = true,
-		.tracestate = claim->tracestate,
+		.tracestate = submission->tracestate,
 		.kind = SPAN_KIND_INTERNAL,
-		.start_unix_ns = claim->forwarded_ns + *setup->wall_offset_ns,
-		.end_unix_ns = claim->taken_ns + *setup->wall_offset_ns,
+		.start_unix_ns = submission->forwarded_ns + *setup->wall_offset_ns,
+		.end_unix_ns = submission->taken_ns + *setup->wall_offset_ns,
 		.links = &link,
 		.link_count = joined,
 	};
 
-	if (setup->exporter == NULL || (claim->request.flags & TRACE_FLAG_SAMPLED) == 0)
+	if (setup->exporter == NULL || (submission->context.flags & TRACE_FLAG_SAMPLED) == 0)
 		return;
 	if (joined) {
 		memcpy(link.trace_id, about->context.trace_id, TRACE_ID_SIZE);
 		memcpy(link.span_id, about->context.span_id, SPAN_ID_SIZE);
 	}
-	memcpy(made.parent_span_id, claim->request.span_id, SPAN_ID_SIZE);
+	memcpy(made.parent_span_id, submission->context.span_id, SPAN_ID_SIZE);
 	memcpy(made.context.span_id, span_id, SPAN_ID_SIZE);
-	emit_put_submission(setup, &list, claim, about);
-	made.name = emit_name_dispatch(setup, name, claim);
+	emit_put_submission(setup, &list, submission, about);
+	made.name = emit_name_dispatch(setup, name, submission);
 	made.attributes = list.list;
 	made.attribute_count = list.count;
 	exporter_submit(setup->exporter, &made);

@@ -14,7 +14,6 @@
 /*
  * What all followers of a tracer have in common: the rules, the options, where spans go, counters.
  */
-struct claim;
 struct exporter;
 struct ids;
 struct sampler;
@@ -87,8 +86,17 @@ void emit_span(
 /* Tells of a span that is open still: one without length, below it, with what is known by now. */
 void emit_announce(const struct follow_setup *setup, const struct open_span *span, uint64_t now_ns);
 
-/* The dispatch span, with that id; about: the span that the work started or joined, or NULL. */
-void emit_dispatch(const struct follow_setup *setup, const struct claim *claim,
+/* A request that has submitted work. */
+struct emit_submission {
+	struct traceparent context; /* of its span */
+	struct span_text tracestate, method, operation;
+	const struct span_attribute *attributes; /* of the dispatch span, too */
+	size_t attribute_count;
+	uint64_t forwarded_ns, taken_ns;
+};
+
+/* Its dispatch span, with that id; about: the span that the work started or joined, or NULL. */
+void emit_dispatch(const struct follow_setup *setup, const struct emit_submission *submission,
 	const uint8_t span_id[SPAN_ID_SIZE], const struct open_span *about);
 
 #endif

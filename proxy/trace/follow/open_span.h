@@ -7,7 +7,7 @@
 #include <sys/queue.h>
 
 #include "exporter/span.h"
-#include "proxy/trace/follow/fullest.h"
+#include "proxy/fullest.h"
 #include "proxy/trace/follow/look.h"
 
 /*

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "exporter/exporter.h"
-#include "proxy/trace/follow/claim.h"
 #include "proxy/trace/follow/emit.h"
 #include "proxy/trace/names/attributes.h"
 #include "proxy/trace/names/text.h"
@@ -512,11 +511,15 @@ static bool open_spans_inherited(struct open_spans *spans, const struct open_spa
 	const struct span_opening *opening, uint8_t attribute, struct look_value *value)
 {
 	const char *name = spans->setup->matcher.attributes[attribute];
+	const struct span_attribute *asked =
+		span_attribute_find(opening->asked, opening->asked_count, name, strlen(name));
 	const struct open_span *above;
 
 	*value = (struct look_value){.type = SPAN_VALUE_STRING};
-	if (opening->claim != NULL && claim_find_value(opening->claim, name, &value->text))
+	if (asked != NULL) {
+		value->text = asked->value.string;
 		return true;
+	}
 	for (above = span->parent; above != NULL; above = above->parent)
 		if (open_spans_own_value(spans, above, attribute, value))
 			return true;

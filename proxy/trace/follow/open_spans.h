@@ -26,7 +26,6 @@ struct open_spans {
 	size_t lapsed_count; /* spans that are at rest */
 };
 
-struct claim;
 struct connection_attributes;
 
 /* Why a span ended: sidespan.end_reason. */
@@ -49,9 +48,10 @@ struct span_opening {
 	struct open_span *parent;   /* it hangs below it and ends with it, or NULL */
 	struct traceparent context; /* the span's own */
 	bool has_above, above_is_remote;
-	uint8_t above[SPAN_ID_SIZE]; /* the span above it in the trace, if it has one */
-	const uint8_t *link;         /* a span of its trace that it refers to, or NULL */
-	const struct claim *claim;   /* of the request that it is for, or NULL */
+	uint8_t above[SPAN_ID_SIZE];        /* the span above it in the trace, if it has one */
+	const uint8_t *link;                /* a span of its trace that it refers to, or NULL */
+	const struct span_attribute *asked; /* what the request that it is for has, */
+	size_t asked_count;                 /* if there is one */
 	const struct connection_attributes *attributes; /* of the connection; NULL: none */
 	uint64_t connection, start_ns, now_ns;
 	struct share **share; /* of the connection */

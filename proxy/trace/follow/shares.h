@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#include "proxy/trace/follow/fullest.h"
+#include "proxy/fullest.h"
 
 /*
  * Who has how many of the spans that are open, in all followers of a tracer: connections, and the

@@ -1,5 +1,5 @@
-#ifndef PROXY_TRACE_FOLLOW_FULLEST_H
-#define PROXY_TRACE_FOLLOW_FULLEST_H
+#ifndef PROXY_FULLEST_H
+#define PROXY_FULLEST_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* A binary heap that is put in order when it is first asked. */
-#include "proxy/trace/follow/fullest.h"
+#include "proxy/fullest.h"
 
 #include <assert.h>
 #include <stdlib.h>
