@@ -1069,7 +1069,7 @@ static void request_on(struct setup *setup, struct tracer_connection *connection
 /* There is room for 13 small requests: the connection that has most loses its oldest. */
 START_TEST(test_evicted_for_room)
 {
-	static const char *const flags[] = {"--inflight-bytes-max=4300", NULL};
+	static const char *const flags[] = {"--inflight-bytes-max=4100", NULL};
 	static const char *const lost[] = {"1", "2", "101", "102", "3"};
 	struct tracer_connection *other;
 	struct setup setup;
