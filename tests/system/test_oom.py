@@ -190,7 +190,7 @@ class Run:
             pass  # it has failed already
 
     def start(self):
-        args = ["--profile=codex", "--child-grace=500ms", "--child-linger=100ms"]
+        args = ["--profile=codex", "--child-grace=2s", "--child-linger=100ms"]
         if not self.wraps:
             args += ["--listen=" + self.lab.listen_url(self.listen)]
         self.backend = None
