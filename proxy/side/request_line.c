@@ -27,12 +27,18 @@ static bool request_line_is_blank(uint8_t byte)
 	return byte == ' ' || byte == '\t';
 }
 
+/* Servers leave out empty lines before it (RFC 9112, 2.2). */
 static enum request_line_verdict request_line_method(struct request_line *line, uint8_t byte)
 {
+	uint16_t size = (uint16_t)(line->size - line->empty);
+
+	if (size == 1 && (byte == '\r' || byte == '\n')) {
+		line->empty++;
+		return REQUEST_LINE_MORE;
+	}
 	if (request_line_is_token(byte))
-		return line->size <= REQUEST_LINE_METHOD_MAX ? REQUEST_LINE_MORE
-							     : REQUEST_LINE_IS_NOT;
-	if (!request_line_is_blank(byte) || line->size == 1)
+		return size <= REQUEST_LINE_METHOD_MAX ? REQUEST_LINE_MORE : REQUEST_LINE_IS_NOT;
+	if (!request_line_is_blank(byte) || size == 1)
 		return REQUEST_LINE_IS_NOT;
 	line->part = REQUEST_LINE_BEFORE_TARGET;
 	return REQUEST_LINE_MORE;

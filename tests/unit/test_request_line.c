@@ -23,14 +23,15 @@ static const struct {
 	{"m-search.2~!#$%&'*+^_`| * HTTP/1.1", 32, IS},
 	{"GET\t \t/ \t HTTP/1", 16, IS},
 	{"GET \xc3\xa9\xff HTTP/1.1", 14, IS},
+	{"\r\n\nGET / HTTP/1.1", 15, IS}, /* RFC 9112, 2.2 */
 	/* JSON: its first byte */
 	{"{\"id\":1}\n", 1, IS_NOT},
 	{"[1]\n", 1, IS_NOT},
 	{" {\"id\":1}\n", 1, IS_NOT},
 	{"\t{}\n", 1, IS_NOT},
-	{"\n", 1, IS_NOT},
-	{"\r\n", 1, IS_NOT},
 	{"\"text\"\n", 1, IS_NOT},
+	{"\r\n\n{}", 4, IS_NOT},
+	{"\r\n\t{}", 3, IS_NOT},
 	/* JSON that begins as a token does */
 	{"true\n", 5, IS_NOT},
 	{"-1.5e+3\n", 8, IS_NOT},
@@ -49,6 +50,7 @@ static const struct {
 	{"GET(", 4, IS_NOT},
 	{"\x16\x03\x01", 1, IS_NOT}, /* TLS */
 	{"", 0, REQUEST_LINE_MORE},
+	{"\r\n\n", 3, REQUEST_LINE_MORE},
 	{"GET", 3, REQUEST_LINE_MORE},
 	{"GET ", 4, REQUEST_LINE_MORE},
 	{"GET /", 5, REQUEST_LINE_MORE},

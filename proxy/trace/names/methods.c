@@ -41,9 +41,9 @@ static inline struct methods_slot *methods_slot(
 
 	struct methods_slot *slot = &methods->slots[at];
 
-	while ((slot->hash != hash || slot->name.size != name.size ||
-		       memcmp(slot->name.bytes, name.bytes, name.size) != 0) &&
-		slot->number != METHODS_OTHER) {
+	while (slot->number != METHODS_OTHER &&
+		(slot->hash != hash || slot->name.size != name.size ||
+			memcmp(slot->name.bytes, name.bytes, name.size) != 0)) {
 		at = (at + 1) & mask;
 		slot = &methods->slots[at];
 	}
@@ -71,7 +71,8 @@ static int methods_grow(struct methods *methods)
 /* Whether text begins with that, which may be all of it. */
 static bool methods_begins(struct span_text text, struct span_text with)
 {
-	return text.size >= with.size && memcmp(text.bytes, with.bytes, with.size) == 0;
+	return with.size == 0 ||
+	       (text.size >= with.size && memcmp(text.bytes, with.bytes, with.size) == 0);
 }
 
 /* The number of that pattern, without its *. */
@@ -188,7 +189,7 @@ bool wanted_lists(const struct wanted *wanted, struct span_text method)
 
 		size -= rest;
 		if ((rest ? method.size >= size : method.size == size) &&
-			memcmp(list->items[i], method.bytes, size) == 0)
+			(size == 0 || memcmp(list->items[i], method.bytes, size) == 0))
 			return true;
 	}
 	return false;
