@@ -52,7 +52,7 @@ enum settings_result secret_read(
 	const char *reason = stream == NULL ? strerror(errno) : NULL;
 	enum settings_result result = SETTINGS_WRONG;
 
-	assert((size_t)index < OPTION_COUNT && path != NULL);
+	assert((size_t)index < OPTION_COUNT);
 	*text = NULL;
 	settings_name(settings, index, name, sizeof name);
 	if (room == NULL) {
