@@ -237,11 +237,12 @@ bool captures_take_baggage(struct captures *captures, const struct capture_set *
 	struct baggage_member member;
 	enum baggage_result result = BAGGAGE_END;
 	unsigned seen = 0, members = 0;
-	bool good = !carrier->baggage_cut;
+	bool good;
 	size_t key;
 
 	if (at == NULL)
 		return true;
+	good = !carrier->baggage_cut;
 	end = at + carrier->baggage.size;
 	while (members++ < BAGGAGE_MEMBERS_MAX &&
 		(result = baggage_next(&at, end, &member)) != BAGGAGE_END) {
