@@ -221,21 +221,22 @@ oom:
 .PHONY: test-real
 test-real: $(CODEX_VERSIONS:%=test-codex-%) test-peers
 
-# One at a time: each has the machine to itself.
-.PHONY: $(CODEX_VERSIONS:%=test-codex-%)
-$(CODEX_VERSIONS:%=test-codex-%): test-codex-%:
+# They mostly wait for each other's time: -j3 runs all of them beside each other.
+.PHONY: real-built
+real-built:
 	@tests/deps build test real
 	$(SUBMAKE) all
+
+.PHONY: $(CODEX_VERSIONS:%=test-codex-%)
+$(CODEX_VERSIONS:%=test-codex-%): test-codex-%: real-built
 	@test -e build/codex-$*/node_modules/.bin/codex || \
 		npm install --no-audit --no-fund --prefix build/codex-$* @openai/codex@$*
 	@echo "codex $*:"
 	@CODEX=build/codex-$*/node_modules/.bin/codex $(PYTEST) tests/real --ignore=tests/real/test_peers.py
 
 .PHONY: test-peers
-test-peers:
-	@tests/deps build test real
+test-peers: real-built
 	@tests/deps peers || echo "test-peers: tests of what is missing are skipped"
-	$(SUBMAKE) all
 	@cmp -s tests/real/peers/package.json build/peers/package.json || { mkdir -p build/peers && \
 		npm install --no-audit --no-fund --prefix build/peers $$(sed -n \
 		's/^    "\(.*\)": "\([0-9].*\)".*/\1@\2/p' tests/real/peers/package.json) && \
