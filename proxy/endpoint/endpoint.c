@@ -300,6 +300,10 @@ ssize_t endpoint_peek(const struct endpoint *endpoint, void *bytes, size_t size)
 {
 	ssize_t n;
 
+	if (endpoint->shaking) {
+		errno = EAGAIN;
+		return -1;
+	}
 	if (endpoint->stream != NULL)
 		return endpoint->read_ops->peek(endpoint->stream, bytes, size);
 	do

@@ -5,7 +5,9 @@ import http.client
 import http.server
 import json
 import signal
+import ssl
 import threading
+import warnings
 
 import pytest
 
@@ -176,6 +178,32 @@ def test_a_server_of_another_name(lab):
     client.send('{"id":1,"method":"m"}')
     assert json.loads(backend.accept_peer().recv())["id"] == 1
     assert asked == ["server.example"]
+
+
+def test_a_server_that_has_another_name(lab):
+    backend = lab.backend("tls+tcp", tls=certificates().server("named", names="DNS:server.example"))
+    sidespan, stream = failing(lab, backend.url, "--tls-server-name=other.example",
+                               "--tls-upstream-ca=" + certificates().path("ca.pem"), kind="tcp")
+    backend.accept().expect_eof()
+    stream.expect_eof()
+    sidespan.wait_line("cannot reach tls.tcp://.*: hostname mismatch")
+
+
+@pytest.mark.parametrize("version,may", [("TLSv1_1", False), ("TLSv1_2", True), ("TLSv1_3", True)])
+def test_versions(lab, version, may):
+    link = lab.link("tls+tcp", "tcp", dial=False)
+    context = certificates().client()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, version)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    stream = lab.keep(link.connect(context))
+    if may:
+        stream.write(b'{"id":1,"method":"m"}\n')
+        assert json.loads(link.backend.accept_peer().recv())["id"] == 1
+    else:
+        stream.read_all()
+        link.sidespan.wait_line("TLS with the client: unsupported protocol")
 
 
 def test_our_certificate_for_the_server(lab):

@@ -182,6 +182,8 @@ START_TEST(test_agree)
 	side_turn(&side);
 	ck_assert_str_eq(script.shakes, "RWWA"); /* waits for something to read */
 	ck_assert_uint_eq(endpoint_backlog(&side.endpoint), 4);
+	ck_assert_int_eq(endpoint_peek(&side.endpoint, side.got, 1), -1);
+	ck_assert_int_eq(errno, EAGAIN);
 	if (_i == 1) { /* whoever pauses does not stop this */
 		endpoint_pause(&side.endpoint);
 		endpoint_resume(&side.endpoint);
