@@ -20,6 +20,8 @@
 #include "proxy/ending.h"
 #include "proxy/endpoint/child.h"
 #include "proxy/exchange.h"
+#include "proxy/exchange_request.h"
+#include "proxy/gateway.h"
 #include "proxy/greeting.h"
 #include "proxy/log.h"
 #include "proxy/side/http.h"
@@ -42,7 +44,7 @@ static void life_unreachable(struct session *session, const char *why)
 		session->pair.route->command != NULL ? "start" : "reach",
 		session->pair.route->upstream, why);
 	if (session->exchange != NULL)
-		exchange_unreachable(session->exchange);
+		exchange_request_unreachable(session->exchange);
 	else
 		session_close(session, PAIR_BACKEND_UNREACHABLE);
 }
@@ -115,7 +117,7 @@ static void life_on_timer(int fd, short what, void *arg)
 		session_close(session, session->pair.reason);
 		break;
 	case PAIR_EXCHANGE:
-		exchange_timeout(session->exchange);
+		gateway_timeout(session->exchange);
 		break;
 	case PAIR_CLOSED:
 		break;
@@ -166,7 +168,7 @@ void life_tick(struct session *session)
 	else if (session->pair.state == PAIR_OPENING)
 		life_check_client(session);
 	else if (session->pair.state == PAIR_EXCHANGE)
-		exchange_tick(session->exchange);
+		gateway_tick(session->exchange);
 	if (session->pair.state == PAIR_CLOSED)
 		return;
 	if (session->timer != NULL && event_pending(session->timer, EV_TIMEOUT, NULL) == 0) {
@@ -345,7 +347,7 @@ static void life_connected(struct session *session)
 {
 	if (session->exchange != NULL) {
 		session_timer_stop(session);
-		exchange_connected(session->exchange);
+		exchange_request_connected(session->exchange);
 	} else if (session->upgrade != NULL) {
 		if (session_timer(session, session->pair.loop->config->handshake_timeout_ms) == 0)
 			upgrade_connected(session->upgrade);
@@ -523,7 +525,7 @@ static void life_failed(struct session *session, struct endpoint *endpoint)
 static void life_drained(struct session *session, struct endpoint *endpoint)
 {
 	if (session->pair.state == PAIR_EXCHANGE)
-		exchange_drained(session->exchange, endpoint);
+		gateway_drained(session->exchange, endpoint);
 	else
 		pump_drained(&session->pumps[endpoint == &session->pair.client
 						     ? PUMP_BACKEND_TO_CLIENT
@@ -543,7 +545,7 @@ static void life_on_readable(struct session *session, struct endpoint *endpoint)
 	case PAIR_EXCHANGE:
 		loop_clock(session->pair.loop);
 		life_heard(session);
-		exchange_readable(session->exchange, endpoint);
+		gateway_readable(session->exchange, endpoint);
 		break;
 	case PAIR_OPEN:
 		life_readable(session, endpoint);
@@ -603,7 +605,7 @@ static void life_on_event(void *arg, struct endpoint *endpoint, enum endpoint_ev
 		if (session->pair.state == PAIR_OPENING)
 			life_check_client(session);
 		else if (session->pair.state == PAIR_EXCHANGE)
-			exchange_ended(session->exchange);
+			gateway_ended(session->exchange);
 		break;
 	}
 }
@@ -886,7 +888,7 @@ static void life_guest_wind_up(struct loop_guest *guest)
 	struct session *session = life_of(guest);
 
 	if (session->pair.state == PAIR_EXCHANGE)
-		exchange_wind_up(session->exchange);
+		gateway_wind_up(session->exchange);
 	else if (session->pair.state == PAIR_OPENING)
 		session_close(session, PAIR_SHUTDOWN);
 }
