@@ -56,6 +56,7 @@ class Collector(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = "http://127.0.0.1:%d" % self.server_port
         self.spans, self.arrived, self.complaints = [], threading.Condition(), []
+        self.senders = 0
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def ours(self):
@@ -70,6 +71,24 @@ class Collector(ThreadingHTTPServer):
         """Waits until enough() holds, asked whenever spans arrive. Returns its last answer."""
         with self.arrived:
             return self.arrived.wait_for(enough, timeout)
+
+    def ended(self, timeout):
+        """
+        Waits until there are spans and nobody is left who could send more: an exporter keeps its
+        connection until its program ends.
+        """
+        return self.wait(lambda: self.spans and self.senders == 0, timeout)
+
+    def process_request(self, request, client_address):
+        with self.arrived:
+            self.senders += 1
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        super().shutdown_request(request)
+        with self.arrived:
+            self.senders -= 1
+            self.arrived.notify_all()
 
     def take(self, path, headers, body):
         if path != "/v1/traces" or headers.get_content_type() != "application/json":
