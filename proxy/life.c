@@ -942,7 +942,6 @@ static int life_begin_exchange(struct session *session)
 	}
 	session->pair.state = PAIR_EXCHANGE;
 	session->active_ns = session->pair.loop->now_ns;
-	session->spoken = true; /* who begins with a request has a limit of its own */
 	return 0;
 }
 

@@ -48,7 +48,7 @@ enum pair_reason {
 	PAIR_BACKEND_UNREACHABLE,
 	PAIR_FRAMING_ERROR,
 	PAIR_HANDSHAKE_FAILED,
-	PAIR_HTTP,   /* its first line, on a listener for lines of JSON */
+	PAIR_HTTP,   /* its first line, on a listener for messages alone */
 	PAIR_SILENT, /* first_byte.timeout */
 	PAIR_IDLE,   /* idle.timeout */
 	PAIR_NO_RESOURCES,

@@ -30,7 +30,7 @@ static const struct {
 	[PAIR_BACKEND_UNREACHABLE] = {"the server is not reachable", TRACER_BACKEND_EXITED},
 	[PAIR_FRAMING_ERROR] = {"broken framing", TRACER_CONNECTION_CLOSED},
 	[PAIR_HANDSHAKE_FAILED] = {"no upgrade", TRACER_CONNECTION_CLOSED},
-	[PAIR_HTTP] = {"an HTTP request where lines of JSON are spoken", TRACER_CONNECTION_CLOSED},
+	[PAIR_HTTP] = {"an HTTP request where no HTTP is spoken", TRACER_CONNECTION_CLOSED},
 	[PAIR_SILENT] = {"nobody said anything within first_byte.timeout",
 		TRACER_CONNECTION_CLOSED},
 	[PAIR_IDLE] = {"idle for idle.timeout", TRACER_CONNECTION_CLOSED},
@@ -56,7 +56,7 @@ static enum log_level session_end_level(const struct session *session)
 {
 	if (session->pair.reason == PAIR_HTTP)
 		return LOG_WARN; /* the only line about it */
-	return session->opened ? LOG_INFO : LOG_DEBUG;
+	return session->opened || session->pair.reason == PAIR_SILENT ? LOG_INFO : LOG_DEBUG;
 }
 
 void session_drop_trace(struct session *session, enum tracer_end reason)

@@ -43,8 +43,7 @@ def test_http_request_starts_no_command(lab, kind, step):
     client.write_pieces(CROSS_SITE if step > 1 else SETTLED, iter([step] * len(CROSS_SITE)))
     client.expect_eof()
     assert program.stop() == 0
-    assert program.log("warn") == ["connection 0: closed: an HTTP request where lines of JSON are "
-                                   "spoken"]
+    assert program.log("warn") == ["connection 0: closed: an HTTP request where no HTTP is spoken"]
     assert not started(path)
     assert " http_refused=1" in program.log("info")[-1]
     assert [line for line in program.log() if "connection 0" in line] == program.log("warn")
@@ -118,6 +117,18 @@ def test_what_may_be_http_is_held_until_it_is_clear(lab):
 
 
 # silence
+
+@pytest.mark.parametrize("scheme", ["ws", "http"])
+def test_silent_client_of_http_is_closed(lab, scheme):
+    """Not only after handshake.timeout, which is for a request that has begun."""
+    backend = lab.backend("ws")
+    program = lab.sidespan("--listen=" + scheme + "://127.0.0.1:0", "--upstream=" + backend.url,
+                           "--first-byte-timeout=100ms", "--handshake-timeout=1h")
+    client_of(lab, program).expect_eof()
+    program.wait_line("connection 0: closed: nobody said anything within first_byte.timeout")
+    assert program.stop() == 0
+    assert " connections_silent=1" in program.log("info")[-1]
+
 
 def test_silent_connection_is_closed(lab):
     backend = lab.backend("tcp")

@@ -331,6 +331,31 @@ START_TEST(test_silence)
 }
 END_TEST
 
+/* The same where the client is to begin with a request, whatever it is given for that. */
+START_TEST(test_silence_http)
+{
+	const char *flags[] = {"--first-byte-timeout=60s", "--handshake-timeout=2m", NULL};
+	char byte;
+
+	peers_done(&peers);
+	peers_init(&peers, flags);
+	peers_open(&peers, &side_websocket, &side_line);
+	peers_connect(&peers);
+	if (_i > 0)
+		say("G", 1, 1);
+	pass(60 * SECOND - SECOND / 10);
+	ck_assert_int_eq(peers_read(peers.client, &byte, 1), -1);
+	pass(SECOND / 5);
+	ck_assert_int_eq(peers_read(peers.client, &byte, 1), _i > 0 ? -1 : 0);
+	ck_assert_uint_eq(peers.loop.counters.connections_silent, _i > 0 ? 0 : 1);
+	ck_assert_uint_eq(peers.loop.counters.handshakes_overdue, 0);
+	peers_hang_up(&peers.client);
+	peers_turn(&peers);
+	ck_assert_int_eq(peers.reason, _i > 0 ? PAIR_CLIENT_GONE : PAIR_SILENT);
+	peers_close(&peers);
+}
+END_TEST
+
 /* One byte of either side, or a handshake, and silence is as long as anybody likes. */
 START_TEST(test_silence_later)
 {
@@ -445,6 +470,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_unreachable, 0, 2);
 	tcase_add_test(tc, test_no_memory);
 	tcase_add_loop_test(tc, test_silence, 0, 2);
+	tcase_add_loop_test(tc, test_silence_http, 0, 2);
 	tcase_add_loop_test(tc, test_silence_later, 0, 3);
 	tcase_add_loop_test(tc, test_limits, 0, 2);
 	tcase_add_loop_test(tc, test_idle, 0, 2);
