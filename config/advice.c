@@ -221,6 +221,8 @@ static const struct {
 	{"idle.timeout", advice_no_listener, "nothing is listened on"},
 	{"shutdown.drain", advice_no_server_side, "a COMMAND that is wrapped decides itself"},
 	{"handshake.", advice_no_head, "neither side speaks HTTP"},
+	{"http.", advice_no_listener, "nothing is listened on"},
+	{"http.", advice_no_http, "clients speak no HTTP there"},
 	{"propagation.create_params", advice_no_params, "propagation.inject is no place in params"},
 	{"propagation.flags", advice_no_context, "propagation.inject is none"},
 	{"allow_remote", advice_no_listener, "nothing is listened on"},

@@ -31,7 +31,10 @@ static void exchange_request_put_head(
 {
 	const struct side_shake *shake = exchange_shake(exchange);
 	const char *dropped[EXCHANGE_REQUEST_DROPPED_MAX] = {NULL}, *const *more = shake->dropped;
-	struct http_changes changes = {.drop = dropped, .add = "", .length = length};
+	struct http_changes changes = {.drop = dropped,
+		.add = "",
+		.length = length,
+		.via = exchange->pair->loop->config->http_via};
 	size_t count = 0;
 
 	if (exchange->pair->route->guard.token != NULL)

@@ -138,7 +138,9 @@ static void exchange_response_upgrade(struct exchange *exchange)
 	const struct side_shake *shake = exchange_shake(exchange);
 	const struct http_head *parsed = &pair->loop->head;
 	struct http_head *asked = malloc(sizeof *asked); /* while loop->head has the answer */
-	struct http_changes changes = {.drop = exchange_response_dropped, .add = shake->fields};
+	struct http_changes changes = {.drop = exchange_response_dropped,
+		.add = shake->fields,
+		.via = pair->loop->config->http_via};
 	struct outlet outlet;
 	const char *wrong;
 
@@ -180,7 +182,8 @@ static void exchange_response_got(struct exchange *exchange)
 {
 	struct pair *pair = exchange->pair;
 	struct http_head *parsed = &pair->loop->head;
-	struct http_changes changes = {.drop = exchange_response_dropped};
+	struct http_changes changes = {
+		.drop = exchange_response_dropped, .via = pair->loop->config->http_via};
 	struct outlet outlet;
 	uint8_t *rest;
 	size_t size;

@@ -13,7 +13,6 @@
 #include "proxy/pair.h"
 
 static const char *const reply_dropped_interim[] = {"Content-Length", "Transfer-Encoding", NULL};
-static const struct http_changes reply_changes = {.drop = reply_dropped_interim, .add = ""};
 
 static enum reply_result reply_wrong(const char **why, const char *text)
 {
@@ -26,6 +25,8 @@ static enum reply_result reply_take_interim(
 {
 	const struct config *config = pair->loop->config;
 	const struct http_head *parsed = &pair->loop->head;
+	struct http_changes changes = {
+		.drop = reply_dropped_interim, .add = "", .via = config->http_via};
 	struct outlet outlet;
 
 	reply->interim_count++;
@@ -37,7 +38,7 @@ static enum reply_result reply_take_interim(
 	}
 	if (to_client) {
 		outlet_begin(&outlet, pair->loop, &pair->client);
-		outlet_head(&outlet, parsed, &reply_changes);
+		outlet_head(&outlet, parsed, &changes);
 		if (outlet_end(&outlet) != 0) {
 			pair_client_failed(pair);
 			return REPLY_OVER;

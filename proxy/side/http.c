@@ -436,6 +436,9 @@ void http_target_split(struct http_text target, struct http_text *authority, str
 
 /* ---- passing on ---- */
 
+#define HTTP_VIA       "Via: 1.1 sidespan\r\n"
+#define HTTP_VIA_MINOR (sizeof "Via: 1." - 1)
+
 /* Between two neighbours (RFC 9110, 7.6.1), as is what Connection names. */
 static const char *const http_hop_by_hop[] = {
 	"Connection",
@@ -504,9 +507,18 @@ static void http_append_field(
 	http_append(text, size, used, HTTP_TEXT("\r\n"));
 }
 
+/* The version is that of the message as it came to us. */
+static void http_append_via(char *text, size_t size, size_t *used, const struct http_head *head)
+{
+	char line[] = HTTP_VIA;
+
+	line[HTTP_VIA_MINOR] = (char)('0' + head->version_minor);
+	http_append(text, size, used, (struct http_text){line, sizeof line - 1});
+}
+
 size_t http_head_room(const struct http_head *head, const struct http_changes *changes)
 {
-	return head->size + strlen(changes->add) + HTTP_CHANGES_LENGTH_MAX + 4;
+	return head->size + strlen(changes->add) + sizeof HTTP_VIA + HTTP_CHANGES_LENGTH_MAX + 4;
 }
 
 size_t http_head_forward(
@@ -529,6 +541,8 @@ size_t http_head_forward(
 			!http_name_listed(name, changes->drop))
 			http_append_field(text, size, &used, &head->fields[i], changes->length);
 	}
+	if (changes->via)
+		http_append_via(text, size, &used, head);
 	http_append(text, size, &used, (struct http_text){changes->add, strlen(changes->add)});
 	http_append(text, size, &used, HTTP_TEXT("\r\n"));
 	return used <= size ? used : 0;

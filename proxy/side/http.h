@@ -109,6 +109,7 @@ struct http_changes {
 	const char *const *drop; /* names of fields that go, case-insensitive, then NULL */
 	const char *add;         /* lines of fields, each with CRLF; "" for none */
 	const char *length;      /* the value of Content-Length; NULL: as it is */
+	bool via;                /* we say that it came through us (RFC 9110, 7.6.3) */
 };
 
 #define HTTP_CHANGES_LENGTH_MAX 20 /* bytes of that value */
@@ -116,8 +117,9 @@ struct http_changes {
 /*
  * Copies a head that passed that check to text (size bytes of room), without what is between
  * neighbours: Connection, the fields that it names, Keep-Alive, Upgrade, TE, Proxy-*; with those
- * changes, what is added at the end; and the blank line. Everything kept is kept byte for byte.
- * Returns the bytes written, at most http_head_room(), or 0 when they do not fit.
+ * changes, what is added at the end, Via behind those that are there; and the blank line.
+ * Everything kept is kept byte for byte. Returns the bytes written, at most http_head_room(), or 0
+ * when they do not fit.
  */
 size_t http_head_forward(
 	char *text, size_t size, const struct http_head *head, const struct http_changes *changes);

@@ -249,6 +249,29 @@ def test_fields_between_neighbours_of_an_upgrade(front):
         *KEPT, *KEPT, "Connection: Upgrade", "Upgrade: websocket")]
 
 
+def test_via(lab):
+    """By option: in requests and in every answer to them, behind what is there; not in our own."""
+    front = Front(lab, "--http-via", "--http-response-timeout=200ms")
+    key = new_key()
+    request = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\nVia: 1.1 a\r\n"
+    client, server, head = front.ask(b"GET / HTTP/1.1\r\nHost: h\r\nVia: 1.1 a\r\nVia: 1.1 b\r\n\r\n")
+    assert head.lines == [b"Host: h", b"Via: 1.1 a", b"Via: 1.1 b", b"Via: 1.1 sidespan"]
+    server.write(b"HTTP/1.1 103 X\r\n\r\nHTTP/1.1 200 X\r\nVia: 1.0 c\r\nContent-Length: 0\r\n\r\n")
+    assert read_head(client).lines == [b"Via: 1.1 sidespan"]
+    assert read_head(client).lines == [b"Via: 1.0 c", b"Content-Length: 0", b"Via: 1.1 sidespan"]
+    client.write(request + b"\r\n")
+    assert b"Via: 1.0 sidespan" in read_head(server).lines
+    server.write(b"HTTP/1.0 204 X\r\nConnection: keep-alive\r\n\r\n")
+    assert b"Via: 1.0 sidespan" in read_head(client).lines
+    client.write(upgrade_request(key))
+    assert b"Via: 1.1 sidespan" in read_head(server).lines
+    server.write(upgrade_reply(key))
+    assert b"Via: 1.1 sidespan" in read_head(client).lines
+    client, _, _ = front.ask(GET)
+    own = client.read_all()
+    assert own.startswith(b"HTTP/1.1 504") and b"sidespan\r\n" not in own
+
+
 def test_fields_between_neighbours_of_a_refusal(front):
     client, server, _ = front.ask(upgrade_request(new_key()))
     server.write(b"HTTP/1.1 401 No\r\n" + mixed("Content-Length: 2") + b"\r\nno")

@@ -942,6 +942,10 @@ static const struct {
 		"--listen-check-origin: no effect: nothing is listened on"},
 	{{"--listen-allow-host=x", "--listen=tcp://127.0.0.1:1", "--", "/bin/sh"}, NULL,
 		"--listen-allow-host: no effect: clients speak no HTTP there"},
+	{{"--http-via", "--listen=tcp://127.0.0.1:1", "--", "/bin/sh"}, NULL,
+		"--http-via: no effect: clients speak no HTTP there"},
+	{{"--http-via", "--", "/bin/sh"}, NULL, "--http-via: no effect: nothing is listened on"},
+	{{"--http-via", "--listen=http://127.0.0.1:1", "--upstream=http://a:1"}, NULL, NOTHING},
 	{{"--listen-allow-origin=null", "--listen=ws://127.0.0.1:1", "--upstream=ws://a:1"}, NULL,
 		"--listen-allow-origin: no effect: by listen.check_origin the server looks at it "
 		"itself"},

@@ -465,6 +465,29 @@ START_TEST(test_forward_length)
 }
 END_TEST
 
+/* Ours comes behind theirs, and has the version of the message that it is put into. */
+START_TEST(test_forward_via)
+{
+	static const char *const versions[] = {"1.0", "1.1"};
+	static const char *const drop[] = {NULL};
+	static const struct http_changes changes = {
+		.drop = drop, .add = "Connection: close\r\n", .via = true};
+	char text[128], expected[192], copy[192];
+	size_t size, room;
+
+	snprintf(text, sizeof text, "GET / HTTP/%s\r\nVia: 1.0 a\r\nA: 1\r\nvia: 1.1 b\r\n\r\n",
+		versions[_i]);
+	size = (size_t)snprintf(expected, sizeof expected, "%.*sVia: %s sidespan\r\n%s\r\n",
+		(int)strlen(text) - 2, text, versions[_i], changes.add);
+	ck_assert_int_eq(test_parse(true, text, strlen(text)), HTTP_DONE);
+	ck_assert_uint_le(size, http_head_room(&test_head, &changes));
+	for (room = 0; room < size; room++)
+		ck_assert_uint_eq(http_head_forward(copy, room, &test_head, &changes), 0);
+	ck_assert_uint_eq(http_head_forward(copy, size, &test_head, &changes), size);
+	ck_assert_mem_eq(copy, expected, size);
+}
+END_TEST
+
 #define TEST_COUNT(table) (sizeof(table) / sizeof *(table))
 
 int main(void)
@@ -480,5 +503,6 @@ int main(void)
 	tcase_add_loop_test(tc, test_target, 0, TEST_COUNT(test_targets));
 	tcase_add_loop_test(tc, test_forward, 0, TEST_COUNT(test_forwarded));
 	tcase_add_test(tc, test_forward_length);
+	tcase_add_loop_test(tc, test_forward_via, 0, 2);
 	return unit_run("http", tc);
 }
