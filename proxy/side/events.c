@@ -65,6 +65,8 @@ static bool events_skip_mark(struct events *events, uint8_t byte)
 		events->begun = ++events->matched == sizeof events_mark;
 		return true;
 	}
+	if (events->matched > 0)
+		events->state = EVENTS_OTHER; /* the line began with a part of it */
 	events->begun = true;
 	return false;
 }

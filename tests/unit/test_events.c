@@ -20,6 +20,12 @@ static const struct {
 	{TEST_BYTES("\xef\xbb\xbf"
 		    "data: 1\n\n"),
 		"1|"},
+	{TEST_BYTES("\xef\xbb"
+		    "data: 1\n\ndata: 2\n\n"),
+		"2|"},
+	{TEST_BYTES("\xef\xbb\n"
+		    "data: 1\n\n"),
+		"1|"},
 	{TEST_BYTES("data: {\ndata:  \"a\"\r\ndata\rdata: :}\n\n"), "{\n \"a\"\n\n:}|"},
 	{TEST_BYTES(": note\nevent: message\nid: 7\nretry: 10\ndata: 1\n: data: 2\n\n"), "1|"},
 	{TEST_BYTES("id: 1\ndata:\n\n"), "|"},
