@@ -32,6 +32,7 @@ static void exchange_response_rest(struct exchange *exchange)
 	exchange->phase = EXCHANGE_RESTS;
 	exchange->taken = 0;
 	exchange->wanted = HANDSHAKE_NONE;
+	exchange->to_head = exchange->wants_json = false; /* of what comes next nothing is known */
 	exchange->request_broken = false;
 	exchange->status = 0;
 	head_done(&exchange->reply.head);
@@ -41,7 +42,7 @@ static void exchange_response_rest(struct exchange *exchange)
 		head_done(&exchange->head); /* it may be so for long */
 	else
 		exchange_request_parse(exchange);
-	if (exchange_is_over(exchange) || exchange->phase != EXCHANGE_RESTS)
+	if (exchange_is_over(exchange) || exchange->phase > EXCHANGE_READS)
 		return;
 	if (exchange->client_ended)
 		exchange_deliver(exchange, is_silent ? PAIR_ENDED : PAIR_CLIENT_GONE);

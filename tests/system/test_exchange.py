@@ -121,6 +121,20 @@ def test_pipelined_requests_are_answered_in_order(front, step):
     writing.result()
 
 
+@pytest.mark.parametrize("first", [
+    b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 21\r\n\r\n"
+    b'{"id":7,"method":"m"}'])
+def test_an_answer_of_our_own_knows_nothing_of_the_request_before(front, first):
+    client, server, _ = front.ask(first)
+    server.write(b"HTTP/1.1 204 None\r\n\r\n")
+    assert client.read_until(b"\r\n\r\n") == b"HTTP/1.1 204 None\r\n\r\n"
+    client.write(b"GET / HTTP/1.1\r\nHost : h\r\n\r\n")
+    head = read_head(client)
+    assert (head.status, head.get("Content-Type")) == (400, "text/plain")
+    assert read_body(client, head) == b"bad field name\n"
+
+
 def test_many_pipelined_requests(front):
     client, server, _ = front.ask(NEXT * 3000)  # more than the buffers of heads
     for number in range(3000):

@@ -128,6 +128,20 @@ def test_long_requests(front, framing, size):
     front.collector.span("m")
 
 
+@pytest.mark.parametrize("rest", [1, 4000, 8900])
+@pytest.mark.parametrize("size", [9000, 20000])
+def test_a_request_whose_rest_comes_behind_the_answer_before_it(front, size, rest):
+    """Its head came early, and more than is read at once; its size depends on what did not."""
+    first, body = sized(call(method="first")), call(2, params={"text": "x" * size})
+    client, server, head = front.ask(first + sized(body)[:-rest])
+    read_body(server, head)
+    reply(server, client, answer(result()))
+    client.write(sized(body)[-rest:])
+    check_injected(body.decode(), read_body(server, read_head(server)).rstrip(b" "))
+    reply(server, client, answer(result(2)))
+    assert front.collector.span("m").end_reason == "answered"
+
+
 PASSED = {
     "text": b"this is a text",
     "binary": bytes(range(256)) * 100,
