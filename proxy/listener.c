@@ -16,15 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config/config.h"
-#include "proxy/address.h"
 #include "proxy/endpoint/child.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/life.h"
+#include "proxy/sockets.h"
 #include "proxy/stream/tls_context.h"
 
 #define LISTENER_BATCH         64 /* connections accepted in one wake-up */
@@ -33,16 +32,13 @@
 #define LISTENER_FILES_GUESS   16            /* open ones, where /proc does not tell */
 
 struct listener {
-	struct loop *loop;                      /* borrowed */
-	const struct route *route;              /* borrowed */
-	struct event *events[ADDRESS_LIST_MAX]; /* owned, with their descriptors */
-	size_t count;
-	size_t sessions_max; /* connections.max, or what the descriptors allow */
+	struct loop *loop;         /* borrowed */
+	const struct route *route; /* borrowed */
+	struct sockets sockets;
+	struct event *events[ADDRESS_LIST_MAX]; /* owned; one for each socket */
+	size_t sessions_max;                    /* connections.max, or what the descriptors allow */
 	bool paused;
 	uint64_t renewed_ns; /* when the certificate's files were last looked at */
-	char *path;          /* owned; of the Unix socket that is ours to remove */
-	dev_t device;
-	ino_t inode;
 };
 
 /* ---- accepting ---- */
@@ -68,7 +64,7 @@ static void listener_pause(struct listener *listener, const char *why)
 	listener->loop->counters.accept_pauses++;
 	log_line(LOG_WARN, "accepting pauses: %s (%zu connections)", why,
 		listener->loop->guest_count);
-	for (i = 0; i < listener->count; i++)
+	for (i = 0; i < listener->sockets.count; i++)
 		(void)event_del(listener->events[i]); /* they were set up, so this cannot fail */
 }
 
@@ -78,7 +74,7 @@ void listener_resume(struct listener *listener)
 
 	if (!listener->paused || listener_is_full(listener))
 		return;
-	for (i = 0; i < listener->count; i++) {
+	for (i = 0; i < listener->sockets.count; i++) {
 		if (event_add(listener->events[i], NULL) == 0)
 			continue;
 		/* UNTESTED: it has been in the loop before, so that no memory is needed. */
@@ -117,7 +113,7 @@ static void listener_take(struct listener *listener, int fd)
 {
 	int on = 1;
 
-	if (listener->path == NULL) {
+	if (listener->sockets.path == NULL) {
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* only slower */
 		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on); /* only later */
 	}
@@ -159,109 +155,7 @@ static void listener_on_ready(int fd, short what, void *arg)
 	}
 }
 
-/* ---- Unix sockets ---- */
-
-/* Whether somebody accepts connections at the path. */
-static bool listener_path_is_live(const struct address *address)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool live;
-
-	if (fd < 0)
-		return true; /* unknown: do not take it away from anybody */
-	live = connect(fd, (const struct sockaddr *)&address->storage, address->size) == 0 ||
-	       errno != ECONNREFUSED;
-	(void)close(fd); /* nothing was sent over it */
-	return live;
-}
-
-/* Removes the socket file of somebody who is gone; anything else stays. */
-static int listener_clear_path(const char *path, const struct address *address)
-{
-	struct stat is;
-
-	if (lstat(path, &is) != 0)
-		return errno == ENOENT ? 0 : -1;
-	if (!S_ISSOCK(is.st_mode) || listener_path_is_live(address)) {
-		errno = EADDRINUSE;
-		return -1;
-	}
-	return unlink(path);
-}
-
-static int listener_bind_path(
-	struct listener *listener, int fd, const struct address *address, const char *path)
-{
-	struct stat is;
-	mode_t mask;
-	int failed;
-
-	assert(listener->path == NULL);
-	if (listener_clear_path(path, address) != 0)
-		return -1;
-	mask = umask(0177); /* the file is 0600 from its first moment */
-	failed = bind(fd, (const struct sockaddr *)&address->storage, address->size);
-	(void)umask(mask); /* always succeeds */
-	if (failed != 0 || lstat(path, &is) != 0)
-		return -1;
-	listener->path = strdup(path);
-	listener->device = is.st_dev;
-	listener->inode = is.st_ino;
-	return listener->path != NULL ? 0 : -1;
-}
-
-static void listener_remove_path(const struct listener *listener)
-{
-	struct stat is;
-
-	if (listener->path == NULL || lstat(listener->path, &is) != 0)
-		return;
-	if (is.st_dev == listener->device && is.st_ino == listener->inode)
-		(void)unlink(listener->path); /* the directory may have been taken away */
-}
-
 /* ---- opening ---- */
-
-static int listener_bind(struct listener *listener, int fd, const struct address *address)
-{
-	int on = 1;
-
-	if (address->storage.ss_family == AF_UNIX)
-		return listener_bind_path(
-			listener, fd, address, listener->loop->config->listen_url.path);
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); /* bind will tell */
-	if (address->storage.ss_family == AF_INET6)
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on); /* the same */
-	return bind(fd, (const struct sockaddr *)&address->storage, address->size);
-}
-
-static int listener_add(struct listener *listener, const struct address *address)
-{
-	int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct event *event;
-
-	assert(listener->count < ADDRESS_LIST_MAX);
-	if (fd < 0)
-		return -1;
-	if (listener_bind(listener, fd, address) != 0 || listen(fd, SOMAXCONN) != 0)
-		goto fail;
-	event = event_new(
-		listener->loop->base, fd, EV_READ | EV_PERSIST, listener_on_ready, listener);
-	if (event == NULL || event_add(event, NULL) != 0) {
-		if (event != NULL)
-			event_free(event);
-		goto fail;
-	}
-	listener->events[listener->count++] = event;
-	return 0;
-fail : {
-	int saved_errno = errno;
-
-	(void)close(fd); /* nothing was sent over it */
-	errno = saved_errno;
-}
-	return -1;
-}
 
 static size_t listener_open_files(void)
 {
@@ -294,33 +188,17 @@ static size_t listener_sessions_max(const struct listener *listener)
 	return possible < wanted ? possible : wanted;
 }
 
-static int listener_add_all(struct listener *listener, struct address *addresses, size_t count,
-	char *error, size_t error_size)
+static int listener_watch(struct listener *listener)
 {
-	char text[ADDRESS_TEXT_MAX];
-	struct address first = {.size = sizeof first.storage};
+	struct event *event;
 	size_t i;
 
-	for (i = 0; i < count; i++) {
-		if (!listener->loop->config->allow_remote && !address_is_loopback(&addresses[i])) {
-			(void)snprintf(error, error_size,
-				"listen: %s is not a loopback address: anybody who can reach it "
-				"could use "
-				"the server; --allow-remote permits it",
-				address_text(&addresses[i], text));
+	for (i = 0; i < listener->sockets.count; i++) {
+		event = event_new(listener->loop->base, listener->sockets.fds[i],
+			EV_READ | EV_PERSIST, listener_on_ready, listener);
+		listener->events[i] = event;
+		if (event == NULL || event_add(event, NULL) != 0)
 			return -1;
-		}
-		if (listener->count > 0 && address_port(&addresses[i]) == 0 &&
-			getsockname(event_get_fd(listener->events[0]),
-				(struct sockaddr *)&first.storage, &first.size) == 0)
-			address_set_port(&addresses[i], address_port(&first));
-		if (listener_add(listener, &addresses[i]) != 0) {
-			if (errno == EADDRNOTAVAIL && i + 1 < count)
-				continue; /* "localhost" is also an address family that we lack */
-			(void)snprintf(error, error_size, "listen: %s: %s",
-				address_text(&addresses[i], text), strerror(errno));
-			return -1;
-		}
 	}
 	return 0;
 }
@@ -329,17 +207,19 @@ struct listener *listener_new(
 	struct loop *loop, const struct route *route, char *error, size_t error_size)
 {
 	struct listener *listener = calloc(1, sizeof *listener);
-	struct address addresses[ADDRESS_LIST_MAX];
-	size_t count;
 
 	(void)snprintf(error, error_size, "listen: out of memory");
 	if (listener == NULL)
 		return NULL;
 	listener->loop = loop;
 	listener->route = route;
-	count = address_resolve(
-		addresses, ADDRESS_LIST_MAX, &loop->config->listen_url, error, error_size);
-	if (count == 0 || listener_add_all(listener, addresses, count, error, error_size) != 0) {
+	if (sockets_open(&listener->sockets, &loop->config->listen_url, "listen",
+		    loop->config->allow_remote, error, error_size) != 0) {
+		listener_free(listener);
+		return NULL;
+	}
+	if (listener_watch(listener) != 0) {
+		(void)snprintf(error, error_size, "listen: out of memory");
 		listener_free(listener);
 		return NULL;
 	}
@@ -349,22 +229,7 @@ struct listener *listener_new(
 
 void listener_describe(const struct listener *listener, char *text, size_t size)
 {
-	const struct url *url = &listener->loop->config->listen_url;
-	char one[ADDRESS_TEXT_MAX];
-	struct address address;
-	size_t used = 0, i;
-
-	assert(size > 0);
-	text[0] = '\0';
-	for (i = 0; i < listener->count && used < size; i++) {
-		address.size = sizeof address.storage;
-		if (getsockname(event_get_fd(listener->events[i]),
-			    (struct sockaddr *)&address.storage, &address.size) != 0)
-			continue;
-		used += (size_t)snprintf(text + used, size - used, "%s%s%s%s",
-			used > 0 ? " and " : "", url_prefix(url), address_text(&address, one),
-			url->scheme == URL_WS ? url->path : "");
-	}
+	sockets_describe(&listener->sockets, text, size);
 }
 
 void listener_free(struct listener *listener)
@@ -373,13 +238,9 @@ void listener_free(struct listener *listener)
 
 	if (listener == NULL)
 		return;
-	listener_remove_path(listener);
-	for (i = 0; i < listener->count; i++) {
-		int fd = event_get_fd(listener->events[i]);
-
-		event_free(listener->events[i]);
-		(void)close(fd); /* nothing was sent over it */
-	}
-	free(listener->path);
+	for (i = 0; i < listener->sockets.count; i++)
+		if (listener->events[i] != NULL)
+			event_free(listener->events[i]);
+	sockets_close(&listener->sockets);
 	free(listener);
 }
