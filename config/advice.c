@@ -21,6 +21,11 @@
 
 /* ---- what makes an option idle ---- */
 
+static bool advice_no_admin(const struct config *config)
+{
+	return config->admin_url.scheme == URL_NONE;
+}
+
 static bool advice_no_ratio(const struct config *config)
 {
 	return config->sampler != CONFIG_SAMPLER_RATIO &&
@@ -225,6 +230,7 @@ static const struct {
 	{"http.", advice_no_http, "clients speak no HTTP there"},
 	{"propagation.create_params", advice_no_params, "propagation.inject is no place in params"},
 	{"propagation.flags", advice_no_context, "propagation.inject is none"},
+	{"admin.connections_max", advice_no_admin, "admin.listen is not set"},
 	{"allow_remote", advice_no_listener, "nothing is listened on"},
 	{"listen.", advice_no_listener, "nothing is listened on"},
 	{"listen.", advice_no_http, "clients speak no HTTP there"},

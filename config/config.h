@@ -70,6 +70,7 @@ struct config {
 #define OPTION_LIST(field, ...)     struct config_list field;
 #include "config/options.def"
 	struct url listen_url;    /* listen, parsed; scheme URL_NONE: own stdin and stdout */
+	struct url admin_url;     /* admin.listen, parsed; scheme URL_NONE: not served */
 	struct url upstream_url;  /* upstream, parsed; scheme URL_NONE: command is the server */
 	struct profile *profile;  /* resolved, never NULL after a load */
 	char *profile_source;     /* its file, or "built-in profiles/NAME.json" */

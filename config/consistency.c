@@ -37,6 +37,7 @@ static void consistency_parse_urls(struct config *config)
 {
 	consistency_parse_url(&config->listen_url, config->listen);
 	consistency_parse_url(&config->upstream_url, config->upstream);
+	consistency_parse_url(&config->admin_url, config->admin_listen);
 }
 
 /* Refuses what an option was given, of which value is shown unless it is NULL. 0 when it is mended.
@@ -89,6 +90,35 @@ static int consistency_remote(struct settings *settings, struct config *config)
 	return consistency_refuse(settings, OPTION_AT_listen, config->listen,
 		"other machines could use the server through it; must be a loopback address such "
 		"as 127.0.0.1, or stand with listen.token_file, tls.client_ca or --allow-remote");
+}
+
+static bool consistency_may_serve(const struct url *url)
+{
+	if (url->scheme == URL_UNIX)
+		return url->framing == URL_LINES;
+	return url->framing == URL_HTTP && !url->tls &&
+	       (url->scheme == URL_WS_UNIX || strcmp(url->path, "") == 0 ||
+		       strcmp(url->path, "/") == 0);
+}
+
+/* What is told there is not for everybody; it asks for the token, but not for certificates. */
+static int consistency_admin(struct settings *settings, struct config *config)
+{
+	const struct url *url = &config->admin_url;
+	const char *what = NULL;
+
+	if (url->scheme == URL_NONE)
+		return 0;
+	if (!consistency_may_serve(url))
+		what = "must be http://HOST:PORT without a path, or unix:///PATH";
+	else if (url_equals(url, &config->listen_url) || url_equals(url, &config->upstream_url))
+		what = "the same as listen or upstream; must be an address of its own";
+	else if (!url_is_local(url) && !config->allow_remote && config->listen_token_file == NULL)
+		what = "other machines could look at it; must be a loopback address such as "
+		       "127.0.0.1, or stand with listen.token_file or --allow-remote";
+	if (what == NULL)
+		return 0;
+	return consistency_refuse(settings, OPTION_AT_admin_listen, config->admin_listen, what);
 }
 
 static int consistency_upstream_port(struct settings *settings, struct config *config)
@@ -401,6 +431,7 @@ static int consistency_switches(struct settings *settings, struct config *config
 
 static consistency_rule *const rules[] = {
 	consistency_one_server,
+	consistency_admin,
 	consistency_remote,
 	consistency_upstream_port,
 	consistency_certificate,

@@ -13,40 +13,50 @@
 #include "proxy/side/http.h"
 #include "proxy/log.h"
 
-void guard_init(struct guard *guard, const struct config *config)
+static void guard_init_at(
+	struct guard *guard, const struct config *config, const struct url *url, bool checks)
 {
-	const char *host = config->listen_url.host;
-	bool is_server = !url_is_websocket(&config->upstream_url);
-	bool checks = config->listen_check_origin == CONFIG_CHECK_ALWAYS ||
-		      (config->listen_check_origin == CONFIG_CHECK_AUTO && is_server);
-
 	*guard = (struct guard){
 		.config = config,
 		.token = config->listen_token,
 		.checks_origin = checks,
 		/* nobody looks up the name of a Unix socket: clients put anything there */
-		.checks_host = checks && config->listen_url.scheme == URL_WS,
-		.own = {.host = host,
-			.host_size = strlen(host),
-			.is_ipv6 = strchr(host, ':') != NULL},
+		.checks_host = checks && url->scheme == URL_WS,
+		.own = {.host = url->host,
+			.host_size = strlen(url->host),
+			.is_ipv6 = strchr(url->host, ':') != NULL},
+		.default_port = url->tls ? 443 : 80,
 	};
+}
+
+void guard_init(struct guard *guard, const struct config *config)
+{
+	bool is_server = !url_is_websocket(&config->upstream_url);
+
+	guard_init_at(guard, config, &config->listen_url,
+		config->listen_check_origin == CONFIG_CHECK_ALWAYS ||
+			(config->listen_check_origin == CONFIG_CHECK_AUTO && is_server));
+}
+
+void guard_init_own(struct guard *guard, const struct config *config, const struct url *url)
+{
+	guard_init_at(guard, config, url, true);
 }
 
 /* ---- hosts ---- */
 
 /* A listed host without a port stands for all of them. */
-static bool guard_is_listed(const struct config *config, const struct authority *host)
+static bool guard_is_listed(const struct guard *guard, const struct authority *host)
 {
-	const struct config_list *hosts = &config->listen_allow_host;
-	int default_port = config->listen_url.tls ? 443 : 80;
+	const struct config_list *hosts = &guard->config->listen_allow_host;
 	struct authority listed;
 	size_t i;
 
 	for (i = 0; i < hosts->count; i++)
 		if (authority_parse(&listed, hosts->items[i], strlen(hosts->items[i])) == 0 &&
 			authority_same_host(&listed, host) &&
-			(listed.port == -1 ||
-				listed.port == (host->port == -1 ? default_port : host->port)))
+			(listed.port == -1 || listed.port == (host->port == -1 ? guard->default_port
+									       : host->port)))
 			return true;
 	return false;
 }
@@ -73,7 +83,7 @@ static enum guard_verdict guard_check_host(const struct guard *guard,
 		return GUARD_NO_HOST;
 	}
 	if (authority_is_loopback(&host) || address_has_host(local, &host) ||
-		authority_same_host(&guard->own, &host) || guard_is_listed(guard->config, &host))
+		authority_same_host(&guard->own, &host) || guard_is_listed(guard, &host))
 		return GUARD_ADMITTED;
 	(void)snprintf(
 		note, GUARD_NOTE_SIZE, "Host \"%s\" is not ours, nor in listen.allow_host", shown);

@@ -15,6 +15,7 @@
 struct address;
 struct config;
 struct http_head;
+struct url;
 
 struct guard {
 	const struct config *config; /* borrowed */
@@ -22,6 +23,7 @@ struct guard {
 	bool checks_origin;
 	bool checks_host;
 	struct authority own; /* the host that we listen on, as it is written */
+	int default_port;
 };
 
 #define GUARD_NOTE_SIZE 192
@@ -37,6 +39,9 @@ enum guard_verdict {
 
 /* What the guard does follows from where we listen and what is behind us. */
 void guard_init(struct guard *guard, const struct config *config);
+
+/* Of what nobody but we serves, at url (borrowed): all is looked at, whatever is behind us. */
+void guard_init_own(struct guard *guard, const struct config *config, const struct url *url);
 
 /*
  * Looks at a request. local is the address that the client has reached. If it is not admitted, note

@@ -22,6 +22,7 @@
 #include "config/config_load.h"
 #include "exporter/escape.h"
 #include "exporter/exporter.h"
+#include "proxy/admin/admin.h"
 #include "proxy/counters.h"
 #include "proxy/side/handshake.h"
 #include "proxy/side/side.h"
@@ -81,6 +82,7 @@ struct program {
 	struct loop loop;
 	struct children *children; /* owned */
 	struct listener *listener; /* owned; NULL when wrapping */
+	struct admin *admin;       /* owned; NULL: nothing is told to operators */
 	struct route route;
 	char upstream_host[URL_HOST_MAX + 16];
 	char upstream_shown[URL_HOST_MAX + 64]; /* may be cut */
@@ -284,6 +286,8 @@ static void main_stop(struct program *program, int signal_number)
 		program->loop.guest_count);
 	listener_free(program->listener);
 	program->listener = NULL;
+	if (program->admin != NULL)
+		admin_drain(program->admin);
 	children_signal(program->children, signal_number);
 	loop_clock(&program->loop);
 	loop_wind_up(&program->loop);
@@ -564,24 +568,58 @@ static void main_set_heap(void)
 #endif
 }
 
+/* The folder of a Unix socket, whose file is removed at the end. False: the URL is none. */
+static bool main_socket_folder(const struct url *url, char folder[URL_PATH_MAX + 1])
+{
+	const char *slash = strrchr(url->path, '/');
+
+	if (url->scheme != URL_UNIX && url->scheme != URL_WS_UNIX)
+		return false;
+	assert(slash != NULL); /* the path is absolute */
+	(void)snprintf(folder, URL_PATH_MAX + 1, "%.*s", (int)(slash - url->path + 1),
+		url->path); /* fits: it is a part */
+	return true;
+}
+
 /* A command would inherit all of it; what there was to open is open. */
 static void main_enter_sandbox(const struct program *program)
 {
-	const struct url *listen = &program->config->listen_url;
-	char directory[URL_PATH_MAX + 1], text[64];
-	const char *directories[1] = {directory};
-	const char *slash = strrchr(listen->path, '/');
-	bool is_path = listen->scheme == URL_UNIX || listen->scheme == URL_WS_UNIX;
+	const struct config *config = program->config;
+	const struct url *const urls[] = {&config->listen_url, &config->admin_url};
+	char folders[2][URL_PATH_MAX + 1], text[64];
+	const char *list[2];
+	size_t count = 0, i;
 
-	if (!program->config->sandbox || program->config->command != NULL)
+	if (!config->sandbox || config->command != NULL)
 		return;
-	if (slash == NULL)
-		(void)snprintf(directory, sizeof directory, ".");
-	else
-		(void)snprintf(directory, sizeof directory, "%.*s", (int)(slash - listen->path + 1),
-			listen->path); /* fits: it is a part */
+	for (i = 0; i < 2; i++) {
+		list[count] = folders[count];
+		if (main_socket_folder(urls[i], folders[count]))
+			count++;
+	}
 	log_line(LOG_DEBUG, "sandbox: %s",
-		sandbox_text(sandbox_enter(directories, is_path), text, sizeof text));
+		sandbox_text(sandbox_enter(list, count), text, sizeof text));
+}
+
+/* What is for operators must not keep a COMMAND from being wrapped. 0, or -1 with the error set. */
+static int main_start_admin(struct program *program, char *error, size_t error_size)
+{
+	char serving[LOG_LINE_MAX / 2];
+
+	if (program->config->admin_url.scheme == URL_NONE)
+		return 0;
+	program->admin = admin_new(
+		&program->loop, program->exporter, program->route.resolver, error, error_size);
+	if (program->admin != NULL) {
+		admin_describe(program->admin, serving, sizeof serving);
+		log_line(LOG_INFO, "health and metrics at %s", serving);
+		return 0;
+	}
+	if (!main_wraps(program))
+		return -1;
+	log_line(LOG_WARN, "%s; it goes without", error);
+	error[0] = '\0';
+	return 0;
 }
 
 /* Opens what there is to serve. 0, or -1 with program->status set. */
@@ -598,6 +636,8 @@ static int main_start(struct program *program, char *error, size_t error_size)
 			return -1;
 		listener_describe(program->listener, listening, sizeof listening);
 	}
+	if (main_start_admin(program, error, error_size) != 0)
+		return -1;
 	telemetry_introduce(program->config, program->listener != NULL ? listening : NULL);
 	if (program->listener == NULL && life_stdio(&program->loop, &program->route) == NULL) {
 		return -1; /* it has been logged */
@@ -627,6 +667,7 @@ static void main_tear_down(struct program *program)
 	size_t i;
 
 	listener_free(program->listener);
+	admin_free(program->admin);
 	loop_done(&program->loop);
 	tls_context_free(program->route.client_tls);
 	tls_context_free(program->route.backend_tls);

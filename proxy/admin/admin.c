@@ -1,0 +1,481 @@
+/*
+ * The server for operators. A page is a row of the table: its path and what writes it. Each
+ * connection has one answer and is closed. What a client can take from us is bounded: so many
+ * connections, so long, so large a request; libevent's own server cannot count its connections.
+ */
+#include "proxy/admin/admin.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "config/config.h"
+#include "config/options.h"
+#include "config/value.h"
+#include "exporter/exporter.h"
+#include "proxy/address.h"
+#include "proxy/admin/exposition.h"
+#include "proxy/admin/probe.h"
+#include "proxy/counters.h"
+#include "proxy/guard.h"
+#include "proxy/log.h"
+#include "proxy/loop.h"
+#include "proxy/side/http.h"
+#include "proxy/sockets.h"
+
+#define ADMIN_VALUE_SIZE 4096
+#define ADMIN_JSON       "application/json"
+#define ADMIN_PLAIN      "text/plain; charset=utf-8"
+#define ADMIN_PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
+
+enum admin_state {
+	ADMIN_READS,   /* a request */
+	ADMIN_ASKS,    /* whether the server can be reached */
+	ADMIN_ANSWERS, /* until the client has taken it */
+	ADMIN_ENDS,    /* until the client has closed, too, so that it has seen all */
+};
+
+struct admin_page;
+
+struct admin_client {
+	struct admin *admin;
+	struct bufferevent *stream; /* owned, with its socket */
+	struct http_scan scan;
+	enum admin_state state;
+	const struct admin_page *page; /* that was asked for, and may be seen */
+	bool wants_body;               /* not for HEAD */
+	TAILQ_ENTRY(admin_client) link;
+};
+
+struct admin {
+	struct loop *loop;         /* borrowed */
+	struct exporter *exporter; /* borrowed; may be NULL */
+	struct sockets sockets;
+	struct evconnlistener *listeners[ADDRESS_LIST_MAX]; /* owned */
+	size_t listener_count;
+	TAILQ_HEAD(admin_clients, admin_client) clients;
+	size_t client_count;
+	struct guard guard;    /* for pages that tell something */
+	struct guard health;   /* for those that everybody may know: no token */
+	struct http_head head; /* scratch */
+	struct probe *probe;   /* owned; NULL: a COMMAND is the server */
+	bool unreached;        /* as probed last */
+	bool draining;
+};
+
+static bool admin_is_ready(const struct admin *admin)
+{
+	return !admin->unreached && !admin->draining;
+}
+
+/* ---- pages ---- */
+
+static void admin_write_health(struct admin *admin, FILE *out)
+{
+	(void)admin;
+	(void)fputs("{\"status\":\"ok\",\"version\":\"" SIDESPAN_VERSION "\"}\n", out);
+}
+
+static void admin_read_exporter(const struct admin *admin, struct exporter_counters *at)
+{
+	*at = (struct exporter_counters){.created = 0};
+	if (admin->exporter != NULL)
+		exporter_counters_read(admin->exporter, at);
+}
+
+static void admin_write_metrics(struct admin *admin, FILE *out)
+{
+	struct counter list[COUNTERS_COUNT];
+	struct exporter_counters at;
+
+	admin_read_exporter(admin, &at);
+	counters_read(list, admin->loop, &at);
+	exposition_family(out, "sidespan_build_info", "gauge", "The version, as a label.");
+	(void)fputs("sidespan_build_info{version=\"" SIDESPAN_VERSION "\"} 1\n", out);
+	exposition_counters(out, list, COUNTERS_COUNT);
+	exposition_single(out, "sidespan_connections_open", "gauge", "Clients that are served now.",
+		(double)admin->loop->guest_count);
+	exposition_process(out);
+}
+
+static void admin_write_string(FILE *out, const char *text)
+{
+	(void)fputc('"', out);
+	for (; *text != '\0'; text++)
+		if (*text == '"' || *text == '\\')
+			(void)fprintf(out, "\\%c", *text);
+		else if ((unsigned char)*text < ' ')
+			(void)fprintf(out, "\\u%04x", (unsigned)*text);
+		else
+			(void)fputc(*text, out);
+	(void)fputc('"', out);
+}
+
+/* Secrets are *** in it. */
+static void admin_write_config(struct admin *admin, FILE *out)
+{
+	char value[ADMIN_VALUE_SIZE];
+	size_t i;
+
+	for (i = 0; i < OPTION_COUNT; i++) {
+		(void)fputs(i == 0 ? "{\n\t" : ",\n\t", out);
+		admin_write_string(out, option_at(i)->name);
+		(void)fputs(": ", out);
+		value_print(option_at(i), admin->loop->config, value, sizeof value);
+		admin_write_string(out, value);
+	}
+	(void)fputs("\n}\n", out);
+}
+
+/* Telemetry that does not get through is told, but is no reason to keep clients away. */
+static void admin_write_ready(struct admin *admin, FILE *out)
+{
+	struct exporter_counters at;
+	const char *server = "reachable";
+
+	if (admin->draining)
+		server = "we end";
+	else if (admin->unreached)
+		server = "unreachable";
+	admin_read_exporter(admin, &at);
+	(void)fprintf(out,
+		"{\"ready\":%s,\"server\":\"%s\",\"exporter\":{\"sent\":%llu,\"pending\":%llu,"
+		"\"dropped\":%llu}}\n",
+		admin_is_ready(admin) ? "true" : "false", server, (unsigned long long)at.sent,
+		(unsigned long long)at.pending,
+		(unsigned long long)(at.created - at.sent - at.rejected - at.pending));
+}
+
+static const struct admin_page {
+	const char *path;
+	const char *type;
+	void (*write)(struct admin *admin, FILE *out);
+	bool is_health; /* everybody may know */
+	bool asks;      /* whether the server can be reached, first */
+} admin_pages[] = {
+	{"/healthz", ADMIN_JSON, admin_write_health, true, false},
+	{"/readyz", ADMIN_JSON, admin_write_ready, true, true},
+	{"/metrics", ADMIN_PROMETHEUS, admin_write_metrics, false, false},
+	{"/config", ADMIN_JSON, admin_write_config, false, false},
+};
+
+#define ADMIN_PAGES (sizeof admin_pages / sizeof *admin_pages)
+
+/* A query is not looked at. */
+static const struct admin_page *admin_find(struct http_text target)
+{
+	struct http_text authority, path;
+	size_t i, size;
+
+	http_target_split(target, &authority, &path);
+	for (size = 0; size < path.size && path.bytes[size] != '?'; size++)
+		;
+	for (i = 0; i < ADMIN_PAGES; i++)
+		if (strlen(admin_pages[i].path) == size &&
+			memcmp(admin_pages[i].path, path.bytes, size) == 0)
+			return &admin_pages[i];
+	return NULL;
+}
+
+/* ---- answers ---- */
+
+static void admin_answer(struct admin_client *client, const char *status, const char *type,
+	const char *text, size_t size)
+{
+	struct evbuffer *out = bufferevent_get_output(client->stream);
+
+	client->state = ADMIN_ANSWERS;
+	/* without memory nothing comes, and the connection ends in time */
+	if (evbuffer_add_printf(out,
+		    "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+		    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s"
+		    "Connection: close\r\n\r\n",
+		    status, type, size,
+		    strncmp(status, "401", 3) == 0 ? "WWW-Authenticate: Bearer\r\n" : "") > 0 &&
+		client->wants_body)
+		(void)evbuffer_add(out, text, size);
+}
+
+static void admin_refuse(struct admin_client *client, const char *status)
+{
+	char text[64];
+	int size = snprintf(text, sizeof text, "%s\n", status);
+
+	assert(size > 0 && (size_t)size < sizeof text);
+	admin_answer(client, status, ADMIN_PLAIN, text, (size_t)size);
+}
+
+static void admin_serve(struct admin_client *client)
+{
+	struct admin *admin = client->admin;
+	const struct admin_page *page = client->page;
+	size_t size = 0;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out != NULL)
+		page->write(admin, out);
+	if (out == NULL || fclose(out) != 0)
+		admin_refuse(client, "500 Internal Server Error");
+	else
+		admin_answer(client,
+			page->asks && !admin_is_ready(admin) ? "503 Service Unavailable" : "200 OK",
+			page->type, text, size);
+	free(text);
+}
+
+static void admin_on_probed(void *arg, const char *why)
+{
+	struct admin *admin = arg;
+	struct admin_client *client;
+
+	if (why != NULL && !admin->unreached)
+		log_line(LOG_WARN, "not ready: the server cannot be reached: %s", why);
+	else if (why == NULL && admin->unreached)
+		log_line(LOG_INFO, "ready: the server can be reached again");
+	admin->unreached = why != NULL;
+	TAILQ_FOREACH(client, &admin->clients, link)
+	if (client->state == ADMIN_ASKS)
+		admin_serve(client);
+}
+
+/* ---- requests ---- */
+
+static enum guard_verdict admin_check(
+	struct admin_client *client, bool is_health, char note[GUARD_NOTE_SIZE])
+{
+	struct admin *admin = client->admin;
+	struct address local = {.size = sizeof local.storage};
+
+	if (getsockname(bufferevent_getfd(client->stream), (struct sockaddr *)&local.storage,
+		    &local.size) != 0)
+		local = (struct address){.size = 0}; /* it is nobody's host */
+	return guard_check(is_health ? &admin->health : &admin->guard, &admin->head, &local, note);
+}
+
+/* Answers what is in admin->head, or has it wait. */
+static void admin_take(struct admin_client *client)
+{
+	struct admin *admin = client->admin;
+	const struct http_head *head = &admin->head;
+	const struct admin_page *page = admin_find(head->target);
+	bool is_get = http_text_is_exactly(head->method, HTTP_TEXT("GET"));
+	char note[GUARD_NOTE_SIZE];
+	enum guard_verdict verdict = admin_check(client, page != NULL && page->is_health, note);
+
+	client->wants_body = !http_text_is_exactly(head->method, HTTP_TEXT("HEAD"));
+	client->page = page;
+	if (verdict == GUARD_NO_TOKEN) {
+		admin->loop->counters.admin_refused++;
+		admin_refuse(client, "401 Unauthorized");
+	} else if (verdict != GUARD_ADMITTED) {
+		admin->loop->counters.admin_refused++;
+		log_line(LOG_WARN, "admin: a request is refused: %s", note);
+		admin_refuse(client, "403 Forbidden");
+	} else if (page == NULL) {
+		admin_refuse(client, "404 Not Found");
+	} else if (client->wants_body && !is_get) {
+		admin_refuse(client, "405 Method Not Allowed");
+	} else if (page->asks && admin->probe != NULL && !admin->draining) {
+		client->state = ADMIN_ASKS;
+		probe_ask(admin->probe);
+	} else {
+		admin_serve(client);
+	}
+}
+
+static size_t admin_head_max(const struct admin *admin)
+{
+	return (size_t)admin->loop->config->handshake_bytes_max;
+}
+
+static void admin_read(struct admin_client *client)
+{
+	struct evbuffer *in = bufferevent_get_input(client->stream);
+	struct http_head *head = &client->admin->head;
+	const char *bytes = (const char *)evbuffer_pullup(in, -1);
+
+	client->wants_body = true; /* as long as nothing else is known */
+	switch (http_request_parse(
+		head, &client->scan, bytes, bytes != NULL ? evbuffer_get_length(in) : 0)) {
+	case HTTP_MORE:
+		if (evbuffer_get_length(in) >= admin_head_max(client->admin))
+			admin_refuse(client, "431 Request Header Fields Too Large");
+		break;
+	case HTTP_BAD:
+		admin_refuse(client, "400 Bad Request");
+		break;
+	case HTTP_DONE:
+		admin_take(client);
+		break;
+	}
+}
+
+/* ---- connections ---- */
+
+static void admin_set_listening(struct admin *admin, bool on)
+{
+	size_t i;
+
+	for (i = 0; i < admin->listener_count; i++)
+		if (on) /* they were, so that this needs no memory */
+			(void)evconnlistener_enable(admin->listeners[i]);
+		else
+			(void)evconnlistener_disable(admin->listeners[i]);
+}
+
+static void admin_drop(struct admin_client *client)
+{
+	struct admin *admin = client->admin;
+
+	TAILQ_REMOVE(&admin->clients, client, link);
+	bufferevent_free(client->stream);
+	free(client);
+	if (admin->client_count-- == (size_t)admin->loop->config->admin_connections_max)
+		admin_set_listening(admin, true);
+}
+
+static void admin_on_readable(struct bufferevent *stream, void *arg)
+{
+	struct admin_client *client = arg;
+	struct evbuffer *in = bufferevent_get_input(stream);
+
+	if (client->state == ADMIN_READS)
+		admin_read(client);
+	if (client->state != ADMIN_READS)
+		(void)evbuffer_drain(in, evbuffer_get_length(in)); /* there is no second request */
+}
+
+static void admin_on_written(struct bufferevent *stream, void *arg)
+{
+	struct admin_client *client = arg;
+
+	if (client->state != ADMIN_ANSWERS)
+		return;
+	client->state = ADMIN_ENDS;
+	(void)shutdown(bufferevent_getfd(stream), SHUT_WR); /* it may have left */
+}
+
+/* Also a client that has said all: as everywhere, its answer still comes. */
+static void admin_on_event(struct bufferevent *stream, short what, void *arg)
+{
+	struct admin_client *client = arg;
+
+	(void)stream;
+	if ((what & BEV_EVENT_EOF) != 0 &&
+		(client->state == ADMIN_ASKS || client->state == ADMIN_ANSWERS))
+		return;
+	admin_drop(client);
+}
+
+static void admin_on_accepted(struct evconnlistener *listener, evutil_socket_t fd,
+	struct sockaddr *peer, int peer_size, void *arg)
+{
+	struct admin *admin = arg;
+	int64_t ms = admin->loop->config->handshake_timeout_ms;
+	const struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	struct admin_client *client = calloc(1, sizeof *client);
+
+	(void)listener;
+	(void)peer;
+	(void)peer_size;
+	if (client != NULL)
+		client->stream =
+			bufferevent_socket_new(admin->loop->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (client == NULL || client->stream == NULL) {
+		free(client);
+		(void)evutil_closesocket(fd); /* nothing was sent over it */
+		return;
+	}
+	client->admin = admin;
+	TAILQ_INSERT_TAIL(&admin->clients, client, link);
+	if (++admin->client_count == (size_t)admin->loop->config->admin_connections_max)
+		admin_set_listening(admin, false);
+	bufferevent_setcb(
+		client->stream, admin_on_readable, admin_on_written, admin_on_event, client);
+	bufferevent_setwatermark(client->stream, EV_READ, 0, admin_head_max(admin));
+	if (bufferevent_set_timeouts(client->stream, &wait, &wait) != 0 ||
+		bufferevent_enable(client->stream, EV_READ | EV_WRITE) != 0)
+		admin_drop(client);
+}
+
+/* ---- its life ---- */
+
+static int admin_listen(struct admin *admin)
+{
+	size_t i;
+
+	for (i = 0; i < admin->sockets.count; i++) {
+		admin->listeners[i] = evconnlistener_new(admin->loop->base, admin_on_accepted,
+			admin, LEV_OPT_CLOSE_ON_EXEC, 0, admin->sockets.fds[i]);
+		if (admin->listeners[i] == NULL)
+			return -1;
+		admin->listener_count++;
+	}
+	return 0;
+}
+
+struct admin *admin_new(struct loop *loop, struct exporter *exporter, struct resolver *resolver,
+	char *error, size_t error_size)
+{
+	const struct config *config = loop->config;
+	struct admin *admin = calloc(1, sizeof *admin);
+
+	(void)snprintf(error, error_size, "admin.listen: out of memory");
+	if (admin == NULL)
+		return NULL;
+	TAILQ_INIT(&admin->clients);
+	admin->loop = loop;
+	admin->exporter = exporter;
+	guard_init_own(&admin->guard, config, &config->admin_url);
+	admin->health = admin->guard;
+	admin->health.token = NULL;
+	if (resolver != NULL &&
+		(admin->probe = probe_new(loop, resolver, admin_on_probed, admin)) == NULL)
+		goto fail;
+	if (sockets_open(&admin->sockets, &config->admin_url, "admin.listen", config->allow_remote,
+		    error, error_size) != 0)
+		goto fail;
+	if (admin_listen(admin) == 0)
+		return admin;
+	(void)snprintf(error, error_size, "admin.listen: out of memory");
+fail:
+	admin_free(admin);
+	return NULL;
+}
+
+void admin_describe(const struct admin *admin, char *text, size_t size)
+{
+	sockets_describe(&admin->sockets, text, size);
+}
+
+void admin_drain(struct admin *admin)
+{
+	admin->draining = true;
+}
+
+void admin_free(struct admin *admin)
+{
+	struct admin_client *client, *next;
+	size_t i;
+
+	if (admin == NULL)
+		return;
+	for (client = TAILQ_FIRST(&admin->clients); client != NULL; client = next) {
+		next = TAILQ_NEXT(client, link);
+		admin_drop(client);
+	}
+	for (i = 0; i < admin->listener_count; i++)
+		evconnlistener_free(admin->listeners[i]);
+	probe_free(admin->probe);
+	sockets_close(&admin->sockets);
+	free(admin);
+}

@@ -1,0 +1,277 @@
+"""What operators ask of us: health, readiness, metrics, settings; and who may ask."""
+
+import json
+import os
+import re
+import signal
+import socket
+
+import pytest
+
+from lib.lab import address_of
+from lib.peer import read_head
+from lib.stream import connect
+from lib.wait import TimedOut, until
+
+ADMIN = "--admin-listen=http://127.0.0.1:0"
+SAMPLE = re.compile(r'([a-z_]+)(?:\{([^}]*)\})? (\S+)')
+
+
+class Asked:
+    def __init__(self, head, body):
+        self.status, self.head, self.body = head.status, head, body.decode()
+
+    def json(self):
+        assert self.head.get("Content-Type") == "application/json"
+        return json.loads(self.body)
+
+
+class Operator:
+    def __init__(self, lab, *args, admin=ADMIN, **options):
+        self.lab = lab
+        self.sidespan = lab.sidespan(admin, *args, **options)
+        self.url = self.sidespan.wait_line(r"health and metrics at (\S+)")[1]
+
+    def connect(self):
+        return self.lab.keep(connect(address_of(self.url)))
+
+    def get(self, target, host="localhost", method="GET", more=""):
+        client = self.connect()
+        client.write(f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n".encode())
+        asked = Asked(read_head(client), client.read_all())
+        assert asked.head.get("Connection") == "close"
+        if method != "HEAD":
+            assert asked.head.get("Content-Length") == str(len(asked.body.encode()))
+        client.close()
+        return asked
+
+    def metrics(self):
+        """Every sample by its name and labels; each family is told of once, before its samples."""
+        asked = self.get("/metrics")
+        assert asked.status == 200 and asked.head.get("Content-Type").startswith("text/plain; version=0.0.4")
+        samples, types, helps = {}, {}, set()
+        for line in asked.body.splitlines():
+            if line.startswith("# HELP "):
+                name = line.split()[2]
+                assert name not in helps
+                helps.add(name)
+            elif line.startswith("# TYPE "):
+                _, _, name, kind = line.split()
+                assert name in helps and name not in types and kind in ("counter", "gauge", "histogram")
+                types[name] = kind
+            else:
+                name, labels, value = SAMPLE.fullmatch(line).groups()
+                family = name if name in types else re.sub(r"_(bucket|sum|count)$", "", name)
+                assert name.endswith("_total") == (types[family] == "counter")
+                assert (name, labels) not in samples
+                samples[name, labels] = float(value)
+        return samples
+
+
+@pytest.fixture(name="served")
+def make_served(lab):
+    backend = lab.backend("ws")
+    return Operator(lab, "--listen=ws://127.0.0.1:0", f"--upstream={backend.url}"), backend
+
+
+def test_health_is_that_we_live(lab):
+    operator = Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9")
+    asked = operator.get("/healthz")
+    assert asked.status == 200 and asked.json()["status"] == "ok"
+    assert asked.head.get("Cache-Control") == "no-store"
+    assert asked.head.get("X-Content-Type-Options") == "nosniff"
+
+
+def test_ready_is_that_the_server_can_be_reached(lab, served):
+    operator, backend = served
+    assert operator.get("/readyz").json() == {
+        "ready": True, "server": "reachable", "exporter": {"sent": 0, "pending": 0, "dropped": 0}}
+    backend.close()
+    until(lambda: operator.get("/readyz").status == 503, "not ready")
+    operator.sidespan.wait_line("warn: not ready: the server cannot be reached: Connection refused")
+    assert operator.get("/readyz").json()["server"] == "unreachable"
+    assert operator.get("/healthz").status == 200
+
+
+def test_ready_again(lab):
+    path = lab.path("later")
+    operator = Operator(lab, "--listen=ws://127.0.0.1:0", f"--upstream=ws+unix://{path}")
+    assert operator.get("/readyz").status == 503
+    server = lab.keep(socket.socket(socket.AF_UNIX))
+    server.bind(path)
+    server.listen()
+    until(lambda: operator.get("/readyz").status == 200, "ready")
+    operator.sidespan.wait_line("info: ready: the server can be reached again")
+
+
+def test_many_ask_and_the_server_is_connected_to_once(lab, served):
+    operator, backend = served
+    clients = [operator.connect() for _ in range(8)]
+    for client in clients:
+        client.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert [read_head(client).status for client in clients] == [200] * 8
+    backend.accept()
+    with pytest.raises(TimedOut):
+        backend.accept(0.05)
+
+
+def test_a_command_is_ready_at_once(lab):
+    operator = Operator(lab, "--", "cat")
+    assert operator.get("/readyz").status == 200
+
+
+def test_not_ready_while_we_end(lab):
+    link = lab.link("ws", args=[ADMIN, "--shutdown-drain=1m"])
+    operator = Operator.__new__(Operator)
+    operator.lab, operator.sidespan = lab, link.sidespan
+    operator.url = link.sidespan.wait_line(r"health and metrics at (\S+)")[1]
+    link.sidespan.signal(signal.SIGTERM)
+    link.sidespan.wait_line("1 connections to end")
+    assert operator.get("/readyz").json()["server"] == "we end"
+    assert operator.get("/readyz").status == 503 and operator.get("/healthz").status == 200
+
+
+def test_metrics_are_what_is_counted(lab, served):
+    operator, _ = served
+    before = operator.metrics()
+    assert before["sidespan_connections_total", None] == 0
+    assert before["sidespan_connections_open", None] == 0
+    assert before["process_resident_memory_bytes", None] > 1e6
+    assert [labels for name, labels in before if name == "sidespan_build_info"] == ['version="0.1.0"']
+    lab.keep(connect(address_of(operator.sidespan.url())))
+    until(lambda: operator.metrics()["sidespan_connections_open", None] == 1, "a connection")
+    now = operator.metrics()
+    assert now["sidespan_connections_total", None] == 1
+    parts = [value for (name, _), value in now.items() if name.startswith("sidespan_spans_")]
+    assert now["sidespan_spans_created_total", None] == sum(parts) / 2
+
+
+def test_settings_without_secrets(lab):
+    token = lab.write("token", "hush-hush")
+    operator = Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9",
+                        f"--listen-token-file={token}",
+                        env={"OTEL_EXPORTER_OTLP_HEADERS": "authorization=hush-hush"})
+    asked = operator.get("/config", more="Authorization: Bearer hush-hush\r\n")
+    told = asked.json()
+    assert told["upstream"] == "ws://127.0.0.1:9" and told["listen.token_file"] == token
+    assert "hush-hush" not in asked.body and "***" in told["otlp.headers"]
+
+
+def test_the_token_is_for_what_is_told_not_for_health(lab):
+    token = lab.write("token", "hush-hush")
+    operator = Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9",
+                        f"--listen-token-file={token}")
+    for target in ("/metrics", "/config", "/nothing"):
+        asked = operator.get(target)
+        assert asked.status == 401 and asked.head.get("WWW-Authenticate") == "Bearer"
+        assert operator.get(target, more="Authorization: Bearer hush\r\n").status == 401
+    assert operator.get("/metrics", more="Authorization: Bearer hush-hush\r\n").status == 200
+    assert operator.get("/healthz").status == 200
+    operator.sidespan.stop()
+    operator.sidespan.wait_line("traffic: .*admin_refused=6")
+
+
+@pytest.mark.parametrize("target", ["/healthz", "/readyz", "/metrics", "/config", "/nothing"])
+def test_no_foreign_page_is_answered(lab, served, target):
+    operator, _ = served
+    for more, host in (("", "attacker.example"), ("Origin: https://attacker.example\r\n", "localhost"),
+                       ("Origin: null\r\n", "localhost"), ("Host: localhost\r\n", "localhost")):
+        assert operator.get(target, host=host, more=more).status == 403
+    operator.sidespan.wait_line("admin: a request is refused: Host \"attacker.example\" is not ours")
+
+
+@pytest.mark.parametrize("request_, status", [
+    (b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc", 405),
+    (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+    (b"GET /metricsx HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+    (b"GET /metrics?x=1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+    (b"GET http://localhost/metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+    (b"GET /metrics HTTP/1.1\r\n\r\n", 403),
+    (b"\x16\x03\x01\x02\x00\x01", 400),
+    (b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nA: " + b"a" * 70000 + b"\r\n\r\n", 431),
+])
+def test_requests(lab, served, request_, status):
+    operator, _ = served
+    client = operator.connect()
+    client.write(request_)
+    assert read_head(client).status == status
+    client.read_all()
+
+
+def test_head_has_no_body(served):
+    operator, _ = served
+    asked = operator.get("/metrics", method="HEAD")
+    assert asked.status == 200 and asked.body == "" and int(asked.head.get("Content-Length")) > 1000
+
+
+def test_a_client_that_has_said_all_is_answered(served):
+    operator, _ = served
+    client = operator.connect()
+    client.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    client.close_write()
+    assert read_head(client).status == 200
+    assert json.loads(client.read_all())["ready"] is True
+
+
+def test_so_many_connections_and_no_more(lab):
+    operator = Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9",
+                        "--admin-connections-max=2")
+    silent = [operator.connect() for _ in range(2)]
+    third = operator.connect()
+    third.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert third.read_quiet(0.1) == b""
+    silent[0].close()
+    assert read_head(third).status == 200
+    third.close()
+    for _ in range(5):
+        assert operator.get("/healthz").status == 200
+
+
+def test_silent_clients_are_closed(lab):
+    operator = Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9",
+                        "--handshake-timeout=50ms")
+    client = operator.connect()
+    assert client.read_all() == b""
+    client = operator.connect()
+    client.write(b"GET /healthz HT")
+    assert client.read_all() == b""
+
+
+def test_a_unix_socket_is_ours_and_goes(lab):
+    path = lab.path("admin.sock")
+    operator = Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9",
+                        admin=f"--admin-listen=unix://{path}")
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert operator.get("/healthz", host="anything").status == 200
+    assert operator.get("/healthz", more="Origin: http://a\r\n").status == 403
+    operator.sidespan.stop()
+    assert not os.path.exists(path)
+
+
+def test_a_command_is_wrapped_without_it_when_the_port_is_taken(lab):
+    taken = lab.keep(socket.create_server(("127.0.0.1", 0)))
+    port = taken.getsockname()[1]
+    sidespan = lab.sidespan(f"--admin-listen=http://127.0.0.1:{port}", "--", "cat")
+    sidespan.wait_line(f"warn: admin.listen: 127.0.0.1:{port}: Address already in use; it goes without")
+    sidespan.peer().close()
+    assert sidespan.wait() == 0
+    sidespan = lab.sidespan(f"--admin-listen=http://127.0.0.1:{port}", "--listen=ws://127.0.0.1:0",
+                            "--upstream=ws://127.0.0.1:9")
+    assert sidespan.wait() == 1
+    assert f"admin.listen: 127.0.0.1:{port}: Address already in use" in sidespan.log("error")
+
+
+@pytest.mark.parametrize("url, why", [
+    ("http://127.0.0.1:0/metrics", "must be http://HOST:PORT without a path"),
+    ("https://127.0.0.1:1", "must be http://HOST:PORT without a path"),
+    ("tcp://127.0.0.1:1", "must be http://HOST:PORT without a path"),
+    ("lsp+unix:///tmp/x", "must be http://HOST:PORT without a path"),
+    ("http://0.0.0.0:1", "other machines could look at it"),
+    ("http://127.0.0.1:8", "the same as listen or upstream"),
+    ("http://127.0.0.1:9", "the same as listen or upstream"),
+])
+def test_wrong_urls(lab, url, why):
+    sidespan = lab.sidespan(f"--admin-listen={url}", "--listen=ws://127.0.0.1:8",
+                            "--upstream=ws://127.0.0.1:9")
+    assert sidespan.wait() == 2
+    assert f'--admin-listen: "{url}": {why}' in sidespan.log("error")[0]
