@@ -422,7 +422,6 @@ static void exchange_request_got(struct exchange *exchange)
 	const char *why;
 	unsigned status;
 
-	exchange->to_head = http_text_is_exactly(parsed->method, HTTP_TEXT("HEAD"));
 	exchange->to_old = parsed->version_minor == 0;
 	exchange->to_stream = http_text_is_exactly(parsed->method, HTTP_TEXT("GET")) &&
 			      http_field_has_token(parsed, "Accept", "text/event-stream");
@@ -448,8 +447,10 @@ void exchange_request_parse(struct exchange *exchange)
 {
 	struct http_head *parsed = &exchange->pair->loop->head;
 	struct head *head = &exchange->head;
+	enum http_result result = http_request_parse(parsed, &head->scan, head->bytes, head->used);
 
-	switch (http_request_parse(parsed, &head->scan, head->bytes, head->used)) {
+	exchange->to_head = http_text_is_exactly(parsed->method, HTTP_TEXT("HEAD"));
+	switch (result) {
 	case HTTP_MORE:
 		break;
 	case HTTP_BAD:

@@ -32,7 +32,7 @@ static void exchange_response_rest(struct exchange *exchange)
 	exchange->phase = EXCHANGE_RESTS;
 	exchange->taken = 0;
 	exchange->wanted = HANDSHAKE_NONE;
-	exchange->to_head = exchange->wants_json = false; /* of what comes next nothing is known */
+	exchange->to_head = exchange->wants_json = false; /* nothing is known of what comes */
 	exchange->request_broken = false;
 	exchange->status = 0;
 	head_done(&exchange->reply.head);

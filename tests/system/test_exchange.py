@@ -379,6 +379,10 @@ def test_a_request_without_a_host(front):
     assert answer_alone(front.address, b"GET / HTTP/1.1\r\n\r\n").status == 400
 
 
+def test_our_own_answer_to_a_bad_head_request_has_no_body(front):
+    assert answer_alone(front.address, b"HEAD / HTTP/1.1\r\nHost : h\r\n\r\n").status == 400
+
+
 def test_no_tunnel_for_connect(front):
     head = answer_alone(front.address, b"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n")
     assert head.status == 501
