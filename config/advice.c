@@ -7,9 +7,11 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/list.h"
 #include "config/profile/lifecycle.h"
 #include "config/profile/profile.h"
 #include "config/settings.h"
@@ -168,6 +170,14 @@ static bool advice_no_context(const struct config *config)
 	return strcmp(config->propagation_inject, "none") == 0;
 }
 
+static bool advice_no_parents(const struct config *config)
+{
+	const struct config_list *list = &config->propagation_extract;
+
+	return list->count == 0 ||
+	       (strcasecmp(list->items[0], "true") != 0 && list_is_switch(list->items[0]));
+}
+
 static bool advice_no_params(const struct config *config)
 {
 	return strncmp(config->propagation_inject, "/params/", strlen("/params/")) != 0;
@@ -229,6 +239,7 @@ static const struct {
 	{"http.", advice_no_listener, "nothing is listened on"},
 	{"http.", advice_no_http, "clients speak no HTTP there"},
 	{"propagation.create_params", advice_no_params, "propagation.inject is no place in params"},
+	{"propagation.trust", advice_no_parents, "no parents are looked for"},
 	{"propagation.flags", advice_no_context, "propagation.inject is none"},
 	{"admin.connections_max", advice_no_admin, "admin.listen is not set"},
 	{"allow_remote", advice_no_listener, "nothing is listened on"},

@@ -37,6 +37,10 @@
 	WORD(CONFIG_FLAGS_LEVEL_1, "01")                                                           \
 	WORD(CONFIG_FLAGS_LEVEL_2, "03")
 
+#define TRUST_WORDS(WORD)                                                                          \
+	WORD(CONFIG_TRUST_CONTINUE, "continue")                                                    \
+	WORD(CONFIG_TRUST_LINK, "restart-with-link")                                               \
+	WORD(CONFIG_TRUST_RESTART, "restart")
 #define BAGGAGE_WORDS(WORD)                                                                        \
 	WORD(CONFIG_BAGGAGE_KEEP, "keep")                                                          \
 	WORD(CONFIG_BAGGAGE_STRIP, "strip")

@@ -125,37 +125,59 @@ struct tracer_call {
 	struct span_text method;
 	uint32_t carriers;            /* of the envelope: see envelope_carriers() */
 	const struct forwarded *told; /* what the server has been told of it; NULL: nothing yet */
-	struct carrier_view carrier;  /* if told is NULL or not true any more, or baggage wanted */
+	/* If told is NULL or not true any more, or tracer_wants_views(): what counts, and the
+	 * other.
+	 */
+	struct carrier_view carriers_seen[PARENT_VIEWS_MAX];
 };
 
 /*
  * What the server is told of a request: of its span, or, if it is to have none, of its parent. One
- * whose carrier is invalid has a span: servers may not answer it before that was replaced.
+ * whose carrier is invalid, or not trusted, has a span, as that must be replaced.
  */
 static void tracer_forward(
 	struct tracer *tracer, struct forwarded *forwarded, const struct tracer_call *call)
 {
 	forwarded->carriers = call->carriers;
-	forwarded_make(forwarded, &tracer->parents, &tracer->sampler, &tracer->ids, &call->carrier);
-	if (tracer->wanted.all || forwarded->parent.verdict == CARRIER_INVALID)
+	forwarded_make(forwarded, &tracer->parents, &tracer->sampler, &tracer->ids,
+		&call->carriers_seen[0]);
+	if (tracer->wanted.all || forwarded->parent.verdict == CARRIER_INVALID ||
+		parents_restart(&tracer->parents, &forwarded->parent))
 		return;
 	forwarded->passed_on = !tracer_begins_work(tracer, forwarded->method_number) &&
 			       !wanted_lists(&tracer->wanted, call->method);
 }
 
-/* What the message says, or else the fields that came before it: these have no baggage. */
-static void tracer_find_carrier(const struct tracer_connection *connection,
-	const struct envelope *envelope, struct carrier_view *carrier)
+/*
+ * What the message says, or else the fields that came before it: these have no baggage. The one
+ * that does not count is the second.
+ */
+static void tracer_find_carriers(const struct tracer_connection *connection,
+	const struct envelope *envelope, struct carrier_view carriers[PARENT_VIEWS_MAX])
 {
 	const struct tracer *tracer = connection->tracer;
 
-	carriers_find(carrier, tracer->places, tracer->place_count, envelope);
-	carrier->found &= tracer->looks_at_body;
-	if (carrier->found || connection->fields == NULL)
+	carriers_find(&carriers[0], tracer->places, tracer->place_count, envelope);
+	carriers[0].found &= tracer->looks_at_body;
+	carriers[1].found = false;
+	if (connection->fields == NULL)
 		return;
-	carrier->found = true;
-	carrier->traceparent = connection->fields->traceparent;
-	carrier->tracestate = connection->fields->tracestate;
+	if (carriers[0].found) {
+		carriers[1] = *connection->fields;
+		return;
+	}
+	carriers[0].found = true;
+	carriers[0].traceparent = connection->fields->traceparent;
+	carriers[0].tracestate = connection->fields->tracestate;
+}
+
+/* Whether it is asked what carriers say even if the server has been told what follows of them. */
+static bool tracer_wants_views(const struct tracer_connection *connection)
+{
+	const struct tracer *tracer = connection->tracer;
+
+	return tracer->captures.baggage_count > 0 || connection->fields != NULL ||
+	       parents_link(&tracer->parents);
 }
 
 /*
@@ -171,8 +193,8 @@ static void tracer_judge(const struct tracer_connection *connection, struct forw
 
 	if (told != NULL && told != forwarded)
 		*forwarded = *told;
-	if (stale || tracer->captures.baggage_count > 0)
-		tracer_find_carrier(connection, envelope, &call->carrier);
+	if (stale || tracer_wants_views(connection))
+		tracer_find_carriers(connection, envelope, call->carriers_seen);
 	if (!stale)
 		return;
 	forwarded->method = call->method;
@@ -180,7 +202,7 @@ static void tracer_judge(const struct tracer_connection *connection, struct forw
 	if (told == NULL)
 		tracer_forward(tracer, forwarded, call);
 	else
-		forwarded_judge_again(forwarded, &tracer->parents, &call->carrier);
+		forwarded_judge_again(forwarded, &tracer->parents, &call->carriers_seen[0]);
 }
 
 /* A request that submits work is forwarded in the name of the span that is to come of it. */
@@ -299,7 +321,7 @@ static const struct forwarded *tracer_take_forwarded(struct tracer_connection *c
 	struct tracer *tracer = connection->tracer;
 	struct forwarded *forwarded = &connection->forwarded;
 
-	if (call->told != forwarded || tracer->captures.baggage_count > 0 ||
+	if (call->told != forwarded || tracer_wants_views(connection) ||
 		forwarded_is_stale(forwarded, call->carriers, call->method))
 		tracer_judge(connection, forwarded, envelope, call); /* else nothing came since */
 	if (forwarded->parent.verdict == CARRIER_INVALID) {
@@ -311,7 +333,7 @@ static const struct forwarded *tracer_take_forwarded(struct tracer_connection *c
 	return forwarded;
 }
 
-/* Of texts the key and the id are known, and where there is room for values. */
+/* Of texts the key and the id are known, and where there is room for values and links. */
 static struct request *tracer_make_request(struct tracer_connection *connection,
 	const struct envelope *envelope, struct tracer_call *call, struct request_texts *texts,
 	uint64_t start_ns)
@@ -326,10 +348,13 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 
 	texts->method = call->method;
 	texts->tracestate = forwarded->parent.tracestate;
+	texts->link_count =
+		parents_find_links(&tracer->parents, &forwarded->parent, call->carriers_seen,
+			tracer_wants_views(connection) ? PARENT_VIEWS_MAX : 0, texts->links);
 	texts->value_count = captures_take(&tracer->captures, captures, envelope, texts->values);
 	if (tracer->captures.baggage_count > 0 &&
-		!captures_take_baggage(&tracer->captures, captures, &call->carrier, texts->values,
-			&texts->value_count))
+		!captures_take_baggage(&tracer->captures, captures, &call->carriers_seen[0],
+			texts->values, &texts->value_count))
 		tracer->counters.baggages_invalid++;
 	request = request_new(&tracer->requests, &connection->inflight, texts);
 	if (request == NULL)
@@ -339,7 +364,6 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	request->context = forwarded->context;
 	request->has_parent = forwarded->parent.present;
 	request->parent_is_ours = false;
-	request->is_ambient_other = parents_ambient_differs(&tracer->parents, &forwarded->parent);
 	memcpy(request->parent_span_id, forwarded->parent.traceparent.span_id, SPAN_ID_SIZE);
 	has_span = !forwarded->passed_on || tracer_begins_work(tracer, forwarded->method_number);
 	tracer->counters.requests_passed_on += !has_span;
@@ -425,6 +449,7 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 	enum envelope_kind kind = envelope_kind(envelope);
 	struct tracer_call call;
 	struct request_value values[PROFILE_CAPTURES_MAX + CAPTURE_BAGGAGE_MAX];
+	struct span_link links[PARENT_LINKS_MAX];
 	struct request_texts texts;
 	struct request *request;
 	char key[ENVELOPE_KEY_MAX];
@@ -439,6 +464,7 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 	call.carriers = envelope_carriers(envelope);
 	call.told = envelope_note(envelope);
 	texts.values = values;
+	texts.links = links;
 	texts.id = (struct span_text){id->text, id->size};
 	texts.key = (struct span_text){key, envelope_value_key(id, key)};
 	request = tracer_make_request(connection, envelope, &call, &texts, start_ns);
@@ -835,7 +861,6 @@ static void tracer_take_settings(
 	}
 	tracer->request_spans.exporter = exporter;
 	tracer->request_spans.attributes = &tracer->attribute_settings;
-	tracer->request_spans.ambient = &tracer->parents.environment;
 	request_span_take_name(&tracer->request_spans, config->span_name);
 	tracer_take_fields(tracer, config);
 	sampler_init(&tracer->sampler, (enum config_sampler)config->sampler, config->sampler_arg);
@@ -943,7 +968,8 @@ struct tracer *tracer_new(const struct config *config, struct exporter *exporter
 	tracer->request_spans.slot_jsonrpc = pointers_add(tracer->pointers, "/jsonrpc", 8);
 	if (tracer->request_spans.slot_jsonrpc < 0 ||
 		parents_init(&tracer->parents, tracer_wants_parents(config),
-			environment_traceparent, environment_tracestate) != 0 ||
+			(enum config_trust)config->propagation_trust, environment_traceparent,
+			environment_tracestate) != 0 ||
 		tracer_take_places(tracer, config) != 0)
 		goto fail;
 	if (config->profile->lifecycle != NULL && matcher_number_methods(config->profile->lifecycle,

@@ -259,6 +259,25 @@ def test_the_body_comes_before_the_fields(front):
     assert (span.trace_id, span.parent_id) == ("1" * 32, "2" * 16)
 
 
+def linked(span):
+    return [(link["traceId"], link["spanId"]) for link in span.links]
+
+
+@pytest.mark.parametrize("body, links", [
+    (f"00-{'1' * 32}-{'2' * 16}-01", [(TRACE, PARENT)]), (TRACEPARENT, []), ("no", [(TRACE, PARENT)])])
+def test_the_other_carrier_is_a_link(front, body, links):
+    assert linked(spans_of(front, FIELDS, trace={"traceparent": body})) == links
+
+
+@pytest.mark.parametrize("trust", ["continue", "restart-with-link", "restart"])
+def test_trust(lab, trust):
+    front = Traced(lab, "--propagation-trust", trust)
+    span = spans_of(front, FIELDS)
+    assert (span.trace_id == TRACE) == (span.parent_id == PARENT) == (trust == "continue")
+    assert linked(span) == [(TRACE, PARENT)] * (trust == "restart-with-link")
+    assert span.trace_state == ("a=1,b=2" if trust == "continue" else None)
+
+
 @pytest.mark.parametrize("fields", [FIELDS + FIELDS, b"traceparent: x\r\n",
                                     b"traceparent: " + b"1" * 20000 + b"\r\n"])
 def test_fields_that_are_no_carrier(front, fields):

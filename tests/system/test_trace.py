@@ -308,6 +308,35 @@ def test_message_is_stronger_than_the_environment(lab):
     assert span.trace_state is None and carrier.tracestate is None
 
 
+LINKED = {"continue": [], "restart-with-link": [(TRACE, PARENT)], "restart": []}
+
+
+@pytest.mark.parametrize("trust", LINKED)
+@pytest.mark.parametrize("listen", ["stdio", "tcp", "lsp+tcp", "ws"])
+def test_trust(lab, listen, trust):
+    """Whoever carries it: the trace goes on, or one of ours begins, which the server is told of."""
+    link = lab.traced(listen, args=["--propagation-trust", trust])
+    carrier, span = carried(link, {"traceparent": TRACEPARENT, "tracestate": "a=1"})
+    assert [(link["traceId"], link["spanId"]) for link in span.links] == LINKED[trust]
+    assert (carrier.trace_id, carrier.span_id) == (span.trace_id, span.span_id)
+    if trust == "continue":
+        assert (span.trace_id, span.parent_id, carrier.tracestate) == (TRACE, PARENT, "a=1")
+    else:
+        assert span.trace_id != TRACE and span.parent_id is None
+        assert carrier.tracestate is None and span.trace_state is None
+
+
+@pytest.mark.parametrize("trust", ["restart-with-link", "restart"])
+def test_a_trace_that_is_not_trusted(lab, trust):
+    """Instead of it there is the environment's, and our own sampler; the server is not told of it
+    even where a request needs no span."""
+    link = lab.traced(env=ENV, args=["--propagation-trust", trust, "--requests-record=none/such"])
+    carrier, span = carried(link, {"traceparent": TRACEPARENT[:-2] + "00"})
+    assert (span.trace_id, span.parent_id, span.trace_state) == (ENV_TRACE, ENV_PARENT, "env=1")
+    assert [link["traceId"] for link in span.links] == [TRACE] * (trust != "restart")
+    assert (carrier.trace_id, carrier.span_id) == (ENV_TRACE, span.span_id)
+
+
 @pytest.mark.parametrize("env", [
     {"TRACEPARENT": "nonsense"}, {"TRACEPARENT": ""}, {"TRACESTATE": "a=1"},
     {"traceparent": ENV["TRACEPARENT"]}, {"TRACEPARENT": ENV["TRACEPARENT"].upper()},

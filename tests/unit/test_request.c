@@ -48,16 +48,25 @@ START_TEST(test_copies)
 		text_guarded(rows[_i].id), text_guarded(rows[_i].tracestate)};
 	struct span_text value = text_guarded(rows[_i].value != NULL ? rows[_i].value : "");
 	struct request_value values[VALUES_MAX];
+	struct span_link links[] = {{"trace 1", "span 1"}, {"trace 2", "span 2"}}, kept[2];
+	size_t link_count = (size_t)_i % 3, i;
 	struct request_pool pool;
 	struct request *request;
-	size_t i;
 
 	request_pool_init(&pool);
 	for (i = 0; i < rows[_i].value_count; i++)
 		values[i] = (struct request_value){(uint8_t)(i + 1), value};
 	request = request_new(&pool, &inflight_none,
 		&(struct request_texts){
-			texts[0], texts[1], texts[2], texts[3], values, rows[_i].value_count});
+			.key = texts[0],
+			.method = texts[1],
+			.id = texts[2],
+			.tracestate = texts[3],
+			.links = links,
+			.link_count = link_count,
+			.values = values,
+			.value_count = rows[_i].value_count,
+		});
 	ck_assert_ptr_nonnull(request);
 	for (i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		text_free(texts[i]);
@@ -68,6 +77,9 @@ START_TEST(test_copies)
 	text_is(request->method, rows[_i].method);
 	text_is(request->id, rows[_i].id);
 	text_is(request->tracestate, rows[_i].tracestate);
+	ck_assert_uint_eq(request->link_count, link_count);
+	request_links(request, kept);
+	ck_assert_mem_eq(kept, links, link_count * sizeof links[0]);
 	ck_assert_uint_eq(request->value_count, rows[_i].value_count);
 	for (i = 0; i < request->value_count; i++) {
 		ck_assert_uint_eq(request->values[i].capture, i + 1);
@@ -161,7 +173,7 @@ END_TEST
 START_TEST(test_no_memory)
 {
 	struct span_text text = {"x", 1};
-	struct request_texts texts = {text, text, text, text, NULL, 0};
+	struct request_texts texts = {.key = text, .method = text, .id = text, .tracestate = text};
 	struct request_pool pool;
 	struct request *request;
 

@@ -4,6 +4,7 @@
  */
 #include "proxy/trace/requests/parent.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,13 +22,13 @@ static int parents_keep_state(struct parents *parents, const struct trace_contex
 	return parents->environment_tracestate != NULL ? 0 : -1;
 }
 
-int parents_init(
-	struct parents *parents, bool wanted, const char *traceparent, const char *tracestate)
+int parents_init(struct parents *parents, bool wanted, enum config_trust trust,
+	const char *traceparent, const char *tracestate)
 {
 	struct trace_context context;
 	enum carrier_verdict verdict;
 
-	*parents = (struct parents){.wanted = wanted};
+	*parents = (struct parents){.wanted = wanted, .trust = trust};
 	if (traceparent == NULL || traceparent[0] == '\0')
 		return 0; /* an empty variable is as good as none */
 	verdict = carrier_extract(&context, traceparent, strlen(traceparent), tracestate,
@@ -92,8 +93,54 @@ void parent_find(
 	struct parent *parent, const struct parents *parents, const struct carrier_view *view)
 {
 	parent_find_carried(parent, parents, view);
-	if (parents->wanted && parent->verdict == CARRIER_ABSENT)
+	if (parents_restart(parents, parent)) {
+		parent->present = false;
+		parent->tracestate.size = 0;
+	}
+	if (parents->wanted && !parent->present && parent->verdict != CARRIER_INVALID)
 		parent_take_environment(parent, parents);
+}
+
+/* Whether a context is that of a span. */
+static bool parent_is(const struct traceparent *context, const uint8_t trace_id[TRACE_ID_SIZE],
+	const uint8_t span_id[SPAN_ID_SIZE])
+{
+	return memcmp(context->trace_id, trace_id, TRACE_ID_SIZE) == 0 &&
+	       memcmp(context->span_id, span_id, SPAN_ID_SIZE) == 0;
+}
+
+/* Adds a link to a context, unless it is the parent or has one already. */
+static size_t parent_add_link(struct span_link *links, size_t count, const struct parent *parent,
+	const struct traceparent *context)
+{
+	size_t i;
+
+	if (parent->present &&
+		parent_is(context, parent->traceparent.trace_id, parent->traceparent.span_id))
+		return count;
+	for (i = 0; i < count; i++)
+		if (parent_is(context, links[i].trace_id, links[i].span_id))
+			return count;
+	memcpy(links[count].trace_id, context->trace_id, TRACE_ID_SIZE);
+	memcpy(links[count].span_id, context->span_id, SPAN_ID_SIZE);
+	return count + 1;
+}
+
+size_t parents_find_links(const struct parents *parents, const struct parent *parent,
+	const struct carrier_view *views, size_t count, struct span_link links[PARENT_LINKS_MAX])
+{
+	struct trace_context context;
+	size_t link_count = 0, i;
+
+	assert(count <= PARENT_VIEWS_MAX);
+	if (parents->wanted && parents->trust != CONFIG_TRUST_RESTART)
+		for (i = 0; i < count; i++)
+			if (views[i].found && carrier_judge(&context, &views[i]) != CARRIER_INVALID)
+				link_count = parent_add_link(
+					links, link_count, parent, &context.traceparent);
+	if (parents->has_environment && parent->verdict != CARRIER_ABSENT && parent->present)
+		link_count = parent_add_link(links, link_count, parent, &parents->environment);
+	return link_count;
 }
 
 void parent_warn_invalid(struct span_text method, struct span_text id)

@@ -2,8 +2,8 @@
 #define PROXY_TRACE_REQUESTS_PARENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "config/config.h"
 #include "exporter/span.h"
@@ -11,11 +11,12 @@
 #include "w3c/traceparent.h"
 
 /*
- * Where a request's parent comes from: its carrier, else the environment, else nowhere. From
- * nowhere in any case if none is wanted (propagation.extract).
+ * Where a request's parent comes from: its carrier if that is trusted (propagation.trust), else the
+ * environment, else nowhere. From nowhere in any case if none is wanted (propagation.extract).
  */
 struct parents {
 	bool wanted;
+	enum config_trust trust;
 	bool has_environment; /* a valid TRACEPARENT */
 	struct traceparent environment;
 	char *environment_tracestate; /* owned; or NULL */
@@ -32,8 +33,8 @@ struct parent {
  * traceparent and tracestate: the texts of the environment, or NULL; copied. 0, or -1 when out of
  * memory; parents_done() is needed after either.
  */
-int parents_init(
-	struct parents *parents, bool wanted, const char *traceparent, const char *tracestate);
+int parents_init(struct parents *parents, bool wanted, enum config_trust trust,
+	const char *traceparent, const char *tracestate);
 void parents_done(struct parents *parents);
 
 /*
@@ -47,13 +48,26 @@ void parent_find(
 void parent_find_carried(
 	struct parent *parent, const struct parents *parents, const struct carrier_view *view);
 
-/* Whether the environment has a context as well, and another: then it is worth a link. */
-static inline bool parents_ambient_differs(
-	const struct parents *parents, const struct parent *parent)
+/*
+ * What is worth a link, as it is not the parent: what else the request carries, by count views of
+ * it, and the environment's context where the request has one of its own. Returns how many, at most
+ * PARENT_LINKS_MAX.
+ */
+#define PARENT_VIEWS_MAX 2 /* of its message, of the fields before it */
+#define PARENT_LINKS_MAX (PARENT_VIEWS_MAX + 1)
+size_t parents_find_links(const struct parents *parents, const struct parent *parent,
+	const struct carrier_view *views, size_t count, struct span_link links[PARENT_LINKS_MAX]);
+
+/* Whether there may be any that need views. */
+static inline bool parents_link(const struct parents *parents)
 {
-	return parents->has_environment && parent->verdict != CARRIER_ABSENT && parent->present &&
-	       memcmp(&parents->environment, &parent->traceparent, sizeof parents->environment) !=
-		       0;
+	return parents->wanted && parents->trust == CONFIG_TRUST_LINK;
+}
+
+/* Whether a request is to begin a trace anew although it has a carrier. */
+static inline bool parents_restart(const struct parents *parents, const struct parent *parent)
+{
+	return parents->trust != CONFIG_TRUST_CONTINUE && parent->verdict != CARRIER_ABSENT;
 }
 
 /* Says that a request's carrier is invalid. */

@@ -200,6 +200,7 @@ static size_t request_size(const struct request_texts *texts)
 	size_t i;
 
 	size += texts->key.size + texts->method.size + texts->id.size + texts->tracestate.size;
+	size += texts->link_count * sizeof texts->links[0];
 	for (i = 0; i < texts->value_count; i++)
 		size += texts->values[i].text.size;
 	return size;
@@ -226,6 +227,10 @@ struct request *request_new(struct request_pool *pool, const struct inflight *in
 	request->method = text_pack(&at, texts->method);
 	request->id = text_pack(&at, texts->id);
 	request->tracestate = text_pack(&at, texts->tracestate);
+	request->link_count = (uint8_t)texts->link_count;
+	(void)text_pack(&at, (struct span_text){.bytes = (const char *)texts->links,
+				     .size = texts->link_count *
+					     sizeof texts->links[0]}); /* see request_links() */
 	for (i = 0; i < texts->value_count; i++) {
 		request->values[i] = (struct request_kept){
 			.at = (uint32_t)(at - (char *)request),

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "exporter/span.h"
 
@@ -79,11 +80,11 @@ struct request {
 	struct traceparent context;
 	uint8_t parent_span_id[SPAN_ID_SIZE];
 	bool has_parent;
-	bool parent_is_ours;   /* a span that it has started */
-	bool is_ambient_other; /* the environment has another context than its carrier */
-	bool recorded;         /* sampled, and there is somewhere to send the span */
-	bool large;            /* has more memory than those that are used again */
+	bool parent_is_ours; /* a span that it has started */
+	bool recorded;       /* sampled, and there is somewhere to send the span */
+	bool large;          /* has more memory than those that are used again */
 	uint8_t value_count;
+	uint8_t link_count;     /* to contexts that came with it; see request_links() */
 	uint16_t http_status;   /* of the answer that ends it; 0: it is no HTTP */
 	uint32_t exchange;      /* HTTP: which one it belongs to */
 	uint32_t bytes;         /* of this piece of memory, and what else it is charged for */
@@ -108,12 +109,22 @@ static inline struct span_text request_value(const struct request *request, size
 	return (struct span_text){.bytes = (const char *)request + kept->at, .size = kept->size};
 }
 
+/* Copies link_count links, which lie behind the tracestate. */
+static inline void request_links(const struct request *request, struct span_link *links)
+{
+	if (request->link_count > 0)
+		memcpy(links, request->tracestate.bytes + request->tracestate.size,
+			request->link_count * sizeof *links);
+}
+
 /* What a request is known by: texts, borrowed, of which it keeps copies. */
 struct request_texts {
 	struct span_text key;
 	struct span_text method;
 	struct span_text id;
 	struct span_text tracestate;
+	struct span_link *links;
+	size_t link_count;
 	struct request_value *values;
 	size_t value_count;
 };

@@ -14,6 +14,7 @@
 #include "proxy/trace/names/attributes.h"
 #include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/capture.h"
+#include "proxy/trace/requests/parent.h"
 #include "proxy/trace/requests/request.h"
 
 #define REQUEST_SPAN_METHOD_MARK "{method}"
@@ -323,7 +324,7 @@ void request_span_emit(const struct request_span_settings *settings,
 		open != NULL && open->row->title != NULL ? open->row->title : settings->name;
 	struct attributes attributes;
 	struct emit_events events;
-	struct span_link links[OPEN_SPAN_LINKS_MAX + 1];
+	struct span_link links[OPEN_SPAN_LINKS_MAX + PARENT_LINKS_MAX];
 	char name[EMIT_NAME_MAX], status[12];
 	struct span span = {
 		.context = request->context,
@@ -358,10 +359,8 @@ void request_span_emit(const struct request_span_settings *settings,
 		memcpy(links, open->links, open->link_count * sizeof links[0]);
 		span.link_count = open->link_count;
 	}
-	if (request->is_ambient_other) {
-		memcpy(links[span.link_count].trace_id, settings->ambient->trace_id, TRACE_ID_SIZE);
-		memcpy(links[span.link_count++].span_id, settings->ambient->span_id, SPAN_ID_SIZE);
-	}
+	request_links(request, links + span.link_count);
+	span.link_count += request->link_count;
 	span.name = title == NULL ? request_span_name(settings, request->method, name)
 				  : request_span_long_name(title, &span, &attributes, connection,
 					    request->method, name);

@@ -18,7 +18,6 @@ struct request;
 struct request_span_settings {
 	struct exporter *exporter;                   /* borrowed; may be NULL */
 	const struct attribute_settings *attributes; /* borrowed from the tracer */
-	const struct traceparent *ambient;           /* the same; the environment's */
 	int slot_jsonrpc;                            /* of /jsonrpc */
 	/* Parts of span.name around {method}; borrowed from the config. */
 	struct span_text name_before, name_after;
