@@ -110,3 +110,20 @@ def test_callers_faults_are_errors_where_that_is_asked_for(lab):
     assert len(lines) == 1 and "ERROR" not in lines[0] and "error.type" not in lines[0]
     text = explained(lab, "mcp", path, "--lifecycle-on=faults")
     assert "ERROR Tool no-such-tool not found" in text and "error.type=-32602" in text
+
+
+@pytest.mark.parametrize("profile,method", [("mcp", "elicitation/create"), ("lsp", "workspace/configuration")])
+def test_what_servers_ask_is_known_by_its_connection(lab, profile, method):
+    """Each conversation counts its own: two ask at the same time, one behind the other, under the same id."""
+    link = lab.traced("tcp", profile=profile)
+    pairs = [(link.client, link.server), link.open()]
+    for number in range(2):
+        asked = {"id": number, "method": method, "params": {}}
+        for client, server in pairs:
+            server.send(asked)
+            assert client.recv_json() == asked
+        for client, server in pairs:
+            client.send({"id": number, "result": {}})
+            server.recv()
+    spans = link.collector.wait_spans(4)
+    assert [(span.name, span.kind, span.end_reason) for span in spans] == 4 * [(method, 3, "answered")]
