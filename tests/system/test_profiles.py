@@ -114,10 +114,11 @@ def test_callers_faults_are_errors_where_that_is_asked_for(lab):
 
 @pytest.mark.parametrize("profile,method", [("mcp", "elicitation/create"), ("lsp", "workspace/configuration")])
 def test_what_servers_ask_is_known_by_its_connection(lab, profile, method):
-    """Each conversation counts its own: two ask at the same time, one behind the other, under the same id."""
+    """Each conversation counts its own: two ask under the same id at the same time, and one behind the other."""
     link = lab.traced("tcp", profile=profile)
     pairs = [(link.client, link.server), link.open()]
-    for number in range(2):
+
+    def ask(number, *pairs):
         asked = {"id": number, "method": method, "params": {}}
         for client, server in pairs:
             server.send(asked)
@@ -125,5 +126,10 @@ def test_what_servers_ask_is_known_by_its_connection(lab, profile, method):
         for client, server in pairs:
             client.send({"id": number, "result": {}})
             server.recv()
+
+    ask(0, *pairs)
+    for pair in pairs:
+        ask(1, pair)
     spans = link.collector.wait_spans(4)
     assert [(span.name, span.kind, span.end_reason) for span in spans] == 4 * [(method, 3, "answered")]
+    assert sorted(span.request_id for span in spans) == ["0", "0", "1", "1"]

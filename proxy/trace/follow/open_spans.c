@@ -134,11 +134,15 @@ struct traceparent open_spans_new_context(
 
 /* ---- the memory of spans that were closed ---- */
 
-/* The id of a request of the server may be used again for another key. */
-static uint64_t open_spans_hash_call(
-	const struct open_spans *spans, uint64_t call_hash, struct span_text key)
+/*
+ * The id of a request of the server may be used again for another key, or on another connection: an
+ * empty key does not tell of whose it is.
+ */
+static uint64_t open_spans_hash_call(const struct open_spans *spans, uint64_t call_hash,
+	struct span_text key, uint64_t of_connection)
 {
-	return text_mix(call_hash, text_hash(spans->by_key.seed, key.bytes, key.size));
+	return text_mix(text_mix(call_hash, of_connection),
+		text_hash(spans->by_key.seed, key.bytes, key.size));
 }
 
 /* All by which a late message would open the span once more. */
@@ -147,9 +151,9 @@ static size_t open_spans_take_hashes(const struct open_spans *spans, const struc
 {
 	size_t i;
 
-	hashes[0] = span->by_call.size == 0
-			    ? span->by_key.hash
-			    : open_spans_hash_call(spans, span->by_call.hash, open_span_key(span));
+	hashes[0] = span->by_call.size == 0 ? span->by_key.hash
+					    : open_spans_hash_call(spans, span->by_call.hash,
+						      open_span_key(span), span->of_connection);
 	for (i = 0; i < span->alias_count; i++) {
 		const struct span_index_entry *alias = &span->aliases[i]->entry;
 
@@ -190,8 +194,8 @@ const struct traceparent *open_spans_recall_call(
 {
 	uint64_t hash = span_index_hash(&spans->by_key, SPAN_INDEX_CALL, type, call);
 
-	return closed_spans_recall(
-		&spans->closed_nested, open_spans_hash_call(spans, hash, key_whole(key)));
+	return closed_spans_recall(&spans->closed_nested,
+		open_spans_hash_call(spans, hash, key_whole(key), key->connection));
 }
 
 bool open_spans_was_open(const struct open_spans *spans, size_t type, const struct key *key)
@@ -209,7 +213,8 @@ bool open_spans_call_was_open(
 	uint64_t hash = span_index_hash(&spans->by_key, SPAN_INDEX_CALL, type, call);
 
 	return open_spans_recall_call(spans, type, call, key) != NULL ||
-	       evicted_knows(&spans->evicted, open_spans_hash_call(spans, hash, key_whole(key)));
+	       evicted_knows(&spans->evicted,
+		       open_spans_hash_call(spans, hash, key_whole(key), key->connection));
 }
 
 /* ---- ends ---- */
