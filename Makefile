@@ -31,6 +31,8 @@ VERSION       := 0.1.0
 CODEX_VERSIONS := 0.169.0 0.171.0
 # The newest that a new Go builds, and one for that of Debian.
 GOPLS_VERSIONS := v0.23.0 v0.15.3
+# What MCP's conformance tests want, as an npm package has it.
+NODE_PACKAGE   := node-linux-$(if $(filter aarch64,$(shell uname -m)),arm64,x64)@22.23.5
 JAEGER_VERSION := 1.76.0
 MLFLOW_VERSION := 3.17.2
 
@@ -219,9 +221,9 @@ oom:
 	@OOM=all $(PYTEST) -s tests/system/test_oom.py
 
 .PHONY: test-real
-test-real: $(CODEX_VERSIONS:%=test-codex-%) test-peers
+test-real: $(CODEX_VERSIONS:%=test-codex-%) test-peers test-peers-http
 
-# They mostly wait for each other's time: -j3 runs all of them beside each other.
+# They mostly wait for each other's time: -j4 runs all of them beside each other.
 .PHONY: real-built
 real-built:
 	@tests/deps build test real
@@ -232,19 +234,25 @@ $(CODEX_VERSIONS:%=test-codex-%): test-codex-%: real-built
 	@test -e build/codex-$*/node_modules/.bin/codex || \
 		npm install --no-audit --no-fund --prefix build/codex-$* @openai/codex@$*
 	@echo "codex $*:"
-	@CODEX=build/codex-$*/node_modules/.bin/codex $(PYTEST) tests/real --ignore=tests/real/test_peers.py
+	@CODEX=build/codex-$*/node_modules/.bin/codex $(PYTEST) tests/real --ignore-glob='tests/real/test_peers*'
 
-.PHONY: test-peers
-test-peers: real-built
-	@tests/deps peers || echo "test-peers: tests of what is missing are skipped"
-	@cmp -s tests/real/peers/package.json build/peers/package.json || { mkdir -p build/peers && \
-		npm install --no-audit --no-fund --prefix build/peers $$(sed -n \
+.PHONY: peers
+peers: real-built
+	@tests/deps peers || echo "peers: tests of what is missing are skipped"
+	@{ cmp -s tests/real/peers/package.json build/peers/package.json && test -x build/peers/node_modules/.bin/node; } || { \
+		mkdir -p build/peers && npm install --no-audit --no-fund --prefix build/peers $(NODE_PACKAGE) $$(sed -n \
 		's/^    "\(.*\)": "\([0-9].*\)".*/\1@\2/p' tests/real/peers/package.json) && \
 		cp tests/real/peers/package.json build/peers; }
 	@test -x build/peers/bin/gopls || for v in $(GOPLS_VERSIONS); do \
 		GOBIN=$(CURDIR)/build/peers/bin go install golang.org/x/tools/gopls@$$v && break; done || \
-		echo "test-peers: no gopls, its tests are skipped"
+		echo "peers: no gopls, its tests are skipped"
+
+.PHONY: test-peers test-peers-http
+test-peers: peers
 	@$(PYTEST) tests/real/test_peers.py
+
+test-peers-http: peers
+	@$(PYTEST) tests/real/test_peers_*.py
 
 .PHONY: jaeger
 jaeger:

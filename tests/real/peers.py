@@ -5,18 +5,18 @@ from where a program lies.
 """
 
 import contextlib
-import glob
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
 
-from codex import ROOT, sidespan_path
+from codex import ROOT, Program, sidespan_path
 from collector import Collector
 
 PEERS = ROOT + "/build/peers"
@@ -24,6 +24,7 @@ SECONDS = 90
 
 
 GOPLS = PEERS + "/bin/gopls"
+NODE_22 = PEERS + "/node_modules/.bin/node"
 
 
 def needs(command):
@@ -43,15 +44,26 @@ def environment(collector=None):
     return {**kept, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "20"}
 
 
-def session(script, *args, collector=None):
-    """Runs a script of peers/; returns its steps, [(step, what), ...]."""
-    for path in glob.glob(ROOT + "/tests/real/peers/*.mjs"):
-        shutil.copy(path, PEERS)
-    ran = subprocess.run(["node", f"{PEERS}/{script}.mjs", *args], env=environment(collector), cwd=PEERS,
+def script(name):
+    """Of peers/, from where it finds its modules; others may be reading it."""
+    copy = f"{PEERS}/.{name}-{os.getpid()}-{threading.get_ident()}"
+    shutil.copy(f"{ROOT}/tests/real/peers/{name}.mjs", copy)
+    os.replace(copy, f"{PEERS}/{name}.mjs")
+    return f"{PEERS}/{name}.mjs"
+
+
+def steps_of(text):
+    """What a script says: [(step, what), ...]."""
+    rows = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return [(row["step"], row.get("what")) for row in rows]
+
+
+def session(name, *args, collector=None, more=None):
+    """Runs a script of peers/; returns its steps."""
+    ran = subprocess.run(["node", script(name), *args], env={**environment(collector), **(more or {})}, cwd=PEERS,
                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
-    rows = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
-    return [(row["step"], row["what"]) for row in rows]
+    return steps_of(ran.stdout)
 
 
 def in_any_order(steps):
@@ -76,10 +88,10 @@ def listens(port):
 
 
 @contextlib.contextmanager
-def running(*command, port=None, collector=None):
+def running(*command, port=None, collector=None, more=None, stdout=subprocess.DEVNULL):
     """A program in the background; with a port, once it listens there."""
-    with subprocess.Popen(command, env=environment(collector), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, env={**environment(collector), **(more or {})}, cwd=PEERS, stdin=subprocess.DEVNULL,
+                          stdout=stdout, stderr=subprocess.DEVNULL) as process:
         try:
             until = time.monotonic() + SECONDS
             while port is not None and not listens(port):
@@ -91,6 +103,18 @@ def running(*command, port=None, collector=None):
 
 
 @contextlib.contextmanager
+def proxied(upstream, *args, collector, listen="http://127.0.0.1:0"):
+    """sidespan in front of a server: a program with a url; ended when it is left, and gone well."""
+    proxy = Program([sidespan_path(), f"--listen={listen}", f"--upstream={upstream}", *args], environment(collector), PEERS)
+    try:
+        proxy.url = proxy.wait_log(r" listening on (\S+)")[1]
+        yield proxy
+    finally:
+        status = proxy.end()
+    assert status == 0, proxy.log
+
+
+@contextlib.contextmanager
 def collecting():
     collector = Collector()
     try:
@@ -98,3 +122,9 @@ def collecting():
     finally:
         collector.shutdown()
         collector.server_close()
+
+
+def ended(collector):
+    """All spans, once nobody is left who could send one more: what is to be looked at was waited for."""
+    assert collector.ended(SECONDS)
+    return collector.ours()

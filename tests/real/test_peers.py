@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from peers import (GOPLS, PEERS, SECONDS, collecting, environment, free_port, in_any_order, needs, program, running, session,
-                   sidespan_path, wrapped)
+from peers import (GOPLS, PEERS, SECONDS, collecting, ended, environment, free_port, in_any_order, needs, program, running, script,
+                   session, sidespan_path, wrapped)
 
 SERVERS = {
     "everything": lambda folder: ["node", program("mcp-server-everything"), "stdio"],
@@ -44,12 +44,6 @@ def test_ethereum_websocket(library):
     assert {"eth_chainId", "eth_accounts", "eth_getBalance", "eth_subscribe"} <= set(methods)
 
 
-def ended(collector):
-    """All spans, once nobody is left who could send one more: what is to be looked at was waited for."""
-    assert collector.ended(SECONDS)
-    return collector.ours()
-
-
 def seen(collector):
     """The methods of all requests' spans; other spans, of a profile, have none."""
     return [span.attributes["rpc.method"] for span in ended(collector) if "rpc.method" in span.attributes]
@@ -61,7 +55,7 @@ def without_balance(steps):
 
 
 def test_acp_stdio(tmp_path):
-    command = ["node", f"{PEERS}/acp-agent.mjs"]
+    command = ["node", script("acp-agent")]
     direct = session("acp", str(tmp_path), *command)
     with collecting() as collector:
         passed = session("acp", str(tmp_path), *wrapped(*command), collector=collector)
@@ -249,38 +243,10 @@ def test_mcp_profile(tmp_path, sdk):
     assert all(span.attributes["mcp.client.name"] == "peer" for span in calls)
 
 
-SHOWS_META = """
-import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
-const server = new McpServer({ name: 'meta', version: '1' });
-server.registerTool('meta', {}, async (extra) => ({ content: [{ type: 'text', text: JSON.stringify(extra._meta ?? null) }] }));
-await server.connect(new StdioServerTransport());
-"""
-
-ASKS_META = """
-import process from 'node:process';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-const [command, ...args] = process.argv.slice(2);
-const client = new Client({ name: 'peer', version: '1' });
-await client.connect(new StdioClientTransport({ command, args, env: process.env, stderr: 'ignore' }));
-const ask = async (options, meta) => JSON.parse((await client.callTool(
-  { name: 'meta', arguments: {}, ...(meta && { _meta: meta }) }, undefined, options)).content[0].text);
-console.log(JSON.stringify({ step: 'bare', what: await ask() }));
-console.log(JSON.stringify({ step: 'theirs', what: await ask({ onprogress: () => {} }, {
-  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', baggage: 'k=v' }) }));
-await client.close();
-process.exit(0);
-"""
-
-
 def test_mcp_servers_see_our_context():
     """The server's own view of _meta: our context, and what the client had put there beside its own."""
-    for name, text in (("meta-server", SHOWS_META), ("meta", ASKS_META)):
-        with open(f"{PEERS}/{name}.mjs", "w", encoding="utf-8") as file:
-            file.write(text)
     with collecting() as collector:
-        steps = dict(session("meta", *wrapped("node", f"{PEERS}/meta-server.mjs", args=["--profile=mcp"]),
+        steps = dict(session("mcp-meta", *wrapped("node", script("mcp-meta-server"), args=["--profile=mcp"]),
                              collector=collector))
         told = {f"00-{span.trace_id}-{span.span_id}": span for span in ended(collector) if span.name == "tools/call meta"}
     bare, theirs = steps["bare"], steps["theirs"]
@@ -292,7 +258,7 @@ def test_mcp_servers_see_our_context():
 
 def test_mcp_second_era():
     """2026-07-28, both sides of the second SDK: no initialize, who is who in each message's _meta."""
-    command = ["node", f"{PEERS}/mcp-server-modern.mjs"]
+    command = ["node", script("mcp-server-modern")]
     direct = session("mcp-modern", *command)
     with collecting() as collector:
         passed = session("mcp-modern", *wrapped(*command, args=["--profile=mcp"]), collector=collector)
@@ -353,7 +319,7 @@ def test_mcp_inspector(tmp_path, method, args, span):
 
 def test_acp_second_version():
     """The turn goes on behind the answer, until the session is idle."""
-    command = ["node", f"{PEERS}/acp-2-agent.mjs"]
+    command = ["node", script("acp-2-agent")]
     direct = session("acp-2", *command)
     with collecting() as collector:
         passed = session("acp-2", *wrapped(*command, args=["--profile=acp"]), collector=collector)
@@ -373,7 +339,7 @@ def test_acp_second_version():
 
 
 def test_acp_profile(tmp_path):
-    command = ["node", f"{PEERS}/acp-agent.mjs"]
+    command = ["node", script("acp-agent")]
     direct = session("acp", str(tmp_path), *command)
     with collecting() as collector:
         passed = session("acp", str(tmp_path), *wrapped(*command, args=["--profile=acp"]), collector=collector)
