@@ -238,13 +238,13 @@ static enum pump_task carrying_task(const struct session *session, enum pump_dir
 {
 	const struct config *config = session->pair.loop->config;
 	bool from_client = direction == PUMP_CLIENT_TO_BACKEND;
+	bool injects = session->trace != NULL && config->propagation_inject[0] == '/' &&
+		       (from_client || config->propagation_inject_server_requests);
 
-	if (session->trace != NULL && config->propagation_inject[0] == '/' &&
-		(from_client || config->propagation_inject_server_requests))
+	if (from_client && tracer_strips(config))
+		return injects ? PUMP_TASK_REPLACE : PUMP_TASK_STRIP;
+	if (injects)
 		return PUMP_TASK_INJECT;
-	if (from_client &&
-		(config->propagation_strip || config->propagation_baggage == CONFIG_BAGGAGE_STRIP))
-		return PUMP_TASK_STRIP;
 	return session->trace != NULL ? PUMP_TASK_WATCH : PUMP_TASK_NONE;
 }
 
@@ -275,6 +275,7 @@ bool carrying_mode(struct session *session, enum splice_mode *mode)
 		[PUMP_TASK_HOLD] = SPLICE_WATCH,
 		[PUMP_TASK_STRIP] = SPLICE_STRIP,
 		[PUMP_TASK_INJECT] = SPLICE_INJECT,
+		[PUMP_TASK_REPLACE] = SPLICE_REPLACE,
 	};
 	enum pump_task task = carrying_task(session, PUMP_CLIENT_TO_BACKEND);
 

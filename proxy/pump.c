@@ -81,6 +81,7 @@ static void pump_choose_task(struct pump *pump)
 		[PUMP_TASK_HOLD] = SPLICE_HOLD,
 		[PUMP_TASK_STRIP] = SPLICE_STRIP,
 		[PUMP_TASK_INJECT] = SPLICE_INJECT,
+		[PUMP_TASK_REPLACE] = SPLICE_REPLACE,
 	};
 	bool edits = pump->lines < PUMP_LINES_FOREIGN;
 

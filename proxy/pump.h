@@ -39,8 +39,9 @@ enum pump_task {
 	PUMP_TASK_NONE,  /* nobody looks at them */
 	PUMP_TASK_WATCH, /* the owner is told what they say */
 	PUMP_TASK_HOLD,  /* the same; a short one must be whole before its frame can be announced */
-	PUMP_TASK_STRIP, /* without their carrier */
-	PUMP_TASK_INJECT, /* requests get the owner's */
+	PUMP_TASK_STRIP, /* without their carriers */
+	PUMP_TASK_INJECT,  /* requests get the owner's */
+	PUMP_TASK_REPLACE, /* both */
 };
 
 /* How the message in progress is written. */
@@ -71,7 +72,7 @@ enum pump_lines {
  * freed only when no pump is running.
  */
 struct pump_hooks {
-	/* arg is the pump; carrier() is for PUMP_TASK_INJECT. */
+	/* arg is the pump; carrier() is for PUMP_TASK_INJECT and PUMP_TASK_REPLACE. */
 	struct splice_hooks message;
 	/* A piece of a text message as it came, if tells_text; without bytes when its source ends.
 	 */

@@ -158,14 +158,12 @@ static enum splice_mode explain_splice_mode(const struct explain *explain)
 {
 	const struct config *config = explain->config;
 	bool from_client = explain->line.side == RECORDING_CLIENT;
+	bool injects = config->propagation_inject[0] == '/' &&
+		       (from_client || config->propagation_inject_server_requests);
 
-	if (config->propagation_inject[0] == '/' &&
-		(from_client || config->propagation_inject_server_requests))
-		return SPLICE_INJECT;
-	if (from_client &&
-		(config->propagation_strip || config->propagation_baggage == CONFIG_BAGGAGE_STRIP))
-		return SPLICE_STRIP;
-	return SPLICE_WATCH;
+	if (from_client && tracer_strips(config))
+		return injects ? SPLICE_REPLACE : SPLICE_STRIP;
+	return injects ? SPLICE_INJECT : SPLICE_WATCH;
 }
 
 static const struct {

@@ -60,6 +60,7 @@ struct pointers *envelope_pointers_new(const char *text)
 		pointers_free(pointers);
 		return NULL;
 	}
+	place_edit(pointers, &slots, true);
 	assert(slots.object == ENVELOPE_CARRIER && slots.traceparent == ENVELOPE_TRACEPARENT);
 	assert(slots.tracestate == ENVELOPE_TRACESTATE && slots.baggage == ENVELOPE_BAGGAGE);
 	assert(slots.traceparent_pos == ENVELOPE_TRACEPARENT_POS &&

@@ -97,8 +97,8 @@ struct envelope {
 };
 
 /*
- * A set of pointers that begins with the fixed slots; place is the carrier's (place.h), "/trace".
- * NULL: out of memory, or it is none.
+ * A set of pointers that begins with the fixed slots; place is the carrier's (place.h), "/trace",
+ * the first one of which carriers are edited. NULL: out of memory, or it is none.
  */
 struct pointers *envelope_pointers_new(const char *place);
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy/message/pointers.h"
+#include "proxy/message/pointers_tree.h"
 
 #define PLACE_TRACEPARENT_MAX 256
 #define PLACE_TRACESTATE_MAX  (4096 + 4) /* so that one over carrier.h's limit is seen to be */
@@ -94,4 +94,15 @@ int place_add_baggage(struct pointers *pointers, const struct place *place, size
 
 	(void)snprintf(pointer, sizeof(pointer), "%s/baggage", place->pointer); /* fits */
 	return pointers_add_hidden(pointers, pointer, bytes_max) < 0 ? -1 : 0;
+}
+
+void place_edit(struct pointers *pointers, const struct place_slots *slots, bool first)
+{
+	struct pointers_node *node = &pointers->nodes[pointers->slot_nodes[slots->object]];
+
+	if (node->stops != 0)
+		return;
+	node->stops = (uint8_t)((first ? POINTERS_FIRST : POINTERS_FURTHER) |
+				(slots->shared ? POINTERS_SHARED : 0));
+	pointers->nodes[node->parent].stops |= POINTERS_HOLDER;
 }

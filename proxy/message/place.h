@@ -25,11 +25,11 @@ int place_parse(struct place *place, const char *text);
 
 /* What is done to what stands there. */
 struct place_rules {
-	const char *place;   /* borrowed until the object that takes the rules is made */
-	bool makes_params;   /* a request without params gets some, if the place is in them */
-	bool strips_trace;   /* SPLICE_STRIP: traceparent and tracestate, or all that is no one
-				else's */
-	bool strips_baggage; /* in any mode that edits */
+	const char *place; /* borrowed until the object that takes the rules is made */
+	bool makes_params; /* a request without params gets some, if the place is in them */
+	/* In SPLICE_STRIP and SPLICE_REPLACE, at all places that place_edit() was told of: */
+	bool strips_trace; /* traceparent and tracestate, or all that is no one else's */
+	bool strips_baggage;
 };
 
 /* The numbers of the slots that speak of one place. */
@@ -49,5 +49,11 @@ int place_add(struct place_slots *slots, struct pointers *pointers, const struct
 
 /* Wants so many bytes of the baggage, too, which must not be seen elsewhere. */
 int place_add_baggage(struct pointers *pointers, const struct place *place, size_t bytes_max);
+
+/*
+ * Carriers at a place that was added before are edited: first, where ours goes, or else only by
+ * taking away. Of a place that is told of twice, shared and not, the first call counts.
+ */
+void place_edit(struct pointers *pointers, const struct place_slots *slots, bool first);
 
 #endif

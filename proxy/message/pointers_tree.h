@@ -19,6 +19,13 @@
 #define POINTERS_BUCKETS   32
 #define POINTERS_SHORT     16 /* bytes of a token that are compared as words */
 
+/* Bits of what skim has to stop at: see place.h. */
+#define POINTERS_FIRST   0x01 /* the carrier of the place that ours goes to */
+#define POINTERS_FURTHER 0x02 /* that of another one */
+#define POINTERS_CARRIER (POINTERS_FIRST | POINTERS_FURTHER)
+#define POINTERS_SHARED  0x04 /* beside one of these: it is others', too */
+#define POINTERS_HOLDER  0x08 /* what has carriers among its members */
+
 /* A key, or a token: its first bytes, as many as there are and as fit. */
 struct pointers_words {
 	uint64_t low, high;
@@ -36,6 +43,7 @@ struct pointers_node {
 	uint16_t heads[POINTERS_BUCKETS]; /* first of each bucket, like next */
 	uint32_t index_end; /* no element from this index on is wanted, if the value is an array */
 	bool only_last;     /* if it is one, nothing of it but the last element is wanted */
+	uint8_t stops;      /* POINTERS_FIRST ... */
 	bool whole;         /* of a slot: more of its text is wanted than the first word */
 	size_t bytes_max;   /* the same: how much of it */
 	size_t shown_max;   /* the same: of that, what may be shown */

@@ -39,6 +39,12 @@ static void skim_key_add(struct skim *skim, const uint8_t *piece, const uint8_t 
 		sizeof(skim->key) - skim->key_size, piece, (size_t)(end - piece));
 }
 
+/* Whether it is the node of a carrier at which to stop. */
+static bool skim_is_carrier(const struct skim *skim, const struct pointers_node *node)
+{
+	return node != NULL && (node->stops & skim->stops & POINTERS_CARRIER) != 0;
+}
+
 /* The node of a key that ends before end. */
 static const struct pointers_node *skim_key_find(
 	struct skim *skim, const uint8_t *piece, const uint8_t *end)
@@ -59,7 +65,7 @@ static const struct pointers_node *skim_key_find(
 static void skim_key_end(struct skim *skim, const uint8_t *piece, const uint8_t *end)
 {
 	skim->next = skim_key_find(skim, piece, end);
-	if (skim->next != skim->carrier && skim->depth == skim->member_depth)
+	if (skim->depth == skim->member_depth && !skim_is_carrier(skim, skim->next))
 		skim->member_from = SKIM_NOWHERE;
 }
 
@@ -94,60 +100,67 @@ static void skim_capture_end(
 	skim->capture = NULL;
 }
 
-/* The carrier's value begins at offset; whether that is to be told. */
-static bool skim_meets_carrier(struct skim *skim, size_t offset)
+/* Whether the envelope itself may have a carrier among its members. */
+static bool skim_has_members(const struct skim *skim)
 {
-	skim->carrier_depth = skim->depth;
-	skim->envelope->carriers++;
-	skim->value_from = offset;
-	return skim->stop_at_carriers;
+	return (skim->pointers->nodes[POINTERS_ROOT].stops & skim->stops & POINTERS_HOLDER) != 0;
 }
 
-/* Params begin, and the carrier's place is in them. */
-static void skim_enter_params(struct skim *skim)
+/*
+ * The value of a member at which to stop begins at offset: a carrier, which is told if it is to be,
+ * or params that may have one.
+ */
+static bool skim_meets(struct skim *skim, enum json_type type, size_t offset)
 {
-	assert(skim->in_params);
-	skim->carrier = skim->pointers->nodes + skim->pointers->slot_nodes[ENVELOPE_CARRIER];
-	skim->carrier_depth = skim->depth;
-	skim->member_depth = skim->depth + 1;
-	skim->carrier_seen = false;
+	if (skim->depth == skim->member_depth && skim_is_carrier(skim, skim->next)) {
+		skim->carrier_depth = skim->depth;
+		skim->carrier = skim->next->stops;
+		skim->envelope->carriers++;
+		skim->value_from = offset;
+		return skim->stop_at_carriers;
+	}
+	if (skim->depth == skim->envelope_depth && type == JSON_OBJECT) {
+		skim->params_from = offset;
+		skim->carrier_depth = skim->depth;
+		skim->member_depth = skim->depth + 1;
+	}
+	return false;
 }
 
 /* A carrier, or such params, have ended. */
 static enum skim_event skim_leave(struct skim *skim)
 {
+	bool in_params = skim->member_depth != skim->envelope_depth;
+
 	if (skim->depth == skim->member_depth) {
-		skim->carrier_depth = skim->in_params ? skim->envelope_depth : SKIM_NO_DEPTH;
+		skim->carrier_depth = in_params ? skim->envelope_depth : SKIM_NO_DEPTH;
 		skim->envelope->carriers++;
 		return SKIM_CARRIER_END;
 	}
-	skim->carrier = skim->first_carrier;
+	assert(in_params);
 	skim->carrier_depth = SKIM_NO_DEPTH;
-	skim->member_depth = SKIM_NO_DEPTH;
+	skim->member_depth = skim_has_members(skim) ? skim->envelope_depth : SKIM_NO_DEPTH;
 	skim->member_from = SKIM_NOWHERE;
 	return SKIM_PARAMS_END;
 }
 
 void skim_init(struct skim *skim, const struct pointers *pointers, struct envelope *envelope)
 {
-	const struct pointers_node *carrier =
-		pointers->nodes + pointers->slot_nodes[ENVELOPE_CARRIER];
-	bool in_params = carrier->parent != POINTERS_ROOT;
-
-	*skim = (struct skim){
-		.pointers = pointers,
-		.envelope = envelope,
-		.in_params = in_params,
-		.first_member_depth = in_params ? SKIM_NO_DEPTH : 1,
-		.first_carrier = in_params ? pointers->nodes + pointers->slot_nodes[ENVELOPE_PARAMS]
-					   : carrier,
-	};
+	*skim = (struct skim){.pointers = pointers, .envelope = envelope};
 	skim_begin(skim, SKIM_CHECK);
 }
 
 void skim_begin(struct skim *skim, enum skim_mode mode)
 {
+	static const uint8_t stops[] = {
+		[SKIM_CHECK] = 0,
+		[SKIM_WATCH] = 0,
+		[SKIM_FIRST] = POINTERS_FIRST | POINTERS_HOLDER,
+		[SKIM_STOP] = POINTERS_CARRIER | POINTERS_HOLDER,
+	};
+
 	assert(mode <= SKIM_STOP);
+	skim->stops = stops[mode];
 	skim->offset = 0;
 	skim->member_from = SKIM_NOWHERE;
 	skim->stop_at_carriers = false;
@@ -161,9 +174,8 @@ void skim_begin(struct skim *skim, enum skim_mode mode)
 	skim->live_depth = 0;
 	skim->level = skim->levels;
 	skim->envelope_depth = mode == SKIM_CHECK ? SKIM_NO_DEPTH : 1;
-	skim->member_depth = skim->first_member_depth;
+	skim->member_depth = skim_has_members(skim) ? 1 : SKIM_NO_DEPTH;
 	skim->carrier_depth = SKIM_NO_DEPTH;
-	skim->carrier = mode == SKIM_STOP ? skim->first_carrier : skim->pointers->nodes;
 }
 
 /*
@@ -260,15 +272,10 @@ static enum skim_event skim_slow(
 			type = skim_type[*p];
 			if (type == JSON_ABSENT)
 				goto blank;
-			if (skim->next == skim->carrier && skim->carrier_depth != skim->depth) {
-				if (skim->depth != skim->member_depth) {
-					if (type == JSON_OBJECT)
-						skim_enter_params(skim);
-				} else if (skim_meets_carrier(
-						   skim, skim->offset + (size_t)(p - start))) {
-					event = SKIM_CARRIER;
-					goto out;
-				}
+			if (skim_stops(skim, skim->next) && skim->carrier_depth != skim->depth &&
+				skim_meets(skim, type, skim->offset + (size_t)(p - start))) {
+				event = SKIM_CARRIER;
+				goto out;
 			}
 			if (skim->next != NULL)
 				skim_value_enter(skim, type);

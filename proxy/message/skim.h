@@ -19,9 +19,9 @@ enum skim_event {
 	SKIM_MORE,         /* all bytes are read */
 	SKIM_CARRIER,      /* before a carrier's value, if stop_at_carriers */
 	SKIM_CARRIER_END,  /* after it */
-	SKIM_PARAMS_END,   /* after the closing brace of params, if the carrier's place is there */
-	SKIM_MEMBER,       /* after a comma between members, of the envelope or of the object that
-			      has the carrier, if stop_at_members */
+	SKIM_PARAMS_END,   /* after the closing brace of params, if a carrier's place is there */
+	SKIM_MEMBER,       /* after a comma between members, of the envelope or of an object that
+			      may have a carrier, if stop_at_members */
 	SKIM_ENVELOPE_END, /* after the closing brace */
 	SKIM_BAD,          /* no JSON: nothing more can be read */
 	SKIM_DEEP,         /* nested deeper than SPLICE_DEPTH_MAX: nothing more can be read */
@@ -41,14 +41,15 @@ struct skim {
 	size_t offset;                   /* bytes of the message read so far */
 
 	/*
-	 * Where things stand in the message, for splice. Members are those of the object that has
-	 * the carrier: of the envelope, or of params.
+	 * Where things stand in the message, for splice. Members are those of an object that may
+	 * have a carrier: of the envelope, or of params.
 	 */
 	size_t member_from;    /* the comma before a member (its key, for the first), until the key
-				  is seen not to be the carrier's; else SKIM_NOWHERE */
+				  is seen not to be a carrier's; else SKIM_NOWHERE */
 	size_t key_from;       /* the key's quote */
 	size_t value_from;     /* a carrier's value */
-	bool carrier_seen;     /* in these params; reset by splice in the envelope */
+	size_t params_from;    /* the opening brace of params */
+	uint8_t carrier;       /* what the last carrier is: POINTERS_FIRST ... */
 	bool params_empty;     /* at SKIM_PARAMS_END */
 	bool stop_at_carriers; /* set by splice */
 	bool stop_at_members;  /* set by splice */
@@ -57,24 +58,19 @@ struct skim {
 	uint8_t escape; /* bytes of an escape still to come: see skim_text.c */
 	uint8_t number; /* enum skim_number_state */
 	uint8_t hard;   /* of the current string or number: see skim_tokens.h */
+	uint8_t stops;  /* at which nodes to stop: bits of their stops */
 	const struct pointers_node *capture; /* wants the current string or number; or NULL */
 	const struct pointers_node *next;    /* of the value to come; NULL: not wanted */
-	const struct pointers_node
-		*carrier; /* where to stop: the carrier's, or that of params while it is in them and
-			     they have not begun; nodes[POINTERS_NONE]: nowhere */
-	const uint8_t *bad;  /* the byte that is wrong */
-	const char *literal; /* what must still come of true, false or null */
+	const uint8_t *bad;                  /* the byte that is wrong */
+	const char *literal;                 /* what must still come of true, false or null */
 
 	/* Containers: those down to live_depth have nodes, what is below is only checked. */
 	uint32_t depth;
 	uint32_t live_depth;
-	uint32_t envelope_depth; /* at which objects are envelopes */
-	uint32_t member_depth;   /* at which the members of the object with the carrier are */
-	uint32_t carrier_depth;  /* of a carrier whose value is being read, else of such params */
-	bool in_params;          /* the carrier's place is in params */
-	uint32_t first_member_depth; /* of a message that begins, and where to stop */
-	const struct pointers_node *first_carrier;
-	struct skim_level *level;                         /* that of live_depth */
+	uint32_t envelope_depth;  /* at which objects are envelopes */
+	uint32_t member_depth;    /* at which the members of an object with carriers are */
+	uint32_t carrier_depth;   /* of a carrier whose value is being read, else of such params */
+	struct skim_level *level; /* that of live_depth */
 	struct skim_level levels[1 + POINTERS_DEPTH_MAX]; /* [1] is that of the envelope */
 	uint8_t after[1 + SPLICE_DEPTH_MAX];              /* the state after a value, by depth */
 
@@ -91,6 +87,7 @@ void skim_init(struct skim *skim, const struct pointers *pointers, struct envelo
 enum skim_mode {
 	SKIM_CHECK, /* is it JSON? no envelopes */
 	SKIM_WATCH, /* stops at the end of envelopes only */
+	SKIM_FIRST, /* stops at every event that has to do with the first place */
 	SKIM_STOP,  /* stops at every event */
 };
 

@@ -144,7 +144,7 @@ __attribute__((hot)) enum skim_event skim_quick(
 	enum skim_state now = skim->state;
 	uint64_t stops;
 
-	if (now == SKIM_VALUE && next != skim->carrier)
+	if (now == SKIM_VALUE && !skim_stops(skim, next))
 		goto value;
 	if (now == SKIM_AFTER_MEMBER)
 		goto after_member;
@@ -173,7 +173,7 @@ key:
 		goto out;
 	if (SKIM_USUALLY(here != NULL))
 		next = pointers_child_quick(here, text, (size_t)(text_end - text));
-	if (next == skim->carrier)
+	if (skim_stops(skim, next))
 		goto carrier;
 	p = text_end + 2;
 	now = SKIM_VALUE;
@@ -198,7 +198,7 @@ key_last:
 		goto out;
 	if (here != NULL)
 		next = skim_quick_child(skim, text, text_end);
-	if (next == skim->carrier)
+	if (skim_stops(skim, next))
 		goto carrier;
 	p = text_end + 2;
 	now = SKIM_VALUE;

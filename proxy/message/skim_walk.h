@@ -38,6 +38,12 @@ static inline const struct pointers_node *skim_here(const struct skim *skim)
 	return skim->depth == skim->live_depth ? skim->level->node : NULL;
 }
 
+/* Whether something is to be told of the value at node. */
+static inline bool skim_stops(const struct skim *skim, const struct pointers_node *node)
+{
+	return node != NULL && (node->stops & skim->stops) != 0;
+}
+
 /* What follows a value that has just ended. */
 static inline enum skim_state skim_after(const struct skim *skim)
 {

@@ -27,6 +27,7 @@
 #include "proxy/message/envelope_fill.h"
 #include "proxy/message/members.h"
 #include "proxy/message/place.h"
+#include "proxy/message/pointers_tree.h"
 #include "proxy/message/shelf.h"
 #include "proxy/message/skim.h"
 #include "proxy/message/window.h"
@@ -60,15 +61,17 @@ enum splice_value {
 
 /* A carrier member, or the brace of params without one. */
 struct splice_mark {
-	size_t from;  /* the comma before it; its key, if it is the first member; the brace */
-	size_t key;   /* its key's quote */
-	size_t value; /* its value's first byte */
-	size_t end;   /* after its value */
-	size_t comma; /* the comma after it; 0: none; only known of leading ones */
-	bool adds;    /* it is the brace */
-	bool leading; /* nothing but carriers stands before it */
-	bool again;   /* the object that it is in has one already */
-	bool lost;    /* so much white space stood before its value that from was let go */
+	size_t from;    /* the comma before it; its key, if it is the first member; the brace */
+	size_t key;     /* its key's quote; that of params, if it is their closing one */
+	size_t value;   /* its value's first byte */
+	size_t end;     /* after its value */
+	size_t comma;   /* the comma after it; 0: none; only known of leading ones */
+	uint32_t depth; /* of the object that it is in */
+	uint8_t stops;  /* of its place: POINTERS_FIRST ... */
+	bool adds;      /* it is the brace */
+	bool leading;   /* nothing stands before it but what may go; the brace: nothing at all */
+	bool again;     /* the object that it is in has one of this place already */
+	bool lost;      /* so much white space stood before its value that from was let go */
 };
 
 #define SPLICE_MARKS_FIRST 4
@@ -112,12 +115,26 @@ struct splice {
 	const char *ours; /* our carrier, as the hook gave it, or in ours_copy */
 	size_t ours_size; /* 0: it was not asked for */
 	char *ours_copy;  /* owned; for messages that flow past places where it may be written */
-	bool carrier_written; /* SPLICE_INJECT: ours is in the output */
+	bool carrier_written; /* ours is in the output */
+	bool carrier_seen;    /* there is one at the first place; if in params, in these */
+	bool withheld;        /* it gets none of ours */
 	enum splice_value value;
 	enum splice_fate fate;
+	/* Removed members with nothing before them in their object: up to here they are gone. */
+	size_t gone_comma;  /* the comma that went with the last one */
+	size_t gone_end;    /* its end, if it had none */
+	uint32_t comma_due; /* depth of the object of which the next comma goes too; 0: none */
 	size_t marks_count, marks_size;
 	struct splice_mark *marks; /* owned */
 	size_t brace;              /* its closing one */
+};
+
+static const enum skim_mode splice_skim_modes[] = {
+	[SPLICE_WATCH] = SKIM_WATCH,
+	[SPLICE_HOLD] = SKIM_WATCH,
+	[SPLICE_INJECT] = SKIM_FIRST,
+	[SPLICE_REPLACE] = SKIM_STOP,
+	[SPLICE_STRIP] = SKIM_STOP,
 };
 
 /* No carrier waits; from here on the envelope has this fate. */
@@ -133,8 +150,28 @@ static void splice_begin_envelope(struct splice *splice)
 {
 	splice_leave(splice, SPLICE_OPEN);
 	splice->carrier_written = false;
+	splice->carrier_seen = false;
+	splice->withheld = false;
 	splice->ours_size = 0;
-	splice->skim.carrier_seen = false;
+	splice->gone_comma = 0;
+	splice->gone_end = 0;
+	splice->comma_due = 0;
+}
+
+static bool splice_injects(const struct splice *splice)
+{
+	return splice->mode == SPLICE_INJECT || splice->mode == SPLICE_REPLACE;
+}
+
+/* Whether something is taken out of all that has a method. */
+static bool splice_strips(const struct splice *splice)
+{
+	return splice->mode >= SPLICE_REPLACE;
+}
+
+static bool splice_strips_trace(const struct splice *splice)
+{
+	return splice_strips(splice) && splice->rules.strips_trace;
 }
 
 static void splice_fail(struct splice *splice, unsigned trouble)
@@ -168,12 +205,20 @@ __attribute__((noinline)) static bool splice_keep_ours(struct splice *splice)
 	return true;
 }
 
-/* Asks for our carrier. False when the envelope is to be left as it is. */
+/* The envelope gets none of ours: it stays as it is, but for what is taken out of all. */
+static void splice_withhold(struct splice *splice)
+{
+	splice->withheld = true;
+	if (!splice_strips(splice))
+		splice_leave(splice, SPLICE_REFUSED);
+}
+
+/* Asks for our carrier. False when the envelope is to have none. */
 static inline bool splice_ask(struct splice *splice)
 {
 	splice->ours_size = splice->hooks->carrier(splice->arg, &splice->envelope, &splice->ours);
 	if (splice->ours_size == 0) {
-		splice_leave(splice, SPLICE_REFUSED);
+		splice_withhold(splice);
 		return false;
 	}
 	return splice->phase != SPLICE_FLOWING || splice_keep_ours(splice);
@@ -269,25 +314,44 @@ static bool splice_is_object(const struct splice *splice, const struct splice_ma
 	return *window_at(&splice->window, mark->value, &size) == '{';
 }
 
-/*
- * Whether ours goes into the envelope, which is one whose carriers are edited: of calls that are no
- * requests only baggage is taken.
- */
+/* Whether ours goes into the envelope, which is one whose carriers are edited. */
 static bool splice_writes(const struct splice *splice)
 {
-	return splice->mode == SPLICE_INJECT &&
+	return splice_injects(splice) && !splice->withheld &&
 	       envelope_kind(&splice->envelope) == ENVELOPE_REQUEST;
 }
 
+/* Whether a carrier is where ours goes. */
+static bool splice_writes_at(const struct splice *splice, const struct splice_mark *mark)
+{
+	return (mark->stops & POINTERS_FIRST) != 0 && splice_writes(splice);
+}
+
+/* Whether of a carrier at such a place only members are edited, and nothing if it is no object. */
+static bool splice_keeps(const struct splice *splice, uint8_t stops)
+{
+	return (stops & POINTERS_SHARED) != 0 ||
+	       !(splice_strips_trace(splice) ||
+		       ((stops & POINTERS_FIRST) != 0 && splice_injects(splice)));
+}
+
+/* Whether a carrier goes as a whole. */
+static bool splice_removes(const struct splice *splice, const struct splice_mark *mark)
+{
+	if ((mark->stops & POINTERS_SHARED) != 0)
+		return false;
+	return splice_writes_at(splice, mark) ? mark->again : splice_strips_trace(splice);
+}
+
 /* Whether a member of a carrier is written anew, or removed. */
-static bool splice_takes(const struct splice *splice, enum member_kind kind)
+static bool splice_takes(
+	const struct splice *splice, const struct splice_mark *mark, enum member_kind kind)
 {
 	switch (kind) {
 	case MEMBER_TRACE:
-		return splice_writes(splice) ||
-		       (splice->mode == SPLICE_STRIP && splice->rules.strips_trace);
+		return splice_writes_at(splice, mark) || splice_strips_trace(splice);
 	case MEMBER_BAGGAGE:
-		return splice->rules.strips_baggage;
+		return splice_strips(splice) && splice->rules.strips_baggage;
 	case MEMBER_OTHER:
 		break;
 	}
@@ -307,7 +371,7 @@ static struct splice_count splice_count(const struct splice *splice, const struc
 
 	members_begin(&members, &splice->window, mark->value);
 	while (members_next(&members, &member)) {
-		bool takes = splice_takes(splice, member.kind);
+		bool takes = splice_takes(splice, mark, member.kind);
 
 		count.trace += takes && member.kind == MEMBER_TRACE;
 		count.taken += takes;
@@ -339,7 +403,7 @@ static bool splice_write_members(struct splice *splice, const struct splice_mark
 	}
 	members_begin(&members, window, mark->value);
 	while (members_next(&members, &member)) {
-		bool takes = splice_takes(splice, member.kind);
+		bool takes = splice_takes(splice, mark, member.kind);
 		bool here = writes && takes && member.kind == MEMBER_TRACE;
 
 		if (first && (here || !takes) && member.from != member.key) {
@@ -397,36 +461,43 @@ static bool splice_strip_members(struct splice *splice, const struct splice_mark
 /* Removes a member, with the comma before it or, when none is left there, the one after it. */
 static bool splice_remove(struct splice *splice, const struct splice_mark *mark)
 {
+	bool leading = mark->from == mark->key || mark->from == splice->gone_comma;
+
 	if (mark->lost) {
 		splice_leave(splice, SPLICE_LEFT);
 		return false;
 	}
-	window_give(&splice->window, mark->leading ? mark->key : mark->from);
-	window_drop(
-		&splice->window, mark->leading && mark->comma > 0 ? mark->comma + 1 : mark->end);
+	window_give(&splice->window, leading ? mark->key : mark->from);
+	if (leading && mark->comma > 0) {
+		splice->gone_comma = mark->comma;
+		window_drop(&splice->window, mark->comma + 1);
+	} else {
+		if (leading)
+			splice->gone_end = mark->end;
+		window_drop(&splice->window, mark->end);
+	}
+	if (!splice_writes(splice))
+		splice->carrier_seen = false; /* should it turn out to be a request after all */
 	splice->changed = true;
 	return true;
-}
-
-/* Whether of a carrier that is an object only members are edited, and nothing of any other. */
-static bool splice_keeps_carriers(const struct splice *splice)
-{
-	return splice->place.shared ||
-	       (splice->mode == SPLICE_STRIP && !splice->rules.strips_trace);
 }
 
 __attribute__((noinline)) static bool splice_edit_mark(
 	struct splice *splice, const struct splice_mark *mark)
 {
-	bool keeps = splice_keeps_carriers(splice);
+	if (splice_writes_at(splice, mark) && !splice_removes(splice, mark)) {
+		bool first = mark->leading || splice->gone_end > mark->key;
 
-	if (splice->mode == SPLICE_STRIP && !keeps)
-		return splice_remove(splice, mark);
-	if (!splice_writes(splice))
-		return mark->adds || splice_strip_members(splice, mark);
+		if (mark->adds ? splice_add(splice, mark->from, first)
+			       : splice_replace(splice, mark))
+			return true;
+		if (splice->fate != SPLICE_EDITED || !splice->withheld)
+			return false;
+	}
 	if (mark->adds)
-		return splice_add(splice, mark->from, mark->leading);
-	return mark->again && !keeps ? splice_remove(splice, mark) : splice_replace(splice, mark);
+		return true;
+	return splice_removes(splice, mark) ? splice_remove(splice, mark)
+					    : splice_strip_members(splice, mark);
 }
 
 /* The envelope is a request: makes the edits that the carriers met so far ask for. */
@@ -434,11 +505,12 @@ static void splice_edit(struct splice *splice)
 {
 	size_t i, count = splice->marks_count;
 
-	if (splice->skim.envelope_depth > 1 && splice->mode == SPLICE_INJECT && !splice->checked &&
+	if (splice->skim.envelope_depth > 1 && splice_injects(splice) && !splice->checked &&
 		!shelf_has_room(&splice->shelf)) { /* nobody would hear of what we write */
 		splice->troubles |= SPLICE_ENVELOPE_LARGE;
-		splice_leave(splice, SPLICE_REFUSED);
-		return;
+		splice_withhold(splice);
+		if (splice->fate == SPLICE_REFUSED)
+			return;
 	}
 	if (!window_reserve(&splice->window, count + 1)) {
 		splice_fail(splice, SPLICE_NO_MEMORY);
@@ -461,8 +533,7 @@ static inline bool splice_concerns(struct splice *splice)
 	enum envelope_kind kind = envelope_judge(&splice->envelope);
 
 	return kind == ENVELOPE_REQUEST ||
-	       ((splice->mode == SPLICE_STRIP || splice->rules.strips_baggage) &&
-		       envelope_is_call(&splice->envelope));
+	       (splice_strips(splice) && envelope_is_call(&splice->envelope));
 }
 
 /* Whether it would be another way only by a member that is repeated. */
@@ -502,25 +573,27 @@ static bool splice_reserve_mark(struct splice *splice)
 	return true;
 }
 
-/* Whether only carriers stand before the member at from. */
+/* Whether only carriers that may go stand before the member at from. */
 static bool splice_is_leading(const struct splice *splice, size_t from, size_t key)
 {
 	const struct splice_mark *before = splice->marks + splice->marks_count - 1;
 
-	return from == key || (splice->marks_count > 0 && before->leading && before->comma == from);
+	return from == key || from == splice->gone_comma ||
+	       (splice->marks_count > 0 && before->leading && before->comma == from);
 }
 
 /* A mark for the carrier whose value is or was being read, if it can be edited. */
 static void splice_push_mark(struct splice *splice)
 {
 	struct skim *skim = &splice->skim;
-	bool again = skim->carrier_seen;
+	bool first = (skim->carrier & POINTERS_FIRST) != 0;
+	bool again = first && splice->carrier_seen;
 	size_t size;
 	bool lost = splice->phase == SPLICE_FLOWING &&
 		    skim->value_from - skim->member_from > SPLICE_HOLD_MAX;
 
-	skim->carrier_seen = true;
-	if (splice_keeps_carriers(splice) &&
+	splice->carrier_seen |= first;
+	if (splice_keeps(splice, skim->carrier) &&
 		*window_at(&splice->window, skim->value_from, &size) != '{')
 		return;
 	if (!splice_reserve_mark(splice)) {
@@ -531,7 +604,9 @@ static void splice_push_mark(struct splice *splice)
 		.from = lost ? skim->value_from : skim->member_from,
 		.key = skim->key_from,
 		.value = skim->value_from,
-		.leading = splice->mode == SPLICE_STRIP &&
+		.depth = skim->depth,
+		.stops = skim->carrier,
+		.leading = splice_strips_trace(splice) && (skim->carrier & POINTERS_SHARED) == 0 &&
 			   splice_is_leading(splice, skim->member_from, skim->key_from),
 		.again = again,
 		.lost = lost,
@@ -555,8 +630,10 @@ static void splice_on_carrier_end(struct splice *splice)
 	splice->skim.member_from = SKIM_NOWHERE; /* it waits as a mark now, or not at all */
 	was = splice->value;
 	splice->value = SPLICE_VALUE_OTHER;
-	if (was == SPLICE_VALUE_DROPPED)
+	if (was == SPLICE_VALUE_DROPPED) {
 		window_drop(&splice->window, splice->skim.offset);
+		splice->skim.stop_at_members |= splice->comma_due > 0;
+	}
 	if (was != SPLICE_VALUE_WAITS)
 		return;
 	splice->skim.stop_at_members = splice->marks[splice->marks_count].leading;
@@ -568,10 +645,15 @@ static void splice_on_carrier_end(struct splice *splice)
 /* Params have ended that can have a carrier: without one, ours goes there. */
 static void splice_on_params_end(struct splice *splice)
 {
+	bool adds;
+
+	splice->comma_due = 0;
 	if (splice->phase == SPLICE_FLOWING && splice->marks_count > 0)
 		splice_settle(splice);
-	if (splice->mode != SPLICE_INJECT || splice->skim.carrier_seen ||
-		(splice->fate != SPLICE_OPEN && splice->fate != SPLICE_EDITED))
+	adds = splice->place.in_params && splice_injects(splice) && !splice->carrier_seen;
+	if (splice->place.in_params)
+		splice->carrier_seen = false;
+	if (!adds || (splice->fate != SPLICE_OPEN && splice->fate != SPLICE_EDITED))
 		return;
 	if (!splice_reserve_mark(splice)) {
 		splice_fail(splice, SPLICE_NO_MEMORY);
@@ -579,6 +661,8 @@ static void splice_on_params_end(struct splice *splice)
 	}
 	splice->marks[splice->marks_count++] = (struct splice_mark){
 		.from = splice->skim.offset - 1,
+		.key = splice->skim.params_from,
+		.stops = POINTERS_FIRST,
 		.adds = true,
 		.leading = splice->skim.params_empty,
 	};
@@ -586,16 +670,39 @@ static void splice_on_params_end(struct splice *splice)
 		splice_settle(splice);
 }
 
+/* FLOWING: after the comma behind a removed carrier that was too long to be seen as a whole. */
+static void splice_drop_comma(struct splice *splice)
+{
+	size_t comma = splice->skim.offset - 1;
+	bool due = splice->comma_due == splice->skim.depth;
+
+	splice->comma_due = 0; /* else there was none behind it */
+	if (!due)
+		return;
+	if (!window_reserve(&splice->window, 1)) {
+		splice_fail(splice, SPLICE_NO_MEMORY);
+		return;
+	}
+	window_give(&splice->window, comma);
+	window_drop(&splice->window, comma + 1);
+	splice->gone_comma = comma;
+	splice->gone_end = 0;
+}
+
 /* After a comma, while carriers wait. */
 static void splice_on_member(struct splice *splice)
 {
 	struct splice_mark *last;
 
-	assert(splice->marks_count > 0);
-	last = &splice->marks[splice->marks_count - 1];
-	if (last->comma == 0 && splice->skim.depth == splice->skim.member_depth)
-		last->comma = splice->skim.member_from;
 	splice->skim.stop_at_members = false;
+	if (splice->comma_due > 0)
+		splice_drop_comma(splice);
+	if (splice->marks_count == 0)
+		return;
+	last = &splice->marks[splice->marks_count - 1];
+	if (last->comma == 0 && splice->skim.depth == last->depth)
+		last->comma = splice->skim.offset - 1;
+	last->depth = 0; /* a later comma is not behind it */
 	if (splice->phase == SPLICE_FLOWING)
 		splice_settle(splice);
 }
@@ -606,12 +713,12 @@ static void splice_close_request(struct splice *splice)
 	assert(splice->mode > SPLICE_HOLD);
 	if (splice->fate == SPLICE_LEFT)
 		splice->troubles |= SPLICE_UNDECIDED;
-	if (splice->fate != SPLICE_OPEN)
+	if (splice->fate != SPLICE_OPEN && splice->fate != SPLICE_EDITED)
 		return;
 	splice_edit(splice);
 	if (splice->fate != SPLICE_EDITED || splice->carrier_written || !splice_writes(splice))
 		return;
-	if (!splice->place.in_params && !splice->skim.carrier_seen)
+	if (!splice->place.in_params && !splice->carrier_seen)
 		(void)splice_add(splice, splice->brace, false);
 	else if (splice->place.in_params && splice->rules.makes_params &&
 		 envelope_value(&splice->envelope, ENVELOPE_PARAMS)->type == JSON_ABSENT)
@@ -620,27 +727,49 @@ static void splice_close_request(struct splice *splice)
 		splice->troubles |= SPLICE_NO_PLACE;
 }
 
+/* Whether the rest of a carrier can be left out as it comes. */
+static bool splice_can_drop(const struct splice *splice, const struct splice_mark *mark)
+{
+	if (splice->window.fills || splice_keeps(splice, mark->stops))
+		return false;
+	return splice_removes(splice, mark) ||
+	       (splice_writes_at(splice, mark) && !splice_is_object(splice, mark));
+}
+
 /*
- * FLOWING: a carrier has waited for SPLICE_HOLD_MAX bytes. The rest of it is left out as it comes,
- * unless it is an object, whose other members would be lost, or cannot become as many blanks: then
- * the envelope stays as it is.
+ * FLOWING: a carrier has waited for SPLICE_HOLD_MAX bytes. If by now it is known at least that it
+ * is a call of which something is taken out, that is done. What is read still is left out as it
+ * comes, unless it is an object, whose other members would be lost, or cannot become as many
+ * blanks: then the rest of the envelope stays as it is.
  */
 static void splice_overflow(struct splice *splice)
 {
-	size_t offset = splice->skim.offset;
-	const struct splice_mark *open = &splice->marks[splice->marks_count];
+	struct splice_mark *open = &splice->marks[splice->marks_count];
+	const struct splice_mark *last;
+	bool reads = splice->value == SPLICE_VALUE_WAITS, drops;
 
-	if (splice->value == SPLICE_VALUE_OTHER || !splice_is_decided(splice) ||
-		splice->window.fills || splice_keeps_carriers(splice) ||
-		(splice->mode == SPLICE_INJECT &&
-			(envelope_judge(&splice->envelope) != ENVELOPE_REQUEST ||
-				(!open->again && splice_is_object(splice, open))))) {
+	if (!(splice_is_decided(splice) || splice_strips(splice)) || !splice_concerns(splice)) {
 		splice_leave(splice, SPLICE_LEFT);
 		return;
 	}
-	splice->marks[splice->marks_count++].end = offset;
-	splice_settle(splice);
-	splice->value = splice->fate == SPLICE_EDITED ? SPLICE_VALUE_DROPPED : SPLICE_VALUE_OTHER;
+	drops = reads && splice_can_drop(splice, open);
+	if (drops) {
+		open->end = splice->skim.offset;
+		splice->marks_count++;
+	}
+	last = splice->marks_count > 0 ? &splice->marks[splice->marks_count - 1] : NULL;
+	splice_edit(splice);
+	if (splice->fate != SPLICE_EDITED)
+		return;
+	if (last != NULL && splice->gone_end == last->end) {
+		splice->comma_due = last->depth;
+		splice->skim.stop_at_members = last->depth > 0;
+	}
+	splice->value = SPLICE_VALUE_OTHER;
+	if (drops && splice->window.given >= open->end)
+		splice->value = SPLICE_VALUE_DROPPED;
+	else if (reads)
+		splice_leave(splice, SPLICE_LEFT);
 }
 
 /* How far may be read before splice_overflow() has to decide. */
@@ -768,7 +897,7 @@ static bool splice_check(struct splice *splice, const uint8_t *at, const uint8_t
 		splice_fail(splice, event == SKIM_DEEP ? SPLICE_TOO_DEEP : SPLICE_NOT_JSON);
 		return false;
 	}
-	skim_begin(&splice->skim, splice->mode > SPLICE_HOLD ? SKIM_STOP : SKIM_WATCH);
+	skim_begin(&splice->skim, splice_skim_modes[splice->mode]);
 	splice->checked = true;
 	return true;
 }
@@ -794,7 +923,7 @@ static void splice_read_held(struct splice *splice)
 /* Whether something may still be written into what is not read yet. */
 static bool splice_may_write(const struct splice *splice)
 {
-	return splice->mode == SPLICE_INJECT && splice->phase == SPLICE_FLOWING &&
+	return splice_injects(splice) && splice->phase == SPLICE_FLOWING &&
 	       skim_expects_envelope(&splice->skim) &&
 	       (splice->fate == SPLICE_OPEN || splice->fate == SPLICE_EDITED ||
 		       splice->skim.envelope_depth > 1);
@@ -815,7 +944,7 @@ static void splice_stop_holding(struct splice *splice, enum splice_phase phase)
 	splice->skim.stop_at_carriers = true;
 	if (splice->promised && phase == SPLICE_FLOWING) {
 		splice->window.fills = true;
-		splice->growth = splice->room = splice->mode == SPLICE_INJECT ? SPLICE_GROWTH : 0;
+		splice->growth = splice->room = splice_injects(splice) ? SPLICE_GROWTH : 0;
 	}
 	if (held_size > 0)
 		splice_read(splice, held, held_size);
@@ -951,7 +1080,7 @@ static inline void splice_set_up(
 	splice->envelope.lent = false;
 	splice->envelope.large = false;
 	splice->envelope.no_memory = false;
-	skim_begin(&splice->skim, mode > SPLICE_HOLD ? SKIM_STOP : SKIM_WATCH);
+	skim_begin(&splice->skim, splice_skim_modes[mode]);
 	splice_begin_envelope(splice);
 }
 

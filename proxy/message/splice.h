@@ -10,7 +10,7 @@
 
 /*
  * One message on its way through: reads it once (skim), tells what it says (envelope), and gives
- * its bytes out again with nothing changed but the carrier of requests, at its place (place.h).
+ * its bytes out again with nothing changed but carriers, at their places (place.h).
  *
  * In SPLICE_WATCH nothing is ever held, in it and SPLICE_HOLD nothing changed. Otherwise bytes are
  * held until the message ends or is longer than SPLICE_HOLD_MAX. One that fits is decided at its
@@ -34,10 +34,12 @@
 #define SPLICE_GROWTH 1024 /* of a long message whose size must be told first */
 
 enum splice_mode {
-	SPLICE_WATCH,  /* read only */
-	SPLICE_HOLD,   /* the same; but what fits the hold comes out whole */
-	SPLICE_INJECT, /* put our carrier into requests */
-	SPLICE_STRIP,  /* remove from the carrier of all that has a method what the rules say */
+	SPLICE_WATCH,   /* read only */
+	SPLICE_HOLD,    /* the same; but what fits the hold comes out whole */
+	SPLICE_INJECT,  /* put our carrier into requests, at the first place */
+	SPLICE_REPLACE, /* the same, and remove as in SPLICE_STRIP what does not make way for it */
+	SPLICE_STRIP, /* remove from the carriers of all that has a method, at all places, what the
+			 rules say */
 };
 
 enum splice_trouble {
@@ -60,8 +62,8 @@ enum splice_form {
 
 struct splice_hooks {
 	/*
-	 * SPLICE_INJECT, in a request, once per envelope: gives the carrier's value as JSON text,
-	 * valid until the next call. Size 0: leave this envelope as it is. In a message longer than
+	 * In a request that gets ours, once per envelope: gives the carrier's value as JSON text,
+	 * valid until the next call. Size 0: it is to have none. In a message longer than
 	 * the hold only id, method and the carrier are sure to be in the envelope by now; if one of
 	 * them is repeated later, envelope() sees another value than this call did. In a batch
 	 * longer than the hold other envelopes may come between the two calls: a note in the
@@ -82,8 +84,8 @@ struct place_rules;
 
 /*
  * pointers come from envelope_pointers_new(), for the place of the rules, and are borrowed for
- * life; nothing may be added to them any more. NULL when out of memory. One splice serves any
- * number of messages, one after the other.
+ * life; nothing may be added to them any more, nor to their places. NULL when out of memory. One
+ * splice serves any number of messages, one after the other.
  */
 struct splice *splice_new(const struct pointers *pointers, const struct place_rules *rules);
 void splice_free(struct splice *splice);

@@ -785,6 +785,11 @@ static const char *tracer_place(const struct config *config)
 	return "/trace";
 }
 
+bool tracer_strips(const struct config *config)
+{
+	return config->propagation_strip || config->propagation_baggage == CONFIG_BAGGAGE_STRIP;
+}
+
 struct place_rules tracer_place_rules(const struct config *config)
 {
 	return (struct place_rules){
@@ -803,6 +808,8 @@ static int tracer_look_at(struct tracer *tracer, const struct config *config, co
 	assert(tracer->place_count < PLACES_MAX); /* options.def */
 	if (place_parse(&place, text) != 0 || place_add(slots, tracer->pointers, &place) != 0)
 		return -1;
+	if (tracer_strips(config))
+		place_edit(tracer->pointers, slots, false);
 	tracer->place_count++;
 	return config->baggage_attributes.count == 0
 		       ? 0

@@ -37,10 +37,13 @@ struct tracer *tracer_new(const struct config *config, struct exporter *exporter
 void tracer_free(struct tracer *tracer);
 
 /*
- * Where carriers are edited, and how. That is the place of propagation.inject; with "none" the
+ * How carriers are edited, and at which place first: that of propagation.inject; with "none" the
  * first one that is looked at for a parent. Borrowed from config.
  */
 struct place_rules tracer_place_rules(const struct config *config);
+
+/* Whether something is taken out of what the client sends, at all places that are looked at. */
+bool tracer_strips(const struct config *config);
 
 /* What skim must look for. Borrowed from the tracer. */
 const struct pointers *tracer_pointers(const struct tracer *tracer);

@@ -199,7 +199,7 @@ static void fuzz_check(
 
 	if (bad && (run->envelopes > 0 || (input->used <= SPLICE_HOLD_MAX && run->calls.used > 0)))
 		abort();
-	if (bad || run->refuse || mode == SPLICE_WATCH) {
+	if (bad || (run->refuse && mode == SPLICE_INJECT) || mode == SPLICE_WATCH) {
 		if ((input->used <= SPLICE_HOLD_MAX || !bad) && !fuzz_same(input, &run->output))
 			abort();
 		return;
@@ -265,16 +265,21 @@ static void fuzz_promise(struct splice *splice, const struct fuzz_run *whole, en
 	yajl_tree_free(filled);
 }
 
-static const struct place_rules fuzz_rules[] = {
-	{.place = "/trace", .strips_trace = true},
-	{.place = "/trace", .strips_baggage = true},
-	{.place = "/params/_meta/*", .makes_params = true, .strips_trace = true},
-	{.place = "/params/_meta/*", .strips_trace = true, .strips_baggage = true},
-	{.place = "/params/trace", .strips_trace = true},
-	{.place = "/trace/*", .strips_baggage = true},
+static const struct place_set fuzz_sets[] = {
+	{.rules = {.place = "/trace", .strips_trace = true}},
+	{.rules = {.place = "/trace", .strips_baggage = true}},
+	{.rules = {.place = "/params/_meta/*", .makes_params = true, .strips_trace = true}},
+	{.rules = {.place = "/params/_meta/*", .strips_trace = true, .strips_baggage = true}},
+	{.rules = {.place = "/params/trace", .strips_trace = true}, .further = {"/trace"}},
+	{.rules = {.place = "/trace/*", .strips_baggage = true},
+		.further = {"/params/trace", "/params/_meta/*"}},
+	{.rules = {.place = "/trace", .strips_trace = true},
+		.further = {"/params/_meta/*", "/ctx"}},
+	{.rules = {.place = "/params/_meta/*", .makes_params = true, .strips_trace = true},
+		.further = {"/trace", "/params/trace", "/ctx/*"}},
 };
 
-#define FUZZ_PLACES (sizeof(fuzz_rules) / sizeof(*fuzz_rules))
+#define FUZZ_PLACES (sizeof(fuzz_sets) / sizeof(*fuzz_sets))
 
 static void fuzz_place(struct splice *splice, struct place_check *check,
 	const struct fuzz_buffer *input, uint8_t first)
@@ -282,7 +287,7 @@ static void fuzz_place(struct splice *splice, struct place_check *check,
 	static struct fuzz_run whole, cut;
 	unsigned cuts;
 
-	whole.refuse = cut.refuse = first % 16 == 15;
+	whole.refuse = cut.refuse = check->refused = first % 16 == 15;
 	fuzz_run(splice, &whole, check->mode, input, 0);
 	fuzz_check(input, &whole, check);
 	for (cuts = 1; cuts <= 3; cuts++) {
@@ -301,7 +306,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	static const enum splice_mode modes[] = {SPLICE_WATCH, SPLICE_INJECT, SPLICE_STRIP};
+	static const enum splice_mode modes[] = {
+		SPLICE_WATCH, SPLICE_INJECT, SPLICE_STRIP, SPLICE_REPLACE};
 	static struct splice *splices[FUZZ_PLACES];
 	static struct fuzz_buffer input;
 	struct place_check check;
@@ -312,10 +318,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	fuzz_expand(&input, bytes + 1, size - 1);
 	for (i = 0; i < FUZZ_PLACES; i++) {
 		if (splices[i] == NULL)
-			splices[i] = splice_new(
-				envelope_pointers_new(fuzz_rules[i].place), &fuzz_rules[i]);
-		check = (struct place_check){.rules = fuzz_rules[i], .mode = modes[bytes[0] % 3]};
-		if (splices[i] == NULL || place_parse(&check.place, fuzz_rules[i].place) != 0)
+			splices[i] =
+				splice_new(place_set_pointers(&fuzz_sets[i]), &fuzz_sets[i].rules);
+		if (splices[i] == NULL ||
+			!place_check_init(&check, &fuzz_sets[i], modes[bytes[0] % 4]))
 			abort();
 		fuzz_place(splices[i], &check, &input, bytes[0]);
 	}

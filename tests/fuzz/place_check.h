@@ -11,16 +11,59 @@
 
 #include "proxy/message/envelope.h"
 #include "proxy/message/place.h"
+#include "proxy/message/pointers.h"
 #include "proxy/message/splice.h"
 
 #define PLACE_CHECK_OURS "{\"ours\":1}"
 
-struct place_check {
-	struct place place;
+/* Places of which carriers are edited: that of the rules, and further ones. */
+struct place_set {
 	struct place_rules rules;
+	const char *further[PLACES_MAX];
+};
+
+struct place_check {
+	const struct place_set *set;
+	struct place places[1 + PLACES_MAX];
+	size_t count;
 	enum splice_mode mode;
+	bool refused;  /* the hook gives no carrier */
 	bool requests; /* the envelope looked at is a request */
 };
+
+/* What splice needs for a set; NULL when out of memory. */
+static inline struct pointers *place_set_pointers(const struct place_set *set)
+{
+	struct pointers *pointers = envelope_pointers_new(set->rules.place);
+	struct place_slots slots;
+	struct place place;
+	size_t i;
+
+	for (i = 0; pointers != NULL && i < PLACES_MAX && set->further[i] != NULL; i++) {
+		if (place_parse(&place, set->further[i]) != 0 ||
+			place_add(&slots, pointers, &place) != 0) {
+			pointers_free(pointers);
+			return NULL;
+		}
+		place_edit(pointers, &slots, false);
+	}
+	return pointers;
+}
+
+/* false: it names no places. */
+static inline bool place_check_init(
+	struct place_check *check, const struct place_set *set, enum splice_mode mode)
+{
+	size_t i;
+
+	*check = (struct place_check){.set = set, .mode = mode, .count = 1};
+	if (place_parse(&check->places[0], set->rules.place) != 0)
+		return false;
+	for (i = 0; i < PLACES_MAX && set->further[i] != NULL; i++)
+		if (place_parse(&check->places[check->count++], set->further[i]) != 0)
+			return false;
+	return true;
+}
 
 static inline bool place_equal(yajl_val before, yajl_val after);
 
@@ -29,18 +72,48 @@ static inline bool place_is(const char *key, const char *name)
 	return strcmp(key, name) == 0;
 }
 
-/* Whether ours is written, and a member of a carrier taken. */
+/* Whether ours is written, at the first place. */
 static inline bool place_writes(const struct place_check *check)
 {
-	return check->mode == SPLICE_INJECT && check->requests;
+	return (check->mode == SPLICE_INJECT || check->mode == SPLICE_REPLACE) && check->requests &&
+	       !check->refused;
 }
 
-static inline bool place_takes(const struct place_check *check, const char *key)
+static inline bool place_strips(const struct place_check *check)
+{
+	return check->mode == SPLICE_REPLACE || check->mode == SPLICE_STRIP;
+}
+
+static inline bool place_strips_trace(const struct place_check *check)
+{
+	return place_strips(check) && check->set->rules.strips_trace;
+}
+
+/* The place whose carrier a member is, as far as it is edited. */
+static inline const struct place *place_find(
+	const struct place_check *check, const char *key, bool in_params)
+{
+	size_t i, count = place_strips(check) ? check->count : 1;
+
+	for (i = 0; i < count; i++)
+		if (check->places[i].in_params == in_params && place_is(key, check->places[i].name))
+			return &check->places[i];
+	return NULL;
+}
+
+static inline bool place_writes_at(const struct place_check *check, const struct place *place)
+{
+	return place == check->places && place_writes(check);
+}
+
+/* Whether a member of a carrier is taken. */
+static inline bool place_takes(
+	const struct place_check *check, const struct place *place, const char *key)
 {
 	if (place_is(key, "baggage"))
-		return check->rules.strips_baggage;
+		return place_strips(check) && check->set->rules.strips_baggage;
 	return (place_is(key, "traceparent") || place_is(key, "tracestate")) &&
-	       (place_writes(check) || (check->mode == SPLICE_STRIP && check->rules.strips_trace));
+	       (place_writes_at(check, place) || place_strips_trace(check));
 }
 
 static inline bool place_is_ours(yajl_val after, size_t at)
@@ -54,9 +127,10 @@ static inline bool place_is_ours(yajl_val after, size_t at)
 }
 
 /* A carrier that is an object: what is not taken follows as before, ours where it belongs. */
-static inline bool place_members(const struct place_check *check, yajl_val before, yajl_val after)
+static inline bool place_members(
+	const struct place_check *check, const struct place *place, yajl_val before, yajl_val after)
 {
-	bool due = place_writes(check), trace = false;
+	bool due = place_writes_at(check, place), trace = false;
 	size_t i, at = 0;
 
 	if (!YAJL_IS_OBJECT(after))
@@ -72,7 +146,7 @@ static inline bool place_members(const struct place_check *check, yajl_val befor
 	for (i = 0; i < before->u.object.len; i++) {
 		const char *key = before->u.object.keys[i];
 
-		if (!place_takes(check, key)) {
+		if (!place_takes(check, place, key)) {
 			if (at >= after->u.object.len || !place_is(after->u.object.keys[at], key) ||
 				!place_equal(
 					before->u.object.values[i], after->u.object.values[at]))
@@ -94,82 +168,73 @@ static inline bool place_only_ours(yajl_val after)
 }
 
 /* One carrier; *gone: it is to be left out. */
-static inline bool place_carrier(
-	const struct place_check *check, yajl_val before, yajl_val after, bool again, bool *gone)
+static inline bool place_carrier(const struct place_check *check, const struct place *place,
+	yajl_val before, yajl_val after, bool again, bool *gone)
 {
-	bool keeps = check->place.shared ||
-		     (!place_writes(check) &&
-			     !(check->mode == SPLICE_STRIP && check->rules.strips_trace));
+	bool writes = place_writes_at(check, place);
 
-	*gone = !keeps && (check->mode == SPLICE_STRIP || again);
+	*gone = !place->shared && (writes ? again : place_strips_trace(check));
 	if (*gone)
 		return true;
 	if (after == NULL)
 		return false;
 	if (YAJL_IS_OBJECT(before))
-		return place_members(check, before, after);
-	return keeps ? place_equal(before, after) : place_only_ours(after);
+		return place_members(check, place, before, after);
+	return writes && !place->shared ? place_only_ours(after) : place_equal(before, after);
 }
 
-/* The object that has the carrier. */
-static inline bool place_holder(struct place_check *check, yajl_val before, yajl_val after)
+/* Whether these are params that were made for ours. */
+static inline bool place_made(const struct place_check *check, const char *key, yajl_val params)
 {
-	bool again = false, gone;
+	return place_is(key, "params") && YAJL_IS_OBJECT(params) && params->u.object.len == 1 &&
+	       place_is(params->u.object.keys[0], check->places[0].name) &&
+	       place_only_ours(params->u.object.values[0]);
+}
+
+/* An object that may have carriers: the envelope, or params. */
+static inline bool place_holder(
+	const struct place_check *check, yajl_val before, yajl_val after, bool in_params)
+{
+	bool seen = false, params = false, gone;
 	size_t i, at = 0;
 
 	if (!YAJL_IS_OBJECT(after))
 		return false;
-	for (i = 0; i < before->u.object.len; i++) {
+	for (i = 0; i < before->u.object.len; i++, at += !gone) {
 		const char *key = before->u.object.keys[i];
-		bool there = at < after->u.object.len && place_is(after->u.object.keys[at], key);
+		const struct place *place = place_find(check, key, in_params);
 		yajl_val value = before->u.object.values[i];
+		bool there = at < after->u.object.len && place_is(after->u.object.keys[at], key);
+		yajl_val now = there ? after->u.object.values[at] : NULL;
 
 		gone = false;
-		if (!place_is(key, check->place.name)) {
-			if (!there || !place_equal(value, after->u.object.values[at]))
+		if (place != NULL) {
+			if (!place_carrier(check, place, value, now, seen, &gone))
 				return false;
-		} else {
-			if (!place_carrier(check, value, there ? after->u.object.values[at] : NULL,
-				    again, &gone))
-				return false;
-			again = true;
+			seen = seen || place == check->places;
+			continue;
 		}
-		at += !gone;
-	}
-	if (place_writes(check) && !again &&
-		(at >= after->u.object.len ||
-			!place_is(after->u.object.keys[at], check->place.name) ||
-			!place_only_ours(after->u.object.values[at++])))
-		return false;
-	return at == after->u.object.len;
-}
-
-/* An envelope whose carrier is in params. */
-static inline bool place_params(struct place_check *check, yajl_val before, yajl_val after)
-{
-	bool params = false;
-	yajl_val value;
-	size_t i;
-
-	for (i = 0; i < before->u.object.len; i++) {
-		const char *key = before->u.object.keys[i];
-
-		if (i >= after->u.object.len || !place_is(after->u.object.keys[i], key))
-			return false;
-		value = after->u.object.values[i];
 		params = params || place_is(key, "params");
-		if (place_is(key, "params") && YAJL_IS_OBJECT(before->u.object.values[i])
-				? !place_holder(check, before->u.object.values[i], value)
-				: !place_equal(before->u.object.values[i], value))
+		if (now == NULL)
+			return false;
+		if (!in_params && place_is(key, "params") && YAJL_IS_OBJECT(value)
+				? !place_holder(check, value, now, true)
+				: !place_equal(value, now))
 			return false;
 	}
-	if (!place_writes(check) || params || !check->rules.makes_params)
-		return i == after->u.object.len;
-	value = after->u.object.values[i];
-	return i + 1 == after->u.object.len && place_is(after->u.object.keys[i], "params") &&
-	       YAJL_IS_OBJECT(value) && value->u.object.len == 1 &&
-	       place_is(value->u.object.keys[0], check->place.name) &&
-	       place_only_ours(value->u.object.values[0]);
+	if (!place_writes(check))
+		return at == after->u.object.len;
+	if (check->places[0].in_params == in_params) {
+		if (seen)
+			return at == after->u.object.len;
+		return at + 1 == after->u.object.len &&
+		       place_is(after->u.object.keys[at], check->places[0].name) &&
+		       place_only_ours(after->u.object.values[at]);
+	}
+	if (in_params || params || !check->set->rules.makes_params)
+		return at == after->u.object.len;
+	return at + 1 == after->u.object.len &&
+	       place_made(check, after->u.object.keys[at], after->u.object.values[at]);
 }
 
 static inline bool place_equal(yajl_val before, yajl_val after)
@@ -215,17 +280,14 @@ static inline bool place_concerns(struct place_check *check, yajl_val value)
 			(YAJL_IS_NUMBER(id) && strlen(id->u.number.r) <= ENVELOPE_ID_MAX));
 	if (check->mode < SPLICE_INJECT || method == NULL || !YAJL_IS_STRING(method))
 		return false;
-	return check->mode == SPLICE_STRIP || check->requests || check->rules.strips_baggage;
+	return place_strips(check) || check->requests;
 }
 
 static inline bool place_envelope(struct place_check *check, yajl_val before, yajl_val after)
 {
 	if (!YAJL_IS_OBJECT(before) || !place_concerns(check, before))
 		return place_equal(before, after);
-	if (!YAJL_IS_OBJECT(after))
-		return false;
-	return check->place.in_params ? place_params(check, before, after)
-				      : place_holder(check, before, after);
+	return place_holder(check, before, after, false);
 }
 
 /* Whether after is what must become of before. */
