@@ -249,26 +249,6 @@ static int consistency_retry(struct settings *settings, struct config *config)
 	return 0;
 }
 
-static int consistency_strip(struct settings *settings, struct config *config)
-{
-	const struct config_list *places = &config->propagation_extract;
-	char name[CONSISTENCY_NAME_SIZE];
-
-	if (!config->propagation_strip)
-		return 0;
-	if (strcmp(config->propagation_inject, "none") == 0) {
-		settings_name(settings, OPTION_AT_propagation_strip, name, sizeof name);
-		if (places->count > 1)
-			settings_warn(settings,
-				"%s: of the places in propagation.extract only the first, %s, "
-				"loses its carriers; those in the others are passed on",
-				name, places->items[0]);
-		return 0;
-	}
-	return consistency_refuse(settings, OPTION_AT_propagation_strip, NULL,
-		"what is injected replaces what came; must stand with propagation.inject none");
-}
-
 /* A few places, or one word for all or nothing. */
 static int consistency_extract(struct settings *settings, struct config *config)
 {
@@ -441,7 +421,6 @@ static consistency_rule *const rules[] = {
 	consistency_commands,
 	consistency_batch,
 	consistency_retry,
-	consistency_strip,
 	consistency_extract,
 	consistency_span_name,
 	consistency_span_attributes,

@@ -105,6 +105,36 @@ def test_the_first_place_with_a_context_counts(lab, args, expected):
     assert link.collector.span().parent_id == expected
 
 
+BOTH = ["--propagation-strip", "--propagation-extract=/trace,/params/_meta/*"]
+INTO_META = [*BOTH, "--propagation-inject=/params/_meta/*"]
+
+
+@pytest.mark.parametrize("listen", ["tcp", "ws"])
+@pytest.mark.parametrize("args,sent,received", [
+    (BOTH, '{"id":1,"trace":{"traceparent":"%s"},"params":{"_meta":{"traceparent":"x","a":1}},"method":"m"}',
+     '{"id":1,"params":{"_meta":{"a":1}},"method":"m"}'),
+    (BOTH, '{"method":"n","params":{"_meta":{"tracestate":"x"}},"trace":7}', '{"method":"n","params":{"_meta":{}}}'),
+    (BOTH, '[{"trace":1,"id":{},"method":"m"},{"method":"n","params":{"_meta":{"traceparent":5}}},{"id":9,"result":1}]',
+     '[{"id":{},"method":"m"},{"method":"n","params":{"_meta":{}}},{"id":9,"result":1}]'),
+    (BOTH, '{"id":1,"result":{},"trace":1,"params":{"_meta":{"traceparent":5}}}', None),
+    (INTO_META, '{"trace":{"traceparent":"%s"},"id":1,"params":{"_meta":{"progressToken":1}},"method":"m"}',
+     '{"id":1,"params":{"_meta":{"traceparent":"TOLD","progressToken":1}},"method":"m"}'),
+    (INTO_META, '{"trace":{"traceparent":"%s"},"id":1,"method":"m"}',
+     '{"id":1,"method":"m","params":{"_meta":{"traceparent":"TOLD"}}}'),
+    (INTO_META, '{"trace":1,"method":"n","params":{"_meta":{"traceparent":1,"a":2}}}',
+     '{"method":"n","params":{"_meta":{"a":2}}}'),
+])
+def test_all_places_are_stripped(lab, listen, args, sent, received):
+    link = lab.traced(listen, profile="generic", args=args)
+    sent = sent.replace("%s", TRACEPARENT)
+    got = call(link, sent)
+    if TRACEPARENT in sent:
+        span = link.collector.span()
+        assert (span.trace_id, span.parent_id) == (TRACE, PARENT)
+        received = received.replace("TOLD", f"00-{TRACE}-{span.span_id}-01")
+    assert got == (received or sent)
+
+
 class Maker:
     """Requests with params and _meta in all shapes, as Python spells them or with blanks and escapes."""
 

@@ -249,9 +249,7 @@ static const struct {
 					"retry.max"},
 	{"{\"retry.max\": \"500ms\"}", "%s:1: retry.max: retry.initial is 1000ms and retry.max "
 				       "500ms; must be at most retry.max"},
-	{"{\"propagation\": {\"inject\": \"/trace\", \"strip\": true}}",
-		"%s:1: propagation.strip: what is injected replaces what came; must stand with "
-		"propagation.inject none"},
+	{"{\"propagation\": {\"inject\": \"/trace\", \"strip\": true}}", NULL},
 	{"{\"propagation.extract\": false}", NULL},
 	{"{\"propagation\": {\"extract\": [\"/params/_meta/*\", \"/trace\"]}}", NULL},
 	{"{\"propagation.extract\": [\"/trace\", \"none\"]}",
@@ -613,10 +611,9 @@ static const struct {
 		"--retry-initial: retry.initial is 3000ms and retry.max 2000ms; must be at most "
 		"retry.max, which is used for both\n",
 		OPTION_AT_retry_initial_ms, "2s"},
-	{"\"propagation\": {\"inject\": \"/trace\", \"strip\": true}", {NULL},
-		"%s:2: propagation.strip: what is injected replaces what came; must stand with "
-		"propagation.inject none; ignored\n",
-		OPTION_AT_propagation_strip, "false"},
+	{"\"propagation\": {\"inject\": \"/trace\", \"strip\": true, \"extract\": [\"/a\", "
+	 "\"/b\"]}",
+		{NULL}, "", OPTION_AT_propagation_strip, "true"},
 	{"\"propagation\": {\"inject_server_requests\": true}", {NULL},
 		"%s:2: propagation.inject_server_requests: propagation.inject is none; must stand "
 		"with the member to write into; ignored\n",
@@ -677,24 +674,6 @@ START_TEST(test_config_flags_beside_options)
 	ck_assert_uint_gt(i, 5);
 	for (; i < 50; i++)
 		ck_assert_ptr_null(flags_command_at(i));
-}
-END_TEST
-
-/* One place is stripped; who names several is told. */
-START_TEST(test_config_strip_places)
-{
-	const char *const flags[] = {"--propagation-strip",
-		_i == 0 ? "--propagation-extract=/a" : "--propagation-extract=/a,/b", "--", "s",
-		NULL};
-	struct config_case load;
-
-	config_case_load(&load, flags, config_no_variables);
-	ck_assert_int_eq(load.outcome, CONFIG_RUN);
-	ck_assert_str_eq(load.warnings,
-		_i == 0 ? ""
-			: "--propagation-strip: of the places in propagation.extract only the "
-			  "first, /a, loses its carriers; those in the others are passed on\n");
-	config_case_done(&load);
 }
 END_TEST
 
@@ -1423,7 +1402,6 @@ int main(void)
 	tcase_add_loop_test(tc, test_config_profile_mistakes, 0,
 		sizeof config_profiles / sizeof *config_profiles);
 	tcase_add_test(tc, test_config_flags_beside_options);
-	tcase_add_loop_test(tc, test_config_strip_places, 0, 2);
 	tcase_add_loop_test(tc, test_config_otlp_url, 0, sizeof config_urls / sizeof *config_urls);
 	tcase_add_loop_test(tc, test_config_environment, 0,
 		sizeof config_environments / sizeof *config_environments);
