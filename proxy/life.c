@@ -290,6 +290,13 @@ static void life_tell_fields(struct session *session, const struct http_head *as
 	}
 }
 
+/* The carrier that a request has in its fields, if anybody is to look. */
+static void life_take_fields(struct session *session, const struct http_head *head)
+{
+	if (tracer_wants_fields(session->pair.loop->tracer))
+		fields_take(&session->fields, head);
+}
+
 static void life_tell_subject(struct session *session)
 {
 	const struct tls *tls = session->pair.client.stream;
@@ -315,6 +322,15 @@ static void life_trace(struct session *session, const char *transport)
 		life_tell_subject(session);
 }
 
+/* What the request for a WebSocket says is said of all messages on it. */
+static void life_tell_asked(struct session *session, const struct http_head *asked)
+{
+	life_tell_fields(session, asked);
+	life_take_fields(session, asked);
+	if (fields_tell(&session->fields))
+		tracer_exchange(session->trace, 0, 0, &session->fields.view);
+}
+
 static void life_open(struct session *session, uint8_t *client_bytes, size_t client_size,
 	uint8_t *backend_bytes, size_t backend_size)
 {
@@ -329,7 +345,7 @@ static void life_open(struct session *session, uint8_t *client_bytes, size_t cli
 	session_drop_trace(session, TRACER_CONNECTION_CLOSED); /* of the exchanges before */
 	life_trace(session, route->transport);
 	if (session->trace != NULL && session->pair.asked != NULL)
-		life_tell_fields(session, session->pair.asked);
+		life_tell_asked(session, session->pair.asked);
 	carrying_open(session);
 	if (session->greeting != NULL)
 		session->pumps[PUMP_CLIENT_TO_BACKEND].state = PUMP_IDLE; /* until it is settled */
@@ -634,53 +650,6 @@ static void life_pair_open(struct pair *pair, uint8_t *client_bytes, size_t clie
 	life_open(life_of_pair(pair), client_bytes, client_size, backend_bytes, backend_size);
 }
 
-/* All values of that field, with commas between; returns the size, if it fits. */
-static size_t life_join_fields(
-	char *text, size_t size, const struct http_head *head, const char *name)
-{
-	size_t used = 0, i;
-
-	for (i = 0; i < head->field_count; i++) {
-		struct http_text value = head->fields[i].value;
-
-		if (!http_text_is(head->fields[i].name, (struct http_text){name, strlen(name)}))
-			continue;
-		if (value.size + 1 > size - used)
-			return 0;
-		if (used > 0)
-			text[used++] = ',';
-		memcpy(text + used, value.bytes, value.size);
-		used += value.size;
-	}
-	return used;
-}
-
-/*
- * The carrier in the fields of a request (W3C Trace Context, 3). Two traceparents joined are none,
- * and so is one that is too long. For want of memory there is no parent.
- */
-static void life_take_carrier(struct session *session, const struct http_head *head)
-{
-	size_t size = CARRIER_TEXT_MAX, parent_size, state_size;
-	char *text;
-
-	free(session->fields_text);
-	session->fields_text = NULL;
-	session->fields = (struct carrier_view){.found = false};
-	if (!tracer_wants_fields(session->pair.loop->tracer) ||
-		http_field_find(head, "traceparent") == NULL ||
-		(text = session->fields_text = malloc(size)) == NULL)
-		return;
-	parent_size = life_join_fields(text, size, head, "traceparent");
-	state_size = life_join_fields(text + parent_size, size - parent_size, head, "tracestate");
-	session->fields = (struct carrier_view){
-		.found = true,
-		.traceparent = {.bytes = text, .size = parent_size},
-		.tracestate = {.bytes = state_size > 0 ? text + parent_size : NULL,
-			.size = state_size},
-	};
-}
-
 /* The conversation that a request names, which may be new to us; NULL: none, or it has no place. */
 static struct conversation *life_find_conversation(
 	struct session *session, const struct http_head *head)
@@ -755,7 +724,7 @@ static bool life_pair_asked(struct pair *pair, const struct http_head *head, enu
 		life_converse(session, head);
 	if (session->trace != NULL) {
 		life_tell_fields(session, head);
-		life_take_carrier(session, head);
+		life_take_fields(session, head);
 	}
 	return carrying_mode(session, mode);
 }
@@ -792,7 +761,7 @@ static void life_pair_exchanged(struct pair *pair, unsigned status)
 static void life_tell_exchange(struct session *session)
 {
 	tracer_exchange(session->trace, session->exchange_number, session->http_status,
-		session->fields.found ? &session->fields : NULL);
+		fields_tell(&session->fields) ? &session->fields.view : NULL);
 }
 
 static size_t life_pair_carrier(struct pair *pair, struct envelope *envelope, const char **text)

@@ -154,7 +154,7 @@ void session_reap(struct session *session)
 	exchange_free(session->exchange);
 	greeting_free(session->greeting);
 	recorder_close(session->recorded);
-	free(session->fields_text);
+	fields_done(&session->fields);
 	if (session->timer != NULL)
 		event_free(session->timer);
 	free(session);

@@ -5,11 +5,11 @@
 #include <stdint.h>
 
 #include "proxy/endpoint/child.h"
+#include "proxy/fields.h"
 #include "proxy/loop.h"
 #include "proxy/pair.h"
 #include "proxy/pump.h"
 #include "proxy/trace/tracer.h"
-#include "w3c/carrier.h"
 
 /*
  * A session: one client, one backend, a pump for each direction. It opens (connecting, starting a
@@ -43,13 +43,12 @@ struct session {
 	struct event *timer;       /* owned; made when first needed */
 	struct conversation *conversation; /* that trace is borrowed from; NULL: it is our own */
 	bool ends_conversation;            /* the exchange does, if it succeeds */
-	bool answers_elsewhere;     /* what it is asked may be answered on another connection */
-	uint32_t exchange_number;   /* of HTTP: what messages belong to, for the tracer */
-	unsigned http_status;       /* of its answer; 0: there is none so far */
-	char *fields_text;          /* owned: of the next; NULL: none */
-	struct carrier_view fields; /* the carrier in its request's head */
-	unsigned troubles_logged;   /* bits of enum splice_trouble */
-	bool opened;                /* messages could flow: its end is worth a line */
+	bool answers_elsewhere;   /* what it is asked may be answered on another connection */
+	uint32_t exchange_number; /* of HTTP: what messages belong to, for the tracer */
+	unsigned http_status;     /* of its answer; 0: there is none so far */
+	struct fields fields;     /* of its request's head; for a WebSocket's, all its requests */
+	unsigned troubles_logged; /* bits of enum splice_trouble */
+	bool opened;              /* messages could flow: its end is worth a line */
 	bool child_exited;
 	bool client_closing;              /* it sent a close frame, and the backend had not */
 	bool client_left;                 /* it can no longer be written to either */

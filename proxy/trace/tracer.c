@@ -149,26 +149,30 @@ static void tracer_forward(
 }
 
 /*
- * What the message says, or else the fields that came before it: these have no baggage. The one
- * that does not count is the second.
+ * What the message says, or else the fields that came before it. The one that does not count is the
+ * second; but for its baggage, where the first has none.
  */
 static void tracer_find_carriers(const struct tracer_connection *connection,
 	const struct envelope *envelope, struct carrier_view carriers[PARENT_VIEWS_MAX])
 {
 	const struct tracer *tracer = connection->tracer;
 
-	carriers_find(&carriers[0], tracer->places, tracer->place_count, envelope);
-	carriers[0].found &= tracer->looks_at_body;
-	carriers[1].found = false;
+	carriers[0] = carriers[1] = (struct carrier_view){.found = false};
+	if (tracer->looks_at_body)
+		carriers_find(&carriers[0], tracer->places, tracer->place_count, envelope);
 	if (connection->fields == NULL)
 		return;
-	if (carriers[0].found) {
+	if (carriers[0].found)
 		carriers[1] = *connection->fields;
-		return;
+	if (carriers[0].baggage.bytes == NULL) {
+		carriers[0].baggage = connection->fields->baggage;
+		carriers[0].baggage_cut = connection->fields->baggage_cut;
 	}
-	carriers[0].found = true;
-	carriers[0].traceparent = connection->fields->traceparent;
-	carriers[0].tracestate = connection->fields->tracestate;
+	if (!carriers[0].found) {
+		carriers[0].found = connection->fields->found;
+		carriers[0].traceparent = connection->fields->traceparent;
+		carriers[0].tracestate = connection->fields->tracestate;
+	}
 }
 
 /* Whether it is asked what carriers say even if the server has been told what follows of them. */

@@ -140,6 +140,30 @@ def test_of_the_handshake(lab, upstream, args, expected):
             if name in span.attributes} == expected
 
 
+@pytest.mark.parametrize("args, parent", [
+    ((), TRACE), (("--propagation-extract=/trace",), None), (("--propagation-trust=restart",), None)])
+def test_a_context_of_the_handshake(lab, args, parent):
+    """The parent of requests that have none of their own, on this connection alone."""
+    link = lab.traced("ws", args=args)
+    link.client.close()
+    client = link.dial(fields=(("traceparent", TRACE), ("tracestate", "a=1")))
+    server = link.backend.accept_peer()
+    client, other = client.finish(), TRACE.replace("4", "5")
+    received = [json.loads(link.call(request, {"id": request["id"], "result": {}}, client, server))["trace"]
+                for request in ({"id": 1, "method": "a"}, {"id": 2, "method": "b"},
+                                {"id": 3, "method": "c", "trace": {"traceparent": other}})]
+    spans = [link.collector.span(method) for method in "abc"]
+    for span, carrier in zip(spans, received):
+        assert carrier["traceparent"][:-3] == f"00-{span.trace_id}-{span.span_id}"
+    if parent is None:
+        assert [span.parent_id for span in spans[:2]] == [None, None] and not spans[2].links
+        return
+    assert {(span.trace_id, span.parent_id, span.trace_state) for span in spans[:2]} == {
+        (TRACE[3:35], TRACE[36:52], "a=1")}
+    assert (spans[2].trace_id, spans[2].parent_id) == (other[3:35], other[36:52])
+    assert [(link["traceId"], link["spanId"]) for link in spans[2].links] == [(TRACE[3:35], TRACE[36:52])]
+
+
 def test_what_the_handshake_says_stands_on_all(lab):
     profile = lab.write("p.json", json.dumps({"name": "p", "extends": "codex", "captures": [
         {"from": "request", "pointer": "header:X-User", "attribute": "user.id",

@@ -269,6 +269,21 @@ def test_the_other_carrier_is_a_link(front, body, links):
     assert linked(spans_of(front, FIELDS, trace={"traceparent": body})) == links
 
 
+@pytest.mark.parametrize("body, expected", [
+    (None, "ann"), ({"traceparent": TRACEPARENT}, "ann"), ({"baggage": "user.id=bob"}, "bob"),
+    ({"traceparent": TRACEPARENT, "baggage": "tenant=1"}, None)])
+def test_baggage_in_fields(lab, body, expected):
+    """It counts where the body has none, whosever context does; and goes on as it came."""
+    front = Traced(lab, "--baggage-attributes=user.id")
+    fields = b"baggage: x=1\r\nBaggage: user.id=ann\r\n"
+    more = {"trace": body} if body else {}
+    client, server, head = front.ask(sized(call(**more), fields=JSON + fields))
+    assert head.all("baggage") == ["x=1", "user.id=ann"]
+    read_sized(server, head)
+    reply(server, client, answer(result()))
+    assert front.collector.span("m").attributes.get("user.id") == expected
+
+
 @pytest.mark.parametrize("trust", ["continue", "restart-with-link", "restart"])
 def test_trust(lab, trust):
     front = Traced(lab, "--propagation-trust", trust)

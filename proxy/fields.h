@@ -1,0 +1,31 @@
+#ifndef PROXY_FIELDS_H
+#define PROXY_FIELDS_H
+
+#include <stdbool.h>
+
+#include "w3c/carrier.h"
+
+/*
+ * The carrier in the fields of an HTTP request (W3C Trace Context, 3; Baggage, 3). Those of one
+ * name are one list, in their order; two traceparents are none that is good. All zero at first.
+ */
+struct http_head;
+
+struct fields {
+	char *text;               /* owned; what view borrows */
+	struct carrier_view view; /* baggage may be there alone */
+};
+
+/* Copies what a request says. For want of memory it says nothing. */
+void fields_take(struct fields *fields, const struct http_head *head);
+
+/* Whether they say anything. */
+static inline bool fields_tell(const struct fields *fields)
+{
+	return fields->view.found || fields->view.baggage.bytes != NULL;
+}
+
+/* As before fields_take(). */
+void fields_done(struct fields *fields);
+
+#endif
