@@ -102,7 +102,7 @@ void exchange_client_ended(struct exchange *exchange)
 		pair_close(exchange->pair, PAIR_CLIENT_GONE);
 	else if (exchange->phase <= EXCHANGE_READS)
 		exchange_deliver(exchange, exchange->head.used > 0 ? PAIR_CLIENT_GONE : PAIR_ENDED);
-	else if (exchange->request.state != HTTP_BODY_DONE)
+	else if (exchange->request.state != HTTP_BODY_DONE || exchange->heard.form == BODY_EVENTS)
 		endpoint_shutdown(&exchange->pair->backend);
 }
 

@@ -104,7 +104,11 @@ void exchange_bad_gateway(struct exchange *exchange, unsigned status, const char
  */
 void exchange_deliver(struct exchange *exchange, enum pair_reason reason);
 
-/* The client says no more. Inside a request the backend is told so. */
+/*
+ * The client says no more. Inside a request the backend is told so, and while it sends events: it
+ * may have nothing to say for long, and would not see that nobody listens. Else an answer is waited
+ * for, which a server that is told might not give.
+ */
 void exchange_client_ended(struct exchange *exchange);
 
 /* Writing to an endpoint has failed. */

@@ -627,6 +627,17 @@ def test_half_close_inside_the_request_is_passed_on(front):
     assert read_head(client).status == 400
 
 
+def test_end_of_who_listens_to_events_is_passed_on(front):
+    client, server, _ = front.ask(GET)
+    server.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+    assert client.read_until(b"data: 1\n\n").startswith(b"HTTP/1.1 200 OK")
+    client.close_write()
+    server.expect_eof(3)
+    server.write(b"data: 2\n\n")
+    server.close()
+    assert client.read_all() == b"data: 2\n\n"
+
+
 @pytest.mark.parametrize("leave", ["reset", "close"])
 def test_client_that_leaves_while_the_server_thinks(lab, leave):
     front = Front(lab, kind="ws" if leave == "reset" else "ws+unix")
