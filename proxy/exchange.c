@@ -54,6 +54,15 @@ bool exchange_listens(const struct exchange *exchange)
 		       (size_t)exchange->pair->loop->config->backlog_bytes_max;
 }
 
+bool exchange_has_whole_requests(const struct exchange *exchange)
+{
+	if (exchange->phase <= EXCHANGE_READS)
+		return exchange->phase == EXCHANGE_RESTS && exchange->head.used == 0;
+	if (exchange->phase == EXCHANGE_DELIVERS)
+		return exchange->reason != PAIR_CLIENT_GONE;
+	return exchange->request.state == HTTP_BODY_DONE;
+}
+
 void exchange_over(struct exchange *exchange, unsigned status)
 {
 	body_done(&exchange->said);

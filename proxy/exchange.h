@@ -90,6 +90,9 @@ void exchange_moved(struct exchange *exchange);
 /* Whether what the client says is wanted now: a head, or a body that the backend takes. */
 bool exchange_listens(const struct exchange *exchange);
 
+/* Whether the client has said all of what it began to say: that it ends then is no surprise. */
+bool exchange_has_whole_requests(const struct exchange *exchange);
+
 /* The owner is told that the exchange is over, with an answer that has that status. */
 void exchange_over(struct exchange *exchange, unsigned status);
 

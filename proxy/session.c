@@ -16,6 +16,7 @@
 #include "proxy/greeting.h"
 #include "proxy/log.h"
 #include "proxy/sources.h"
+#include "proxy/stream/tls.h"
 #include "proxy/upgrade.h"
 
 #define SESSION_FINISH_MS 1000 /* for a last word to be read by the client */
@@ -87,6 +88,15 @@ static void session_drop_backend(struct session *session)
 	endpoint_close(&session->pair.backend);
 }
 
+/* Clients of HTTP go without close_notify; between requests nothing is lost by it (RFC 9112, 9.8).
+ */
+static bool session_loses_nothing(
+	const struct session *session, const struct endpoint *endpoint, const char *trouble)
+{
+	return endpoint == &session->pair.client && session->exchange != NULL &&
+	       exchange_has_whole_requests(session->exchange) && tls_is_cut_off(trouble);
+}
+
 const char *session_tls_trouble(struct session *session, struct endpoint *endpoint)
 {
 	struct loop_counters *counters = &session->pair.loop->counters;
@@ -94,6 +104,8 @@ const char *session_tls_trouble(struct session *session, struct endpoint *endpoi
 
 	if (trouble == NULL && endpoint->shaking && endpoint->error == ETIMEDOUT)
 		trouble = "no handshake within handshake.timeout";
+	if (trouble != NULL && session_loses_nothing(session, endpoint, trouble))
+		trouble = NULL;
 	if (trouble != NULL && endpoint->shaking)
 		counters->tls_failed++;
 	else if (trouble != NULL)

@@ -19,6 +19,8 @@
 
 enum { TLS_RECORD = 16384 }; /* payload of the largest (RFC 8446, 5.1) */
 
+static const char tls_cut_off[] = "it was cut off, without close_notify";
+
 struct tls {
 	SSL *ssl;            /* owned */
 	bool has_agreed;     /* the handshake is over */
@@ -60,8 +62,7 @@ static const char *tls_describe(const struct tls *tls, unsigned long error)
 	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK)
 		return X509_verify_cert_error_string(verified);
 	if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-		return tls->has_agreed ? "it was cut off, without close_notify"
-				       : "it was cut off in the handshake";
+		return tls->has_agreed ? tls_cut_off : "it was cut off in the handshake";
 	text = ERR_reason_error_string(error);
 	return text != NULL ? text : "something is wrong with it";
 }
@@ -213,6 +214,11 @@ const struct stream_ops stream_tls = {
 	.free = tls_free,
 	.unit = TLS_RECORD,
 };
+
+bool tls_is_cut_off(const char *trouble)
+{
+	return strcmp(trouble, tls_cut_off) == 0;
+}
 
 bool tls_subject(const struct tls *tls, char *text, size_t size)
 {

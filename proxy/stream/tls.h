@@ -19,6 +19,9 @@ struct tls *tls_new(struct tls_context *context, int fd);
 /* Its state is a struct tls. */
 extern const struct stream_ops stream_tls;
 
+/* Whether a trouble is that the peer has ended without close_notify, and nothing else. */
+bool tls_is_cut_off(const char *trouble);
+
 /*
  * Writes the subject (RFC 4514) of the peer's certificate, which was verified. False: it has shown
  * none. May be cut.

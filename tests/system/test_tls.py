@@ -343,6 +343,27 @@ def test_a_connection_that_is_cut_off(lab, end):
     assert stopped(link.sidespan)["tls_broken"] == 1
 
 
+@pytest.mark.parametrize("said,told", [(b"", False), (b"GET / HT", True),
+                                       (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf", True)])
+def test_a_client_of_http_that_is_cut_off(lab, said, told):
+    """Between requests it is how most of them end (RFC 9112, 9.8); inside of one it is said and counted."""
+    link = lab.link("wss", "ws", dial=False)
+    stream = lab.keep(link.connect())
+    stream.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    server = link.backend.accept()
+    server.read_until(b"\r\n\r\n")
+    server.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    assert stream.read_until(b"ok").startswith(b"HTTP/1.1 200 OK")
+    stream.write(said)
+    stream.bridge.cut = True
+    stream.close_write()
+    stream.read_all()
+    if told:
+        link.sidespan.wait_line("warn: connection 0: TLS with the client: it was cut off, without close_notify")
+    assert stopped(link.sidespan).get("tls_broken", 0) == told
+    assert any("TLS with" in line for line in link.sidespan.lines) == told
+
+
 def test_http_is_agreed_on_and_nothing_else(lab):
     link = lab.link("wss", "tcp", dial=False)
     context = certificates().client()
