@@ -42,11 +42,8 @@ static const struct child_hooks life_child_hooks = {
 static void life_setup(void)
 {
 	static const char *const flags[] = {"--child-linger=0s", NULL};
-	int silence = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-	ck_assert_int_ge(silence, 0);
-	ck_assert_int_eq(dup2(silence, STDERR_FILENO), STDERR_FILENO); /* the log */
-	ck_assert_int_eq(close(silence), 0);
+	unit_hear_stderr();
 	peers_init(&peers, flags);
 }
 
@@ -225,11 +222,14 @@ static void stdio_on_reaped(void *arg, const struct session *session)
 	stdio_reason = session->pair.reason;
 }
 
-static void life_begin_stdio(const struct side_ops *backend)
+static void life_begin_stdio(const struct side_ops *backend, char **command)
 {
 	int pair[2];
 
-	peers_open(&peers, &side_line, backend);
+	if (command != NULL)
+		life_begin_with(command);
+	else
+		peers_open(&peers, &side_line, backend);
 	peers.route.reaped = stdio_on_reaped;
 	stdio_reaped = false;
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -239,10 +239,28 @@ static void life_begin_stdio(const struct side_ops *backend)
 	peers.client = pair[0];
 }
 
+static void life_end_stdio(void)
+{
+	if (peers.loop.children != NULL)
+		life_end();
+	else
+		peers_close(&peers);
+}
+
 /*
  * Every allocation fails once: there is a session, which goes on; or none, then what was made of it
  * has ended for that reason.
  */
+static const struct {
+	const struct side_ops *backend;
+	char **command; /* in its place */
+	enum pair_reason reason;
+} stdio_rows[] = {
+	{&side_line, NULL, PAIR_NO_RESOURCES},
+	{&side_websocket, NULL, PAIR_NO_RESOURCES},
+	{&side_line, cat, PAIR_BACKEND_UNREACHABLE},
+};
+
 START_TEST(test_stdio_without_memory)
 {
 	bool refused = true;
@@ -252,19 +270,20 @@ START_TEST(test_stdio_without_memory)
 		struct session *session;
 
 		ck_assert_int_lt(n, 200);
-		life_begin_stdio(_i == 0 ? &side_line : &side_websocket);
+		life_begin_stdio(stdio_rows[_i].backend, stdio_rows[_i].command);
 		unit_alloc_fail_once(n);
 		session = life_stdio(&peers.loop, &peers.route);
 		refused = unit_alloc_failed();
 		unit_alloc_fail_never();
 		peers_turn(&peers);
 		if (session == NULL)
-			ck_assert(!stdio_reaped || stdio_reason == PAIR_NO_RESOURCES);
+			ck_assert(!stdio_reaped || stdio_reason == stdio_rows[_i].reason ||
+				  stdio_reason == PAIR_NO_RESOURCES);
 		else
 			ck_assert(!stdio_reaped);
 		ck_assert(session != NULL || refused);
 		ck_assert_int_eq(peers.loop.guest_count, session != NULL);
-		peers_close(&peers);
+		life_end_stdio();
 	}
 	ck_assert_int_gt(n, 3);
 }
@@ -276,7 +295,7 @@ START_TEST(test_stdio)
 	struct session *session;
 	char text[64];
 
-	life_begin_stdio(&side_line);
+	life_begin_stdio(&side_line, NULL);
 	session = life_stdio(&peers.loop, &peers.route);
 	ck_assert_ptr_nonnull(session);
 	ck_assert_int_eq(peers_write(peers.client, "[]\n", 3), 3);
@@ -307,7 +326,7 @@ int main(void)
 	tcase_add_test(tc, test_command_not_found);
 	tcase_add_test(tc, test_command_too_slow);
 	tcase_add_loop_test(tc, test_wind_up, 0, 2);
-	tcase_add_loop_test(tc, test_stdio_without_memory, 0, 2);
+	tcase_add_loop_test(tc, test_stdio_without_memory, 0, 3);
 	tcase_add_test(tc, test_stdio);
 	return unit_run("life", tc);
 }

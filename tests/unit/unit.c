@@ -158,6 +158,31 @@ void unit_guard_free(uint8_t *copy, size_t size)
 	ck_assert_int_eq(munmap(copy + size + page - span, span), 0);
 }
 
+void unit_hear_stderr(void)
+{
+	int fd = memfd_create("stderr", MFD_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	ck_assert_int_eq(close(fd), 0);
+}
+
+int unit_said(const char *text)
+{
+	static char said[1 << 20];
+	ssize_t size = pread(STDERR_FILENO, said, sizeof said - 1, 0);
+	const char *at = said;
+	int count = 0;
+
+	ck_assert_int_ge(size, 0);
+	said[size] = '\0';
+	while ((at = strstr(at, text)) != NULL) {
+		at++;
+		count++;
+	}
+	return count;
+}
+
 char *unit_read_file(const char *path, size_t *size)
 {
 	FILE *file = fopen(path, "rb");

@@ -41,6 +41,10 @@ int unit_alloc_failed(void);
 uint8_t *unit_guard_copy(const void *bytes, size_t size);
 void unit_guard_free(uint8_t *copy, size_t size);
 
+/* Keeps what is written to stderr from now on, as the log is; how many times it has that text. */
+void unit_hear_stderr(void);
+int unit_said(const char *text);
+
 /* Reads a whole file, terminated; the test fails when it cannot. The caller frees. */
 char *unit_read_file(const char *path, size_t *size);
 

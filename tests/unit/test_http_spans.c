@@ -1,0 +1,278 @@
+/*
+ * What a session tells the tracer of HTTP exchanges, seen in the spans that come of them: the
+ * fields of requests, the carrier in them, and whom messages belong to. The exporter's part is
+ * played by this file.
+ */
+#include "exporter/exporter.h"
+#include "tests/unit/peers.h"
+#include "tests/unit/unit.h"
+
+enum { SPANS_MAX = 2048, EXCHANGES = 5 };
+
+/* ---- the exporter ---- */
+
+struct exporter {
+	char spans[SPANS_MAX]; /* a line each: see exporter_submit() */
+};
+
+struct span_shared {
+	char text[256];
+};
+
+/* " KEY=VALUE" for each attribute that is of interest. */
+static void text_add(char *text, size_t size, const struct span_attribute *list, size_t count)
+{
+	size_t i, used;
+
+	for (i = 0; i < count; i++) {
+		used = strlen(text);
+		if (strcmp(list[i].key, "http.response.status_code") == 0)
+			snprintf(text + used, size - used, " http=%d", (int)list[i].value.integer);
+		else if (strcmp(list[i].key, "sidespan.end_reason") == 0)
+			snprintf(text + used, size - used, " %.*s", (int)list[i].value.string.size,
+				list[i].value.string.bytes);
+		else if (strncmp(list[i].key, "f.", 2) == 0)
+			snprintf(text + used, size - used, " %s=%.*s", list[i].key,
+				(int)list[i].value.string.size, list[i].value.string.bytes);
+	}
+}
+
+struct span_shared *exporter_share(
+	const struct exporter *exporter, const struct span_attribute *attributes, size_t count)
+{
+	struct span_shared *shared = calloc(1, sizeof *shared);
+
+	(void)exporter;
+	if (shared == NULL)
+		return NULL;
+	text_add(shared->text, sizeof shared->text, attributes, count);
+	return shared;
+}
+
+void span_shared_free(struct span_shared *shared)
+{
+	free(shared);
+}
+
+void exporter_begin(struct exporter *exporter, const struct traceparent *context)
+{
+	(void)exporter;
+	(void)context;
+}
+
+/* NAME STATUS, ^ and the parent's last byte and the tracestate if there is one, attributes. */
+void exporter_submit(struct exporter *exporter, const struct span *span)
+{
+	static const char *const statuses[] = {"unset", "ok", "error"};
+	char *text = exporter->spans;
+	size_t used = strlen(text);
+
+	used += (size_t)snprintf(text + used, SPANS_MAX - used, "%.*s %s", (int)span->name.size,
+		span->name.bytes, statuses[span->status]);
+	if (span->has_parent)
+		used += (size_t)snprintf(text + used, SPANS_MAX - used, " ^%02x%.*s",
+			span->parent_span_id[SPAN_ID_SIZE - 1], (int)span->tracestate.size,
+			span->tracestate.bytes);
+	text_add(text, SPANS_MAX, span->attributes, span->attribute_count);
+	used = strlen(text);
+	if (span->shared != NULL)
+		used += (size_t)snprintf(text + used, SPANS_MAX - used, "%s", span->shared->text);
+	snprintf(text + used, SPANS_MAX - used, "\n");
+}
+
+/* ---- the peers ---- */
+
+static struct peers peers;
+static struct exporter exporter;
+
+static void spans_setup(void)
+{
+	static const char *const flags[] = {"--profile=tests/unit/data/profiles/fields.json", NULL};
+	char error[256];
+
+	unit_hear_stderr();
+	peers_init(&peers, flags);
+	tracer_free(peers.tracer);
+	peers.tracer = tracer_new(peers.config, &exporter, NULL, NULL, error, sizeof error);
+	ck_assert_msg(peers.tracer != NULL, "%s", error);
+	exporter.spans[0] = '\0';
+}
+
+static void spans_teardown(void)
+{
+	peers_done(&peers);
+}
+
+/* A head, and a body of JSON or nothing. */
+static void say(int fd, const char *head, const char *body)
+{
+	char text[1024];
+
+	snprintf(text, sizeof text,
+		"%s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", head,
+		strlen(body), body);
+	(void)peers_write(fd, text, strlen(text)); /* there may be nobody any more */
+	peers_turn(&peers);
+}
+
+/* What has come is what was said, but for the fields of a connection. */
+static void expect(int fd, const char *body)
+{
+	char text[2048];
+	ssize_t size = peers_read(fd, text, sizeof text - 1);
+
+	text[size > 0 ? size : 0] = '\0';
+	ck_assert_msg(size > (ssize_t)strlen(body) && strcmp(text + size - strlen(body), body) == 0,
+		"%s", text);
+}
+
+#define POST    "POST / HTTP/1.1\r\nHost: h"
+#define DELETE  "DELETE / HTTP/1.1\r\nHost: h"
+#define OK      "HTTP/1.1 200 OK"
+#define ASK     "{\"id\":1,\"method\":\"m\"}"
+#define ANSWER  "{\"id\":1,\"result\":1}"
+#define TOKEN   "Authorization: Bearer secret"
+#define SESSION "\r\nMcp-Session-Id: "
+#define PARENT  "\r\nTraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+/* On one connection, or a new one for each. */
+static const struct {
+	const char *token; /* that is asked for */
+	bool anew;
+	struct {
+		const char *head, *body, *answer_head, *answer;
+	} exchanges[EXCHANGES];
+	const char *spans;
+	unsigned sessions; /* begun, with a name */
+} rows[] = {
+	/* fields: what the first request says is remembered; our token is nobody's */
+	{NULL, false,
+		{{POST "\r\nX-User: u\r\n" TOKEN, ASK, OK, ANSWER},
+			{POST "\r\nx-user: v", ASK, OK, ANSWER}},
+		"m unset http=200 answered f.authorization=Bearer secret f.user=u\n"
+		"m unset http=200 answered f.authorization=Bearer secret f.user=u\n",
+		0},
+	{"secret", false, {{POST "\r\nX-User: u\r\n" TOKEN "\r\nx-other: 1", ASK, OK, ANSWER}},
+		"m unset http=200 answered f.user=u\n", 0},
+	/* the carrier, whole or in parts */
+	{NULL, false, {{POST PARENT, ASK, OK, ANSWER}, {POST, ASK, OK, ANSWER}},
+		"m unset ^b7 http=200 answered\nm unset http=200 answered\n", 0},
+	{NULL, false, {{POST PARENT "\r\ntracestate: a=1", ASK, OK, ANSWER}},
+		"m unset ^b7a=1 http=200 answered\n", 0},
+	{NULL, false, {{POST PARENT "\r\ntracestate: a=1\r\nTraceState: b=2", ASK, OK, ANSWER}},
+		"m unset ^b7a=1,b=2 http=200 answered\n", 0},
+	{NULL, false, {{POST PARENT PARENT, ASK, OK, ANSWER}}, "m unset http=200 answered\n", 0},
+	{NULL, false, {{POST "\r\ntracestate: a=1", ASK, OK, ANSWER}},
+		"m unset http=200 answered\n", 0},
+	/* answers that answer nothing */
+	{NULL, false, {{POST, ASK, OK, "{}"}}, "m unset http=200 http_answer\n", 0},
+	{NULL, false, {{POST, ASK, "HTTP/1.1 202 Accepted", ""}}, "m unset http=202 http_answer\n",
+		0},
+	{NULL, false, {{POST, ASK, "HTTP/1.1 500 No", ""}, {POST, ASK, OK, ANSWER}},
+		"m error http=500 http_answer\nm unset http=200 answered\n", 0},
+	/* a conversation that an answer begins, on many connections, to its end */
+	{NULL, true,
+		{{POST "\r\nx-user: u", ASK, OK SESSION "s", ANSWER},
+			{POST SESSION "s", ASK, OK, ANSWER}, {POST, ASK, OK, ANSWER},
+			{DELETE SESSION "s", "", OK, ""}, {POST SESSION "s", ASK, OK, ANSWER}},
+		"m unset http=200 answered f.user=u f.session=s\n"
+		"m unset http=200 answered f.user=u f.session=s\n"
+		"m unset http=200 answered\n"
+		"m unset http=200 answered f.session=s\n",
+		2},
+	/* one that begins with a request; 202 says that the answer comes elsewhere */
+	{NULL, true,
+		{{POST SESSION "s", ASK, "HTTP/1.1 202 Accepted", ""},
+			{POST SESSION "s", "", OK, ANSWER}},
+		"m unset http=200 answered f.session=s\n", 1},
+	{NULL, true,
+		{{POST SESSION "s", ASK, "HTTP/1.1 404 No", ""},
+			{POST SESSION "s", ASK, OK, ANSWER}},
+		"m error http=404 http_answer f.session=s\n"
+		"m unset http=200 answered f.session=s\n",
+		2},
+	{NULL, true,
+		{{DELETE SESSION "s", "", "HTTP/1.1 405 No", ""},
+			{POST SESSION "s", ASK, OK, ANSWER}},
+		"m unset http=200 answered f.session=s\n", 1},
+	/* a server that says on each connection what is known */
+	{NULL, false,
+		{{POST, ASK, OK SESSION "s", ANSWER}, {POST, ASK, OK SESSION "s", ANSWER},
+			{POST SESSION "t", ASK, OK SESSION "s", ANSWER}},
+		"m unset http=200 answered f.session=s\n"
+		"m unset http=200 answered\n"
+		"m unset http=200 answered f.session=t\n",
+		2},
+};
+
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+/* The exchanges of a row; what passes is looked at unless memory fails. */
+static void exchange(int row, bool failing)
+{
+	int i;
+
+	for (i = 0; i < EXCHANGES && rows[row].exchanges[i].head != NULL; i++) {
+		if (i == 0 || rows[row].anew)
+			peers_connect(&peers);
+		say(peers.client, rows[row].exchanges[i].head, rows[row].exchanges[i].body);
+		peers_turn(&peers);
+		if (!failing)
+			expect(peers.backend, rows[row].exchanges[i].body);
+		say(peers.backend, rows[row].exchanges[i].answer_head,
+			rows[row].exchanges[i].answer);
+		if (!failing)
+			expect(peers.client, rows[row].exchanges[i].answer);
+		if (!rows[row].anew)
+			continue;
+		peers_hang_up(&peers.client);
+		peers_turn(&peers);
+		peers_hang_up(&peers.backend);
+	}
+}
+
+START_TEST(test_spans)
+{
+	peers_open(&peers, &side_websocket, &side_websocket);
+	peers.route.guard.token = rows[_i].token;
+	exchange(_i, false);
+	ck_assert_str_eq(exporter.spans, rows[_i].spans);
+	ck_assert_uint_eq(peers.loop.counters.http_sessions, rows[_i].sessions);
+	peers_close(&peers);
+}
+END_TEST
+
+/* Each allocation fails once: there are fewer spans or they say less, and nothing is kept. */
+START_TEST(test_spans_without_memory)
+{
+	bool refused = true;
+	long n;
+
+	for (n = 0; refused; n++) {
+		ck_assert_int_lt(n, 500);
+		exporter.spans[0] = '\0';
+		peers_open(&peers, &side_websocket, &side_websocket);
+		peers.route.guard.token = rows[_i].token;
+		unit_alloc_fail_once(n);
+		exchange(_i, true);
+		refused = unit_alloc_failed();
+		unit_alloc_fail_never();
+		ck_assert_uint_le(strlen(exporter.spans), strlen(rows[_i].spans) + 128);
+		ck_assert_uint_le(peers.loop.counters.http_sessions, rows[_i].sessions);
+		if (!refused)
+			ck_assert_str_eq(exporter.spans, rows[_i].spans);
+		peers_close(&peers);
+	}
+	ck_assert_int_gt(n, 5);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("http_spans");
+
+	unit_fixture(spans_setup, spans_teardown);
+	tcase_add_loop_test(tc, test_spans, 0, ROWS);
+	tcase_add_loop_test(tc, test_spans_without_memory, 0, ROWS);
+	return unit_run("http_spans", tc);
+}
