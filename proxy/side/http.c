@@ -23,7 +23,7 @@ static bool http_is_alphanumeric(char c)
 }
 
 /* RFC 9110, 5.6.2. */
-static bool http_is_token_char(char c)
+bool http_is_token_char(char c)
 {
 	return http_is_alphanumeric(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }

@@ -85,6 +85,9 @@ bool http_list_next(const struct http_head *head, const char *name, struct http_
 bool http_field_has_token(const struct http_head *head, const char *name, const char *token);
 bool http_field_has_exactly(const struct http_head *head, const char *name, struct http_text token);
 
+/* Whether the byte may stand in the name of a field (RFC 9110, 5.6.2). */
+bool http_is_token_char(char c);
+
 /* Whether two texts are the same, in any case or exactly. */
 bool http_text_is(struct http_text text, struct http_text other);
 bool http_text_is_exactly(struct http_text text, struct http_text other);

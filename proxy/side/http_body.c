@@ -2,7 +2,8 @@
  * Ends of bodies. They must leave no doubt: one Content-Length of digits, or chunked as the last
  * coding, never both, since a message hidden in a body would pass unseen. An answer with neither
  * goes on to the end of the connection: no other answer follows it. Chunks are read byte by byte
- * but for their data; their lines end with CR LF, nothing less, as readers differ about the rest.
+ * but for their data; their lines end with CR LF, nothing less, and trailers are fields, as readers
+ * differ about the rest.
  */
 #include "proxy/side/http_body.h"
 
@@ -19,6 +20,7 @@ enum http_chunk {
 	HTTP_CHUNK_DATA_CR,    /* the end behind the data */
 	HTTP_CHUNK_DATA_LF,    /* its second byte */
 	HTTP_CHUNK_LINE,       /* the first byte of a trailer's line, or of the empty line */
+	HTTP_CHUNK_NAME,       /* the rest of its field's name */
 	HTTP_CHUNK_TRAILER,    /* the rest of a trailer's line */
 	HTTP_CHUNK_TRAILER_LF, /* its end */
 	HTTP_CHUNK_LAST_LF,    /* the end of it all */
@@ -47,19 +49,50 @@ static bool http_body_size(struct http_text text, uint64_t *size)
 	return text.size > 0;
 }
 
-/* Whether chunked is the last coding, and stands nowhere else. */
+/* How many codings there are by the commas between them, if none is empty. */
+static size_t http_body_coding_count(const struct http_head *head)
+{
+	size_t count = 0, i, j;
+
+	for (i = 0; i < head->field_count; i++) {
+		struct http_text value = head->fields[i].value;
+
+		if (!http_text_is(head->fields[i].name, HTTP_TEXT("Transfer-Encoding")))
+			continue;
+		count++;
+		for (j = 0; j < value.size; j++)
+			count += value.bytes[j] == ',';
+	}
+	return count;
+}
+
+static bool http_body_is_token(struct http_text text)
+{
+	size_t i = 0;
+
+	while (i < text.size && http_is_token_char(text.bytes[i]))
+		i++;
+	return i == text.size;
+}
+
+/*
+ * Whether chunked is the last coding, and stands nowhere else. Empty ones (RFC 9110, 5.6.1.2) would
+ * hide it from who compares all of the value, and so would what is no name.
+ */
 static bool http_body_is_chunked(const struct http_head *head)
 {
 	struct http_cursor at = {0};
 	struct http_text coding;
 	bool chunked = false;
+	size_t count = 0;
 
 	while (http_list_next(head, "Transfer-Encoding", &at, &coding)) {
-		if (chunked)
+		if (chunked || !http_body_is_token(coding))
 			return false;
 		chunked = http_text_is(coding, HTTP_TEXT("chunked"));
+		count++;
 	}
-	return chunked;
+	return chunked && count == http_body_coding_count(head);
 }
 
 /* What the fields of a message with a body say; state is for one in which nothing does. */
@@ -164,8 +197,12 @@ static bool http_body_step(struct http_body *body, char c)
 		body->chunk = HTTP_CHUNK_BEGIN;
 		return c == '\n';
 	case HTTP_CHUNK_LINE:
-		body->chunk = c == '\r' ? HTTP_CHUNK_LAST_LF : HTTP_CHUNK_TRAILER;
-		return c == '\r' || http_body_is_text(c);
+		body->chunk = c == '\r' ? HTTP_CHUNK_LAST_LF : HTTP_CHUNK_NAME;
+		return c == '\r' || http_is_token_char(c);
+	case HTTP_CHUNK_NAME:
+		if (c == ':')
+			body->chunk = HTTP_CHUNK_TRAILER;
+		return c == ':' || http_is_token_char(c);
 	case HTTP_CHUNK_TRAILER:
 		if (c == '\r')
 			body->chunk = HTTP_CHUNK_TRAILER_LF;
