@@ -102,12 +102,13 @@ void batch_seal(struct batch *batch, const struct batch_format *format)
 	assert(batch->span_count > 0);
 	text_append(&batch->body, format->suffix, format->suffix_size);
 	assert(batch->body.error == TEXT_OK);
+	batch->encoding = format->encoding;
 	text_shrink(&batch->body);
 }
 
 void batch_reset(struct batch *batch)
 {
-	assert(batch->next == NULL); /* it is in no queue */
+	assert(batch->next == NULL && batch->spooled == NULL); /* nothing leads to it */
 	text_rewind(&batch->body, 0);
 	batch->span_count = 0;
 }

@@ -2,6 +2,7 @@
 #define EXPORTER_BATCH_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "exporter/span.h"
 #include "exporter/text.h"
@@ -17,13 +18,21 @@ struct batch_format {
 	size_t spans_max;
 	size_t bytes_max;         /* <= request_bytes_max; one span alone may be longer */
 	size_t request_bytes_max; /* no batch is longer than this */
+	uint32_t encoding;
 };
+
+struct spooled;
+
+/* How the spans of a batch are written; on disk, too, so that a number keeps its meaning. */
+enum batch_encoding { BATCH_JSON = 1 };
 
 /* Spans on the way to one request. */
 struct batch {
 	struct text body; /* owned */
 	size_t span_count;
-	struct batch *next; /* in a queue; owned by it */
+	uint32_t encoding;       /* a constant of batch_encoding, of a sealed batch */
+	struct spooled *spooled; /* its file on disk, owned; NULL: it is in memory only */
+	struct batch *next;      /* in a queue; owned by it */
 };
 
 enum batch_outcome {

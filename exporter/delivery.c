@@ -4,6 +4,11 @@
  * stops. From the stop on pauses begin anew and are short, so that a collector that comes back in
  * time gets the last spans. What was learnt on the way goes to the report. A step does one thing:
  * it begins or ends an attempt, or finds that there is nothing to do before a certain time.
+ *
+ * With a spool no batch is held on to: one that is not taken goes to disk, and for as long as the
+ * collector takes none the others do, too; the oldest of them is what it is asked with again. Then
+ * the backlog and what is new take turns, and after each batch of the backlog the collector has as
+ * much time for others as it took. What the spool does not take is delivered as without one.
  */
 #include "exporter/delivery.h"
 
@@ -19,6 +24,7 @@
 #include "exporter/handover.h"
 #include "exporter/report.h"
 #include "exporter/sink.h"
+#include "exporter/spool/spool.h"
 
 static const int64_t delivery_stop_initial_ms = 200;
 static const int64_t delivery_stop_max_ms = 1000;
@@ -29,6 +35,11 @@ enum delivery_state {
 	DELIVERY_TRYING,  /* an attempt is under way */
 	DELIVERY_PAUSING, /* the next one is at resume_at_ms */
 };
+
+/* After so long a spool is looked at again that did not give what it has, for want of memory. */
+static const int64_t delivery_read_again_ms = 1000;
+/* Each so many attempts in vain a batch lets the next one try, in case it is the batch's fault. */
+static const unsigned delivery_second_every = 8;
 
 struct delivery {
 	const struct sink_ops *ops;
@@ -41,12 +52,24 @@ struct delivery {
 	int64_t stop_at_ms;    /* as the handover says; INT64_MAX: not stopping */
 	uint64_t overflow_told;
 
+	struct spool *spool; /* owned; NULL: none */
+	bool writes_all;     /* each batch is on disk before it is sent */
+	size_t spill_bytes;  /* what waits beyond this is written in any case */
+	bool calendar_known;
+	int64_t unix_offset_ms; /* the calendar is so much ahead of the monotonic clock */
+	bool away;              /* the last attempt failed, and what it was about is on disk */
+	bool backlog_had_turn;  /* the last batch was of the backlog */
+	int64_t backlog_at_ms;  /* its next one is not before */
+	int64_t sync_at_ms;     /* the spool has something to do then */
+
 	enum delivery_state state;
 	int64_t idle_since_ms;
 	/* of the batch, but while idle or rested */
 	struct batch *batch; /* owned */
 	struct sink_outcome outcome;
+	int64_t begun_ms;
 	int64_t deadline_ms;
+	/* also of the next batch, when that follows one that is on disk now */
 	unsigned attempts; /* since the stop once stop_noticed */
 	bool stop_noticed; /* an attempt has ended since the stop */
 	int64_t resume_at_ms;
@@ -97,6 +120,29 @@ static int64_t delivery_left_ms(const struct delivery *delivery, int64_t now_ms)
 	return end_ms > now_ms ? end_ms - now_ms : 0;
 }
 
+static struct spool_time delivery_time(const struct delivery *delivery, int64_t now_ms)
+{
+	return (struct spool_time){now_ms, now_ms + delivery->unix_offset_ms};
+}
+
+/* A spool that cannot be had is told of, once, and done without. */
+static void delivery_open_spool(struct delivery *delivery, const struct exporter_config *config)
+{
+	char error[256];
+
+	if (config->spool_directory == NULL || !delivery->ops->is_collector)
+		return;
+	delivery->spool =
+		spool_new(config, delivery->handover, &delivery->report, error, sizeof error);
+	if (delivery->spool == NULL) {
+		report_spool(&delivery->report, 0, error);
+		return;
+	}
+	delivery->writes_all = config->spool_sync == EXPORTER_SYNC_BATCH;
+	delivery->spill_bytes = delivery->writes_all ? 0 : config->queue_bytes_max / 2;
+	delivery->handover->wake_bytes = delivery->spill_bytes;
+}
+
 struct delivery *delivery_new(const struct sink_ops *ops, const struct exporter_config *config,
 	struct handover *handover, char *error, size_t error_size)
 {
@@ -113,11 +159,14 @@ struct delivery *delivery_new(const struct sink_ops *ops, const struct exporter_
 	delivery->policy.max_ms = config->retry_max_ms;
 	delivery->timeout_ms = ops->is_collector ? config->timeout_ms : 0;
 	delivery->rest_after_ms = config->rest_after_ms;
+	delivery->sync_at_ms = INT64_MAX;
 	delivery->sink = ops->make(config, error, error_size);
-	if (delivery->sink != NULL)
-		return delivery;
-	free(delivery);
-	return NULL;
+	if (delivery->sink == NULL) {
+		free(delivery);
+		return NULL;
+	}
+	delivery_open_spool(delivery, config);
+	return delivery;
 }
 
 void delivery_free(struct delivery *delivery)
@@ -125,7 +174,11 @@ void delivery_free(struct delivery *delivery)
 	if (delivery == NULL)
 		return;
 	delivery->ops->free(delivery->sink);
-	batch_free(delivery->batch);
+	if (delivery->batch != NULL && delivery->batch->spooled != NULL)
+		spool_return(delivery->spool, delivery->batch, false);
+	else
+		batch_free(delivery->batch);
+	spool_free(delivery->spool);
 	free(delivery);
 }
 
@@ -171,12 +224,69 @@ static void delivery_report(struct delivery *delivery, int64_t now_ms, enum retr
 			delivery->batch->span_count, delivery->outcome.why);
 }
 
+/* ---- the spool ---- */
+
+/* Looks for what former processes have left; now_ms may be the first that there is. */
+static void delivery_recover(struct delivery *delivery, int64_t now_ms)
+{
+	struct timespec calendar;
+	struct spool_time time;
+
+	if (!delivery->calendar_known) {
+		(void)clock_gettime(CLOCK_REALTIME, &calendar); /* cannot fail */
+		delivery->unix_offset_ms =
+			(int64_t)calendar.tv_sec * 1000 + calendar.tv_nsec / 1000000 - now_ms;
+		delivery->calendar_known = true;
+	}
+	time = delivery_time(delivery, now_ms);
+	spool_recover(delivery->spool, &time);
+}
+
+/* Writes what waits in memory down to so many bytes, as far as the disk takes it. */
+static void delivery_write_waiting(struct delivery *delivery, int64_t now_ms, size_t bytes)
+{
+	struct spool_time time = delivery_time(delivery, now_ms);
+	struct batch *batch;
+
+	while (spool_is_usable(delivery->spool, &time) &&
+		(batch = handover_take(delivery->handover, bytes)) != NULL)
+		if (spool_put(delivery->spool, batch, &time) != 0) {
+			handover_return(delivery->handover, batch);
+			break;
+		}
+	if (delivery->away)
+		spool_age(delivery->spool);
+}
+
+/* The batch was not taken. Whether it is on disk, so that it need not be held on to. */
+static bool delivery_keep(struct delivery *delivery, int64_t now_ms)
+{
+	struct spool_time time = delivery_time(delivery, now_ms);
+
+	if (delivery->spool == NULL)
+		return false;
+	if (delivery->batch->spooled != NULL)
+		spool_return(delivery->spool, delivery->batch, !delivery->outcome.unreachable);
+	else if (!spool_is_usable(delivery->spool, &time) ||
+		 spool_put(delivery->spool, delivery->batch, &time) != 0)
+		return false;
+	spool_age(delivery->spool);
+	delivery->batch = NULL;
+	delivery->away = true;
+	delivery->idle_since_ms = now_ms;
+	return true;
+}
+
 /* ---- one batch ---- */
 
 static void delivery_try(struct delivery *delivery, bool again)
 {
-	if (delivery->ops->is_collector)
-		handover_count_request(delivery->handover, again);
+	struct handover *handover = delivery->handover;
+
+	if (delivery->ops->is_collector) {
+		handover_count(handover, &handover->counters.posts, 1);
+		handover_count(handover, &handover->counters.retries, again);
+	}
 	delivery->state = DELIVERY_TRYING;
 }
 
@@ -185,13 +295,16 @@ static void delivery_begin(struct delivery *delivery, int64_t now_ms, struct bat
 	assert(delivery->batch == NULL && batch->span_count > 0);
 	delivery_report_overflow(delivery, now_ms);
 	delivery->batch = batch;
+	delivery->begun_ms = now_ms;
 	delivery->deadline_ms =
 		delivery->timeout_ms > 0 ? now_ms + delivery->timeout_ms : INT64_MAX;
-	delivery->attempts = 0;
-	delivery->stop_noticed = false;
+	if (!delivery->away) {
+		delivery->attempts = 0;
+		delivery->stop_noticed = false;
+	}
 	delivery->asked_until_ms = 0;
 	delivery->ops->load(delivery->sink, batch);
-	delivery_try(delivery, false);
+	delivery_try(delivery, delivery->away);
 }
 
 static struct delivery_step delivery_settle(
@@ -199,6 +312,10 @@ static struct delivery_step delivery_settle(
 {
 	assert(delivery->batch != NULL && verdict != RETRY_AGAIN);
 	delivery_report(delivery, now_ms, verdict);
+	if (delivery->batch->spooled != NULL)
+		spool_release(delivery->spool, delivery->batch);
+	delivery->away = false;
+	delivery->backlog_at_ms = now_ms + (now_ms - delivery->begun_ms);
 	handover_settle(delivery->handover, delivery->batch, verdict, delivery->outcome.rejected);
 	delivery->batch = NULL;
 	delivery->state = DELIVERY_IDLE;
@@ -229,20 +346,25 @@ static int64_t delivery_pause_ms(struct delivery *delivery, int64_t now_ms)
 static struct delivery_step delivery_conclude(struct delivery *delivery, int64_t now_ms)
 {
 	const struct sink_outcome *outcome = &delivery->outcome;
-	int64_t pause_ms;
+	int64_t pause_ms = -1;
+	bool kept;
 
 	if (delivery_is_stopping(delivery) && !delivery->stop_noticed) {
 		delivery->stop_noticed = true;
 		delivery->attempts = 0;
 	}
 	delivery->attempts++;
-	if (outcome->verdict != RETRY_AGAIN)
+	if (outcome->verdict != RETRY_AGAIN && outcome->verdict != RETRY_EXHAUSTED)
 		return delivery_settle(delivery, now_ms, outcome->verdict);
-	pause_ms = delivery_pause_ms(delivery, now_ms);
-	if (pause_ms < 0)
+	kept = delivery_keep(delivery, now_ms);
+	if (kept)
+		delivery->deadline_ms = INT64_MAX;
+	if (kept || outcome->verdict == RETRY_AGAIN)
+		pause_ms = delivery_pause_ms(delivery, now_ms);
+	if (!kept && pause_ms < 0)
 		return delivery_settle(delivery, now_ms, RETRY_EXHAUSTED);
 	delivery_report(delivery, now_ms, RETRY_AGAIN);
-	delivery->state = DELIVERY_PAUSING;
+	delivery->state = kept ? DELIVERY_IDLE : DELIVERY_PAUSING;
 	delivery->resume_at_ms = now_ms + pause_ms;
 	delivery->asked_until_ms =
 		outcome->retry_after_ms > 0 ? now_ms + outcome->retry_after_ms : 0;
@@ -256,11 +378,19 @@ static struct delivery_step delivery_step_trying(struct delivery *delivery, int6
 		return delivery_conclude(delivery, now_ms);
 	}
 	if (delivery_left_ms(delivery, now_ms) > 0)
-		return (struct delivery_step){DELIVERY_POSTING, delivery_end_ms(delivery)};
+		return (struct delivery_step){DELIVERY_POSTING,
+			delivery_min(delivery_end_ms(delivery), delivery->sync_at_ms)};
 	delivery->ops->cancel(delivery->sink);
 	delivery->outcome = (struct sink_outcome){
 		.verdict = RETRY_EXHAUSTED, .retry_after_ms = -1, .why = "no answer in time"};
 	return delivery_conclude(delivery, now_ms);
+}
+
+/* Nothing is to be sent before until_ms, unless something comes. */
+static struct delivery_step delivery_sleep(const struct delivery *delivery, int64_t until_ms)
+{
+	return (struct delivery_step){
+		DELIVERY_WAITING, delivery_min(until_ms, delivery->sync_at_ms)};
 }
 
 /*
@@ -275,45 +405,129 @@ static struct delivery_step delivery_step_pausing(struct delivery *delivery, int
 						 ? delivery->asked_until_ms
 						 : now_ms;
 	if (now_ms < delivery->resume_at_ms)
-		return (struct delivery_step){DELIVERY_WAITING, delivery->resume_at_ms};
-	if (delivery_left_ms(delivery, now_ms) == 0)
-		return delivery_settle(delivery, now_ms, RETRY_EXHAUSTED);
+		return delivery_sleep(delivery, delivery->resume_at_ms);
+	if (delivery_left_ms(delivery, now_ms) == 0) {
+		if (!delivery_keep(delivery, now_ms))
+			return delivery_settle(delivery, now_ms, RETRY_EXHAUSTED);
+		delivery->state = DELIVERY_IDLE;
+		return (struct delivery_step){DELIVERY_TURN, now_ms};
+	}
 	delivery_try(delivery, true);
 	return (struct delivery_step){DELIVERY_TURN, now_ms};
 }
 
 /* ---- between batches ---- */
 
-static struct delivery_step delivery_step_idle(struct delivery *delivery, int64_t now_ms)
+/* The oldest batch that is new: on disk, where what came before is, or in memory. */
+static struct batch *delivery_take_new(struct delivery *delivery, const struct spool_time *time)
+{
+	struct batch *batch = NULL;
+
+	if (delivery->spool != NULL)
+		batch = spool_take_fresh(delivery->spool, time);
+	if (batch == NULL)
+		batch = handover_take(delivery->handover, 0);
+	if (batch != NULL)
+		delivery->backlog_had_turn = false;
+	return batch;
+}
+
+/* What is new and the backlog take turns; while the collector is away it is asked with the oldest.
+ */
+static struct batch *delivery_take(struct delivery *delivery, int64_t now_ms)
+{
+	struct spool_time time = delivery_time(delivery, now_ms);
+	struct batch *batch = NULL;
+	bool is_due;
+
+	if (delivery->spool == NULL)
+		return handover_take(delivery->handover, 0);
+	if (delivery->backlog_had_turn && !delivery->away)
+		batch = delivery_take_new(delivery, &time);
+	is_due = delivery->away || delivery_is_stopping(delivery) ||
+		 now_ms >= delivery->backlog_at_ms;
+	if (batch == NULL && is_due && spool_has_backlog(delivery->spool)) {
+		batch = spool_take_backlog(delivery->spool, &time,
+			delivery->away && delivery->attempts % delivery_second_every == 0);
+		delivery->backlog_had_turn = batch != NULL;
+		if (batch == NULL)
+			delivery->backlog_at_ms = now_ms + delivery_read_again_ms;
+	}
+	return batch != NULL ? batch : delivery_take_new(delivery, &time);
+}
+
+/* Everything there was to do before the end has been done; what is left goes to disk. */
+static struct delivery_step delivery_end(struct delivery *delivery, int64_t now_ms)
+{
+	if (delivery->spool != NULL) {
+		delivery_write_waiting(delivery, now_ms, 0);
+		(void)spool_sync(delivery->spool, INT64_MAX); /* nothing else will be due */
+	}
+	delivery_report_overflow(delivery, now_ms);
+	return (struct delivery_step){DELIVERY_DONE, now_ms};
+}
+
+/*
+ * Whether to leave a collector alone that is away. At the stop it is asked once more, if it has not
+ * said when it wants to be; then what it did not take waits on disk for the next start.
+ */
+static bool delivery_stays_away(const struct delivery *delivery, int64_t now_ms)
+{
+	if (!delivery->away)
+		return false;
+	if (delivery_is_stopping(delivery))
+		return delivery->stop_noticed || now_ms < delivery->asked_until_ms;
+	return now_ms < delivery->resume_at_ms;
+}
+
+static struct delivery_step delivery_rest(struct delivery *delivery, int64_t now_ms)
 {
 	bool may_rest = delivery->state == DELIVERY_IDLE && delivery->rest_after_ms > 0;
 	int64_t rest_at_ms = delivery->idle_since_ms + delivery->rest_after_ms;
-	struct batch *batch = NULL;
 
-	if (delivery->stop_at_ms > now_ms)
-		batch = handover_take(delivery->handover);
-	if (batch != NULL) {
-		delivery_begin(delivery, now_ms, batch);
-		return (struct delivery_step){DELIVERY_TURN, now_ms};
-	}
-	if (delivery_is_stopping(delivery)) {
-		delivery_report_overflow(delivery, now_ms);
-		return (struct delivery_step){DELIVERY_DONE, now_ms};
-	}
 	if (may_rest && now_ms < rest_at_ms)
-		return (struct delivery_step){DELIVERY_WAITING, rest_at_ms};
+		return delivery_sleep(delivery, rest_at_ms);
 	if (may_rest) {
 		handover_rest(delivery->handover);
 		delivery->ops->rest(delivery->sink);
 		delivery->state = DELIVERY_RESTED;
 	}
-	return (struct delivery_step){DELIVERY_WAITING, INT64_MAX};
+	return delivery_sleep(delivery, INT64_MAX);
+}
+
+static struct delivery_step delivery_step_idle(struct delivery *delivery, int64_t now_ms)
+{
+	bool stays_away = delivery_stays_away(delivery, now_ms);
+	struct batch *batch = NULL;
+
+	if (stays_away && !delivery_is_stopping(delivery))
+		return delivery_sleep(delivery, delivery->resume_at_ms);
+	/* when the disk takes nothing, what is in memory is tried all the same */
+	if (stays_away)
+		batch = handover_take(delivery->handover, 0);
+	else if (delivery->stop_at_ms > now_ms)
+		batch = delivery_take(delivery, now_ms);
+	if (batch != NULL) {
+		delivery_begin(delivery, now_ms, batch);
+		return (struct delivery_step){DELIVERY_TURN, now_ms};
+	}
+	if (delivery_is_stopping(delivery))
+		return delivery_end(delivery, now_ms);
+	if (delivery->spool != NULL && spool_has_backlog(delivery->spool))
+		return delivery_sleep(delivery, delivery->backlog_at_ms);
+	return delivery_rest(delivery, now_ms);
 }
 
 struct delivery_step delivery_step(struct delivery *delivery, int64_t now_ms)
 {
 	delivery->stop_at_ms = handover_stop_at_ms(delivery->handover);
 	assert((delivery->batch != NULL) == (delivery->state >= DELIVERY_TRYING));
+	if (delivery->spool != NULL) {
+		delivery_recover(delivery, now_ms);
+		delivery_write_waiting(
+			delivery, now_ms, delivery->away ? 0 : delivery->spill_bytes);
+		delivery->sync_at_ms = spool_sync(delivery->spool, now_ms);
+	}
 	switch (delivery->state) {
 	case DELIVERY_RESTED:
 	case DELIVERY_IDLE:

@@ -198,6 +198,7 @@ static int exporter_set_format(struct exporter *exporter, const struct exporter_
 	if (exporter->prefix.error != TEXT_OK)
 		return -1;
 	format->append = sink->append;
+	format->encoding = BATCH_JSON;
 	format->prefix = exporter->prefix.bytes;
 	format->prefix_size = exporter->prefix.size;
 	format->separator = sink->separator;
@@ -308,7 +309,8 @@ void exporter_seal(struct exporter *exporter)
 	batch_seal(batch, &exporter->format);
 	exporter->open = NULL;
 	/* at the stop what had waited for its trace comes all at once */
-	handover_put(&exporter->handover, batch, !exporter->stopped);
+	if (handover_put(&exporter->handover, batch, !exporter->stopped))
+		delivery_wake(exporter->delivery);
 }
 
 void exporter_tick(struct exporter *exporter, int64_t now_ms)

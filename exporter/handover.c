@@ -88,7 +88,8 @@ int handover_init(struct handover *handover, size_t spans_max, size_t bytes_max)
 	pthread_condattr_t attributes;
 	int failed;
 
-	*handover = (struct handover){.spans_max = spans_max, .bytes_max = bytes_max};
+	*handover = (struct handover){
+		.spans_max = spans_max, .bytes_max = bytes_max, .wake_bytes = SIZE_MAX};
 	if (pthread_condattr_init(&attributes) != 0)
 		return -1;
 	/* the condition variable counts in monotonic time */
@@ -122,8 +123,10 @@ struct batch *handover_spare(struct handover *handover)
 	return batch;
 }
 
-void handover_put(struct handover *handover, struct batch *batch, bool trims)
+bool handover_put(struct handover *handover, struct batch *batch, bool trims)
 {
+	bool wakes;
+
 	assert(batch->span_count > 0);
 	handover_lock(handover);
 	handover->counters.created += batch->span_count;
@@ -133,8 +136,10 @@ void handover_put(struct handover *handover, struct batch *batch, bool trims)
 	queue_push(&handover->waiting, batch);
 	if (trims)
 		handover_trim_locked(handover);
+	wakes = handover->waiting.bytes > handover->wake_bytes;
 	handover_tell_locked(handover);
 	handover_unlock(handover);
+	return wakes;
 }
 
 void handover_lose(struct handover *handover, uint64_t *counter, size_t span_count)
@@ -176,14 +181,22 @@ void handover_counters(struct handover *handover, struct exporter_counters *coun
 	handover_unlock(handover);
 }
 
-struct batch *handover_take(struct handover *handover)
+struct batch *handover_take(struct handover *handover, size_t bytes_over)
 {
-	struct batch *batch;
+	struct batch *batch = NULL;
 
 	handover_lock(handover);
-	batch = queue_pop(&handover->waiting);
+	if (handover->waiting.bytes > bytes_over)
+		batch = queue_pop(&handover->waiting);
 	handover_unlock(handover);
 	return batch;
+}
+
+void handover_return(struct handover *handover, struct batch *batch)
+{
+	handover_lock(handover);
+	queue_push_front(&handover->waiting, batch);
+	handover_unlock(handover);
 }
 
 void handover_settle(struct handover *handover, struct batch *batch, enum retry_verdict verdict,
@@ -206,6 +219,63 @@ void handover_settle(struct handover *handover, struct batch *batch, enum retry_
 	batch_free(batch);
 }
 
+void handover_recycle(struct handover *handover, struct batch *batch)
+{
+	handover_lock(handover);
+	batch = handover_recycle_locked(handover, batch);
+	handover_unlock(handover);
+	batch_free(batch);
+}
+
+void handover_spool(struct handover *handover, struct batch *batch)
+{
+	handover_lock(handover);
+	assert(handover->counters.pending >= batch->span_count);
+	handover->counters.pending -= batch->span_count;
+	handover->counters.spooled += batch->span_count;
+	handover->counters.spool_batches++;
+	batch = handover_recycle_locked(handover, batch);
+	handover_unlock(handover);
+	batch_free(batch);
+}
+
+void handover_recover(struct handover *handover, size_t span_count)
+{
+	handover_lock(handover);
+	handover->counters.created += span_count;
+	handover->counters.spooled += span_count;
+	handover->counters.spool_recovered += span_count;
+	handover_unlock(handover);
+}
+
+void handover_lose_spooled(struct handover *handover, uint64_t *counter, size_t span_count)
+{
+	handover_lock(handover);
+	assert(handover->counters.spooled >= span_count);
+	handover->counters.spooled -= span_count;
+	*counter += span_count;
+	handover_unlock(handover);
+}
+
+void handover_unspool(struct handover *handover, size_t span_count)
+{
+	handover_lose_spooled(handover, &handover->counters.pending, span_count);
+}
+
+void handover_count(struct handover *handover, uint64_t *counter, uint64_t by)
+{
+	handover_lock(handover);
+	*counter += by;
+	handover_unlock(handover);
+}
+
+void handover_set(struct handover *handover, uint64_t *counter, uint64_t to)
+{
+	handover_lock(handover);
+	*counter = to;
+	handover_unlock(handover);
+}
+
 int64_t handover_stop_at_ms(struct handover *handover)
 {
 	int64_t stop_at_ms;
@@ -214,14 +284,6 @@ int64_t handover_stop_at_ms(struct handover *handover)
 	stop_at_ms = handover->stopping ? handover->stop_at_ms : INT64_MAX;
 	handover_unlock(handover);
 	return stop_at_ms;
-}
-
-void handover_count_request(struct handover *handover, bool again)
-{
-	handover_lock(handover);
-	handover->counters.posts++;
-	handover->counters.retries += again;
-	handover_unlock(handover);
 }
 
 uint64_t handover_overflowed(struct handover *handover)

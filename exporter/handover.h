@@ -18,6 +18,7 @@
 struct handover {
 	size_t spans_max, bytes_max; /* of all that waits: the oldest batch goes when it is over */
 	size_t spare_bytes_max;      /* no larger batch is kept for its memory */
+	size_t wake_bytes;           /* more of what waits is news for a thread that is busy, too */
 
 	/* under the mutex */
 	pthread_mutex_t mutex;
@@ -38,8 +39,11 @@ void handover_done(struct handover *handover);
 /* An emptied batch, for its memory, now the caller's; NULL when there is none. */
 struct batch *handover_spare(struct handover *handover);
 
-/* Hands a sealed batch over. trims: the oldest ones go for it if they must. */
-void handover_put(struct handover *handover, struct batch *batch, bool trims);
+/*
+ * Hands a sealed batch over. trims: the oldest ones go for it if they must. True: the thread should
+ * be woken whatever it waits for.
+ */
+bool handover_put(struct handover *handover, struct batch *batch, bool trims);
 
 /* Counts spans that come into no batch. counter: one of handover->counters. */
 void handover_lose(struct handover *handover, uint64_t *counter, size_t span_count);
@@ -54,17 +58,36 @@ void handover_counters(struct handover *handover, struct exporter_counters *coun
 
 /* ---- the thread's ---- */
 
-/* The oldest batch, now the caller's until handover_settle(); NULL when there is none. */
-struct batch *handover_take(struct handover *handover);
+/*
+ * The oldest batch if more than that many bytes wait, now the caller's until handover_settle();
+ * else NULL.
+ */
+struct batch *handover_take(struct handover *handover, size_t bytes_over);
+
+/* Puts a batch back, before all others. */
+void handover_return(struct handover *handover, struct batch *batch);
 
 /* A batch has its verdict: counts, and keeps the memory. Not RETRY_AGAIN. */
 void handover_settle(struct handover *handover, struct batch *batch, enum retry_verdict verdict,
 	uint64_t rejected);
 
+/* Keeps the memory of a batch that is counted elsewhere. */
+void handover_recycle(struct handover *handover, struct batch *batch);
+
+/* The batch is in the spool now: counts, and keeps the memory. */
+void handover_spool(struct handover *handover, struct batch *batch);
+/* So many spans were found there, */
+void handover_recover(struct handover *handover, size_t span_count);
+/* are in memory only again, or were lost from there. counter: one of handover->counters. */
+void handover_unspool(struct handover *handover, size_t span_count);
+void handover_lose_spooled(struct handover *handover, uint64_t *counter, size_t span_count);
+
+/* Adds to a counter of what is no spans, or sets it. */
+void handover_count(struct handover *handover, uint64_t *counter, uint64_t by);
+void handover_set(struct handover *handover, uint64_t *counter, uint64_t to);
+
 /* INT64_MAX: not stopping. */
 int64_t handover_stop_at_ms(struct handover *handover);
-
-void handover_count_request(struct handover *handover, bool again);
 
 /* How many spans the full queue has cost. */
 uint64_t handover_overflowed(struct handover *handover);

@@ -19,6 +19,17 @@ void queue_push(struct queue *queue, struct batch *batch)
 	queue->bytes += batch->body.capacity;
 }
 
+void queue_push_front(struct queue *queue, struct batch *batch)
+{
+	batch->next = queue->oldest;
+	queue->oldest = batch;
+	if (queue->newest == NULL)
+		queue->newest = batch;
+	queue->batch_count++;
+	queue->span_count += batch->span_count;
+	queue->bytes += batch->body.capacity;
+}
+
 struct batch *queue_pop(struct queue *queue)
 {
 	struct batch *batch = queue->oldest;

@@ -15,6 +15,9 @@ struct queue {
 
 void queue_push(struct queue *queue, struct batch *batch);
 
+/* As the oldest. */
+void queue_push_front(struct queue *queue, struct batch *batch);
+
 /* The oldest, now the caller's; NULL when there is none. */
 struct batch *queue_pop(struct queue *queue);
 

@@ -27,6 +27,8 @@ static const struct {
 		"lost for want of memory on the way to the collector"},
 	[REPORT_QUEUE] = {EXPORTER_REPORT_WARN,
 		"dropped, the oldest first, waiting for the collector"},
+	[REPORT_SPOOL] = {EXPORTER_REPORT_WARN,
+		"dropped from the spool, the oldest first, waiting for the collector"},
 };
 
 void report_init(struct report *report, const struct exporter_config *config)
@@ -86,4 +88,37 @@ void report_loss(struct report *report, enum report_kind kind, int64_t now_ms, u
 	report->losses[kind].spans = 0;
 	report->losses[kind].next_ms = now_ms + report_loss_interval_ms;
 	report_line(report, report_kinds[kind].level, line);
+}
+
+void report_spool(struct report *report, int64_t now_ms, const char *why)
+{
+	char line[REPORT_LINE_SIZE];
+
+	if (report->spool_down == (why != NULL) || (why != NULL && now_ms < report->spool_next_ms))
+		return;
+	report->spool_down = why != NULL;
+	report->spool_next_ms = now_ms + report_loss_interval_ms;
+	if (why == NULL) {
+		report_line(report, EXPORTER_REPORT_INFO, "the spool takes batches again");
+		return;
+	}
+	(void)snprintf(line, sizeof line, "the spool takes no batches, they stay in memory: %s",
+		why); /* may be cut */
+	report_line(report, EXPORTER_REPORT_WARN, line);
+}
+
+void report_bad_files(
+	struct report *report, int64_t now_ms, uint64_t files, const char *name, const char *why)
+{
+	char line[REPORT_LINE_SIZE];
+
+	report->bad_files += files;
+	if (now_ms < report->bad_next_ms)
+		return;
+	(void)snprintf(line, sizeof line,
+		"%" PRIu64 " files of the spool are of no use, such as %s: %s", report->bad_files,
+		name, why); /* may be cut */
+	report->bad_files = 0;
+	report->bad_next_ms = now_ms + report_loss_interval_ms;
+	report_line(report, EXPORTER_REPORT_WARN, line);
 }

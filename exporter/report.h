@@ -19,6 +19,7 @@ enum report_kind {
 	REPORT_TOO_LARGE,
 	REPORT_MEMORY,
 	REPORT_QUEUE,
+	REPORT_SPOOL,
 	REPORT_KINDS
 };
 
@@ -30,6 +31,10 @@ struct report {
 	char target[REPORT_TARGET_SIZE]; /* the endpoint as it is shown */
 	bool down, told_up;
 	int64_t down_next_ms; /* no other line about going down before */
+	bool spool_down;
+	int64_t spool_next_ms;
+	int64_t bad_next_ms;
+	uint64_t bad_files; /* not yet in a line */
 	struct {
 		int64_t next_ms;
 		uint64_t spans; /* not yet in a line */
@@ -45,5 +50,12 @@ void report_up(struct report *report, bool wholly);
 
 void report_loss(struct report *report, enum report_kind kind, int64_t now_ms, uint64_t spans,
 	const char *why);
+
+/* The spool takes no batches, or, without a why, takes one. Told when that is news. */
+void report_spool(struct report *report, int64_t now_ms, const char *why);
+
+/* Files of the spool, of which one has that name, hold nothing for us. */
+void report_bad_files(
+	struct report *report, int64_t now_ms, uint64_t files, const char *name, const char *why);
 
 #endif

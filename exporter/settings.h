@@ -12,6 +12,14 @@ enum exporter_target { EXPORTER_OTLP, EXPORTER_CONSOLE };
 
 enum exporter_level { EXPORTER_REPORT_ERROR, EXPORTER_REPORT_WARN, EXPORTER_REPORT_INFO };
 
+/* When what is written into the spool is on the disk for good. */
+enum exporter_sync {
+	EXPORTER_SYNC_BATCH, /* before it is sent: every batch is written, not only what must wait
+			      */
+	EXPORTER_SYNC_INTERVAL, /* after a second */
+	EXPORTER_SYNC_NEVER,    /* when the system likes */
+};
+
 struct exporter_header {
 	const char *name;
 	const char *value; /* may be a secret: never reported */
@@ -35,6 +43,10 @@ struct exporter_config {
 	size_t queue_bytes_max; /* sealed and waiting; the oldest batch is dropped beyond */
 	size_t queue_spans_max; /* the same; SIZE_MAX: only bytes count */
 	int64_t rest_after_ms;  /* idle for so long, the memory of a peak is given back; 0: never */
+	const char *spool_directory; /* NULL: what waits is in memory only */
+	size_t spool_bytes_max;
+	int64_t spool_age_max_ms;
+	enum exporter_sync spool_sync;
 	int64_t retry_initial_ms;
 	int64_t retry_max_ms;
 	int console_fd; /* EXPORTER_CONSOLE: where the trees are written */

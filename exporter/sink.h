@@ -24,6 +24,7 @@ enum { SINK_WHY_SIZE = 1152 };
 struct sink_outcome {
 	enum retry_verdict verdict; /* RETRY_EXHAUSTED is not a sink's to say */
 	int64_t retry_after_ms;  /* not before, with RETRY_AGAIN; -1: the other side did not say */
+	bool unreachable;        /* nobody has seen the batch: it cannot be the batch's fault */
 	uint64_t rejected;       /* of RETRY_DELIVERED: spans that were not wanted after all */
 	char why[SINK_WHY_SIZE]; /* for people; empty: there is nothing to say */
 };

@@ -92,8 +92,9 @@ void judge_answer(const struct sender_answer *answer, size_t span_count, int64_t
 	struct sink_outcome *outcome)
 {
 	assert(answer->result < sizeof judge_verdicts / sizeof *judge_verdicts);
-	*outcome = (struct sink_outcome){
-		.verdict = judge_verdicts[answer->result], .retry_after_ms = -1};
+	*outcome = (struct sink_outcome){.verdict = judge_verdicts[answer->result],
+		.retry_after_ms = -1,
+		.unreachable = answer->result == SENDER_UNREACHABLE};
 	if (answer->result != SENDER_ANSWERED) {
 		(void)snprintf(outcome->why, sizeof outcome->why, "%s", answer->error); /* fits */
 		return;

@@ -473,7 +473,7 @@ START_TEST(test_report)
 	int fd = stderr_keep();
 
 	stage_open(&stage);
-	the_counters = (struct exporter_counters){.created = 45,
+	the_counters = (struct exporter_counters){.created = 87,
 		.sent = 1,
 		.rejected = 2,
 		.dropped_queue = 3,
@@ -482,6 +482,9 @@ START_TEST(test_report)
 		.dropped_too_large = 6,
 		.dropped_memory = 7,
 		.dropped_shutdown = 8,
+		.dropped_spool = 13,
+		.dropped_corrupt = 14,
+		.spooled = 15,
 		.pending = 9,
 		.posts = 10,
 		.retries = 11,
@@ -490,9 +493,9 @@ START_TEST(test_report)
 	telemetry_report(&stage.loop, &the_exporter);
 	stderr_read(fd, text);
 	ck_assert_str_eq(text,
-		"sidespan: info: spans: created=45 sent=1 rejected=2 dropped_queue=3 "
+		"sidespan: info: spans: created=87 sent=1 rejected=2 dropped_queue=3 "
 		"dropped_refused=4 dropped_retries=5 dropped_too_large=6 dropped_memory=7 "
-		"dropped_shutdown=8 pending=9\n"
+		"dropped_shutdown=8 dropped_spool=13 dropped_corrupt=14 spooled=15 pending=9\n"
 		"sidespan: info: traffic: connections=20 messages_too_deep=21 "
 		"trees_unfinished=12 posts=10 "
 		"retries=11\n");
@@ -547,7 +550,7 @@ START_TEST(test_report_large)
 	ck_assert_ptr_eq(strchr(end + 1, '\n'), text + strlen(text) - 1);
 	ck_assert_ptr_nonnull(strstr(end, " connections=18446744073709551615 "));
 	ck_assert_ptr_nonnull(strstr(end, " requests_no_memory=18446744073709551615 "));
-	ck_assert_ptr_nonnull(strstr(end, " retries=18446744073709551615\n"));
+	ck_assert_ptr_nonnull(strstr(end, " spool_bytes=18446744073709551615\n"));
 	close(fd);
 	stage_close(&stage);
 }
