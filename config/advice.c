@@ -150,6 +150,11 @@ static bool advice_contents_off(const struct config *config)
 	return !config->telemetry_contents;
 }
 
+static bool advice_no_spool(const struct config *config)
+{
+	return config->spool_directory == NULL;
+}
+
 static bool advice_no_record(const struct config *config)
 {
 	return config->record_file == NULL;
@@ -202,6 +207,7 @@ static const char *const advice_recording[] = {
 	"otlp.",
 	"retry.",
 	"batch.",
+	"spool.",
 	"console.",
 	"shutdown.timeout",
 };
@@ -215,6 +221,8 @@ static const struct {
 	{"sampler.arg", advice_no_ratio, "the sampler takes no ratio"},
 	{"otlp.", advice_no_collector, "the exporter is not otlp"},
 	{"retry.", advice_no_collector, "the exporter is not otlp"},
+	{"spool.", advice_no_collector, "the exporter is not otlp"},
+	{"spool.", advice_no_spool, "spool.directory is not set"},
 	{"batch.export_timeout", advice_no_collector, "the exporter is not otlp"},
 	{"batch.", advice_no_exporter, "the exporter is none"},
 	{"console.", advice_no_console, "the exporter is not console"},
@@ -420,5 +428,8 @@ void advice_print(FILE *out, const struct settings *settings, const struct confi
 		advice_print_place(out, settings, OPTION_AT_listen, config->listen_url.path, false);
 	if (config->record_file != NULL)
 		advice_print_place(out, settings, OPTION_AT_record_file, config->record_file, true);
+	if (config->spool_directory != NULL && !advice_no_collector(config))
+		advice_print_place(
+			out, settings, OPTION_AT_spool_directory, config->spool_directory, false);
 	advice_print_command(out, settings, config);
 }

@@ -63,6 +63,11 @@
 	WORD(CONFIG_COMPRESSION_NONE, "none")                                                      \
 	WORD(CONFIG_COMPRESSION_GZIP, "gzip")
 
+#define SYNC_WORDS(WORD)                                                                           \
+	WORD(CONFIG_SYNC_BATCH, "batch")                                                           \
+	WORD(CONFIG_SYNC_INTERVAL, "interval")                                                     \
+	WORD(CONFIG_SYNC_NEVER, "never")
+
 #define LOG_LEVEL_WORDS(WORD)                                                                      \
 	WORD(CONFIG_LOG_ERROR, "error")                                                            \
 	WORD(CONFIG_LOG_WARN, "warn")                                                              \

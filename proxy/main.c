@@ -587,7 +587,7 @@ static void main_enter_sandbox(const struct program *program)
 	const struct config *config = program->config;
 	const struct url *const urls[] = {&config->listen_url, &config->admin_url};
 	char folders[2][URL_PATH_MAX + 1], text[64];
-	const char *list[2];
+	const char *list[3], *spool = config->spool_directory;
 	size_t count = 0, i;
 
 	if (!config->sandbox || config->command != NULL)
@@ -597,6 +597,8 @@ static void main_enter_sandbox(const struct program *program)
 		if (main_socket_folder(urls[i], folders[count]))
 			count++;
 	}
+	if (spool != NULL && access(spool, W_OK) == 0) /* or it is done without */
+		list[count++] = spool;
 	log_line(LOG_DEBUG, "sandbox: %s",
 		sandbox_text(sandbox_enter(list, count), text, sizeof text));
 }

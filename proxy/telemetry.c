@@ -132,6 +132,11 @@ static int telemetry_make_resource(struct telemetry_resource *resource, const st
 	return 0;
 }
 
+_Static_assert((int)CONFIG_SYNC_BATCH == (int)EXPORTER_SYNC_BATCH &&
+		       (int)CONFIG_SYNC_INTERVAL == (int)EXPORTER_SYNC_INTERVAL &&
+		       (int)CONFIG_SYNC_NEVER == (int)EXPORTER_SYNC_NEVER,
+	"a word of the settings is cast to one of the exporter's");
+
 /* One batch may take otlp.timeout, but never longer than batch.export_timeout; 0: no limit. */
 static int64_t telemetry_timeout(const struct config *config)
 {
@@ -196,6 +201,10 @@ static void telemetry_settings(struct exporter_config *settings, const struct co
 			config->batch_queue_max == 0 ? SIZE_MAX : (size_t)config->batch_queue_max,
 		.queue_bytes_max = (size_t)config->batch_queue_bytes_max,
 		.rest_after_ms = telemetry_rest_after(config),
+		.spool_directory = config->spool_directory,
+		.spool_bytes_max = (size_t)config->spool_bytes_max,
+		.spool_age_max_ms = config->spool_age_max_ms,
+		.spool_sync = (enum exporter_sync)config->spool_sync,
 		.retry_initial_ms = config->retry_initial_ms,
 		.retry_max_ms = config->retry_max_ms,
 		.console_fd = log_descriptor(),

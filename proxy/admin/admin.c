@@ -148,10 +148,10 @@ static void admin_write_ready(struct admin *admin, FILE *out)
 	admin_read_exporter(admin, &at);
 	(void)fprintf(out,
 		"{\"ready\":%s,\"server\":\"%s\",\"exporter\":{\"sent\":%llu,\"pending\":%llu,"
-		"\"dropped\":%llu}}\n",
+		"\"spooled\":%llu,\"dropped\":%llu}}\n",
 		admin_is_ready(admin) ? "true" : "false", server, (unsigned long long)at.sent,
-		(unsigned long long)at.pending,
-		(unsigned long long)(at.created - at.sent - at.rejected - at.pending));
+		(unsigned long long)at.pending, (unsigned long long)at.spooled,
+		(unsigned long long)(at.created - at.sent - at.rejected - at.pending - at.spooled));
 }
 
 static const struct admin_page {
