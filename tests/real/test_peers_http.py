@@ -1,6 +1,8 @@
 """The same over HTTP: clients and servers that others wrote go on as they do without sidespan, and are seen whole."""
 
+import collections
 import concurrent.futures
+import contextlib
 import glob
 import json
 import os
@@ -11,8 +13,8 @@ import sys
 import pytest
 
 from codex import ROOT
-from peers import (NODE_22, PEERS, SECONDS, collecting, ended, environment, free_port, program, proxied, running, script,
-                   sidespan_path, steps_of)
+from peers import (NODE_22, PEERS, SECONDS, collecting, ended, environment, free_port, in_any_order, program, proxied,
+                   running, script, session, sidespan_path, steps_of)
 
 sys.path.insert(0, ROOT + "/tests/system")
 
@@ -23,6 +25,9 @@ SERVER_SCENARIOS, CLIENT_SCENARIOS = 32, ["initialize", "tools_call", "elicitati
 LISTEN = {scheme: f"{scheme}://127.0.0.1:0" for scheme in SCHEMES}
 
 
+TRUSTS = {"NODE_EXTRA_CA_CERTS": certificates().path("ca.pem")}
+
+
 def served(scheme):
     """What sidespan is to be told to serve that; one scenario comes by the name of a page that is to be kept out."""
     if scheme == "http":
@@ -31,15 +36,79 @@ def served(scheme):
     return [f"--tls-certificate={certificate}", f"--tls-key={key}"]
 
 
-# ---- conformance of MCP ----
+# ---- MCP ----
+
+
+@contextlib.contextmanager
+def everything(path):
+    """server-everything, over the one or the other transport; its port."""
+    port = free_port()
+    with running("node", program("mcp-server-everything"), {"/mcp": "streamableHttp", "/sse": "sse"}[path], port=port,
+                 more={"PORT": str(port)}):
+        yield port
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/sse"])
+@pytest.mark.parametrize("sdk,scheme", [("1", "http"), ("2", "https")])
+def test_mcp_clients(tmp_path, sdk, scheme, path):
+    with everything(path) as port, collecting() as collector:
+        direct = session("mcp", sdk, str(tmp_path), f"http://127.0.0.1:{port}{path}")
+        with proxied(f"http://127.0.0.1:{port}", "--profile=mcp", *served(scheme), listen=LISTEN[scheme],
+                     collector=collector) as proxy:
+            passed = session("mcp", sdk, str(tmp_path), proxy.url + path, more=TRUSTS)
+        spans = ended(collector)
+    assert in_any_order(passed) == in_any_order(direct)
+    methods = collections.Counter(span.attributes["rpc.method"] for span in spans if span.kind == 2)
+    assert methods == dict(direct)["requests"]
+    asked = [span.name for span in spans if span.kind == 3]
+    assert sorted(asked) == sorted(dict(passed)["asked"])
+    assert set(asked) == {"elicitation/create", "roots/list", "sampling/createMessage"}
+    codes = {span.attributes.get("http.response.status_code") for span in spans if span.kind == 2}
+    assert codes - {None} == {200 if path == "/mcp" else 202}  # a call that is cancelled has none
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/sse"])
+def test_mcp_inspector(path):
+    with everything(path) as port, collecting() as collector:
+        with proxied(f"http://127.0.0.1:{port}", "--profile=mcp", collector=collector) as proxy:
+            printed = []
+            for url in (f"http://127.0.0.1:{port}", proxy.url):
+                ran = subprocess.run(["node", program("mcp-inspector"), "--cli", url + path, "--method", "tools/call",
+                                      "--tool-name", "echo", "--tool-arg", "message=hello"], env=environment(collector),
+                                     cwd=PEERS, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS,
+                                     check=False)
+                assert ran.returncode == 0, ran.stderr
+                printed.append(json.loads(ran.stdout))
+        names = [span.name for span in ended(collector)]
+    assert printed[0] == printed[1] and "hello" in json.dumps(printed[0])
+    assert sorted(names) == ["initialize", "tools/call echo", "tools/list"]
+
+
+@pytest.mark.parametrize("place", ["/params/_meta/*"])
+def test_mcp_servers_see_our_context(place):
+    """The server's own view: our context where it is to be, and what the client had put in the body beside its own."""
+    port = free_port()
+    with running("node", script("mcp-meta-server"), str(port), port=port), collecting() as collector:
+        with proxied(f"http://127.0.0.1:{port}", "--profile=mcp", "--propagation-inject=" + place,
+                     collector=collector) as proxy:
+            steps = dict(session("mcp-meta", proxy.url + "/mcp"))
+        told = {f"00-{span.trace_id}-{span.span_id}": span for span in ended(collector) if span.name == "tools/call meta"}
+    bare, theirs = steps["bare"], steps["theirs"]
+    seen = [said["fields"] if place == "header" else said for said in (bare, theirs)]
+    assert told[seen[0]["traceparent"][:-3]].parent_id is None
+    span = told[seen[1]["traceparent"][:-3]]
+    assert (span.trace_id, span.parent_id) == ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+    assert theirs["baggage"] == "k=v" and "progressToken" in theirs
+    assert ("traceparent" in bare["fields"], "traceparent" in bare) == (place == "header", place != "header")
+
+
+# ---- its conformance tests ----
 
 
 def conformance(folder, *args, collector=None):
     """Runs some scenarios; returns what each has found, {scenario: [(check, status), ...]}."""
-    trusts = {"NODE_EXTRA_CA_CERTS": certificates().path("ca.pem")}
-    certificates().pair("peers", names="DNS:localhost,IP:127.0.0.1,DNS:evil.example.com")
     ran = subprocess.run([NODE_22, program("conformance"), *args, "-o", str(folder)], cwd=PEERS, capture_output=True,
-                         env={**environment(collector), **trusts}, stdin=subprocess.DEVNULL, text=True, timeout=SECONDS,
+                         env={**environment(collector), **TRUSTS}, stdin=subprocess.DEVNULL, text=True, timeout=SECONDS,
                          check=False)
     assert ran.returncode == 0, ran.stdout[-4000:]
     found = {}
@@ -104,3 +173,49 @@ def test_mcp_conformance_of_clients(tmp_path, scheme):
     assert {status for found in passed for checks in found.values() for _, status in checks} == {"SUCCESS"}
     methods = [span.attributes["rpc.method"] for span in spans if "rpc.method" in span.attributes]
     assert sorted(methods) == sorted(4 * ["initialize", "tools/list"] + 3 * ["tools/call"] + ["elicitation/create"])
+
+
+# ---- Ethereum, aria2 ----
+
+
+@pytest.fixture(scope="module", name="ganache")
+def fixture_ganache(tmp_path_factory):
+    """A node, and where it says what it is asked."""
+    port = free_port()
+    with open(tmp_path_factory.mktemp("ganache") / "said", "w+", encoding="utf-8") as said, \
+            running(program("ganache"), f"--server.port={port}", "--wallet.deterministic", port=port, stdout=said):
+        yield f"http://127.0.0.1:{port}", said
+
+
+@pytest.mark.parametrize("library,scheme", [("ethers", "http"), ("viem", "https"), ("web3", "http")])
+def test_ethereum_http(ganache, library, scheme):
+    """Alone and in batches; each method that the node was asked for has a span."""
+    node, said = ganache
+    direct = session("ethereum-http", library, node)
+    before = os.path.getsize(said.name)
+    with collecting() as collector:
+        with proxied(node, "--profile=ethereum", *served(scheme), listen=LISTEN[scheme], collector=collector) as proxy:
+            passed = session("ethereum-http", library, proxy.url, more=TRUSTS)
+        spans = ended(collector)
+    said.seek(before)
+    assert passed == direct and len(direct) == 5
+    asked = [line.strip() for line in said.read().splitlines() if re.fullmatch(r"\s*[a-z]+_\w+", line)]
+    assert sorted(span.attributes["rpc.method"] for span in spans) == sorted(asked)
+    assert {span.name for span in spans if span.status == 2} == {"no_such_method"}
+
+
+def test_aria2(tmp_path):
+    """POST, GET and WebSocket on one port of ours, as on its own."""
+    port = free_port()
+    with running("aria2c", "--no-conf", "--enable-rpc", f"--rpc-listen-port={port}", "--disable-ipv6", f"--dir={tmp_path}",
+                 port=port), collecting() as collector:
+        direct = session("aria2", f"http://127.0.0.1:{port}/jsonrpc")
+        with proxied(f"http://127.0.0.1:{port}", "--profile=generic", collector=collector) as proxy:
+            passed = session("aria2", proxy.url + "/jsonrpc")
+        spans = ended(collector)
+    assert passed == direct and dict(direct)["told"] == ["aria2.onDownloadStart", "aria2.onDownloadError"]
+    by_post = ["aria2.getVersion", "aria2.getGlobalOption", "no.such", "system.listMethods", "system.multicall"]
+    by_socket = ["aria2.getVersion", "aria2.addUri", "no.such"]
+    ways = {transport: sorted(span.attributes["rpc.method"] for span in spans
+                              if span.attributes["rpc.transport"] == transport) for transport in ("http", "websocket")}
+    assert ways == {"http": sorted(by_post), "websocket": sorted(by_socket)}

@@ -1,25 +1,47 @@
-// An MCP session of one of the two SDKs over stdio: mcp.mjs 1|2 FOLDER COMMAND [ARG...]
+// An MCP session of one of the two SDKs over stdio or HTTP: mcp.mjs 1|2 FOLDER COMMAND [ARG...] or,
+// where a path /sse is the older pair of a stream and POSTs, mcp.mjs 1|2 FOLDER URL
 // Everything that the server can do is asked of it once; prints what came, as JSON, one line a step.
 import process from 'node:process';
 
 const [version, folder, command, ...args] = process.argv.slice(2);
 const v1 = version === '1';
-const { Client } = await import(v1 ? '@modelcontextprotocol/sdk/client/index.js' : '@modelcontextprotocol/client');
-const { StdioClientTransport } = await import(
-  v1 ? '@modelcontextprotocol/sdk/client/stdio.js' : '@modelcontextprotocol/client/stdio');
+const sdk = (first, second = '') => import(
+  v1 ? `@modelcontextprotocol/sdk/client/${first}.js` : `@modelcontextprotocol/client${second}`);
+const { Client } = await sdk('index');
 const schemas = v1 ? await import('@modelcontextprotocol/sdk/types.js') : null;
 
 const say = (step, what) => console.log(JSON.stringify({ step, what }));
 const client = new Client({ name: 'peer', version: '1' },
   { capabilities: { sampling: {}, elicitation: {}, roots: { listChanged: true } } });
-const answer = (method, schema, handler) => client.setRequestHandler(v1 ? schemas[schema] : method, handler);
+const asked = [];
+const answer = (method, schema, handler) => client.setRequestHandler(v1 ? schemas[schema] : method, (request) => {
+  asked.push(method);
+  return handler(request);
+});
 
 answer('sampling/createMessage', 'CreateMessageRequestSchema', async () => ({
   model: 'none', role: 'assistant', content: { type: 'text', text: 'sampled' } }));
 answer('elicitation/create', 'ElicitRequestSchema', async () => ({ action: 'decline' }));
 answer('roots/list', 'ListRootsRequestSchema', async () => ({ roots: [{ uri: 'file:///tmp', name: 'tmp' }] }));
 
-const transport = new StdioClientTransport({ command, args, env: process.env, stderr: 'ignore' });
+const transports = {
+  async stdio() {
+    return new (await sdk('stdio', '/stdio')).StdioClientTransport({ command, args, env: process.env, stderr: 'ignore' });
+  },
+  async '/mcp'() {
+    return new (await sdk('streamableHttp')).StreamableHTTPClientTransport(new URL(command));
+  },
+  async '/sse'() {
+    return new (await sdk('sse')).SSEClientTransport(new URL(command));
+  },
+};
+const transport = await transports[command.includes('://') ? new URL(command).pathname : 'stdio']();
+const requests = {};
+const send = transport.send.bind(transport);
+transport.send = (message, options) => {
+  if (message.id !== undefined && message.method) requests[message.method] = (requests[message.method] ?? 0) + 1;
+  return send(message, options);
+};
 await client.connect(transport);
 say('server', client.getServerVersion().name);
 const tools = (await client.listTools()).tools.map((tool) => tool.name).sort();
@@ -63,5 +85,8 @@ if (has('echo')) {
   await call('list_directory', { path: folder });
 }
 await client.ping();
+await transport.terminateSession?.();
 await client.close();
+say('requests', requests);
+say('asked', asked);
 say('closed', true);
