@@ -250,6 +250,7 @@ static const struct {
 	{"propagation.trust", advice_no_parents, "no parents are looked for"},
 	{"propagation.flags", advice_no_context, "propagation.inject is none"},
 	{"admin.connections_max", advice_no_admin, "admin.listen is not set"},
+	{"metrics.series_max", advice_no_admin, "admin.listen is not set"},
 	{"allow_remote", advice_no_listener, "nothing is listened on"},
 	{"listen.", advice_no_listener, "nothing is listened on"},
 	{"listen.", advice_no_http, "clients speak no HTTP there"},

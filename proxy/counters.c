@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "exporter/exporter.h"
+#include "exporter/metrics/metrics.h"
 #include "proxy/explain/recorder.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
@@ -26,6 +27,7 @@ void counters_read(struct counter list[COUNTERS_COUNT], const struct loop *loop,
 	const struct follow_counters *followed = tracer_follow_counters(loop->tracer);
 	const struct recorder_counters recorded = recorder_counters(loop->recorder);
 	const struct log_counters logged = log_counters_read();
+	const struct metrics_counters measured = metrics_counters(tracer_metrics(loop->tracer));
 	const struct counter now[] = {
 #define COUNTER_LOOP(name, ...)     COUNTERS_ROW(false, name, __VA_ARGS__, seen->name),
 #define COUNTER_TRACER(name, ...)   COUNTERS_ROW(false, name, __VA_ARGS__, traced->name),
@@ -35,6 +37,7 @@ void counters_read(struct counter list[COUNTERS_COUNT], const struct loop *loop,
 #define COUNTER_LOG(name, ...)      COUNTERS_ROW(false, name, __VA_ARGS__, logged.name),
 #define COUNTER_SPANS(name, ...)    COUNTERS_ROW(true, name, __VA_ARGS__, exported->name),
 #define COUNTER_POSTS(name, ...)    COUNTERS_ROW(false, name, __VA_ARGS__, exported->name),
+#define COUNTER_METRICS(name, ...)  COUNTERS_ROW(false, name, __VA_ARGS__, measured.name),
 #include "proxy/counters.def"
 	};
 

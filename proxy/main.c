@@ -35,6 +35,7 @@
 #include "proxy/listener.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
+#include "proxy/measures.h"
 #include "proxy/resolver.h"
 #include "proxy/sandbox.h"
 #include "proxy/stream/tls_context.h"
@@ -77,6 +78,7 @@ struct program {
 	struct config *config;     /* owned */
 	struct exporter *exporter; /* owned; NULL: no spans are sent */
 	struct tracer *tracer;     /* owned */
+	struct measures *measures; /* owned; NULL: nobody asks */
 	struct recorder *recorder; /* owned; NULL: nothing is recorded */
 	struct event_base *base;   /* owned */
 	struct loop loop;
@@ -438,7 +440,14 @@ static int main_make_telemetry(struct program *program, char *error, size_t erro
 	}
 	program->tracer = tracer_new(config, program->exporter, config->traceparent,
 		config->tracestate, error, error_size);
-	return program->tracer != NULL ? 0 : -1;
+	if (program->tracer == NULL || config->admin_url.scheme == URL_NONE)
+		return program->tracer != NULL ? 0 : -1;
+	(void)snprintf(error, error_size, "out of memory");
+	program->measures = measures_new(config, program->route.transport);
+	if (program->measures == NULL)
+		return -1;
+	tracer_measure(program->tracer, measures_metrics(program->measures));
+	return 0;
 }
 
 /* The loop knows its clock by now. */
@@ -610,8 +619,11 @@ static int main_start_admin(struct program *program, char *error, size_t error_s
 
 	if (program->config->admin_url.scheme == URL_NONE)
 		return 0;
-	program->admin = admin_new(
-		&program->loop, program->exporter, program->route.resolver, error, error_size);
+	program->admin = admin_new(&(struct admin_sources){.loop = &program->loop,
+					   .exporter = program->exporter,
+					   .metrics = measures_metrics(program->measures),
+					   .resolver = program->route.resolver},
+		error, error_size);
 	if (program->admin != NULL) {
 		admin_describe(program->admin, serving, sizeof serving);
 		log_line(LOG_INFO, "health and metrics at %s", serving);
@@ -681,6 +693,7 @@ static void main_tear_down(struct program *program)
 	exporter_free(program->exporter);
 	recorder_free(program->recorder);
 	tracer_free(program->tracer);
+	measures_free(program->measures);
 	for (i = 0; i < MAIN_SIGNALS; i++) {
 		if (program->on_signal[i] == NULL)
 			continue;

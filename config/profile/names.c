@@ -244,6 +244,35 @@ static bool names_span_has(
 	return names_rules_have(lifecycle, type, name, size);
 }
 
+/* Whether a request has the attribute, and not as its whole connection has it. */
+static bool names_request_has(const struct profile *profile, const char *name, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < profile->capture_count; i++)
+		if (profile->captures[i].keep == PROFILE_KEEP_SPAN &&
+			names_equal(profile->captures[i].attribute, name, size))
+			return true;
+	return names_are_in(names_of_requests, name, size) ||
+	       (profile->lifecycle != NULL &&
+		       names_rules_have(profile->lifecycle, LIFECYCLE_REQUEST, name, size));
+}
+
+bool names_measured(const struct profile *profile, const char *span, const char *name)
+{
+	const struct lifecycle *lifecycle = profile->lifecycle;
+	size_t size = strlen(name), i;
+
+	if (names_are_in(names_of_ends, name, size))
+		return true;
+	if (strcmp(span, "request") == 0)
+		return names_request_has(profile, name, size);
+	for (i = 0; lifecycle != NULL && i < lifecycle->span_count; i++)
+		if (strcmp(lifecycle->spans[i].name, span) == 0)
+			return names_span_has(profile, i, name, size);
+	return false;
+}
+
 /* The next {NAME} of a title, which is well-formed: its name, or NULL. */
 static const char *names_next(const char **title, size_t *size)
 {

@@ -30,6 +30,12 @@ const char *names_taken(const struct profile *profile, const char *name);
 /* Whether one of the profile's captures gives the attribute. */
 bool names_capture(const struct profile *profile, const char *name);
 
+/*
+ * Whether a span of that type, or "request", can have the attribute by itself: what all requests of
+ * a connection have alike does not count.
+ */
+bool names_measured(const struct profile *profile, const char *span, const char *name);
+
 /* How many different attributes they give. */
 size_t names_capture_count(const struct profile *profile);
 

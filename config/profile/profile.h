@@ -47,6 +47,9 @@ enum profile_keep {
 #define PROFILE_POINTERS_MAX   102 /* different ones, the lifecycle's too */
 #define PROFILE_PATTERNS_MAX   32  /* the same, of names of methods that end in * */
 #define PROFILE_MATCHES_MAX    8
+#define PROFILE_METRICS_MAX    32
+#define PROFILE_LABELS_MAX     8 /* of one metric, with its constants */
+#define PROFILE_BOUNDS_MAX     32
 #define PROFILE_WORDS_MAX      8 /* in one match, of the command and of the arguments */
 
 /* Captures are applied in order: a later one with a value replaces the same attribute. */
@@ -76,6 +79,21 @@ struct profile_match {
 	size_t argument_count;
 };
 
+/* What is measured of spans that end: a histogram, which Prometheus and OpenTelemetry take. */
+struct profile_metric {
+	char *name;      /* "gen_ai.client.token.usage" */
+	char *unit;      /* UCUM; NULL: "s" */
+	char *help;      /* or NULL */
+	char *span;      /* a type of spans, or "request" */
+	char *attribute; /* "value": the number that is measured; NULL: the duration in seconds */
+	char **labels;   /* attributes by which it is counted */
+	size_t label_count;
+	struct profile_constant *constants; /* "set": labels that are always the same */
+	size_t constant_count;
+	double *bounds; /* of the buckets, ascending; NULL: those of its unit */
+	size_t bound_count;
+};
+
 struct profile {
 	char *name;
 	struct profile_match *matches; /* auto takes it for a command that fits one of them */
@@ -84,6 +102,8 @@ struct profile {
 	size_t capture_count;
 	struct profile_constant *constants;
 	size_t constant_count;
+	struct profile_metric *metrics;
+	size_t metric_count;
 	struct lifecycle *lifecycle; /* owned; NULL: none */
 };
 

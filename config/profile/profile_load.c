@@ -11,6 +11,7 @@
 
 #include "config/file.h"
 #include "config/profile/lifecycle_load.h"
+#include "config/profile/metric_load.h"
 #include "config/profile/names.h"
 #include "config/profile/reader.h"
 
@@ -205,6 +206,7 @@ static const struct reader_member profile_load_members[] = {
 	{"constants", READER_WHOLE(profile_load_take_constants)},
 	{"captures", READER_WHOLE(profile_load_take_captures)},
 	{"lifecycle", READER_WHOLE(profile_load_take_lifecycle)},
+	{"metrics", READER_WHOLE(metric_load_take_list)},
 	READER_END,
 };
 
@@ -218,7 +220,8 @@ struct profile *profile_new(const struct file *file, char *error, size_t error_s
 		return NULL;
 	}
 	if (reader_take_members(&reader, file->root, profile_load_members, profile) == 0 &&
-		names_check(&reader, file->root, profile) == 0) {
+		names_check(&reader, file->root, profile) == 0 &&
+		metric_load_check(&reader, file->root, profile) == 0) {
 		if (profile->name != NULL)
 			return profile;
 		(void)snprintf(error, error_size, "%s:%d: \"name\": missing; must be a string",
@@ -295,6 +298,7 @@ void profile_free(struct profile *profile)
 		free(profile->constants[i].value);
 	}
 	lifecycle_free(profile->lifecycle);
+	metric_load_free(profile->metrics, profile->metric_count);
 	free(profile->captures);
 	free(profile->constants);
 	free(profile->matches);

@@ -31,10 +31,12 @@
 #include "proxy/side/http.h"
 #include "proxy/sockets.h"
 
-#define ADMIN_VALUE_SIZE 4096
-#define ADMIN_JSON       "application/json"
-#define ADMIN_PLAIN      "text/plain; charset=utf-8"
-#define ADMIN_PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
+#define ADMIN_VALUE_SIZE   4096
+#define ADMIN_JSON         "application/json"
+#define ADMIN_PLAIN        "text/plain; charset=utf-8"
+#define ADMIN_OPEN_TYPE    "application/openmetrics-text"
+#define ADMIN_OPEN_METRICS ADMIN_OPEN_TYPE "; version=1.0.0; charset=utf-8"
+#define ADMIN_PROMETHEUS   "text/plain; version=0.0.4; charset=utf-8"
 
 enum admin_state {
 	ADMIN_READS,   /* a request */
@@ -56,8 +58,8 @@ struct admin_client {
 };
 
 struct admin {
-	struct loop *loop;         /* borrowed */
-	struct exporter *exporter; /* borrowed; may be NULL */
+	struct loop *loop; /* that of sources */
+	struct admin_sources sources;
 	struct sockets sockets;
 	struct evconnlistener *listeners[ADDRESS_LIST_MAX]; /* owned */
 	size_t listener_count;
@@ -87,23 +89,37 @@ static void admin_write_health(struct admin *admin, FILE *out)
 static void admin_read_exporter(const struct admin *admin, struct exporter_counters *at)
 {
 	*at = (struct exporter_counters){.created = 0};
-	if (admin->exporter != NULL)
-		exporter_counters_read(admin->exporter, at);
+	if (admin->sources.exporter != NULL)
+		exporter_counters_read(admin->sources.exporter, at);
 }
 
-static void admin_write_metrics(struct admin *admin, FILE *out)
+static void admin_write_numbers(struct admin *admin, FILE *out, enum exposition_format format)
 {
 	struct counter list[COUNTERS_COUNT];
 	struct exporter_counters at;
 
 	admin_read_exporter(admin, &at);
 	counters_read(list, admin->loop, &at);
-	exposition_family(out, "sidespan_build_info", "gauge", "The version, as a label.");
-	(void)fputs("sidespan_build_info{version=\"" SIDESPAN_VERSION "\"} 1\n", out);
-	exposition_counters(out, list, COUNTERS_COUNT);
-	exposition_single(out, "sidespan_connections_open", "gauge", "Clients that are served now.",
-		(double)admin->loop->guest_count);
-	exposition_process(out);
+	(void)fputs("# HELP sidespan_build_info The version, as a label.\n"
+		    "# TYPE sidespan_build_info gauge\n"
+		    "sidespan_build_info{version=\"" SIDESPAN_VERSION "\"} 1\n",
+		out);
+	exposition_counters(out, format, list, COUNTERS_COUNT);
+	exposition_metrics(out, format, admin->sources.metrics);
+	exposition_single(out, format, "sidespan_connections_open", EXPOSITION_GAUGE,
+		"Clients that are served now.", (double)admin->loop->guest_count);
+	exposition_process(out, format);
+	exposition_end(out, format);
+}
+
+static void admin_write_metrics(struct admin *admin, FILE *out)
+{
+	admin_write_numbers(admin, out, EXPOSITION_TEXT);
+}
+
+static void admin_write_open_metrics(struct admin *admin, FILE *out)
+{
+	admin_write_numbers(admin, out, EXPOSITION_OPEN_METRICS);
 }
 
 static void admin_write_string(FILE *out, const char *text)
@@ -163,24 +179,41 @@ static const struct admin_page {
 } admin_pages[] = {
 	{"/healthz", ADMIN_JSON, admin_write_health, true, false},
 	{"/readyz", ADMIN_JSON, admin_write_ready, true, true},
+	{"/metrics", ADMIN_OPEN_METRICS, admin_write_open_metrics, false, false},
 	{"/metrics", ADMIN_PROMETHEUS, admin_write_metrics, false, false},
 	{"/config", ADMIN_JSON, admin_write_config, false, false},
 };
 
 #define ADMIN_PAGES (sizeof admin_pages / sizeof *admin_pages)
 
+/* Whether one of the types that the client takes is the page's, when it has to be asked for. */
+static bool admin_is_wanted(const struct admin_page *page, const struct http_head *head)
+{
+	struct http_cursor at = {.field = 0};
+	const size_t size = strlen(ADMIN_OPEN_TYPE);
+	struct http_text item;
+
+	if (strncmp(page->type, ADMIN_OPEN_TYPE, size) != 0)
+		return true;
+	while (http_list_next(head, "Accept", &at, &item))
+		if (item.size >= size && strncmp(item.bytes, ADMIN_OPEN_TYPE, size) == 0)
+			return true;
+	return false;
+}
+
 /* A query is not looked at. */
-static const struct admin_page *admin_find(struct http_text target)
+static const struct admin_page *admin_find(const struct http_head *head)
 {
 	struct http_text authority, path;
 	size_t i, size;
 
-	http_target_split(target, &authority, &path);
+	http_target_split(head->target, &authority, &path);
 	for (size = 0; size < path.size && path.bytes[size] != '?'; size++)
 		;
 	for (i = 0; i < ADMIN_PAGES; i++)
 		if (strlen(admin_pages[i].path) == size &&
-			memcmp(admin_pages[i].path, path.bytes, size) == 0)
+			memcmp(admin_pages[i].path, path.bytes, size) == 0 &&
+			admin_is_wanted(&admin_pages[i], head))
 			return &admin_pages[i];
 	return NULL;
 }
@@ -266,7 +299,7 @@ static void admin_take(struct admin_client *client)
 {
 	struct admin *admin = client->admin;
 	const struct http_head *head = &admin->head;
-	const struct admin_page *page = admin_find(head->target);
+	const struct admin_page *page = admin_find(head);
 	bool is_get = http_text_is_exactly(head->method, HTTP_TEXT("GET"));
 	char note[GUARD_NOTE_SIZE];
 	enum guard_verdict verdict = admin_check(client, page != NULL && page->is_health, note);
@@ -423,23 +456,22 @@ static int admin_listen(struct admin *admin)
 	return 0;
 }
 
-struct admin *admin_new(struct loop *loop, struct exporter *exporter, struct resolver *resolver,
-	char *error, size_t error_size)
+struct admin *admin_new(const struct admin_sources *sources, char *error, size_t error_size)
 {
-	const struct config *config = loop->config;
+	const struct config *config = sources->loop->config;
 	struct admin *admin = calloc(1, sizeof *admin);
 
 	(void)snprintf(error, error_size, "admin.listen: out of memory");
 	if (admin == NULL)
 		return NULL;
 	TAILQ_INIT(&admin->clients);
-	admin->loop = loop;
-	admin->exporter = exporter;
+	admin->loop = sources->loop;
+	admin->sources = *sources;
 	guard_init_own(&admin->guard, config, &config->admin_url);
 	admin->health = admin->guard;
 	admin->health.token = NULL;
-	if (resolver != NULL &&
-		(admin->probe = probe_new(loop, resolver, admin_on_probed, admin)) == NULL)
+	if (sources->resolver != NULL && (admin->probe = probe_new(admin->loop, sources->resolver,
+						  admin_on_probed, admin)) == NULL)
 		goto fail;
 	if (sockets_open(&admin->sockets, &config->admin_url, "admin.listen", config->allow_remote,
 		    error, error_size) != 0)

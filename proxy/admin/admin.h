@@ -11,14 +11,19 @@
 struct admin;
 struct exporter;
 struct loop;
+struct metrics;
 struct resolver;
 
-/*
- * Opens and serves. exporter and resolver may be NULL: nothing is recorded; a COMMAND is the
- * server. All are borrowed. NULL with a one-line text in error.
- */
-struct admin *admin_new(struct loop *loop, struct exporter *exporter, struct resolver *resolver,
-	char *error, size_t error_size);
+/* Who knows what is told; all are borrowed. */
+struct admin_sources {
+	struct loop *loop;
+	struct exporter *exporter; /* NULL: nothing is recorded */
+	struct metrics *metrics;
+	struct resolver *resolver; /* NULL: a COMMAND is the server */
+};
+
+/* Opens and serves. sources is copied. NULL with a one-line text in error. */
+struct admin *admin_new(const struct admin_sources *sources, char *error, size_t error_size);
 
 /* Where it serves: "URL and URL". May be cut. */
 void admin_describe(const struct admin *admin, char *text, size_t size);

@@ -10,14 +10,24 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "exporter/metrics/metrics.h"
 #include "proxy/counters.h"
+#include "w3c/hex.h"
 #include "w3c/utf8.h"
 
 /* ---- the format ---- */
 
-void exposition_family(FILE *out, const char *name, const char *type, const char *help)
+/* A counter's samples end in _total; OpenMetrics' family does not. */
+static void exposition_family(FILE *out, enum exposition_format format, const char *prefix,
+	const char *name, enum exposition_type type, const char *help)
 {
-	(void)fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+	static const char *const words[] = {
+		[EXPOSITION_COUNTER] = "counter", [EXPOSITION_GAUGE] = "gauge"};
+	const char *end = type == EXPOSITION_COUNTER ? "_total" : "";
+	const char *family_end = format == EXPOSITION_OPEN_METRICS ? "" : end;
+
+	(void)fprintf(out, "# HELP %s%s%s %s\n# TYPE %s%s%s %s\n%s%s%s ", prefix, name, family_end,
+		help, prefix, name, family_end, words[type], prefix, name, end);
 }
 
 void exposition_label(FILE *out, const char *bytes, size_t size)
@@ -51,35 +61,166 @@ void exposition_number(FILE *out, double value)
 		(void)fprintf(out, "%.9g", value);
 }
 
-void exposition_single(
-	FILE *out, const char *name, const char *type, const char *help, double value)
+void exposition_single(FILE *out, enum exposition_format format, const char *name,
+	enum exposition_type type, const char *help, double value)
 {
-	exposition_family(out, name, type, help);
-	(void)fprintf(out, "%s ", name);
+	exposition_family(out, format, "", name, type, help);
 	exposition_number(out, value);
 	(void)fputc('\n', out);
 }
 
+void exposition_end(FILE *out, enum exposition_format format)
+{
+	if (format == EXPOSITION_OPEN_METRICS)
+		(void)fputs("# EOF\n", out);
+}
+
 /* ---- what is counted ---- */
 
-void exposition_counters(FILE *out, const struct counter *list, size_t count)
+void exposition_counters(
+	FILE *out, enum exposition_format format, const struct counter *list, size_t count)
 {
-	static const char *const types[] = {
-		[COUNTER_TOTAL] = "counter",
-		[COUNTER_GAUGE] = "gauge",
-	};
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		const char *spans = list[i].of_spans ? "spans_" : "";
-		const char *end = list[i].kind == COUNTER_TOTAL ? "_total" : "";
+		exposition_family(out, format, list[i].of_spans ? "sidespan_spans_" : "sidespan_",
+			list[i].name,
+			list[i].kind == COUNTER_TOTAL ? EXPOSITION_COUNTER : EXPOSITION_GAUGE,
+			list[i].help);
+		(void)fprintf(out, "%llu\n", (unsigned long long)list[i].value);
+	}
+}
 
-		(void)fprintf(out,
-			"# HELP sidespan_%s%s%s %s: %s\n# TYPE sidespan_%s%s%s %s\n"
-			"sidespan_%s%s%s %llu\n",
-			spans, list[i].name, end, list[i].name, list[i].help, spans, list[i].name,
-			end, types[list[i].kind], spans, list[i].name, end,
-			(unsigned long long)list[i].value);
+/* ---- what is measured ---- */
+
+/* Dots are not for names there. */
+static void exposition_name(FILE *out, const char *name)
+{
+	for (; *name != '\0'; name++)
+		(void)fputc(*name == '.' ? '_' : *name, out);
+}
+
+/* With its unit, if it is one of these: what stands in braces is none. */
+static void exposition_metric_name(FILE *out, const struct metrics_instrument *instrument)
+{
+	static const struct {
+		const char *unit, *word;
+	} words[] = {{"s", "_seconds"}, {"ms", "_milliseconds"}, {"By", "_bytes"}};
+	size_t i;
+
+	exposition_name(out, instrument->name);
+	for (i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(instrument->unit, words[i].unit) == 0)
+			(void)fputs(words[i].word, out);
+}
+
+/* *comma: whether something stands before it in the braces. */
+static void exposition_pair(FILE *out, bool *comma, const char *key, const char *value, size_t size)
+{
+	if (*comma)
+		(void)fputc(',', out);
+	*comma = true;
+	exposition_name(out, key);
+	(void)fputs("=\"", out);
+	exposition_label(out, value, size);
+	(void)fputc('"', out);
+}
+
+/* bound: le, or NULL. */
+static void exposition_labels(FILE *out, const struct metrics_series *series, const double *bound)
+{
+	const struct metrics_instrument *instrument = series->instrument;
+	bool comma = false;
+	size_t i;
+
+	(void)fputc('{', out);
+	for (i = 0; i < instrument->label_count; i++) {
+		const struct metrics_label *label = &instrument->labels[i];
+
+		if (label->value != NULL)
+			exposition_pair(
+				out, &comma, label->key, label->value, strlen(label->value));
+		else if (series->values[i].size > 0)
+			exposition_pair(out, &comma, label->key, series->values[i].bytes,
+				series->values[i].size);
+	}
+	if (series->is_overflow)
+		exposition_pair(out, &comma, "otel.metric.overflow", "true", strlen("true"));
+	if (bound != NULL) {
+		(void)fputs(comma ? ",le=\"" : "le=\"", out);
+		exposition_number(out, *bound);
+		(void)fputc('"', out);
+	}
+	(void)fputs("} ", out);
+}
+
+/* Where to look: the last value that came into the bucket. */
+static void exposition_exemplar(FILE *out, const struct metrics_exemplar *exemplar)
+{
+	char trace_id[2 * TRACE_ID_SIZE], span_id[2 * SPAN_ID_SIZE];
+
+	(void)hex_put(trace_id, exemplar->trace_id, TRACE_ID_SIZE);
+	(void)hex_put(span_id, exemplar->span_id, SPAN_ID_SIZE);
+	(void)fprintf(out, " # {trace_id=\"%.32s\",span_id=\"%.16s\"} ", trace_id, span_id);
+	exposition_number(out, exemplar->value);
+	(void)fprintf(out, " %llu.%03llu", (unsigned long long)(exemplar->unix_ns / 1000000000),
+		(unsigned long long)(exemplar->unix_ns / 1000000 % 1000));
+}
+
+static void exposition_buckets(
+	FILE *out, enum exposition_format format, const struct metrics_series *series)
+{
+	const struct metrics_instrument *instrument = series->instrument;
+	uint64_t count = 0;
+	size_t i;
+
+	for (i = 0; i <= instrument->bound_count; i++) {
+		const struct metrics_bucket *bucket = &series->buckets[i];
+		double bound = i < instrument->bound_count ? instrument->bounds[i] : HUGE_VAL;
+
+		count += bucket->count;
+		exposition_metric_name(out, instrument);
+		(void)fputs("_bucket", out);
+		exposition_labels(out, series, &bound);
+		(void)fprintf(out, "%llu", (unsigned long long)count);
+		if (format == EXPOSITION_OPEN_METRICS && bucket->exemplar.unix_ns != 0)
+			exposition_exemplar(out, &bucket->exemplar);
+		(void)fputc('\n', out);
+	}
+}
+
+static void exposition_series(
+	FILE *out, enum exposition_format format, const struct metrics_series *series)
+{
+	exposition_buckets(out, format, series);
+	exposition_metric_name(out, series->instrument);
+	(void)fputs("_sum", out);
+	exposition_labels(out, series, NULL);
+	exposition_number(out, series->sum);
+	(void)fputc('\n', out);
+	exposition_metric_name(out, series->instrument);
+	(void)fputs("_count", out);
+	exposition_labels(out, series, NULL);
+	(void)fprintf(out, "%llu\n", (unsigned long long)series->count);
+}
+
+void exposition_metrics(FILE *out, enum exposition_format format, const struct metrics *metrics)
+{
+	const struct metrics_instrument *list;
+	const struct metrics_series *series;
+	size_t count, i;
+
+	list = metrics_list(metrics, &count);
+	for (i = 0; i < count; i++) {
+		if (i == 0 || strcmp(list[i].name, list[i - 1].name) != 0) {
+			(void)fputs("# HELP ", out);
+			exposition_metric_name(out, &list[i]);
+			(void)fprintf(out, " %s\n# TYPE ", list[i].help);
+			exposition_metric_name(out, &list[i]);
+			(void)fputs(" histogram\n", out);
+		}
+		for (series = metrics_first(metrics, i); series != NULL; series = series->next)
+			exposition_series(out, format, series);
 	}
 }
 
@@ -105,14 +246,14 @@ static double exposition_resident_bytes(void)
 			      : 0;
 }
 
-void exposition_process(FILE *out)
+void exposition_process(FILE *out, enum exposition_format format)
 {
 	struct rusage usage;
 
 	if (getrusage(RUSAGE_SELF, &usage) == 0)
-		exposition_single(out, "process_cpu_seconds_total", "counter",
+		exposition_single(out, format, "process_cpu_seconds", EXPOSITION_COUNTER,
 			"Processor time of user and system, in seconds.",
 			exposition_seconds(&usage.ru_utime) + exposition_seconds(&usage.ru_stime));
-	exposition_single(out, "process_resident_memory_bytes", "gauge",
+	exposition_single(out, format, "process_resident_memory_bytes", EXPOSITION_GAUGE,
 		"Resident memory in bytes.", exposition_resident_bytes());
 }

@@ -5,13 +5,14 @@
 #include <stdio.h>
 
 /*
- * Numbers as Prometheus reads them: the text format 0.0.4. Pure; that out has failed is seen with
- * ferror().
+ * Numbers as Prometheus reads them: its text format 0.0.4, or OpenMetrics 1.0.0, in which buckets
+ * name a trace. Pure; that out has failed is seen with ferror().
  */
 struct counter;
+struct metrics;
 
-/* HELP and TYPE of a family, before its samples. type: "counter", "gauge", "histogram". */
-void exposition_family(FILE *out, const char *name, const char *type, const char *help);
+enum exposition_format { EXPOSITION_TEXT, EXPOSITION_OPEN_METRICS };
+enum exposition_type { EXPOSITION_COUNTER, EXPOSITION_GAUGE };
 
 /* A sample's value. */
 void exposition_number(FILE *out, double value);
@@ -19,17 +20,21 @@ void exposition_number(FILE *out, double value);
 /* A label's value, escaped and valid UTF-8, without its quotes. */
 void exposition_label(FILE *out, const char *bytes, size_t size);
 
-/* A family that has one sample without labels. */
-void exposition_single(
-	FILE *out, const char *name, const char *type, const char *help, double value);
+/* A family that has one sample without labels. name: a counter's without _total. */
+void exposition_single(FILE *out, enum exposition_format format, const char *name,
+	enum exposition_type type, const char *help, double value);
 
-/*
- * All counters: "sidespan_NAME_total" for what only grows, else "sidespan_NAME"; those that account
- * for spans are "sidespan_spans_NAME".
- */
-void exposition_counters(FILE *out, const struct counter *list, size_t count);
+/* All counters, "sidespan_NAME"; those that account for spans are "sidespan_spans_NAME". */
+void exposition_counters(
+	FILE *out, enum exposition_format format, const struct counter *list, size_t count);
+
+/* All histograms, by the names that OpenTelemetry gives them in Prometheus. */
+void exposition_metrics(FILE *out, enum exposition_format format, const struct metrics *metrics);
 
 /* The process itself: processor time and memory, by the names that all exporters have for them. */
-void exposition_process(FILE *out);
+void exposition_process(FILE *out, enum exposition_format format);
+
+/* Behind all of it. */
+void exposition_end(FILE *out, enum exposition_format format);
 
 #endif

@@ -264,7 +264,7 @@ static void tracer_end_request(struct tracer_connection *connection, struct requ
 	tracer_charge(connection, -(size_t)request->bytes);
 	if (request->claim != NULL || request->span != NULL)
 		follower_request_over(connection->follower, request, now_ns);
-	if (request->recorded)
+	if (request->recorded || (tracer->setup.metrics != NULL && !request->stays))
 		request_span_emit(&tracer->request_spans, &tracer->setup, connection->attributes,
 			request, end, reply, now_ns - request->entry.start_ns);
 	if (request->span != NULL)
@@ -738,6 +738,16 @@ const struct tracer_counters *tracer_counters(const struct tracer *tracer)
 const struct follow_counters *tracer_follow_counters(const struct tracer *tracer)
 {
 	return &tracer->setup.counters;
+}
+
+void tracer_measure(struct tracer *tracer, struct metrics *metrics)
+{
+	tracer->setup.metrics = metrics;
+}
+
+const struct metrics *tracer_metrics(const struct tracer *tracer)
+{
+	return tracer->setup.metrics;
 }
 
 void tracer_watch(struct tracer *tracer, void (*note)(void *arg, const char *text), void *note_arg)

@@ -17,6 +17,7 @@
 struct carrier_view;
 struct config;
 struct exporter;
+struct metrics;
 struct tracer;
 struct tracer_connection;
 struct follow_counters;
@@ -35,6 +36,10 @@ struct tracer *tracer_new(const struct config *config, struct exporter *exporter
 	const char *environment_traceparent, const char *environment_tracestate, char *error,
 	size_t error_size);
 void tracer_free(struct tracer *tracer);
+
+/* From now on all spans that end are measured, recorded or not. metrics is borrowed for life. */
+void tracer_measure(struct tracer *tracer, struct metrics *metrics);
+const struct metrics *tracer_metrics(const struct tracer *tracer); /* or NULL */
 
 /*
  * How carriers are edited, and at which place first: that of propagation.inject; with "none" the

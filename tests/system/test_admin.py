@@ -9,64 +9,10 @@ import socket
 import pytest
 
 from lib.lab import address_of
+from lib.operator import ADMIN, Operator
 from lib.peer import read_head
 from lib.stream import connect
 from lib.wait import TimedOut, until
-
-ADMIN = "--admin-listen=http://127.0.0.1:0"
-SAMPLE = re.compile(r'([a-z_]+)(?:\{([^}]*)\})? (\S+)')
-
-
-class Asked:
-    def __init__(self, head, body):
-        self.status, self.head, self.body = head.status, head, body.decode()
-
-    def json(self):
-        assert self.head.get("Content-Type") == "application/json"
-        return json.loads(self.body)
-
-
-class Operator:
-    def __init__(self, lab, *args, admin=ADMIN, **options):
-        self.lab = lab
-        self.sidespan = lab.sidespan(admin, *args, **options)
-        self.url = self.sidespan.wait_line(r"health and metrics at (\S+)")[1]
-
-    def connect(self):
-        return self.lab.keep(connect(address_of(self.url)))
-
-    def get(self, target, host="localhost", method="GET", more=""):
-        client = self.connect()
-        client.write(f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n".encode())
-        asked = Asked(read_head(client), client.read_all())
-        assert asked.head.get("Connection") == "close"
-        if method != "HEAD":
-            assert asked.head.get("Content-Length") == str(len(asked.body.encode()))
-        client.close()
-        return asked
-
-    def metrics(self):
-        """Every sample by its name and labels; each family is told of once, before its samples."""
-        asked = self.get("/metrics")
-        assert asked.status == 200 and asked.head.get("Content-Type").startswith("text/plain; version=0.0.4")
-        samples, types, helps = {}, {}, set()
-        for line in asked.body.splitlines():
-            if line.startswith("# HELP "):
-                name = line.split()[2]
-                assert name not in helps
-                helps.add(name)
-            elif line.startswith("# TYPE "):
-                _, _, name, kind = line.split()
-                assert name in helps and name not in types and kind in ("counter", "gauge", "histogram")
-                types[name] = kind
-            else:
-                name, labels, value = SAMPLE.fullmatch(line).groups()
-                family = name if name in types else re.sub(r"_(bucket|sum|count)$", "", name)
-                assert name.endswith("_total") == (types[family] == "counter")
-                assert (name, labels) not in samples
-                samples[name, labels] = float(value)
-        return samples
-
 
 @pytest.fixture(name="served")
 def make_served(lab):
@@ -123,9 +69,7 @@ def test_a_command_is_ready_at_once(lab):
 
 def test_not_ready_while_we_end(lab):
     link = lab.link("ws", args=[ADMIN, "--shutdown-drain=1m"])
-    operator = Operator.__new__(Operator)
-    operator.lab, operator.sidespan = lab, link.sidespan
-    operator.url = link.sidespan.wait_line(r"health and metrics at (\S+)")[1]
+    operator = Operator.of(lab, link.sidespan)
     link.sidespan.signal(signal.SIGTERM)
     link.sidespan.wait_line("1 connections to end")
     assert operator.get("/readyz").json()["server"] == "we end"
@@ -276,3 +220,68 @@ def test_wrong_urls(lab, url, why):
                             "--upstream=ws://127.0.0.1:9")
     assert sidespan.wait() == 2
     assert f'--admin-listen: "{url}": {why}' in sidespan.log("error")[0]
+
+
+CALLS = "rpc_server_call_duration_seconds_count"
+
+
+def counts(operator, family=CALLS):
+    """How many were measured, by the labels that differ."""
+    return {labels: value for (name, labels), value in operator.metrics().items() if name == family}
+
+
+def labels(method, code=""):
+    code = code and f'rpc_response_status_code="{code}",error_type="{code}",'
+    return f'rpc_method="{method}",{code}rpc_system_name="jsonrpc",rpc_transport="websocket",sidespan_profile="generic"'
+
+
+@pytest.mark.parametrize("args", [
+    [], ["--sampler=always_off"], ["--exporter=none"], ["--requests-record=other"], ["--lifecycle=off"]])
+def test_requests_are_measured_recorded_or_not(lab, args):
+    link = lab.link("ws", args=[ADMIN, *args], profile="generic")
+    operator = Operator.of(lab, link.sidespan)
+    for number in range(3):
+        link.call({"id": number, "method": "a"}, {"id": number, "result": {}})
+    link.call({"id": 7, "method": "b"}, {"id": 7, "error": {"code": -32601, "message": "no"}})
+    until(lambda: sum(counts(operator).values()) == 4, "four requests")
+    assert counts(operator) == {labels("a"): 3, labels("b", "-32601"): 1}
+
+
+def test_a_request_that_goes_on_is_measured_once(lab):
+    profile = lab.write("p.json", json.dumps({"name": "p", "lifecycle": {
+        "spans": {"prompt": {"name": "prompt", "key": {"s": "/params/s"}, "requests": "prompt"}},
+        "rules": [{"name": "goes on", "on": "reply", "methods": "prompt", "do": "stay", "span": "prompt"},
+                  {"name": "over", "on": "notification", "methods": "idle", "do": "close", "span": "prompt"}]},
+        "metrics": [{"name": "prompts", "span": "prompt"}]}))
+    link = lab.link("ws", args=[ADMIN], profile=profile)
+    operator = Operator.of(lab, link.sidespan)
+    link.call({"id": 1, "method": "prompt", "params": {"s": "x"}}, {"id": 1, "result": {}})
+    link.server.send({"method": "idle", "params": {"s": "x"}})
+    link.client.recv()
+    until(lambda: sum(counts(operator, "prompts_seconds_count").values()) == 1, "a prompt")
+    assert counts(operator) == {}
+
+
+def test_names_without_end_are_counted_together(lab):
+    link = lab.link("ws", args=[ADMIN, "--metrics-series-max=3"], profile="generic")
+    operator = Operator.of(lab, link.sidespan)
+    for number in range(8):
+        link.call({"id": number, "method": f"m{number}"}, {"id": number, "result": {}})
+    until(lambda: sum(counts(operator).values()) == 8, "eight requests")
+    found = counts(operator)
+    assert len(found) == 4
+    assert [value for name, value in found.items() if 'otel_metric_overflow="true"' in name] == [5]
+    assert operator.metrics()["sidespan_metric_overflows_total", None] == 5
+
+
+def test_open_metrics_where_it_is_asked_for(lab):
+    link = lab.link("ws", args=[ADMIN], collector=lab.collector(), profile="generic")
+    operator = Operator.of(lab, link.sidespan)
+    link.call({"id": 1, "method": "a"}, {"id": 1, "result": {}})
+    until(lambda: counts(operator) != {}, "a request")
+    asked = operator.get("/metrics", more="Accept: text/html;q=0.5, application/openmetrics-text;version=1.0.0\r\n")
+    assert asked.head.get("Content-Type") == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert asked.body.endswith("\n# EOF\n") and "# TYPE sidespan_requests counter\n" in asked.body
+    (trace, span), = re.findall(r'_bucket\{.*\} 1 # \{trace_id="(\w+)",span_id="(\w+)"\}', asked.body)
+    found = link.collector.wait_spans(1)[0]
+    assert (found.trace_id, found.span_id) == (trace, span)

@@ -7,8 +7,10 @@ import subprocess
 
 import pytest
 
+from lib.operator import ADMIN, Operator
 from lib.process import BINARY, ROOT
 from lib.tree import Forest
+from lib.wait import until
 
 
 def blocks(page):
@@ -142,11 +144,26 @@ def test_an_extension(lab):
     assert thread.attributes["ours.model"] == "gpt"
 
 
+def test_a_metric(lab):
+    profile = json.loads("{" + block("sidespan-profile.5", '"metrics": [') + "}")
+    path = lab.write("p.json", json.dumps({"name": "p", **profile}))
+    link = lab.link("ws", args=[ADMIN], profile=path)
+    operator = Operator.of(lab, link.sidespan)
+    for number, total in enumerate((0, 7, None)):
+        link.call({"id": number, "method": "search", "params": {"index": "books"}},
+                  {"id": number, "result": {"total": total}})
+    until(lambda: operator.metrics().get(("search_hits_count", 'search_index="books"')) == 2, "two searches")
+    found = operator.metrics()
+    assert found["search_hits_sum", 'search_index="books"'] == 7
+    assert [found["search_hits_bucket", f'search_index="books",le="{bound}"'] for bound in ("0", "1", "10", "+Inf")] \
+        == [1, 1, 2, 2]
+
+
 def test_every_piece_of_the_language_is_covered():
     """A new short example wants a test above."""
     page = [text for text in blocks("sidespan-profile.5")
             if text.lstrip().startswith(("{", '"')) and "job" not in text]
-    assert len(page) == 8
+    assert len(page) == 9
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exporter/metrics/metrics.h"
 #include "proxy/admin/exposition.h"
 #include "proxy/counters.h"
 #include "tests/unit/unit.h"
@@ -73,35 +74,175 @@ START_TEST(test_numbers_are_exact)
 }
 END_TEST
 
+static const struct counter counter_cases[] = {
+	{"posts", COUNTER_TOTAL, "requests to the collector", false, 7},
+	{"pending", COUNTER_GAUGE, "still on the way", true, 0},
+	{"created", COUNTER_TOTAL, "that have ended", true, UINT64_MAX},
+};
+
 START_TEST(test_counters_have_their_names)
 {
-	static const struct counter list[] = {
-		{"posts", COUNTER_TOTAL, "requests to the collector", false, 7},
-		{"pending", COUNTER_GAUGE, "still on the way", true, 0},
-		{"created", COUNTER_TOTAL, "that have ended", true, UINT64_MAX},
-	};
 	FILE *out = begin();
 
-	exposition_counters(out, list, 3);
-	ends_with(out, "# HELP sidespan_posts_total posts: requests to the collector\n"
+	exposition_counters(out, EXPOSITION_TEXT, counter_cases, 3);
+	ends_with(out, "# HELP sidespan_posts_total requests to the collector\n"
 		       "# TYPE sidespan_posts_total counter\n"
 		       "sidespan_posts_total 7\n"
-		       "# HELP sidespan_spans_pending pending: still on the way\n"
+		       "# HELP sidespan_spans_pending still on the way\n"
 		       "# TYPE sidespan_spans_pending gauge\n"
 		       "sidespan_spans_pending 0\n"
-		       "# HELP sidespan_spans_created_total created: that have ended\n"
+		       "# HELP sidespan_spans_created_total that have ended\n"
 		       "# TYPE sidespan_spans_created_total counter\n"
 		       "sidespan_spans_created_total 18446744073709551615\n");
 }
 END_TEST
 
-START_TEST(test_a_single_sample)
+START_TEST(test_open_metrics_has_families_and_an_end)
 {
 	FILE *out = begin();
 
-	exposition_single(out, "up_seconds", "gauge", "For how long.", 1.5);
+	exposition_counters(out, EXPOSITION_OPEN_METRICS, counter_cases, 1);
+	exposition_end(out, EXPOSITION_OPEN_METRICS);
+	ends_with(out, "# HELP sidespan_posts requests to the collector\n"
+		       "# TYPE sidespan_posts counter\n"
+		       "sidespan_posts_total 7\n"
+		       "# EOF\n");
+}
+END_TEST
+
+START_TEST(test_text_has_no_end)
+{
+	FILE *out = begin();
+
+	exposition_single(
+		out, EXPOSITION_TEXT, "up_seconds", EXPOSITION_GAUGE, "For how long.", 1.5);
+	exposition_end(out, EXPOSITION_TEXT);
 	ends_with(
 		out, "# HELP up_seconds For how long.\n# TYPE up_seconds gauge\nup_seconds 1.5\n");
+}
+END_TEST
+
+/* ---- histograms ---- */
+
+static const double bounds[] = {0.1, 1};
+
+static const struct metrics_instrument instruments[] = {
+	{.name = "a.call.duration",
+		.unit = "s",
+		.help = "Calls.",
+		.span = "request",
+		.labels = {{"rpc.method", NULL}, {"rpc.system.name", "jsonrpc"}},
+		.label_count = 2,
+		.bounds = bounds,
+		.bound_count = 2},
+	{.name = "a.usage",
+		.unit = "{token}",
+		.help = "Tokens.",
+		.span = "call",
+		.attribute = "in",
+		.labels = {{"type", "input"}},
+		.label_count = 1,
+		.bounds = bounds,
+		.bound_count = 1},
+	{.name = "a.usage",
+		.unit = "{token}",
+		.help = "never said",
+		.span = "call",
+		.attribute = "out",
+		.labels = {{"type", "output"}},
+		.label_count = 1,
+		.bounds = bounds,
+		.bound_count = 1},
+};
+
+static void record(struct metrics *metrics, const char *type, const char *key,
+	struct span_attribute attribute, unsigned flags)
+{
+	struct span span = {.type = type,
+		.context = {.trace_id = {0xab}, .span_id = {0xcd}, .flags = (uint8_t)flags},
+		.start_unix_ns = 1000000000,
+		.end_unix_ns = 1500000000,
+		.attributes = &attribute,
+		.attribute_count = 1};
+
+	attribute.key = key;
+	metrics_record(metrics, &span);
+}
+
+#define CALLS_TEXT                                                                                 \
+	"# HELP a_call_duration_seconds Calls.\n"                                                  \
+	"# TYPE a_call_duration_seconds histogram\n"                                               \
+	"a_call_duration_seconds_bucket{rpc_method=\"a\\\"b\",rpc_system_name=\"jsonrpc\",le=\"0." \
+	"1\"} "                                                                                    \
+	"0\n"                                                                                      \
+	"a_call_duration_seconds_bucket{rpc_method=\"a\\\"b\",rpc_system_name=\"jsonrpc\",le="     \
+	"\"1\"} 1"
+#define CALLS_REST                                                                                 \
+	"\na_call_duration_seconds_bucket{rpc_method=\"a\\\"b\",rpc_system_name=\"jsonrpc\",le="   \
+	"\"+"                                                                                      \
+	"Inf\"} 1\n"                                                                               \
+	"a_call_duration_seconds_sum{rpc_method=\"a\\\"b\",rpc_system_name=\"jsonrpc\"} 0.5\n"     \
+	"a_call_duration_seconds_count{rpc_method=\"a\\\"b\",rpc_system_name=\"jsonrpc\"} 1\n"     \
+	"# HELP a_usage Tokens.\n"                                                                 \
+	"# TYPE a_usage histogram\n"                                                               \
+	"a_usage_bucket{type=\"input\",le=\"0.1\"} 0\n"                                            \
+	"a_usage_bucket{type=\"input\",le=\"+Inf\"} 1\n"                                           \
+	"a_usage_sum{type=\"input\"} 12\n"                                                         \
+	"a_usage_count{type=\"input\"} 1\n"
+static struct metrics *measured(void)
+{
+	struct metrics *metrics = metrics_new(instruments, 3, 1);
+
+	ck_assert_ptr_nonnull(metrics);
+	record(metrics, "request", "rpc.method",
+		(struct span_attribute){
+			.type = SPAN_VALUE_STRING, .value.string = span_text_of("a\"b")},
+		1);
+	record(metrics, "call", "in",
+		(struct span_attribute){.type = SPAN_VALUE_INT, .value.integer = 12}, 0);
+	return metrics;
+}
+
+/* Two instruments of one name are one family; what was never measured has no sample. */
+START_TEST(test_histograms)
+{
+	struct metrics *metrics = measured();
+	FILE *out = begin();
+
+	exposition_metrics(out, EXPOSITION_TEXT, metrics);
+	ends_with(out, CALLS_TEXT CALLS_REST);
+	metrics_free(metrics);
+}
+END_TEST
+
+START_TEST(test_buckets_name_a_trace)
+{
+	struct metrics *metrics = measured();
+	FILE *out = begin();
+
+	exposition_metrics(out, EXPOSITION_OPEN_METRICS, metrics);
+	ends_with(out, CALLS_TEXT " # {trace_id=\"ab000000000000000000000000000000\",span_id="
+				  "\"cd00000000000000\"} 0.5 1.500" CALLS_REST);
+	metrics_free(metrics);
+}
+END_TEST
+
+START_TEST(test_overflow_is_labelled)
+{
+	struct metrics *metrics = measured();
+	FILE *out = begin();
+
+	record(metrics, "request", "rpc.method",
+		(struct span_attribute){
+			.type = SPAN_VALUE_STRING, .value.string = span_text_of("another")},
+		0);
+	exposition_metrics(out, EXPOSITION_TEXT, metrics);
+	ck_assert_int_eq(fclose(out), 0);
+	ck_assert_ptr_nonnull(
+		strstr(written, "\na_call_duration_seconds_count{rpc_system_name=\"jsonrpc\","
+				"otel_metric_overflow=\"true\"} 1\n"));
+	unit_free_foreign(written);
+	metrics_free(metrics);
 }
 END_TEST
 
@@ -110,7 +251,7 @@ START_TEST(test_the_process_is_measured)
 	FILE *out = begin();
 	const char *at;
 
-	exposition_process(out);
+	exposition_process(out, EXPOSITION_TEXT);
 	ck_assert_int_eq(fclose(out), 0);
 	at = strstr(written, "\nprocess_cpu_seconds_total ");
 	ck_assert_ptr_nonnull(at);
@@ -131,7 +272,11 @@ int main(void)
 	tcase_add_loop_test(
 		tc, test_numbers_are_exact, 0, (int)(sizeof number_cases / sizeof *number_cases));
 	tcase_add_test(tc, test_counters_have_their_names);
-	tcase_add_test(tc, test_a_single_sample);
+	tcase_add_test(tc, test_open_metrics_has_families_and_an_end);
+	tcase_add_test(tc, test_text_has_no_end);
+	tcase_add_test(tc, test_histograms);
+	tcase_add_test(tc, test_buckets_name_a_trace);
+	tcase_add_test(tc, test_overflow_is_labelled);
 	tcase_add_test(tc, test_the_process_is_measured);
 	return unit_run("exposition", tc);
 }

@@ -145,6 +145,7 @@ static const char *const manual_mistakes[] = {
 	"{\"captures\": [{\"x\": 1}]}",
 	"{\"captures\": [{\"from\": \"x\"}]}",
 	"{\"captures\": [{\"keep\": \"x\"}]}",
+	"{\"metrics\": [{\"x\": 1}]}",
 	"{\"lifecycle\": {\"x\": 1}}",
 	"{\"lifecycle\": {\"dispatch\": {\"x\": 1}}}",
 	"{\"lifecycle\": {\"spans\": {\"s\": {\"x\": 1}}}}",
@@ -214,6 +215,7 @@ static const struct {
 	{PROFILE_CONSTANTS_MAX, "\nconstants\n"},
 	{PROFILE_CAPTURES_MAX, "\ncaptures, and 64 methods in one\n"},
 	{PROFILE_METHODS_MAX, "\ncaptures, and 64 methods in one\n"},
+	{PROFILE_METRICS_MAX, "\nmetrics, with 8 labels and 32 bounds each\n"},
 	{LIFECYCLE_OPERATIONS_MAX, "\noperations\n"},
 	{LIFECYCLE_SPANS_MAX, "\ntypes of spans and memories\n"},
 	{LIFECYCLE_KEY_MAX, "\nattributes in a key\n"},
@@ -245,6 +247,8 @@ START_TEST(test_manual_limits)
 	snprintf(line, sizeof line, ".It %zu%s", manual_limits[_i].limit, manual_limits[_i].what);
 	ck_assert_msg(strstr(page, line) != NULL, "%s", line);
 	ck_assert_int_eq(LIFECYCLE_METHODS_MAX, 64);
+	ck_assert_int_eq(PROFILE_LABELS_MAX, 8);
+	ck_assert_int_eq(PROFILE_BOUNDS_MAX, 32);
 	ck_assert_int_eq(LIFECYCLE_EVENT_SETTINGS_MAX, 4);
 	ck_assert_int_eq(LIFECYCLE_ADDS_MAX, 4);
 	ck_assert_int_eq(LIFECYCLE_MARKS_MAX, 8);

@@ -177,6 +177,10 @@ END_TEST
 	"{\"name\": \"x\",\n\"captures\": [\n{\"from\": \"reply\", \"pointer\": \"/a\",\n"         \
 	"\"attribute\": \"b\"" members "}\n]}"
 
+#define PROFILE_METRIC(name, more)                                                                 \
+	"{\"name\": \"a\", \"metrics\": [{\"name\": \"" name "\", \"span\": \"request\"" more "}]" \
+	"}"
+
 static const struct {
 	const char *text;
 	const char *error;
@@ -192,7 +196,8 @@ static const struct {
 	{"{\"name\": \"a\",\n\n\"lifecycles\": []}",
 		"p.json:3: \"lifecycles\": not known here; must be one of name, extends, match, "
 		"settings, "
-		"constants, captures, lifecycle"},
+		"constants, captures, lifecycle, "
+		"metrics"},
 	{"{\"name\": \"a\", \"settings\": []}",
 		"p.json:1: \"settings\": is a list; must be an object"},
 	{"{\"name\": \"a\", \"match\": {}}",
@@ -222,6 +227,37 @@ static const struct {
 		"p.json:2: \"captures\": a capture must have from, pointer and attribute"},
 	{"{\"name\": \"a\", \"captures\": [\n{\"attribute\": \"b\", \"pointer\": \"/a\"}]}",
 		"p.json:2: \"captures\": a capture must have from, pointer and attribute"},
+	{"{\"name\": \"a\", \"metrics\": []}",
+		"p.json:1: \"metrics\": has 0 members; must have 1 to 32"},
+	{"{\"name\": \"a\", \"metrics\": [{\"name\": \"m\"}]}",
+		"p.json:1: \"metrics\": a metric must have name and span"},
+	{PROFILE_METRIC("1m", ""),
+		"p.json:1: \"name\": \"1m\": must be a name of letters, digits, _ "
+		"and dots, a letter first"},
+	{PROFILE_METRIC("a-b", ""),
+		"p.json:1: \"name\": \"a-b\": must be a name of letters, digits, "
+		"_ and dots, a letter first"},
+	{PROFILE_METRIC("m", ", \"bounds\": [1, \"2\"]"),
+		"p.json:1: \"bounds\": is a string; must be a number"},
+	{PROFILE_METRIC("m", ", \"bounds\": [1, 1]"),
+		"p.json:1: \"bounds\": must be ascending numbers"},
+	{PROFILE_METRIC("m", ", \"labels\": [\"rpc.method\", \"nothing\"]"),
+		"p.json:1: metric \"m\": \"labels\": \"nothing\": must be an attribute that such a "
+		"span has"},
+	{PROFILE_METRIC("m", ", \"labels\": [\"rpc.transport\"]"), /* as its connection has it */
+		"p.json:1: metric \"m\": \"labels\": \"rpc.transport\": must be an attribute that "
+		"such a span has"},
+	{PROFILE_METRIC("m", ", \"value\": \"tokens\""),
+		"p.json:1: metric \"m\": \"value\": \"tokens\": must be an attribute that such a "
+		"span "
+		"has"},
+	{PROFILE_METRIC("m", ", \"labels\": [\"a\", \"b\", \"c\", \"d\"], \"set\": {\"e\": \"v\", "
+			     "\"f\": \"v\", \"g\": \"v\", \"h\": \"v\", \"i\": \"v\"}"),
+		"p.json:1: \"metrics\": must have at most 8 labels, with those in set"},
+	{"{\"name\": \"a\", \"metrics\": [{\"name\": \"m\", \"span\": \"turn\"}]}",
+		"p.json:1: metric \"m\": \"span\": \"turn\": must be request, or a type of spans "
+		"in "
+		"lifecycle"},
 	{PROFILE_CAPTURE(",\n\"keeps\": 1"), "p.json:5: \"keeps\": not known here; must be one of "
 					     "from, keep, pointer, attribute, "
 					     "methods, if_ok"},

@@ -534,6 +534,7 @@ static void act_do_stay(struct action *action, const struct matcher_rule *rule)
 	span->request = NULL;
 	request->span = NULL;
 	request->recorded = false; /* by this one */
+	request->stays = true;
 }
 
 /* ---- links ---- */

@@ -260,6 +260,7 @@ void emit_span(
 	char name[EMIT_NAME_MAX];
 	struct span made = {
 		.context = span->context,
+		.type = span->row->name,
 		.has_parent = span->has_parent,
 		.parent_is_remote = span->parent_is_remote,
 		.begun = true,
@@ -276,7 +277,7 @@ void emit_span(
 		.status_message = end->message,
 	};
 
-	if (!span->recorded)
+	if (!span->recorded && setup->metrics == NULL)
 		return;
 	memcpy(made.parent_span_id, span->parent_span_id, SPAN_ID_SIZE);
 	emit_put_span(setup, &list, span, end_ns);
@@ -296,7 +297,7 @@ void emit_span(
 	emit_put_events(setup, &events, span, end_ns);
 	made.attributes = list.list;
 	made.attribute_count = list.count;
-	exporter_submit(setup->exporter, &made);
+	follow_span_ends(setup, &made, span->recorded);
 }
 
 /*

@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "exporter/exporter.h"
+#include "exporter/metrics/metrics.h"
 #include "proxy/trace/follow/matcher.h"
 #include "proxy/trace/follow/open_span.h"
 #include "proxy/trace/follow/shares.h"
@@ -14,7 +16,6 @@
 /*
  * What all followers of a tracer have in common: the rules, the options, where spans go, counters.
  */
-struct exporter;
 struct ids;
 struct sampler;
 
@@ -28,6 +29,7 @@ struct follow_counters {
 struct follow_setup {
 	struct matcher matcher;    /* owned */
 	struct exporter *exporter; /* NULL: nothing is recorded, context is passed on */
+	struct metrics *metrics;   /* NULL: nothing is measured */
 	struct ids *ids;
 	const struct sampler *sampler;
 	const uint64_t *wall_offset_ns; /* unix time = monotonic time + this */
@@ -47,6 +49,16 @@ struct follow_setup {
 	size_t request_span_count; /* open ones that are requests in flight */
 	struct follow_counters counters;
 };
+
+/* A span has ended: it is measured, and sent if it is recorded. */
+static inline void follow_span_ends(
+	const struct follow_setup *setup, const struct span *span, bool recorded)
+{
+	if (setup->metrics != NULL)
+		metrics_record(setup->metrics, span);
+	if (recorded)
+		exporter_submit(setup->exporter, span);
+}
 
 /*
  * From what a follower knows to spans of the exporter. Spans of traces that are not recorded are

@@ -328,6 +328,7 @@ void request_span_emit(const struct request_span_settings *settings,
 	char name[EMIT_NAME_MAX], status[12];
 	struct span span = {
 		.context = request->context,
+		.type = "request",
 		.has_parent = request->has_parent,
 		.parent_is_remote = !request->parent_is_ours,
 		.begun = true,
@@ -366,5 +367,5 @@ void request_span_emit(const struct request_span_settings *settings,
 					    request->method, name);
 	span.attributes = attributes.list;
 	span.attribute_count = attributes.count;
-	exporter_submit(settings->exporter, &span);
+	follow_span_ends(setup, &span, request->recorded);
 }
