@@ -259,17 +259,26 @@ static bool splice_wrote(struct splice *splice, bool written)
 	return true;
 }
 
-/* Adds our carrier before the brace of an object: the first member, or one behind a comma. */
+/*
+ * Adds our carrier before the brace of an object: the first member, or one behind a comma. If the
+ * message ends with that brace, it goes with it: one piece less to be written.
+ */
 static inline bool splice_add(struct splice *splice, size_t brace, bool first)
 {
 	const char *member = splice->member + first;
 	size_t size = splice->member_size - first;
+	struct window *window = &splice->window;
+	bool last = splice->phase == SPLICE_HOLDING && brace + 1 == window_end(window);
 
 	if (!splice_has_ours(splice, size))
 		return false;
-	window_give(&splice->window, brace);
-	return splice_wrote(splice,
-		window_insert(&splice->window, member, size, splice->ours, splice->ours_size));
+	window_give(window, brace);
+	if (!splice_wrote(
+		    splice, window_insert(window, member, size, splice->ours, splice->ours_size)))
+		return false;
+	if (last)
+		window_insert_last(window, '}');
+	return true;
 }
 
 /* The same for a request without params. */

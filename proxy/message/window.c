@@ -161,7 +161,7 @@ bool window_insert(struct window *window, const char *prefix, size_t prefix_size
 	size_t needed = window->insert_used + prefix_size + text_size;
 	uint8_t *to;
 
-	if (needed > window->insert_size && !window_insert_grow(window, needed))
+	if (needed >= window->insert_size && !window_insert_grow(window, needed))
 		return false;
 	to = window->insert + window->insert_used;
 	memcpy(to, prefix, prefix_size);
@@ -169,6 +169,18 @@ bool window_insert(struct window *window, const char *prefix, size_t prefix_size
 	window->insert_used = needed;
 	window_push(window, to, prefix_size + text_size);
 	return true;
+}
+
+void window_insert_last(struct window *window, uint8_t byte)
+{
+	struct splice_piece *piece = &window->pieces[window->pieces_count - 1];
+
+	assert(piece->bytes + piece->size == window->insert + window->insert_used);
+	assert(window->given + 1 == window_end(window));
+	window->insert[window->insert_used++] = byte; /* there is room */
+	piece->size++;
+	window->pieces_total++;
+	window->given++;
 }
 
 void window_put(struct window *window, const char *bytes, size_t size)

@@ -119,6 +119,9 @@ static inline void window_drop(struct window *window, size_t offset)
 bool window_insert(struct window *window, const char *prefix, size_t prefix_size, const char *text,
 	size_t text_size);
 
+/* Puts the last byte of all that was fed into the same piece, after window_insert() alone. */
+void window_insert_last(struct window *window, uint8_t byte);
+
 /* Gives out bytes that stay where they are; as one window_drop() for window_reserve(). */
 void window_put(struct window *window, const char *bytes, size_t size);
 
