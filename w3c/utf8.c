@@ -171,14 +171,29 @@ size_t utf8_check_plain(uint8_t *state, const uint8_t *bytes, size_t size)
 	return utf8_run(state, bytes, size, utf8_ascii_16_plain, utf8_ascii_64_plain);
 }
 
+#ifdef __SSE2__
+/* From offset on: beside it, what most texts go through is short and saves no registers. */
+__attribute__((noinline)) static size_t utf8_check_on(
+	uint8_t *state, const uint8_t *bytes, size_t size, size_t offset)
+{
+	return offset + utf8_run(state, bytes + offset, size - offset, utf8_ascii_16_sse2,
+				utf8_ascii_64_sse2);
+}
+
 size_t utf8_check(uint8_t *state, const uint8_t *bytes, size_t size)
 {
-#ifdef __SSE2__
-	return utf8_run(state, bytes, size, utf8_ascii_16_sse2, utf8_ascii_64_sse2);
-#else
-	return utf8_check_plain(state, bytes, size);
-#endif
+	size_t ascii = 0;
+
+	if (*state == UTF8_COMPLETE)
+		ascii = utf8_ascii(bytes, size, utf8_ascii_16_sse2, utf8_ascii_64_sse2);
+	return ascii == size ? size : utf8_check_on(state, bytes, size, ascii);
 }
+#else
+size_t utf8_check(uint8_t *state, const uint8_t *bytes, size_t size)
+{
+	return utf8_check_plain(state, bytes, size);
+}
+#endif
 
 size_t utf8_next(const char *bytes, size_t size, uint32_t *character)
 {
