@@ -222,6 +222,8 @@ value_begin:
 		p = text_end + 1;
 		goto after_value;
 	}
+	if (*p <= '9' && *p >= '0') /* of what is left most are numbers */
+		goto number;
 	if (*p == '{')
 		goto object;
 	if (*p == '[')
@@ -231,6 +233,7 @@ value_begin:
 		goto value;
 	}
 	if (*p <= '9') {
+	number:
 		text_end = skim_quick_integer(skim, p, end);
 		if (text_end == NULL)
 			goto out;
