@@ -328,7 +328,7 @@ demo:
 
 .PHONY: bench
 bench:
-	@tests/deps build test bench
+	@tests/deps build test bench $(if $(filter --peers,$(BENCH_ARGS)),proxies)
 	$(SUBMAKE) $(B)/sidespan $(BENCH)
 	@$(PLACES) $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 

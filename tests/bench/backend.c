@@ -1,8 +1,8 @@
 /*
- * The benchmark's server: answers what load sends (tests/bench/payload.h), as WebSocket messages or
- * lines, over TCP or on stdin and stdout.
+ * The benchmark's server: answers what load sends (tests/bench/payload.h), as WebSocket messages,
+ * lines or bodies of HTTP, over TCP or on stdin and stdout. A stream is one of events over HTTP.
  *
- *	backend --framing ws|lines [--traced]            listens on a free loopback port
+ *	backend --framing ws|lines|http [--traced]       listens on a free loopback port
  *	backend --framing lines [--traced] --stdio
  *
  * Each request is checked: its hash goes back in the reply, and its `trace` must be what the client
@@ -96,7 +96,13 @@ static void backend_reap(struct backend *backend)
 static void client_send(
 	struct backend *backend, struct client *client, const uint8_t *message, size_t size)
 {
-	wire_encode(&client->sent, backend->framing, false, message, size, 0);
+	const struct payload_request *request = &client->request;
+
+	if (backend->framing == WIRE_HTTP && request->stream)
+		wire_encode_event(
+			&client->sent, message, size, client->streamed == 1, !client->answering);
+	else
+		wire_encode(&client->sent, backend->framing, false, message, size, 0);
 }
 
 static void client_refuse(struct backend *backend, struct client *client, const char *why)
@@ -131,6 +137,13 @@ static void client_initialize(struct backend *backend, struct client *client)
 		backend, client, message, payload_initialize_reply(message, client->request.id));
 }
 
+/* A proxy may send a request of HTTP on any connection: its place on its own is in its id. */
+static uint64_t client_place(const struct backend *backend, const struct client *client)
+{
+	return backend->framing == WIRE_HTTP ? client->request.id % PAYLOAD_ID_SPAN
+					     : client->seq - 1;
+}
+
 /* Goes on with the answer: notifications while there is room for them, then the reply. */
 static void client_answer(struct backend *backend, struct client *client)
 {
@@ -145,7 +158,8 @@ static void client_answer(struct backend *backend, struct client *client)
 	}
 	client->answering = false;
 	client_send(backend, client, message,
-		payload_reply(message, request, client->seq - 1, client->first_ns, client->hash));
+		payload_reply(message, request, client_place(backend, client), client->first_ns,
+			client->hash));
 }
 
 static void client_message(
@@ -372,7 +386,7 @@ static int backend_options(struct backend *backend, int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
 		switch (option) {
 		case 'f':
-			backend->framing = strcmp(optarg, "ws") ? WIRE_LINES : WIRE_WEBSOCKET;
+			backend->framing = wire_framing_find(optarg);
 			break;
 		case 't':
 			backend->traced = true;
@@ -393,7 +407,7 @@ int main(int argc, char **argv)
 	int listener = -1;
 
 	if (backend_options(&backend, argc, argv)) {
-		fputs("usage: backend --framing ws|lines [--traced] [--stdio]\n", stderr);
+		fputs("usage: backend --framing ws|lines|http [--traced] [--stdio]\n", stderr);
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -403,7 +417,7 @@ int main(int argc, char **argv)
 	if (backend.stdio)
 		backend_client_new(&backend, STDIN_FILENO, STDOUT_FILENO);
 	else {
-		listener = wire_listen(backend.framing == WIRE_WEBSOCKET ? "ws" : "tcp", 0);
+		listener = wire_listen(wire_schemes[backend.framing], 0);
 		if (epoll_ctl(backend.epoll, EPOLL_CTL_ADD, listener, &event))
 			wire_die("epoll_ctl");
 	}

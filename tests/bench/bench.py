@@ -6,7 +6,9 @@ more than everything measured here, and differently each time. Rounds of the con
 interleaved; figures are medians, and only ratios of one run say something. The CPU time of the
 proxy is read by the load generator exactly when the counted part begins and ends.
 
-Needs the programs of tests/bench beside each other in --bin, and the sidespan binary.
+Needs the programs of tests/bench beside each other in --bin, and the sidespan binary. With --peers
+HAProxy and nginx, which trace nothing, take turns with them over HTTP. The relay, which knows no TLS,
+passes the same without.
 Exit status 1 when a message or a span was lost or altered; with --strict also when over a limit.
 """
 
@@ -19,6 +21,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -37,7 +40,10 @@ DIRECT = Contender("direct", False)
 RELAY = Contender("relay", False)
 SIDESPAN = Contender("sidespan", True)
 DISABLED = Contender("disabled", False)
+HAPROXY = Contender("haproxy", False)
+NGINX = Contender("nginx", False)
 CONTENDERS = [DIRECT, RELAY, SIDESPAN, DISABLED]
+PEERS = [HAPROXY, NGINX]
 
 BURSTS = "--outstanding 64 --burst --warmup 6400"
 DEEP = "--outstanding 64 --warmup 20000"
@@ -56,8 +62,18 @@ WORKLOADS = {
     "j2": Workload("lines: 64 outstanding", "lines", False, 200000, DEEP),
     "s1": Workload("pipes: ping-pong of 200 B", "lines", True, 20000, "--warmup 1000"),
     "s2": Workload("pipes: 64 outstanding", "lines", True, 200000, DEEP),
+    "h1": Workload("HTTP: POST ping-pong of 200 B", "http", False, 20000, "--warmup 1000"),
+    "h2": Workload("HTTP: 64 keep-alive connections", "http", False, 100000, "--connections 64 --warmup 200"),
+    "h3": Workload("HTTP: stream of events", "http", False, 10, "--warmup 2 --stream 40000"),
+    "h4": Workload("HTTP: requests of 10 MB", "http", False, 20, LARGE),
+    "h5": Workload("HTTP: 2,000 idle connections", "http", False, 0, "--connections 2000"),
+    "t1": Workload("TLS: POST ping-pong of 200 B", "https", False, 20000, "--warmup 1000"),
+    "t2": Workload("TLS: stream of events", "https", False, 10, "--warmup 2 --stream 40000"),
+    "t3": Workload("TLS: 500 idle connections", "https", False, 0, "--connections 500"),
 }
 CPU_LIMITS = {"w1": 1.25, "w2": 5, "w3": 2.5, "w4": 2.5, "w5": 3}
+PEER_LIMITS = {"h1": 1.1, "h2": 1.1, "t1": 1.1}  # of HAProxy's CPU
+IDLE_LIMITS_KB = {"w6": 4.7, "h5": 5, "t3": 30}
 
 SHAPES = ["text", "escapes", "numbers", "keys", "deep", "blanks"]
 CHUNKS = [1, 7, 64, 1024, 4096, 16384]
@@ -121,6 +137,65 @@ class Server:
         return int(re.search(r"^Rss:\s+(\d+)", text, re.M).group(1))
 
 
+class Peer(Server):
+    """A program that says nothing when it listens: on the port that it was told."""
+
+    def __init__(self, command, port, env=None):
+        super().__init__(command, env)
+        self.port = port
+
+    def wait_ready(self, timeout=60):
+        until = time.monotonic() + timeout
+        while self.process.poll() is None and time.monotonic() < until:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return self
+            time.sleep(0.02)
+        raise Failure(f"{self.process.args[0]} does not listen: {self.lines[-3:]}")
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+HAPROXY_CONFIG = """global
+    maxconn 4000
+defaults
+    mode http
+    timeout client 1m
+    timeout server 1m
+    timeout connect 1m
+listen bench
+    bind 127.0.0.1:{port}{tls}
+    server backend 127.0.0.1:{upstream}
+"""
+NGINX_CONFIG = """daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 10000; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+    uwsgi_temp_path {folder}; scgi_temp_path {folder};
+    keepalive_requests 1000000000;
+    client_max_body_size 0;
+    upstream backend {{ server 127.0.0.1:{upstream}; keepalive 64; keepalive_requests 1000000000; }}
+    server {{
+        listen 127.0.0.1:{port}{tls};
+        location / {{
+            proxy_pass http://backend;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_buffering off;
+            proxy_request_buffering off;
+        }}
+    }}
+}}
+"""
+
+
 def span_counters(lines):
     """The counters of sidespan's last line about spans: created=N sent=N ..."""
     for line in reversed(lines):
@@ -135,6 +210,7 @@ class Bench:
         self.options = options
         self.problems = []
         self.spans = collections.Counter()
+        self.folder = tempfile.TemporaryDirectory(prefix="bench")
         self.env = {
             name: value
             for name, value in os.environ.items()
@@ -157,23 +233,46 @@ class Bench:
         command += ["--disabled"] if not contender.traced else []
         return command + self.options.sidespan_option
 
+    def certificate(self):
+        """A file with a certificate and its key."""
+        path, key = (pathlib.Path(self.folder.name, name) for name in ("both.pem", "key.pem"))
+        if not path.exists():
+            command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+            command += ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(path)]
+            subprocess.run(command, check=True, capture_output=True)
+            path.write_text(path.read_text() + key.read_text())
+        return path
+
+    def peer(self, workload, contender, upstream):
+        """HAProxy or nginx, of one thread, with few words in its configuration."""
+        port, pem = free_port(), self.certificate()
+        tls = {HAPROXY: f" ssl crt {pem}", NGINX: f" ssl; ssl_certificate {pem}; ssl_certificate_key {pem}"}[contender]
+        text = HAPROXY_CONFIG if contender is HAPROXY else NGINX_CONFIG
+        path = pathlib.Path(self.folder.name, contender.name)
+        path.write_text(text.format(port=port, upstream=upstream, folder=self.folder.name,
+                                    tls=tls if workload.framing == "https" else ""))
+        command = ["haproxy", "-db", "-f"] if contender is HAPROXY else ["nginx", "-p", self.folder.name, "-c"]
+        return Peer([*command, path], port, self.env)
+
     def backend(self, workload, contender):
-        command = [self.tool("backend"), "--framing", workload.framing]
+        command = [self.tool("backend"), "--framing", workload.framing.replace("https", "http")]
         return command + (["--traced"] if contender.traced else [])
 
     def proxy(self, workload, contender, upstream, sink_port):
         if contender is RELAY:
             return [self.tool("relay"), "--upstream", upstream]
-        scheme = "ws" if workload.framing == "ws" else "tcp"
+        scheme = "tcp" if workload.framing == "lines" else workload.framing
         urls = ["--listen", f"{scheme}://127.0.0.1:0"]
-        urls += ["--upstream", f"{scheme}://127.0.0.1:{upstream}"]
+        urls += ["--upstream", f"{scheme.replace('https', 'http')}://127.0.0.1:{upstream}"]
+        if scheme == "https":
+            urls += ["--tls-certificate", self.certificate(), "--tls-key", self.certificate()]
         return self.sidespan(contender, sink_port) + urls
 
     # One measurement
 
     @contextlib.contextmanager
     def server(self, command):
-        server = Server(command, self.env)
+        server = command if isinstance(command, Peer) else Server(command, self.env)
         try:
             yield server.wait_ready()
         finally:
@@ -205,11 +304,16 @@ class Bench:
         return self.load([*options, "--", *server])
 
     def run_listening(self, workload, contender, options, sink_port, prefix=(), during=None):
-        url = "--ws" if workload.framing == "ws" else "--lines"
+        url = "--" + workload.framing.replace("https", "http")
+        if workload.framing == "https" and contender not in (DIRECT, RELAY):
+            options = [*options, "--tls"]
         with self.server(self.backend(workload, contender)) as backend:
             if contender is DIRECT:
                 return self.load([url, backend.port, *options])
-            command = [*prefix, *self.proxy(workload, contender, backend.port, sink_port)]
+            if contender in PEERS:
+                command = self.peer(workload, contender, backend.port)
+            else:
+                command = [*prefix, *self.proxy(workload, contender, backend.port, sink_port)]
             with self.server(command) as proxy:
                 pid = proxy.process.pid
                 with during(pid) if during else contextlib.nullcontext():
@@ -261,7 +365,8 @@ class Bench:
 
     def workload(self, name):
         """Results of all rounds by contender."""
-        cases = {contender.name: contender for contender in CONTENDERS}
+        peers = PEERS if self.options.peers and "http" in WORKLOADS[name].framing else []
+        cases = {contender.name: contender for contender in [*CONTENDERS, *peers]}
         return self.rounds(lambda case: self.run(WORKLOADS[name], cases[case]), list(cases))
 
     def syscalls(self):
@@ -426,18 +531,28 @@ def report_ratio(results, key, base):
 def report_workload(report, name, results):
     title = f"{name} {WORKLOADS[name].title}"
     runs = results["sidespan"]
-    if name == "w6":
-        growth = statistics.median(run["rss_idle_kb"] - run["rss_start_kb"] for run in runs)
-        report.add("w6 memory per idle connection", 4.7, growth / 2000, " KB")
+    if name in IDLE_LIMITS_KB:
+        connections = int(WORKLOADS[name].options.split()[-1])
+        for contender, theirs in results.items():
+            if contender in ("direct", "relay", "disabled"):
+                continue
+            growth = statistics.median(run["rss_idle_kb"] - run["rss_start_kb"] for run in theirs)
+            ours = contender == "sidespan"
+            report.add(f"{title}: memory each" + ("" if ours else ", " + contender), IDLE_LIMITS_KB[name] if ours else None,
+                       growth / connections, " KB")
         return
     ratio = report_ratio(results, "cpu_us", "relay")
     report.add(f"{title}: CPU / relay", CPU_LIMITS.get(name), ratio)
     report.add(f"{title}: CPU / not tracing", None, report_ratio(results, "cpu_us", "disabled"))
-    if name == "w5":
+    for peer in PEERS:
+        if peer.name in results:
+            limit = PEER_LIMITS.get(name) if peer is HAPROXY else None
+            report.add(f"{title}: CPU / {peer.name}", limit, report_ratio(results, "cpu_us", peer.name))
+    if name in ("w5", "h4"):
         peak = statistics.median(run["rss_peak_kb"] - run["rss_idle_kb"] for run in runs)
-        report.add("w5 peak memory above idle", 4, peak / 1024, " MB")
+        report.add(f"{name} peak memory above idle", 4, peak / 1024, " MB")
         early = all(run["early"] == run["messages"] for run in runs)
-        report.add_fact("w5 first byte at the backend before the last was sent", early)
+        report.add_fact(f"{name} first byte at the backend before the last was sent", early)
 
 
 def report_syscalls(report, results):
@@ -541,6 +656,7 @@ def parse_options(arguments):
     add("--bin", default=tools, help="folder of the tools, default %(default)s")
     add("--rounds", type=int, default=5)
     add("--quick", action="store_true", help="three short rounds: a rough look")
+    add("--peers", action="store_true", help="also HAProxy and nginx, where they can take part")
     add("--only", default=",".join(known), help="a list of: " + ", ".join(known))
     add("--soak", action="store_true", help="500,000 requests of each framing, nothing else")
     add("--json", metavar="FILE", help="write all figures of all rounds")
@@ -555,6 +671,9 @@ def parse_options(arguments):
     for program in (options.sidespan, os.path.join(options.bin, "load")):
         if not os.access(program, os.X_OK):
             parser.error(f"{program} is not there: run make first")
+    for peer in PEERS if options.peers else []:
+        if not shutil.which(peer.name):
+            parser.error(f"{peer.name} is not there: see tests/deps")
     options.sidespan = str(options.sidespan)
     return options
 

@@ -3,7 +3,7 @@
  *tests/bench/payload.h makes them, checks every byte that comes back, and prints one JSON object
  *with what it measured.
  *
- *	load --ws PORT | --lines PORT [OPTIONS]     over TCP
+ *	load --ws PORT | --lines PORT | --http PORT [OPTIONS]     over TCP; --tls: within TLS
  *	load [OPTIONS] -- COMMAND [ARG...]          lines, over the command's stdin and stdout
  *
  * In turn: connect and initialize all connections; --warmup requests on each; the counted part; a
@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -61,6 +62,7 @@ struct options {
 	uint64_t fragment; /* WebSocket frame payload at most; 0: one frame */
 	uint64_t chunk;    /* bytes of a write at most, each read before the next; 0: all */
 	uint64_t timeout_s;
+	uint64_t tls; /* within TLS, whoever the server is */
 	enum carrier_use carrier;
 	const struct payload_shape *shape;
 };
@@ -79,6 +81,7 @@ struct peer {
 	unsigned index;
 	int reading;
 	int writing; /* the same socket, so that both directions can be waited for apart */
+	SSL *tls;    /* owned; NULL: without */
 	bool write_wanted;
 	struct wire_buffer received;
 	struct wire_buffer sent;
@@ -94,6 +97,7 @@ struct peer {
 struct load {
 	struct options options;
 	int epoll;
+	SSL_CTX *tls;       /* owned; NULL: without */
 	struct peer *peers; /* owned */
 	uint8_t *message;   /* owned; room for one built message */
 	pid_t command_pid;
@@ -178,10 +182,51 @@ static uint64_t process_cpu_ns(uint64_t pid)
 	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
+/* All that OpenSSL has: no event tells of what it keeps. */
+static void peer_read_tls(struct peer *peer)
+{
+	int n;
+
+	do {
+		uint8_t *room = wire_buffer_reserve(&peer->received, WIRE_READ_BYTES);
+
+		n = SSL_read(peer->tls, room, WIRE_READ_BYTES);
+		peer->received.end += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	if (SSL_get_error(peer->tls, n) != SSL_ERROR_WANT_READ)
+		peer_fail(peer, "the connection ended");
+}
+
 static void peer_read(struct peer *peer)
 {
-	if (wire_read(peer->reading, &peer->received) == 0)
+	if (peer->tls)
+		peer_read_tls(peer);
+	else if (wire_read(peer->reading, &peer->received) == 0)
 		peer_fail(peer, "the connection ended");
+}
+
+/* As much as the connection takes; 0, or -1 when the peer is gone. */
+static int peer_write(struct peer *peer)
+{
+	int n = 1;
+
+	if (!peer->tls)
+		return wire_write(peer->writing, &peer->sent, SIZE_MAX);
+	while (n > 0 && wire_buffer_size(&peer->sent)) {
+		n = SSL_write(peer->tls, peer->sent.bytes + peer->sent.begin,
+			(int)wire_buffer_size(&peer->sent));
+		if (n > 0)
+			wire_buffer_consume(&peer->sent, (size_t)n);
+	}
+	return n > 0 || SSL_get_error(peer->tls, n) == SSL_ERROR_WANT_WRITE ? 0 : -1;
+}
+
+/* The socket blocks still. Whose certificate it is does not matter here. */
+static void peer_encrypt(struct load *load, struct peer *peer)
+{
+	peer->tls = SSL_new(load->tls);
+	if (!peer->tls || !SSL_set_fd(peer->tls, peer->reading) || SSL_connect(peer->tls) != 1)
+		peer_fail(peer, "no TLS");
 }
 
 /* Reads the answer to the upgrade and leaves what follows it in received. */
@@ -224,6 +269,8 @@ static void peer_connect(struct load *load, struct peer *peer)
 	peer->reading = wire_connect(load->options.port);
 	peer->writing = fcntl(peer->reading, F_DUPFD_CLOEXEC, 0);
 	peer->requested = peer->replied = 0;
+	if (load->tls)
+		peer_encrypt(load, peer);
 	wire_nonblocking(peer->reading);
 	if (load->options.framing == WIRE_WEBSOCKET)
 		peer_upgrade(load, peer);
@@ -232,6 +279,10 @@ static void peer_connect(struct load *load, struct peer *peer)
 
 static void peer_disconnect(struct peer *peer)
 {
+	if (peer->tls)
+		(void)SSL_shutdown(peer->tls);
+	SSL_free(peer->tls);
+	peer->tls = NULL;
 	close(peer->reading);
 	close(peer->writing);
 	wire_buffer_free(&peer->received);
@@ -285,7 +336,7 @@ static void peer_flush(struct load *load, struct peer *peer)
 
 	while (load->options.chunk && wire_buffer_size(&peer->sent))
 		peer_write_chunk(load, peer);
-	if (wire_write(peer->writing, &peer->sent, SIZE_MAX))
+	if (peer_write(peer))
 		peer_fail(peer, "the connection does not take more");
 	wanted = wire_buffer_size(&peer->sent) > 0;
 	if (!wanted)
@@ -566,6 +617,7 @@ static int load_finish(struct load *load)
 	free(load->peers);
 	free(load->message);
 	free(load->latencies_ns);
+	SSL_CTX_free(load->tls);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
@@ -588,6 +640,7 @@ static const struct option_number {
 	{"--fragment", offsetof(struct options, fragment), false},
 	{"--chunk", offsetof(struct options, chunk), false},
 	{"--timeout", offsetof(struct options, timeout_s), false},
+	{"--tls", offsetof(struct options, tls), true},
 	{NULL, 0, false},
 };
 
@@ -605,8 +658,8 @@ static const struct option_number *option_number_find(const char *name)
 /* An option whose value is a word, or that sets two fields. */
 static int options_set(struct options *options, const char *name, const char *value)
 {
-	if (!strcmp(name, "--ws") || !strcmp(name, "--lines")) {
-		options->framing = strcmp(name, "--ws") ? WIRE_LINES : WIRE_WEBSOCKET;
+	if (!strcmp(name, "--ws") || !strcmp(name, "--lines") || !strcmp(name, "--http")) {
+		options->framing = wire_framing_find(name + 2);
 		options->port = (uint16_t)strtoul(value, NULL, 10);
 		return 0;
 	}
@@ -669,6 +722,13 @@ static void load_init(struct load *load)
 	load->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (load->epoll < 0)
 		wire_die("epoll_create1");
+	if (options->tls) {
+		load->tls = SSL_CTX_new(TLS_client_method());
+		if (!load->tls)
+			wire_die("SSL_CTX_new");
+		(void)SSL_CTX_set_mode(load->tls,
+			SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	}
 	load->peers = calloc(options->connections, sizeof *load->peers);
 	load->message = malloc(most + 2 * PAYLOAD_HEAD_BYTES + PAYLOAD_CARRIER_BYTES);
 	load->latencies_ns = calloc(options->count + 1, sizeof *load->latencies_ns);
@@ -681,7 +741,8 @@ int main(int argc, char **argv)
 	static struct load load;
 
 	if (!argc || options_parse(&load.options, argv + 1)) {
-		fputs("usage: load --ws PORT | --lines PORT | [OPTIONS] -- COMMAND [ARG...]\n"
+		fputs("usage: load --ws PORT | --lines PORT | --http PORT | [OPTIONS] -- COMMAND "
+		      "[ARG...]\n"
 		      "options: --shape NAME --carrier never|alternate|always",
 			stderr);
 		for (const struct option_number *row = option_numbers; row->name; row++)

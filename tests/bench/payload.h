@@ -245,11 +245,13 @@ static inline uint8_t *payload_trace_find(uint8_t *message, size_t size)
 static inline int payload_trace_remove(
 	uint8_t **message, size_t *size, char carrier[PAYLOAD_CARRIER_BYTES])
 {
-	uint8_t *end = *message + *size;
-	uint8_t *member = payload_trace_find(*message, *size);
-	uint8_t *value, *after;
+	uint8_t *end, *member, *value, *after;
 	size_t n;
 
+	while (*size > 0 && (*message)[*size - 1] == ' ')
+		--*size; /* none of ours ends so */
+	end = *message + *size;
+	member = payload_trace_find(*message, *size);
 	carrier[0] = '\0';
 	if (!member)
 		return 0;

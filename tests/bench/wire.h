@@ -19,14 +19,20 @@
 
 /*
  * What the programs of the benchmark share: loopback sockets, growing buffers, and messages framed
- * as lines or as WebSocket frames (RFC 6455). Written apart from sidespan's own sides, so that the
- * two check each other. A failure that a benchmark cannot go on from ends the program.
+ * as lines, as WebSocket frames (RFC 6455) or as bodies of HTTP. Written apart from sidespan's own
+ * sides, so that the two check each other. A failure that a benchmark cannot go on from ends the
+ * program.
  */
 enum { WIRE_READ_BYTES = 65536, WIRE_ACCEPT_BYTES = 29 };
 
-enum wire_framing { WIRE_LINES, WIRE_WEBSOCKET };
+enum wire_framing { WIRE_LINES, WIRE_WEBSOCKET, WIRE_HTTP };
+
+static const char *const wire_schemes[] = {"tcp", "ws", "http"};
 
 enum wire_result { WIRE_MORE, WIRE_MESSAGE, WIRE_CLOSE, WIRE_BAD };
+
+/* Where in HTTP the next byte is. */
+enum wire_http { WIRE_HTTP_HEAD, WIRE_HTTP_SIZED, WIRE_HTTP_SIZE, WIRE_HTTP_CHUNK };
 
 struct wire_buffer {
 	uint8_t *bytes; /* owned */
@@ -37,12 +43,23 @@ struct wire_buffer {
 	size_t next;   /* where the next frame starts, or the search for the newline goes on */
 	size_t base;   /* where its payload starts; the payload of several frames is joined here */
 	size_t joined; /* bytes of payload complete so far */
+	enum wire_http http;
+	uint64_t left;              /* of the body, or of the chunk */
+	struct wire_buffer *events; /* owned: what came in chunks; NULL: there were none yet */
 };
 
 _Noreturn static inline void wire_die(const char *what)
 {
 	perror(what);
 	exit(1);
+}
+
+/* By its name: lines, ws or http. */
+static inline enum wire_framing wire_framing_find(const char *name)
+{
+	return !strcmp(name, "http") ? WIRE_HTTP
+	       : !strcmp(name, "ws") ? WIRE_WEBSOCKET
+				     : WIRE_LINES;
 }
 
 static inline uint64_t wire_now_ns(void)
@@ -105,6 +122,9 @@ static inline size_t wire_buffer_size(const struct wire_buffer *buffer)
 
 static inline void wire_buffer_free(struct wire_buffer *buffer)
 {
+	if (buffer->events)
+		free(buffer->events->bytes);
+	free(buffer->events);
 	free(buffer->bytes);
 	*buffer = (struct wire_buffer){0};
 }
@@ -263,6 +283,125 @@ static inline enum wire_result wire_decode_websocket(
 	}
 }
 
+/* The value of a number in the head, in that base; -1: it is not there. */
+static inline int64_t wire_http_number(const char *head, const char *name)
+{
+	const char *found = strcasestr(head, name);
+
+	return found ? strtoll(found + strlen(name), NULL, 10) : -1;
+}
+
+/* Takes a head, if it is all there; what follows is known then. */
+static inline enum wire_result wire_http_head(struct wire_buffer *buffer)
+{
+	char *head = (char *)buffer->bytes + buffer->begin;
+	char *end = memmem(head, wire_buffer_size(buffer), "\r\n\r\n", 4);
+	int64_t length;
+
+	if (!end)
+		return WIRE_MORE;
+	end[2] = '\0';
+	length = wire_http_number(head, "\r\nContent-Length:");
+	if (length < 0 && !strcasestr(head, "\r\nTransfer-Encoding: chunked\r\n"))
+		return WIRE_BAD;
+	if (!strncmp(head, "HTTP/", 5) && strncmp(head, "HTTP/1.1 200 ", 13))
+		return WIRE_BAD;
+	buffer->http = length < 0 ? WIRE_HTTP_SIZE : WIRE_HTTP_SIZED;
+	buffer->left = length < 0 ? 0 : (uint64_t)length;
+	buffer->begin += (size_t)(end + 4 - head);
+	return WIRE_MESSAGE;
+}
+
+/* Takes the line with the size of a chunk; the last one ends the body. */
+static inline enum wire_result wire_http_size(struct wire_buffer *buffer)
+{
+	const char *line = (const char *)buffer->bytes + buffer->begin;
+	const char *end = memmem(line, wire_buffer_size(buffer), "\r\n", 2);
+	char *digits_end;
+
+	if (!end)
+		return WIRE_MORE;
+	buffer->left = strtoull(line, &digits_end, 16);
+	if (digits_end != end)
+		return WIRE_BAD;
+	buffer->http = WIRE_HTTP_CHUNK;
+	if (buffer->left == 0) {
+		if (wire_buffer_size(buffer) < (size_t)(end + 4 - line))
+			return WIRE_MORE;
+		buffer->http = WIRE_HTTP_HEAD;
+		end += 2;
+	}
+	buffer->begin += (size_t)(end + 2 - line);
+	return WIRE_MESSAGE;
+}
+
+/* Takes what there is of a chunk, and the end of its line. WIRE_MESSAGE: it has taken something. */
+static inline enum wire_result wire_http_chunk(struct wire_buffer *buffer)
+{
+	size_t size = wire_buffer_size(buffer);
+
+	if (!buffer->events)
+		buffer->events = calloc(1, sizeof *buffer->events);
+	if (!buffer->events)
+		wire_die("calloc");
+	if (size > buffer->left)
+		size = buffer->left;
+	wire_buffer_append(buffer->events, buffer->bytes + buffer->begin, size);
+	buffer->begin += size;
+	buffer->left -= size;
+	if (buffer->left > 0 || wire_buffer_size(buffer) < 2)
+		return size > 0 ? WIRE_MESSAGE : WIRE_MORE;
+	buffer->begin += 2;
+	buffer->http = WIRE_HTTP_SIZE;
+	return WIRE_MESSAGE;
+}
+
+/* An event that is all there: its data, which is one line. */
+static inline enum wire_result wire_http_event(
+	struct wire_buffer *events, uint8_t **message, size_t *size)
+{
+	static const char data[] = "data: ";
+	uint8_t *start = events->bytes + events->begin, *end;
+
+	end = memmem(start, wire_buffer_size(events), "\n\n", 2);
+	if (!end)
+		return WIRE_MORE;
+	if (memcmp(start, data, sizeof data - 1))
+		return WIRE_BAD;
+	*message = start + sizeof data - 1;
+	*size = (size_t)(end - *message);
+	events->joined = (size_t)(end + 2 - start);
+	return WIRE_MESSAGE;
+}
+
+/* Takes the next body with a length, or event of a body in chunks. */
+static inline enum wire_result wire_decode_http(
+	struct wire_buffer *buffer, uint8_t **message, size_t *size)
+{
+	enum wire_result result = WIRE_MESSAGE;
+
+	while (result == WIRE_MESSAGE) {
+		if (buffer->events && wire_buffer_size(buffer->events)) {
+			result = wire_http_event(buffer->events, message, size);
+			if (result != WIRE_MORE)
+				return result;
+		}
+		if (buffer->http == WIRE_HTTP_SIZED) {
+			if (wire_buffer_size(buffer) < buffer->left)
+				return WIRE_MORE;
+			*message = buffer->bytes + buffer->begin;
+			*size = buffer->left;
+			buffer->next = buffer->begin + buffer->left;
+			buffer->http = WIRE_HTTP_HEAD;
+			return WIRE_MESSAGE;
+		}
+		result = buffer->http == WIRE_HTTP_HEAD   ? wire_http_head(buffer)
+			 : buffer->http == WIRE_HTTP_SIZE ? wire_http_size(buffer)
+							  : wire_http_chunk(buffer);
+	}
+	return result;
+}
+
 static inline enum wire_result wire_decode_line(
 	struct wire_buffer *buffer, uint8_t **message, size_t *size)
 {
@@ -285,6 +424,8 @@ static inline enum wire_result wire_decode(struct wire_buffer *buffer, enum wire
 {
 	if (buffer->next < buffer->begin)
 		buffer->next = buffer->begin;
+	if (framing == WIRE_HTTP)
+		return wire_decode_http(buffer, message, size);
 	if (buffer->begin == buffer->end)
 		return WIRE_MORE;
 	if (framing == WIRE_LINES)
@@ -295,6 +436,11 @@ static inline enum wire_result wire_decode(struct wire_buffer *buffer, enum wire
 /* The message that wire_decode() gave is used up. */
 static inline void wire_decode_done(struct wire_buffer *buffer)
 {
+	if (buffer->events && buffer->events->joined) {
+		wire_buffer_consume(buffer->events, buffer->events->joined);
+		buffer->events->joined = 0;
+		return;
+	}
 	wire_buffer_consume(buffer, buffer->next - buffer->begin);
 	buffer->next = buffer->begin;
 }
@@ -323,12 +469,50 @@ static inline void wire_encode_frame(
 	buffer->end += n + size;
 }
 
+/* Appends a request, or an answer, whose body the message is. */
+static inline void wire_encode_http(
+	struct wire_buffer *buffer, bool request, const uint8_t *bytes, size_t size)
+{
+	char head[192];
+	int n = snprintf(head, sizeof head,
+		"%sContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+		request ? "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json, "
+			  "text/event-stream\r\n"
+			: "HTTP/1.1 200 OK\r\n",
+		size);
+
+	wire_buffer_append(buffer, head, (size_t)n);
+	wire_buffer_append(buffer, bytes, size);
+}
+
+/* Appends the message as an event, in a chunk of its own; the first and the last of an answer. */
+static inline void wire_encode_event(
+	struct wire_buffer *buffer, const uint8_t *bytes, size_t size, bool first, bool last)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+				   "Transfer-Encoding: chunked\r\n\r\n";
+	char line[32];
+
+	if (first)
+		wire_buffer_append(buffer, head, sizeof head - 1);
+	wire_buffer_append(
+		buffer, line, (size_t)snprintf(line, sizeof line, "%zx\r\ndata: ", size + 8));
+	wire_buffer_append(buffer, bytes, size);
+	wire_buffer_append(buffer, "\n\n\r\n", 4);
+	if (last)
+		wire_buffer_append(buffer, "0\r\n\r\n", 5);
+}
+
 /* Appends a message; fragment: payload bytes of a frame at most, or 0 for one frame. */
 static inline void wire_encode(struct wire_buffer *buffer, enum wire_framing framing, bool masked,
 	const uint8_t *bytes, size_t size, size_t fragment)
 {
 	uint8_t opcode = 1;
 
+	if (framing == WIRE_HTTP) {
+		wire_encode_http(buffer, masked, bytes, size);
+		return;
+	}
 	if (framing == WIRE_LINES) {
 		wire_buffer_append(buffer, bytes, size);
 		wire_buffer_append(buffer, "\n", 1);
