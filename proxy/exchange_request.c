@@ -72,16 +72,18 @@ static void exchange_request_put_edited(struct exchange *exchange, struct outlet
 	if (exchange->is_sized && !exchange->head_is_sent) {
 		assert(last || total > 0); /* see exchange_request_must_read() */
 		length = last ? total : exchange->length + body_growth(&exchange->said);
-		(void)snprintf(text, sizeof text, "%" PRIu64, length); /* fits */
+		if (length != exchange->length)
+			(void)snprintf(text, sizeof text, "%" PRIu64, length); /* fits */
 		exchange_request_put_head(
 			exchange, outlet, length != exchange->length ? text : NULL);
 		exchange->head_is_sent = true;
 	}
 	if (total == 0)
 		return;
-	(void)snprintf(text, sizeof text, "%zx\r\n", total); /* the same */
-	if (!exchange->is_sized)
+	if (!exchange->is_sized) {
+		(void)snprintf(text, sizeof text, "%zx\r\n", total); /* the same */
 		exchange_request_put_text(outlet, text);
+	}
 	for (i = 0; i < count; i++)
 		sink_write(&outlet->sink, pieces[i].bytes, pieces[i].size);
 	if (!exchange->is_sized)
