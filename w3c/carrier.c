@@ -13,11 +13,18 @@
 #define CARRIER_TRACEPARENT_BEGIN "{\"traceparent\":\""
 #define CARRIER_TRACESTATE_BEGIN  "\",\"tracestate\":\""
 #define CARRIER_END               "\"}"
+#define CARRIER_TRACEPARENT_FIELD "traceparent: "
+#define CARRIER_TRACESTATE_FIELD  "\r\ntracestate: "
+#define CARRIER_FIELD_END         "\r\n"
 
 _Static_assert(sizeof CARRIER_TRACEPARENT_BEGIN + TRACEPARENT_SIZE +
 			       sizeof CARRIER_TRACESTATE_BEGIN + sizeof CARRIER_END <=
 		       CARRIER_TEXT_MAX - 2 * CARRIER_TRACESTATE_MAX,
 	"the fixed text has room beside an escaped tracestate");
+_Static_assert(sizeof CARRIER_TRACEPARENT_FIELD + TRACEPARENT_SIZE +
+			       sizeof CARRIER_TRACESTATE_FIELD + sizeof CARRIER_FIELD_END <=
+		       CARRIER_FIELDS_MAX - CARRIER_TRACESTATE_MAX,
+	"and beside one in a field");
 
 /* Keeps what stands from the first member to the last; an empty list is good but not kept. */
 static enum carrier_verdict carrier_extract_state(
@@ -70,39 +77,64 @@ static char *carrier_put_value(char *at, const char *value, size_t size)
 	return at;
 }
 
-/* Writes the list without blanks and empty members; a bad one, and then its name, not at all. */
-static char *carrier_put_state(char *at, const char *text, size_t size)
+/* Writes the list without blanks and empty members. */
+static char *carrier_put_members(char *at, const struct tracestate *tracestate, bool escapes)
 {
-	struct tracestate tracestate;
 	size_t i;
 
-	if (tracestate_parse(&tracestate, text, size) != 0 || tracestate.count == 0)
-		return at;
-	at = carrier_put(at, CARRIER_TRACESTATE_BEGIN, strlen(CARRIER_TRACESTATE_BEGIN));
-	for (i = 0; i < tracestate.count; i++) {
-		const struct tracestate_member *member = &tracestate.members[i];
+	for (i = 0; i < tracestate->count; i++) {
+		const struct tracestate_member *member = &tracestate->members[i];
 
 		if (i > 0)
 			*at++ = ',';
 		at = carrier_put(at, member->key, member->key_size);
 		*at++ = '=';
-		at = carrier_put_value(at, member->value, member->value_size);
+		at = escapes ? carrier_put_value(at, member->value, member->value_size)
+			     : carrier_put(at, member->value, member->value_size);
 	}
 	return at;
 }
 
-size_t carrier_format(char *text, const struct trace_context *context, uint8_t flags_mask)
+/* The list behind its beginning; a bad or empty one, and then its name, not at all. */
+static char *carrier_put_state(
+	char *at, const char *begin, const struct trace_context *context, bool escapes)
 {
-	struct traceparent traceparent = context->traceparent;
-	char *at = text;
+	struct tracestate tracestate;
 
 	assert(context->tracestate_size <= CARRIER_TRACESTATE_MAX);
+	if (context->tracestate == NULL ||
+		tracestate_parse(&tracestate, context->tracestate, context->tracestate_size) != 0 ||
+		tracestate.count == 0)
+		return at;
+	at = carrier_put(at, begin, strlen(begin));
+	return carrier_put_members(at, &tracestate, escapes);
+}
+
+static char *carrier_put_parent(
+	char *at, const char *begin, const struct trace_context *context, uint8_t flags_mask)
+{
+	struct traceparent traceparent = context->traceparent;
+
 	traceparent.flags &= flags_mask;
-	at = carrier_put(at, CARRIER_TRACEPARENT_BEGIN, strlen(CARRIER_TRACEPARENT_BEGIN));
+	at = carrier_put(at, begin, strlen(begin));
 	traceparent_format(at, &traceparent);
-	at += TRACEPARENT_SIZE;
-	if (context->tracestate != NULL)
-		at = carrier_put_state(at, context->tracestate, context->tracestate_size);
+	return at + TRACEPARENT_SIZE;
+}
+
+size_t carrier_format(char *text, const struct trace_context *context, uint8_t flags_mask)
+{
+	char *at = carrier_put_parent(text, CARRIER_TRACEPARENT_BEGIN, context, flags_mask);
+
+	at = carrier_put_state(at, CARRIER_TRACESTATE_BEGIN, context, true);
 	at = carrier_put(at, CARRIER_END, strlen(CARRIER_END));
+	return (size_t)(at - text);
+}
+
+size_t carrier_format_fields(char *text, const struct trace_context *context, uint8_t flags_mask)
+{
+	char *at = carrier_put_parent(text, CARRIER_TRACEPARENT_FIELD, context, flags_mask);
+
+	at = carrier_put_state(at, CARRIER_TRACESTATE_FIELD, context, false);
+	at = carrier_put(at, CARRIER_FIELD_END, strlen(CARRIER_FIELD_END));
 	return (size_t)(at - text);
 }

@@ -70,4 +70,11 @@ static inline enum carrier_verdict carrier_judge(
  */
 size_t carrier_format(char *text, const struct trace_context *context, uint8_t flags_mask);
 
+/*
+ * The same as lines of fields, each with its CRLF: traceparent, and tracestate if there is one.
+ * text has CARRIER_FIELDS_MAX bytes.
+ */
+#define CARRIER_FIELDS_MAX (CARRIER_TRACESTATE_MAX + 128)
+size_t carrier_format_fields(char *text, const struct trace_context *context, uint8_t flags_mask);
+
 #endif

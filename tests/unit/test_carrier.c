@@ -99,19 +99,22 @@ START_TEST(test_carrier_format)
 	static const struct {
 		const char *state;
 		uint8_t mask;
-		const char *text;
+		const char *text, *fields; /* behind traceparent's name */
 	} cases[] = {
-		{NULL, 0xff, "{\"traceparent\":\"" PARENT "\"}"},
+		{NULL, 0xff, "{\"traceparent\":\"" PARENT "\"}", PARENT "\r\n"},
 		{NULL, TRACE_FLAG_SAMPLED,
 			"{\"traceparent\":\"00-7c3a9e51d04f42b8a6150b2ce8f7d913-5e91c0a7342bd86f-"
-			"01\"}"},
+			"01\"}",
+			"00-7c3a9e51d04f42b8a6150b2ce8f7d913-5e91c0a7342bd86f-01\r\n"},
 		{NULL, 0,
 			"{\"traceparent\":\"00-7c3a9e51d04f42b8a6150b2ce8f7d913-5e91c0a7342bd86f-"
-			"00\"}"},
+			"00\"}",
+			"00-7c3a9e51d04f42b8a6150b2ce8f7d913-5e91c0a7342bd86f-00\r\n"},
 		{"a=1 ,,\tb=\"\\x", 0xff,
-			"{\"traceparent\":\"" PARENT "\",\"tracestate\":\"a=1,b=\\\"\\\\x\"}"},
-		{"A=1", 0xff,
-			"{\"traceparent\":\"" PARENT "\"}"}, /* never sent on, whoever gave it */
+			"{\"traceparent\":\"" PARENT "\",\"tracestate\":\"a=1,b=\\\"\\\\x\"}",
+			PARENT "\r\ntracestate: a=1,b=\"\\x\r\n"},
+		/* never sent on, whoever gave it */
+		{"A=1", 0xff, "{\"traceparent\":\"" PARENT "\"}", PARENT "\r\n"},
 	};
 	size_t i;
 
@@ -126,6 +129,11 @@ START_TEST(test_carrier_format)
 		size = carrier_format(text, &context, cases[i].mask);
 		ck_assert_uint_eq(size, strlen(cases[i].text));
 		ck_assert_mem_eq(text, cases[i].text, size);
+		size = carrier_format_fields(text, &context, cases[i].mask);
+		ck_assert_uint_eq(size, strlen("traceparent: ") + strlen(cases[i].fields));
+		ck_assert_mem_eq(text, "traceparent: ", strlen("traceparent: "));
+		ck_assert_mem_eq(
+			text + strlen("traceparent: "), cases[i].fields, strlen(cases[i].fields));
 	}
 }
 END_TEST
@@ -148,6 +156,8 @@ START_TEST(test_carrier_format_longest)
 	ck_assert_int_eq(extract(&context, PARENT, state), CARRIER_VALID);
 	size = carrier_format((char *)text, &context, 0xff);
 	ck_assert_uint_lt(size, CARRIER_TEXT_MAX);
+	ck_assert_uint_lt(carrier_format_fields((char *)text, &context, 0xff), CARRIER_FIELDS_MAX);
+	(void)carrier_format((char *)text, &context, 0xff);
 	text[size] = '\0';
 	json = yajl_tree_parse((char *)text, NULL, 0);
 	ck_assert_ptr_nonnull(json);
