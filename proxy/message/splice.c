@@ -938,6 +938,18 @@ static bool splice_may_write(const struct splice *splice)
 		       splice->skim.envelope_depth > 1);
 }
 
+/* Tells that the message is longer than the hold, unless nothing can be said of it. */
+__attribute__((noinline)) static void splice_tell_outgrown(struct splice *splice)
+{
+	const struct pointers_node *text = splice->skim.capture;
+	bool answers =
+		text != NULL && (text->slot == ENVELOPE_RESULT || text->slot == ENVELOPE_ERROR);
+
+	if (splice->phase != SPLICE_PASSING && !answers)
+		splice->hooks->outgrown(
+			splice->arg, splice->skim.envelope_depth == 1 ? &splice->envelope : NULL);
+}
+
 /*
  * The message does not fit the hold, or need not be held. What is promised of its size is found by
  * as many bytes as the hold takes, wherever the input was cut.
@@ -947,6 +959,8 @@ static void splice_stop_holding(struct splice *splice, enum splice_phase phase)
 	const uint8_t *held, *bytes = splice->window.bytes;
 	size_t held_size = window_held(&splice->window, &held);
 	size_t size = splice->window.bytes_size, first = SPLICE_HOLD_MAX - held_size;
+	bool outgrown =
+		splice->hooks->outgrown != NULL && window_end(&splice->window) > SPLICE_HOLD_MAX;
 
 	assert(splice->phase == SPLICE_HOLDING);
 	splice->phase = phase;
@@ -957,15 +971,17 @@ static void splice_stop_holding(struct splice *splice, enum splice_phase phase)
 	}
 	if (held_size > 0)
 		splice_read(splice, held, held_size);
-	if (splice->window.fills) {
+	if (splice->window.fills || outgrown) {
 		assert(first <= size);
 		splice_read(splice, bytes, first);
-		if (!splice_may_write(splice)) {
-			splice->growth -= splice->room;
-			splice->room = 0;
-		}
 		bytes += first;
 		size -= first;
+	}
+	if (outgrown)
+		splice_tell_outgrown(splice);
+	if (splice->window.fills && !splice_may_write(splice)) {
+		splice->growth -= splice->room;
+		splice->room = 0;
 	}
 	splice_read(splice, bytes, size);
 }

@@ -76,6 +76,12 @@ struct splice_hooks {
 	 * JSON to its end. What is in it is borrowed until this returns.
 	 */
 	void (*envelope)(void *arg, const struct envelope *envelope);
+	/*
+	 * May be NULL. The message is longer than the hold: what of it is decided now must be by
+	 * its first SPLICE_HOLD_MAX bytes, which have been read, and envelope says what they say;
+	 * NULL: it is a batch. Not called in the middle of a result that is a text.
+	 */
+	void (*outgrown)(void *arg, const struct envelope *envelope);
 };
 
 struct splice;

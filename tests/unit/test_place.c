@@ -100,7 +100,8 @@ static void place_on_envelope(void *arg, const struct envelope *envelope)
 	seen++;
 }
 
-static const struct splice_hooks place_hooks = {place_on_carrier, place_on_envelope};
+static const struct splice_hooks place_hooks = {
+	.carrier = place_on_carrier, .envelope = place_on_envelope};
 
 static void place_open(const struct place_set *set)
 {

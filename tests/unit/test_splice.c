@@ -811,9 +811,102 @@ static void noted_on_envelope(void *arg, const struct envelope *envelope)
 	noted->given++;
 }
 
+/* What is told of a message that outgrows the hold. */
+struct outgrown {
+	unsigned count;
+	bool is_batch;
+	bool has_method, has_id, has_result;
+};
+
+static void outgrown_on(void *arg, const struct envelope *envelope)
+{
+	struct outgrown *outgrown = arg;
+
+	outgrown->count++;
+	outgrown->is_batch = envelope == NULL;
+	if (envelope == NULL)
+		return;
+	outgrown->has_method = envelope_value(envelope, ENVELOPE_METHOD)->type == JSON_STRING;
+	outgrown->has_id = envelope_value(envelope, ENVELOPE_ID)->type == JSON_NUMBER;
+	outgrown->has_result = envelope_value(envelope, ENVELOPE_RESULT)->type != JSON_ABSENT;
+}
+
+static size_t outgrown_no_carrier(void *arg, struct envelope *envelope, const char **text)
+{
+	(void)arg;
+	(void)envelope;
+	(void)text;
+	return 0;
+}
+
+static void outgrown_ignored(void *arg, const struct envelope *envelope)
+{
+	(void)arg;
+	(void)envelope;
+}
+
+/* A message is BEFORE, as many x as make what comes behind them begin at an offset, BEHIND. */
+static const struct {
+	const char *before, *behind;
+	size_t offset;
+	struct outgrown expected;
+} outgrown_rows[] = {
+	{"{\"method\":\"m\",\"params\":\"", "\",\"id\":1}", SPLICE_HOLD_MAX - 9,
+		{.has_method = true}}, /* to its end it has SPLICE_HOLD_MAX bytes */
+	{"{\"method\":\"m\",\"params\":\"", "\",\"id\":1}", SPLICE_HOLD_MAX - 8,
+		{.count = 1, .has_method = true}},
+	{"{\"method\":\"m\",\"params\":\"", "\",\"id\":1,\"a\":2}", SPLICE_HOLD_MAX - 9,
+		{.count = 1, .has_method = true, .has_id = true}},
+	{"{\"method\":\"m\",\"params\":\"", "\",\"id\":1,\"a\":2}", 2 * SPLICE_HOLD_MAX,
+		{.count = 1, .has_method = true}},
+	{"{\"id\":1,\"result\":[\"", "\"]}", SPLICE_HOLD_MAX + 1,
+		{.count = 1, .has_id = true, .has_result = true}},
+	{"{\"id\":1,\"result\":\"", "\"}", SPLICE_HOLD_MAX + 1, {.count = 0}},
+	{"[{\"method\":\"", "\",\"id\":1}]", SPLICE_HOLD_MAX + 1, {.count = 1, .is_batch = true}},
+	{"{\"method\":m\"", "\"}", SPLICE_HOLD_MAX + 1, {.count = 0}},
+};
+
+/* It is told once, by the first SPLICE_HOLD_MAX bytes, however many came together. */
+START_TEST(test_outgrown)
+{
+	static const struct splice_hooks hooks = {.carrier = outgrown_no_carrier,
+		.envelope = outgrown_ignored,
+		.outgrown = outgrown_on};
+	static const size_t steps[] = {1, 1000, SPLICE_HOLD_MAX - 1, SPLICE_HOLD_MAX,
+		SPLICE_HOLD_MAX + 1, SPLICE_HOLD_MAX + 9, 100000};
+	static const enum splice_mode modes[] = {SPLICE_HOLD, SPLICE_INJECT, SPLICE_STRIP};
+	size_t row = (size_t)_i / 3, i, at, step;
+	const struct outgrown *expected = &outgrown_rows[row].expected;
+	static struct buffer input;
+
+	buffer_clear(&input);
+	buffer_text(&input, outgrown_rows[row].before);
+	buffer_fill(&input, 'x', outgrown_rows[row].offset - input.used);
+	buffer_text(&input, outgrown_rows[row].behind);
+	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		struct outgrown outgrown = {.count = 0};
+
+		splice_begin(splice, modes[_i % 3], &hooks, &outgrown);
+		for (at = 0; at < input.used; at += step) {
+			step = input.used - at < steps[i] ? input.used - at : steps[i];
+			splice_feed(
+				splice, (uint8_t *)input.bytes + at, step, at + step == input.used);
+		}
+		ck_assert_uint_eq(outgrown.count, expected->count);
+		if (expected->count == 0)
+			continue;
+		ck_assert_int_eq(outgrown.is_batch, expected->is_batch);
+		ck_assert_int_eq(outgrown.has_method, expected->has_method);
+		ck_assert_int_eq(outgrown.has_id, expected->has_id);
+		ck_assert_int_eq(outgrown.has_result, expected->has_result);
+	}
+}
+END_TEST
+
 START_TEST(test_notes)
 {
-	static const struct splice_hooks hooks = {noted_on_carrier, noted_on_envelope};
+	static const struct splice_hooks hooks = {
+		.carrier = noted_on_carrier, .envelope = noted_on_envelope};
 	static const unsigned counts[] = {1, 3, 500, 5000, 40000};
 	static struct buffer input;
 	unsigned i, count = counts[_i];
@@ -1702,6 +1795,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_long, 0, (int)LONG_ROWS);
 	tcase_add_test(tc, test_breaks_late);
 	tcase_add_loop_test(tc, test_notes, 0, 5);
+	tcase_add_loop_test(
+		tc, test_outgrown, 0, 3 * (int)(sizeof(outgrown_rows) / sizeof(*outgrown_rows)));
 	tcase_add_test(tc, test_alloc_failure_shelf);
 	tcase_add_test(tc, test_flows);
 	tcase_add_loop_test(tc, test_forms, 0, (int)FORM_ROWS);
