@@ -172,7 +172,8 @@ static bool advice_no_head(const struct config *config)
 
 static bool advice_no_context(const struct config *config)
 {
-	return strcmp(config->propagation_inject, "none") == 0;
+	return list_place(&config->propagation_inject) == NULL &&
+	       !list_has_header(&config->propagation_inject);
 }
 
 static bool advice_no_parents(const struct config *config)
@@ -185,7 +186,9 @@ static bool advice_no_parents(const struct config *config)
 
 static bool advice_no_params(const struct config *config)
 {
-	return strncmp(config->propagation_inject, "/params/", strlen("/params/")) != 0;
+	const char *place = list_place(&config->propagation_inject);
+
+	return place == NULL || strncmp(place, "/params/", strlen("/params/")) != 0;
 }
 
 /* What says how, and where to, is recorded. A name that ends with a dot is that of a group. */

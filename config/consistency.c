@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/list.h"
 #include "config/profile/lifecycle.h"
 #include "config/profile/names.h"
 #include "config/profile/profile.h"
@@ -266,17 +267,43 @@ static int consistency_extract(struct settings *settings, struct config *config)
 		places->items[option->max], "is one too many; must be at most 3 places");
 }
 
+/* A place in messages, the fields of HTTP, or both; or the word alone. */
+static int consistency_inject(struct settings *settings, struct config *config)
+{
+	const struct config_list *places = &config->propagation_inject;
+	size_t sorts = (size_t)list_has_header(places) + (list_place(places) != NULL);
+
+	if (places->count <= sorts || (places->count == 1 && sorts == 0))
+		return 0;
+	return consistency_refuse(settings, OPTION_AT_propagation_inject,
+		places->items[places->count - 1],
+		"is one too many; must be one place in messages, header, both of these, or none");
+}
+
+/* Fields of HTTP are where HTTP is spoken: elsewhere nothing is put, which is worth a word. */
+static int consistency_inject_header(struct settings *settings, struct config *config)
+{
+	char name[CONSISTENCY_NAME_SIZE];
+
+	if (!list_has_header(&config->propagation_inject) || url_is_websocket(&config->listen_url))
+		return 0;
+	settings_name(settings, OPTION_AT_propagation_inject, name, sizeof name);
+	settings_warn(settings, "%s: header puts nothing: clients speak no HTTP here", name);
+	return 0;
+}
+
 /* Where OTEL_PROPAGATORS or something stronger has switched all of it off, the rest need not be. */
 static int consistency_server_requests(struct settings *settings, struct config *config)
 {
 	enum config_source off = settings_source(settings, OPTION_AT_propagation_inject);
 
 	if (!config->propagation_inject_server_requests ||
-		strcmp(config->propagation_inject, "none") != 0 || off == CONFIG_OTEL ||
+		list_place(&config->propagation_inject) != NULL || off == CONFIG_OTEL ||
 		off > settings_source(settings, OPTION_AT_propagation_inject_server_requests))
 		return 0;
 	return consistency_refuse(settings, OPTION_AT_propagation_inject_server_requests, NULL,
-		"propagation.inject is none; must stand with the member to write into");
+		"propagation.inject is no place in messages; must stand with the member to write "
+		"into");
 }
 
 /* A general endpoint from the command line is not undone by a file's endpoint for traces. */
@@ -421,6 +448,8 @@ static consistency_rule *const rules[] = {
 	consistency_commands,
 	consistency_batch,
 	consistency_retry,
+	consistency_inject,
+	consistency_inject_header,
 	consistency_extract,
 	consistency_span_name,
 	consistency_span_attributes,

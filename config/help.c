@@ -53,7 +53,6 @@ static const char *help_argument(enum option_type type)
 		[OPTION_TYPE_ADDRESS] = "URL",
 		[OPTION_TYPE_URL] = "URL",
 		[OPTION_TYPE_FILE] = "FILE",
-		[OPTION_TYPE_PLACE] = "POINTER",
 		[OPTION_TYPE_MAP] = "NAME=VALUE,...",
 		[OPTION_TYPE_LIST] = "TEXT,...",
 	};

@@ -17,6 +17,26 @@ bool list_is_switch(const char *text)
 	       strcmp(text, "none") == 0;
 }
 
+const char *list_place(const struct config_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (list->items[i][0] == '/')
+			return list->items[i];
+	return NULL;
+}
+
+bool list_has_header(const struct config_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], PLACE_HEADER) == 0)
+			return true;
+	return false;
+}
+
 #define LIST_KEY_MAX       128
 #define LIST_TOKEN         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
 #define LIST_PATTERN_MAX   256
@@ -78,6 +98,10 @@ const char *list_check(enum list_kind kind, const char *text)
 	case LIST_PLACES:
 		return list_is_switch(text) || strcmp(text, PLACE_HEADER) == 0 ? NULL
 									       : place_check(text);
+	case LIST_TARGETS:
+		return strcmp(text, "none") == 0 || strcmp(text, PLACE_HEADER) == 0
+			       ? NULL
+			       : place_check(text);
 	case LIST_METHODS:
 		if (text[strcspn(text, " \t\r\n,")] != '\0')
 			return "one has a blank or a comma";

@@ -12,6 +12,12 @@ const char *list_check(enum list_kind kind, const char *text);
 /* Whether an item of LIST_PLACES is no place, but a word for all or nothing. */
 bool list_is_switch(const char *text);
 
+/* The first item that is a place in messages; NULL: there is none. */
+const char *list_place(const struct config_list *list);
+
+/* Whether an item is PLACE_HEADER. */
+bool list_has_header(const struct config_list *list);
+
 /* Adds a copy. 0, or -1 when memory is out. */
 int list_add(struct config_list *list, const char *text);
 

@@ -36,7 +36,6 @@ static const struct option options[OPTION_COUNT] = {
 #define OPTION_ADDRESS(...)  OPTION_ROW(OPTION_TYPE_ADDRESS, __VA_ARGS__, )
 #define OPTION_URL(...)      OPTION_ROW(OPTION_TYPE_URL, __VA_ARGS__, )
 #define OPTION_FILE(...)     OPTION_ROW(OPTION_TYPE_FILE, __VA_ARGS__, )
-#define OPTION_PLACE(...)    OPTION_ROW(OPTION_TYPE_PLACE, __VA_ARGS__, )
 #define OPTION_ENUM(field, title, value, list, ...)                                                \
 	OPTION_ROW(OPTION_TYPE_ENUM, field, title, value, 0, 0, __VA_ARGS__,                       \
 		.words = OPTION_WORDS(list))

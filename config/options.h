@@ -17,7 +17,6 @@ enum option_type {
 	OPTION_TYPE_ADDRESS,
 	OPTION_TYPE_URL,
 	OPTION_TYPE_FILE,
-	OPTION_TYPE_PLACE,
 	OPTION_TYPE_MAP,
 	OPTION_TYPE_LIST,
 };
@@ -41,6 +40,7 @@ enum list_kind {
 	LIST_KEYS,     /* of baggage: tokens of HTTP */
 	LIST_PATTERNS, /* extended regular expressions */
 	LIST_PLACES,   /* of carriers; or alone: true, false, none */
+	LIST_TARGETS,  /* the same; or alone: none */
 	LIST_METHODS,  /* all, work, or methods; * at the end of one stands for any rest */
 };
 

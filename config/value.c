@@ -158,18 +158,6 @@ static enum value_verdict value_parse_file(
 	return value_parse_text(value, option, text, reason);
 }
 
-/* "none", or the place of a carrier. */
-static enum value_verdict value_parse_place(
-	struct value *value, const struct option *option, const char *text, const char **reason)
-{
-	if (strcmp(text, "none") != 0) {
-		*reason = place_check(text);
-		if (*reason != NULL)
-			return VALUE_WRONG;
-	}
-	return value_parse_text(value, option, text, reason);
-}
-
 static enum value_verdict value_parse_map(struct value *value, const struct option *option,
 	const char *text, enum config_source source, const char **reason)
 {
@@ -219,7 +207,6 @@ enum value_verdict value_parse(struct value *value, const struct option *option,
 		[OPTION_TYPE_ADDRESS] = value_parse_address,
 		[OPTION_TYPE_URL] = value_parse_url,
 		[OPTION_TYPE_FILE] = value_parse_file,
-		[OPTION_TYPE_PLACE] = value_parse_place,
 		[OPTION_TYPE_LIST] = value_parse_list,
 	};
 
@@ -286,7 +273,6 @@ void value_store(struct value *value, const struct option *option, struct config
 	case OPTION_TYPE_ADDRESS:
 	case OPTION_TYPE_URL:
 	case OPTION_TYPE_FILE:
-	case OPTION_TYPE_PLACE:
 		value_store_text(value, field);
 		break;
 	case OPTION_TYPE_MAP:
@@ -332,7 +318,6 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 			 "[lsp+|json+]unix:///PATH"),
 		[OPTION_TYPE_URL] = "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]",
 		[OPTION_TYPE_FILE] = "the name of a file that can be read",
-		[OPTION_TYPE_PLACE] = PLACE_CHOICES,
 		[OPTION_TYPE_MAP] = "NAME=VALUE[,NAME=VALUE...] with values percent-encoded",
 	};
 
@@ -367,15 +352,16 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 				? "extended regular expressions of at most 256 bytes, without \\1 "
 				  "to "
 				  "\\9 and repeats over 99"
-			: option->list_kind == LIST_PLACES
-				? PLACE_FORMS ", " PLACE_HEADER "; or true, false, none"
+			: option->list_kind == LIST_PLACES ? PLACE_FORMS ", " PLACE_HEADER
+									 "; or true, false, none"
+			: option->list_kind == LIST_TARGETS
+				? PLACE_FORMS ", " PLACE_HEADER "; or none"
 				: "all, work, or METHOD, * at its end standing for any rest");
 		break;
 	case OPTION_TYPE_BOOL:
 	case OPTION_TYPE_ADDRESS:
 	case OPTION_TYPE_URL:
 	case OPTION_TYPE_FILE:
-	case OPTION_TYPE_PLACE:
 	case OPTION_TYPE_MAP:
 		(void)snprintf(text, VALUE_DESCRIBE_SIZE, "%s", fixed[option->type]);
 		break;
@@ -450,7 +436,6 @@ void value_print(const struct option *option, const struct config *config, char 
 		break;
 	case OPTION_TYPE_TEXT:
 	case OPTION_TYPE_FILE:
-	case OPTION_TYPE_PLACE:
 		string = *(char *const *)field;
 		(void)snprintf(text, size, "%s", string == NULL ? "-" : string);
 		break;

@@ -46,7 +46,16 @@ static void body_envelope(void *arg, const struct envelope *envelope)
 	body->pair->hooks->envelope(body->pair, body->from_client, envelope, body->start_ns);
 }
 
-static const struct splice_hooks body_hooks = {.carrier = body_carrier, .envelope = body_envelope};
+static void body_outgrown(void *arg, const struct envelope *envelope)
+{
+	struct body *body = arg;
+
+	if (body->pair->tells && body->from_client)
+		body->pair->hooks->promise(body->pair, envelope);
+}
+
+static const struct splice_hooks body_hooks = {
+	.carrier = body_carrier, .outgrown = body_outgrown, .envelope = body_envelope};
 
 /* Whether a message may begin so. */
 static bool body_is_json(uint8_t byte)
@@ -62,7 +71,7 @@ void body_begin(struct body *body, struct pair *pair, bool from_client, enum bod
 
 bool body_edits(const struct body *body)
 {
-	return body->form == BODY_MESSAGE && body->mode > SPLICE_HOLD;
+	return body->form == BODY_MESSAGE && body->mode != SPLICE_WATCH;
 }
 
 /* A message begins with that byte. False: it is none, or memory is out; nobody looks at it. */

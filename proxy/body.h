@@ -43,7 +43,7 @@ struct body {
 void body_begin(struct body *body, struct pair *pair, bool from_client, enum body_form form,
 	enum splice_mode mode);
 
-/* Whether what comes out may differ from what goes in: known with the first byte. */
+/* Whether what comes out may differ from what goes in, or be later: known with the first byte. */
 bool body_edits(const struct body *body);
 
 /* The next bytes of the body; last: the message ends with them. */

@@ -7,6 +7,7 @@
 #include <assert.h>
 
 #include "config/config.h"
+#include "config/list.h"
 #include "proxy/ending.h"
 #include "proxy/explain/recorder.h"
 #include "proxy/log.h"
@@ -238,7 +239,7 @@ static enum pump_task carrying_task(const struct session *session, enum pump_dir
 {
 	const struct config *config = session->pair.loop->config;
 	bool from_client = direction == PUMP_CLIENT_TO_BACKEND;
-	bool injects = session->trace != NULL && config->propagation_inject[0] == '/' &&
+	bool injects = session->trace != NULL && list_place(&config->propagation_inject) != NULL &&
 		       (from_client || config->propagation_inject_server_requests);
 
 	if (from_client && tracer_strips(config))

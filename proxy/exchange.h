@@ -51,6 +51,7 @@ struct exchange {
 	char framing[EXCHANGE_FRAMING_MAX]; /* the first size line, until it is known if it edits */
 	bool is_looked_at;                  /* the owner has been told of it */
 	bool edits;                         /* what said gives is sent in place of what came */
+	bool tells;                         /* the head waits for what its message says */
 	bool wants_json;                    /* in our own answers */
 	bool to_stream;                     /* it asks for events, which may be long in coming */
 	bool client_keeps;                  /* its connection, for more requests */

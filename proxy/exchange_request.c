@@ -2,8 +2,8 @@
  * Requests. What a client sends is read as far as its request goes; what it sent behind that waits
  * in the buffer of heads, or in its socket. The head is passed on without what is between
  * neighbours, with a Connection field of our own that says what the client said; the body passes as
- * it comes. A head whose Content-Length depends on what is edited waits for so much of the body as
- * tells.
+ * it comes. A head waits for so much of the body as tells its Content-Length, if that is edited,
+ * and the context that goes into its fields, if it does.
  */
 #include "proxy/exchange_request.h"
 
@@ -25,25 +25,35 @@
 
 static const uint8_t exchange_request_no_bytes[1];
 
+/* Adds names to those that are dropped. */
+static size_t exchange_request_drop(
+	const char *dropped[EXCHANGE_REQUEST_DROPPED_MAX], size_t count, const char *const *more)
+{
+	for (; *more != NULL; more++) {
+		assert(count + 1 < EXCHANGE_REQUEST_DROPPED_MAX);
+		dropped[count++] = *more;
+	}
+	return count;
+}
+
 /* Its head, without our own token, if there is one. length: another Content-Length, or NULL. */
 static void exchange_request_put_head(
 	struct exchange *exchange, struct outlet *outlet, const char *length)
 {
 	const struct side_shake *shake = exchange_shake(exchange);
-	const char *dropped[EXCHANGE_REQUEST_DROPPED_MAX] = {NULL}, *const *more = shake->dropped;
+	const char *dropped[EXCHANGE_REQUEST_DROPPED_MAX] = {NULL}, *const * replaced;
 	struct http_changes changes = {.drop = dropped,
 		.add = "",
 		.length = length,
 		.via = exchange->pair->loop->config->http_via};
 	size_t count = 0;
 
+	changes.carrier = exchange->pair->hooks->fields(exchange->pair, &replaced);
+	count = exchange_request_drop(dropped, count, replaced);
 	if (exchange->pair->route->guard.token != NULL)
 		dropped[count++] = "Authorization";
 	if (exchange->wanted == HANDSHAKE_OK) {
-		for (; *more != NULL; more++) {
-			assert(count + 1 < EXCHANGE_REQUEST_DROPPED_MAX);
-			dropped[count++] = *more;
-		}
+		(void)exchange_request_drop(dropped, count, shake->dropped);
 		changes.add = shake->fields;
 	} else if (!exchange->client_keeps) {
 		changes.add = "Connection: close\r\n";
@@ -51,6 +61,7 @@ static void exchange_request_put_head(
 		changes.add = "Connection: keep-alive\r\n";
 	}
 	outlet_head(outlet, exchange_asked(exchange, &exchange->pair->loop->head), &changes);
+	exchange->head_is_sent = true;
 }
 
 static void exchange_request_put_text(struct outlet *outlet, const char *text)
@@ -69,14 +80,15 @@ static void exchange_request_put_edited(struct exchange *exchange, struct outlet
 	if (exchange->said.splice == NULL)
 		return; /* there is none */
 	pieces = body_pieces(&exchange->said, &count, &total);
-	if (exchange->is_sized && !exchange->head_is_sent) {
+	if (!exchange->head_is_sent && !exchange->is_sized && (last || total > 0))
+		exchange_request_put_head(exchange, outlet, NULL);
+	if (!exchange->head_is_sent && exchange->is_sized) {
 		assert(last || total > 0); /* see exchange_request_must_read() */
 		length = last ? total : exchange->length + body_growth(&exchange->said);
 		if (length != exchange->length)
 			(void)snprintf(text, sizeof text, "%" PRIu64, length); /* fits */
 		exchange_request_put_head(
 			exchange, outlet, length != exchange->length ? text : NULL);
-		exchange->head_is_sent = true;
 	}
 	if (total == 0)
 		return;
@@ -100,11 +112,10 @@ static void exchange_request_edit_no_more(
 	char text[HTTP_CHANGES_LENGTH_MAX];
 
 	exchange->edits = false;
-	if (exchange->is_sized) {
+	if (!exchange->head_is_sent)
 		exchange_request_put_head(exchange, outlet, NULL);
-		exchange->head_is_sent = true;
+	if (exchange->is_sized)
 		return;
-	}
 	(void)snprintf(text, sizeof text, "%" PRIx64 "\r\n", size + exchange->request.left);
 	if (exchange->framing_size <= EXCHANGE_FRAMING_MAX)
 		sink_write(
@@ -144,6 +155,8 @@ static void exchange_request_put_body(struct exchange *exchange, struct outlet *
 		body_feed(&exchange->said, exchange_request_no_bytes, 0, true);
 		if (exchange->edits) {
 			exchange_request_put_edited(exchange, outlet, true);
+			if (!exchange->head_is_sent) /* there was no message */
+				exchange_request_put_head(exchange, outlet, NULL);
 			exchange_request_put_text(outlet, "0\r\n");
 		}
 	}
@@ -233,9 +246,8 @@ void exchange_request_connected(struct exchange *exchange)
 	exchange_moved(exchange);
 	endpoint_resume(&pair->backend);
 	outlet_begin(&outlet, pair->loop, &pair->backend);
-	if (!exchange->edits || !exchange->is_sized) {
+	if (!exchange->edits || !(exchange->is_sized || exchange->tells)) {
 		exchange_request_put_head(exchange, &outlet, NULL);
-		exchange->head_is_sent = true;
 	}
 	rest = head_rest(&exchange->head, &size);
 	exchange->taken = exchange_request_pass(exchange, &outlet, rest, size);
@@ -354,13 +366,15 @@ static bool exchange_request_admits(struct exchange *exchange, const struct http
 
 /*
  * Tells the owner of the request, and how its body will be taken. One whose sender waits to be told
- * to go on is not edited if its size must be known before: it is not going to come.
+ * to go on is not edited if its size must be known before: it is not going to come. Nor can its
+ * head wait for what is in it.
  */
 static void exchange_request_look(struct exchange *exchange, const struct http_head *parsed)
 {
 	struct pair *pair = exchange->pair;
 	enum splice_mode mode = SPLICE_WATCH;
 	enum body_form form = BODY_UNSEEN;
+	bool expects;
 	bool accepts = http_field_find(parsed, "Accept") == NULL ||
 		       http_field_has_token(parsed, "Accept", "application/json") ||
 		       http_field_has_token(parsed, "Accept", "*/*");
@@ -378,8 +392,16 @@ static void exchange_request_look(struct exchange *exchange, const struct http_h
 		http_text_is_exactly(parsed->method, HTTP_TEXT("POST")) &&
 		exchange_is_plain(parsed))
 		form = BODY_MESSAGE;
-	if (exchange->is_sized && http_field_find(parsed, "Expect") != NULL)
+	expects = http_field_find(parsed, "Expect") != NULL;
+	exchange->tells = form == BODY_MESSAGE && pair->tells;
+	if (exchange->tells && expects) {
+		pair->hooks->promise(pair, NULL);
+		exchange->tells = false;
+	}
+	if (exchange->is_sized && expects)
 		mode = SPLICE_WATCH;
+	else if (exchange->tells && mode == SPLICE_WATCH)
+		mode = SPLICE_HOLD; /* with its head */
 	body_begin(&exchange->said, pair, true, form, mode);
 	exchange->said.promises = exchange->is_sized;
 	exchange->edits = body_edits(&exchange->said);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/list.h"
 #include "proxy/carrying.h"
 #include "proxy/conversations.h"
 #include "proxy/dial.h"
@@ -328,7 +329,7 @@ static void life_tell_asked(struct session *session, const struct http_head *ask
 	life_tell_fields(session, asked);
 	life_take_fields(session, asked);
 	if (fields_tell(&session->fields))
-		tracer_exchange(session->trace, 0, 0, &session->fields.view);
+		tracer_exchange(session->trace, 0, 0, &session->fields.view, NULL);
 }
 
 static void life_open(struct session *session, uint8_t *client_bytes, size_t client_size,
@@ -720,12 +721,15 @@ static bool life_pair_asked(struct pair *pair, const struct http_head *head, enu
 	life_heard(session);
 	session->exchange_number = (uint32_t)pair->loop->counters.http_exchanges;
 	session->http_status = 0;
+	session->promise.is_open = false;
 	if (pair->loop->tracing)
 		life_converse(session, head);
 	if (session->trace != NULL) {
 		life_tell_fields(session, head);
 		life_take_fields(session, head);
 	}
+	pair->tells =
+		session->trace != NULL && list_has_header(&pair->loop->config->propagation_inject);
 	return carrying_mode(session, mode);
 }
 
@@ -745,6 +749,8 @@ static void life_pair_exchanged(struct pair *pair, unsigned status)
 	struct session *session = life_of_pair(pair);
 	bool succeeds = status >= 200 && status < 300;
 
+	free(session->told);
+	session->told = NULL;
 	if (session->trace == NULL)
 		return;
 	if (!session->answers_elsewhere || !succeeds)
@@ -761,15 +767,76 @@ static void life_pair_exchanged(struct pair *pair, unsigned status)
 static void life_tell_exchange(struct session *session)
 {
 	tracer_exchange(session->trace, session->exchange_number, session->http_status,
-		fields_tell(&session->fields) ? &session->fields.view : NULL);
+		fields_tell(&session->fields) ? &session->fields.view : NULL, &session->promise);
+}
+
+/* The first request whose context is known is the one that the head speaks of. */
+static void life_tell_head(struct session *session)
+{
+	char text[CARRIER_FIELDS_MAX];
+	size_t size;
+
+	if (!session->pair.tells || session->told != NULL)
+		return;
+	size = tracer_fields(session->trace, text);
+	if (size == 0)
+		return;
+	session->told = malloc(size + 1);
+	if (session->told == NULL) {
+		session->pair.loop->counters.messages_no_memory++;
+		return;
+	}
+	memcpy(session->told, text, size);
+	session->told[size] = '\0';
+}
+
+static void life_pair_promise(struct pair *pair, const struct envelope *envelope)
+{
+	struct session *session = life_of_pair(pair);
+
+	if (session->told != NULL)
+		return; /* by an earlier request of a batch */
+	life_tell_exchange(session);
+	if (tracer_promise(session->trace, envelope))
+		life_tell_head(session);
+}
+
+/* Whether carriers in fields are looked at or written. */
+static bool life_has_fields(const struct config *config, const struct tracer *tracer)
+{
+	return list_has_header(&config->propagation_inject) || tracer_wants_fields(tracer);
+}
+
+static const char *life_pair_fields(struct pair *pair, const char *const **dropped)
+{
+	static const char *const lists[2][2][4] = {
+		{{NULL}, {"baggage", NULL}},
+		{{"traceparent", "tracestate", NULL},
+			{"traceparent", "tracestate", "baggage", NULL}},
+	};
+	const struct session *session = life_of_pair(pair);
+	const struct config *config = pair->loop->config;
+	bool edits = life_has_fields(config, pair->loop->tracer);
+	bool strips = edits && (config->propagation_strip ||
+				       (list_has_header(&config->propagation_inject) &&
+					       config->propagation_trust != CONFIG_TRUST_CONTINUE));
+
+	*dropped = lists[strips || session->told != NULL]
+			[edits && config->propagation_baggage == CONFIG_BAGGAGE_STRIP];
+	return session->told;
 }
 
 static size_t life_pair_carrier(struct pair *pair, struct envelope *envelope, const char **text)
 {
 	struct session *session = life_of_pair(pair);
 
+	size_t size;
+
 	life_tell_exchange(session);
-	return tracer_carrier(session->trace, envelope, text);
+	size = tracer_carrier(session->trace, envelope, text);
+	if (envelope_kind(envelope) == ENVELOPE_REQUEST)
+		life_tell_head(session);
+	return size;
 }
 
 static void life_pair_envelope(
@@ -780,6 +847,8 @@ static void life_pair_envelope(
 	if (session->trace != NULL)
 		life_tell_exchange(session);
 	carrying_message(session, from_client, envelope, start_ns);
+	if (session->trace != NULL && from_client && envelope_kind(envelope) == ENVELOPE_REQUEST)
+		life_tell_head(session);
 }
 
 static void life_pair_text(struct pair *pair, bool from_client, const uint8_t *bytes, size_t size,
@@ -820,6 +889,8 @@ static const struct pair_hooks life_pair_hooks = {
 	.asked = life_pair_asked,
 	.answered = life_pair_answered,
 	.exchanged = life_pair_exchanged,
+	.promise = life_pair_promise,
+	.fields = life_pair_fields,
 	.carrier = life_pair_carrier,
 	.envelope = life_pair_envelope,
 	.text = life_pair_text,

@@ -75,11 +75,19 @@ struct pair_hooks {
 		uint8_t *backend_bytes, size_t backend_size);
 	/*
 	 * A request of HTTP, with that head, is passed on, and has an answer with that one; both
-	 * are over. The first says what is done to messages: false, and nobody looks at them.
+	 * are over. The first says what is done to messages: false, and nobody looks at them; and,
+	 * in pair->tells, whether the head has to say what is only known of them.
 	 */
 	bool (*asked)(struct pair *pair, const struct http_head *head, enum splice_mode *mode);
 	void (*answered)(struct pair *pair, const struct http_head *head);
 	void (*exchanged)(struct pair *pair, unsigned status);
+	/* The head goes before its message is known: see outgrown() in struct splice_hooks. */
+	void (*promise)(struct pair *pair, const struct envelope *envelope);
+	/*
+	 * What the head that is passed on has, as lines of fields, or NULL, instead of the fields
+	 * with the names in *dropped, which ends with NULL. Both are valid until exchanged().
+	 */
+	const char *(*fields)(struct pair *pair, const char *const **dropped);
 	/* What messages say meanwhile: see struct splice_hooks, and struct pump_hooks. */
 	size_t (*carrier)(struct pair *pair, struct envelope *envelope, const char **text);
 	void (*envelope)(struct pair *pair, bool from_client, const struct envelope *envelope,
@@ -101,6 +109,7 @@ struct pair {
 	struct loop *loop;
 	const struct route *route;
 	unsigned long long number;
+	bool tells; /* see hooks->asked() */
 	enum pair_state state;
 	enum pair_reason reason; /* of the end, once there is one */
 	struct endpoint client;

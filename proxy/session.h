@@ -47,8 +47,10 @@ struct session {
 	uint32_t exchange_number; /* of HTTP: what messages belong to, for the tracer */
 	unsigned http_status;     /* of its answer; 0: there is none so far */
 	struct fields fields;     /* of its request's head; for a WebSocket's, all its requests */
-	unsigned troubles_logged; /* bits of enum splice_trouble */
-	bool opened;              /* messages could flow: its end is worth a line */
+	struct tracer_promise promise; /* the same; what its head says before its message */
+	char *told;                    /* owned; the fields in its head that are ours; or NULL */
+	unsigned troubles_logged;      /* bits of enum splice_trouble */
+	bool opened;                   /* messages could flow: its end is worth a line */
 	bool child_exited;
 	bool client_closing;              /* it sent a close frame, and the backend had not */
 	bool client_left;                 /* it can no longer be written to either */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/list.h"
 #include "config/profile/profile.h"
 #include "exporter/exporter.h"
 #include "proxy/explain/listing.h"
@@ -158,7 +159,7 @@ static enum splice_mode explain_splice_mode(const struct explain *explain)
 {
 	const struct config *config = explain->config;
 	bool from_client = explain->line.side == RECORDING_CLIENT;
-	bool injects = config->propagation_inject[0] == '/' &&
+	bool injects = list_place(&config->propagation_inject) != NULL &&
 		       (from_client || config->propagation_inject_server_requests);
 
 	if (from_client && tracer_strips(config))

@@ -522,7 +522,9 @@ static void http_append_via(char *text, size_t size, size_t *used, const struct 
 
 size_t http_head_room(const struct http_head *head, const struct http_changes *changes)
 {
-	return head->size + strlen(changes->add) + sizeof HTTP_VIA + HTTP_CHANGES_LENGTH_MAX + 4;
+	return head->size + strlen(changes->add) +
+	       (changes->carrier != NULL ? strlen(changes->carrier) : 0) + sizeof HTTP_VIA +
+	       HTTP_CHANGES_LENGTH_MAX + 4;
 }
 
 size_t http_head_forward(
@@ -545,6 +547,9 @@ size_t http_head_forward(
 			!http_name_listed(name, changes->drop))
 			http_append_field(text, size, &used, &head->fields[i], changes->length);
 	}
+	if (changes->carrier != NULL)
+		http_append(text, size, &used,
+			(struct http_text){changes->carrier, strlen(changes->carrier)});
 	if (changes->via)
 		http_append_via(text, size, &used, head);
 	http_append(text, size, &used, (struct http_text){changes->add, strlen(changes->add)});

@@ -111,6 +111,7 @@ const char *http_connection_check(const struct http_head *head);
 struct http_changes {
 	const char *const *drop; /* names of fields that go, case-insensitive, then NULL */
 	const char *add;         /* lines of fields, each with CRLF; "" for none */
+	const char *carrier;     /* the same, before these; or NULL */
 	const char *length;      /* the value of Content-Length; NULL: as it is */
 	bool via;                /* we say that it came through us (RFC 9110, 7.6.3) */
 };

@@ -12,7 +12,6 @@
 
 #include "config/config.h"
 #include "config/list.h"
-#include "config/place.h"
 #include "config/profile/profile.h"
 #include "config/value.h"
 #include "exporter/exporter.h"
@@ -77,6 +76,7 @@ struct tracer_connection {
 	uint32_t exchange;                 /* of HTTP, that messages belong to, */
 	uint16_t http_status;              /* ... and what its answer has; 0: there is none */
 	const struct carrier_view *fields; /* ... and its request says; borrowed; NULL: nothing */
+	struct tracer_promise *promise;    /* ... and was promised of it; borrowed; or NULL */
 	/* Notes in envelopes: what the server was told of a request, and what the client was. */
 	struct forwarded forwarded;
 	struct traceparent told;
@@ -133,7 +133,8 @@ struct tracer_call {
 
 /*
  * What the server is told of a request: of its span, or, if it is to have none, of its parent. One
- * whose carrier is invalid, or not trusted, has a span, as that must be replaced.
+ * whose carrier is invalid, or not trusted, has a span, as that must be replaced; and so has one
+ * whose method is not known yet.
  */
 static void tracer_forward(
 	struct tracer *tracer, struct forwarded *forwarded, const struct tracer_call *call)
@@ -142,7 +143,7 @@ static void tracer_forward(
 	forwarded_make(forwarded, &tracer->parents, &tracer->sampler, &tracer->ids,
 		&call->carriers_seen[0]);
 	if (tracer->wanted.all || forwarded->parent.verdict == CARRIER_INVALID ||
-		parents_restart(&tracer->parents, &forwarded->parent))
+		call->method.size == 0 || parents_restart(&tracer->parents, &forwarded->parent))
 		return;
 	forwarded->passed_on = !tracer_begins_work(tracer, forwarded->method_number) &&
 			       !wanted_lists(&tracer->wanted, call->method);
@@ -158,7 +159,7 @@ static void tracer_find_carriers(const struct tracer_connection *connection,
 	const struct tracer *tracer = connection->tracer;
 
 	carriers[0] = carriers[1] = (struct carrier_view){.found = false};
-	if (tracer->looks_at_body)
+	if (tracer->looks_at_body && envelope != NULL)
 		carriers_find(&carriers[0], tracer->places, tracer->place_count, envelope);
 	if (connection->fields == NULL)
 		return;
@@ -218,10 +219,41 @@ static void tracer_promise_another(struct tracer *tracer, struct forwarded *forw
 	ids_span_id(&tracer->ids, forwarded->another);
 }
 
+/* What the server has been told of a request before it was complete; NULL: nothing. */
+static const struct forwarded *tracer_told(
+	struct tracer_connection *connection, const struct envelope *envelope)
+{
+	struct tracer_promise *promise = connection->promise;
+
+	if (envelope_note(envelope) != NULL || promise == NULL || !promise->is_open)
+		return envelope_note(envelope);
+	promise->is_open = false;
+	return (const struct forwarded *)promise->told;
+}
+
+/* Brings connection->forwarded up to a request of which the server is told now. */
+static void tracer_tell(struct tracer_connection *connection, const struct envelope *envelope,
+	struct tracer_call *call)
+{
+	struct forwarded *forwarded = &connection->forwarded;
+
+	tracer_judge(connection, forwarded, envelope, call);
+	if (call->told == NULL && connection->follower != NULL && !forwarded->passed_on)
+		tracer_promise_another(connection->tracer, forwarded);
+}
+
+/* That context; false: none. */
+static bool tracer_context(const struct forwarded *forwarded, struct traceparent *context)
+{
+	*context = forwarded->passed_on ? forwarded->parent.traceparent : forwarded->context;
+	if (forwarded->for_another)
+		memcpy(context->span_id, forwarded->another, SPAN_ID_SIZE);
+	return !forwarded->passed_on || forwarded->parent.present;
+}
+
 size_t tracer_carrier(
 	struct tracer_connection *connection, struct envelope *envelope, const char **text)
 {
-	struct tracer *tracer = connection->tracer;
 	struct forwarded *forwarded = &connection->forwarded;
 	struct tracer_call call;
 	struct traceparent told;
@@ -230,17 +262,47 @@ size_t tracer_carrier(
 		return 0;
 	call.method = text_in_slot(envelope, ENVELOPE_METHOD);
 	call.carriers = envelope_carriers(envelope);
-	call.told = NULL;
-	tracer_judge(connection, forwarded, envelope, &call);
-	if (connection->follower != NULL && !forwarded->passed_on)
-		tracer_promise_another(tracer, forwarded);
-	told = forwarded->passed_on ? forwarded->parent.traceparent : forwarded->context;
-	if (forwarded->for_another)
-		memcpy(told.span_id, forwarded->another, SPAN_ID_SIZE);
+	call.told = tracer_told(connection, envelope);
+	tracer_tell(connection, envelope, &call);
 	envelope_set_note(envelope, forwarded, sizeof *forwarded);
-	if (forwarded->passed_on && !forwarded->parent.present)
+	if (!tracer_context(forwarded, &told))
 		return 0;
-	return tracer_format(tracer, &told, forwarded->parent.tracestate, text);
+	return tracer_format(connection->tracer, &told, forwarded->parent.tracestate, text);
+}
+
+bool tracer_promise(struct tracer_connection *connection, const struct envelope *envelope)
+{
+	struct tracer_promise *promise = connection->promise;
+	struct tracer_call call = {.told = NULL};
+
+	assert(promise != NULL);
+	if (envelope != NULL) {
+		if (envelope_value(envelope, ENVELOPE_RESULT)->type != JSON_ABSENT ||
+			envelope_value(envelope, ENVELOPE_ERROR)->type != JSON_ABSENT)
+			return false;
+		call.method = text_in_slot(envelope, ENVELOPE_METHOD);
+		call.carriers = envelope_carriers(envelope);
+	}
+	tracer_tell(connection, envelope, &call);
+	memcpy(promise->told, &connection->forwarded, sizeof connection->forwarded);
+	promise->is_open = true;
+	return true;
+}
+
+size_t tracer_fields(const struct tracer_connection *connection, char *text)
+{
+	const struct forwarded *forwarded = &connection->forwarded;
+	const struct tracer *tracer = connection->tracer;
+	struct trace_context context = {
+		.tracestate = forwarded->parent.tracestate.size > 0
+				      ? forwarded->parent.tracestate.bytes
+				      : NULL,
+		.tracestate_size = forwarded->parent.tracestate.size,
+	};
+
+	if (!tracer_context(forwarded, &context.traceparent))
+		return 0;
+	return carrier_format_fields(text, &context, tracer->flags_forwarded);
 }
 
 /* ---- requests ---- */
@@ -466,7 +528,7 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 	}
 	call.method = (struct span_text){method->text, method->size};
 	call.carriers = envelope_carriers(envelope);
-	call.told = envelope_note(envelope);
+	call.told = tracer_told(connection, envelope);
 	texts.values = values;
 	texts.links = links;
 	texts.id = (struct span_text){id->text, id->size};
@@ -580,9 +642,10 @@ void tracer_backend_message(
 }
 
 void tracer_exchange(struct tracer_connection *connection, uint32_t exchange, unsigned status,
-	const struct carrier_view *carrier)
+	const struct carrier_view *carrier, struct tracer_promise *promise)
 {
 	connection->fields = carrier;
+	connection->promise = promise;
 	connection->exchange = exchange;
 	connection->http_status = (uint16_t)status;
 }
@@ -788,20 +851,24 @@ void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns)
 
 static const char *tracer_place(const struct config *config)
 {
-	const struct config_list *extract = &config->propagation_extract;
-	size_t i;
+	const char *inject = list_place(&config->propagation_inject);
+	const char *extract = list_place(&config->propagation_extract);
 
-	if (config->propagation_inject[0] == '/')
-		return config->propagation_inject;
-	for (i = 0; i < extract->count; i++)
-		if (extract->items[i][0] == '/')
-			return extract->items[i];
-	return "/trace";
+	return inject != NULL ? inject : extract != NULL ? extract : "/trace";
+}
+
+/* Whether carriers in messages are anybody's business, or those in fields alone. */
+static bool tracer_has_places(const struct config *config)
+{
+	return list_place(&config->propagation_inject) != NULL ||
+	       list_place(&config->propagation_extract) != NULL ||
+	       !list_has_header(&config->propagation_extract);
 }
 
 bool tracer_strips(const struct config *config)
 {
-	return config->propagation_strip || config->propagation_baggage == CONFIG_BAGGAGE_STRIP;
+	return tracer_has_places(config) &&
+	       (config->propagation_strip || config->propagation_baggage == CONFIG_BAGGAGE_STRIP);
 }
 
 struct place_rules tracer_place_rules(const struct config *config)
@@ -856,10 +923,8 @@ static bool tracer_wants_parents(const struct config *config)
 static void tracer_take_fields(struct tracer *tracer, const struct config *config)
 {
 	const struct config_list *extract = &config->propagation_extract;
-	size_t i;
 
-	for (i = 0; i < extract->count; i++)
-		tracer->looks_at_fields |= strcmp(extract->items[i], PLACE_HEADER) == 0;
+	tracer->looks_at_fields = list_has_header(extract);
 	tracer->looks_at_body = extract->count > (size_t)tracer->looks_at_fields;
 	if (extract->count > 0 && strcasecmp(extract->items[0], "true") == 0)
 		tracer->looks_at_fields = true;

@@ -110,11 +110,33 @@ void tracer_backend_message(
 	struct tracer_connection *connection, const struct envelope *envelope, uint64_t now_ns);
 
 /*
+ * What the server is told in the head of an HTTP request, before the request in its body is known:
+ * made by tracer_promise(), kept by the first request that is shown while it is open.
+ */
+struct tracer_promise {
+	bool is_open;
+	_Alignas(8) unsigned char told[ENVELOPE_NOTE_MAX];
+};
+
+/*
  * The messages that follow belong to that HTTP exchange, whose answer has that status; 0: none so
- * far. carrier: what the fields of the request say; borrowed until the next call; NULL: nothing.
+ * far. carrier: what the fields of the request say; NULL: nothing. promise: see tracer_promise();
+ * NULL: none can be made. Both are borrowed until the next call.
  */
 void tracer_exchange(struct tracer_connection *connection, uint32_t exchange, unsigned status,
-	const struct carrier_view *carrier);
+	const struct carrier_view *carrier, struct tracer_promise *promise);
+
+/*
+ * Chooses the context of the request that is to come, and opens the exchange's promise of it.
+ * envelope: what has come of a message that may be one, or NULL. False: it is none.
+ */
+bool tracer_promise(struct tracer_connection *connection, const struct envelope *envelope);
+
+/*
+ * What the server is told of the request that was shown last, or promised, as lines of fields in
+ * text, which has CARRIER_FIELDS_MAX bytes. Returns their size; 0: nothing.
+ */
+size_t tracer_fields(const struct tracer_connection *connection, char *text);
 
 /* Whether parents are looked for in fields of HTTP requests. */
 bool tracer_wants_fields(const struct tracer *tracer);

@@ -38,9 +38,11 @@ class Traced(Front):
         self.collector = lab.collector()
         self.lab, self.clients = lab, []
         self.backend = lab.backend("ws")
+        if not any(arg.startswith("--propagation-inject=") for arg in args):
+            args = ("--propagation-inject=/trace", *args)
         self.sidespan = lab.sidespan(
             "--listen=http://127.0.0.1:0", "--upstream=" + self.backend.url.replace("ws:", "http:"),
-            "--profile=" + profile, "--propagation-inject=/trace", "--propagation-flags=01", *args, collector=self.collector)
+            "--profile=" + profile, "--propagation-flags=01", *args, collector=self.collector)
         self.address = address_of(self.sidespan.url())
 
 

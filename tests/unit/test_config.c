@@ -183,7 +183,8 @@ static const struct {
 		"%s:1: lifecycle.off: is set twice; it must stand once, line 1 has it"},
 	{"{\"propagation\": {\"inject\": \"/trace\", \"inject_server_requests\": true}}", NULL},
 	{"{\"propagation\": {\"inject_server_requests\": true}}",
-		"%s:1: propagation.inject_server_requests: propagation.inject is none; must stand "
+		"%s:1: propagation.inject_server_requests: propagation.inject is no place in "
+		"messages; must stand "
 		"with the member to write into"},
 	{"{\n\"batch.dealy\": 1}",
 		"%s:2: \"batch.dealy\": no such option; did you mean batch.delay?"},
@@ -299,8 +300,18 @@ static const struct {
 	{"{\"otlp.client_key\": \"/\"}", "%s:1: otlp.client_key: \"/\": Is a directory; must be "
 					 "the name of a file that can be read"},
 	{"{\"propagation\": {\"inject\": \"none\", \"inject_server_requests\": true}}",
-		"%s:1: propagation.inject_server_requests: propagation.inject is none; must stand "
+		"%s:1: propagation.inject_server_requests: propagation.inject is no place in "
+		"messages; must stand "
 		"with the member to write into"},
+	{"{\"propagation\": {\"inject\": \"/a,/b\"}}",
+		"%s:1: propagation.inject: \"/b\": is one too many; must be one place in messages, "
+		"header, both of these, or none"},
+	{"{\"propagation\": {\"inject\": \"none,header\"}}",
+		"%s:1: propagation.inject: \"header\": is one too many; must be one place in "
+		"messages, header, both of these, or none"},
+	{"{\"propagation\": {\"inject\": \"true\"}}",
+		"%s:1: propagation.inject: \"true\": it names no member; must be /NAME, /NAME/*, "
+		"/params/NAME, /params/NAME/*, header; or none, with commas between several"},
 	{"{\"profile\": \"dap\"}",
 		"%s:1: profile: \"dap\": no such profile; must be auto, one of "
 		"acp, codex, ethereum, generic, lsp, mcp, one beside a --config or in "
@@ -527,7 +538,7 @@ START_TEST(test_config_command_and_urls)
 	ck_assert_str_eq(config->service_name, "codex-sidespan");
 	ck_assert_str_eq(config->rpc_service, "codex-app-server");
 	ck_assert_str_eq(config->span_name, "app_server.request {method}");
-	ck_assert_str_eq(config->propagation_inject, "/trace");
+	ck_assert_str_eq(config->propagation_inject.items[0], "/trace");
 	config_case_done(&load);
 }
 END_TEST
@@ -615,7 +626,8 @@ static const struct {
 	 "\"/b\"]}",
 		{NULL}, "", OPTION_AT_propagation_strip, "true"},
 	{"\"propagation\": {\"inject_server_requests\": true}", {NULL},
-		"%s:2: propagation.inject_server_requests: propagation.inject is none; must stand "
+		"%s:2: propagation.inject_server_requests: propagation.inject is no place in "
+		"messages; must stand "
 		"with the member to write into; ignored\n",
 		OPTION_AT_propagation_inject_server_requests, "false"},
 	{"\"propagation\": {\"inject\": \"/trace\", \"inject_server_requests\": true}",

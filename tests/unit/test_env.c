@@ -402,7 +402,7 @@ START_TEST(test_env_propagators_stop_injection)
 
 	config_case_load(&load, flags, variables);
 	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
-	ck_assert_str_eq(load.config->propagation_inject, "none");
+	ck_assert_str_eq(load.config->propagation_inject.items[0], "none");
 	ck_assert_uint_eq(load.config->propagation_extract.count, 1);
 	ck_assert_str_eq(load.config->propagation_extract.items[0], "false");
 	config_case_done(&load);

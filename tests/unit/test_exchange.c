@@ -23,6 +23,16 @@ static void exchange_setup(void)
 	peers_init(&peers, flags);
 }
 
+/* The same with our context in fields, too. */
+static void exchange_begin_told(void)
+{
+	static const char *const flags[] = {
+		"--listen=ws://127.0.0.1:0", "--propagation-inject=header,/trace", NULL};
+
+	peers_done(&peers);
+	peers_init(&peers, flags);
+}
+
 static void exchange_teardown(void)
 {
 	peers_done(&peers);
@@ -82,11 +92,13 @@ static void say(bool client, const char *text, size_t cut, size_t step)
 	"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 /* What a client says at once, and the answers to it, each said when the one before has passed. */
-static const struct {
+struct row {
 	const char *request, *answers[3];
 	const char *backend, *client; /* what they get */
 	bool client_ends, backend_ends;
-} exchanges[] = {
+};
+
+static const struct row exchanges[] = {
 	{HEAD "Content-Length: 4\r\nConnection: X, keep-alive\r\nX: 1\r\n\r\nbody" SECOND "\r\n",
 		{"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok",
 			OK "\r\nno"},
@@ -127,13 +139,51 @@ static const struct {
 		true, true},
 };
 
+#define TRACE   "4bf92f3577b34da6a3ce929d0e0e4736"
+#define OTHER   "11111111111111111111111111111111"
+#define SPAN    "????????????????" /* any */
+#define PARENT  "00f067aa0ba902b7"
+#define FIELDS  "traceparent: 00-" TRACE "-" PARENT "-01\r\nA: b\r\nTraceState: a=1\r\n"
+#define TOLD    "traceparent: 00-" TRACE "-" SPAN "-01\r\ntracestate: a=1\r\n"
+#define CARRIER ",\"trace\":{\"traceparent\":\"00-" TRACE "-" SPAN "-01\",\"tracestate\":\"a=1\"}"
+#define OURS    ",\"trace\":{\"traceparent\":\"00-" OTHER "-" SPAN "-01\"}"
+#define THEIRS  ",\"trace\":{\"traceparent\":\"00-" OTHER "-" PARENT "-01\"}"
+#define DONE    "HTTP/1.1 204 No\r\n\r\n"
+
+/* The same where heads wait for what their messages say. */
+static const struct row told[] = {
+	{HEAD FIELDS "Content-Length: 21\r\n\r\n{\"id\":1,\"method\":\"m\"}" SECOND FIELDS "\r\n",
+		{DONE, DONE},
+		HEAD "A: b\r\nContent-Length: 122\r\n" TOLD "\r\n{\"id\":1,\"method\":\"m\"" CARRIER
+		     "}" SECOND FIELDS "\r\n",
+		DONE DONE, false, false},
+	{HEAD FIELDS CHUNKED "\r\n8\r\n{\"id\":1,\r\nd\r\n\"method\":\"m\"}\r\n0\r\nT: r\r\n\r\n",
+		{DONE},
+		HEAD "A: b\r\n" CHUNKED TOLD "\r\n7a\r\n{\"id\":1,\"method\":\"m\"" CARRIER
+		     "}\r\n0\r\nT: r\r\n\r\n",
+		DONE, false, false},
+	{HEAD FIELDS CHUNKED "\r\n67\r\n{\"id\":1,\"method\":\"m\"" THEIRS "}\r\n0\r\n\r\n", {DONE},
+		HEAD "A: b\r\n" CHUNKED "traceparent: 00-" OTHER "-" SPAN
+		     "-01\r\n\r\n67\r\n{\"id\":1,\"method\":\"m\"" OURS "}\r\n0\r\n\r\n",
+		DONE, false, false},
+	{HEAD FIELDS CHUNKED "\r\n13;e\r\n{\"method\":\"nobody\"}\r\n0\r\n\r\n" HEAD FIELDS CHUNKED
+			     "\r\n0\r\nT: r\r\n\r\n",
+		{DONE, DONE},
+		HEAD FIELDS CHUNKED
+		"\r\n13\r\n{\"method\":\"nobody\"}\r\n0\r\n\r\n" HEAD FIELDS CHUNKED
+		"\r\n0\r\nT: r\r\n\r\n",
+		DONE DONE, false, false},
+	{HEAD FIELDS CHUNKED "\r\n3;e\r\nabc\r\n0\r\n\r\n", {DONE},
+		HEAD FIELDS CHUNKED "\r\n3;e\r\nabc\r\n0\r\n\r\n", DONE, false, false},
+};
+
 static long fail_at = -1; /* the allocation that fails, from the client's coming on */
 
-enum { EXCHANGES = sizeof exchanges / sizeof exchanges[0] };
+enum { EXCHANGES = sizeof exchanges / sizeof exchanges[0], TOLDS = sizeof told / sizeof told[0] };
 
 /* Exchanges, cut as told. What both got is in client and backend. */
-static void exchange(int index, size_t request_cut, size_t request_step, size_t answer_cut,
-	size_t answer_step, struct got *client, struct got *backend)
+static void exchange(const struct row *row, size_t request_cut, size_t request_step,
+	size_t answer_cut, size_t answer_step, struct got *client, struct got *backend)
 {
 	int i;
 
@@ -143,11 +193,11 @@ static void exchange(int index, size_t request_cut, size_t request_step, size_t 
 	if (fail_at >= 0)
 		unit_alloc_fail_once(fail_at);
 	peers_connect(&peers);
-	say(true, exchanges[index].request, request_cut, request_step);
-	for (i = 0; i < 3 && exchanges[index].answers[i] != NULL; i++) {
+	say(true, row->request, request_cut, request_step);
+	for (i = 0; i < 3 && row->answers[i] != NULL; i++) {
 		peers_turn(&peers);
 		got_more(backend, peers.backend);
-		say(false, exchanges[index].answers[i], answer_cut, answer_step);
+		say(false, row->answers[i], answer_cut, answer_step);
 		got_more(client, peers.client);
 	}
 	peers_turn(&peers);
@@ -163,35 +213,58 @@ static void exchange_over(void)
 	peers_close(&peers);
 }
 
-static void expect_whole(int index, const struct got *client, const struct got *backend)
+/* Ids of spans that are ours, which is any but the client's, become SPAN; all are one. */
+static void mask_spans(char *text)
 {
-	ck_assert_str_eq(backend->text, exchanges[index].backend);
-	ck_assert_str_eq(client->text, exchanges[index].client);
-	ck_assert_int_eq(client->ended, exchanges[index].client_ends);
-	ck_assert_int_eq(backend->ended, exchanges[index].backend_ends);
+	static const char *const traces[] = {"00-" TRACE "-", "00-" OTHER "-"};
+	char first[sizeof SPAN] = "";
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		char *at = text;
+
+		while ((at = strstr(at, traces[i])) != NULL) {
+			at += strlen(traces[i]);
+			if (strncmp(at, PARENT, strlen(PARENT)) == 0)
+				continue;
+			if (first[0] == '\0')
+				memcpy(first, at, strlen(SPAN));
+			ck_assert_mem_eq(at, first, strlen(SPAN));
+			memcpy(at, SPAN, strlen(SPAN));
+		}
+	}
 }
 
-static void expect_exchange(
-	int index, size_t request_cut, size_t request_step, size_t answer_cut, size_t answer_step)
+static void expect_whole(const struct row *row, const struct got *client, struct got *backend)
+{
+	mask_spans(backend->text);
+	ck_assert_str_eq(backend->text, row->backend);
+	ck_assert_str_eq(client->text, row->client);
+	ck_assert_int_eq(client->ended, row->client_ends);
+	ck_assert_int_eq(backend->ended, row->backend_ends);
+}
+
+static void expect_exchange(const struct row *row, size_t request_cut, size_t request_step,
+	size_t answer_cut, size_t answer_step)
 {
 	struct got client, backend;
 
-	exchange(index, request_cut, request_step, answer_cut, answer_step, &client, &backend);
-	expect_whole(index, &client, &backend);
+	exchange(row, request_cut, request_step, answer_cut, answer_step, &client, &backend);
+	expect_whole(row, &client, &backend);
 	exchange_over();
 }
 
 START_TEST(test_exchange_cuts)
 {
-	size_t request_size = strlen(exchanges[_i].request);
-	size_t answer_size = strlen(exchanges[_i].answers[0]), cut;
+	const struct row *row = &exchanges[_i];
+	size_t cut;
 
-	for (cut = 0; cut <= request_size; cut++)
-		expect_exchange(_i, cut, ROOM, ROOM, ROOM);
-	for (cut = 0; cut <= answer_size; cut++)
-		expect_exchange(_i, ROOM, ROOM, cut, ROOM);
-	expect_exchange(_i, 1, 1, 1, 1);
-	expect_exchange(_i, 7, 5, 3, 2);
+	for (cut = 0; cut <= strlen(row->request); cut++)
+		expect_exchange(row, cut, ROOM, ROOM, ROOM);
+	for (cut = 0; cut <= strlen(row->answers[0]); cut++)
+		expect_exchange(row, ROOM, ROOM, cut, ROOM);
+	expect_exchange(row, 1, 1, 1, 1);
+	expect_exchange(row, 7, 5, 3, 2);
 }
 END_TEST
 
@@ -201,25 +274,63 @@ END_TEST
  */
 START_TEST(test_exchange_memory)
 {
+	const struct row *row = &exchanges[_i];
 	struct got client, backend;
-	bool failed = true, told, cut;
+	bool failed = true, is_told, cut;
 	const char *own;
 	long n;
 
 	for (n = 0; failed; n++) {
 		fail_at = n;
-		exchange(_i, 30, ROOM, 20, ROOM, &client, &backend);
+		exchange(row, 30, ROOM, 20, ROOM, &client, &backend);
 		failed = unit_alloc_failed();
 		unit_alloc_fail_never();
-		ck_assert_int_eq(
-			strncmp(exchanges[_i].backend, backend.text, strlen(backend.text)), 0);
-		cut = strncmp(exchanges[_i].client, client.text, strlen(client.text)) == 0;
+		ck_assert_int_eq(strncmp(row->backend, backend.text, strlen(backend.text)), 0);
+		cut = strncmp(row->client, client.text, strlen(client.text)) == 0;
 		own = strstr(client.text, "HTTP/1.1 503 ");
-		told = own != NULL &&
-		       strncmp(exchanges[_i].client, client.text, (size_t)(own - client.text)) == 0;
-		ck_assert_msg(cut || told, "%s", client.text);
+		is_told = own != NULL &&
+			  strncmp(row->client, client.text, (size_t)(own - client.text)) == 0;
+		ck_assert_msg(cut || is_told, "%s", client.text);
 		if (!failed)
-			expect_whole(_i, &client, &backend);
+			expect_whole(row, &client, &backend);
+		exchange_over();
+	}
+	ck_assert_int_gt(n, 5);
+}
+END_TEST
+
+/* A head that waits for its message: the same wherever the two of them are cut. */
+START_TEST(test_told_cuts)
+{
+	const struct row *row = &told[_i];
+	size_t cut;
+
+	exchange_begin_told();
+	for (cut = 0; cut <= strlen(row->request); cut++)
+		expect_exchange(row, cut, ROOM, ROOM, ROOM);
+	expect_exchange(row, 1, 1, 1, 1);
+	expect_exchange(row, 7, 5, 3, 2);
+}
+END_TEST
+
+/* For want of memory fields may be as they came; the exchange goes on, or is refused. */
+START_TEST(test_told_memory)
+{
+	const struct row *row = &told[_i];
+	struct got client, backend;
+	bool failed = true;
+	long n;
+
+	exchange_begin_told();
+	for (n = 0; failed; n++) {
+		fail_at = n;
+		exchange(row, 30, ROOM, 20, ROOM, &client, &backend);
+		failed = unit_alloc_failed();
+		unit_alloc_fail_never();
+		if (!failed)
+			expect_whole(row, &client, &backend);
+		ck_assert(client.size == 0 || strstr(client.text, DONE) != NULL ||
+			  strstr(client.text, "HTTP/1.1 503 ") != NULL);
 		exchange_over();
 	}
 	ck_assert_int_gt(n, 5);
@@ -233,5 +344,7 @@ int main(void)
 	unit_fixture(exchange_setup, exchange_teardown);
 	tcase_add_loop_test(tc, test_exchange_cuts, 0, EXCHANGES);
 	tcase_add_loop_test(tc, test_exchange_memory, 0, EXCHANGES);
+	tcase_add_loop_test(tc, test_told_cuts, 0, TOLDS);
+	tcase_add_loop_test(tc, test_told_memory, 0, TOLDS);
 	return unit_run("exchange", tc);
 }
