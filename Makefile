@@ -233,7 +233,7 @@ test-real: $(CODEX_VERSIONS:%=test-codex-%) test-peers test-peers-http
 .PHONY: real-built
 real-built:
 	@tests/deps build test real
-	$(SUBMAKE) all
+	$(SUBMAKE) $(B)/sidespan $(DEMO)
 
 .PHONY: $(CODEX_VERSIONS:%=test-codex-%)
 $(CODEX_VERSIONS:%=test-codex-%): test-codex-%: real-built
