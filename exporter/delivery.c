@@ -71,6 +71,7 @@ struct delivery {
 	int64_t deadline_ms;
 	/* also of the next batch, when that follows one that is on disk now */
 	unsigned attempts; /* since the stop once stop_noticed */
+	unsigned doubts;   /* of these, in which the collector has seen the batch */
 	bool stop_noticed; /* an attempt has ended since the stop */
 	int64_t resume_at_ms;
 	int64_t asked_until_ms; /* before, the collector does not want to see the batch again */
@@ -299,7 +300,7 @@ static void delivery_begin(struct delivery *delivery, int64_t now_ms, struct bat
 	delivery->deadline_ms =
 		delivery->timeout_ms > 0 ? now_ms + delivery->timeout_ms : INT64_MAX;
 	if (!delivery->away) {
-		delivery->attempts = 0;
+		delivery->attempts = delivery->doubts = 0;
 		delivery->stop_noticed = false;
 	}
 	delivery->asked_until_ms = 0;
@@ -342,6 +343,26 @@ static int64_t delivery_pause_ms(struct delivery *delivery, int64_t now_ms)
 	return retry_pause_ms(&policy, &attempt);
 }
 
+/* The batch is too large for the collector: its halves are next, if it has any. */
+static bool delivery_split(struct delivery *delivery, int64_t now_ms)
+{
+	struct batch *batch = delivery->batch, *parts[2];
+
+	if (batch->span_count < 2 || delivery->ops->split(batch, parts) != 0)
+		return false;
+	assert(parts[0]->span_count + parts[1]->span_count == batch->span_count);
+	if (batch->spooled != NULL)
+		spool_release(delivery->spool, batch);
+	handover_recycle(delivery->handover, batch);
+	handover_return(delivery->handover, parts[1]);
+	handover_return(delivery->handover, parts[0]);
+	delivery->batch = NULL;
+	delivery->away = false;
+	delivery->state = DELIVERY_IDLE;
+	delivery->idle_since_ms = now_ms;
+	return true;
+}
+
 /* An attempt is over. */
 static struct delivery_step delivery_conclude(struct delivery *delivery, int64_t now_ms)
 {
@@ -354,6 +375,11 @@ static struct delivery_step delivery_conclude(struct delivery *delivery, int64_t
 		delivery->attempts = 0;
 	}
 	delivery->attempts++;
+	delivery->doubts += !outcome->unreachable;
+	if (outcome->verdict == RETRY_SPLIT)
+		return delivery_split(delivery, now_ms)
+			       ? (struct delivery_step){DELIVERY_TURN, now_ms}
+			       : delivery_settle(delivery, now_ms, RETRY_TOO_LARGE);
 	if (outcome->verdict != RETRY_AGAIN && outcome->verdict != RETRY_EXHAUSTED)
 		return delivery_settle(delivery, now_ms, outcome->verdict);
 	kept = delivery_keep(delivery, now_ms);
@@ -448,7 +474,8 @@ static struct batch *delivery_take(struct delivery *delivery, int64_t now_ms)
 		 now_ms >= delivery->backlog_at_ms;
 	if (batch == NULL && is_due && spool_has_backlog(delivery->spool)) {
 		batch = spool_take_backlog(delivery->spool, &time,
-			delivery->away && delivery->attempts % delivery_second_every == 0);
+			delivery->away && delivery->doubts > 0 &&
+				delivery->doubts % delivery_second_every == 0);
 		delivery->backlog_had_turn = batch != NULL;
 		if (batch == NULL)
 			delivery->backlog_at_ms = now_ms + delivery_read_again_ms;

@@ -62,6 +62,7 @@ static uint64_t *handover_loss(
 		return &counters->dropped_memory;
 	case RETRY_DELIVERED:
 	case RETRY_AGAIN:
+	case RETRY_SPLIT:
 		break;
 	}
 	assert(false); /* these lose nothing */

@@ -19,6 +19,7 @@ enum retry_verdict {
 	RETRY_REFUSED,   /* trying again is forbidden or of no use */
 	RETRY_EXHAUSTED, /* it was tried long or often enough */
 	RETRY_TOO_LARGE,
+	RETRY_SPLIT, /* too large for the other side; in two parts it may do */
 	RETRY_NO_MEMORY,
 };
 

@@ -52,6 +52,11 @@ struct sink_ops {
 	void (*load)(void *sink, const struct batch *batch);
 	/* Begins an attempt, or goes on with it. True when it is over: outcome says how it went. */
 	bool (*deliver)(void *sink, struct sink_outcome *outcome);
+	/*
+	 * Makes two batches of one that is loaded and has several spans, after RETRY_SPLIT. 0, or
+	 * -1 when that cannot be. NULL: the sink has no such verdict.
+	 */
+	int (*split)(const struct batch *batch, struct batch *parts[2]);
 	/* Ends an attempt that is not over. */
 	void (*cancel)(void *sink);
 	/* Waits until deliver() can go on, a wake(), or that long; perhaps less. */

@@ -13,6 +13,7 @@
 #include "exporter/otlp/judge.h"
 #include "exporter/otlp/otlp.h"
 #include "exporter/otlp/sender.h"
+#include "exporter/otlp/split.h"
 #include "exporter/sink.h"
 
 struct collector {
@@ -141,6 +142,7 @@ const struct sink_ops sink_otlp = {
 	.free = collector_free,
 	.load = collector_load,
 	.deliver = collector_deliver,
+	.split = split_batch,
 	.cancel = collector_cancel,
 	.wait = collector_wait,
 	.wake = collector_wake,

@@ -38,6 +38,7 @@ static const struct {
 		"for "
 		"traces is used as it is"},
 	{405, 405, ", nothing is taken by POST at this path: is it one for OTLP over HTTP?"},
+	{413, 413, ", a single span is too large for it"},
 	{415, 415,
 		", it may take protobuf only, and this is JSON: an OpenTelemetry Collector between "
 		"can translate"},
@@ -59,6 +60,8 @@ static enum retry_verdict judge_status(int status)
 
 	if (status >= 200 && status < 300)
 		return RETRY_DELIVERED;
+	if (status == 413)
+		return RETRY_SPLIT;
 	for (i = 0; i < sizeof judge_passing / sizeof *judge_passing; i++)
 		if (status == judge_passing[i])
 			return RETRY_AGAIN;

@@ -1,7 +1,10 @@
 """The spool: what the collector does not take is on disk, comes back, and is accounted for."""
 
+import email.utils
+import json
 import os
 import random
+import re
 import resource
 import signal
 import shutil
@@ -11,7 +14,9 @@ import time
 import pytest
 
 from lib import collector as answers
+from lib.lab import address_of
 from lib.process import is_sanitized
+from lib.stream import connect
 from lib.wait import until
 
 FAST = ["--retry-initial=10ms", "--retry-max=50ms", "--batch-spans-max=5", "--batch-delay=1h"]
@@ -209,6 +214,107 @@ def test_sandbox_lets_the_spool_write(lab):
     assert any(line.startswith("sandbox: privileges, files")
                for line in link.sidespan.log("debug"))
     assert link.finish() == 0
+
+
+SUM = ("sent", "rejected", "dropped_queue", "dropped_refused", "dropped_retries",
+       "dropped_too_large", "dropped_memory", "dropped_shutdown", "dropped_spool",
+       "dropped_corrupt")
+
+
+def scrape(link, url):
+    """What is counted now; the sum holds."""
+    stream = link.lab.keep(connect(address_of(url)))
+    stream.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    found = {name: int(value) for name, value in
+             re.findall(r"(?m)^sidespan_(?:spans_)?(\w+?)(?:_total)? (\d+)$",
+                        stream.read_all().decode())}
+    stream.close()
+    parts = sum(found[name] for name in SUM) + found["spooled"] + found["pending"]
+    assert found["created"] == parts, found
+    return found
+
+
+def late(collector, handler, request):
+    time.sleep(0.1)
+    answers.ok()(collector, handler, request)
+
+
+def cut(collector, handler, request):
+    """Answers with half of what it announces, and resets."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+    handler.wfile.flush()
+    answers.reset()(collector, handler, request)
+
+
+def in_a_second(collector, handler, request):
+    answers.status(429, Retry_After=email.utils.formatdate(time.time() + 1, usegmt=True))(
+        collector, handler, request)
+
+
+PARTIAL = json.dumps({"partialSuccess": {"rejectedSpans": "2", "errorMessage": "odd"}}).encode()
+
+FAULTS = {
+    "slow": (late, {}),
+    "refused": (None, {}),
+    "reset": (answers.reset(), {}),
+    "cut": (cut, {}),
+    "429 seconds": (answers.status(429, Retry_After="1"), {}),
+    "429 date": (in_a_second, {}),
+    "400": (answers.status(400), {"dropped_refused": 5}),
+    "413": (answers.status(413), {}),
+    "500": (answers.status(500), {"dropped_refused": 5}),
+    "503": (answers.status(503), {}),
+    "partial": (answers.ok(PARTIAL), {"rejected": 2}),
+    "endless": (answers.endless(), {"dropped_too_large": 5}),
+    "hangs": (answers.hang(), {}),
+    "garbage": (answers.raw(b"no HTTP\r\n\r\n"), {"dropped_refused": 5}),
+}
+
+
+@pytest.mark.parametrize("sync", ["batch", "interval"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_sum_at_every_scrape(lab, fault, sync):
+    """Whatever a collector does, twice; what is lost is counted, all else delivered, once."""
+    trouble, lost = FAULTS[fault]
+    collector = lab.collector(*([trouble, trouble, answers.ok()] if trouble else []),
+                              start=trouble is not None)
+    link = start(lab, collector, lab.path("spool"), f"--spool-sync={sync}",
+                 "--admin-listen=http://127.0.0.1:0", "--otlp-timeout=200ms",
+                 "--otlp-response-bytes-max=100000")
+    url = link.sidespan.wait_line(r"health and metrics at (\S+)")[1]
+    for number in range(1, 40, 10):
+        talk(link, 10, number)
+        scrape(link, url)
+    if trouble is None:
+        collector.start()
+
+    def settled():
+        now = scrape(link, url)
+        return now["created"] == 40 and now["pending"] == now["spooled"] == 0 and now
+
+    now = until(settled, "all to be delivered or lost")
+    assert {name: now[name] for name in SUM if now[name] and name != "sent"} == {
+        name: 2 * count for name, count in lost.items()}
+    assert now["sent"] == 40 - 2 * sum(lost.values())
+    assert link.finish() == 0
+    got = len(collector.spans)
+    assert got == now["sent"] + now["rejected"]
+    if fault == "413":
+        assert {2, 3} < {len(request.spans) for request in collector.requests} <= {1, 2, 3, 5}
+
+
+@pytest.mark.parametrize("url, why", [("http://no.such.host.invalid:4318", "resolve"),
+                                      ("https://127.0.0.1:{port}", "")])
+def test_collector_that_cannot_be_reached(lab, url, why):
+    """No name, no TLS: spans wait on disk."""
+    collector = lab.collector()
+    collector.url = url.format(port=collector.port)
+    link = start(lab, collector, lab.path("spool"))
+    talk(link, 20)
+    line = link.sidespan.wait_line("takes no spans, they wait: (.*)")[1]
+    assert why in line
+    assert link.finish() == 0
+    assert link.sidespan.accounting() == {"created": 20, "spooled": 20}
 
 
 KILLS = 20 if is_sanitized() else 100

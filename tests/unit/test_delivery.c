@@ -2,11 +2,15 @@
  * The exporter's thread without a thread: this file calls its steps, says what time it is, and is
  * the sink. After each case every span is accounted for.
  */
+#include <dirent.h>
+#include <ftw.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "exporter/batch.h"
 #include "exporter/delivery.h"
@@ -40,6 +44,13 @@ static struct fake {
 } fake;
 
 static int64_t now_ms;
+
+/* The disk is fast here. */
+int fsync(int fd)
+{
+	(void)fd;
+	return 0;
+}
 
 static void *fake_make(const struct exporter_config *config, char *error, size_t error_size)
 {
@@ -85,6 +96,7 @@ static bool fake_deliver(void *sink, struct sink_outcome *outcome)
 	outcome->verdict = answer->verdict;
 	outcome->retry_after_ms = answer->retry_after_ms;
 	outcome->rejected = answer->rejected;
+	outcome->unreachable = false;
 	snprintf(outcome->why, sizeof outcome->why, "%s",
 		answer->verdict == RETRY_DELIVERED ? "" : "why");
 	return true;
@@ -118,12 +130,33 @@ static void fake_rest(void *sink)
 	fake.rests++;
 }
 
+/* The first span, and the others; -1 of a batch that begins with "no". */
+static int fake_split(const struct batch *batch, struct batch *parts[2])
+{
+	unsigned i;
+
+	ck_assert_ptr_eq(batch, fake.loaded);
+	ck_assert_uint_gt(batch->span_count, 1);
+	fake.loaded = NULL;
+	if (strncmp(batch->body.bytes, "no", 2) == 0)
+		return -1;
+	for (i = 0; i < 2; i++) {
+		parts[i] = batch_new();
+		parts[i]->body.limit = 1000;
+		text_append(&parts[i]->body, batch->body.bytes, batch->body.size);
+		parts[i]->encoding = batch->encoding;
+		parts[i]->span_count = i == 0 ? 1 : batch->span_count - 1;
+	}
+	return 0;
+}
+
 static struct sink_ops fake_ops = {
 	.is_collector = true,
 	.make = fake_make,
 	.free = fake_free,
 	.load = fake_load,
 	.deliver = fake_deliver,
+	.split = fake_split,
 	.cancel = fake_cancel,
 	.wait = fake_wait,
 	.wake = fake_wake,
@@ -177,9 +210,10 @@ static struct exporter_counters balance(void)
 	struct exporter_counters c;
 
 	handover_counters(&handover, &c);
-	ck_assert_uint_eq(c.created, c.sent + c.rejected + c.dropped_queue + c.dropped_refused +
-					     c.dropped_retries + c.dropped_too_large +
-					     c.dropped_memory + c.dropped_shutdown + c.pending);
+	ck_assert_uint_eq(c.created,
+		c.sent + c.rejected + c.dropped_queue + c.dropped_refused + c.dropped_retries +
+			c.dropped_too_large + c.dropped_memory + c.dropped_shutdown +
+			c.dropped_spool + c.dropped_corrupt + c.spooled + c.pending);
 	return c;
 }
 
@@ -191,14 +225,22 @@ static void teardown(void)
 	handover_done(&handover);
 }
 
-static void put(void)
+static bool put_text(const char *text)
 {
 	struct batch *batch = batch_new();
 
 	batch->body.limit = 1000;
-	TEXT_APPEND(&batch->body, "spans");
+	text_append(&batch->body, text, strlen(text));
+	while (batch->body.size < 100) /* no spans are shorter */
+		TEXT_APPEND(&batch->body, ".");
 	batch->span_count = BATCH_SPANS;
-	handover_put(&handover, batch, true);
+	batch->encoding = BATCH_JSON;
+	return handover_put(&handover, batch, true);
+}
+
+static void put(void)
+{
+	ck_assert(!put_text("a batch of five spans"));
 }
 
 /*
@@ -212,7 +254,7 @@ static enum delivery_wants run(int64_t for_ms)
 	unsigned steps = 0;
 
 	for (;;) {
-		ck_assert_uint_lt(steps++, 1000);
+		ck_assert_uint_lt(steps++, 4000);
 		step = delivery_step(delivery, now_ms);
 		if (step.wants == DELIVERY_DONE)
 			return DELIVERY_DONE;
@@ -650,6 +692,335 @@ START_TEST(test_stop_pauses)
 }
 END_TEST
 
+/* --- a collector that finds a batch too large --- */
+
+#define SPLIT                                                                                      \
+	{                                                                                          \
+		RETRY_SPLIT, -1, 0                                                                 \
+	}
+
+/* Halves are next, before what waits; one span that is too large by itself is lost. */
+START_TEST(test_split)
+{
+	ANSWERS(SPLIT, SPLIT, TAKEN);
+	start();
+	put();
+	put();
+	ck_assert_int_eq(run(0), DELIVERY_WAITING);
+	ck_assert_uint_eq(balance().sent, 9);
+	ck_assert_uint_eq(balance().dropped_too_large, 1);
+	ck_assert_uint_eq(balance().posts, 4);
+	ck_assert_uint_eq(balance().retries, 0);
+	ck_assert_uint_eq(balance().created, 10);
+	ck_assert_str_eq(lines,
+		"error 1 spans lost, over a size limit, at the collector there: why\n"
+		"info collector there takes spans\n");
+}
+END_TEST
+
+START_TEST(test_cannot_split)
+{
+	ANSWERS(SPLIT, TAKEN);
+	start();
+	put_text("no spans are here");
+	ck_assert_int_eq(run(0), DELIVERY_WAITING);
+	ck_assert_uint_eq(balance().dropped_too_large, 5);
+	ck_assert_uint_eq(balance().pending, 0);
+}
+END_TEST
+
+/* --- a spool --- */
+
+static int remove_one(const char *path, const struct stat *is, int type, struct FTW *at)
+{
+	(void)is;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+/* Files that hold a batch. */
+static unsigned on_disk(void)
+{
+	DIR *stream = opendir(config.spool_directory);
+	struct dirent *entry;
+	unsigned count = 0;
+
+	ck_assert_ptr_nonnull(stream);
+	while ((entry = readdir(stream)) != NULL)
+		count += strstr(entry->d_name, ".segment") != NULL;
+	closedir(stream);
+	return count;
+}
+
+static void start_spooling(enum exporter_sync sync)
+{
+	static char directory[64];
+
+	snprintf(directory, sizeof directory, "%s/test_delivery.XXXXXX",
+		access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	handover.spans_max = SIZE_MAX;
+	config.spool_directory = directory;
+	config.spool_bytes_max = 64 << 20;
+	config.spool_age_max_ms = 86400000;
+	config.spool_sync = sync;
+	config.request_bytes_max = 1000;
+	config.queue_bytes_max = 100000;
+	start();
+}
+
+static void restart(void)
+{
+	delivery_free(delivery);
+	handover_done(&handover);
+	ck_assert_int_eq(handover_init(&handover, SIZE_MAX, SIZE_MAX), 0);
+	memset(&fake, 0, sizeof fake);
+	lines[0] = '\0';
+	start();
+}
+
+static void stop_spooling(void)
+{
+	ck_assert_uint_eq(balance().spool_bytes, 4096 * on_disk());
+	ck_assert_int_eq(nftw(config.spool_directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+/* What the sink was given is kept, in the order of what it took. */
+static char taken[700][8];
+static unsigned taken_count;
+
+static bool remember_deliver(void *sink, struct sink_outcome *outcome)
+{
+	bool over;
+
+	if (!fake.trying)
+		fake.attempts = 0; /* there will be many */
+	over = fake_deliver(sink, outcome);
+	outcome->unreachable = outcome->verdict == RETRY_AGAIN;
+	if (over && outcome->verdict == RETRY_DELIVERED) {
+		ck_assert_uint_lt(taken_count, 700);
+		snprintf(taken[taken_count++], sizeof taken[0], "%.7s", fake.loaded->body.bytes);
+	}
+	return over;
+}
+
+static void put_number(unsigned number)
+{
+	char text[64];
+
+	snprintf(text, sizeof text, "b%06u", number);
+	put_text(text);
+}
+
+static void taken_in_order(unsigned count)
+{
+	char text[16];
+	unsigned i;
+
+	ck_assert_uint_eq(taken_count, count);
+	for (i = 0; i < count; i++) {
+		snprintf(text, sizeof text, "b%06u", i);
+		ck_assert_str_eq(taken[i], text);
+	}
+}
+
+/* Ten minutes without a collector, a batch each second: nothing is lost, nothing out of order. */
+START_TEST(test_outage)
+{
+	struct exporter_counters c;
+	unsigned i;
+
+	taken_count = 0;
+	fake_ops.deliver = remember_deliver;
+	ANSWERS(AGAIN);
+	start_spooling((enum exporter_sync)_i);
+	for (i = 0; i < 600; i++) {
+		put_number(i);
+		ck_assert_int_eq(run(1000), DELIVERY_WAITING);
+		c = balance();
+		ck_assert_uint_eq(c.spooled, c.created);
+		ck_assert_uint_eq(c.created, 5 * (i + 1));
+	}
+	ck_assert_uint_eq(on_disk(), 600);
+	ck_assert_uint_ge(c.posts, 600 / 4);
+	ck_assert_uint_le(c.posts, 600 / 2 + 3); /* pauses of 2 to 4 s */
+	ck_assert_str_eq(lines, "warn collector there takes no spans, they wait: why\n");
+	ANSWERS(TAKEN);
+	ck_assert_int_eq(run(10000), DELIVERY_WAITING);
+	taken_in_order(600);
+	c = balance();
+	ck_assert_uint_eq(c.sent, 3000);
+	ck_assert_uint_eq(c.spooled + c.pending, 0);
+	ck_assert_uint_eq(on_disk(), 0);
+	ck_assert_str_eq(lines, "warn collector there takes no spans, they wait: why\n"
+				"info collector there takes spans again\n");
+	fake_ops.deliver = fake_deliver;
+	stop_spooling();
+}
+END_TEST
+
+/* With a backlog new spans wait for one batch of it at most, and it has half of the time. */
+START_TEST(test_pace)
+{
+	unsigned i, new_count = 0;
+
+	taken_count = 0;
+	fake_ops.deliver = remember_deliver;
+	ANSWERS(AGAIN);
+	start_spooling((enum exporter_sync)_i);
+	for (i = 0; i < 100; i++)
+		put_number(i);
+	ck_assert_int_eq(run(100), DELIVERY_WAITING);
+	ANSWERS(TAKEN);
+	fake.takes_ms = 10;
+	(void)run(5000);
+	ck_assert_uint_eq(on_disk(), 0);
+	ck_assert_uint_eq(
+		taken_count, 100); /* in 2 s: the rest of the first pause and 100 times 20 ms */
+	ANSWERS(AGAIN);
+	for (i = 100; i < 200; i++)
+		put_number(i);
+	(void)run(100);
+	ANSWERS(TAKEN);
+	(void)run(4000); /* until it takes some again */
+	ck_assert_uint_gt(taken_count, 110);
+	for (i = 200; i < 240; i++) { /* new ones all the time */
+		put_number(i);
+		(void)run(20);
+	}
+	for (i = taken_count - 30; i < taken_count; i++)
+		new_count += strcmp(taken[i], "b000200") >= 0;
+	if (on_disk() > 0) { /* they took turns */
+		ck_assert_uint_ge(new_count, 14);
+		ck_assert_uint_le(new_count, 16);
+	}
+	(void)run(EVER);
+	ck_assert_uint_eq(taken_count, 240);
+	fake_ops.deliver = fake_deliver;
+	stop_spooling();
+}
+END_TEST
+
+static bool poison_deliver(void *sink, struct sink_outcome *outcome)
+{
+	bool is_poison = strncmp(fake.loaded->body.bytes, "b000000", 7) == 0;
+
+	if (!fake.trying)
+		fake.attempts = 0;
+	fake.answers[0].verdict = is_poison ? RETRY_AGAIN : RETRY_DELIVERED;
+	return fake_deliver(sink, outcome);
+}
+
+/* A batch that is never taken does not keep the others from being delivered. */
+START_TEST(test_poison)
+{
+	unsigned i;
+
+	start_spooling(EXPORTER_SYNC_BATCH);
+	ANSWERS(AGAIN);
+	for (i = 0; i < 10; i++)
+		put_number(i);
+	fake.takes_ms = 1;
+	fake_ops.deliver = poison_deliver;
+	(void)run(60000);
+	fake_ops.deliver = fake_deliver;
+	ck_assert_uint_eq(balance().sent, 45);
+	ck_assert_uint_eq(balance().spooled, 5);
+	stop_spooling();
+}
+END_TEST
+
+/* Every order of answers, and a stop, and another start: each span is somewhere, always. */
+START_TEST(test_orders_spooled)
+{
+	struct answer answers[] = {TAKEN, TAKEN, TAKEN, TAKEN};
+	unsigned i, left = (unsigned)_i;
+	struct exporter_counters before, after;
+
+	for (i = 0; i < 3; i++, left /= 6)
+		answers[i].verdict = order_verdicts[left % 6];
+	answers_are(answers, 4);
+	config.retry_initial_ms = 10;
+	start_spooling((enum exporter_sync)(_i % 3));
+	for (i = 0; i < 3; i++) {
+		put_number(i);
+		(void)run(5);
+		balance();
+	}
+	handover_stop(&handover, now_ms + 3000);
+	ck_assert_int_eq(run(EVER), DELIVERY_DONE);
+	before = balance();
+	ck_assert_uint_eq(before.created, 15);
+	ck_assert_uint_eq(before.pending + before.dropped_retries + before.dropped_shutdown, 0);
+	ck_assert_uint_eq(before.spooled, 5 * on_disk());
+	restart();
+	ANSWERS(TAKEN);
+	(void)run(EVER);
+	after = balance();
+	ck_assert_uint_eq(after.spool_recovered, before.spooled);
+	ck_assert_uint_eq(after.sent, before.spooled);
+	ck_assert_uint_eq(on_disk(), 0);
+	stop_spooling();
+}
+END_TEST
+
+/* With spool.sync=batch a sealed batch is on disk at the next step, whatever is under way. */
+START_TEST(test_written_before_sent)
+{
+	start_spooling(EXPORTER_SYNC_BATCH);
+	ANSWERS({HANGS, -1, 0});
+	ck_assert(put_text("the first")); /* the thread is woken */
+	(void)delivery_step(delivery, now_ms);
+	ck_assert_uint_eq(on_disk(), 1);
+	ck_assert_uint_eq(fake.attempts, 0);
+	ck_assert_int_eq(run(1000), DELIVERY_POSTING);
+	ck_assert_uint_eq(balance().spooled, 5);
+	ck_assert(put_text("the second"));
+	(void)delivery_step(delivery, now_ms);
+	ck_assert_uint_eq(on_disk(), 2);
+	ck_assert_uint_eq(balance().spooled, 10);
+	ck_assert_uint_eq(balance().pending, 0);
+	stop_spooling();
+}
+END_TEST
+
+/* With a collector that is slow what waits goes to disk before it is too much for memory. */
+START_TEST(test_spill)
+{
+	unsigned i;
+
+	start_spooling(EXPORTER_SYNC_NEVER);
+	ANSWERS({HANGS, -1, 0});
+	config.timeout_ms = 0;
+	put();
+	(void)run(10);
+	for (i = 0; i < 2000; i++) {
+		put_number(i);
+		(void)delivery_step(delivery, now_ms);
+		ck_assert_uint_le(handover.waiting.bytes, 50000);
+	}
+	ck_assert_uint_gt(on_disk(), 100);
+	ck_assert_uint_eq(balance().spooled, 5 * on_disk());
+	ck_assert_uint_eq(balance().dropped_queue, 0);
+	stop_spooling();
+}
+END_TEST
+
+/* Halves of one that was on disk are there, too. */
+START_TEST(test_split_spooled)
+{
+	start_spooling(EXPORTER_SYNC_BATCH);
+	ANSWERS(SPLIT, {HANGS, -1, 0});
+	put_number(0);
+	ck_assert_int_eq(run(10), DELIVERY_POSTING);
+	ck_assert_uint_eq(on_disk(), 2);
+	ck_assert_uint_eq(balance().spooled, 5);
+	ck_assert_uint_eq(balance().pending, 0);
+	stop_spooling();
+}
+END_TEST
+
 /* --- a sink that is no collector --- */
 
 /* It may take as long as it likes, nobody is told of it, and it is not counted as requests. */
@@ -734,6 +1105,15 @@ int main(void)
 	tcase_add_test(tc, test_stop_at_once);
 	tcase_add_loop_test(tc, test_stop_in_a_pause, 0, ROWS(pause_cases));
 	tcase_add_test(tc, test_stop_pauses);
+	tcase_add_test(tc, test_split);
+	tcase_add_test(tc, test_cannot_split);
+	tcase_add_loop_test(tc, test_outage, 0, 3);
+	tcase_add_loop_test(tc, test_pace, 0, 3);
+	tcase_add_test(tc, test_poison);
+	tcase_add_loop_test(tc, test_orders_spooled, 0, 6 * 6 * 6);
+	tcase_add_test(tc, test_written_before_sent);
+	tcase_add_test(tc, test_spill);
+	tcase_add_test(tc, test_split_spooled);
 	tcase_add_loop_test(tc, test_no_collector, 0, ROWS(order_verdicts) - 1);
 	tcase_add_test(tc, test_no_memory);
 	tcase_add_test(tc, test_wake);

@@ -506,7 +506,9 @@ static const struct outcome {
 	{{STATUS("405 No")}, .refused = 5, .posts = 1,
 		.lines = {": status 405, nothing is taken by POST at this path: "}},
 	{{STATUS("408 No")}, .refused = 5, .posts = 1, .lines = {": status 408\n"}},
-	{{STATUS("413 No")}, .refused = 5, .posts = 1, .lines = {"status 413"}},
+	{{STATUS("413 No")}, .too_large = 5, .posts = 9,
+		.lines = {"error 1 spans lost, over a size limit, at the collector "}},
+	{{STATUS("413 No"), GOOD}, .sent = 5, .posts = 3, .lines = {"takes spans"}},
 	{{STATUS("415 No")}, .refused = 5, .posts = 1,
 		.lines = {": status 415, it may take protobuf only, and this is JSON: an "
 			  "OpenTelemetry Collector between can translate\n"}},

@@ -33,6 +33,8 @@ START_TEST(test_statuses)
 			expected = RETRY_DELIVERED;
 		if (status == 429 || status == 502 || status == 503 || status == 504)
 			expected = RETRY_AGAIN;
+		if (status == 413)
+			expected = RETRY_SPLIT;
 		outcome = judged(status, "7", "{}");
 		ck_assert_msg(
 			outcome.verdict == expected, "status %d: %d", status, outcome.verdict);

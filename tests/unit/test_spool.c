@@ -88,7 +88,8 @@ static void setup(void)
 	memset(&disk, 0, sizeof disk);
 	lines[0] = '\0';
 	now = (struct spool_time){1000000, 1764499200000};
-	snprintf(directory, sizeof directory, "/tmp/test_spool.XXXXXX");
+	snprintf(directory, sizeof directory, "%s/test_spool.XXXXXX",
+		access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	config = (struct exporter_config){
 		.endpoint_shown = "there",
