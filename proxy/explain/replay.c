@@ -376,6 +376,7 @@ static enum replay_outcome replay_send_error(struct replay *replay)
 	const struct replay_message *asked = &replay->asked;
 	struct text name;
 	char code[32];
+	bool named;
 	int code_size;
 
 	replay->counters->unexpected++;
@@ -393,8 +394,9 @@ static enum replay_outcome replay_send_error(struct replay *replay)
 	TEXT_APPEND(&replay->answer, ",\"message\":\"the recording has no further request ");
 	escape_append(&replay->answer, name.bytes, name.size);
 	TEXT_APPEND(&replay->answer, "\"}}");
+	named = name.error == TEXT_OK;
 	text_done(&name);
-	return replay_write(replay);
+	return named ? replay_write(replay) : replay_fail(replay, "out of memory");
 }
 
 /* ---- playing ---- */
