@@ -502,6 +502,26 @@ static const struct {
 		"--upstream: \"http://a:1\": a server that speaks HTTP is for clients that do; "},
 	{{"--upstream", "unix:///x", "--listen", "unix:///x"},
 		"--upstream: \"unix:///x\": the same as listen; must be the address of the server"},
+	/* what is not the proxy */
+	{{"--explain"},
+		"command line: \"--explain\": must be followed by a FILE of messages, or - for "
+		"standard input"},
+	{{"--explain", "a", "b"}, "command line: \"b\": a second FILE; must be one"},
+	{{"--explain", "a", "--dir=x"},
+		"command line: --dir: must be c2s, messages of the client, or s2c, of the server"},
+	{{"--dir", "c2s", "--", "s"}, "command line: \"--dir\": must stand with --explain"},
+	{{"--why=x", "--", "s"}, "command line: \"--why\": must stand with --explain"},
+	{{"--dir=s2c", "--why=x", "--replay", "a"},
+		"command line: \"--dir\": must stand with --explain"},
+	{{"--replay"}, "command line: \"--replay\": must be followed by the FILE of a recording"},
+	{{"--replay", "-"},
+		"command line: \"--replay\": must be followed by the FILE of a recording"},
+	{{"--replay", "a", "--explain"},
+		"command line: \"--replay\": must stand without --explain"},
+	{{"--timed", "--", "s"}, "command line: \"--timed\": must stand with --replay"},
+	{{"--conn=1", "--", "s"}, "command line: \"--conn\": must stand with --replay"},
+	{{"--conn=1", "--timed", "--explain", "a"},
+		"command line: \"--timed\": must stand with --replay"},
 };
 
 START_TEST(test_config_flags)
@@ -514,6 +534,42 @@ START_TEST(test_config_flags)
 	if (error != NULL)
 		ck_assert_msg(strncmp(load.error, error, strlen(error)) == 0, "%s", load.error);
 	config_case_done(&load);
+}
+END_TEST
+
+/* What the flags of --explain and --replay say arrives, in any order. */
+START_TEST(test_config_of_recordings)
+{
+	static const char *const explains[][6] = {
+		{"--explain", "-", NULL},
+		{"--explain", "--dir", "c2s", "a", NULL},
+		{"--dir=s2c", "--explain", "a", "--why=T", NULL},
+	};
+	static const char *const replays[][6] = {
+		{"--replay", "a", NULL},
+		{"--conn=2", "--timed", "--replay", "a", NULL},
+	};
+	struct config_case load;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		config_case_load(&load, explains[i], config_no_variables);
+		ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+		ck_assert_str_eq(load.config->explain, i == 0 ? "-" : "a");
+		ck_assert_int_eq(load.config->explain_from_server, i == 2);
+		ck_assert_int_eq(load.config->explain_why != NULL, i == 2);
+		ck_assert_ptr_null(load.config->replay);
+		config_case_done(&load);
+	}
+	for (i = 0; i < 2; i++) {
+		config_case_load(&load, replays[i], config_no_variables);
+		ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+		ck_assert_str_eq(load.config->replay, "a");
+		ck_assert_int_eq(load.config->replay_timed, i == 1);
+		ck_assert_int_eq(load.config->replay_connection != NULL, i == 1);
+		ck_assert_ptr_null(load.config->explain);
+		config_case_done(&load);
+	}
 }
 END_TEST
 
@@ -1019,6 +1075,25 @@ static const struct {
 	{{"--no-propagation-create-params", "--profile=mcp", "--", "/bin/sh"}, NULL, NOTHING},
 	{{"--propagation-flags=01", "--", "/bin/sh"}, NULL,
 		"--propagation-flags: no effect: propagation.inject is none"},
+	{{"--record-contents", "--", "/bin/sh"}, NULL,
+		"--record-contents: no effect: record.file is not set"},
+	{{"--record-contents", "--record=/no-such-file", "--", "/bin/sh"}, NULL, NOTHING},
+	{{"--telemetry-contents", "--profile=generic", "--", "/bin/sh"}, NULL,
+		"--telemetry-contents: no effect: the profile marks nothing as contents"},
+	{{"--telemetry-contents", "--profile=codex", "--", "/bin/sh"}, NULL, NOTHING},
+	{{"--telemetry-contents", "--profile=codex", "--lifecycle=off", "--", "/bin/sh"}, NULL,
+		"--telemetry-contents: no effect: lifecycle is off"},
+	{{"--telemetry-contents-bytes-max=1KiB", "--profile=codex", "--", "/bin/sh"}, NULL,
+		"--telemetry-contents-bytes-max: no effect: telemetry.contents is off"},
+	{{"--admin-connections-max=2", "--", "/bin/sh"}, NULL,
+		"--admin-connections-max: no effect: admin.listen is not set"},
+	{{"--admin-connections-max=2", "--admin-listen=http://127.0.0.1:0", "--", "/bin/sh"}, NULL,
+		NOTHING},
+	{{"--tls-server-name=x", "--upstream=ws://127.0.0.1:1"}, NULL,
+		"--tls-server-name: no effect: the server's URL is not one of TLS"},
+	{{"--tls-server-name=x", "--upstream=wss://127.0.0.1:1"}, NULL, NOTHING},
+	{{"--tls-client-subject", "--listen=ws://127.0.0.1:0", "--", "/bin/sh"}, NULL,
+		"--tls-client-subject: no effect: the URL listened at is not one of TLS"},
 	/* what the start would not find, or not make */
 	{{"--record=/no/such/folder", "--", "/bin/sh"}, NULL,
 		"--record: there is no folder /no/such/"},
@@ -1416,6 +1491,7 @@ int main(void)
 	tcase_add_loop_test(
 		tc, test_config_url_secrets, 0, sizeof config_secrets / sizeof *config_secrets);
 	tcase_add_loop_test(tc, test_config_flags, 0, sizeof config_flags / sizeof *config_flags);
+	tcase_add_test(tc, test_config_of_recordings);
 	tcase_add_test(tc, test_config_command_and_urls);
 	tcase_add_test(tc, test_config_profile_file);
 	tcase_add_loop_test(tc, test_config_profile_mistakes, 0,
