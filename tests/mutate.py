@@ -1,26 +1,46 @@
 #!/usr/bin/env python3
-"""Mutants: one edit at a random line of a module, and the unit tests and corpora that link it.
+"""Mutants: one edit at a random line of a module, and the unit tests and corpora that come by there.
 
-A mutant that no test notices shows a line that nothing watches. Works in a copy of the tree below
-build/, with the sanitizers on, so that a leak or a read by one too many counts as noticed. Those
-that change nothing that can be seen are listed in tests/mutants.txt, each with the reason.
+A mutant that no test notices shows a line that nothing watches. The sanitizers are on, so that a leak
+or a read by one too many counts as noticed. Those that change nothing that can be seen are listed in
+tests/mutants.txt, each with the reason. proxy/main.c, which no unit test links, is left out.
 
-    tests/mutate.py --count 200 --seed 1 [--list] [FILE...]
+An edit costs one compilation and the link of all modules as a shared library, which takes the place of
+the one that the tests were linked with. Which tests come by a line is known from a run of each with
+coverage; they are run quick ones first, the module's own before all. build/mutants keeps what was made
+and what was learnt of tests that have not changed.
+
+    tests/mutate.py --count 200 --seed 1 [--jobs 2] [--least 95] [--list] [FILE...]
 """
 
 import argparse
+import concurrent.futures
+import functools
+import hashlib
+import json
 import os
 import pathlib
+import queue
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-COPY = ROOT / "build/mutants/tree"
+BUILD = pathlib.Path("build/mutants")
 EQUIVALENT = ROOT / "tests/mutants.txt"
-SECONDS = 120
+
+# What the mutants run in, and what tells which test comes by which line.
+TREES = {
+    "asan": ["VARIANT=asan", "CFLAGS=-fPIC"],
+    "cover": ["VARIANT=cover", "CFLAGS=-O0 -fPIC --coverage", "LDFLAGS=--coverage"],
+}
+# An edit may have a signal sent to processes that have nothing to do with the test.
+ALONE = ["unshare", "--user", "--map-current-user", "--pid", "--mount-proc", "--kill-child", "--fork",
+         "sh", "-c", '"$@"; exit $?', "sh"]
 
 # What is edited: a pattern, and what takes its place; \g<0> is the match.
 EDITS = [
@@ -44,7 +64,7 @@ EDITS = [
 
 def sources():
     listed = subprocess.run(["git", "ls-files", "*.c"], cwd=ROOT, capture_output=True, text=True, check=True)
-    return [name for name in listed.stdout.split() if not name.startswith("tests/")]
+    return [name for name in listed.stdout.split() if not name.startswith("tests/") and name != "proxy/main.c"]
 
 
 def code_lines(text):
@@ -90,82 +110,212 @@ def equivalents():
     return rows
 
 
-def make(*targets):
-    return subprocess.run(["make", "--silent", "--no-print-directory", "-C", COPY, "VARIANT=asan",
-                           f"-j{os.cpu_count()}", *targets], capture_output=True, text=True, check=False)
+def call(command, **more):
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, **more).stdout
 
 
-def copy_tree():
-    """The tree as it is now, beside what was built of it before."""
-    COPY.mkdir(parents=True, exist_ok=True)
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
-                            capture_output=True, text=True, check=True).stdout.split("\n")
-    for name in filter(None, listed):
-        here, there = ROOT / name, COPY / name
-        if not here.is_file():
-            continue
-        there.parent.mkdir(parents=True, exist_ok=True)
-        if not there.exists() or there.read_bytes() != here.read_bytes():
-            shutil.copyfile(here, there)
-            shutil.copymode(here, there)
+class Tree:
+    """Objects as the makefile makes them, but linked so that the modules are a shared library."""
+
+    def __init__(self, name, jobs):
+        self.base, self.jobs = BUILD / name, jobs
+        self.make = ["make", "--silent", "--no-print-directory", f"-j{jobs}", f"B={self.base}", *TREES[name]]
+        sources_of_tests = [*ROOT.glob("tests/unit/test_*.c"), *ROOT.glob("tests/fuzz/fuzz_*.c")]
+        self.source = {path.stem.replace("fuzz_", "replay_"): str(path.relative_to(ROOT))
+                       for path in sorted(sources_of_tests)}
+        self.path = {program: str(self.base / pathlib.Path(source).parent / program)
+                     for program, source in self.source.items()}
+        # What makes a file, by its name, and the modules' objects.
+        told = call([*self.make, "--dry-run", "--always-make", *self.path.values()]).splitlines()
+        self.command = {line.split(" -o ")[1].split()[0]: line for line in told if " -o " in line}
+        self.archive = str(self.base / "modules.a")
+        self.objects = next(line for line in told if f"qcs {self.archive} " in line).split(self.archive)[1].split()
+
+    def build(self):
+        call([*self.make, *(name for name in self.command if name.endswith(".o"))])
+        for kind in ("test", "replay"):
+            self.link_library(kind, self.objects, self.base)
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            list(pool.map(self.link_program, self.path))
+
+    def link_library(self, kind, objects, folder):
+        """Unit tests stand before malloc(), the corpora do not: there is a library for each."""
+        before, after = self.command[next(self.path[p] for p in self.path if p.startswith(kind))].split(" -o ")
+        call(f"{before.replace(' -pie ', ' -shared ')} -Wl,-soname,{kind}.so -o {folder}/{kind}.so "
+             f"{' '.join(objects)} {after.split(self.archive)[1]}", shell=True)
+
+    def link_program(self, program, folder=None):
+        """Into a folder that has an object of its own, or where it was."""
+        line, path = self.command[self.path[program]], self.path[program]
+        library = f"-rdynamic {self.base}/{program.split('_')[0]}.so"
+        if folder:
+            line = line.replace(self.object(program), f"{folder}/{program}.o")
+            line = line.replace(f" -o {path} ", f" -o {folder}/{program} ")
+        call(line.replace(self.archive, library), shell=True)
+
+    def object(self, program):
+        return str(self.base / self.source[program])[:-2] + ".o"
+
+    def compile(self, made, where, overlay):
+        """The object MADE as WHERE, what lies in OVERLAY before what lies in the tree."""
+        line = self.command[made].replace(" -I. ", f" -I{overlay} -I. ", 1)
+        before, source = line.replace(f" -o {made} ", f" -o {where} ").rsplit(" ", 1)
+        edited = overlay / source
+        return subprocess.run(f"{before} {edited if (ROOT / edited).exists() else source}", cwd=ROOT, shell=True,
+                              capture_output=True, check=False).returncode == 0
+
+    def includes(self, program, name):
+        """Whether a test has a module's text in its own."""
+        return f" {name} " in (ROOT / self.object(program)[:-2]).with_suffix(".d").read_text().replace("\n", " ")
 
 
-def symbols(path):
-    listed = subprocess.run(["nm", "--defined-only", path], capture_output=True, text=True, check=True)
-    return {row.split()[2] for row in listed.stdout.splitlines() if row.split()[1] in "TDBR"}
-
-
-def programs():
-    """The unit tests and corpora by name: (path, symbols)."""
-    built = COPY / "build/asan/tests"
-    paths = [p for p in [*built.glob("unit/test_*"), *built.glob("fuzz/replay_*")]
-             if p.suffix == "" and os.access(p, os.X_OK)]
-    return {str(p.relative_to(COPY)): symbols(p) for p in paths}
-
-
-def fitting(name, tests):
-    """Those that link the module, its own test first."""
-    module = pathlib.Path(name).stem
-    mine = {s for s in symbols(COPY / "build/asan" / (name[:-2] + ".o")) if not s.startswith("__")}
-    those = [test for test, theirs in tests.items() if mine & theirs]
-    return sorted(those, key=lambda test: (test.rsplit("_", 1)[-1] != module,
-                                           f"test_{module}" not in test, "replay" in test, test))
-
-
-def command(test):
-    corpus = COPY / "tests/fuzz/corpus" / test.rsplit("replay_", 1)[-1]
-    return [COPY / test, *(sorted(corpus.iterdir()) if "replay_" in test else [])]
-
-
-def verdict(mutant, tests):
-    """The name of what noticed the mutant, or None."""
-    name, number, _, _, _, after = mutant
-    path = COPY / name
-    original = path.read_text(encoding="utf-8")
-    lines = original.split("\n")
-    lines[number - 1] = after
-    path.write_text("\n".join(lines), encoding="utf-8")
+def end(process):
     try:
-        if make("build/asan/" + name[:-2] + ".o").returncode != 0:
-            return "compiler"
-        for test in fitting(name, tests):
-            if make(test).returncode != 0:
-                return "linker"
-            try:
-                run = subprocess.run(command(test), cwd=COPY, capture_output=True, timeout=SECONDS, check=False)
-            except subprocess.TimeoutExpired:
-                return test + " (time)"
-            if run.returncode != 0:
-                return test
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def ends_well(program, path, libraries, seconds, fork="no", **environment):
+    """Whether a test passes; None if it is not done in time."""
+    corpus = ROOT / "tests/fuzz/corpus" / program.removeprefix("replay_")
+    inputs = sorted(map(str, corpus.iterdir())) if program.startswith("replay_") else []
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(ROOT / libraries), "CK_FORK": fork,
+                   "ASAN_OPTIONS": "detect_odr_violation=0", **environment}
+    process = subprocess.Popen([*alone(), path, *inputs], cwd=ROOT, env=environment, start_new_session=True,
+                               stdin=subprocess.DEVNULL, stdout=drain().stdin, stderr=subprocess.STDOUT)
+    try:
+        return process.wait(seconds) == 0
+    except subprocess.TimeoutExpired:
         return None
     finally:
-        path.write_text(original, encoding="utf-8")
+        end(process)
+
+
+@functools.cache
+def alone():
+    return ALONE if subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode == 0 else []
+
+
+@functools.cache
+def drain():
+    """What tests say goes into a pipe, as some look at what kind of file they write to."""
+    return subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+
+
+def lines_of(data):
+    """The lines that gcov knows of and those that a test has come by, by module, after its run."""
+    seen = {}
+    counted = list((ROOT / data).rglob("*.gcda"))
+    for path in counted:
+        notes = pathlib.Path("/") / path.relative_to(ROOT / data).with_suffix(".gcno")
+        path.with_suffix(".gcno").symlink_to(notes)
+    told = subprocess.run(["gcov", "--json-format", "--stdout", *counted], cwd=ROOT, capture_output=True, text=True,
+                          check=True).stdout if counted else ""
+    for line in told.splitlines():
+        for file in json.loads(line)["files"]:
+            lines = seen.setdefault(file["file"], {})
+            for row in file["lines"]:
+                lines[row["line_number"]] = lines.get(row["line_number"], False) or row["count"] > 0
+    return {name: {str(number): came for number, came in rows.items()} for name, rows in seen.items()
+            if not name.startswith(("tests/", "/"))}
+
+
+class Tests:
+    """What is known of the tests: how long they take, and where they come by."""
+
+    def __init__(self, jobs):
+        self.tree, self.cover = Tree("asan", jobs), Tree("cover", jobs)
+        self.tree.build()
+        self.cover.build()
+        kept = ROOT / BUILD / "learnt.json"
+        self.known = json.loads(kept.read_text()) if kept.exists() else {}
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            for program, known in zip(self.tree.path, pool.map(self.learn, self.tree.path)):
+                self.known[program] = known
+                kept.write_text(json.dumps(self.known))
+
+    def key(self, program, lines):
+        """Of all that the test was made of, as far as it comes by there."""
+        named = call(["git", "ls-files", "*.h", "*.def", "tests/unit/unit.c", "tests/fuzz/replay.c"]).split()
+        told = hashlib.sha256()
+        for name in [self.tree.source[program], *named, *sorted(lines)]:
+            told.update((ROOT / name).read_bytes() if (ROOT / name).exists() else b"")
+        return told.hexdigest()
+
+    def learn(self, program):
+        before = self.known.get(program)
+        if before and before["key"] == self.key(program, before["lines"]):
+            return before
+        data = BUILD / "cover/data" / program
+        shutil.rmtree(ROOT / data, ignore_errors=True)
+        where = {"GCOV_PREFIX": str(ROOT / data)}
+        # In one process where the tests do not mind: quicker, and done with the first that crashes.
+        fork = "no" if ends_well(program, self.cover.path[program], self.cover.base, 30, "no", **where) else "yes"
+        if fork == "yes":
+            ends_well(program, self.cover.path[program], self.cover.base, 600, "yes", **where)
+        for fork in (["no", "yes"] if fork == "no" else ["yes"]):
+            began = time.monotonic()
+            if ends_well(program, self.tree.path[program], self.tree.base, 30 if fork == "no" else 600, fork):
+                seconds, lines = time.monotonic() - began, lines_of(data)
+                return {"key": self.key(program, lines), "fork": fork, "seconds": seconds, "lines": lines}
+        sys.exit(f"{program} fails without an edit")
+
+    def of(self, name, number):
+        """Those that come by a line, or by that where its statement begins; the module's own in any case."""
+        own = "test_" + pathlib.Path(name).stem
+        found = []
+        for program, known in self.known.items():
+            lines = known["lines"].get(name, {})
+            here = max((int(n) for n in lines if int(n) <= number), default=0)
+            if program == own or lines.get(str(number), lines.get(str(here), False)):
+                found.append(program)
+        return sorted(found, key=lambda p: (p != own or self.known[p]["seconds"] > 5, self.known[p]["seconds"]))
+
+    def verdict(self, mutant, folder):
+        """The name of what noticed the mutant, or None."""
+        name, number, _, _, _, after = mutant
+        lines = (ROOT / name).read_text(encoding="utf-8").split("\n")
+        lines[number - 1] = after
+        shutil.rmtree(ROOT / folder, ignore_errors=True)
+        edited = ROOT / folder / name
+        edited.parent.mkdir(parents=True)
+        edited.write_text("\n".join(lines), encoding="utf-8")
+        made = str(self.tree.base / name)[:-2] + ".o"
+        if not self.tree.compile(made, folder / "edited.o", folder):
+            return "compiler"
+        objects = [f"{folder}/edited.o" if path == made else path for path in self.tree.objects]
+        for program in self.of(name, number):
+            kind = program.split("_")[0]
+            if not (ROOT / folder / f"{kind}.so").exists():
+                self.tree.link_library(kind, objects, folder)
+            path = self.tree.path[program]
+            if self.tree.includes(program, name):
+                self.tree.compile(self.tree.object(program), folder / f"{program}.o", folder)
+                self.tree.link_program(program, folder)
+                path = f"{folder}/{program}"
+            if self.notices(program, path, folder):
+                return program
+        return None
+
+    def notices(self, program, path, folder):
+        """What is out of time is only the edit's doing if the same without the edit is not."""
+        seconds = 10 + 5 * self.known[program]["seconds"]
+        while True:
+            well = ends_well(program, path, folder, seconds, self.known[program]["fork"])
+            if well is not None:
+                return not well
+            if ends_well(program, self.tree.path[program], self.tree.base, seconds / 2, self.known[program]["fork"]):
+                return True
+            seconds *= 2
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--least", type=float, default=0, help="fail below this share of noticed ones, in percent")
     parser.add_argument("--list", action="store_true", help="say which would be tried, and stop")
     parser.add_argument("files", nargs="*")
@@ -177,23 +327,32 @@ def main():
         for name, number, kind, before, after, _ in chosen:
             print(f"{name}:{number}: {kind}: {before}  ->  {after}")
         return 0
-    copy_tree()
-    built = make("programs")
-    if built.returncode != 0:
-        sys.exit(built.stderr)
-    tests = programs()
-    lived, tried = [], 0
-    for mutant in chosen:
-        by = verdict(mutant, tests)
-        if by == "compiler":
-            continue
-        tried += 1
-        if by is None:
-            lived.append(mutant)
-            name, number, kind, before, after, _ = mutant
-            print(f"lives: {name}:{number}: {kind}: {before}  ->  {after}", flush=True)
-    share = 100 * (tried - len(lived)) / max(tried, 1)
-    print(f"mutants: {tried} tried, {len(lived)} live, {share:.1f} % noticed (seed {args.seed})")
+    tests = Tests(args.jobs)
+    folders = queue.SimpleQueue()
+    for i in range(args.jobs):
+        folders.put(BUILD / f"edited-{i}")
+
+    def judge(mutant):
+        folder = folders.get()
+        try:
+            return mutant, tests.verdict(mutant, folder)
+        finally:
+            folders.put(folder)
+
+    lived = tried = 0
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        for mutant, by in pool.map(judge, chosen):
+            if by == "compiler":
+                continue
+            tried += 1
+            if tried % 20 == 0:
+                print(f"{tried} tried", file=sys.stderr, flush=True)
+            if by is None:
+                lived += 1
+                name, number, kind, before, after, _ = mutant
+                print(f"lives: {name}:{number}: {kind}: {before}  ->  {after}", flush=True)
+    share = 100 * (tried - lived) / max(tried, 1)
+    print(f"mutants: {tried} tried, {lived} live, {share:.1f} % noticed (seed {args.seed})")
     return 0 if share >= args.least else 1
 
 
