@@ -719,7 +719,10 @@ static bool life_pair_asked(struct pair *pair, const struct http_head *head, enu
 	struct session *session = life_of_pair(pair);
 
 	life_heard(session);
-	session->exchange_number = (uint32_t)pair->loop->counters.http_exchanges;
+	/* what a server says where nothing was asked answers any of the conversation's requests */
+	session->exchange_number = http_text_is_exactly(head->method, HTTP_TEXT("POST"))
+					   ? (uint32_t)pair->loop->counters.http_exchanges
+					   : 0;
 	session->http_status = 0;
 	session->promise.is_open = false;
 	if (pair->loop->tracing)
@@ -753,9 +756,9 @@ static void life_pair_exchanged(struct pair *pair, unsigned status)
 	session->told = NULL;
 	if (session->trace == NULL)
 		return;
-	if (!session->answers_elsewhere || !succeeds)
-		tracer_exchange_end(
-			session->trace, session->exchange_number, status, pair->loop->now_ns);
+	if (session->exchange_number != 0)
+		tracer_exchange_end(session->trace, session->exchange_number, status,
+			session->answers_elsewhere && succeeds, pair->loop->now_ns);
 	if (session->conversation == NULL)
 		return;
 	if (status == 404 || (succeeds && session->ends_conversation))

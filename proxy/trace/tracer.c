@@ -364,13 +364,13 @@ static void tracer_make_room(
 	struct tracer_connection *connection, const struct inflight_entry *entry, uint64_t now_ns)
 {
 	struct tracer *tracer = connection->tracer;
-	struct inflight_entry *same =
-		inflight_find(&connection->inflight, entry->key, entry->key_size, entry->hash);
+	struct request *same =
+		request_find(&connection->inflight, (struct span_text){entry->key, entry->key_size},
+			entry->hash, ((const struct request *)entry)->exchange);
 
 	if (same != NULL) {
 		tracer->counters.ids_reused++;
-		tracer_end_request(
-			connection, (struct request *)same, TRACER_ID_REUSED, NULL, now_ns);
+		tracer_end_request(connection, same, TRACER_ID_REUSED, NULL, now_ns);
 	}
 	while (connection->inflight.count >= tracer->inflight_max) {
 		tracer->counters.evicted++;
@@ -608,8 +608,9 @@ static void tracer_backend_reply(
 {
 	char key[ENVELOPE_KEY_MAX];
 	size_t key_size = envelope_id_key(message->envelope, key);
-	struct request *request = (struct request *)inflight_find(&connection->inflight, key,
-		key_size, inflight_hash(&connection->inflight, key, key_size));
+	struct request *request =
+		request_find(&connection->inflight, (struct span_text){key, key_size},
+			inflight_hash(&connection->inflight, key, key_size), connection->exchange);
 
 	if (key_size == 0 || request == NULL) {
 		connection->tracer->counters.replies_unmatched++;
@@ -624,7 +625,8 @@ static void tracer_backend_reply(
 		follower_answered(connection->follower, message, request, ok);
 	if (message->ended != request)
 		tracer_end_closed(connection, message);
-	request->http_status = connection->http_status;
+	if (request->http_status == 0) /* else its own exchange has been answered before */
+		request->http_status = connection->http_status;
 	tracer_end_request(connection, request, ok ? TRACER_ANSWERED : TRACER_ERROR,
 		message->envelope, message->now_ns);
 }
@@ -650,8 +652,8 @@ void tracer_exchange(struct tracer_connection *connection, uint32_t exchange, un
 	connection->http_status = (uint16_t)status;
 }
 
-void tracer_exchange_end(
-	struct tracer_connection *connection, uint32_t exchange, unsigned status, uint64_t now_ns)
+void tracer_exchange_end(struct tracer_connection *connection, uint32_t exchange, unsigned status,
+	bool elsewhere, uint64_t now_ns)
 {
 	struct inflight_entry *entry, *newer;
 
@@ -662,7 +664,8 @@ void tracer_exchange_end(
 		if (request->exchange != exchange)
 			continue;
 		request->http_status = (uint16_t)status;
-		tracer_end_request(connection, request, TRACER_HTTP, NULL, now_ns);
+		if (!elsewhere)
+			tracer_end_request(connection, request, TRACER_HTTP, NULL, now_ns);
 	}
 }
 

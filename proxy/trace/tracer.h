@@ -120,8 +120,9 @@ struct tracer_promise {
 
 /*
  * The messages that follow belong to that HTTP exchange, whose answer has that status; 0: none so
- * far. carrier: what the fields of the request say; NULL: nothing. promise: see tracer_promise();
- * NULL: none can be made. Both are borrowed until the next call.
+ * far. What a backend says in exchange 0 may answer those of any other one. carrier: what the
+ * fields of the request say; NULL: nothing. promise: see tracer_promise(); NULL: none can be made.
+ * Both are borrowed until the next call.
  */
 void tracer_exchange(struct tracer_connection *connection, uint32_t exchange, unsigned status,
 	const struct carrier_view *carrier, struct tracer_promise *promise);
@@ -141,9 +142,9 @@ size_t tracer_fields(const struct tracer_connection *connection, char *text);
 /* Whether parents are looked for in fields of HTTP requests. */
 bool tracer_wants_fields(const struct tracer *tracer);
 
-/* Its answer has come, with that status: ends what it has not answered. */
-void tracer_exchange_end(
-	struct tracer_connection *connection, uint32_t exchange, unsigned status, uint64_t now_ns);
+/* Its answer has come, with that status: ends what is not answered, unless that is elsewhere. */
+void tracer_exchange_end(struct tracer_connection *connection, uint32_t exchange, unsigned status,
+	bool elsewhere, uint64_t now_ns);
 
 /* Whether tracer_header() would do anything. */
 bool tracer_wants_headers(const struct tracer *tracer);

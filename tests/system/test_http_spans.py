@@ -461,8 +461,52 @@ def test_an_answer_on_another_connection(front):
     post(front, call())
     tell(*stream, result())
     span = front.collector.span("m")
-    assert span.end_reason == "answered"
+    assert span.end_reason == "answered" and span.attributes["http.response.status_code"] == 202
     assert front.counters()["http_sessions"] == 1
+
+
+FAILED = b'{"jsonrpc":"2.0","id":1,"error":{"code":-3,"message":"no"}}'
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("fields", [b"", SESSION])
+@pytest.mark.parametrize("streams", [False, True])
+def test_one_id_in_two_exchanges_at_once(front, order, fields, streams):
+    asked = [front.ask(sized(call(method=method), fields=JSON + fields)) for method in "ab"]
+    for client, server, head in asked:
+        read_sized(server, head)
+        if streams:
+            server.write(EVENTS)
+            assert read_head(client).status == 200
+    for number in order:
+        message = (result(), FAILED)[number]
+        client, server, _ = asked[number]
+        tell(client, server, message) if streams else reply(server, client, answer(message))
+        front.collector.span("ab"[number])
+    assert front.collector.span("a").attributes.get("error.type") is None
+    assert front.collector.span("b").attributes["error.type"] == "-3"
+    assert {"ids_reused", "replies_unmatched"}.isdisjoint(front.counters())
+
+
+def test_one_id_twice_is_answered_in_order_on_a_stream_of_its_own(front):
+    stream = listening(front)
+    post(front, call(method="a"))
+    post(front, call(method="b"))
+    tell(*stream, result())
+    assert front.collector.span("a").end_reason == "answered"
+    tell(*stream, FAILED)
+    assert front.collector.span("b").attributes["error.type"] == "-3"
+
+
+def test_an_exchange_does_not_answer_another(front):
+    asked = [front.ask(sized(call(number, "ab"[number - 1]), fields=JSON + SESSION)) for number in (1, 2)]
+    for _, server, head in asked:
+        read_sized(server, head)
+    reply(asked[1][1], asked[1][0], answer(FAILED, 500))
+    assert front.collector.span("b").attributes["error.type"] == "500"
+    reply(asked[0][1], asked[0][0], answer(result()))
+    assert front.collector.span("a").attributes.get("error.type") is None
+    assert front.counters()["replies_unmatched"] == 1
 
 
 @pytest.mark.parametrize("other", [b"", b"Mcp-Session-Id: s-2\r\n"])

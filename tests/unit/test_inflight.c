@@ -336,6 +336,51 @@ START_TEST(test_no_memory)
 }
 END_TEST
 
+/* ---- one id in several exchanges ---- */
+
+static uint32_t exchange_find(const struct inflight *inflight, const char *id, uint32_t exchange)
+{
+	struct span_text key = {id, strlen(id)};
+	const struct request *found =
+		request_find(inflight, key, inflight_hash(inflight, id, key.size), exchange);
+
+	return found != NULL ? found->exchange : 0;
+}
+
+START_TEST(test_exchanges)
+{
+	enum { EXCHANGES = 20 };
+	static struct request requests[EXCHANGES];
+	static char one[] = "1", two[] = "2";
+	struct inflight inflight;
+	uint32_t i;
+
+	inflight_init(&inflight, 1);
+	for (i = 0; i < EXCHANGES; i++) {
+		requests[i].exchange = i + 1;
+		requests[i].entry.start_ns = 1000 - i; /* the last is the oldest */
+		requests[i].entry.key = i % 2 == 0 ? one : two;
+		requests[i].entry.key_size = 1;
+		requests[i].entry.hash = inflight_hash(&inflight, requests[i].entry.key, 1);
+		ck_assert_int_eq(inflight_add(&inflight, &requests[i].entry), 0);
+	}
+	for (i = 0; i < EXCHANGES; i++) {
+		ck_assert_uint_eq(exchange_find(&inflight, "1", i + 1), i % 2 == 0 ? i + 1 : 0);
+		ck_assert_uint_eq(exchange_find(&inflight, "2", i + 1), i % 2 == 0 ? 0 : i + 1);
+	}
+	ck_assert_uint_eq(exchange_find(&inflight, "1", EXCHANGES + 1), 0);
+	ck_assert_uint_eq(exchange_find(&inflight, "3", 1), 0);
+	for (i = EXCHANGES; i > 0; i -= 2) {
+		ck_assert_uint_eq(exchange_find(&inflight, "2", 0), i);
+		ck_assert_uint_eq(exchange_find(&inflight, "1", 0), i - 1);
+		inflight_remove(&inflight, &requests[i - 1].entry);
+		inflight_remove(&inflight, &requests[i - 2].entry);
+	}
+	ck_assert_uint_eq(exchange_find(&inflight, "1", 0), 0);
+	inflight_done(&inflight);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("inflight");
@@ -346,5 +391,6 @@ int main(void)
 	tcase_add_test(tc, test_memory_comes_and_goes);
 	tcase_add_test(tc, test_trim_peak);
 	tcase_add_test(tc, test_no_memory);
+	tcase_add_test(tc, test_exchanges);
 	return unit_run("inflight", tc);
 }

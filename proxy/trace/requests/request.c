@@ -42,20 +42,45 @@ uint64_t inflight_hash(const struct inflight *inflight, const char *key, size_t 
 	return text_hash(inflight->seed, key, key_size);
 }
 
-struct inflight_entry *inflight_find(
-	const struct inflight *inflight, const char *key, size_t key_size, uint64_t hash)
+/* The first entry with that key from that slot on. */
+static struct inflight_entry *inflight_probe(const struct inflight *inflight, size_t slot,
+	const char *key, size_t key_size, uint64_t hash)
 {
 	struct inflight_entry *entry;
-	size_t slot;
 
-	if (inflight->count == 0)
-		return NULL;
-	slot = inflight_home(inflight, hash);
 	for (; (entry = inflight->slots[slot]) != NULL; slot = inflight_next(inflight, slot))
 		if (entry->hash == hash && entry->key_size == key_size &&
 			text_equal(entry->key, key, key_size))
 			return entry;
 	return NULL;
+}
+
+struct inflight_entry *inflight_find(
+	const struct inflight *inflight, const char *key, size_t key_size, uint64_t hash)
+{
+	if (inflight->count == 0)
+		return NULL;
+	return inflight_probe(inflight, inflight_home(inflight, hash), key, key_size, hash);
+}
+
+/* Where an entry is, which is in the table. */
+static size_t inflight_slot(const struct inflight *inflight, const struct inflight_entry *entry)
+{
+	size_t slot = inflight_home(inflight, entry->hash);
+
+	while (inflight->slots[slot] != entry) {
+		assert(inflight->slots[slot] != NULL);
+		slot = inflight_next(inflight, slot);
+	}
+	return slot;
+}
+
+struct inflight_entry *inflight_find_next(
+	const struct inflight *inflight, const struct inflight_entry *before)
+{
+	size_t slot = inflight_next(inflight, inflight_slot(inflight, before));
+
+	return inflight_probe(inflight, slot, before->key, before->key_size, before->hash);
 }
 
 static void inflight_place(struct inflight *inflight, struct inflight_entry *entry)
@@ -116,14 +141,10 @@ static void inflight_unlink(struct inflight *inflight, struct inflight_entry *en
 
 void inflight_remove(struct inflight *inflight, struct inflight_entry *entry)
 {
-	size_t hole = inflight_home(inflight, entry->hash);
+	size_t hole = inflight_slot(inflight, entry);
 	size_t mask = inflight->capacity - 1;
 	size_t slot;
 
-	while (inflight->slots[hole] != entry) {
-		assert(inflight->slots[hole] != NULL);
-		hole = inflight_next(inflight, hole);
-	}
 	inflight->slots[hole] = NULL;
 	for (slot = inflight_next(inflight, hole); inflight->slots[slot] != NULL;
 		slot = inflight_next(inflight, slot)) {
@@ -152,6 +173,23 @@ void inflight_trim(struct inflight *inflight)
 		capacity /= 2;
 	if (capacity <= inflight->capacity / 4)
 		(void)inflight_resize(inflight, capacity); /* else it stays as large as it is */
+}
+
+struct request *request_find(
+	const struct inflight *inflight, struct span_text key, uint64_t hash, uint32_t exchange)
+{
+	struct inflight_entry *entry = inflight_find(inflight, key.bytes, key.size, hash);
+	struct request *found = NULL;
+
+	for (; entry != NULL; entry = inflight_find_next(inflight, entry)) {
+		struct request *request = (struct request *)entry;
+
+		if (request->exchange == exchange)
+			return request;
+		if (exchange == 0 && (found == NULL || entry->start_ns < found->entry.start_ns))
+			found = request;
+	}
+	return found;
 }
 
 /* ---- one of them ---- */

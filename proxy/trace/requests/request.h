@@ -42,9 +42,13 @@ uint64_t inflight_hash(const struct inflight *inflight, const char *key, size_t 
 struct inflight_entry *inflight_find(
 	const struct inflight *inflight, const char *key, size_t key_size, uint64_t hash);
 
+/* Another one with the key of the one before, or NULL. */
+struct inflight_entry *inflight_find_next(
+	const struct inflight *inflight, const struct inflight_entry *before);
+
 /*
- * Adds an entry; key and hash are set and not in the table. It keeps the pointer. 0, or -1 when
- * there is no memory for a larger table.
+ * Adds an entry; key and hash are set. It keeps the pointer. 0, or -1 when there is no memory for a
+ * larger table.
  */
 int inflight_add(struct inflight *inflight, struct inflight_entry *entry);
 
@@ -87,7 +91,7 @@ struct request {
 	uint8_t value_count;
 	uint8_t link_count;     /* to contexts that came with it; see request_links() */
 	uint16_t http_status;   /* of the answer that ends it; 0: it is no HTTP */
-	uint32_t exchange;      /* HTTP: which one it belongs to */
+	uint32_t exchange;      /* HTTP: which one it belongs to; its id is its own within that */
 	uint32_t bytes;         /* of this piece of memory, and what else it is charged for */
 	unsigned method_number; /* see methods.h */
 	uint64_t start_unix_ns;
@@ -129,6 +133,13 @@ struct request_texts {
 	struct request_value *values;
 	size_t value_count;
 };
+
+/*
+ * The request in flight with the id of that key that an answer in that exchange is for. 0: it is
+ * for no exchange, but for whoever has asked so; the oldest, as that has waited longest.
+ */
+struct request *request_find(
+	const struct inflight *inflight, struct span_text key, uint64_t hash, uint32_t exchange);
 
 /*
  * Requests come and go at the speed of messages: so many of the usual size are kept when they are
