@@ -14,9 +14,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
-#include "config/list.h"
 #include "proxy/carrying.h"
-#include "proxy/conversations.h"
 #include "proxy/dial.h"
 #include "proxy/ending.h"
 #include "proxy/endpoint/child.h"
@@ -28,10 +26,10 @@
 #include "proxy/side/http.h"
 #include "proxy/sources.h"
 #include "proxy/stream/tls.h"
+#include "proxy/tracing.h"
 #include "proxy/upgrade.h"
 
-#define LIFE_SUBJECT_MAX 256  /* of a certificate, with its terminator */
-#define LIFE_START_MS    1000 /* for a first byte, before a command is started without */
+#define LIFE_START_MS 1000 /* for a first byte, before a command is started without */
 
 static int life_connect(struct session *session);
 static int life_begin_messages(struct session *session);
@@ -272,66 +270,6 @@ static void life_greet(struct session *session)
 	}
 }
 
-/* What the client asked with may have what spans are to say; but our own token is nobody's. */
-static void life_tell_fields(struct session *session, const struct http_head *asked)
-{
-	size_t i;
-
-	if (!tracer_wants_headers(session->pair.loop->tracer))
-		return;
-
-	for (i = 0; i < asked->field_count; i++) {
-		const struct http_field *field = &asked->fields[i];
-
-		if (session->pair.route->guard.token != NULL &&
-			http_text_is(field->name, HTTP_TEXT("Authorization")))
-			continue;
-		tracer_header(session->trace, field->name.bytes, field->name.size,
-			field->value.bytes, field->value.size);
-	}
-}
-
-/* The carrier that a request has in its fields, if anybody is to look. */
-static void life_take_fields(struct session *session, const struct http_head *head)
-{
-	if (tracer_wants_fields(session->pair.loop->tracer))
-		fields_take(&session->fields, head);
-}
-
-static void life_tell_subject(struct session *session)
-{
-	const struct tls *tls = session->pair.client.stream;
-	char subject[LIFE_SUBJECT_MAX];
-
-	if (tls != NULL && tls_subject(tls, subject, sizeof subject))
-		tracer_client_subject(session->trace, subject);
-}
-
-/* Messages will be traced, if they are. */
-static void life_trace(struct session *session, const char *transport)
-{
-	struct loop *loop = session->pair.loop;
-
-	if (!loop->tracing)
-		return;
-	session->trace = tracer_connection_new(loop->tracer, session->pair.number, transport,
-		session->pair.route->command != NULL);
-	if (session->trace == NULL)
-		log_line(LOG_WARN, "connection %llu: out of memory: not traced",
-			session->pair.number);
-	else if (loop->config->tls_client_subject)
-		life_tell_subject(session);
-}
-
-/* What the request for a WebSocket says is said of all messages on it. */
-static void life_tell_asked(struct session *session, const struct http_head *asked)
-{
-	life_tell_fields(session, asked);
-	life_take_fields(session, asked);
-	if (fields_tell(&session->fields))
-		tracer_exchange(session->trace, 0, 0, &session->fields.view, NULL);
-}
-
 static void life_open(struct session *session, uint8_t *client_bytes, size_t client_size,
 	uint8_t *backend_bytes, size_t backend_size)
 {
@@ -344,9 +282,9 @@ static void life_open(struct session *session, uint8_t *client_bytes, size_t cli
 	session->active_ns = loop->now_ns;
 	session->spoken = life_needs_upgrade(route);
 	session_drop_trace(session, TRACER_CONNECTION_CLOSED); /* of the exchanges before */
-	life_trace(session, route->transport);
+	tracing_begin(session, route->transport);
 	if (session->trace != NULL && session->pair.asked != NULL)
-		life_tell_asked(session, session->pair.asked);
+		tracing_tell_asked(session, session->pair.asked);
 	carrying_open(session);
 	if (session->greeting != NULL)
 		session->pumps[PUMP_CLIENT_TO_BACKEND].state = PUMP_IDLE; /* until it is settled */
@@ -651,207 +589,44 @@ static void life_pair_open(struct pair *pair, uint8_t *client_bytes, size_t clie
 	life_open(life_of_pair(pair), client_bytes, client_size, backend_bytes, backend_size);
 }
 
-/* The conversation that a request names, which may be new to us; NULL: none, or it has no place. */
-static struct conversation *life_find_conversation(
-	struct session *session, const struct http_head *head)
-{
-	struct loop *loop = session->pair.loop;
-	const struct http_field *name = http_field_find(head, "Mcp-Session-Id");
-	struct conversation *found;
-	struct tracer_connection *trace;
-
-	if (name == NULL)
-		return NULL;
-	found = conversations_enter(loop->conversations, name->value);
-	if (found != NULL)
-		return found;
-	trace = tracer_connection_new(loop->tracer, session->pair.number, "http", false);
-	found = trace != NULL
-			? conversations_begin(loop->conversations, name->value, trace, loop->now_ns)
-			: NULL;
-	loop->counters.http_sessions += found != NULL;
-	if (found == NULL)
-		tracer_connection_free(trace, TRACER_CONNECTION_CLOSED, loop->now_ns);
-	return found;
-}
-
-/* Whom the messages of a request belong to: to a conversation with a name, or to the connection. */
-static void life_converse(struct session *session, const struct http_head *head)
-{
-	struct conversation *found = life_find_conversation(session, head);
-
-	if (found != NULL)
-		session_drop_trace(session, TRACER_CONNECTION_CLOSED);
-	session->conversation = found;
-	if (found != NULL)
-		session->trace = conversation_trace(found);
-	else if (session->trace == NULL)
-		life_trace(session, "http");
-	session->ends_conversation =
-		found != NULL && http_text_is_exactly(head->method, HTTP_TEXT("DELETE"));
-	session->answers_elsewhere = false;
-}
-
-/* The answer names the conversation that its request has begun. */
-static void life_begin_conversation(struct session *session, const struct http_head *head)
-{
-	struct loop *loop = session->pair.loop;
-	const struct http_field *name = http_field_find(head, "Mcp-Session-Id");
-
-	if (name == NULL || session->conversation != NULL || session->trace == NULL)
-		return;
-	session->conversation = conversations_enter(loop->conversations, name->value);
-	if (session->conversation != NULL) { /* it has one already: a server that repeats itself */
-		conversation_leave(session->conversation, loop->now_ns);
-		session->conversation = NULL;
-		return;
-	}
-	session->conversation =
-		conversations_begin(loop->conversations, name->value, session->trace, loop->now_ns);
-	loop->counters.http_sessions += session->conversation != NULL;
-	if (tracer_wants_headers(loop->tracer))
-		tracer_header(session->trace, name->name.bytes, name->name.size, name->value.bytes,
-			name->value.size);
-}
-
 static bool life_pair_asked(struct pair *pair, const struct http_head *head, enum splice_mode *mode)
 {
 	struct session *session = life_of_pair(pair);
 
 	life_heard(session);
-	/* what a server says where nothing was asked answers any of the conversation's requests */
-	session->exchange_number = http_text_is_exactly(head->method, HTTP_TEXT("POST"))
-					   ? (uint32_t)pair->loop->counters.http_exchanges
-					   : 0;
-	session->http_status = 0;
-	session->promise.is_open = false;
-	if (pair->loop->tracing)
-		life_converse(session, head);
-	if (session->trace != NULL) {
-		life_tell_fields(session, head);
-		life_take_fields(session, head);
-	}
-	pair->tells =
-		session->trace != NULL && list_has_header(&pair->loop->config->propagation_inject);
+	tracing_asked(session, head);
 	return carrying_mode(session, mode);
 }
 
 static void life_pair_answered(struct pair *pair, const struct http_head *head)
 {
-	struct session *session = life_of_pair(pair);
-
-	session->http_status = head->status;
-	life_begin_conversation(session, head);
-	session->answers_elsewhere =
-		session->conversation != NULL &&
-		(head->status == 202 || http_type_is(head, "text/event-stream"));
+	tracing_answered(life_of_pair(pair), head);
 }
 
 static void life_pair_exchanged(struct pair *pair, unsigned status)
 {
-	struct session *session = life_of_pair(pair);
-	bool succeeds = status >= 200 && status < 300;
-
-	free(session->told);
-	session->told = NULL;
-	if (session->trace == NULL)
-		return;
-	if (session->exchange_number != 0)
-		tracer_exchange_end(session->trace, session->exchange_number, status,
-			session->answers_elsewhere && succeeds, pair->loop->now_ns);
-	if (session->conversation == NULL)
-		return;
-	if (status == 404 || (succeeds && session->ends_conversation))
-		conversation_end(session->conversation, pair->loop->now_ns);
-	session_drop_trace(session, TRACER_CONNECTION_CLOSED); /* it takes part no more */
-}
-
-/* The tracer is shown a message of the exchange. */
-static void life_tell_exchange(struct session *session)
-{
-	tracer_exchange(session->trace, session->exchange_number, session->http_status,
-		fields_tell(&session->fields) ? &session->fields.view : NULL, &session->promise);
-}
-
-/* The first request whose context is known is the one that the head speaks of. */
-static void life_tell_head(struct session *session)
-{
-	char text[CARRIER_FIELDS_MAX];
-	size_t size;
-
-	if (!session->pair.tells || session->told != NULL)
-		return;
-	size = tracer_fields(session->trace, text);
-	if (size == 0)
-		return;
-	session->told = malloc(size + 1);
-	if (session->told == NULL) {
-		session->pair.loop->counters.messages_no_memory++;
-		return;
-	}
-	memcpy(session->told, text, size);
-	session->told[size] = '\0';
+	tracing_exchanged(life_of_pair(pair), status);
 }
 
 static void life_pair_promise(struct pair *pair, const struct envelope *envelope)
 {
-	struct session *session = life_of_pair(pair);
-
-	if (session->told != NULL)
-		return; /* by an earlier request of a batch */
-	life_tell_exchange(session);
-	if (tracer_promise(session->trace, envelope))
-		life_tell_head(session);
-}
-
-/* Whether carriers in fields are looked at or written. */
-static bool life_has_fields(const struct config *config, const struct tracer *tracer)
-{
-	return list_has_header(&config->propagation_inject) || tracer_wants_fields(tracer);
+	tracing_promise(life_of_pair(pair), envelope);
 }
 
 static const char *life_pair_fields(struct pair *pair, const char *const **dropped)
 {
-	static const char *const lists[2][2][4] = {
-		{{NULL}, {"baggage", NULL}},
-		{{"traceparent", "tracestate", NULL},
-			{"traceparent", "tracestate", "baggage", NULL}},
-	};
-	const struct session *session = life_of_pair(pair);
-	const struct config *config = pair->loop->config;
-	bool edits = life_has_fields(config, pair->loop->tracer);
-	bool strips = edits && (config->propagation_strip ||
-				       (list_has_header(&config->propagation_inject) &&
-					       config->propagation_trust != CONFIG_TRUST_CONTINUE));
-
-	*dropped = lists[strips || session->told != NULL]
-			[edits && config->propagation_baggage == CONFIG_BAGGAGE_STRIP];
-	return session->told;
+	return tracing_fields(life_of_pair(pair), dropped);
 }
 
 static size_t life_pair_carrier(struct pair *pair, struct envelope *envelope, const char **text)
 {
-	struct session *session = life_of_pair(pair);
-
-	size_t size;
-
-	life_tell_exchange(session);
-	size = tracer_carrier(session->trace, envelope, text);
-	if (envelope_kind(envelope) == ENVELOPE_REQUEST)
-		life_tell_head(session);
-	return size;
+	return tracing_carrier(life_of_pair(pair), envelope, text);
 }
 
 static void life_pair_envelope(
 	struct pair *pair, bool from_client, const struct envelope *envelope, uint64_t start_ns)
 {
-	struct session *session = life_of_pair(pair);
-
-	if (session->trace != NULL)
-		life_tell_exchange(session);
-	carrying_message(session, from_client, envelope, start_ns);
-	if (session->trace != NULL && from_client && envelope_kind(envelope) == ENVELOPE_REQUEST)
-		life_tell_head(session);
+	tracing_envelope(life_of_pair(pair), from_client, envelope, start_ns);
 }
 
 static void life_pair_text(struct pair *pair, bool from_client, const uint8_t *bytes, size_t size,

@@ -1,0 +1,265 @@
+/*
+ * Conversations that have a name are found by it, and each has a connection of the tracer's, which
+ * its exchanges borrow one by one; others have that of their client's connection.
+ */
+#include "proxy/tracing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "config/list.h"
+#include "proxy/carrying.h"
+#include "proxy/conversations.h"
+#include "proxy/log.h"
+#include "proxy/side/http.h"
+#include "proxy/stream/tls.h"
+
+#define TRACING_SUBJECT_MAX 256 /* of a certificate, with its terminator */
+
+/* What the client asked with may have what spans are to say; but our own token is nobody's. */
+static void tracing_tell_fields(struct session *session, const struct http_head *asked)
+{
+	size_t i;
+
+	if (!tracer_wants_headers(session->pair.loop->tracer))
+		return;
+
+	for (i = 0; i < asked->field_count; i++) {
+		const struct http_field *field = &asked->fields[i];
+
+		if (session->pair.route->guard.token != NULL &&
+			http_text_is(field->name, HTTP_TEXT("Authorization")))
+			continue;
+		tracer_header(session->trace, field->name.bytes, field->name.size,
+			field->value.bytes, field->value.size);
+	}
+}
+
+/* The carrier that a request has in its fields, if anybody is to look. */
+static void tracing_take_fields(struct session *session, const struct http_head *head)
+{
+	if (tracer_wants_fields(session->pair.loop->tracer))
+		fields_take(&session->fields, head);
+}
+
+static void tracing_tell_subject(struct session *session)
+{
+	const struct tls *tls = session->pair.client.stream;
+	char subject[TRACING_SUBJECT_MAX];
+
+	if (tls != NULL && tls_subject(tls, subject, sizeof subject))
+		tracer_client_subject(session->trace, subject);
+}
+
+void tracing_begin(struct session *session, const char *transport)
+{
+	struct loop *loop = session->pair.loop;
+
+	if (!loop->tracing)
+		return;
+	session->trace = tracer_connection_new(loop->tracer, session->pair.number, transport,
+		session->pair.route->command != NULL);
+	if (session->trace == NULL)
+		log_line(LOG_WARN, "connection %llu: out of memory: not traced",
+			session->pair.number);
+	else if (loop->config->tls_client_subject)
+		tracing_tell_subject(session);
+}
+
+void tracing_tell_asked(struct session *session, const struct http_head *asked)
+{
+	tracing_tell_fields(session, asked);
+	tracing_take_fields(session, asked);
+	if (fields_tell(&session->fields))
+		tracer_exchange(session->trace, 0, 0, &session->fields.view, NULL);
+}
+
+/* The conversation that a request names, which may be new to us; NULL: none, or it has no place. */
+static struct conversation *tracing_find_conversation(
+	struct session *session, const struct http_head *head)
+{
+	struct loop *loop = session->pair.loop;
+	const struct http_field *name = http_field_find(head, "Mcp-Session-Id");
+	struct conversation *found;
+	struct tracer_connection *trace;
+
+	if (name == NULL)
+		return NULL;
+	found = conversations_enter(loop->conversations, name->value);
+	if (found != NULL)
+		return found;
+	trace = tracer_connection_new(loop->tracer, session->pair.number, "http", false);
+	found = trace != NULL
+			? conversations_begin(loop->conversations, name->value, trace, loop->now_ns)
+			: NULL;
+	loop->counters.http_sessions += found != NULL;
+	if (found == NULL)
+		tracer_connection_free(trace, TRACER_CONNECTION_CLOSED, loop->now_ns);
+	return found;
+}
+
+/* Whom the messages of a request belong to: to a conversation with a name, or to the connection. */
+static void tracing_converse(struct session *session, const struct http_head *head)
+{
+	struct conversation *found = tracing_find_conversation(session, head);
+
+	if (found != NULL)
+		session_drop_trace(session, TRACER_CONNECTION_CLOSED);
+	session->conversation = found;
+	if (found != NULL)
+		session->trace = conversation_trace(found);
+	else if (session->trace == NULL)
+		tracing_begin(session, "http");
+	session->ends_conversation =
+		found != NULL && http_text_is_exactly(head->method, HTTP_TEXT("DELETE"));
+	session->answers_elsewhere = false;
+}
+
+/* The answer names the conversation that its request has begun. */
+static void tracing_begin_conversation(struct session *session, const struct http_head *head)
+{
+	struct loop *loop = session->pair.loop;
+	const struct http_field *name = http_field_find(head, "Mcp-Session-Id");
+
+	if (name == NULL || session->conversation != NULL || session->trace == NULL)
+		return;
+	session->conversation = conversations_enter(loop->conversations, name->value);
+	if (session->conversation != NULL) { /* it has one already: a server that repeats itself */
+		conversation_leave(session->conversation, loop->now_ns);
+		session->conversation = NULL;
+		return;
+	}
+	session->conversation =
+		conversations_begin(loop->conversations, name->value, session->trace, loop->now_ns);
+	loop->counters.http_sessions += session->conversation != NULL;
+	if (tracer_wants_headers(loop->tracer))
+		tracer_header(session->trace, name->name.bytes, name->name.size, name->value.bytes,
+			name->value.size);
+}
+
+void tracing_asked(struct session *session, const struct http_head *head)
+{
+	/* what a server says where nothing was asked answers any of the conversation's requests */
+	session->exchange_number = http_text_is_exactly(head->method, HTTP_TEXT("POST"))
+					   ? (uint32_t)session->pair.loop->counters.http_exchanges
+					   : 0;
+	session->http_status = 0;
+	session->promise.is_open = false;
+	if (session->pair.loop->tracing)
+		tracing_converse(session, head);
+	session->pair.tells = session->trace != NULL &&
+			      list_has_header(&session->pair.loop->config->propagation_inject);
+	if (session->trace == NULL)
+		return;
+	tracing_tell_fields(session, head);
+	tracing_take_fields(session, head);
+}
+
+void tracing_answered(struct session *session, const struct http_head *head)
+{
+	session->http_status = head->status;
+	tracing_begin_conversation(session, head);
+	session->answers_elsewhere =
+		session->conversation != NULL &&
+		(head->status == 202 || http_type_is(head, "text/event-stream"));
+}
+
+void tracing_exchanged(struct session *session, unsigned status)
+{
+	bool succeeds = status >= 200 && status < 300;
+
+	free(session->told);
+	session->told = NULL;
+	if (session->trace == NULL)
+		return;
+	if (session->exchange_number != 0)
+		tracer_exchange_end(session->trace, session->exchange_number, status,
+			session->answers_elsewhere && succeeds, session->pair.loop->now_ns);
+	if (session->conversation == NULL)
+		return;
+	if (status == 404 || (succeeds && session->ends_conversation))
+		conversation_end(session->conversation, session->pair.loop->now_ns);
+	session_drop_trace(session, TRACER_CONNECTION_CLOSED); /* it takes part no more */
+}
+
+/* The tracer is shown a message of the exchange. */
+static void tracing_tell_exchange(struct session *session)
+{
+	tracer_exchange(session->trace, session->exchange_number, session->http_status,
+		fields_tell(&session->fields) ? &session->fields.view : NULL, &session->promise);
+}
+
+/* The first request whose context is known is the one that the head speaks of. */
+static void tracing_tell_head(struct session *session)
+{
+	char text[CARRIER_FIELDS_MAX];
+	size_t size;
+
+	if (!session->pair.tells || session->told != NULL)
+		return;
+	size = tracer_fields(session->trace, text);
+	if (size == 0)
+		return;
+	session->told = malloc(size + 1);
+	if (session->told == NULL) {
+		session->pair.loop->counters.messages_no_memory++;
+		return;
+	}
+	memcpy(session->told, text, size);
+	session->told[size] = '\0';
+}
+
+void tracing_promise(struct session *session, const struct envelope *envelope)
+{
+	if (session->told != NULL)
+		return; /* by an earlier request of a batch */
+	tracing_tell_exchange(session);
+	if (tracer_promise(session->trace, envelope))
+		tracing_tell_head(session);
+}
+
+/* Whether carriers in fields are looked at or written. */
+static bool tracing_has_fields(const struct config *config, const struct tracer *tracer)
+{
+	return list_has_header(&config->propagation_inject) || tracer_wants_fields(tracer);
+}
+
+const char *tracing_fields(struct session *session, const char *const **dropped)
+{
+	static const char *const lists[2][2][4] = {
+		{{NULL}, {"baggage", NULL}},
+		{{"traceparent", "tracestate", NULL},
+			{"traceparent", "tracestate", "baggage", NULL}},
+	};
+	const struct config *config = session->pair.loop->config;
+	bool edits = tracing_has_fields(config, session->pair.loop->tracer);
+	bool strips = edits && (config->propagation_strip ||
+				       (list_has_header(&config->propagation_inject) &&
+					       config->propagation_trust != CONFIG_TRUST_CONTINUE));
+
+	*dropped = lists[strips || session->told != NULL]
+			[edits && config->propagation_baggage == CONFIG_BAGGAGE_STRIP];
+	return session->told;
+}
+
+size_t tracing_carrier(struct session *session, struct envelope *envelope, const char **text)
+{
+	size_t size;
+
+	tracing_tell_exchange(session);
+	size = tracer_carrier(session->trace, envelope, text);
+	if (envelope_kind(envelope) == ENVELOPE_REQUEST)
+		tracing_tell_head(session);
+	return size;
+}
+
+void tracing_envelope(struct session *session, bool from_client, const struct envelope *envelope,
+	uint64_t start_ns)
+{
+	if (session->trace != NULL)
+		tracing_tell_exchange(session);
+	carrying_message(session, from_client, envelope, start_ns);
+	if (session->trace != NULL && from_client && envelope_kind(envelope) == ENVELOPE_REQUEST)
+		tracing_tell_head(session);
+}
