@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proxy/loop.h"
@@ -66,7 +67,11 @@ static bool body_is_json(uint8_t byte)
 void body_begin(struct body *body, struct pair *pair, bool from_client, enum body_form form,
 	enum splice_mode mode)
 {
-	*body = (struct body){.pair = pair, .from_client = from_client, .form = form, .mode = mode};
+	*body = (struct body){.pair = pair,
+		.from_client = from_client,
+		.form = form,
+		.mode = mode,
+		.keeps_word = true};
 }
 
 bool body_edits(const struct body *body)
@@ -125,6 +130,27 @@ static void body_message_end(struct body *body)
 	body->over = false;
 }
 
+/* No word is to be kept any more. */
+static void body_drop_word(struct body *body)
+{
+	body->keeps_word = false;
+	free(body->word);
+	body->word = NULL;
+}
+
+/* Keeps what the first event of a stream says, if that is no message. */
+static void body_keep_word(struct body *body, const uint8_t *bytes, size_t size)
+{
+	if (body->word == NULL && body->splice == NULL)
+		body->word = malloc(BODY_WORD_MAX);
+	if (body->word == NULL || size > BODY_WORD_MAX - body->word_size) {
+		body_drop_word(body);
+		return;
+	}
+	memcpy(body->word + body->word_size, bytes, size);
+	body->word_size += size;
+}
+
 static void body_take_events(struct body *body, const uint8_t *bytes, size_t size)
 {
 	static const uint8_t line_feed = '\n';
@@ -137,13 +163,21 @@ static void body_take_events(struct body *body, const uint8_t *bytes, size_t siz
 		switch (result) {
 		case EVENTS_DATA:
 			body_take(body, data, data_size, false);
+			if (body->keeps_word)
+				body_keep_word(body, data, data_size);
 			break;
 		case EVENTS_LINE:
 			body_take(body, &line_feed, 1, false);
+			body_drop_word(body);
 			break;
 		case EVENTS_END:
+		case EVENTS_ENDPOINT:
 			body_take(body, &line_feed, 0, true);
 			body_message_end(body);
+			if (body->word != NULL && result == EVENTS_ENDPOINT)
+				body->pair->hooks->endpoint(
+					body->pair, body->word, body->word_size);
+			body_drop_word(body);
 			break;
 		case EVENTS_MORE:
 			break;
@@ -185,4 +219,5 @@ void body_done(struct body *body)
 		loop_splice_put(body->pair->loop, body->splice);
 	body->splice = NULL;
 	body->form = BODY_UNSEEN;
+	body_drop_word(body);
 }

@@ -16,7 +16,8 @@
  */
 struct pair;
 
-#define BODY_ID_MAX 80 /* a longer one is told as null */
+#define BODY_WORD_MAX 256 /* a longer one is not told */
+#define BODY_ID_MAX   80  /* a longer one is told as null */
 
 enum body_form {
 	BODY_UNSEEN, /* nobody looks at it */
@@ -35,6 +36,9 @@ struct body {
 	struct splice *splice; /* from the loop's pool while inside a message */
 	uint64_t start_ns;     /* of the message */
 	struct events events;
+	bool keeps_word; /* the first event, so far: it is no message */
+	char *word;      /* owned: that event's data; NULL: nothing of it so far */
+	size_t word_size;
 	_Alignas(8) unsigned char note[ENVELOPE_NOTE_MAX]; /* of the tracer's, in an envelope */
 	char id[BODY_ID_MAX]; /* of the first request in it, as JSON text; "" when there is none */
 };

@@ -608,6 +608,11 @@ static void life_pair_exchanged(struct pair *pair, unsigned status)
 	tracing_exchanged(life_of_pair(pair), status);
 }
 
+static void life_pair_endpoint(struct pair *pair, const char *uri, size_t size)
+{
+	tracing_endpoint(life_of_pair(pair), uri, size);
+}
+
 static void life_pair_promise(struct pair *pair, const struct envelope *envelope)
 {
 	tracing_promise(life_of_pair(pair), envelope);
@@ -667,6 +672,7 @@ static const struct pair_hooks life_pair_hooks = {
 	.asked = life_pair_asked,
 	.answered = life_pair_answered,
 	.exchanged = life_pair_exchanged,
+	.endpoint = life_pair_endpoint,
 	.promise = life_pair_promise,
 	.fields = life_pair_fields,
 	.carrier = life_pair_carrier,

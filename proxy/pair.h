@@ -81,6 +81,9 @@ struct pair_hooks {
 	bool (*asked)(struct pair *pair, const struct http_head *head, enum splice_mode *mode);
 	void (*answered)(struct pair *pair, const struct http_head *head);
 	void (*exchanged)(struct pair *pair, unsigned status);
+	/* Its answer is a stream of events, and its reader is to post to that URI (MCP,
+	 * 2024-11-05). */
+	void (*endpoint)(struct pair *pair, const char *uri, size_t size);
 	/* The head goes before its message is known: see outgrown() in struct splice_hooks. */
 	void (*promise)(struct pair *pair, const struct envelope *envelope);
 	/*

@@ -64,6 +64,8 @@ void session_drop_trace(struct session *session, enum tracer_end reason)
 {
 	uint64_t now_ns = session->pair.loop->now_ns;
 
+	if (session->conversation != NULL && session->holds_conversation)
+		conversation_end(session->conversation, now_ns);
 	if (session->conversation != NULL)
 		conversation_leave(session->conversation, now_ns);
 	else

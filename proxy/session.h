@@ -43,6 +43,8 @@ struct session {
 	struct event *timer;       /* owned; made when first needed */
 	struct conversation *conversation; /* that trace is borrowed from; NULL: it is our own */
 	bool ends_conversation;            /* the exchange does, if it succeeds */
+	bool holds_conversation;           /* it lasts as long as the exchange */
+	bool answered_on_stream;           /* of another exchange, that holds the conversation */
 	bool answers_elsewhere;   /* what it is asked may be answered on another connection */
 	uint32_t exchange_number; /* of HTTP: what messages belong to, for the tracer */
 	unsigned http_status;     /* of its answer; 0: there is none so far */

@@ -11,6 +11,7 @@
 #include "config/list.h"
 #include "proxy/carrying.h"
 #include "proxy/conversations.h"
+#include "proxy/exchange.h"
 #include "proxy/log.h"
 #include "proxy/side/http.h"
 #include "proxy/stream/tls.h"
@@ -75,24 +76,31 @@ void tracing_tell_asked(struct session *session, const struct http_head *asked)
 		tracer_exchange(session->trace, 0, 0, &session->fields.view, NULL);
 }
 
+/* The conversation whose stream has named what the request is for; NULL: there is none. */
+static struct conversation *tracing_find_stream(
+	const struct session *session, const struct http_head *head)
+{
+	struct http_text authority, path;
+
+	if (!http_text_is_exactly(head->method, HTTP_TEXT("POST")))
+		return NULL;
+	http_target_split(head->target, &authority, &path);
+	return conversations_enter(session->pair.loop->conversations, path);
+}
+
 /* The conversation that a request names, which may be new to us; NULL: none, or it has no place. */
 static struct conversation *tracing_find_conversation(
-	struct session *session, const struct http_head *head)
+	struct session *session, const struct http_text name)
 {
 	struct loop *loop = session->pair.loop;
-	const struct http_field *name = http_field_find(head, "Mcp-Session-Id");
-	struct conversation *found;
+	struct conversation *found = conversations_enter(loop->conversations, name);
 	struct tracer_connection *trace;
 
-	if (name == NULL)
-		return NULL;
-	found = conversations_enter(loop->conversations, name->value);
 	if (found != NULL)
 		return found;
 	trace = tracer_connection_new(loop->tracer, session->pair.number, "http", false);
-	found = trace != NULL
-			? conversations_begin(loop->conversations, name->value, trace, loop->now_ns)
-			: NULL;
+	found = trace != NULL ? conversations_begin(loop->conversations, name, trace, loop->now_ns)
+			      : NULL;
 	loop->counters.http_sessions += found != NULL;
 	if (found == NULL)
 		tracer_connection_free(trace, TRACER_CONNECTION_CLOSED, loop->now_ns);
@@ -102,7 +110,9 @@ static struct conversation *tracing_find_conversation(
 /* Whom the messages of a request belong to: to a conversation with a name, or to the connection. */
 static void tracing_converse(struct session *session, const struct http_head *head)
 {
-	struct conversation *found = tracing_find_conversation(session, head);
+	const struct http_field *name = http_field_find(head, "Mcp-Session-Id");
+	struct conversation *found = name != NULL ? tracing_find_conversation(session, name->value)
+						  : tracing_find_stream(session, head);
 
 	if (found != NULL)
 		session_drop_trace(session, TRACER_CONNECTION_CLOSED);
@@ -113,27 +123,38 @@ static void tracing_converse(struct session *session, const struct http_head *he
 		tracing_begin(session, "http");
 	session->ends_conversation =
 		found != NULL && http_text_is_exactly(head->method, HTTP_TEXT("DELETE"));
+	session->holds_conversation = false;
+	session->answered_on_stream = found != NULL && name == NULL;
 	session->answers_elsewhere = false;
+}
+
+/*
+ * What is said on the connection is a conversation of that name from now on. Not so if there is one
+ * already: a server that repeats itself.
+ */
+static void tracing_name_conversation(struct session *session, struct http_text name)
+{
+	struct loop *loop = session->pair.loop;
+	struct conversation *other = conversations_enter(loop->conversations, name);
+
+	if (other != NULL) {
+		conversation_leave(other, loop->now_ns);
+		return;
+	}
+	session->conversation =
+		conversations_begin(loop->conversations, name, session->trace, loop->now_ns);
+	loop->counters.http_sessions += session->conversation != NULL;
 }
 
 /* The answer names the conversation that its request has begun. */
 static void tracing_begin_conversation(struct session *session, const struct http_head *head)
 {
-	struct loop *loop = session->pair.loop;
 	const struct http_field *name = http_field_find(head, "Mcp-Session-Id");
 
 	if (name == NULL || session->conversation != NULL || session->trace == NULL)
 		return;
-	session->conversation = conversations_enter(loop->conversations, name->value);
-	if (session->conversation != NULL) { /* it has one already: a server that repeats itself */
-		conversation_leave(session->conversation, loop->now_ns);
-		session->conversation = NULL;
-		return;
-	}
-	session->conversation =
-		conversations_begin(loop->conversations, name->value, session->trace, loop->now_ns);
-	loop->counters.http_sessions += session->conversation != NULL;
-	if (tracer_wants_headers(loop->tracer))
+	tracing_name_conversation(session, name->value);
+	if (tracer_wants_headers(session->pair.loop->tracer))
 		tracer_header(session->trace, name->name.bytes, name->name.size, name->value.bytes,
 			name->value.size);
 }
@@ -160,9 +181,69 @@ void tracing_answered(struct session *session, const struct http_head *head)
 {
 	session->http_status = head->status;
 	tracing_begin_conversation(session, head);
-	session->answers_elsewhere =
-		session->conversation != NULL &&
-		(head->status == 202 || http_type_is(head, "text/event-stream"));
+	session->answers_elsewhere = session->conversation != NULL &&
+				     (head->status == 202 || session->answered_on_stream ||
+					     http_type_is(head, "text/event-stream"));
+}
+
+/* Copies text behind what is there; size is more than the room when it does not fit. */
+static void tracing_append(char room[CONVERSATION_NAME_MAX], size_t *size, struct http_text text)
+{
+	if (*size <= CONVERSATION_NAME_MAX && text.size <= CONVERSATION_NAME_MAX - *size)
+		memcpy(room + *size, text.bytes, text.size);
+	*size = *size <= CONVERSATION_NAME_MAX ? *size + text.size : *size;
+}
+
+/* What a relative URI stands behind: of the path of the request that is answered so much. */
+static void tracing_append_base(
+	struct session *session, char room[CONVERSATION_NAME_MAX], size_t *size, bool is_query)
+{
+	struct http_head *asked = malloc(sizeof *asked); /* loop->head may have the answer */
+	struct http_text authority, path;
+	const char *query;
+
+	if (asked == NULL) {
+		*size = CONVERSATION_NAME_MAX + 1;
+		return;
+	}
+	http_target_split(exchange_asked(session->exchange, asked)->target, &authority, &path);
+	query = memchr(path.bytes, '?', path.size);
+	path.size = query != NULL ? (size_t)(query - path.bytes) : path.size;
+	while (!is_query && path.size > 0 && path.bytes[path.size - 1] != '/')
+		path.size--;
+	tracing_append(room, size, path);
+	free(asked);
+}
+
+/* The target of a request that is posted to the URI; returns its size, which may not fit. */
+static size_t tracing_resolve(
+	struct session *session, char room[CONVERSATION_NAME_MAX], struct http_text uri)
+{
+	const char *fragment = memchr(uri.bytes, '#', uri.size);
+	struct http_text authority, path;
+	size_t size = 0;
+
+	uri.size = fragment != NULL ? (size_t)(fragment - uri.bytes) : uri.size;
+	http_target_split(uri, &authority, &path);
+	if (path.size == 0 || (authority.size > 0 && path.bytes[0] == '?'))
+		tracing_append(room, &size, HTTP_TEXT("/"));
+	else if (authority.size == 0 && path.bytes[0] != '/')
+		tracing_append_base(session, room, &size, path.bytes[0] == '?');
+	tracing_append(room, &size, path);
+	return size;
+}
+
+void tracing_endpoint(struct session *session, const char *uri, size_t size)
+{
+	char name[CONVERSATION_NAME_MAX];
+
+	if (session->conversation != NULL || session->trace == NULL)
+		return;
+	size = tracing_resolve(session, name, (struct http_text){uri, size});
+	if (size > sizeof name)
+		return;
+	tracing_name_conversation(session, (struct http_text){name, size});
+	session->holds_conversation = session->conversation != NULL;
 }
 
 void tracing_exchanged(struct session *session, unsigned status)

@@ -15,9 +15,13 @@ void tracing_begin(struct session *session, const char *transport);
 /* What the request for a WebSocket says is said of all messages on it. */
 void tracing_tell_asked(struct session *session, const struct http_head *asked);
 
-/* An exchange has begun, has an answer with that head, and is over: see struct pair_hooks. */
+/*
+ * An exchange has begun, has an answer with that head, which tells of an endpoint, and is over: see
+ * struct pair_hooks.
+ */
 void tracing_asked(struct session *session, const struct http_head *head);
 void tracing_answered(struct session *session, const struct http_head *head);
+void tracing_endpoint(struct session *session, const char *uri, size_t size);
 void tracing_exchanged(struct session *session, unsigned status);
 
 /* What is said of its messages, and they of it: see there. */

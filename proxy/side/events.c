@@ -1,17 +1,27 @@
-/* Lines of an event stream, which end with CR LF, LF or CR; of their fields data alone counts. */
+/*
+ * Lines of an event stream, which end with CR LF, LF or CR; of their fields data counts, and of the
+ * event's type whether it is that which tells a client of MCP where to post (2024-11-05, HTTP with
+ * SSE).
+ */
 #include "proxy/side/events.h"
 
 #include <string.h>
 
 enum events_state {
 	EVENTS_BEGIN, /* of a line */
-	EVENTS_NAME,  /* all of it so far is that of data */
+	EVENTS_NAME,  /* all of it so far is that of a field that counts */
 	EVENTS_BLANK, /* behind the colon: one may follow */
 	EVENTS_VALUE,
-	EVENTS_OTHER, /* a comment, or another field */
+	EVENTS_TYPE_BLANK,
+	EVENTS_TYPE,  /* all of it so far is that of an endpoint */
+	EVENTS_OTHER, /* a comment, another field, or another type */
 };
 
-static const uint8_t events_name[] = {'d', 'a', 't', 'a'};
+enum events_field { EVENTS_FIELD_DATA, EVENTS_FIELD_EVENT };
+
+static const char *const events_names[] = {
+	[EVENTS_FIELD_DATA] = "data", [EVENTS_FIELD_EVENT] = "event"};
+static const char events_endpoint[] = "endpoint";
 static const uint8_t events_mark[] = {0xef, 0xbb, 0xbf};
 
 /* A line of data begins. */
@@ -23,38 +33,82 @@ static enum events_result events_line(struct events *events)
 	return result;
 }
 
+/* An empty line. */
+static enum events_result events_event_end(struct events *events)
+{
+	enum events_result result = events->is_endpoint ? EVENTS_ENDPOINT : EVENTS_END;
+
+	if (!events->has_data)
+		result = EVENTS_MORE;
+	events->has_data = events->is_endpoint = false;
+	return result;
+}
+
+/* Whether all of the name of a field has come. */
+static bool events_is_named(const struct events *events)
+{
+	return events->state == EVENTS_NAME && events_names[events->field][events->matched] == '\0';
+}
+
 /* The line has ended. EVENTS_MORE: that says nothing. */
 static enum events_result events_line_end(struct events *events)
 {
+	bool is_named = events_is_named(events); /* and has no value */
 	uint8_t state = events->state;
-	bool had_data = events->has_data;
 
 	events->state = EVENTS_BEGIN;
-	if (state == EVENTS_NAME && events->matched == sizeof events_name)
-		return events_line(events); /* a name alone */
-	if (state != EVENTS_BEGIN)
+	if (state == EVENTS_BEGIN)
+		return events_event_end(events);
+	if (state == EVENTS_TYPE)
+		events->is_endpoint = events_endpoint[events->matched] == '\0';
+	if (!is_named)
 		return EVENTS_MORE;
-	events->has_data = false;
-	return had_data ? EVENTS_END : EVENTS_MORE;
+	if (events->field == EVENTS_FIELD_DATA)
+		return events_line(events);
+	events->is_endpoint = false;
+	return EVENTS_MORE;
 }
 
-/* A byte that is neither an end of line nor of a value. */
+/* The next byte of a name or a type, which text is; it ends with '\0'. */
+static void events_match(struct events *events, const char *text, uint8_t byte)
+{
+	if (byte != '\0' && (uint8_t)text[events->matched] == byte)
+		events->matched++;
+	else
+		events->state = EVENTS_OTHER;
+}
+
+/* A name is complete: a value follows. */
+static enum events_result events_value_begin(struct events *events)
+{
+	if (events->field == EVENTS_FIELD_DATA) {
+		events->state = EVENTS_BLANK;
+		return events_line(events);
+	}
+	events->state = EVENTS_TYPE_BLANK;
+	events->matched = 0;
+	events->is_endpoint = false;
+	return EVENTS_MORE;
+}
+
+/* A byte that is neither an end of line nor of data. */
 static enum events_result events_step(struct events *events, uint8_t byte)
 {
 	if (events->state == EVENTS_BEGIN) {
 		events->state = EVENTS_NAME;
+		events->field = byte == 'e' ? EVENTS_FIELD_EVENT : EVENTS_FIELD_DATA;
 		events->matched = 0;
 	}
-	if (events->state != EVENTS_NAME)
-		return EVENTS_MORE;
-	if (events->matched == sizeof events_name && byte == ':') {
-		events->state = EVENTS_BLANK;
-		return events_line(events);
+	if (byte == ':' && events_is_named(events))
+		return events_value_begin(events);
+	if (events->state == EVENTS_NAME) {
+		events_match(events, events_names[events->field], byte);
+	} else if (events->state == EVENTS_TYPE_BLANK && byte == ' ') {
+		events->state = EVENTS_TYPE;
+	} else if (events->state == EVENTS_TYPE_BLANK || events->state == EVENTS_TYPE) {
+		events->state = EVENTS_TYPE;
+		events_match(events, events_endpoint, byte);
 	}
-	if (events->matched < sizeof events_name && byte == events_name[events->matched])
-		events->matched++;
-	else
-		events->state = EVENTS_OTHER;
 	return EVENTS_MORE;
 }
 

@@ -10,18 +10,21 @@
  * it. All zero before the first byte of a stream.
  */
 struct events {
-	uint8_t state;   /* enum events_state */
-	uint8_t matched; /* of the name of the field, or of a byte order mark */
-	bool cr;         /* the last line ended with CR: a LF is a part of that end */
-	bool has_data;   /* the event does */
-	bool begun;      /* the stream: no byte order mark follows */
+	uint8_t state;    /* enum events_state */
+	uint8_t field;    /* enum events_field, if its name goes on so */
+	uint8_t matched;  /* of that name, of a type, or of a byte order mark */
+	bool cr;          /* the last line ended with CR: a LF is a part of that end */
+	bool has_data;    /* the event does */
+	bool begun;       /* the stream: no byte order mark follows */
+	bool is_endpoint; /* the event is of that type */
 };
 
 enum events_result {
-	EVENTS_MORE, /* all is used up */
-	EVENTS_DATA, /* the next bytes of the event's data */
-	EVENTS_LINE, /* another line of data begins: a line feed stands before it */
-	EVENTS_END,  /* the event is complete, and had data */
+	EVENTS_MORE,     /* all is used up */
+	EVENTS_DATA,     /* the next bytes of the event's data */
+	EVENTS_LINE,     /* another line of data begins: a line feed stands before it */
+	EVENTS_END,      /* the event is complete, and had data */
+	EVENTS_ENDPOINT, /* the same, and its type is "endpoint" */
 };
 
 /*

@@ -9,11 +9,11 @@
 
 #include "proxy/side/events.h"
 
-enum { FUZZ_SIZE_MAX = 4096, FUZZ_EVENT_END = 0x01 };
+enum { FUZZ_SIZE_MAX = 4096, FUZZ_EVENT_END = 0x01, FUZZ_ENDPOINT_END = 0x02 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-/* The data of all events, each followed by FUZZ_EVENT_END. */
+/* The data of all events, each followed by FUZZ_EVENT_END, or the other. */
 struct fuzz_told {
 	uint8_t bytes[2 * FUZZ_SIZE_MAX];
 	size_t size;
@@ -40,26 +40,27 @@ static void fuzz_tell_byte(struct fuzz_told *told, uint8_t byte)
 
 /* ---- as a whole ---- */
 
-/* What a line says if it is one of data. */
-static bool fuzz_data_of(const uint8_t *line, size_t size, const uint8_t **data, size_t *data_size)
+/* What a line says if it is one of that field, whose name has name_size bytes. */
+static bool fuzz_value_of(const uint8_t *line, size_t size, const char *field, size_t name_size,
+	const uint8_t **value, size_t *value_size)
 {
 	const uint8_t *colon = memchr(line, ':', size);
 	size_t name = colon != NULL ? (size_t)(colon - line) : size;
 
-	if (name != 4 || memcmp(line, "data", 4) != 0)
+	if (name != name_size || memcmp(line, field, name_size) != 0)
 		return false;
 	name += colon != NULL;
 	name += name < size && line[name] == ' ';
-	*data = line + name;
-	*data_size = size - name;
+	*value = line + name;
+	*value_size = size - name;
 	return true;
 }
 
 static void fuzz_read(struct fuzz_told *told, const uint8_t *bytes, size_t size)
 {
-	const uint8_t *end = bytes + size, *line_end, *data;
-	bool has_data = false;
-	size_t data_size;
+	const uint8_t *end = bytes + size, *line_end, *value;
+	bool has_data = false, is_endpoint = false;
+	size_t value_size, line_size;
 
 	told->size = 0;
 	if (size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
@@ -67,14 +68,19 @@ static void fuzz_read(struct fuzz_told *told, const uint8_t *bytes, size_t size)
 	while (bytes < end) {
 		for (line_end = bytes; line_end < end && *line_end != '\r' && *line_end != '\n';)
 			line_end++;
-		if (fuzz_data_of(bytes, (size_t)(line_end - bytes), &data, &data_size)) {
+		line_size = (size_t)(line_end - bytes);
+		if (fuzz_value_of(bytes, line_size, "data", 4, &value, &value_size)) {
 			if (has_data && bytes + 4 < end) /* else a last word that says nothing */
 				fuzz_tell_byte(told, '\n');
-			fuzz_tell(told, data, data_size);
+			fuzz_tell(told, value, value_size);
 			has_data = true;
-		} else if (line_end == bytes && has_data) {
-			fuzz_tell_byte(told, FUZZ_EVENT_END);
-			has_data = false;
+		} else if (fuzz_value_of(bytes, line_size, "event", 5, &value, &value_size)) {
+			is_endpoint = value_size == 8 && memcmp(value, "endpoint", 8) == 0;
+		} else if (line_size == 0) {
+			if (has_data)
+				fuzz_tell_byte(
+					told, is_endpoint ? FUZZ_ENDPOINT_END : FUZZ_EVENT_END);
+			has_data = is_endpoint = false;
 		}
 		bytes = line_end + (line_end < end);
 		bytes += line_end + 1 < end && line_end[0] == '\r' && line_end[1] == '\n';
@@ -96,8 +102,11 @@ static void fuzz_take(
 		if (result == EVENTS_DATA) {
 			fuzz_require(data_size > 0);
 			fuzz_tell(told, data, data_size);
+		} else if (result == EVENTS_LINE) {
+			fuzz_tell_byte(told, '\n');
 		} else {
-			fuzz_tell_byte(told, result == EVENTS_LINE ? '\n' : FUZZ_EVENT_END);
+			fuzz_tell_byte(told,
+				result == EVENTS_ENDPOINT ? FUZZ_ENDPOINT_END : FUZZ_EVENT_END);
 		}
 	}
 	fuzz_require(size == 0);

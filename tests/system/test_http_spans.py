@@ -582,3 +582,108 @@ def test_a_conversation_that_rests_is_over(lab):
     for stream in front.clients + front.backend.accepted:
         stream.close()
     assert front.collector.span("m").end_reason == "connection_closed"
+
+
+# streams that name an endpoint: HTTP with SSE of MCP 2024-11-05
+
+ENDPOINT = b"/messages?sessionId=1"
+
+
+def streaming(front, endpoint=ENDPOINT, target=b"/a/sse?x=/y", step=1000):
+    client, server, _ = front.ask(b"GET " + target + b" HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n")
+    event = b"event: endpoint\ndata: " + endpoint + b"\n\n"
+    server.write(EVENTS)
+    assert read_head(client).status == 200
+    for at in range(0, len(event), step):
+        server.write(event[at:at + step])
+        assert client.read_exactly(len(event[at:at + step])) == event[at:at + step]
+    return client, server
+
+
+def post_to(front, target, body, status=202):
+    client, server, head = front.ask(sized(body, HEAD.replace(b"/rpc", target)))
+    assert head.start.split()[1] == target
+    read_sized(server, head)
+    assert reply(server, client, answer(b"" if status == 204 else b"Accepted", status, b""))[0].status == status
+
+
+@pytest.mark.parametrize("endpoint,target", [
+    (ENDPOINT, ENDPOINT), (b"http://elsewhere:1" + ENDPOINT, ENDPOINT), (ENDPOINT + b"#x", ENDPOINT),
+    (b"messages?sessionId=1", b"/a/messages?sessionId=1"), (b"?s=1", b"/a/sse?s=1"), (b"http://h?s", b"/?s"),
+    (ENDPOINT, b"http://h" + ENDPOINT)])
+@pytest.mark.parametrize("step", [1, 1000])
+def test_an_answer_on_a_stream_that_has_named_its_endpoint(front, endpoint, target, step):
+    stream = streaming(front, endpoint, step=step)
+    post_to(front, target, call())
+    tell(*stream, result())
+    span = front.collector.span("m")
+    assert span.end_reason == "answered" and span.attributes["http.response.status_code"] == 202
+    assert front.counters()["http_sessions"] == 1
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_an_answer_on_the_stream_whatever_the_post_is_told(front, status):
+    stream = streaming(front)
+    post_to(front, ENDPOINT, call(), status)
+    tell(*stream, result())
+    assert front.collector.span("m").end_reason == "answered"
+
+
+def test_an_answer_on_the_stream_before_that_to_the_post(front):
+    stream = streaming(front)
+    client, server, head = front.ask(sized(call(), HEAD.replace(b"/rpc", ENDPOINT)))
+    read_sized(server, head)
+    tell(*stream, result())
+    assert front.collector.span("m").end_reason == "answered"
+    assert reply(server, client, answer(b"", 202))[0].status == 202
+
+
+def test_a_post_that_fails_has_no_answer_on_the_stream(front):
+    streaming(front)
+    post_to(front, ENDPOINT, call(), 400)
+    assert front.collector.span("m").attributes["error.type"] == "400"
+
+
+def test_streams_have_ids_of_their_own(front):
+    names = [ENDPOINT + b"%d" % number for number in range(3)]
+    streams = [streaming(front, name) for name in names]
+    for number, name in enumerate(names):
+        post_to(front, name, call(method=f"m{number}"))
+    for number in (1, 2, 0):
+        tell(*streams[number], FAILED if number == 1 else result())
+        assert front.collector.span(f"m{number}").status == (2 if number == 1 else 0)
+    counters = front.counters()
+    assert counters["http_sessions"] == 3 and "replies_unmatched" not in counters
+
+
+def test_what_the_server_asks_on_the_stream_is_answered_by_a_later_post(lab):
+    front = Traced(lab, profile="mcp")
+    stream = streaming(front)
+    tell(*stream, call(7, "roots/list"))
+    post_to(front, ENDPOINT, b'{"jsonrpc":"2.0","id":7,"result":{"roots":[]}}')
+    span = front.collector.span("roots/list")
+    assert span.kind == 3 and span.status == 0 and span.attributes.get("error.type") is None
+
+
+@pytest.mark.parametrize("leaves", ["server", "client"])
+def test_the_end_of_the_stream_is_that_of_its_conversation(front, leaves):
+    client, server = streaming(front)
+    post_to(front, ENDPOINT, call())
+    server.close() if leaves == "server" else client.reset()
+    assert front.collector.span("m").end_reason == "connection_closed"
+    post_to(front, ENDPOINT, call(method="later"))
+    assert front.collector.span("later").end_reason == "http_answer"
+
+
+@pytest.mark.parametrize("event", [
+    b"data: " + ENDPOINT + b"\n\n", b"event: message\ndata: " + ENDPOINT + b"\n\n",
+    b"event: endpoint\ndata: " + ENDPOINT + b"1\n\n", b"event: endpoint\ndata: \n\n",
+    b"event: endpoint\ndata: " + ENDPOINT + b"\ndata: \n\n", b"event: endpoint\ndata: {}\n\n",
+    b"data: {}\n\nevent: endpoint\ndata: " + ENDPOINT + b"\n\n",
+    b"event: endpoint\ndata: " + ENDPOINT + b"x" * 300 + b"\n\n"])
+def test_events_that_name_no_endpoint_of_a_post(front, event):
+    client, server = listening(front, b"")
+    server.write(event)
+    assert client.read_exactly(len(event)) == event
+    post_to(front, ENDPOINT, call())
+    assert front.collector.span("m").end_reason == "http_answer"

@@ -32,6 +32,14 @@ static const struct {
 	{TEST_BYTES("data\n\n"), "|"},
 	{TEST_BYTES("event: x\n\n\n\n:\n\n"), ""},
 	{TEST_BYTES("datax: 1\ndat: 2\nDATA: 3\n data: 4\ndata : 5\n\n"), ""},
+	{TEST_BYTES("event: endpoint\ndata: /a\n\ndata: 1\n\n"), "/a>1|"},
+	{TEST_BYTES("data:/a\r\nevent:endpoint\r\n\r\ndata:1\r\n\r\n"), "/a>1|"},
+	{TEST_BYTES("event: endpoint\n\ndata: 1\n\n"), "1|"},
+	{TEST_BYTES("event: endpoint\nevent: x\ndata: 1\n\n"), "1|"},
+	{TEST_BYTES("event: endpoint\nevent\ndata: 1\n\n"), "1|"},
+	{TEST_BYTES("event: endpoint\nevent:\ndata: 1\n\n"), "1|"},
+	{TEST_BYTES("event: endpoints\ndata: 1\n\nevent: endpoin\ndata: 2\n\n"), "1|2|"},
+	{TEST_BYTES("event:  endpoint\ndata: 1\n\nevents: endpoint\ndata: 2\n\n"), "1|2|"},
 	{TEST_BYTES("data: 1\n\ndata: 2"), "1|2|"},
 	{TEST_BYTES("data: 1\n\ndata: 2\r\n"), "1|2|"},
 	{TEST_BYTES("data: 1\n\ndata"), "1||"},
@@ -52,7 +60,9 @@ static void test_take(struct events *events, const uint8_t *bytes, size_t size, 
 			memcpy(*told, data, data_size);
 			*told += data_size;
 		} else {
-			*(*told)++ = result == EVENTS_LINE ? '\n' : '|';
+			*(*told)++ = result == EVENTS_LINE  ? '\n'
+				     : result == EVENTS_END ? '|'
+							    : '>';
 		}
 	}
 	ck_assert_uint_eq(size, 0);
