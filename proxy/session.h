@@ -47,6 +47,7 @@ struct session {
 	bool answered_on_stream;           /* of another exchange, that holds the conversation */
 	bool answers_elsewhere;   /* what it is asked may be answered on another connection */
 	uint32_t exchange_number; /* of HTTP: what messages belong to, for the tracer */
+	bool has_asked;           /* there has been a request in that */
 	unsigned http_status;     /* of its answer; 0: there is none so far */
 	struct fields fields;     /* of its request's head; for a WebSocket's, all its requests */
 	struct tracer_promise promise; /* the same; what its head says before its message */

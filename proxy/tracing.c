@@ -129,21 +129,22 @@ static void tracing_converse(struct session *session, const struct http_head *he
 }
 
 /*
- * What is said on the connection is a conversation of that name from now on. Not so if there is one
- * already: a server that repeats itself.
+ * What is said on the connection is a conversation of that name from now on, if there is room.
+ * False: there is one already, as of a server that repeats itself.
  */
-static void tracing_name_conversation(struct session *session, struct http_text name)
+static bool tracing_name_conversation(struct session *session, struct http_text name)
 {
 	struct loop *loop = session->pair.loop;
 	struct conversation *other = conversations_enter(loop->conversations, name);
 
 	if (other != NULL) {
 		conversation_leave(other, loop->now_ns);
-		return;
+		return false;
 	}
 	session->conversation =
 		conversations_begin(loop->conversations, name, session->trace, loop->now_ns);
 	loop->counters.http_sessions += session->conversation != NULL;
+	return true;
 }
 
 /* The answer names the conversation that its request has begun. */
@@ -153,18 +154,16 @@ static void tracing_begin_conversation(struct session *session, const struct htt
 
 	if (name == NULL || session->conversation != NULL || session->trace == NULL)
 		return;
-	tracing_name_conversation(session, name->value);
-	if (tracer_wants_headers(session->pair.loop->tracer))
+	if (tracing_name_conversation(session, name->value) &&
+		tracer_wants_headers(session->pair.loop->tracer))
 		tracer_header(session->trace, name->name.bytes, name->name.size, name->value.bytes,
 			name->value.size);
 }
 
 void tracing_asked(struct session *session, const struct http_head *head)
 {
-	/* what a server says where nothing was asked answers any of the conversation's requests */
-	session->exchange_number = http_text_is_exactly(head->method, HTTP_TEXT("POST"))
-					   ? (uint32_t)session->pair.loop->counters.http_exchanges
-					   : 0;
+	session->exchange_number = (uint32_t)session->pair.loop->counters.http_exchanges;
+	session->has_asked = false;
 	session->http_status = 0;
 	session->promise.is_open = false;
 	if (session->pair.loop->tracing)
@@ -242,7 +241,7 @@ void tracing_endpoint(struct session *session, const char *uri, size_t size)
 	size = tracing_resolve(session, name, (struct http_text){uri, size});
 	if (size > sizeof name)
 		return;
-	tracing_name_conversation(session, (struct http_text){name, size});
+	(void)tracing_name_conversation(session, (struct http_text){name, size}); /* it knows */
 	session->holds_conversation = session->conversation != NULL;
 }
 
@@ -254,7 +253,7 @@ void tracing_exchanged(struct session *session, unsigned status)
 	session->told = NULL;
 	if (session->trace == NULL)
 		return;
-	if (session->exchange_number != 0)
+	if (session->has_asked)
 		tracer_exchange_end(session->trace, session->exchange_number, status,
 			session->answers_elsewhere && succeeds, session->pair.loop->now_ns);
 	if (session->conversation == NULL)
@@ -264,11 +263,16 @@ void tracing_exchanged(struct session *session, unsigned status)
 	session_drop_trace(session, TRACER_CONNECTION_CLOSED); /* it takes part no more */
 }
 
-/* The tracer is shown a message of the exchange. */
-static void tracing_tell_exchange(struct session *session)
+/*
+ * The tracer is shown a message of the exchange. What a server says in one in which nothing was
+ * asked, as on the stream of a GET, may answer any request of the conversation.
+ */
+static void tracing_tell_exchange(struct session *session, bool from_client)
 {
-	tracer_exchange(session->trace, session->exchange_number, session->http_status,
-		fields_tell(&session->fields) ? &session->fields.view : NULL, &session->promise);
+	tracer_exchange(session->trace,
+		from_client || session->has_asked ? session->exchange_number : 0,
+		session->http_status, fields_tell(&session->fields) ? &session->fields.view : NULL,
+		&session->promise);
 }
 
 /* The first request whose context is known is the one that the head speaks of. */
@@ -295,7 +299,7 @@ void tracing_promise(struct session *session, const struct envelope *envelope)
 {
 	if (session->told != NULL)
 		return; /* by an earlier request of a batch */
-	tracing_tell_exchange(session);
+	tracing_tell_exchange(session, true);
 	if (tracer_promise(session->trace, envelope))
 		tracing_tell_head(session);
 }
@@ -328,7 +332,7 @@ size_t tracing_carrier(struct session *session, struct envelope *envelope, const
 {
 	size_t size;
 
-	tracing_tell_exchange(session);
+	tracing_tell_exchange(session, true);
 	size = tracer_carrier(session->trace, envelope, text);
 	if (envelope_kind(envelope) == ENVELOPE_REQUEST)
 		tracing_tell_head(session);
@@ -338,9 +342,12 @@ size_t tracing_carrier(struct session *session, struct envelope *envelope, const
 void tracing_envelope(struct session *session, bool from_client, const struct envelope *envelope,
 	uint64_t start_ns)
 {
+	bool asks = from_client && envelope_kind(envelope) == ENVELOPE_REQUEST;
+
+	session->has_asked |= asks;
 	if (session->trace != NULL)
-		tracing_tell_exchange(session);
+		tracing_tell_exchange(session, from_client);
 	carrying_message(session, from_client, envelope, start_ns);
-	if (session->trace != NULL && from_client && envelope_kind(envelope) == ENVELOPE_REQUEST)
+	if (session->trace != NULL && asks)
 		tracing_tell_head(session);
 }

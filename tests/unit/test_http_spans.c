@@ -184,7 +184,7 @@ static const struct {
 	{NULL, true,
 		{{POST SESSION "s", ASK, "HTTP/1.1 202 Accepted", ""},
 			{POST SESSION "s", "", OK, ANSWER}},
-		"m unset http=200 answered f.session=s\n", 1},
+		"m unset http=202 answered f.session=s\n", 1},
 	{NULL, true,
 		{{POST SESSION "s", ASK, "HTTP/1.1 404 No", ""},
 			{POST SESSION "s", ASK, OK, ANSWER}},
