@@ -526,6 +526,7 @@ void tracer_client_message(struct tracer_connection *connection, const struct en
 		tracer_client_answer(connection, envelope, kind, now_ns);
 		return;
 	}
+	tracer->setup.counters.budget.values_cut += method->cut;
 	call.method = (struct span_text){method->text, method->size};
 	call.carriers = envelope_carriers(envelope);
 	call.told = tracer_told(connection, envelope);
@@ -619,6 +620,9 @@ static void tracer_backend_reply(
 	if (ok)
 		connection_attributes_remember_request(
 			connection->attributes, request, CAPTURE_KEEP_OK);
+	else
+		connection->tracer->setup.counters.budget.values_cut +=
+			envelope_value(message->envelope, ENVELOPE_ERROR_MESSAGE)->cut;
 	connection_attributes_remember_reply(
 		connection->attributes, request, message->envelope, ok);
 	if (connection->follower != NULL)
@@ -1017,6 +1021,7 @@ static int tracer_follow(
 		contents_init(&tracer->contents, config,
 			lifecycle_contents_count(config->profile->lifecycle)) != 0)
 		return -1;
+	tracer->contents.cut_count = &tracer->setup.counters.contents_cut;
 	if (matcher_init(&tracer->setup.matcher, &parts, error, error_size) != 0)
 		return -1;
 	tracer_switch_off(tracer, config);
@@ -1067,6 +1072,7 @@ struct tracer *tracer_new(const struct config *config, struct exporter *exporter
 	if (captures_init(&tracer->captures, config->profile, &tracer->methods, tracer->pointers,
 		    error, error_size) != 0)
 		goto fail;
+	tracer->captures.cut_count = &tracer->setup.counters.budget.values_cut;
 	if (tracer_add_attributes(tracer, config, error, error_size) != 0)
 		goto fail;
 	if (tracer_follow(tracer, config, error, error_size) != 0)

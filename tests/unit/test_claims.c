@@ -414,6 +414,7 @@ START_TEST(test_long_name)
 	conversation_line(said, line);
 	conversation_shut_down(said);
 	ck_assert_uint_eq(strlen(said->exporter->spans[0].name), 512);
+	ck_assert_uint_eq(conversation_counters(said)->names_cut, 1);
 	conversation_end(said);
 	conversation_unload();
 }

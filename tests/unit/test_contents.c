@@ -98,14 +98,20 @@ START_TEST(test_bounds)
 	char *text = malloc(40000);
 	char room[16384];
 	struct span_text taken;
+	uint64_t cut = 0;
 
 	ck_assert_ptr_nonnull(text);
 	begin("16KiB", "a", 1);
+	contents.cut_count = &cut;
+	taken = contents_take(&contents, (struct span_text){.bytes = "aa", .size = 2}, false, room);
+	ck_assert_uint_eq(taken.size, 2 * strlen(CONTENTS_MARK));
+	ck_assert_uint_eq(cut, 0);
 	memset(text, 'a', 40000);
 	taken = contents_take(&contents,
 		(struct span_text){.bytes = text, .size = contents_read_max(&contents)}, true,
 		room);
 	ck_assert_uint_eq(taken.size, CONTENTS_MATCHES_MAX * strlen(CONTENTS_MARK) + 3);
+	ck_assert_uint_eq(cut, 1);
 	ck_assert_ptr_null(memchr(taken.bytes, 'A', taken.size));
 	end();
 	begin("16KiB", NULL, 1);

@@ -36,11 +36,14 @@ static size_t evicted_bytes(void)
 START_TEST(test_evicted_many)
 {
 	uint64_t i;
+	size_t forgotten;
 
 	ck_assert(!evicted_knows(&evicted, evicted_hash(0)));
 	for (i = 0; i < 5 * EVICTED_SET_MAX; i++) {
-		evicted_remember(&evicted, evicted_hash(i), i);
-		evicted_remember(&evicted, evicted_hash(i), i);
+		forgotten = evicted_remember(&evicted, evicted_hash(i), i);
+		ck_assert_uint_eq(forgotten,
+			i > EVICTED_SET_MAX && i % EVICTED_SET_MAX == 0 ? EVICTED_SET_MAX : 0);
+		ck_assert_uint_eq(evicted_remember(&evicted, evicted_hash(i), i), 0);
 		if (i % 10007 == 0) {
 			uint64_t last = i < EVICTED_SET_MAX ? i + 1 : EVICTED_SET_MAX;
 
@@ -51,7 +54,7 @@ START_TEST(test_evicted_many)
 	ck_assert_uint_eq(evicted_known(0, 3 * EVICTED_SET_MAX), 0);
 	ck_assert_uint_le(evicted_bytes(), 1 << 20);
 	ck_assert(!evicted_knows(&evicted, 0));
-	evicted_remember(&evicted, 0, 0);
+	(void)evicted_remember(&evicted, 0, 0);
 	ck_assert(evicted_knows(&evicted, 0));
 }
 END_TEST
@@ -62,7 +65,7 @@ START_TEST(test_evicted_meet)
 	uint64_t i;
 
 	for (i = 1; i <= 30; i++)
-		evicted_remember(&evicted, (i << 32) - 1, 1);
+		(void)evicted_remember(&evicted, (i << 32) - 1, 1);
 	for (i = 1; i <= 30; i++)
 		ck_assert(evicted_knows(&evicted, (i << 32) - 1));
 	ck_assert(!evicted_knows(&evicted, (i << 32) - 1));
@@ -74,15 +77,15 @@ END_TEST
 START_TEST(test_evicted_age)
 {
 	evicted_tick(&evicted, 1000, 100);
-	evicted_remember(&evicted, evicted_hash(1), 1000);
-	evicted_remember(&evicted, evicted_hash(2), 1099);
+	(void)evicted_remember(&evicted, evicted_hash(1), 1000);
+	(void)evicted_remember(&evicted, evicted_hash(2), 1099);
 	evicted_tick(&evicted, 1099, 100);
 	ck_assert_uint_eq(evicted.old.count, 0);
 	evicted_tick(&evicted, 1100, 100);
 	ck_assert_uint_eq(evicted_known(1, 2), 2);
 	evicted_tick(&evicted, 1199, 100);
 	ck_assert_uint_eq(evicted_known(1, 2), 2);
-	evicted_remember(&evicted, evicted_hash(3), 1199);
+	(void)evicted_remember(&evicted, evicted_hash(3), 1199);
 	evicted_tick(&evicted, 1299, 100);
 	ck_assert_uint_eq(evicted_known(1, 2), 0);
 	ck_assert_uint_eq(evicted_known(3, 1), 1);
@@ -98,16 +101,16 @@ START_TEST(test_evicted_no_memory)
 	uint64_t i;
 
 	unit_alloc_fail_after(0);
-	evicted_remember(&evicted, evicted_hash(0), 1);
+	(void)evicted_remember(&evicted, evicted_hash(0), 1);
 	unit_alloc_fail_never();
 	ck_assert_uint_eq(evicted_known(0, 1), 0);
 	for (i = 0; i < 32; i++)
-		evicted_remember(&evicted, evicted_hash(i), 1);
+		(void)evicted_remember(&evicted, evicted_hash(i), 1);
 	unit_alloc_fail_after(0);
-	evicted_remember(&evicted, evicted_hash(32), 1);
+	(void)evicted_remember(&evicted, evicted_hash(32), 1);
 	unit_alloc_fail_never();
 	ck_assert_uint_eq(evicted_known(0, 33), 32);
-	evicted_remember(&evicted, evicted_hash(33), 1);
+	(void)evicted_remember(&evicted, evicted_hash(33), 1);
 	ck_assert_uint_eq(evicted_known(0, 34), 33);
 }
 END_TEST

@@ -12,6 +12,7 @@
 #include "config/profile/profile.h"
 #include "exporter/exporter.h"
 #include "proxy/log.h"
+#include "proxy/trace/follow/emit.h"
 #include "proxy/trace/tracer.h"
 #include "tests/unit/config_case.h"
 #include "tests/unit/envelope_case.h"
@@ -284,6 +285,49 @@ static unsigned text_count(const char *text, const char *part)
 
 static const char request_1[] = "{\"id\":1,\"method\":\"m\"}";
 static const char reply_1[] = "{\"id\":1,\"result\":{}}";
+
+/* Writes form with so many x for its #. */
+static void fill(char *text, const char *form, size_t count)
+{
+	for (; *form != '\0'; form++) {
+		if (*form != '#') {
+			*text++ = *form;
+			continue;
+		}
+		memset(text, 'x', count);
+		text += count;
+	}
+	*text = '\0';
+}
+
+/* What is cut is counted: a method, a captured value, an error's message; and nothing else. */
+START_TEST(test_cut_is_counted)
+{
+	static const struct {
+		const char *client, *backend;
+		size_t size; /* of what fits */
+	} rows[] = {
+		{"{\"id\":1,\"method\":\"#\"}", "{\"id\":1,\"result\":{}}", 256},
+		{"{\"id\":1,\"method\":\"thread/read\",\"params\":{\"threadId\":\"#\"}}",
+			"{\"id\":1,\"error\":{\"code\":1,\"message\":\"short\"}}", 256},
+		{"{\"id\":1,\"method\":\"m\"}",
+			"{\"id\":1,\"error\":{\"code\":1,\"message\":\"#\"}}", 1024},
+	};
+	struct setup setup;
+	char text[2048];
+	size_t over;
+
+	for (over = 0; over < 2; over++) {
+		setup_open(&setup, (const char *[]){"--profile=codex", NULL}, NULL, NULL);
+		fill(text, rows[_i].client, rows[_i].size + over);
+		setup_client(&setup, text);
+		fill(text, rows[_i].backend, rows[_i].size + over);
+		setup_backend(&setup, text);
+		ck_assert_uint_eq(tracer_follow_counters(setup.tracer)->budget.values_cut, over);
+		setup_close(&setup);
+	}
+}
+END_TEST
 
 /* --- names of attributes --- */
 
@@ -1796,6 +1840,7 @@ int main(void)
 {
 	TCase *tc = tcase_create("tracer");
 
+	tcase_add_loop_test(tc, test_cut_is_counted, 0, 3);
 	tcase_add_loop_test(tc, test_names, 0, COUNT(name_rows));
 	tcase_add_loop_test(tc, test_span_name, 0, COUNT(span_name_rows));
 	tcase_add_test(tc, test_span_name_long);

@@ -91,6 +91,8 @@ static void act_close_call(struct action *action, const struct matcher_rule *rul
 		end.status = SPAN_STATUS_ERROR;
 		end.message = text_in_slot(envelope, ENVELOPE_ERROR_MESSAGE);
 		end.type = text_in_slot(envelope, ENVELOPE_ERROR_CODE);
+		action_counters(action)->budget.values_cut +=
+			envelope_value(envelope, ENVELOPE_ERROR_MESSAGE)->cut;
 	}
 	open_spans_note(action->spans, rule, action->call, " answered");
 	open_spans_set(action->spans, action->call, rule, &rule->set, &action->look);

@@ -146,14 +146,17 @@ static void emit_put_span(const struct follow_setup *setup, struct attributes *l
 struct emit_text {
 	char *bytes; /* EMIT_NAME_MAX */
 	size_t size;
+	bool is_cut;
 };
 
 static void emit_add(struct emit_text *name, struct span_text text)
 {
 	size_t size = text.size;
 
-	if (size > EMIT_NAME_MAX - name->size)
+	if (size > EMIT_NAME_MAX - name->size) {
 		size = EMIT_NAME_MAX - name->size;
+		name->is_cut = true;
+	}
 	memcpy(name->bytes + name->size, text.bytes, size);
 	name->size += size;
 }
@@ -185,7 +188,8 @@ static bool emit_add_value(
 	return false;
 }
 
-struct span_text emit_name(const char *title, const struct attributes *list, char *text)
+struct span_text emit_name(
+	struct follow_setup *setup, const char *title, const struct attributes *list, char *text)
 {
 	struct emit_text name = {.bytes = text, .size = 0};
 	bool empty = false; /* nothing stands where the last braces are */
@@ -208,14 +212,15 @@ struct span_text emit_name(const char *title, const struct attributes *list, cha
 	}
 	if (empty && name.size > 0 && name.bytes[name.size - 1] == ' ')
 		name.size--;
+	setup->counters.names_cut += name.is_cut;
 	return (struct span_text){.bytes = text, .size = name.size};
 }
 
 /* The same; other, if there is nothing where all of its placeholders stand. */
-static struct span_text emit_some_name(
-	const char *title, const struct attributes *list, char *text, const char *other)
+static struct span_text emit_some_name(struct follow_setup *setup, const char *title,
+	const struct attributes *list, char *text, const char *other)
 {
-	struct span_text name = emit_name(title, list, text);
+	struct span_text name = emit_name(setup, title, list, text);
 
 	return name.size > 0 ? name : span_text_of(other);
 }
@@ -251,8 +256,7 @@ static const enum span_kind emit_kinds[] = {
 	[LIFECYCLE_SERVER] = SPAN_KIND_SERVER,
 };
 
-void emit_span(
-	const struct follow_setup *setup, const struct open_span *span, const struct span_end *end)
+void emit_span(struct follow_setup *setup, const struct open_span *span, const struct span_end *end)
 {
 	uint64_t end_ns = end->now_ns > span->start_ns ? end->now_ns : span->start_ns;
 	struct attributes list;
@@ -283,7 +287,7 @@ void emit_span(
 	emit_put_span(setup, &list, span, end_ns);
 	made.name = span->row->title == NULL /* a request that stays */
 			    ? span->method_name
-			    : emit_some_name(span->row->title, &list, name, span->row->name);
+			    : emit_some_name(setup, span->row->title, &list, name, span->row->name);
 	if (span->verdict != NULL && end->status == SPAN_STATUS_UNSET) {
 		made.status = span->verdict->status;
 		made.status_message = span->verdict->message;
@@ -304,7 +308,7 @@ void emit_span(
  * Below what stands above the one at the top, which has been sent: one that is still open would be
  * a parent that is not there.
  */
-void emit_announce(const struct follow_setup *setup, const struct open_span *span, uint64_t now_ns)
+void emit_announce(struct follow_setup *setup, const struct open_span *span, uint64_t now_ns)
 {
 	const struct open_span *top = span;
 	struct attributes list;
@@ -330,7 +334,7 @@ void emit_announce(const struct follow_setup *setup, const struct open_span *spa
 	for (i = 0; i < span->row->announced_count; i++)
 		emit_put_text(&list, span->row->announced[i].attribute,
 			span_text_of(span->row->announced[i].value));
-	made.name = emit_some_name(span->row->announce, &list, name, span->row->name);
+	made.name = emit_some_name(setup, span->row->announce, &list, name, span->row->name);
 	made.attributes = list.list;
 	made.attribute_count = list.count;
 	exporter_submit(setup->exporter, &made);
@@ -354,13 +358,13 @@ static void emit_put_submission(const struct follow_setup *setup, struct attribu
 
 /* The dispatch's title has one placeholder, {operation}. */
 static struct span_text emit_name_dispatch(
-	const struct follow_setup *setup, char *text, const struct emit_submission *submission)
+	struct follow_setup *setup, char *text, const struct emit_submission *submission)
 {
 	struct attributes operation = {.count = 0};
 
 	attributes_put(&operation, "operation", submission->operation);
 	return emit_some_name(
-		setup->matcher.lifecycle->dispatch_name, &operation, text, "dispatch");
+		setup, setup->matcher.lifecycle->dispatch_name, &operation, text, "dispatch");
 }
 
 /* Whether the span is what the dispatch span is of: it is below it, or refers to it. */
@@ -371,7 +375,7 @@ static bool emit_is_for(const struct open_span *about, const uint8_t span_id[SPA
 		       memcmp(about->links[0].span_id, span_id, SPAN_ID_SIZE) == 0);
 }
 
-void emit_dispatch(const struct follow_setup *setup, const struct emit_submission *submission,
+void emit_dispatch(struct follow_setup *setup, const struct emit_submission *submission,
 	const uint8_t span_id[SPAN_ID_SIZE], const struct open_span *about)
 {
 	struct attributes list;

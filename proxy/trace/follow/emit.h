@@ -75,10 +75,11 @@ struct span_end {
 /*
  * Writes out a name of the profile, which is well-formed, into text (EMIT_NAME_MAX bytes): {KEY}
  * stands for the attribute's value. Beside one that has none a blank is left out, too; size 0:
- * nothing is left.
+ * nothing is left. One that does not fit is cut, and counted.
  */
 #define EMIT_NAME_MAX 512
-struct span_text emit_name(const char *title, const struct attributes *list, char *text);
+struct span_text emit_name(
+	struct follow_setup *setup, const char *title, const struct attributes *list, char *text);
 
 /* The values, sums and streams of an open span, at that moment. */
 void emit_put_values(const struct follow_setup *setup, struct attributes *list,
@@ -93,10 +94,10 @@ void emit_put_events(const struct follow_setup *setup, struct emit_events *event
 	const struct open_span *span, uint64_t end_ns);
 
 void emit_span(
-	const struct follow_setup *setup, const struct open_span *span, const struct span_end *end);
+	struct follow_setup *setup, const struct open_span *span, const struct span_end *end);
 
 /* Tells of a span that is open still: one without length, below it, with what is known by now. */
-void emit_announce(const struct follow_setup *setup, const struct open_span *span, uint64_t now_ns);
+void emit_announce(struct follow_setup *setup, const struct open_span *span, uint64_t now_ns);
 
 /* A request that has submitted work. */
 struct emit_submission {
@@ -108,7 +109,7 @@ struct emit_submission {
 };
 
 /* Its dispatch span, with that id; about: the span that the work started or joined, or NULL. */
-void emit_dispatch(const struct follow_setup *setup, const struct emit_submission *submission,
+void emit_dispatch(struct follow_setup *setup, const struct emit_submission *submission,
 	const uint8_t span_id[SPAN_ID_SIZE], const struct open_span *about);
 
 #endif

@@ -121,8 +121,10 @@ static int open_span_copy(
 	if (to->is.text == NULL)
 		return -1;
 	memcpy(to->is.text, value->text.bytes, kept);
-	if (cut)
+	if (cut) {
 		memcpy(to->is.text + kept, TEXT_CUT_MARK, TEXT_CUT_MARK_SIZE);
+		budget->values_cut++;
+	}
 	to->size = (uint16_t)size;
 	budget->bytes += size;
 	return 0;

@@ -415,7 +415,8 @@ static void open_spans_evict(struct open_spans *spans, struct open_span *span, u
 	size_t count = open_spans_take_hashes(spans, span, hashes), i;
 
 	for (i = 0; i < count; i++)
-		evicted_remember(&spans->evicted, hashes[i], now_ns);
+		spans->setup->counters.evicted_forgotten +=
+			evicted_remember(&spans->evicted, hashes[i], now_ns);
 	spans->setup->counters.followed_evicted++;
 	open_spans_give_up(spans, span, END_EVICTED, now_ns);
 }

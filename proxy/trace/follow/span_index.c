@@ -363,18 +363,23 @@ static void evicted_turn(struct evicted *evicted)
 	evicted->young = (struct evicted_set){.hashes = NULL};
 }
 
-void evicted_remember(struct evicted *evicted, uint64_t hash, uint64_t now_ns)
+size_t evicted_remember(struct evicted *evicted, uint64_t hash, uint64_t now_ns)
 {
+	size_t forgotten = 0;
+
 	hash += hash == 0; /* that is none */
 	if (evicted_set_has(&evicted->young, hash))
-		return;
-	if (evicted->young.count == EVICTED_SET_MAX)
+		return 0;
+	if (evicted->young.count == EVICTED_SET_MAX) {
+		forgotten = evicted->old.count;
 		evicted_turn(evicted);
+	}
 	if (evicted_set_grow(&evicted->young) != 0)
-		return;
+		return forgotten;
 	if (evicted->young.count++ == 0)
 		evicted->since_ns = now_ns;
 	*evicted_set_place(&evicted->young, hash) = hash;
+	return forgotten;
 }
 
 bool evicted_knows(const struct evicted *evicted, uint64_t hash)

@@ -115,7 +115,8 @@ struct evicted {
 
 void evicted_done(struct evicted *evicted);
 
-void evicted_remember(struct evicted *evicted, uint64_t hash, uint64_t now_ns);
+/* Returns how many older ones are forgotten for it. */
+size_t evicted_remember(struct evicted *evicted, uint64_t hash, uint64_t now_ns);
 bool evicted_knows(const struct evicted *evicted, uint64_t hash);
 
 /* Forgets what is older than twice that, gives back its memory; what is younger stays. */

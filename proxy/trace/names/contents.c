@@ -115,6 +115,8 @@ struct span_text contents_take(
 		memcpy(room + kept, TEXT_CUT_MARK, TEXT_CUT_MARK_SIZE);
 		kept += TEXT_CUT_MARK_SIZE;
 	}
+	if (to.is_cut && contents->cut_count != NULL)
+		++*contents->cut_count;
 	return (struct span_text){.bytes = room, .size = kept};
 }
 

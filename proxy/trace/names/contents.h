@@ -4,6 +4,7 @@
 #include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "exporter/span.h"
 
@@ -23,7 +24,8 @@ struct contents {
 	size_t bytes_max;  /* of a value, with the mark of one that is cut */
 	regex_t *patterns; /* owned */
 	size_t pattern_count;
-	char *rooms[2]; /* owned; bytes_max + CONTENTS_BEYOND + 1 bytes each */
+	char *rooms[2];      /* owned; bytes_max + CONTENTS_BEYOND + 1 bytes each */
+	uint64_t *cut_count; /* of texts; borrowed from whoever sets it, or NULL */
 };
 
 /*

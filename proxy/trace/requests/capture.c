@@ -35,6 +35,7 @@ static int capture_make(struct capture *capture, struct captures *captures,
 	*capture = (struct capture){
 		.slot = pointers_add(pointers, rule->pointer, CAPTURE_VALUE_MAX),
 		.attribute = captures_attribute(captures, rule->attribute),
+		.captures = captures,
 	};
 	if (capture->slot < 0) { /* the profile was checked: there is no memory */
 		(void)snprintf(error, error_size, "out of memory");
@@ -165,12 +166,15 @@ int captures_find_attribute(const struct captures *captures, const char *name)
 }
 
 /* The beginning of a value that was cut, with the mark of such, in room; it may stand there. */
-static struct span_text capture_mark(char *room, struct span_text text)
+static struct span_text capture_mark(
+	const struct captures *captures, char *room, struct span_text text)
 {
 	size_t kept = text_cut_size(text, CAPTURE_VALUE_MAX);
 
 	memmove(room, text.bytes, kept);
 	memcpy(room + kept, TEXT_CUT_MARK, TEXT_CUT_MARK_SIZE);
+	if (captures->cut_count != NULL)
+		++*captures->cut_count;
 	return (struct span_text){.bytes = room, .size = kept + TEXT_CUT_MARK_SIZE};
 }
 
@@ -213,7 +217,7 @@ static struct span_text captures_decode(
 	text.size = baggage_decode(member, room, CAPTURE_VALUE_MAX, &whole);
 	if (whole)
 		return text;
-	return capture_mark(room, text);
+	return capture_mark(captures, room, text);
 }
 
 /* The number of the key that a member has, if it is one that has no value so far. */
@@ -281,7 +285,7 @@ bool capture_take_value(
 	case JSON_NUMBER:
 		*text = text_of_value(value);
 		if (value->cut)
-			*text = capture_mark(capture->room, *text);
+			*text = capture_mark(capture->captures, capture->room, *text);
 		return true;
 	case JSON_TRUE:
 		*text = span_text_of("true");

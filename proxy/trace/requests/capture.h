@@ -30,6 +30,7 @@ enum capture_keep {
 struct capture {
 	int slot;
 	char *room; /* CAPTURE_VALUE_MAX bytes for a value that was cut; owned by the captures */
+	const struct captures *captures; /* whose it is */
 	uint8_t attribute;
 	enum capture_keep keep;
 };
@@ -73,11 +74,13 @@ struct captures {
 	char (*baggage_rooms)[CAPTURE_VALUE_MAX]; /* owned; of each key */
 	const char *free[CAPTURE_FREE_MAX];       /* names that spans inherit, borrowed */
 	size_t free_count;
+	uint64_t *cut_count; /* of values; borrowed from whoever sets it, or NULL */
 };
 
 /*
  * Adds the profile's methods to methods and its pointers to pointers. The profile is borrowed for
- * life. 0, or -1 with a text in error; captures_done() is needed after either.
+ * life; captures stay where they are. 0, or -1 with a text in error; captures_done() is needed
+ * after either.
  */
 int captures_init(struct captures *captures, const struct profile *profile, struct methods *methods,
 	struct pointers *pointers, char *error, size_t error_size);

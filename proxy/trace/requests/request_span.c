@@ -295,9 +295,9 @@ static void request_span_put_followed(struct span *span, struct attributes *attr
 }
 
 /* A name in which attributes stand: all must have been put. */
-static struct span_text request_span_long_name(const char *title, const struct span *span,
-	const struct attributes *attributes, const struct connection_attributes *connection,
-	struct span_text method, char *text)
+static struct span_text request_span_long_name(struct follow_setup *setup, const char *title,
+	const struct span *span, const struct attributes *attributes,
+	const struct connection_attributes *connection, struct span_text method, char *text)
 {
 	struct attributes all = *attributes;
 	struct span_text name;
@@ -309,14 +309,13 @@ static struct span_text request_span_long_name(const char *title, const struct s
 	attributes_set(
 		&all, &(struct span_attribute){
 			      .key = "method", .type = SPAN_VALUE_STRING, .value.string = method});
-	name = emit_name(title, &all, text);
+	name = emit_name(setup, title, &all, text);
 	return name.size > 0 ? name : method;
 }
 
-void request_span_emit(const struct request_span_settings *settings,
-	const struct follow_setup *setup, const struct connection_attributes *connection,
-	const struct request *request, enum tracer_end end, const struct envelope *reply,
-	uint64_t duration_ns)
+void request_span_emit(const struct request_span_settings *settings, struct follow_setup *setup,
+	const struct connection_attributes *connection, const struct request *request,
+	enum tracer_end end, const struct envelope *reply, uint64_t duration_ns)
 {
 	const struct attributes_names *names = &settings->attributes->names;
 	const struct open_span *open = request->span;
@@ -363,8 +362,8 @@ void request_span_emit(const struct request_span_settings *settings,
 	request_links(request, links + span.link_count);
 	span.link_count += request->link_count;
 	span.name = title == NULL ? request_span_name(settings, request->method, name)
-				  : request_span_long_name(title, &span, &attributes, connection,
-					    request->method, name);
+				  : request_span_long_name(setup, title, &span, &attributes,
+					    connection, request->method, name);
 	span.attributes = attributes.list;
 	span.attribute_count = attributes.count;
 	follow_span_ends(setup, &span, request->recorded);

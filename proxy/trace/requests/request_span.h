@@ -29,9 +29,8 @@ struct request_span_settings {
 void request_span_take_name(struct request_span_settings *settings, const char *template);
 
 /* Sends the span of a request that ended after duration_ns; reply is NULL when there is none. */
-void request_span_emit(const struct request_span_settings *settings,
-	const struct follow_setup *setup, const struct connection_attributes *connection,
-	const struct request *request, enum tracer_end end, const struct envelope *reply,
-	uint64_t duration_ns);
+void request_span_emit(const struct request_span_settings *settings, struct follow_setup *setup,
+	const struct connection_attributes *connection, const struct request *request,
+	enum tracer_end end, const struct envelope *reply, uint64_t duration_ns);
 
 #endif
