@@ -7,6 +7,7 @@ instead of comparing.
 import glob
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -61,6 +62,35 @@ def test_uris_are_opt_in(lab):
     text = trees(explained(lab, "lsp", path, "--lifecycle-on=uris"))
     assert "lsp.document.uri=file:///tmp/go/a.go" in text and "lsp.request.uri=file:///tmp/go/a.go" in text
     assert "document" not in trees(explained(lab, "lsp", path, "--lifecycle-off=documents")).replace("documentSymbol", "")
+
+
+def test_a_call_that_the_server_makes_a_task(lab):
+    """As since 2026-07-28: nobody asked for it, and its id stands in the answer itself."""
+    path = lab.write("tasks.txt", """
+> {"id":1,"method":"tools/call","params":{"name":"long"}}
+> {"id":2,"method":"tools/call","params":{"name":"short"}}
+< {"id":2,"result":{"resultType":"complete","content":[]}}
+< {"id":1,"result":{"resultType":"task","taskId":"t","status":"working"}}
+> {"id":3,"method":"tasks/get","params":{"taskId":"t"}}
+< {"id":3,"result":{"resultType":"complete","taskId":"t","status":"working"}}
+> {"id":4,"method":"tasks/get","params":{"taskId":"t"}}
+< {"id":4,"result":{"resultType":"complete","taskId":"t","status":"failed","error":{"code":1,"message":"no"}}}
+""")
+    long, short = trees(explained(lab, "mcp", path)).split("trace ")[1:3]
+    assert re.search("tools/call long .*\n   └─ task long  7.00 ms .*ERROR .*mcp.task.id=t .*error.type=failed", long)
+    assert "tools/call short" in short and "task" not in short
+
+
+@pytest.mark.parametrize("answer,length", [('"result":null', "3.00 ms"), ('"error":{"code":1,"message":"no"}', "1.00 ms")])
+def test_work_begins_with_the_editors_consent(lab, answer, length):
+    path = lab.write("work.txt", """
+< {"id":1,"method":"window/workDoneProgress/create","params":{"token":7}}
+> {"id":1,%s}
+< {"method":"window/logMessage","params":{}}
+< {"method":"$/progress","params":{"token":7,"value":{"kind":"begin","title":"Indexing"}}}
+< {"method":"$/progress","params":{"token":7,"value":{"kind":"end"}}}
+""" % answer)
+    assert f"work Indexing  {length}" in trees(explained(lab, "lsp", path))
 
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
