@@ -42,9 +42,9 @@ def note(method, **params):
     return "< " + json.dumps({"method": method, "params": params})
 
 
-def explained(lab, profile, *lines):
+def explained(lab, profile, *lines, args=()):
     path = lab.write("p.json", json.dumps({"name": "p", **profile}))
-    done = subprocess.run([BINARY, "--explain", "--profile", path, "-"], capture_output=True,
+    done = subprocess.run([BINARY, "--explain", "--profile", path, *args, "-"], capture_output=True,
                           input="\n".join(lines).encode(), env=lab.environment(), check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     return Forest(done.stdout.decode())
@@ -56,6 +56,30 @@ BEGIN = {"name": "begin", "on": "notification", "methods": "turn/begin", "do": "
 
 def usage(total, last):
     return note("thread/usage", thread="t", turn="u", total=total, last=last)
+
+
+@pytest.mark.parametrize("args,events", [((), ["log"]), (("--lifecycle-on=quiet",), [])])
+def test_unless(lab, args, events):
+    rule, = rules(block("sidespan-profile.5", '"unless"'))
+    forest = explained(lab, {"lifecycle": {"spans": TURN, "rules": [BEGIN, rule]}},
+                       note("turn/begin", thread="t", turn="u"), note("turn/log", thread="t", turn="u"), args=args)
+    turn, = forest.named("turn")
+    assert turn.events == events
+
+
+@pytest.mark.parametrize("args,shown", [((), [None, None]), (("--lifecycle-on=uris",), ["a", "b"])])
+def test_all_and_a_key_that_is_opt_in(lab, args, shown):
+    """Both documents end with the goodbye, and not with the connection."""
+    spans = json.loads("{" + block("sidespan-profile.5", '"uris"') + "}")["spans"]
+    rule, = rules(block("sidespan-profile.5", '"all"'))
+    opens = {"on": "client_notification", "methods": "open", "do": "open", "span": "document"}
+    said = [("open", {"uri": "a"}), ("open", {"uri": "b"}), ("exit", {}), ("later", {})]
+    forest = explained(lab, {"lifecycle": {"spans": spans, "rules": [opens, rule]}},
+                       *("> " + json.dumps({"method": method, "params": params}) for method, params in said), args=args)
+    documents = forest.named("document")
+    assert [span.attributes.get("uri") for span in documents] == shown
+    assert [span.duration for span in documents] == ["2.00 ms", "1.00 ms"]
+    assert not [span for span in documents if "sidespan.end_reason" in span.attributes]
 
 
 def test_a_request_that_will_not_be_answered(lab):
@@ -163,7 +187,7 @@ def test_every_piece_of_the_language_is_covered():
     """A new short example wants a test above."""
     page = [text for text in blocks("sidespan-profile.5")
             if text.lstrip().startswith(("{", '"')) and "job" not in text]
-    assert len(page) == 9
+    assert len(page) == 12
 
 
 @pytest.fixture
