@@ -384,12 +384,37 @@ START_TEST(test_close_in_hook)
 	ck_assert_uint_eq(side.told_count, 1);
 	ck_assert_int_eq(side.endpoint.state, ENDPOINT_CLOSED);
 	ck_assert_int_eq(endpoint_write(&side.endpoint, "x", 1), -1);
+	ck_assert_uint_eq(endpoint_backlog(&side.endpoint), 0);
 	free(bytes);
 	side_close(&side);
 }
 END_TEST
 
 /* --- reading --- */
+
+/* What comes is looked at, and is still there; an interruption long ago is none now. */
+START_TEST(test_peek)
+{
+	struct side side;
+	uint8_t bytes[8];
+
+	side_open(&side, KIND_SOCKET);
+	errno = EINTR;
+	ck_assert_int_eq(endpoint_peek(&side.endpoint, bytes, sizeof bytes), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	other_write(&side, "hello", 5);
+	ck_assert_int_eq(endpoint_peek(&side.endpoint, bytes, 2), 2);
+	ck_assert_int_eq(endpoint_peek(&side.endpoint, bytes, sizeof bytes), 5);
+	ck_assert_int_eq(endpoint_read(&side.endpoint, bytes, sizeof bytes), 5);
+	ck_assert_mem_eq(bytes, "hello", 5);
+	other_close(&side);
+	errno = EINTR;
+	ck_assert_int_eq(endpoint_peek(&side.endpoint, bytes, sizeof bytes), 0);
+	errno = EINTR;
+	ck_assert_int_eq(endpoint_read(&side.endpoint, bytes, sizeof bytes), 0);
+	side_close(&side);
+}
+END_TEST
 
 START_TEST(test_read)
 {
@@ -1182,6 +1207,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_shutdown, 0, KINDS);
 	tcase_add_loop_test(tc, test_peer_gone, 0, 2 * KINDS);
 	tcase_add_loop_test(tc, test_close_in_hook, 0, 3);
+	tcase_add_test(tc, test_peek);
 	tcase_add_loop_test(tc, test_read, 0, KINDS);
 	tcase_add_loop_test(tc, test_pause, 0, KINDS);
 	tcase_add_loop_test(tc, test_pause_before_start, 0, 2);

@@ -267,6 +267,38 @@ START_TEST(test_spans_without_memory)
 }
 END_TEST
 
+/* What the request for a WebSocket says is said of all messages on it. */
+START_TEST(test_websocket_request)
+{
+	static const char request[] =
+		"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " PEERS_KEY "\r\nX-User: u" PARENT
+		"\r\n\r\n";
+	static const char answer[] =
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+		"Connection: Upgrade\r\nSec-WebSocket-Accept: " PEERS_ACCEPT "\r\n\r\n";
+	static const char ask[] = "\x81\x95\0\0\0\0" ASK, reply[] = "\x81\x13" ANSWER;
+	int i;
+
+	peers_open(&peers, &side_websocket, &side_websocket);
+	peers_connect(&peers);
+	(void)peers_write(peers.client, request, sizeof request - 1);
+	peers_turn(&peers);
+	peers_turn(&peers);
+	(void)peers_write(peers.backend, answer, sizeof answer - 1);
+	for (i = 0; i < 2; i++) {
+		peers_turn(&peers);
+		(void)peers_write(peers.client, ask, sizeof ask - 1);
+		peers_turn(&peers);
+		(void)peers_write(peers.backend, reply, sizeof reply - 1);
+		peers_turn(&peers);
+	}
+	ck_assert_str_eq(
+		exporter.spans, "m unset ^b7 answered f.user=u\nm unset ^b7 answered f.user=u\n");
+	peers_close(&peers);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("http_spans");
@@ -274,5 +306,6 @@ int main(void)
 	unit_fixture(spans_setup, spans_teardown);
 	tcase_add_loop_test(tc, test_spans, 0, ROWS);
 	tcase_add_loop_test(tc, test_spans_without_memory, 0, ROWS);
+	tcase_add_test(tc, test_websocket_request);
 	return unit_run("http_spans", tc);
 }

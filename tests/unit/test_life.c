@@ -188,7 +188,93 @@ START_TEST(test_command_too_slow)
 }
 END_TEST
 
+/* ---- what is said, and when it is ---- */
+
+/* On a Unix socket the log has who it is. */
+START_TEST(test_open_is_told)
+{
+	static const enum url_scheme schemes[] = {URL_UNIX, URL_WS_UNIX, URL_TCP, URL_WS};
+	enum url_scheme before = peers.config->listen_url.scheme;
+	char said[128];
+
+	peers.config->listen_url.scheme = schemes[_i];
+	life_begin_with(NULL);
+	peers_connect(&peers);
+	peers_turn(&peers);
+	ck_assert_int_eq(peers.session->pair.state, PAIR_OPEN);
+	snprintf(said, sizeof said, "connection 0: open: process %ld of user %lu\n", (long)getpid(),
+		(unsigned long)getuid());
+	ck_assert_int_eq(unit_said(said), _i < 2);
+	ck_assert_int_eq(unit_said("connection 0: open\n"), _i >= 2);
+	life_end();
+	peers.config->listen_url.scheme = before;
+}
+END_TEST
+
+/* The clock is looked at before anything is done about what a peer does. */
+START_TEST(test_clock)
+{
+	struct session *session;
+	struct endpoint *of;
+
+	life_begin_with(NULL);
+	peers_connect(&peers);
+	peers_turn(&peers);
+	session = peers.session;
+	of = _i % 2 == 0 ? &session->pair.client : &session->pair.backend;
+	peers.loop.now_ns = 0;
+	if (_i < 2) {
+		ck_assert_int_eq(
+			peers_write(peers.client, LINE, strlen(LINE)), (ssize_t)strlen(LINE));
+		ck_assert_int_eq(
+			peers_write(peers.backend, LINE, strlen(LINE)), (ssize_t)strlen(LINE));
+		of->hook(session, of, ENDPOINT_READABLE);
+	} else if (_i < 4) {
+		of->hook(session, of, ENDPOINT_ENDED);
+	} else {
+		of->error = EPIPE;
+		of->hook(session, of, ENDPOINT_FAILED);
+	}
+	ck_assert_uint_gt(peers.loop.now_ns, 0);
+	peers_turn(&peers);
+	life_end();
+}
+END_TEST
+
 /* ---- we are to stop ---- */
+
+/* Both WebSockets are told that we go, and that is all. */
+START_TEST(test_stop)
+{
+	struct peers_heard backend;
+
+	peers_open(&peers, &side_websocket, &side_websocket);
+	peers_heard_init(&client, &side_websocket, true, ROOM);
+	peers_heard_init(&backend, &side_websocket, false, ROOM);
+	peers_connect(&peers);
+	ck_assert(peers_shake(&peers));
+	if (_i == 0) {
+		peers.session->guest.ops->stop(&peers.session->guest);
+	} else {
+		session_say_goodbye(peers.session);
+		session_say_goodbye(peers.session); /* said once */
+		session_finish(peers.session, PAIR_IDLE);
+	}
+	peers_turn(&peers);
+	peers_hear(&client, peers.client);
+	peers_hear(&backend, peers.backend);
+	ck_assert_uint_eq(client.close_code, 1001);
+	ck_assert_uint_eq(backend.close_code, 1001);
+	ck_assert(client.ended && backend.ended && !client.broken && !backend.broken);
+	peers_hang_up(&peers.client);
+	peers_turn(&peers);
+	ck_assert_ptr_null(peers.session);
+	ck_assert_int_eq(peers.reason, _i == 0 ? PAIR_SHUTDOWN : PAIR_IDLE);
+	peers_close(&peers);
+	peers_heard_done(&client);
+	peers_heard_done(&backend);
+}
+END_TEST
 
 /* Whose backend is not there yet has asked nothing of it; others are let end. */
 START_TEST(test_wind_up)
@@ -325,6 +411,9 @@ int main(void)
 	tcase_add_test(tc, test_command_for_nobody);
 	tcase_add_test(tc, test_command_not_found);
 	tcase_add_test(tc, test_command_too_slow);
+	tcase_add_loop_test(tc, test_open_is_told, 0, 4);
+	tcase_add_loop_test(tc, test_clock, 0, 6);
+	tcase_add_loop_test(tc, test_stop, 0, 2);
 	tcase_add_loop_test(tc, test_wind_up, 0, 2);
 	tcase_add_loop_test(tc, test_stdio_without_memory, 0, 3);
 	tcase_add_test(tc, test_stdio);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -20,7 +21,9 @@
 #include "proxy/resolver.h"
 #include "proxy/session.h"
 #include "proxy/sources.h"
+#include "proxy/stream/tls_context.h"
 #include "tests/unit/loop_case.h"
+#include "tests/unit/tls_files.h"
 #include "tests/unit/unit.h"
 
 enum { CLIENTS_MAX = 8, FILES_RESERVE = 12 };
@@ -517,6 +520,94 @@ static void listener_setup(void)
 	ck_assert_int_eq(close(silence), 0);
 }
 
+/* --- certificates --- */
+
+/* A certificate that has changed is used, one that is broken is not: counted, and said. */
+START_TEST(test_renewal)
+{
+	char folder[] = "/tmp/sidespan_listener_XXXXXX", own[64], key[64], error[256];
+	struct tls_settings settings = {.is_server = true};
+	struct stage stage;
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(own, sizeof own, "%s/own.pem", folder);
+	snprintf(key, sizeof key, "%s/own.key", folder);
+	tls_files_write(own, key);
+	settings.paths[CERTIFICATES_OWN] = own;
+	settings.paths[CERTIFICATES_KEY] = key;
+	unit_hear_stderr();
+	stage_open(&stage, "tcp://127.0.0.1:0", NULL);
+	stage.route.client_tls = tls_context_new(&settings, error, sizeof error);
+	ck_assert_msg(stage.route.client_tls != NULL, "%s", error);
+	listener_renew(stage.listener);
+	ck_assert_uint_eq(stage_counters(&stage)->certificates_renewed, 0);
+	ck_assert_int_eq(unit_said("certificate"), 0);
+	tls_files_write(own, key);
+	listener_renew(stage.listener);
+	ck_assert_uint_eq(stage_counters(&stage)->certificates_renewed, 1);
+	ck_assert_int_eq(unit_said("the certificate has changed and is used from now on"), 1);
+	ck_assert_int_eq(truncate(own, 10), 0);
+	listener_renew(stage.listener);
+	listener_renew(stage.listener);
+	ck_assert_uint_eq(stage_counters(&stage)->certificates_renewed, 1);
+	ck_assert_int_eq(unit_said("the changed certificate is not used: "), 1);
+	ck_assert_int_eq(unit_said("used from now on"), 1);
+	tls_context_free(stage.route.client_tls);
+	stage_close(&stage);
+	ck_assert_int_eq(unlink(own) | unlink(key) | rmdir(folder), 0);
+}
+END_TEST
+
+/* Each allocation of it fails: there is no listener, and no descriptor of it either. */
+START_TEST(test_new_without_memory)
+{
+	size_t files = 0;
+	bool refused = true;
+	struct stage stage;
+	char error[256];
+	long n;
+
+	stage_open(&stage, "tcp://127.0.0.1:0", NULL);
+	listener_free(stage.listener);
+	files = loop_case_count("/proc/self/fd");
+	for (n = 0; refused; n++) {
+		ck_assert_int_lt(n, 100);
+		unit_alloc_fail_once(n);
+		stage.listener = listener_new(&stage.setup.loop, &stage.route, error, sizeof error);
+		refused = unit_alloc_failed();
+		unit_alloc_fail_never();
+		ck_assert_int_eq(stage.listener == NULL, refused);
+		if (!refused)
+			continue;
+		ck_assert_ptr_nonnull(strstr(error, "out of memory"));
+		ck_assert_uint_eq(loop_case_count("/proc/self/fd"), files);
+	}
+	ck_assert_int_gt(n, 2);
+	stage_close(&stage);
+}
+END_TEST
+
+/* Small messages are not kept back, and a peer that is gone is found out. */
+START_TEST(test_socket_options)
+{
+	static const int options[][2] = {{IPPROTO_TCP, TCP_NODELAY}, {SOL_SOCKET, SO_KEEPALIVE}};
+	socklen_t size = sizeof(int);
+	struct stage stage;
+	int i, is = 0;
+
+	stage_open(&stage, "tcp://127.0.0.1:0", NULL);
+	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
+	stage_turn(&stage);
+	for (i = 0; i < 2; i++) {
+		ck_assert_int_eq(getsockopt(stage_first(&stage)->pair.client.read_fd, options[i][0],
+					 options[i][1], &is, &size),
+			0);
+		ck_assert_int_eq(is, 1);
+	}
+	stage_close(&stage);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("listener");
@@ -534,5 +625,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_sources, 0, sizeof source_rows / sizeof source_rows[0]);
 	tcase_add_test(tc, test_source_texts);
 	tcase_add_test(tc, test_ipv6_only);
+	tcase_add_test(tc, test_renewal);
+	tcase_add_test(tc, test_new_without_memory);
+	tcase_add_test(tc, test_socket_options);
 	return unit_run("listener", tc);
 }

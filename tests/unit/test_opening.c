@@ -457,6 +457,28 @@ START_TEST(test_slow_reader)
 }
 END_TEST
 
+/* Interim answers to a handshake of ours are for us: its client speaks no HTTP. */
+START_TEST(test_interim_answers)
+{
+	static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 X\r\nA: b\r\n\r\n";
+	char head[4096], text[64];
+
+	peers_open(&peers, &side_line, &side_websocket);
+	peers_connect(&peers);
+	peers_turn(&peers);
+	peers_turn(&peers);
+	peers_read_head(peers.backend, head, sizeof head);
+	ck_assert_int_eq(strncmp(head, "GET / HTTP/1.1\r\n", 16), 0);
+	ck_assert_int_eq(peers_write(peers.backend, interim, sizeof interim - 1),
+		(ssize_t)sizeof interim - 1);
+	peers_turn(&peers);
+	ck_assert_ptr_nonnull(peers.session);
+	ck_assert_int_eq(peers.session->pair.state, PAIR_OPENING);
+	ck_assert_int_eq(peers_read(peers.client, text, sizeof text), -1);
+	peers_close(&peers);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("opening");
@@ -475,5 +497,6 @@ int main(void)
 	tcase_add_loop_test(tc, test_limits, 0, 2);
 	tcase_add_loop_test(tc, test_idle, 0, 2);
 	tcase_add_test(tc, test_slow_reader);
+	tcase_add_test(tc, test_interim_answers);
 	return unit_run("opening", tc);
 }

@@ -20,6 +20,9 @@ static const struct {
 	{"GET http://127.0.0.1/ HTTP/1.1", 28, IS},
 	{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 12, IS}, /* RFC 9113, 3.4 */
 	{"X / HTTP/9", 10, IS},
+	{"X / HTTP/0", 10, IS},
+	{"X / HTTP/:", 10, IS_NOT},
+	{"X / HTTP//", 10, IS_NOT},
 	{"m-search.2~!#$%&'*+^_`| * HTTP/1.1", 32, IS},
 	{"GET\t \t/ \t HTTP/1", 16, IS},
 	{"GET \xc3\xa9\xff HTTP/1.1", 14, IS},
