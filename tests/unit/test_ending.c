@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "proxy/ending.h"
+#include "proxy/endpoint/child.h"
 #include "tests/unit/peers.h"
 #include "tests/unit/unit.h"
 
@@ -230,6 +231,135 @@ START_TEST(test_client_does_not_read)
 }
 END_TEST
 
+/* ---- commands ---- */
+
+/* From now on the backend is a command's, of which nothing is known but what the test tells. */
+static void becomes_command(void)
+{
+	static char name[] = "command", *command[] = {name, NULL}, *nothing[] = {NULL};
+	static const struct child_settings settings = {
+		.grace_ms = 1000, .environment = nothing, .arguments = nothing};
+	static const struct child_hooks hooks;
+
+	peers.loop.children = children_new(peers.base, &settings, &hooks, NULL);
+	ck_assert_ptr_nonnull(peers.loop.children);
+	peers.route.command = command;
+}
+
+static void end_command(void)
+{
+	if (peers.session != NULL)
+		session_close(peers.session, PAIR_SHUTDOWN);
+	peers_turn(&peers);
+	children_free(peers.loop.children);
+	peers.loop.children = NULL;
+	peers.route.command = NULL;
+	peers_close(&peers);
+}
+
+/* What it started may still speak: it is over when nobody has spoken for child.linger. */
+START_TEST(test_exited)
+{
+	begin(&side_line, &side_line);
+	becomes_command();
+	ck_assert_int_eq(peers_write(peers.backend, "{}\n", 3), 3);
+	peers_turn(&peers);
+	ck_assert_uint_eq(take(peers.client, 3), 3);
+	ending_child_exited(peers.session);
+	pass(SECOND / 2);
+	is_open();
+	ck_assert_int_eq(peers_write(peers.backend, "{}\n", 3), 3);
+	peers_turn(&peers);
+	ck_assert_uint_eq(take(peers.client, 3), 3);
+	pass(SECOND / 2);
+	is_open();
+	ck_assert_uint_eq(take(peers.client, 1), 0);
+	pass(SECOND);
+	ck_assert_int_eq(peers.session->pair.state, PAIR_FINISHING);
+	peers_hang_up(&peers.client);
+	peers_turn(&peers);
+	is_over(PAIR_BACKEND_GONE, 0);
+	end_command();
+}
+END_TEST
+
+/* It has said all, and runs: until it exits its client is not told. */
+START_TEST(test_silent_command)
+{
+	begin(&side_line, &side_line);
+	becomes_command();
+	if (_i == 1)
+		ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	peers_turn(&peers);
+	peers_hang_up(&peers.backend);
+	peers_turn(&peers);
+	if (_i == 0) {
+		is_open();
+		ending_child_exited(peers.session);
+	}
+	peers_hang_up(&peers.client);
+	peers_turn(&peers);
+	is_over(_i == 0 ? PAIR_BACKEND_GONE : PAIR_ENDED, 0);
+	end_command();
+}
+END_TEST
+
+/* It has exited, and its client does not read: that is waited for, unless the client has ended. */
+START_TEST(test_exited_before_a_client_that_does_not_read)
+{
+	begin(&side_line, &side_line);
+	becomes_command();
+	flood(peers.backend);
+	ending_child_exited(peers.session);
+	pass(1000 * GRACE);
+	is_open();
+	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	peers_turn(&peers);
+	pass(GRACE - SECOND);
+	is_open();
+	pass(2 * SECOND);
+	is_over(PAIR_CLIENT_GONE, 1);
+	end_command();
+}
+END_TEST
+
+/* ---- lines towards a WebSocket ---- */
+
+/* Its close frame waits for the answers that are due, then for a silence. */
+START_TEST(test_lines_to_a_websocket)
+{
+	static const char ask[] = "{\"id\":1,\"method\":\"m\"}\n";
+	static const char answer[] = "\x81\x13{\"id\":1,\"result\":1}";
+	uint8_t frame[8];
+
+	begin(&side_line, &side_websocket);
+	ck_assert_int_eq(peers_write(peers.client, ask, sizeof ask - 1), sizeof ask - 1);
+	peers_turn(&peers);
+	ck_assert_uint_gt(take(peers.backend, SIZE_MAX), sizeof ask);
+	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	peers_turn(&peers);
+	pass(GRACE - SECOND);
+	is_open();
+	ck_assert_uint_eq(take(peers.backend, 1), 0);
+	if (_i == 0) {
+		ck_assert_int_eq(
+			peers_write(peers.backend, answer, sizeof answer - 1), sizeof answer - 1);
+		peers_turn(&peers);
+		ck_assert_uint_eq(take(peers.client, SIZE_MAX), sizeof answer - 2);
+		pass(SECOND / 2);
+		is_open();
+		ck_assert_uint_eq(take(peers.backend, 1), 0);
+	}
+	pass(SECOND);
+	ck_assert_int_eq(peers_read(peers.backend, frame, 8), 8);
+	ck_assert_uint_eq(frame[0], 0x88);
+	is_open();
+	pass(GRACE); /* it does not answer */
+	is_over(PAIR_ENDED, 0);
+	peers_close(&peers);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("ending");
@@ -241,5 +371,9 @@ int main(void)
 	tcase_add_loop_test(tc, test_last_messages, 0, 2);
 	tcase_add_loop_test(tc, test_backend_takes_no_more, 0, 2);
 	tcase_add_loop_test(tc, test_client_does_not_read, 0, 2);
+	tcase_add_test(tc, test_exited);
+	tcase_add_loop_test(tc, test_silent_command, 0, 2);
+	tcase_add_test(tc, test_exited_before_a_client_that_does_not_read);
+	tcase_add_loop_test(tc, test_lines_to_a_websocket, 0, 2);
 	return unit_run("ending", tc);
 }
