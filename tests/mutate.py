@@ -252,12 +252,12 @@ class Tests:
         shutil.rmtree(ROOT / data, ignore_errors=True)
         where = {"GCOV_PREFIX": str(ROOT / data)}
         # In one process where the tests do not mind: quicker, and done with the first that crashes.
-        fork = "no" if ends_well(program, self.cover.path[program], self.cover.base, 30, "no", **where) else "yes"
+        fork = "no" if ends_well(program, self.cover.path[program], self.cover.base, 120, "no", **where) else "yes"
         if fork == "yes":
             ends_well(program, self.cover.path[program], self.cover.base, 600, "yes", **where)
         for fork in (["no", "yes"] if fork == "no" else ["yes"]):
             began = time.monotonic()
-            if ends_well(program, self.tree.path[program], self.tree.base, 30 if fork == "no" else 600, fork):
+            if ends_well(program, self.tree.path[program], self.tree.base, 120 if fork == "no" else 600, fork):
                 seconds, lines = time.monotonic() - began, lines_of(data)
                 return {"key": self.key(program, lines), "fork": fork, "seconds": seconds, "lines": lines}
         sys.exit(f"{program} fails without an edit")
@@ -301,12 +301,12 @@ class Tests:
 
     def notices(self, program, path, folder):
         """What is out of time is only the edit's doing if the same without the edit is not."""
-        seconds = 10 + 5 * self.known[program]["seconds"]
+        seconds = 10 + 2 * self.known[program]["seconds"]
         while True:
             well = ends_well(program, path, folder, seconds, self.known[program]["fork"])
             if well is not None:
                 return not well
-            if ends_well(program, self.tree.path[program], self.tree.base, seconds / 2, self.known[program]["fork"]):
+            if ends_well(program, self.tree.path[program], self.tree.base, seconds, self.known[program]["fork"]):
                 return True
             seconds *= 2
 
