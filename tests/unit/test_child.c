@@ -685,6 +685,40 @@ START_TEST(test_leave)
 }
 END_TEST
 
+/* The owner stays, and is told: the grace time begins, or is over at once. */
+START_TEST(test_end)
+{
+	struct nursery nursery;
+	int read_fd, write_fd, nobody;
+	int64_t start_ms;
+	char text[256];
+
+	nursery_open(&nursery, _i == 0 ? 100 : LONG_MS);
+	shell_start(&nursery, "echo ready; exec sleep 1000", &nursery, &read_fd, &write_fd);
+	read_text(&nursery, read_fd, text, sizeof text, true);
+	start_ms = now_ms();
+	child_end(nursery.children, &nobody);
+	child_terminate(nursery.children, &nobody);
+	event_base_loop(nursery.base, EVLOOP_NONBLOCK);
+	ck_assert_uint_eq(nursery.end_count, 0);
+	child_end(nursery.children, &nursery);
+	child_end(nursery.children, &nursery); /* it does not begin anew */
+	ck_assert_int_eq(children_left(nursery.children), 0);
+	if (_i == 1)
+		child_terminate(nursery.children, &nursery);
+	wait_for_ends(&nursery, 1);
+	ck_assert_ptr_eq(nursery.ends[0].owner, &nursery);
+	status_is(nursery.ends[0].status, -SIGTERM);
+	if (_i == 0)
+		ck_assert_int_ge(now_ms() - start_ms, 100 - 20);
+	child_end(nursery.children, &nursery); /* there is none any more */
+	child_terminate(nursery.children, &nursery);
+	close(read_fd);
+	close(write_fd);
+	nursery_close(&nursery);
+}
+END_TEST
+
 #define SESSION "setsid sh -c 'echo $$; exec sleep 1000'"
 
 /* What a command leaves behind when it ends, which holds stdout open. */
@@ -924,6 +958,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_inherited, 0, 2);
 	tcase_add_loop_test(tc, test_status, 0, COUNT(status_rows));
 	tcase_add_test(tc, test_many);
+	tcase_add_loop_test(tc, test_end, 0, 2);
 	tcase_add_loop_test(tc, test_leave, 0, 2 * COUNT(leave_rows));
 	tcase_add_loop_test(tc, test_group, 0, COUNT(group_rows));
 	tcase_add_test(tc, test_signal);
