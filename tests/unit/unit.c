@@ -126,6 +126,11 @@ long unit_alloc_alive(void)
 	return atomic_load(&unit_alloc_live);
 }
 
+void unit_alloc_adopt(void)
+{
+	atomic_fetch_add(&unit_alloc_live, 1);
+}
+
 void unit_free_foreign(void *made)
 {
 	__real_free(made);

@@ -26,6 +26,10 @@ long unit_alloc_alive(void);
 /* Frees what the C library has allocated, which is not counted: open_memstream()'s text. */
 void unit_free_foreign(void *made);
 
+/* The C library has allocated something that is now the modules' to free: open_memstream()'s text.
+ */
+void unit_alloc_adopt(void);
+
 /* The next n allocations succeed, all later ones fail, until unit_alloc_fail_never(). */
 void unit_alloc_fail_after(long n);
 void unit_alloc_fail_never(void);

@@ -1,0 +1,318 @@
+/* What an operator is told, and who is told nothing: a request, the status, what is in the page. */
+#include "proxy/admin/admin.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "exporter/metrics/metrics.h"
+#include "proxy/resolver.h"
+#include "tests/unit/loop_case.h"
+
+enum { ROOM = 1 << 18 };
+
+static struct loop_case setup;
+static struct admin *admin;
+static struct metrics *metrics;
+static struct resolver *resolver; /* NULL: a COMMAND would be the server */
+static unsigned port;
+
+static void admin_open(const char *const *flags, const struct url *server)
+{
+	struct admin_sources sources = {.loop = &setup.loop};
+	char error[256], text[256];
+
+	sources.metrics = metrics = metrics_new(NULL, 0, 1);
+	ck_assert_ptr_nonnull(metrics);
+	unit_hear_stderr();
+	loop_case_open(&setup, flags);
+	resolver = server != NULL ? resolver_new(&setup.loop, server) : NULL;
+	sources.resolver = resolver;
+	admin = admin_new(&sources, error, sizeof error);
+	ck_assert_msg(admin != NULL, "%s", error);
+	admin_describe(admin, text, sizeof text);
+	port = (unsigned)strtoul(strrchr(text, ':') + 1, NULL, 10);
+}
+
+static void admin_close(void)
+{
+	admin_free(admin);
+	loop_case_close(&setup);
+	resolver_free(resolver);
+	metrics_free(metrics);
+}
+
+static int dial(void)
+{
+	struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&name, sizeof name), 0);
+	return fd;
+}
+
+/* What the server says up to its end, which comes before ours. */
+static const char *hear(int fd)
+{
+	static char text[ROOM];
+	size_t used = 0;
+	ssize_t n = -1;
+
+	while (n != 0) {
+		n = recv(fd, text + used, sizeof text - 1 - used, MSG_DONTWAIT);
+		if (n > 0)
+			used += (size_t)n;
+		else if (n < 0)
+			ck_assert_int_eq(errno, EAGAIN);
+		if (n < 0)
+			loop_case_turn(&setup);
+	}
+	text[used] = '\0';
+	if (strncmp(text, "HTTP/1.1 200 ", 13) == 0 || strncmp(text, "HTTP/1.1 503 ", 13) == 0)
+		unit_alloc_adopt(); /* a page */
+	return text;
+}
+
+/* One request with a Host that is ours, in pieces of that size. */
+static const char *ask(const char *line, const char *fields, size_t step)
+{
+	char text[512];
+	const char *answer;
+	size_t size, at;
+	int fd = dial();
+
+	size = (size_t)snprintf(text, sizeof text, "%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n",
+		line, port, fields);
+	for (at = 0; at < size; at += step) {
+		size_t n = size - at < step ? size - at : step;
+
+		ck_assert_int_eq(send(fd, text + at, n, MSG_NOSIGNAL), (ssize_t)n);
+		(void)event_base_loop(setup.loop.base, EVLOOP_NONBLOCK);
+	}
+	answer = hear(fd);
+	close(fd);
+	return answer;
+}
+
+/* The answer has a body of the length that it announces, if any. */
+static void has_length(const char *answer, bool has_body)
+{
+	const char *body = strstr(answer, "\r\n\r\n") + 4;
+	const char *length = strstr(answer, "Content-Length: ");
+
+	ck_assert_uint_gt(strtoul(length + 16, NULL, 10), 0);
+	ck_assert_uint_eq(strlen(body), has_body ? strtoul(length + 16, NULL, 10) : 0);
+	ck_assert_ptr_nonnull(strstr(answer, "\r\nConnection: close\r\n"));
+	ck_assert_ptr_nonnull(strstr(answer, "\r\nCache-Control: no-store\r\n"));
+}
+
+static const struct {
+	const char *line, *fields, *status, *text;
+	bool refused; /* and counted */
+} rows[] = {
+	{"GET /healthz", "", "200 OK", "{\"status\":\"ok\",\"version\":\"", false},
+	{"GET /healthz?x=y", "", "200 OK", "application/json", false},
+	{"HEAD /healthz", "", "200 OK", "application/json", false},
+	{"POST /healthz", "Content-Length: 0\r\n", "405 Method Not Allowed", "405 ", false},
+	{"GET /healthzz", "", "404 Not Found", "404 Not Found\n", false},
+	{"GET /health", "", "404 Not Found", "404 Not Found\n", false},
+	{"GET /", "", "404 Not Found", "404 Not Found\n", false},
+	{"GET /healthz", "Origin: http://elsewhere\r\n", "403 Forbidden", "403 Forbidden\n", true},
+	{"GET /readyz", "", "200 OK",
+		"{\"ready\":true,\"server\":\"reachable\",\"exporter\":{\"sent\":0,\"pending\":0,"
+		"\"spooled\":0,\"dropped\":0}}\n",
+		false},
+	{"GET /metrics", "", "200 OK", "text/plain; version=0.0.4; charset=utf-8\r\n", false},
+	{"GET /metrics", "", "200 OK", "\nsidespan_connections_open 0\n", false},
+	{"GET /metrics", "", "200 OK", "sidespan_build_info{version=\"", false},
+	{"GET /metrics", "Accept: a/b, application/openmetrics-text;version=1.0.0\r\n", "200 OK",
+		"Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n",
+		false},
+	{"GET /metrics", "Accept: application/openmetrics\r\n", "200 OK", "version=0.0.4", false},
+	{"GET /config", "", "200 OK", "\n\t\"admin.listen\": \"http://127.0.0.1:0\",\n", false},
+	{"GET /config", "", "200 OK", "\"service.name\": \"a\\\"\\\\\"", false},
+	{"GET  /healthz", "", "400 Bad Request", "400 Bad Request\n", false},
+};
+
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+static const char *const plain[] = {"--admin-listen=http://127.0.0.1:0",
+	"--upstream=unix:///nowhere", "--service-name=a\"\\", "--handshake-bytes-max=1KiB", NULL};
+
+START_TEST(test_pages)
+{
+	char status[64];
+	const char *answer;
+
+	admin_open(plain, NULL);
+	snprintf(status, sizeof status, "HTTP/1.1 %s\r\n", rows[_i].status);
+	answer = ask(rows[_i].line, rows[_i].fields, 1000);
+	ck_assert_msg(strncmp(answer, status, strlen(status)) == 0, "%s", answer);
+	ck_assert_msg(strstr(answer, rows[_i].text) != NULL, "%s", answer);
+	has_length(answer, strncmp(rows[_i].line, "HEAD ", 5) != 0);
+	ck_assert_uint_eq(setup.loop.counters.admin_refused, rows[_i].refused);
+	ck_assert_int_eq(unit_said("admin: a request is refused: "), rows[_i].refused);
+	answer = ask(rows[_i].line, rows[_i].fields, 7); /* and in pieces */
+	ck_assert_msg(strncmp(answer, status, strlen(status)) == 0, "%s", answer);
+	admin_close();
+}
+END_TEST
+
+/* The token is asked for, but not for health. */
+START_TEST(test_token)
+{
+	char *file = config_case_file("a-token-of-some-length\n");
+	char flag[128];
+	const char *flags[] = {plain[0], plain[1], flag, NULL};
+
+	ck_assert_int_eq(chmod(file, 0600), 0);
+	snprintf(flag, sizeof flag, "--listen-token-file=%s", file);
+	admin_open(flags, NULL);
+	ck_assert_ptr_nonnull(strstr(ask("GET /healthz", "", 1000), "200 OK"));
+	ck_assert_ptr_nonnull(strstr(ask("GET /readyz", "", 1000), "200 OK"));
+	ck_assert_ptr_nonnull(strstr(
+		ask("GET /metrics", "", 1000), "401 Unauthorized\r\nContent-Type: text/plain"));
+	ck_assert_ptr_nonnull(strstr(ask("GET /config", "Authorization: Bearer wrong\r\n", 1000),
+		"\r\nWWW-Authenticate: Bearer\r\n"));
+	ck_assert_uint_eq(setup.loop.counters.admin_refused, 2);
+	ck_assert_ptr_nonnull(
+		strstr(ask("GET /config", "Authorization: Bearer a-token-of-some-length\r\n", 1000),
+			"200 OK"));
+	admin_close();
+	config_case_unlink(file);
+}
+END_TEST
+
+/* A head that is too large, whether it has an end or not. */
+START_TEST(test_large)
+{
+	char text[2048];
+	int fd;
+
+	admin_open(plain, NULL);
+	memset(text, 'x', sizeof text);
+	memcpy(text, "GET /healthz HTTP/1.1\r\nX: ", 26);
+	fd = dial();
+	ck_assert_int_eq(send(fd, text, 1023, 0), 1023);
+	(void)event_base_loop(setup.loop.base, EVLOOP_NONBLOCK);
+	(void)event_base_loop(setup.loop.base, EVLOOP_NONBLOCK);
+	ck_assert_int_eq(recv(fd, text, 1, MSG_DONTWAIT), -1); /* not yet */
+	ck_assert_int_eq(send(fd, text, 1, 0), 1);
+	ck_assert_ptr_nonnull(strstr(hear(fd), "431 Request Header Fields Too Large"));
+	close(fd);
+	admin_close();
+}
+END_TEST
+
+/* So many at once; who leaves makes room. Who says nothing leaves in time. */
+START_TEST(test_limits)
+{
+	static const char *const flags[] = {"--admin-listen=http://127.0.0.1:0",
+		"--upstream=unix:///nowhere", "--admin-connections-max=1",
+		"--handshake-timeout=50ms", NULL};
+	int first, second;
+	char byte;
+
+	admin_open(flags, NULL);
+	first = dial();
+	second = dial();
+	ck_assert_int_eq(send(second, "GET /healthz HTTP/1.0\r\n\r\n", 25, 0), 25);
+	ck_assert_str_eq(hear(first), ""); /* its time is over */
+	ck_assert_ptr_nonnull(strstr(hear(second), "HTTP/1.1 "));
+	close(first);
+	close(second);
+	first = dial();
+	close(first);
+	ck_assert_ptr_nonnull(strstr(ask("GET /healthz", "", 1000), "200 OK"));
+	first = dial();
+	(void)event_base_loop(setup.loop.base, EVLOOP_NONBLOCK);
+	admin_close(); /* with one that has said nothing */
+	ck_assert_int_le(recv(first, &byte, 1, 0), 0);
+	close(first);
+}
+END_TEST
+
+/* Whether the server can be reached is found out, said when it changes, and told to all. */
+START_TEST(test_ready)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t size = sizeof address;
+	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const char *reason, *answer;
+	struct url url;
+	char text[64];
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(bind(server, (struct sockaddr *)&address, size), 0);
+	ck_assert_int_eq(getsockname(server, (struct sockaddr *)&address, &size), 0);
+	if (_i == 0)
+		ck_assert_int_eq(listen(server, 8), 0);
+	snprintf(text, sizeof text, "tcp://127.0.0.1:%u", ntohs(address.sin_port));
+	ck_assert_int_eq(url_parse(&url, text, &reason), 0);
+	admin_open(plain, &url);
+	answer = ask("GET /readyz", "", 1000);
+	if (_i == 0) {
+		ck_assert_ptr_nonnull(strstr(answer, "200 OK"));
+		ck_assert_ptr_nonnull(strstr(answer, "\"server\":\"reachable\""));
+	} else {
+		ck_assert_ptr_nonnull(strstr(answer, "503 Service Unavailable"));
+		ck_assert_ptr_nonnull(
+			strstr(answer, "{\"ready\":false,\"server\":\"unreachable\""));
+	}
+	ck_assert_int_eq(unit_said("not ready: the server cannot be reached: "), _i);
+	(void)ask("GET /readyz", "", 1000);
+	ck_assert_int_eq(unit_said("not ready: the server cannot be reached: "), _i);
+	admin_drain(admin);
+	answer = ask("GET /readyz", "", 1000);
+	ck_assert_ptr_nonnull(strstr(answer, "503 Service Unavailable"));
+	ck_assert_ptr_nonnull(strstr(answer, "{\"ready\":false,\"server\":\"we end\""));
+	ck_assert_ptr_nonnull(strstr(ask("GET /healthz", "", 1000), "200 OK"));
+	admin_close();
+	close(server);
+}
+END_TEST
+
+/* Each allocation fails: there is none, and no descriptor of it. */
+START_TEST(test_without_memory)
+{
+	struct admin_sources sources = {.loop = &setup.loop};
+	bool refused = true;
+	size_t files;
+	char error[256];
+	long n;
+
+	loop_case_open(&setup, plain);
+	files = loop_case_count("/proc/self/fd");
+	for (n = 0; refused; n++) {
+		ck_assert_int_lt(n, 100);
+		unit_alloc_fail_once(n);
+		admin = admin_new(&sources, error, sizeof error);
+		refused = unit_alloc_failed();
+		unit_alloc_fail_never();
+		ck_assert(refused || admin != NULL);
+		if (admin == NULL)
+			ck_assert_ptr_nonnull(strstr(error, "out of memory"));
+		admin_free(admin);
+		ck_assert_uint_eq(loop_case_count("/proc/self/fd"), files);
+	}
+	ck_assert_int_gt(n, 2);
+	loop_case_close(&setup);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("admin");
+
+	tcase_add_loop_test(tc, test_pages, 0, ROWS);
+	tcase_add_test(tc, test_token);
+	tcase_add_test(tc, test_large);
+	tcase_add_test(tc, test_limits);
+	tcase_add_loop_test(tc, test_ready, 0, 2);
+	tcase_add_test(tc, test_without_memory);
+	return unit_run("admin", tc);
+}
