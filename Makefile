@@ -172,7 +172,8 @@ $(REFUSE): tests/oom/refuse.c $(B)/flags
 
 UNIT_RUNS := $(UNIT:%=run/%)
 # Where a process for each of hundreds of checks, with a search for leaks at its end, is most of the time.
-ONE_PROCESS_asan := headers line otlp place pump session skim skim_plain splice utf8 websocket
+ONE_PROCESS_asan := admin carrying config gateway headers http_spans line options otlp place pump \
+	replay session skim skim_plain splice tracer utf8 websocket
 
 .PHONY: unit $(UNIT_RUNS)
 unit: $(UNIT_RUNS)
