@@ -335,22 +335,17 @@ def main():
     def judge(mutant):
         folder = folders.get()
         try:
-            return mutant, tests.verdict(mutant, folder)
+            by = tests.verdict(mutant, folder)
         finally:
             folders.put(folder)
+        if by is None:
+            name, number, kind, before, after, _ = mutant
+            print(f"lives: {name}:{number}: {kind}: {before}  ->  {after}", flush=True)
+        return by
 
-    lived = tried = 0
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        for mutant, by in pool.map(judge, chosen):
-            if by == "compiler":
-                continue
-            tried += 1
-            if tried % 20 == 0:
-                print(f"{tried} tried", file=sys.stderr, flush=True)
-            if by is None:
-                lived += 1
-                name, number, kind, before, after, _ = mutant
-                print(f"lives: {name}:{number}: {kind}: {before}  ->  {after}", flush=True)
+        noticed = [by for by in pool.map(judge, chosen) if by != "compiler"]
+    tried, lived = len(noticed), noticed.count(None)
     share = 100 * (tried - lived) / max(tried, 1)
     print(f"mutants: {tried} tried, {lived} live, {share:.1f} % noticed (seed {args.seed})")
     return 0 if share >= args.least else 1
