@@ -76,6 +76,9 @@ static void is_refused(unsigned status, const char *why)
 	ck_assert_ptr_nonnull(strstr(
 		text, status == 426 ? "\r\nUpgrade: websocket\r\n" : "\r\nConnection: close\r\n"));
 	ck_assert(ended);
+	ck_assert_uint_eq(peers.loop.counters.heads_refused, status == 400 || status == 431);
+	ck_assert_uint_eq(peers.loop.counters.handshakes_overdue, status == 408 || status == 504);
+	ck_assert_uint_eq(peers.loop.counters.backends_unusable, status == 502);
 }
 
 static void is_over(enum pair_reason reason)
@@ -254,6 +257,7 @@ START_TEST(test_large_answer)
 		is_refused(502, "the server's answer is too large");
 	else
 		ck_assert_int_eq(unit_said("the server's answer is too large"), 1);
+	ck_assert_uint_eq(peers.loop.counters.backends_unusable, 1);
 	is_over(PAIR_BACKEND_UNREACHABLE);
 }
 END_TEST

@@ -471,6 +471,7 @@ START_TEST(test_no_memory)
 				 peers.loop.counters.connections_refused >
 			 0;
 		ck_assert(shaken || failed);
+		ck_assert_uint_eq(peers.loop.counters.backends_unusable, 0); /* the error is ours */
 		if (shaken) {
 			hear();
 			hear();
