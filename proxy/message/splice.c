@@ -938,7 +938,18 @@ static bool splice_may_write(const struct splice *splice)
 		       splice->skim.envelope_depth > 1);
 }
 
-/* Tells that the message is longer than the hold, unless nothing can be said of it. */
+/*
+ * The envelope that the first bytes of a message belong to, if it has begun: in a batch it is not
+ * another one's. NULL: there is none.
+ */
+static const struct envelope *splice_first_envelope(const struct splice *splice)
+{
+	bool begun = splice->ended || splice->skim.live_depth >= splice->skim.envelope_depth;
+
+	return begun && splice->shelf.used == 0 ? &splice->envelope : NULL;
+}
+
+/* Tells that the message is longer than the hold, unless it is seen to be an answer. */
 __attribute__((noinline)) static void splice_tell_outgrown(struct splice *splice)
 {
 	const struct pointers_node *text = splice->skim.capture;
@@ -946,8 +957,7 @@ __attribute__((noinline)) static void splice_tell_outgrown(struct splice *splice
 		text != NULL && (text->slot == ENVELOPE_RESULT || text->slot == ENVELOPE_ERROR);
 
 	if (splice->phase != SPLICE_PASSING && !answers)
-		splice->hooks->outgrown(
-			splice->arg, splice->skim.envelope_depth == 1 ? &splice->envelope : NULL);
+		splice->hooks->outgrown(splice->arg, splice_first_envelope(splice));
 }
 
 /*

@@ -79,7 +79,8 @@ struct splice_hooks {
 	/*
 	 * May be NULL. The message is longer than the hold: what of it is decided now must be by
 	 * its first SPLICE_HOLD_MAX bytes, which have been read, and envelope says what they say;
-	 * NULL: it is a batch. Not called in the middle of a result that is a text.
+	 * NULL: no object has begun, or the first one of a batch has ended. Not called in the
+	 * middle of a result that is a text.
 	 */
 	void (*outgrown)(void *arg, const struct envelope *envelope);
 };

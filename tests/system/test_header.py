@@ -124,6 +124,25 @@ def test_a_long_request(lab, inject, framing, order):
             OTHER if order == "id last" else head.get("traceparent"))
 
 
+@pytest.mark.parametrize("inject", ["header", "header,/trace"])
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("blanks", [0, 20000])
+def test_a_long_batch(lab, inject, framing, blanks):
+    """What its first request says of its trace counts, if that stands in what the head waits for."""
+    front = front_of(lab, inject)
+    body = b"[" + b" " * blanks + b'%s,{"method":"note","a":"%s"},%s]' % (
+        call(1, "a", trace={"traceparent": OTHER}, long=LONG), LONG.encode(), call(2, "b"))
+    head, received = ask(front, with_fields(FRAMINGS[framing](body), FIELDS))
+    first, second = front.collector.span("a"), front.collector.span("b")
+    trace = TRACE if blanks else OTHER_TRACE
+    assert told(head)[0] == (trace, first.span_id) == (first.trace_id, first.span_id)
+    assert (second.trace_id, second.parent_id) == (TRACE, PARENT)
+    if inject == "header":
+        assert received == body
+    else:
+        assert json.loads(received)[0]["trace"]["traceparent"] == head.get("traceparent")
+
+
 @pytest.mark.parametrize("framing", FRAMINGS)
 def test_a_request_that_waits_to_be_let(lab, framing):
     """Its head cannot wait for its body."""

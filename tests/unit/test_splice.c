@@ -814,7 +814,7 @@ static void noted_on_envelope(void *arg, const struct envelope *envelope)
 /* What is told of a message that outgrows the hold. */
 struct outgrown {
 	unsigned count;
-	bool is_batch;
+	bool is_unknown;
 	bool has_method, has_id, has_result;
 };
 
@@ -823,7 +823,7 @@ static void outgrown_on(void *arg, const struct envelope *envelope)
 	struct outgrown *outgrown = arg;
 
 	outgrown->count++;
-	outgrown->is_batch = envelope == NULL;
+	outgrown->is_unknown = envelope == NULL;
 	if (envelope == NULL)
 		return;
 	outgrown->has_method = envelope_value(envelope, ENVELOPE_METHOD)->type == JSON_STRING;
@@ -845,7 +845,7 @@ static void outgrown_ignored(void *arg, const struct envelope *envelope)
 	(void)envelope;
 }
 
-/* A message is BEFORE, as many x as make what comes behind them begin at an offset, BEHIND. */
+/* A message is BEFORE, as many x, or blanks behind one, as make what follows begin at an offset. */
 static const struct {
 	const char *before, *behind;
 	size_t offset;
@@ -862,7 +862,16 @@ static const struct {
 	{"{\"id\":1,\"result\":[\"", "\"]}", SPLICE_HOLD_MAX + 1,
 		{.count = 1, .has_id = true, .has_result = true}},
 	{"{\"id\":1,\"result\":\"", "\"}", SPLICE_HOLD_MAX + 1, {.count = 0}},
-	{"[{\"method\":\"", "\",\"id\":1}]", SPLICE_HOLD_MAX + 1, {.count = 1, .is_batch = true}},
+	{"[{\"id\":1,\"method\":\"m\",\"a\":\"", "\"}]", SPLICE_HOLD_MAX + 1,
+		{.count = 1, .has_method = true, .has_id = true}},
+	{"[{\"id\":1,\"method\":\"m\"},{\"method\":\"m\",\"a\":\"", "\"}]", SPLICE_HOLD_MAX + 1,
+		{.count = 1, .is_unknown = true}},
+	{" ", "{\"id\":1,\"method\":\"m\"}", SPLICE_HOLD_MAX + 1, {.count = 1, .is_unknown = true}},
+	{"[[\"", "\"]]", SPLICE_HOLD_MAX + 1, {.count = 1, .is_unknown = true}},
+	{"[ ", "{\"id\":1,\"method\":\"m\"}]", SPLICE_HOLD_MAX + 1,
+		{.count = 1, .is_unknown = true}},
+	{"{\"id\":1,\"method\":\"m\"} ", " ", SPLICE_HOLD_MAX + 1,
+		{.count = 1, .has_method = true, .has_id = true}},
 	{"{\"method\":m\"", "\"}", SPLICE_HOLD_MAX + 1, {.count = 0}},
 };
 
@@ -881,7 +890,8 @@ START_TEST(test_outgrown)
 
 	buffer_clear(&input);
 	buffer_text(&input, outgrown_rows[row].before);
-	buffer_fill(&input, 'x', outgrown_rows[row].offset - input.used);
+	buffer_fill(&input, input.bytes[input.used - 1] == ' ' ? ' ' : 'x',
+		outgrown_rows[row].offset - input.used);
 	buffer_text(&input, outgrown_rows[row].behind);
 	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
 		struct outgrown outgrown = {.count = 0};
@@ -895,7 +905,7 @@ START_TEST(test_outgrown)
 		ck_assert_uint_eq(outgrown.count, expected->count);
 		if (expected->count == 0)
 			continue;
-		ck_assert_int_eq(outgrown.is_batch, expected->is_batch);
+		ck_assert_int_eq(outgrown.is_unknown, expected->is_unknown);
 		ck_assert_int_eq(outgrown.has_method, expected->has_method);
 		ck_assert_int_eq(outgrown.has_id, expected->has_id);
 		ck_assert_int_eq(outgrown.has_result, expected->has_result);
