@@ -261,6 +261,7 @@ struct lifecycle_rule {
 	char **from, **to; /* make: names of moments, the first that there is */
 	size_t from_count, to_count;
 	char *needs;     /* make: a mark without which nothing is made; NULL: none */
+	bool at_end;     /* make: also when the span above ends without a message */
 	bool until_open; /* claim: "until": "open", not "reply" */
 	bool joins;      /* claim: void if such a span is open when the reply comes: that goes on */
 	bool alias;      /* claim: the span may start under another id, with its own as the root */

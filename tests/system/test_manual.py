@@ -183,11 +183,23 @@ def test_a_metric(lab):
         == [1, 1, 2, 2]
 
 
+@pytest.mark.parametrize("last", [[], [note("turn/stopped", thread="t", turn="u")]])
+def test_what_runs_at_the_end(lab, last):
+    rule, = rules(block("sidespan-profile.5", '"at_end"'))
+    made = {"work": {"name": "work", "made": True, "key": TURN["turn"]["key"]}}
+    forest = explained(lab, {"lifecycle": {"spans": {**TURN, **made}, "rules": [BEGIN, rule]}},
+                       note("turn/begin", thread="t", turn="u"), *last)
+    work, *more = forest.named("work")
+    turn, = forest.named("turn")
+    assert work.parent is turn and "sidespan.end_reason" in turn.attributes
+    assert len(more) == len(last)  # what is told of begins anew
+
+
 def test_every_piece_of_the_language_is_covered():
     """A new short example wants a test above."""
     page = [text for text in blocks("sidespan-profile.5")
             if text.lstrip().startswith(("{", '"')) and "job" not in text]
-    assert len(page) == 12
+    assert len(page) == 13
 
 
 @pytest.fixture

@@ -643,11 +643,18 @@ static const struct {
 	{"one that is broken off while it speaks",
 		{BEGIN("a"), DELTA, STOP("user asked"), "1<" USAGE("a", "100", "100")}, "0-2 2-3 "},
 	{"a reason as it is", {BEGIN("a"), DELTA, STOP("crash")}, "0-2 "},
-	{"a reason that only begins like it", {BEGIN("a"), DELTA, STOP("crashes")}, ""},
-	{"a reason that is shorter", {BEGIN("a"), DELTA, STOP("use")}, ""},
+	{"a reason that only begins like it", {BEGIN("a"), DELTA, STOP("crashes"), END("a")}, ""},
+	{"a reason that is shorter", {BEGIN("a"), DELTA, STOP("use"), END("a")}, ""},
 	{"there is none before it speaks", {BEGIN("a"), STOP("user")}, ""},
 	{"nor after it was told of",
 		{BEGIN("a"), DELTA, "1<" USAGE("a", "100", "100"), STOP("user")}, "0-2 "},
+	{"one that speaks when the server ends", {BEGIN("a"), DELTA, "+1", "1!"}, "0-3 "},
+	{"or when we do", {BEGIN("a"), DELTA}, "0-2 "},
+	{"or when the next turn begins", {BEGIN("a"), DELTA, BEGIN("b"), "+10000"}, "0-1 "},
+	{"but none before it speaks", {BEGIN("a"), "1!"}, ""},
+	{"nor after it was told of", {BEGIN("a"), DELTA, "1<" USAGE("a", "100", "100"), "1!"},
+		"0-2 "},
+	{"nor where the end of the turn is told", {BEGIN("a"), DELTA, END("a"), "1!"}, ""},
 };
 
 START_TEST(test_call_times)
@@ -668,6 +675,33 @@ START_TEST(test_call_times)
 				(int)language_ms(span->end_unix_ns));
 	ck_assert_msg(strcmp(calls, call_times[_i].calls) == 0, "%s: %s instead of %s",
 		call_times[_i].about, calls, call_times[_i].calls);
+	conversation_check(said);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
+/* What ran when its turn ended without a word ends for the same reason, unless nobody wants it. */
+START_TEST(test_call_at_end)
+{
+	static const char *const ends[] = {"1!", "+1"};
+	static const char *const reasons[] = {"=backend_exited", "=shutdown"};
+	struct conversation *said =
+		language_begin("agent", _i == 2 ? "--lifecycle-off=calls" : NULL);
+	const struct kept *span;
+
+	conversation_line(said, BEGIN("a"));
+	conversation_line(said, DELTA);
+	conversation_line(said, ends[_i % 2]);
+	conversation_shut_down(said);
+	ck_assert_uint_eq(said->exporter->count, _i == 2 ? 1 : 2);
+	if (_i < 2) {
+		span = conversation_span(said, "chat");
+		ck_assert_int_eq(span->status, _i == 0 ? SPAN_STATUS_ERROR : SPAN_STATUS_UNSET);
+		text_has(span->attributes, " sidespan.end_reason=");
+		text_has(span->attributes, reasons[_i]);
+		text_has(conversation_span(said, "turn")->attributes, " turn.calls=1 ");
+	}
 	conversation_check(said);
 	conversation_end(said);
 	conversation_unload();
@@ -772,6 +806,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_no_memory, 0, COUNT(talks));
 	tcase_add_loop_test(tc, test_levels, 0, COUNT(levels));
 	tcase_add_test(tc, test_calls);
+	tcase_add_loop_test(tc, test_call_at_end, 0, 3);
 	tcase_add_loop_test(tc, test_call_times, 0, COUNT(call_times));
 	tcase_add_test(tc, test_times);
 	tcase_add_test(tc, test_memories_max);

@@ -431,7 +431,8 @@ static const struct {
 		"alias, "
 		"at, "
 		"set, "
-		"set_new, mark, keep, from, to, former_until, needs, status, count, bytes, of, "
+		"set_new, mark, keep, from, to, former_until, needs, at_end, status, count, bytes, "
+		"of, "
 		"first"},
 	{LIFECYCLE_RULE("\"on\": \"reply\", \"on\": \"reply\""),
 		"6: rule \"r\": \"on\": stands twice; must stand once, line 6 has it"},

@@ -203,18 +203,18 @@ static void act_wake(struct action *action, const struct matcher_rule *rule, str
  * The open span above one that is made, if the connection is to be listened to, or is the first to
  * tell what has opened or ended a span.
  */
-static struct open_span *act_find_above(struct action *action, const struct matcher_rule *rule)
+static struct open_span *act_find_above(
+	struct action *action, const struct matcher_rule *rule, struct key *key)
 {
 	struct open_span *above;
-	struct key key;
 
 	if (action->spans->setup->off[rule->row->span])
 		return NULL;
-	if (!action_take_key(action, rule, &key)) {
+	if (!action_take_key(action, rule, key)) {
 		action_counters(action)->keys_missing++;
 		return NULL;
 	}
-	above = open_spans_find_parent(action->spans, rule->row->span, &key);
+	above = open_spans_find_parent(action->spans, rule->row->span, key);
 	if (above == NULL || action_is_copy(action))
 		return NULL;
 	if (rule->row->action == LIFECYCLE_MAKE)
@@ -250,7 +250,8 @@ static bool act_lacks(const struct open_span_marks *marks, unsigned bits)
 
 static void act_do_mark(struct action *action, const struct matcher_rule *rule)
 {
-	struct open_span *above = act_find_above(action, rule);
+	struct key key;
+	struct open_span *above = act_find_above(action, rule, &key);
 	struct open_span_marks *marks =
 		above == NULL ? NULL : act_marks(action, above, rule->row->span);
 	bool former;
@@ -323,11 +324,12 @@ static void act_give_values(
 	open_span_free_values(values, budget);
 }
 
-static void act_do_make(struct action *action, const struct matcher_rule *rule)
+/* Makes one below that span; at its end, if that is given, it ends for the same reason. */
+static void act_make(struct action *action, const struct matcher_rule *rule, const struct key *key,
+	struct open_span *above, const struct span_end *above_end)
 {
-	struct open_span *above = act_find_above(action, rule), *span;
-	struct open_span_marks *marks =
-		above == NULL ? NULL : act_marks(action, above, rule->row->span);
+	struct open_span *span;
+	struct open_span_marks *marks = act_marks(action, above, rule->row->span);
 	struct look_value message, type;
 	struct span_end end;
 	uint64_t start_ns, end_ns;
@@ -339,7 +341,7 @@ static void act_do_make(struct action *action, const struct matcher_rule *rule)
 		act_first_moment(action, above, marks, rule->from, rule->row->from_count, end_ns);
 	if (start_ns == 0)
 		return;
-	span = action_make_span(action, rule, above, start_ns);
+	span = action_make_span(action, rule, key, above, start_ns);
 	if (span != NULL) {
 		action->look.marks = marks->now_ns;
 		action->look.start_ns = start_ns;
@@ -347,12 +349,63 @@ static void act_do_make(struct action *action, const struct matcher_rule *rule)
 		act_give_values(action, span, &marks->values);
 		open_spans_set(action->spans, span, rule, &rule->set, &action->look);
 		action->look.marks = NULL;
-		end = open_spans_judge(rule, &action->look, &message, &type);
+		end = above_end != NULL && above_end->now_ns <= end_ns
+			      ? *above_end
+			      : open_spans_judge(rule, &action->look, &message, &type);
 		end.now_ns = end_ns;
 		open_spans_note(action->spans, rule, span, " made");
 		open_spans_end(action->spans, span, &end, END_PARENT_ENDED);
 	}
 	act_turn_marks(marks, end_ns);
+}
+
+static void act_do_make(struct action *action, const struct matcher_rule *rule)
+{
+	struct key key;
+	struct open_span *above = act_find_above(action, rule, &key);
+
+	if (above != NULL)
+		act_make(action, rule, &key, above, NULL);
+}
+
+/* Whether the rule makes what runs when that span ends: one with the same key. */
+static bool act_is_at_end(const struct open_spans *spans, const struct matcher_rule *rule,
+	const struct open_span *above)
+{
+	size_t made = rule->row->span, i;
+	const struct matcher_parents *parents = &spans->setup->matcher.types[made].parents;
+
+	if (!rule->row->at_end || spans->setup->off[made] ||
+		open_spans_row(spans, made)->key_count != above->key_count)
+		return false;
+	for (i = 0; i < parents->count; i++)
+		if (parents->types[i] == above->type)
+			return true;
+	return false;
+}
+
+void act_at_end(struct open_spans *spans, struct open_span *above, const struct span_end *end)
+{
+	static const struct envelope nothing; /* is there for any pointer */
+	const struct matcher *matcher = &spans->setup->matcher;
+	struct action_message message = {
+		.connection = above->opener, .envelope = &nothing, .now_ns = end->now_ns};
+	struct action action = {
+		.spans = spans, .message = &message, .look = {.envelope = &nothing}};
+	struct key key;
+	size_t i, part;
+
+	for (i = 0; i < matcher->lifecycle->rule_count; i++) {
+		const struct matcher_rule *rule = &matcher->rules[i];
+
+		if (!act_is_at_end(spans, rule, above))
+			continue;
+		key_init(&key, above->of_connection);
+		for (part = 0; part < above->key_count; part++)
+			(void)key_add(&key, open_span_key_part(above, part)); /* it was one */
+		act_make(&action, rule, &key, above, end);
+		return;
+	}
 }
 
 /* ---- memory ---- */

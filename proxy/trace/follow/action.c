@@ -496,13 +496,10 @@ static struct open_span *opening_finish(struct action *action, const struct matc
 }
 
 struct open_span *action_make_span(struct action *action, const struct matcher_rule *rule,
-	struct open_span *above, uint64_t start_ns)
+	const struct key *key, struct open_span *above, uint64_t start_ns)
 {
-	struct span_opening opening;
-	struct key key;
+	struct span_opening opening = opening_make(action, rule, key);
 
-	(void)action_take_key(action, rule, &key); /* it is all there: above was found by it */
-	opening = opening_make(action, rule, &key);
 	opening.parent = above;
 	opening.start_ns = start_ns;
 	opening.context = open_spans_new_context(action->spans, &above->context);

@@ -101,8 +101,11 @@ uint64_t action_time(
 /* Acts for a rule that opens a span: unless it is open, or was closed, or is not wanted. */
 void action_open(struct action *action, const struct matcher_rule *rule);
 
-/* Opens a span that is made, for a rule that sees to its end: NULL, counted, without memory. */
+/*
+ * Opens a span that is made, with that key, for a rule that sees to its end: NULL, counted, without
+ * memory.
+ */
 struct open_span *action_make_span(struct action *action, const struct matcher_rule *rule,
-	struct open_span *above, uint64_t start_ns);
+	const struct key *key, struct open_span *above, uint64_t start_ns);
 
 #endif

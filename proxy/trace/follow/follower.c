@@ -381,6 +381,7 @@ struct follower *follower_new(struct follow_setup *setup)
 	if (follower == NULL)
 		return NULL;
 	open_spans_init(&follower->spans, setup);
+	follower->spans.at_end = act_at_end;
 	claims_init(&follower->claims, &follower->spans);
 	return follower;
 }

@@ -395,6 +395,8 @@ void open_spans_give_up(
 	}
 	end = span->known_end != NULL ? open_spans_known_end(span->known_end)
 				      : open_spans_make_end(reason, now_ns);
+	if (span->known_end == NULL && spans->at_end != NULL)
+		spans->at_end(spans, span, &end);
 	if (span->known_end != NULL || reason == END_IDLE || reason == END_EVICTED)
 		reason = END_PARENT_ENDED; /* of what is below */
 	open_spans_note(spans, NULL, span, " ended: %s", end.reason);
