@@ -95,8 +95,11 @@ static char *carrier_put_members(char *at, const struct tracestate *tracestate, 
 	return at;
 }
 
+/* Two instances of each, with its texts' sizes known. */
+#define CARRIER_INLINE static inline __attribute__((always_inline))
+
 /* The list behind its beginning; a bad or empty one, and then its name, not at all. */
-static char *carrier_put_state(
+CARRIER_INLINE char *carrier_put_state(
 	char *at, const char *begin, const struct trace_context *context, bool escapes)
 {
 	struct tracestate tracestate;
@@ -110,7 +113,7 @@ static char *carrier_put_state(
 	return carrier_put_members(at, &tracestate, escapes);
 }
 
-static char *carrier_put_parent(
+CARRIER_INLINE char *carrier_put_parent(
 	char *at, const char *begin, const struct trace_context *context, uint8_t flags_mask)
 {
 	struct traceparent traceparent = context->traceparent;

@@ -561,7 +561,7 @@ def report_syscalls(report, results):
 
 
 def report_instructions(report, results):
-    for name, limit in (("WebSocket", 7700), ("lines", 7300)):
+    for name, limit in (("WebSocket", 7700), ("lines", 7350)):
         what = f"user instructions per traced round trip, {name}"
         report.add(what, limit, results[name], "", "{:,.0f}")
 

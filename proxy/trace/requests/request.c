@@ -43,7 +43,7 @@ uint64_t inflight_hash(const struct inflight *inflight, const char *key, size_t 
 }
 
 /* The first entry with that key from that slot on. */
-static struct inflight_entry *inflight_probe(const struct inflight *inflight, size_t slot,
+static inline struct inflight_entry *inflight_probe(const struct inflight *inflight, size_t slot,
 	const char *key, size_t key_size, uint64_t hash)
 {
 	struct inflight_entry *entry;
