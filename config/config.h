@@ -33,6 +33,7 @@ enum config_lifecycle { LIFECYCLE_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_flags { FLAGS_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_baggage { BAGGAGE_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_trust { TRUST_WORDS(CONFIG_WORD_CONSTANT) };
+enum config_http_spans { HTTP_SPANS_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_dispatch { DISPATCH_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_below { BELOW_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_exporter { EXPORTER_WORDS(CONFIG_WORD_CONSTANT) };

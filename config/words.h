@@ -41,6 +41,11 @@
 	WORD(CONFIG_TRUST_CONTINUE, "continue")                                                    \
 	WORD(CONFIG_TRUST_LINK, "restart-with-link")                                               \
 	WORD(CONFIG_TRUST_RESTART, "restart")
+
+#define HTTP_SPANS_WORDS(WORD)                                                                     \
+	WORD(CONFIG_HTTP_SPANS_RPC, "rpc")                                                         \
+	WORD(CONFIG_HTTP_SPANS_ALL, "all")
+
 #define BAGGAGE_WORDS(WORD)                                                                        \
 	WORD(CONFIG_BAGGAGE_KEEP, "keep")                                                          \
 	WORD(CONFIG_BAGGAGE_STRIP, "strip")

@@ -77,6 +77,9 @@ void session_drop_trace(struct session *session, enum tracer_end reason)
 /* All that is still in flight gets its span now. */
 static void session_end_trace(struct session *session)
 {
+	tracer_http_end(session->pair.loop->tracer, session->http_span, session->spoke_rpc,
+		session->http_status, session->pair.loop->now_ns);
+	session->http_span = NULL;
 	session_drop_trace(session, session_reason_end(session->pair.reason));
 	recorder_end(session->recorded, session_reason_end(session->pair.reason),
 		session->pair.loop->now_ns);

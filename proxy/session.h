@@ -45,11 +45,14 @@ struct session {
 	bool ends_conversation;            /* the exchange does, if it succeeds */
 	bool holds_conversation;           /* it lasts as long as the exchange */
 	bool answered_on_stream;           /* of another exchange, that holds the conversation */
-	bool answers_elsewhere;   /* what it is asked may be answered on another connection */
-	uint32_t exchange_number; /* of HTTP: what messages belong to, for the tracer */
-	bool has_asked;           /* there has been a request in that */
-	unsigned http_status;     /* of its answer; 0: there is none so far */
-	struct fields fields;     /* of its request's head; for a WebSocket's, all its requests */
+	bool answers_elsewhere;      /* what it is asked may be answered on another connection */
+	struct http_span *http_span; /* owned; of the exchange, if it comes to that; or NULL */
+	bool spoke_rpc;              /* there has been JSON-RPC in it, */
+	bool spoke_notification;     /* ... or what may be some, as it has no id */
+	uint32_t exchange_number;    /* of HTTP: what messages belong to, for the tracer */
+	bool has_asked;              /* there has been a request in that */
+	unsigned http_status;        /* of its answer; 0: there is none so far */
+	struct fields fields; /* of its request's head; for a WebSocket's, all its requests */
 	struct tracer_promise promise; /* the same; what its head says before its message */
 	char *told;                    /* owned; the fields in its head that are ours; or NULL */
 	unsigned troubles_logged;      /* bits of enum splice_trouble */

@@ -15,6 +15,7 @@
 #include "proxy/log.h"
 #include "proxy/side/http.h"
 #include "proxy/stream/tls.h"
+#include "proxy/trace/requests/http_span.h"
 
 #define TRACING_SUBJECT_MAX 256 /* of a certificate, with its terminator */
 
@@ -160,6 +161,26 @@ static void tracing_begin_conversation(struct session *session, const struct htt
 			name->value.size);
 }
 
+/* Should it turn out to be no JSON-RPC, the exchange may have a span all the same. */
+static void tracing_begin_span(struct session *session, const struct http_head *head)
+{
+	struct loop *loop = session->pair.loop;
+	struct http_text authority, path;
+	const char *query;
+	struct http_span_request request = {
+		.method = {head->method.bytes, head->method.size},
+		.scheme = session->pair.route->client_tls != NULL ? "https" : "http",
+	};
+
+	http_target_split(head->target, &authority, &path);
+	query = memchr(path.bytes, '?', path.size);
+	request.path = (struct span_text){
+		path.bytes, query != NULL ? (size_t)(query - path.bytes) : path.size};
+	session->spoke_rpc = session->spoke_notification = false;
+	session->http_span =
+		tracer_http_begin(loop->tracer, &request, &session->fields.view, loop->now_ns);
+}
+
 void tracing_asked(struct session *session, const struct http_head *head)
 {
 	session->exchange_number = (uint32_t)session->pair.loop->counters.http_exchanges;
@@ -174,6 +195,7 @@ void tracing_asked(struct session *session, const struct http_head *head)
 		return;
 	tracing_tell_fields(session, head);
 	tracing_take_fields(session, head);
+	tracing_begin_span(session, head);
 }
 
 void tracing_answered(struct session *session, const struct http_head *head)
@@ -245,21 +267,32 @@ void tracing_endpoint(struct session *session, const char *uri, size_t size)
 	session->holds_conversation = session->conversation != NULL;
 }
 
+/* Whether what was said was JSON-RPC; what has no id is, by its answer, or by what it says. */
+static bool tracing_is_rpc(const struct session *session, unsigned status)
+{
+	return session->spoke_rpc ||
+	       (session->spoke_notification && (status == 202 || status == 204));
+}
+
 void tracing_exchanged(struct session *session, unsigned status)
 {
+	struct loop *loop = session->pair.loop;
 	bool succeeds = status >= 200 && status < 300;
 
+	tracer_http_end(loop->tracer, session->http_span, tracing_is_rpc(session, status), status,
+		loop->now_ns);
+	session->http_span = NULL;
 	free(session->told);
 	session->told = NULL;
 	if (session->trace == NULL)
 		return;
 	if (session->has_asked)
 		tracer_exchange_end(session->trace, session->exchange_number, status,
-			session->answers_elsewhere && succeeds, session->pair.loop->now_ns);
+			session->answers_elsewhere && succeeds, loop->now_ns);
 	if (session->conversation == NULL)
 		return;
 	if (status == 404 || (succeeds && session->ends_conversation))
-		conversation_end(session->conversation, session->pair.loop->now_ns);
+		conversation_end(session->conversation, loop->now_ns);
 	session_drop_trace(session, TRACER_CONNECTION_CLOSED); /* it takes part no more */
 }
 
@@ -339,12 +372,25 @@ size_t tracing_carrier(struct session *session, struct envelope *envelope, const
 	return size;
 }
 
+/* What a message says of its exchange. */
+static void tracing_note(struct session *session, const struct envelope *envelope)
+{
+	enum envelope_kind kind = envelope_kind(envelope);
+
+	session->spoke_notification |= kind == ENVELOPE_NOTIFICATION;
+	session->spoke_rpc |= kind == ENVELOPE_REQUEST || kind == ENVELOPE_RESULT_REPLY ||
+			      kind == ENVELOPE_ERROR_REPLY ||
+			      tracer_says_rpc(session->pair.loop->tracer, envelope);
+}
+
 void tracing_envelope(struct session *session, bool from_client, const struct envelope *envelope,
 	uint64_t start_ns)
 {
 	bool asks = from_client && envelope_kind(envelope) == ENVELOPE_REQUEST;
 
 	session->has_asked |= asks;
+	if (session->http_span != NULL)
+		tracing_note(session, envelope);
 	if (session->trace != NULL)
 		tracing_tell_exchange(session, from_client);
 	carrying_message(session, from_client, envelope, start_ns);

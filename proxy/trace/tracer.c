@@ -25,6 +25,7 @@
 #include "proxy/trace/names/methods.h"
 #include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/capture.h"
+#include "proxy/trace/requests/http_span.h"
 #include "proxy/trace/requests/parent.h"
 #include "proxy/trace/requests/request.h"
 #include "proxy/trace/requests/request_span.h"
@@ -49,6 +50,7 @@ struct tracer {
 	struct contents contents;
 	bool looks_at_body; /* for a request's parent; and at fields of HTTP */
 	bool looks_at_fields;
+	bool spans_http;           /* also what is no JSON-RPC */
 	bool follows;              /* the rules of a lifecycle */
 	struct follower *follower; /* owned; of the backend that connections share, or NULL */
 	struct wanted wanted;      /* requests that have a span */
@@ -673,6 +675,37 @@ void tracer_exchange_end(struct tracer_connection *connection, uint32_t exchange
 	}
 }
 
+struct http_span *tracer_http_begin(struct tracer *tracer, const struct http_span_request *request,
+	const struct carrier_view *carrier, uint64_t now_ns)
+{
+	struct span_link links[PARENT_LINKS_MAX];
+	struct forwarded forwarded;
+	size_t link_count;
+
+	if (!tracer->spans_http || tracer->request_spans.exporter == NULL)
+		return NULL;
+	forwarded_make(&forwarded, &tracer->parents, &tracer->sampler, &tracer->ids, carrier);
+	if ((forwarded.context.flags & TRACE_FLAG_SAMPLED) == 0)
+		return NULL;
+	link_count = parents_find_links(&tracer->parents, &forwarded.parent, carrier, 1, links);
+	return http_span_new(
+		request, &forwarded, links, link_count, now_ns + tracer->wall_offset_ns);
+}
+
+void tracer_http_end(struct tracer *tracer, struct http_span *http, bool is_rpc, unsigned status,
+	uint64_t now_ns)
+{
+	if (http != NULL && !is_rpc)
+		http_span_emit(http, tracer->request_spans.exporter, &tracer->attribute_settings,
+			status, now_ns + tracer->wall_offset_ns);
+	http_span_free(http);
+}
+
+bool tracer_says_rpc(const struct tracer *tracer, const struct envelope *envelope)
+{
+	return envelope_value(envelope, tracer->request_spans.slot_jsonrpc)->type == JSON_STRING;
+}
+
 size_t tracer_connection_waiting(const struct tracer_connection *connection)
 {
 	return connection->inflight.count;
@@ -956,6 +989,7 @@ static void tracer_take_settings(
 	tracer->request_spans.attributes = &tracer->attribute_settings;
 	request_span_take_name(&tracer->request_spans, config->span_name);
 	tracer_take_fields(tracer, config);
+	tracer->spans_http = config->http_spans == CONFIG_HTTP_SPANS_ALL;
 	sampler_init(&tracer->sampler, (enum config_sampler)config->sampler, config->sampler_arg);
 	tracer->flags_forwarded = config->propagation_flags == CONFIG_FLAGS_LEVEL_2
 					  ? TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM

@@ -17,6 +17,8 @@
 struct carrier_view;
 struct config;
 struct exporter;
+struct http_span;
+struct http_span_request;
 struct metrics;
 struct tracer;
 struct tracer_connection;
@@ -145,6 +147,21 @@ bool tracer_wants_fields(const struct tracer *tracer);
 /* Its answer has come, with that status: ends what is not answered, unless that is elsewhere. */
 void tracer_exchange_end(struct tracer_connection *connection, uint32_t exchange, unsigned status,
 	bool elsewhere, uint64_t now_ns);
+
+/*
+ * An exchange has begun, with what its request carries. What is kept of it for a span of its own,
+ * should it turn out to be no JSON-RPC; NULL: it is not wanted (http.spans), or memory is out. The
+ * texts in carrier are borrowed until it ends.
+ */
+struct http_span *tracer_http_begin(struct tracer *tracer, const struct http_span_request *request,
+	const struct carrier_view *carrier, uint64_t now_ns);
+
+/* It is over, with an answer of that status, or 0. NULL is allowed. Frees. */
+void tracer_http_end(struct tracer *tracer, struct http_span *http, bool is_rpc, unsigned status,
+	uint64_t now_ns);
+
+/* Whether the message says that it is JSON-RPC, which it need not. */
+bool tracer_says_rpc(const struct tracer *tracer, const struct envelope *envelope);
 
 /* Whether tracer_header() would do anything. */
 bool tracer_wants_headers(const struct tracer *tracer);

@@ -7,8 +7,8 @@ import pytest
 from lib.carrier import check_injected
 from lib.front import Front, pour
 from lib.lab import address_of
+from lib.peer import new_key, read_head, upgrade_reply, upgrade_request
 from lib.peer import read_body as read_sized
-from lib.peer import read_head
 from lib.wait import Background
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -687,3 +687,126 @@ def test_events_that_name_no_endpoint_of_a_post(front, event):
     assert client.read_exactly(len(event)) == event
     post_to(front, ENDPOINT, call())
     assert front.collector.span("m").end_reason == "http_answer"
+
+
+# exchanges without JSON-RPC
+
+ENVELOPE = b'{"arguments":{},"method":"session-get","tag":7}'
+
+
+def all_of(lab, *args):
+    return Traced(lab, "--http-spans=all", *args)
+
+
+def exchange(front, request, answer):
+    """What passes is what was said."""
+    client = front.connect()
+    client.write(request)
+    server = front.backend.accept()
+    assert server.read_exactly(len(request)) == request
+    server.write(answer)
+    assert client.read_exactly(len(answer)) == answer
+
+
+def get(target=b"/", method=b"GET", fields=b""):
+    return method + b" " + target + b" HTTP/1.1\r\nHost: h\r\n" + fields + b"\r\n"
+
+
+def test_the_get_of_a_page_has_a_span_if_asked_for(lab):
+    front = all_of(lab)
+    exchange(front, get(b"/a/b?token=c", fields=FIELDS), answer(b"<p>", 404, b"Content-Type: text/html\r\n"))
+    span = front.collector.span(name="GET")
+    assert (span.kind, span.status, span.trace_id, span.parent_id) == (2, 0, TRACE, PARENT)
+    assert span.attributes == {
+        "http.request.method": "GET", "url.path": "/a/b", "url.scheme": "http",
+        "http.response.status_code": 404, "server.address": "127.0.0.1",
+        "server.port": int(front.backend.url.rsplit(":", 1)[1])}
+
+
+@pytest.mark.parametrize("request_bytes", [get(), sized(ENVELOPE), get(method=b"PUT")])
+def test_by_itself_it_has_none(front, request_bytes):
+    exchange(front, request_bytes, answer(b'{"arguments":{},"result":"success","tag":7}'))
+    client, server, head = front.ask(sized(call(method="last")))
+    read_body(server, head)
+    reply(server, client, answer(result()))
+    front.collector.span("last")
+    assert len(front.collector.spans) == 1
+
+
+def test_json_that_is_no_rpc_has_a_span(lab):
+    front = all_of(lab)
+    exchange(front, sized(ENVELOPE), answer(b'{"arguments":{},"result":"success","tag":7}'))
+    assert front.collector.span(name="POST").attributes["http.request.method"] == "POST"
+    assert len(front.collector.spans) == 1
+
+
+@pytest.mark.parametrize("body,status,reply_body", [
+    (call(), 200, result()), (call(), 500, b""), (b'{"method":"n"}', 202, b""), (b'{"method":"n"}', 204, b""),
+    (b'{"jsonrpc":"2.0","method":"n"}', 200, b"{}"), (result(), 202, b""),
+    (b'{"method":"n"}', 400, FAILED)])
+def test_json_rpc_has_no_span_of_http(lab, body, status, reply_body):
+    front = all_of(lab)
+    client, server, head = front.ask(sized(body))
+    read_body(server, head)
+    reply(server, client, answer(reply_body, status, JSON))
+    client.write(get(method=b"HEAD"))
+    assert read_head(server).start.startswith(b"HEAD")
+    server.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    read_head(client)
+    front.collector.span(name="HEAD")
+    assert {span.name for span in front.collector.spans} <= {"HEAD", "m"}
+
+
+def test_a_stream_of_rpc_has_no_span_of_http(lab):
+    front = all_of(lab)
+    client, server = listening(front)
+    tell(client, server, b'{"jsonrpc":"2.0","method":"n"}')
+    client.close()
+    exchange(front, get(b"/other"), answer(b""))
+    assert front.collector.span(name="GET").attributes["url.path"] == "/other"
+
+
+@pytest.mark.parametrize("status,kind", [(500, 2), (503, 2), (499, 0), (302, 0)])
+def test_what_is_an_error_to_a_server(lab, status, kind):
+    front = all_of(lab)
+    exchange(front, get(), answer(b"", status))
+    span = front.collector.span(name="GET")
+    assert span.status == kind and span.attributes["http.response.status_code"] == status
+    assert span.attributes.get("error.type") == (str(status) if kind == 2 else None)
+
+
+def test_methods_that_nobody_knows(lab):
+    front = all_of(lab)
+    exchange(front, get(method=b"X-ODD"), answer(b""))
+    attributes = front.collector.span(name="HTTP").attributes
+    assert (attributes["http.request.method"], attributes["http.request.method_original"]) == ("_OTHER", "X-ODD")
+
+
+def test_an_exchange_without_an_answer(lab):
+    front = all_of(lab)
+    client, server, _ = front.ask(get())
+    client.reset()
+    span = front.collector.span(name="GET")
+    assert span.status == 2 and span.attributes["error.type"] == "connection_closed"
+    assert "http.response.status_code" not in span.attributes
+
+
+def test_no_server_is_an_error_of_ours(lab):
+    front = all_of(lab, "--connect-timeout=1ms")
+    front.backend.close()
+    client = front.connect()
+    client.write(get())
+    assert read_head(client).status == 502
+    assert front.collector.span(name="GET").attributes["error.type"] == "502"
+
+
+@pytest.mark.parametrize("status", [101, 401])
+def test_upgrades_have_none(lab, status):
+    front, key = all_of(lab), new_key()
+    client, server, _ = front.ask(upgrade_request(key))
+    server.write(upgrade_reply(key) if status == 101 else answer(b"", status))
+    assert read_head(client).status == status
+    client.close()
+    exchange(front, get(b"/other"), answer(b""))
+    assert front.collector.span(name="GET").attributes["url.path"] == "/other"
+    assert len(front.collector.spans) == 1

@@ -68,6 +68,25 @@ void attributes_choose_names(struct attributes_names *names, enum config_semconv
 	}
 }
 
+void attributes_put_server(const struct attribute_settings *settings, struct attributes *attributes)
+{
+	if (settings->server_address == NULL)
+		return;
+	attributes_put(attributes, "server.address", span_text_of(settings->server_address));
+	attributes_set(attributes, &(struct span_attribute){.key = "server.port",
+					   .type = SPAN_VALUE_INT,
+					   .value.integer = settings->server_port});
+}
+
+void attributes_put_extra(const struct attribute_settings *settings, struct attributes *attributes)
+{
+	size_t i;
+
+	for (i = 0; settings->extra != NULL && i < settings->extra->count; i++)
+		attributes_put(attributes, settings->extra->pairs[i].name,
+			span_text_of(settings->extra->pairs[i].value));
+}
+
 /* ---- of a connection ---- */
 
 void connection_attributes_put(
@@ -85,21 +104,14 @@ void connection_attributes_put(
 		span_text_of(connection->transport));
 	attributes_put_named(attributes, &settings->names, ATTRIBUTES_CONNECTION_ID,
 		span_text_of(connection->number));
-	if (settings->server_address != NULL && strcmp(connection->transport, "http") == 0) {
-		attributes_put(
-			attributes, "server.address", span_text_of(settings->server_address));
-		attributes_set(attributes, &(struct span_attribute){.key = "server.port",
-						   .type = SPAN_VALUE_INT,
-						   .value.integer = settings->server_port});
-	}
+	if (strcmp(connection->transport, "http") == 0)
+		attributes_put_server(settings, attributes);
 	if (connection->subject != NULL)
 		attributes_put(attributes, "tls.client.subject", span_text_of(connection->subject));
 	for (i = 0; i < profile->constant_count; i++)
 		attributes_put(attributes, profile->constants[i].attribute,
 			span_text_of(profile->constants[i].value));
-	for (i = 0; settings->extra != NULL && i < settings->extra->count; i++)
-		attributes_put(attributes, settings->extra->pairs[i].name,
-			span_text_of(settings->extra->pairs[i].value));
+	attributes_put_extra(settings, attributes);
 }
 
 /* Renders all that is connection, the remembered values too; an older rendering is replaced. */

@@ -68,6 +68,12 @@ static inline void attributes_put(
 /* Puts an attribute in place of the one of that name, if there is one. */
 void attributes_set(struct attributes *attributes, const struct span_attribute *attribute);
 
+/* Where requests go over HTTP, as far as that has a name; what all spans are to have. */
+struct attribute_settings;
+void attributes_put_server(
+	const struct attribute_settings *settings, struct attributes *attributes);
+void attributes_put_extra(const struct attribute_settings *settings, struct attributes *attributes);
+
 /* Under the name, or both names, that the chosen conventions give it. */
 static inline void attributes_put_named(struct attributes *attributes,
 	const struct attributes_names *names, enum attributes_name name, struct span_text text)
