@@ -25,7 +25,8 @@ struct tls {
 	SSL *ssl;            /* owned */
 	bool has_agreed;     /* the handshake is over */
 	bool has_end;        /* it has been seen, but not been told yet */
-	bool is_broken;      /* OpenSSL wants to hear no more of it */
+	bool is_broken;      /* OpenSSL wants to hear no more of it, */
+	int error;           /* ... nor tells why once more: an errno */
 	const char *trouble; /* static, or OpenSSL's; until it has been told */
 };
 
@@ -79,20 +80,23 @@ static ssize_t tls_outcome(struct tls *tls, int result)
 		errno = EAGAIN;
 		return -1;
 	case SSL_ERROR_ZERO_RETURN:
-		errno = EPROTO;
+		errno = tls->error;
 		return tls->is_broken ? -1 : 0; /* OpenSSL takes an alert for the end, next time */
 	case SSL_ERROR_SYSCALL:
+		tls->error = saved_errno != 0 ? saved_errno : ECONNRESET;
 		tls->is_broken = true;
-		errno = saved_errno != 0 ? saved_errno : ECONNRESET;
+		errno = tls->error;
 		return -1;
 	default:
 		break;
 	}
 	error = ERR_peek_error();
+	if (!tls->is_broken)
+		tls->error = ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE ? ENOMEM : EPROTO;
 	tls->is_broken = true;
 	if (tls->trouble == NULL)
 		tls->trouble = tls_describe(tls, error);
-	errno = ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE ? ENOMEM : EPROTO;
+	errno = tls->error;
 	return -1;
 }
 

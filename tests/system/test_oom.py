@@ -14,11 +14,12 @@ import threading
 
 import pytest
 
-from lib.lab import Lab, address_of
+from lib.lab import TLS, Lab, address_of, bridged
 from lib.peer import Closed, Dialing, Lines, WebSocket, encode, serve_upgrade
 from lib.process import is_sanitized
 from lib.refuse import Refusal
 from lib.stream import Stream, connect
+from lib.tls import certificates
 from lib.wait import Background, TimedOut
 
 ALL = os.environ.get("OOM") == "all"
@@ -193,6 +194,11 @@ class Run:
         args = ["--profile=codex", "--child-grace=2s", "--child-linger=100ms"]
         if not self.wraps:
             args += ["--listen=" + self.lab.listen_url(self.listen)]
+        if self.listen in TLS:
+            certificate, key = certificates().pair("server")
+            args += ["--tls-certificate=" + certificate, "--tls-key=" + key]
+        if self.upstream in TLS:
+            args += ["--tls-upstream-ca=" + certificates().path("ca.pem")]
         self.backend = None
         if self.upstream != "stdio":
             self.backend = self.lab.backend(self.upstream)
@@ -216,7 +222,10 @@ class Run:
     def open_client(self, over):
         if self.wraps:
             return self.lab.keep(self.program.peer())
-        stream = self.lab.keep(connect(address_of(self.url)))
+        stream = connect(address_of(self.url))
+        if self.listen in TLS:
+            stream = bridged(stream.sock, certificates().client(), "localhost")
+        self.lab.keep(stream)
         if not self.listen.startswith("ws"):
             return Lines(stream)
         dialing = Dialing(stream)
@@ -239,7 +248,8 @@ class Run:
                     raise Over from None
         if not self.backend:
             return PuppetPeer(self.lab.puppets.take(sock))
-        stream = self.lab.keep(Stream.of_socket(sock))
+        stream = bridged(sock, self.backend.tls) if self.backend.tls else Stream.of_socket(sock)
+        self.lab.keep(stream)
         return serve_upgrade(stream)[0] if self.upstream.startswith("ws") else Lines(stream)
 
     # what must hold
@@ -256,7 +266,8 @@ class Run:
         else:
             self.talk_again()
         if not self.conversation.is_whole():
-            assert self.program.log("error"), "nothing told of the end"
+            assert self.program.log("error") or self.tells("TLS with the (client|server): "), \
+                "nothing told of the end"
         if any(line.startswith("spans: ") for line in self.program.log("info")):
             self.check_spans()
 
@@ -292,7 +303,7 @@ class Run:
 
 
 KINDS = [("stdio", "stdio"), ("ws", "ws"), ("tcp", "tcp"), ("ws", "stdio"), ("unix", "ws"),
-         ("stdio", "ws")]
+         ("stdio", "ws"), ("wss", "tls+tcp")]
 
 
 def spread(numbers, count):
