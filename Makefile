@@ -234,7 +234,7 @@ test-real: $(CODEX_VERSIONS:%=test-codex-%) test-peers test-peers-http
 .PHONY: real-built
 real-built:
 	@tests/deps build test real
-	$(SUBMAKE) $(B)/sidespan $(DEMO)
+	$(SUBMAKE) $(B)/sidespan $(DEMO) $(B)/tests/bench/otlpsink
 
 .PHONY: $(CODEX_VERSIONS:%=test-codex-%)
 $(CODEX_VERSIONS:%=test-codex-%): test-codex-%: real-built
