@@ -261,7 +261,7 @@ void exchange_response_read_body(struct exchange *exchange)
 	struct pair *pair = exchange->pair;
 	ssize_t n = endpoint_read(&pair->backend, pair->loop->read_bytes, LOOP_READ_SIZE);
 
-	bool is_whole = exchange->answer.state == HTTP_BODY_TO_END;
+	bool is_whole = exchange->answer.state == HTTP_BODY_TO_END && n == 0;
 	struct outlet outlet;
 
 	if (n > 0) {
@@ -272,6 +272,8 @@ void exchange_response_read_body(struct exchange *exchange)
 	} else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
 		if (is_whole)
 			body_end(&exchange->heard);
+		else
+			pair->hooks->broken(pair, &pair->backend);
 		exchange_deliver(exchange, is_whole ? PAIR_ENDED : PAIR_BACKEND_GONE);
 	}
 }

@@ -660,6 +660,11 @@ static void life_pair_close(struct pair *pair, enum pair_reason reason)
 	session_close(life_of_pair(pair), reason);
 }
 
+static void life_pair_broken(struct pair *pair, struct endpoint *endpoint)
+{
+	session_tell_tls(life_of_pair(pair), endpoint);
+}
+
 static void life_pair_fail(struct pair *pair, int error)
 {
 	session_fail(life_of_pair(pair), error);
@@ -682,6 +687,7 @@ static const struct pair_hooks life_pair_hooks = {
 	.timer = life_pair_timer,
 	.finish = life_pair_finish,
 	.close = life_pair_close,
+	.broken = life_pair_broken,
 	.fail = life_pair_fail,
 };
 

@@ -103,6 +103,8 @@ struct pair_hooks {
 	/* The client has been sent its last word: to be delivered, then closed for that reason. */
 	void (*finish)(struct pair *pair, enum pair_reason reason);
 	void (*close)(struct pair *pair, enum pair_reason reason);
+	/* An endpoint has ended with an error: what is wrong with its TLS, if anything, is told. */
+	void (*broken)(struct pair *pair, struct endpoint *endpoint);
 	/* An error of our own (an errno): memory, or the loop. */
 	void (*fail)(struct pair *pair, int error);
 };

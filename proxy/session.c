@@ -118,9 +118,9 @@ const char *session_tls_trouble(struct session *session, struct endpoint *endpoi
 	return trouble;
 }
 
-/* Says why a peer could not be understood. */
-static void session_tell_tls(struct session *session, struct endpoint *endpoint, const char *who)
+void session_tell_tls(struct session *session, struct endpoint *endpoint)
 {
+	const char *who = endpoint == &session->pair.client ? "client" : "server";
 	const char *trouble = session_tls_trouble(session, endpoint);
 
 	if (trouble != NULL)
@@ -143,8 +143,8 @@ void session_close(struct session *session, enum pair_reason reason)
 	if (session->pair.state != PAIR_FINISHING)
 		session->pair.reason = reason;
 	session->pair.state = PAIR_CLOSED;
-	session_tell_tls(session, &session->pair.client, "client");
-	session_tell_tls(session, &session->pair.backend, "server");
+	session_tell_tls(session, &session->pair.client);
+	session_tell_tls(session, &session->pair.backend);
 	log_line(session_end_level(session), "connection %llu: closed: %s", session->pair.number,
 		session_reasons[session->pair.reason].text);
 	endpoint_close(&session->pair.client);
@@ -196,7 +196,7 @@ void session_finish(struct session *session, enum pair_reason reason)
 		return;
 	session->pair.reason = reason;
 	session->pair.state = PAIR_FINISHING;
-	session_tell_tls(session, &session->pair.backend, "server");
+	session_tell_tls(session, &session->pair.backend);
 	session_drop_backend(session);
 	session_end_trace(session);
 	session_silence(session);

@@ -80,6 +80,9 @@ enum tracer_end session_reason_end(enum pair_reason reason);
 /* What was wrong with TLS towards one of its peers, counted; once. NULL: nothing, or no TLS. */
 const char *session_tls_trouble(struct session *session, struct endpoint *endpoint);
 
+/* Says the same in the log, for a peer that could not be understood. */
+void session_tell_tls(struct session *session, struct endpoint *endpoint);
+
 /* Marks, silences and queues for reaping. The first reason stays. */
 void session_close(struct session *session, enum pair_reason reason);
 

@@ -32,8 +32,11 @@ struct tls_context {
 	struct tls_stamp stamps[CERTIFICATES_FILES];
 };
 
-/* ALPN's form: each behind its size. */
-static const unsigned char tls_http[] = "\x08http/1.1";
+/* ALPN's form: each behind its size. What we ask a server for comes first, and is all we ask for.
+ */
+static const unsigned char tls_http[] = "\x08http/1.1\x08http/1.0";
+
+#define TLS_HTTP_ASKED (sizeof "\x08http/1.1" - 1)
 
 static int tls_choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 	const unsigned char *offered, unsigned offered_size, void *arg)
@@ -81,8 +84,7 @@ static int tls_set_client(SSL_CTX *shared, const struct tls_settings *settings)
 
 	assert(settings->name != NULL);
 	SSL_CTX_set_verify(shared, SSL_VERIFY_PEER, NULL);
-	if (settings->is_http &&
-		SSL_CTX_set_alpn_protos(shared, tls_http, sizeof tls_http - 1) != 0)
+	if (settings->is_http && SSL_CTX_set_alpn_protos(shared, tls_http, TLS_HTTP_ASKED) != 0)
 		return -1;
 	if (settings->paths[CERTIFICATES_ROOT] == NULL &&
 		SSL_CTX_set_default_verify_paths(shared) != 1)

@@ -364,12 +364,31 @@ def test_a_client_of_http_that_is_cut_off(lab, said, told):
     assert any("TLS with" in line for line in link.sidespan.lines) == told
 
 
+@pytest.mark.parametrize("fields", [b"Content-Length: 100\r\n", b"Transfer-Encoding: chunked\r\n", b""])
+def test_an_answer_that_is_cut_off(lab, fields):
+    """Also one that has no length: without close_notify nobody knows whether all of it has come."""
+    link = lab.link("ws", "wss", dial=False)
+    stream = lab.keep(link.connect())
+    stream.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    server = link.backend.accept()
+    server.read_until(b"\r\n\r\n")
+    server.write(b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n4\r\nhalf")
+    assert stream.read_until(b"half").startswith(b"HTTP/1.1 200 OK")
+    server.bridge.cut = True
+    server.close_write()
+    assert stream.read_all() == b""
+    link.sidespan.wait_line("warn: connection 0: TLS with the server: it was cut off, without close_notify")
+    assert stopped(link.sidespan)["tls_broken"] == 1
+
+
 def test_http_is_agreed_on_and_nothing_else(lab):
     link = lab.link("wss", "tcp", dial=False)
-    context = certificates().client()
-    context.set_alpn_protocols(["h2", "http/1.1"])
-    stream = lab.keep(link.connect(context))
-    assert stream.bridge.agreed.wait(10) and stream.bridge.tls.selected_alpn_protocol() == "http/1.1"
+    for offered, chosen in ((["h2", "http/1.1"], "http/1.1"), (["http/1.0", "http/1.1"], "http/1.1"),
+                            (["http/1.0"], "http/1.0")):
+        context = certificates().client()
+        context.set_alpn_protocols(offered)
+        stream = lab.keep(link.connect(context))
+        assert stream.bridge.agreed.wait(10) and stream.bridge.tls.selected_alpn_protocol() == chosen
     context = certificates().client()
     context.set_alpn_protocols(["h2"])
     lab.keep(link.connect(context)).read_all()
