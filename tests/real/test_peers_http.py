@@ -84,7 +84,7 @@ def test_mcp_inspector(path):
     assert sorted(names) == ["initialize", "tools/call echo", "tools/list"]
 
 
-@pytest.mark.parametrize("place", ["/params/_meta/*"])
+@pytest.mark.parametrize("place", ["/params/_meta/*", "header,/params/_meta/*"])
 def test_mcp_servers_see_our_context(place):
     """The server's own view: our context where it is to be, and what the client had put in the body beside its own."""
     port = free_port()
@@ -94,12 +94,12 @@ def test_mcp_servers_see_our_context(place):
             steps = dict(session("mcp-meta", proxy.url + "/mcp"))
         told = {f"00-{span.trace_id}-{span.span_id}": span for span in ended(collector) if span.name == "tools/call meta"}
     bare, theirs = steps["bare"], steps["theirs"]
-    seen = [said["fields"] if place == "header" else said for said in (bare, theirs)]
-    assert told[seen[0]["traceparent"][:-3]].parent_id is None
-    span = told[seen[1]["traceparent"][:-3]]
+    assert told[bare["traceparent"][:-3]].parent_id is None
+    span = told[theirs["traceparent"][:-3]]
     assert (span.trace_id, span.parent_id) == ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
     assert theirs["baggage"] == "k=v" and "progressToken" in theirs
-    assert ("traceparent" in bare["fields"], "traceparent" in bare) == (place == "header", place != "header")
+    fields = [said["fields"].get("traceparent") for said in (bare, theirs)]
+    assert fields == ([bare["traceparent"], theirs["traceparent"]] if "header" in place else [None, None])
 
 
 # ---- its conformance tests ----

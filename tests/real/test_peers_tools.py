@@ -34,6 +34,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
     """Tells what came: its length and its hash."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = 65536  # an answer is one write
 
     def log_message(self, *_):
         pass
