@@ -64,7 +64,7 @@ def test_mcp_clients(tmp_path, sdk, scheme, path):
     assert sorted(asked) == sorted(dict(passed)["asked"])
     assert set(asked) == {"elicitation/create", "roots/list", "sampling/createMessage"}
     codes = {span.attributes.get("http.response.status_code") for span in spans if span.kind == 2}
-    assert codes - {None} == {200 if path == "/mcp" else 202}  # a call that is cancelled has none
+    assert codes <= {None, 200, 200 if path == "/mcp" else 202}  # of the POST, or of the stream
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/sse"])
