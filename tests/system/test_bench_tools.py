@@ -35,8 +35,7 @@ class Tool:
 
 
 def load(framing, port, *options):
-    url = "--ws" if framing == "ws" else "--lines"
-    command = [BIN / "load", url, port, *LOAD, *options]
+    command = [BIN / "load", "--" + framing, port, *LOAD, *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
@@ -60,6 +59,19 @@ def test_load_passes_where_nothing_is_wrong(framing):
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["messages"] == 200
     assert json.loads(result.stdout)["requests"] == 201
+
+
+@pytest.mark.parametrize("options", [[], ["--stream", "50"], ["--bytes", "300000"]])
+@pytest.mark.parametrize("traced", [[], ["--traced"]])
+def test_load_and_backend_speak_http(traced, options):
+    """One after the other, as a client of HTTP does; a stream is one of events. Without a proxy nothing is traced."""
+    with Tool("backend", "--framing", "http", *traced) as backend:
+        result = load("http", backend.port, "--outstanding", "1", "--connections", "3", *options)
+    if traced:
+        assert result.returncode == 1 and "no trace" in result.stderr
+    else:
+        assert result.returncode == 0, result.stderr
+        assert json.loads(result.stdout)["messages"] == 200 * (50 if "--stream" in options else 1)
 
 
 @pytest.mark.parametrize("framing", ["ws", "lines"])
