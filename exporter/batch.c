@@ -102,6 +102,8 @@ void batch_seal(struct batch *batch, const struct batch_format *format)
 	assert(batch->span_count > 0);
 	text_append(&batch->body, format->suffix, format->suffix_size);
 	assert(batch->body.error == TEXT_OK);
+	if (format->seal != NULL)
+		format->seal(&batch->body);
 	batch->encoding = format->encoding;
 	text_shrink(&batch->body);
 }

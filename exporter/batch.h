@@ -19,12 +19,13 @@ struct batch_format {
 	size_t bytes_max;         /* <= request_bytes_max; one span alone may be longer */
 	size_t request_bytes_max; /* no batch is longer than this */
 	uint32_t encoding;
+	void (*seal)(struct text *text); /* of a batch with its suffix; NULL: it is finished */
 };
 
 struct spooled;
 
 /* How the spans of a batch are written; on disk, too, so that a number keeps its meaning. */
-enum batch_encoding { BATCH_JSON = 1 };
+enum batch_encoding { BATCH_JSON = 1, BATCH_PROTOBUF = 2 };
 
 /* Spans on the way to one request. */
 struct batch {

@@ -198,7 +198,8 @@ static int exporter_set_format(struct exporter *exporter, const struct exporter_
 	if (exporter->prefix.error != TEXT_OK)
 		return -1;
 	format->append = sink->append;
-	format->encoding = BATCH_JSON;
+	format->encoding = sink->encoding;
+	format->seal = sink->seal;
 	format->prefix = exporter->prefix.bytes;
 	format->prefix_size = exporter->prefix.size;
 	format->separator = sink->separator;
@@ -223,6 +224,8 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 	}
 	assert(config->target < sizeof exporter_sinks / sizeof *exporter_sinks);
 	exporter->sink = exporter_sinks[config->target];
+	if (config->target == EXPORTER_OTLP && config->protobuf)
+		exporter->sink = &sink_protobuf;
 	text_init(&exporter->prefix, SIZE_MAX / 2);
 	exporter_set_limits(exporter, config);
 	exporter_set_gathering(exporter, config);

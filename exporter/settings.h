@@ -33,6 +33,7 @@ struct exporter_config {
 	size_t header_count;
 	int64_t timeout_ms; /* one batch, retries included; 0: no limit */
 	bool gzip;
+	bool protobuf;           /* spans in protobuf, not JSON */
 	const char *certificate; /* PEM files, or NULL */
 	const char *client_key;
 	const char *client_certificate;

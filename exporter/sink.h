@@ -42,6 +42,8 @@ struct sink_ops {
 	void (*append_prefix)(struct text *text, const struct exporter_config *config);
 	char separator;
 	const char *suffix;
+	uint32_t encoding;               /* a constant of batch_encoding */
+	void (*seal)(struct text *text); /* NULL: a batch needs nothing more */
 
 	/* The state of a sink; takes what it needs of config. NULL with a one-line text in error.
 	 */
@@ -69,6 +71,7 @@ struct sink_ops {
 };
 
 extern const struct sink_ops sink_otlp;
+extern const struct sink_ops sink_protobuf; /* the same in protobuf */
 extern const struct sink_ops sink_console;
 
 #endif

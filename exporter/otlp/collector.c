@@ -1,6 +1,6 @@
 /*
- * A collector as a sink: spans as OTLP JSON, a batch compressed once and posted as often as it
- * takes. Memory that is short for compressing costs bytes on the wire, no spans.
+ * A collector as a sink: spans as OTLP, JSON or protobuf, a batch compressed once and posted as
+ * often as it takes. Memory that is short for compressing costs bytes on the wire, no spans.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "exporter/otlp/gzip.h"
 #include "exporter/otlp/judge.h"
 #include "exporter/otlp/otlp.h"
+#include "exporter/otlp/protobuf.h"
 #include "exporter/otlp/sender.h"
 #include "exporter/otlp/split.h"
 #include "exporter/sink.h"
@@ -23,20 +24,33 @@ struct collector {
 	struct text packed;
 	const struct text *body; /* what is posted: packed, or the batch's */
 	size_t span_count;       /* in it */
+	bool protobuf;           /* it is, whatever the settings say: it may be of the spool */
 	bool posting;
 };
 
-static void collector_append_prefix(struct text *text, const struct exporter_config *config)
+static struct otlp_origin collector_origin(const struct exporter_config *config)
 {
-	struct otlp_origin origin = {
+	return (struct otlp_origin){
 		.resource = config->resource,
 		.resource_count = config->resource_count,
 		.scope_name = config->scope_name,
 		.scope_version = config->scope_version,
 		.schema_url = config->schema_url,
 	};
+}
+
+static void collector_append_prefix(struct text *text, const struct exporter_config *config)
+{
+	struct otlp_origin origin = collector_origin(config);
 
 	otlp_append_prefix(text, &origin);
+}
+
+static void collector_append_binary_prefix(struct text *text, const struct exporter_config *config)
+{
+	struct otlp_origin origin = collector_origin(config);
+
+	protobuf_append_prefix(text, &origin);
 }
 
 static void collector_free(void *sink)
@@ -75,6 +89,7 @@ static void collector_load(void *sink, const struct batch *batch)
 	assert(!collector->posting && batch->span_count > 0);
 	collector->body = &batch->body;
 	collector->span_count = batch->span_count;
+	collector->protobuf = batch->encoding == BATCH_PROTOBUF;
 	if (collector->packs && collector->gzip == NULL)
 		collector->gzip = gzip_new();
 	if (collector->gzip != NULL && gzip_pack(collector->gzip, &collector->packed,
@@ -90,8 +105,9 @@ static bool collector_deliver(void *sink, struct sink_outcome *outcome)
 
 	assert(body != NULL); /* one is loaded */
 	if (!collector->posting)
-		sender_begin(
-			collector->sender, body->bytes, body->size, body == &collector->packed);
+		sender_begin(collector->sender,
+			&(struct sender_body){body->bytes, body->size, collector->protobuf,
+				body == &collector->packed});
 	answer = sender_step(collector->sender);
 	collector->posting = answer == NULL;
 	if (answer != NULL)
@@ -131,20 +147,28 @@ static void collector_rest(void *sink)
 	collector->gzip = NULL;
 }
 
+#define COLLECTOR_OPS                                                                              \
+	.is_collector = true, .make = collector_make, .free = collector_free,                      \
+	.load = collector_load, .deliver = collector_deliver, .split = split_batch,                \
+	.cancel = collector_cancel, .wait = collector_wait, .wake = collector_wake,                \
+	.rest = collector_rest
+
 const struct sink_ops sink_otlp = {
-	.is_collector = true,
 	.append = otlp_append_span,
 	.append_shared = otlp_append_attributes,
 	.append_prefix = collector_append_prefix,
 	.separator = ',',
 	.suffix = OTLP_SUFFIX,
-	.make = collector_make,
-	.free = collector_free,
-	.load = collector_load,
-	.deliver = collector_deliver,
-	.split = split_batch,
-	.cancel = collector_cancel,
-	.wait = collector_wait,
-	.wake = collector_wake,
-	.rest = collector_rest,
+	.encoding = BATCH_JSON,
+	COLLECTOR_OPS,
+};
+
+const struct sink_ops sink_protobuf = {
+	.append = protobuf_append_span,
+	.append_shared = protobuf_append_attributes,
+	.append_prefix = collector_append_binary_prefix,
+	.suffix = "",
+	.encoding = BATCH_PROTOBUF,
+	.seal = protobuf_seal,
+	COLLECTOR_OPS,
 };

@@ -40,8 +40,8 @@ static const struct {
 	{405, 405, ", nothing is taken by POST at this path: is it one for OTLP over HTTP?"},
 	{413, 413, ", a single span is too large for it"},
 	{415, 415,
-		", it may take protobuf only, and this is JSON: an OpenTelemetry Collector between "
-		"can translate"},
+		", it may take protobuf only (otlp.protocol http/protobuf), or JSON only "
+		"(http/json)"},
 };
 
 static const char *judge_hint(int status)
@@ -68,15 +68,26 @@ static enum retry_verdict judge_status(int status)
 	return RETRY_REFUSED;
 }
 
+/* Some answer protobuf in JSON. */
+static int judge_read(struct reply *reply, const struct sender_answer *answer)
+{
+	const struct text *body = &answer->body;
+
+	if (answer->protobuf && (body->size == 0 || body->bytes[0] != '{'))
+		return reply_parse_protobuf(reply, body->bytes, body->size);
+	return reply_parse(reply, body->bytes, body->size);
+}
+
 /* "Partial Success": what was rejected must not be sent again. */
 static void judge_success(
 	const struct sender_answer *answer, size_t span_count, struct sink_outcome *outcome)
 {
 	struct reply reply;
 
-	if (reply_parse(&reply, answer->body.bytes, answer->body.size) != 0)
+	if (judge_read(&reply, answer) != 0)
 		(void)snprintf(reply.message, sizeof reply.message,
-			"its answer is not OTLP JSON: is it a collector?"); /* fits */
+			"its answer is not OTLP %s: is it a collector?",
+			answer->protobuf ? "in protobuf" : "JSON"); /* fits */
 	outcome->rejected = reply.rejected_spans < span_count ? reply.rejected_spans : span_count;
 	(void)snprintf(outcome->why, sizeof outcome->why, "%s", reply.message); /* fits */
 }
@@ -85,7 +96,7 @@ static void judge_failure(const struct sender_answer *answer, struct sink_outcom
 {
 	struct reply reply;
 
-	(void)reply_parse(&reply, answer->body.bytes, answer->body.size); /* then without words */
+	(void)judge_read(&reply, answer); /* then without words */
 	(void)snprintf(outcome->why, sizeof outcome->why, "status %d%s%s%s", answer->status,
 		judge_hint(answer->status), reply.message[0] != '\0' ? ": " : "",
 		reply.message); /* fits */

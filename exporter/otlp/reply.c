@@ -3,6 +3,7 @@
  * delivery, where memory may be short, and a parser that allocates would have to be one that
  * checks. All of it must look like JSON; taken are partialSuccess.rejectedSpans (an int64: a string
  * or a number), partialSuccess.errorMessage, and message of a google.rpc.Status, the last of each.
+ * In protobuf's binary form the same, if it was sent to the collector.
  */
 #include "exporter/otlp/reply.h"
 
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "exporter/escape.h"
+#include "exporter/otlp/protobuf.h"
 #include "exporter/text.h"
 
 enum {
@@ -329,4 +331,68 @@ int reply_parse(struct reply *reply, const char *bytes, size_t size)
 		return 0;
 	*reply = (struct reply){0};
 	return -1;
+}
+
+/* ---- protobuf ---- */
+
+/* One field: its number and, of bytes, where they are, else its value; fixed ones are passed over.
+ */
+struct reply_field {
+	unsigned number;
+	bool is_bytes;
+	uint64_t value; /* of bytes their size */
+	size_t at;      /* of the bytes */
+};
+
+/* False: there is none that is whole. */
+static bool reply_read_field(struct reply_field *field, const char *bytes, size_t size, size_t *at)
+{
+	static const size_t fixed_sizes[8] = {[1] = 8, [5] = 4};
+	uint64_t tag, passed;
+
+	if (protobuf_get_number(bytes, size, at, &tag) != 0 || tag > UINT32_MAX)
+		return false;
+	*field = (struct reply_field){.number = (unsigned)(tag >> 3), .is_bytes = (tag & 7) == 2};
+	passed = fixed_sizes[tag & 7];
+	if (passed == 0 && (tag & 7) != 0 && !field->is_bytes)
+		return false; /* groups and what is not yet */
+	if (passed == 0 && protobuf_get_number(bytes, size, at, &field->value) != 0)
+		return false;
+	if (field->is_bytes)
+		passed = field->value;
+	field->at = *at;
+	if (passed > size - *at)
+		return false;
+	*at += passed;
+	return true;
+}
+
+/*
+ * Field 1 is a message in a success, and the code of a status in a failure; field 2 is the message
+ * for people in both ExportTracePartialSuccess and google.rpc.Status.
+ */
+int reply_parse_protobuf(struct reply *reply, const char *bytes, size_t size)
+{
+	size_t at = 0, within = 0, within_end = 0;
+	struct reply_field field;
+
+	*reply = (struct reply){0};
+	while (at < size || within < within_end) {
+		bool inside = within < within_end;
+
+		if (inside ? !reply_read_field(&field, bytes, within_end, &within)
+			   : !reply_read_field(&field, bytes, size, &at)) {
+			*reply = (struct reply){0};
+			return -1;
+		}
+		if (field.number == 2 && field.is_bytes)
+			reply_take_message(reply, bytes + field.at, field.value);
+		else if (field.number == 1 && inside && !field.is_bytes)
+			reply->rejected_spans = field.value <= INT64_MAX ? field.value : 0;
+		else if (field.number == 1 && !inside && field.is_bytes) {
+			within = field.at;
+			within_end = field.at + field.value;
+		}
+	}
+	return 0;
 }

@@ -21,4 +21,7 @@ struct reply {
  */
 int reply_parse(struct reply *reply, const char *bytes, size_t size);
 
+/* The same of protobuf's binary form; -1: they are no message. */
+int reply_parse_protobuf(struct reply *reply, const char *bytes, size_t size);
+
 #endif

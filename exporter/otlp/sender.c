@@ -25,8 +25,7 @@ struct sender {
 	CURLM *multi; /* owned */
 	CURL *easy;   /* owned; in multi while it is posting only */
 	bool posting;
-	struct curl_slist *plain;   /* owned; request headers */
-	struct curl_slist *gzipped; /* owned; the same with Content-Encoding */
+	struct curl_slist *headers[2][2]; /* owned; by protobuf, gzipped */
 	bool curl_is_up;
 	size_t response_bytes_max;
 	bool response_is_too_large;
@@ -136,11 +135,12 @@ static int sender_header_add_pair(struct curl_slist **list, const struct exporte
 }
 
 static int sender_headers_build(
-	struct curl_slist **list, const struct exporter_config *config, bool gzipped)
+	struct curl_slist **list, const struct exporter_config *config, bool protobuf, bool gzipped)
 {
 	size_t i;
 
-	if (sender_header_add(list, "Content-Type: application/json") != 0 ||
+	if (sender_header_add(list, protobuf ? "Content-Type: application/x-protobuf"
+					     : "Content-Type: application/json") != 0 ||
 		sender_header_add(list, "Expect:") != 0)
 		return -1;
 	if (gzipped && sender_header_add(list, "Content-Encoding: gzip") != 0)
@@ -206,6 +206,8 @@ static bool sender_set_request(struct sender *sender, const struct exporter_conf
 
 static int sender_setup(struct sender *sender, const struct exporter_config *config)
 {
+	unsigned i;
+
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return -1;
 	sender->curl_is_up = true;
@@ -213,9 +215,9 @@ static int sender_setup(struct sender *sender, const struct exporter_config *con
 	sender->multi = curl_multi_init();
 	if (sender->easy == NULL || sender->multi == NULL)
 		return -1;
-	if (sender_headers_build(&sender->plain, config, false) != 0 ||
-		sender_headers_build(&sender->gzipped, config, true) != 0)
-		return -1;
+	for (i = 0; i < 4; i++)
+		if (sender_headers_build(&sender->headers[i / 2][i % 2], config, i / 2, i % 2) != 0)
+			return -1;
 	if (!sender_set_connection(sender, config) || !sender_set_request(sender, config))
 		return -1;
 	return 0;
@@ -239,14 +241,16 @@ fail:
 
 void sender_free(struct sender *sender)
 {
+	unsigned i;
+
 	if (sender == NULL)
 		return;
 	sender_cancel(sender);
 	curl_easy_cleanup(sender->easy);
 	if (sender->multi != NULL)
 		(void)curl_multi_cleanup(sender->multi); /* nothing is in it */
-	curl_slist_free_all(sender->plain);
-	curl_slist_free_all(sender->gzipped);
+	for (i = 0; i < 4; i++)
+		curl_slist_free_all(sender->headers[i / 2][i % 2]);
 	text_done(&sender->answer.body);
 	if (sender->curl_is_up)
 		curl_global_cleanup();
@@ -267,15 +271,15 @@ static void sender_answer_reset(struct sender *sender)
 	sender->error[0] = '\0';
 }
 
-static CURLcode sender_load(struct sender *sender, const char *body, size_t size, bool gzipped)
+static CURLcode sender_load(struct sender *sender, const struct sender_body *body)
 {
-	CURLcode code = SENDER_SET(sender, CURLOPT_POSTFIELDS, body);
+	CURLcode code = SENDER_SET(sender, CURLOPT_POSTFIELDS, body->bytes);
 
 	if (code == CURLE_OK)
-		code = SENDER_SET(sender, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
+		code = SENDER_SET(sender, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->size);
 	if (code == CURLE_OK)
 		code = SENDER_SET(
-			sender, CURLOPT_HTTPHEADER, gzipped ? sender->gzipped : sender->plain);
+			sender, CURLOPT_HTTPHEADER, sender->headers[body->protobuf][body->gzipped]);
 	return code;
 }
 
@@ -313,11 +317,12 @@ static void sender_answer_fill(struct sender *sender)
 	}
 }
 
-void sender_begin(struct sender *sender, const char *body, size_t size, bool gzipped)
+void sender_begin(struct sender *sender, const struct sender_body *body)
 {
 	assert(!sender->posting);
 	sender_answer_reset(sender);
-	sender->code = sender_load(sender, body, size, gzipped);
+	sender->answer.protobuf = body->protobuf;
+	sender->code = sender_load(sender, body);
 	if (sender->code != CURLE_OK)
 		return;
 	if (curl_multi_add_handle(sender->multi, sender->easy) == CURLM_OK)

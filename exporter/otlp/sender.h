@@ -27,6 +27,7 @@ enum sender_result {
 struct sender_answer {
 	enum sender_result result;
 	int status;
+	bool protobuf;                             /* as was sent */
 	char retry_after[SENDER_RETRY_AFTER_SIZE]; /* as received; empty: none */
 	char error[SENDER_ERROR_SIZE];             /* of every result but ANSWERED, for people */
 	struct text body;                          /* decompressed; owned by the sender */
@@ -38,8 +39,16 @@ struct sender;
 struct sender *sender_new(const struct exporter_config *config, char *error, size_t error_size);
 void sender_free(struct sender *sender);
 
-/* Begins to post a body, which stays until there is an answer or sender_cancel(). */
-void sender_begin(struct sender *sender, const char *body, size_t size, bool gzipped);
+/* A body and what its head says of it. */
+struct sender_body {
+	const char *bytes;
+	size_t size;
+	bool protobuf; /* else JSON */
+	bool gzipped;
+};
+
+/* Begins to post a body, whose bytes stay until there is an answer or sender_cancel(). */
+void sender_begin(struct sender *sender, const struct sender_body *body);
 
 /* Does what can be done now. The answer is the sender's until it begins anew; NULL: not yet. */
 const struct sender_answer *sender_step(struct sender *sender);

@@ -11,9 +11,17 @@
 #include <string.h>
 
 #include "exporter/batch.h"
+#include "exporter/otlp/protobuf.h"
 #include "exporter/text.h"
 
 #define SPLIT_SPANS "\"spans\":["
+
+/* The two halves of a batch. */
+struct split {
+	size_t half, rest; /* how many spans */
+	const char *first, *first_end;
+	const char *second, *second_end;
+};
 
 /* Behind the object or string that begins at p; NULL: it has no end. */
 static const char *split_skip(const char *p, const char *end)
@@ -67,28 +75,65 @@ static struct batch *split_part(const struct batch *batch, const char *head_end,
 	return NULL;
 }
 
-int split_batch(const struct batch *batch, struct batch *parts[2])
+/* Where things are in a batch; -1: it is not as we write it. */
+static int split_find_json(const struct batch *batch, struct split *found)
 {
 	const char *bytes = batch->body.bytes, *end = bytes + batch->body.size;
-	size_t half = batch->span_count / 2, rest = batch->span_count - half;
-	const char *first, *first_end, *last_end = NULL;
 
-	assert(half > 0);
-	if (batch->encoding != BATCH_JSON)
+	found->first = memmem(bytes, batch->body.size, SPLIT_SPANS, strlen(SPLIT_SPANS));
+	if (found->first == NULL)
 		return -1;
-	first = memmem(bytes, batch->body.size, SPLIT_SPANS, strlen(SPLIT_SPANS));
-	if (first == NULL)
+	found->first += strlen(SPLIT_SPANS);
+	found->first_end = split_skip_objects(found->first, end, found->half);
+	if (found->first_end == NULL || found->first_end == end || *found->first_end != ',')
 		return -1;
-	first += strlen(SPLIT_SPANS);
-	first_end = split_skip_objects(first, end, half);
-	if (first_end != NULL && first_end < end && *first_end == ',')
-		last_end = split_skip_objects(first_end + 1, end, rest);
-	if (last_end == NULL || last_end == end || *last_end != ']')
+	found->second = found->first_end + 1;
+	found->second_end = split_skip_objects(found->second, end, found->rest);
+	if (found->second_end == NULL || found->second_end == end || *found->second_end != ']')
 		return -1;
-	parts[0] = split_part(batch, first, first, first_end, last_end, half);
-	parts[1] = split_part(batch, first, first_end + 1, last_end, last_end, rest);
-	if (parts[0] != NULL && parts[1] != NULL)
+	return 0;
+}
+
+static size_t split_skip_spans(const struct batch *batch, size_t at, size_t count)
+{
+	for (; count > 0 && at > 0; count--)
+		at = protobuf_skip_span(batch->body.bytes, batch->body.size, at);
+	return at;
+}
+
+static int split_find_protobuf(const struct batch *batch, struct split *found)
+{
+	const char *bytes = batch->body.bytes;
+	size_t first = protobuf_find_spans(bytes, batch->body.size);
+	size_t second = split_skip_spans(batch, first, found->half);
+	size_t end = split_skip_spans(batch, second, found->rest);
+
+	found->first = bytes + first;
+	found->first_end = found->second = bytes + second;
+	found->second_end = bytes + end;
+	return end > 0 && end == batch->body.size ? 0 : -1;
+}
+
+int split_batch(const struct batch *batch, struct batch *parts[2])
+{
+	struct split found = {.half = batch->span_count / 2};
+	bool binary = batch->encoding == BATCH_PROTOBUF;
+
+	assert(found.half > 0);
+	found.rest = batch->span_count - found.half;
+	if ((binary ? split_find_protobuf(batch, &found) : split_find_json(batch, &found)) != 0)
+		return -1;
+	parts[0] = split_part(
+		batch, found.first, found.first, found.first_end, found.second_end, found.half);
+	parts[1] = split_part(
+		batch, found.first, found.second, found.second_end, found.second_end, found.rest);
+	if (parts[0] != NULL && parts[1] != NULL) {
+		if (binary) {
+			protobuf_seal(&parts[0]->body);
+			protobuf_seal(&parts[1]->body);
+		}
 		return 0;
+	}
 	batch_free(parts[0]);
 	batch_free(parts[1]);
 	return -1;

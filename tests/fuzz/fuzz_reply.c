@@ -113,6 +113,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	fuzz_require(copy != NULL);
 	if (size > 0)
 		memcpy(copy, bytes, size);
+	(void)reply_parse_protobuf(&reply, copy, size);
+	fuzz_require(memchr(reply.message, '\0', sizeof reply.message) != NULL);
 	result = reply_parse(&reply, copy, size); /* of its own size: nothing is read behind it */
 	text = realloc(copy, size + 2);
 	fuzz_require(text != NULL);

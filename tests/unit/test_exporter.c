@@ -510,8 +510,8 @@ static const struct outcome {
 		.lines = {"error 1 spans lost, over a size limit, at the collector "}},
 	{{STATUS("413 No"), GOOD}, .sent = 5, .posts = 3, .lines = {"takes spans"}},
 	{{STATUS("415 No")}, .refused = 5, .posts = 1,
-		.lines = {": status 415, it may take protobuf only, and this is JSON: an "
-			  "OpenTelemetry Collector between can translate\n"}},
+		.lines = {": status 415, it may take protobuf only (otlp.protocol "
+			  "http/protobuf), or JSON only (http/json)\n"}},
 	{{STATUS("500 No")}, .refused = 5, .posts = 1, .lines = {"status 500"}},
 	{{STATUS("501 No")}, .refused = 5, .posts = 1, .lines = {"status 501"}},
 	{{"HTTP/1.1 307 Go\r\nLocation: /elsewhere\r\n\r\n", GOOD}, .refused = 5, .posts = 1,

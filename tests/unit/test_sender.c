@@ -108,9 +108,9 @@ START_TEST(test_cancel)
 	sender = sender_new(&config, error, sizeof error);
 	ck_assert_ptr_nonnull(sender);
 	sender_cancel(sender);
-	sender_begin(sender, "a", 1, false);
+	sender_begin(sender, &(struct sender_body){"a", 1, false, false});
 	sender_cancel(sender);
-	sender_begin(sender, "b", 1, false);
+	sender_begin(sender, &(struct sender_body){"b", 1, true, true});
 	sender_wake(sender);
 	sender_wait(sender, 100000);
 	sender_free(sender);
