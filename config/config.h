@@ -38,6 +38,7 @@ enum config_dispatch { DISPATCH_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_below { BELOW_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_exporter { EXPORTER_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_compression { COMPRESSION_WORDS(CONFIG_WORD_CONSTANT) };
+enum config_protocol { PROTOCOL_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_sync { SYNC_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_log_level { LOG_LEVEL_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_log_format { LOG_FORMAT_WORDS(CONFIG_WORD_CONSTANT) };

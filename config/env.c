@@ -273,21 +273,6 @@ static enum settings_result env_apply_propagators(struct settings *settings)
 		settings, option_at(OPTION_AT_propagation_inject), "none", CONFIG_OTEL, variable);
 }
 
-static void env_warn_protocol(struct settings *settings)
-{
-	const char *variable = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
-	const char *text = variables_value(settings->environment, variable);
-	char quote[VALUE_QUOTE_SIZE];
-
-	if (text == NULL) {
-		variable = "OTEL_EXPORTER_OTLP_PROTOCOL";
-		text = variables_value(settings->environment, variable);
-	}
-	if (text != NULL && strcasecmp(text, "http/json") != 0)
-		settings_warn(settings, "%s: %s: must be http/json, which is used", variable,
-			value_quote(quote, text));
-}
-
 /* An exporter for metrics or logs is not missing by mistake; none is as we have it. */
 static void env_warn_other_signals(struct settings *settings)
 {
@@ -343,7 +328,6 @@ int env_load_otel(struct settings *settings)
 	size_t i;
 
 	env_warn_not_obeyed(settings);
-	env_warn_protocol(settings);
 	env_warn_other_signals(settings);
 	for (i = 0; i < OPTION_COUNT; i++)
 		if (option_at(i)->otel != NULL &&

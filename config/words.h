@@ -68,6 +68,10 @@
 	WORD(CONFIG_COMPRESSION_NONE, "none")                                                      \
 	WORD(CONFIG_COMPRESSION_GZIP, "gzip")
 
+#define PROTOCOL_WORDS(WORD)                                                                       \
+	WORD(CONFIG_PROTOCOL_JSON, "http/json")                                                    \
+	WORD(CONFIG_PROTOCOL_PROTOBUF, "http/protobuf")
+
 #define SYNC_WORDS(WORD)                                                                           \
 	WORD(CONFIG_SYNC_BATCH, "batch")                                                           \
 	WORD(CONFIG_SYNC_INTERVAL, "interval")                                                     \

@@ -188,6 +188,7 @@ static void telemetry_settings(struct exporter_config *settings, const struct co
 		.endpoint = config->otlp_url,
 		.endpoint_shown = shown,
 		.timeout_ms = telemetry_timeout(config),
+		.protobuf = config->otlp_protocol == CONFIG_PROTOCOL_PROTOBUF,
 		.gzip = config->otlp_compression == CONFIG_COMPRESSION_GZIP,
 		.certificate = config->otlp_certificate,
 		.client_key = config->otlp_client_key,

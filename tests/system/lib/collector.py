@@ -7,10 +7,12 @@ function of the collector's connection handler; ok(), status(), and the others b
 import gzip
 import http.server
 import json
+import os
 import re
 import socket
 import socketserver
 import struct
+import subprocess
 import threading
 import time
 
@@ -19,6 +21,7 @@ from lib.wait import PATIENCE, until
 
 class Span:
     def __init__(self, span, resource, scope):
+        self.raw = span
         self.name = span["name"]
         self.kind = span["kind"]
         self.trace_id = span["traceId"]
@@ -105,9 +108,36 @@ def check_span(span):
 
 def check_request(handler, raw):
     need(handler.command == "POST", handler.command)
-    need(handler.headers["Content-Type"] == "application/json", handler.headers["Content-Type"])
+    need(handler.headers["Content-Type"] in ("application/json", PROTOBUF),
+         handler.headers["Content-Type"])
     need("Expect" not in handler.headers, "Expect header")
     need("OTel-OTLP-Exporter" in handler.headers["User-Agent"], handler.headers["User-Agent"])
+
+
+class Decoder:
+    """Bodies in protobuf as JSON, by a Python that has Google's library."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.process = None
+
+    def decode(self, raw):
+        with self.lock:
+            if not self.process:
+                program = os.path.join(os.path.dirname(__file__), "otlp_decode.py")
+                self.process = subprocess.Popen(["/usr/bin/python3", "-I", program], bufsize=0,
+                                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self.process.stdin.write(b"%d\n%b" % (len(raw), raw))
+            line = b""
+            while not line.endswith(b"\n"):
+                part = self.process.stdout.readline()
+                need(part, "a body that is no protobuf", raw)
+                line += part
+        return line
+
+
+PROTOBUF = "application/x-protobuf"
+DECODER = Decoder()
 
 
 def parse_body(raw):
@@ -227,7 +257,8 @@ class Collector:
     def take(self, handler, raw):
         try:
             check_request(handler, raw)
-            spans = parse_body(raw)
+            binary = handler.headers["Content-Type"] == PROTOBUF
+            spans = parse_body(DECODER.decode(raw) if binary else raw)
         except (ValueError, KeyError, TypeError) as error:
             self.errors.append(f"{error!r} in {raw[:2000]}")
             spans = []
