@@ -36,6 +36,7 @@ static const char *const names_of_ends[] = {
 	"jsonrpc.protocol.version",
 	"error.type",
 	"sidespan.end_reason",
+	"sidespan.sampled_by",
 	NULL,
 };
 

@@ -61,6 +61,7 @@ struct tracer {
 	uint64_t inflight_max_age_ns;
 	uint64_t wall_offset_ns; /* unix time = monotonic time + this */
 	size_t sharing_count;    /* connections that share the backend and have not ended */
+	struct tail tail;
 	struct tracer_counters counters;
 	char carrier[CARRIER_TEXT_MAX];
 };
@@ -328,7 +329,7 @@ static void tracer_end_request(struct tracer_connection *connection, struct requ
 	tracer_charge(connection, -(size_t)request->bytes);
 	if (request->claim != NULL || request->span != NULL)
 		follower_request_over(connection->follower, request, now_ns);
-	if (request->recorded || (tracer->setup.metrics != NULL && !request->stays))
+	if (!request->stays && follow_wants(&tracer->setup, request->recorded))
 		request_span_emit(&tracer->request_spans, &tracer->setup, connection->attributes,
 			request, end, reply, now_ns - request->entry.start_ns);
 	if (request->span != NULL)
@@ -435,6 +436,8 @@ static struct request *tracer_make_request(struct tracer_connection *connection,
 	memcpy(request->parent_span_id, forwarded->parent.traceparent.span_id, SPAN_ID_SIZE);
 	has_span = !forwarded->passed_on || tracer_begins_work(tracer, forwarded->method_number);
 	tracer->counters.requests_passed_on += !has_span;
+	request->has_span = has_span;
+	request->stays = false;
 	request->recorded = has_span && tracer->request_spans.exporter != NULL &&
 			    (request->context.flags & TRACE_FLAG_SAMPLED) != 0;
 	request->exchange = connection->exchange;
@@ -1008,6 +1011,17 @@ static void tracer_take_lifecycle(
 	setup->exporter = exporter;
 	setup->ids = &tracer->ids;
 	setup->sampler = &tracer->sampler;
+	setup->tail = &tracer->tail;
+	tracer->tail = (struct tail){
+		.keeps_errors = config->sampling_keep_errors,
+		.slower_than_ns = (uint64_t)config->sampling_keep_slower_than_ms * 1000000,
+		/* on the console a span that has begun is waited for */
+		.spans_per_second = config->exporter == CONFIG_EXPORTER_CONSOLE
+					    ? 0
+					    : (uint64_t)config->sampling_spans_per_second,
+		.kept = &tracer->counters.spans_kept,
+		.capped = &tracer->counters.spans_capped,
+	};
 	setup->wall_offset_ns = &tracer->wall_offset_ns;
 	setup->names = &tracer->attribute_settings.names;
 	setup->methods = &tracer->methods;

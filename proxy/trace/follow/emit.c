@@ -259,6 +259,7 @@ static const enum span_kind emit_kinds[] = {
 void emit_span(struct follow_setup *setup, const struct open_span *span, const struct span_end *end)
 {
 	uint64_t end_ns = end->now_ns > span->start_ns ? end->now_ns : span->start_ns;
+	const char *sampled_by = NULL;
 	struct attributes list;
 	struct emit_events events;
 	char name[EMIT_NAME_MAX];
@@ -281,7 +282,7 @@ void emit_span(struct follow_setup *setup, const struct open_span *span, const s
 		.status_message = end->message,
 	};
 
-	if (!span->recorded && setup->metrics == NULL)
+	if (!follow_wants(setup, span->recorded))
 		return;
 	memcpy(made.parent_span_id, span->parent_span_id, SPAN_ID_SIZE);
 	emit_put_span(setup, &list, span, end_ns);
@@ -299,9 +300,13 @@ void emit_span(struct follow_setup *setup, const struct open_span *span, const s
 	if (end->reason != NULL)
 		emit_put_text(&list, "sidespan.end_reason", span_text_of(end->reason));
 	emit_put_events(setup, &events, span, end_ns);
+	if (!span->recorded && span->parent == NULL && setup->exporter != NULL)
+		sampled_by = tail_keeps(setup->tail, &made);
+	if (sampled_by != NULL)
+		emit_put_text(&list, "sidespan.sampled_by", span_text_of(sampled_by));
 	made.attributes = list.list;
 	made.attribute_count = list.count;
-	follow_span_ends(setup, &made, span->recorded);
+	follow_span_ends(setup, &made, span->recorded, sampled_by);
 }
 
 /*
@@ -337,7 +342,7 @@ void emit_announce(struct follow_setup *setup, const struct open_span *span, uin
 	made.name = emit_some_name(setup, span->row->announce, &list, name, span->row->name);
 	made.attributes = list.list;
 	made.attribute_count = list.count;
-	exporter_submit(setup->exporter, &made);
+	follow_submit(setup, &made);
 }
 
 static void emit_put_submission(const struct follow_setup *setup, struct attributes *list,
@@ -405,5 +410,5 @@ void emit_dispatch(struct follow_setup *setup, const struct emit_submission *sub
 	made.name = emit_name_dispatch(setup, name, submission);
 	made.attributes = list.list;
 	made.attribute_count = list.count;
-	exporter_submit(setup->exporter, &made);
+	follow_submit(setup, &made);
 }

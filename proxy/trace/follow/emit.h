@@ -9,6 +9,7 @@
 #include "exporter/exporter.h"
 #include "exporter/metrics/metrics.h"
 #include "proxy/trace/follow/matcher.h"
+#include "proxy/trace/follow/tail.h"
 #include "proxy/trace/follow/open_span.h"
 #include "proxy/trace/follow/shares.h"
 #include "proxy/trace/names/attributes.h"
@@ -30,6 +31,7 @@ struct follow_setup {
 	struct matcher matcher;    /* owned */
 	struct exporter *exporter; /* NULL: nothing is recorded, context is passed on */
 	struct metrics *metrics;   /* NULL: nothing is measured */
+	struct tail *tail;
 	struct ids *ids;
 	const struct sampler *sampler;
 	const uint64_t *wall_offset_ns; /* unix time = monotonic time + this */
@@ -50,14 +52,33 @@ struct follow_setup {
 	struct follow_counters counters;
 };
 
-/* A span has ended: it is measured, and sent if it is recorded. */
+/* Sends a finished span, unless there have been too many. */
+static inline void follow_submit(const struct follow_setup *setup, const struct span *span)
+{
+	if (tail_lets_pass(setup->tail, span))
+		exporter_submit(setup->exporter, span);
+}
+
+/* Whether a span is to be made when it ends, whatever becomes of it. */
+static inline bool follow_wants(const struct follow_setup *setup, bool recorded)
+{
+	return recorded || setup->metrics != NULL || tail_looks(setup->tail);
+}
+
+/*
+ * A span has ended: it is measured, and sent if it is recorded. sampled_by: what it was kept for if
+ * its trace is not sampled; NULL: nothing.
+ */
 static inline void follow_span_ends(
-	const struct follow_setup *setup, const struct span *span, bool recorded)
+	const struct follow_setup *setup, struct span *span, bool recorded, const char *sampled_by)
 {
 	if (setup->metrics != NULL)
 		metrics_record(setup->metrics, span);
-	if (recorded)
-		exporter_submit(setup->exporter, span);
+	if (!recorded && sampled_by == NULL)
+		return;
+	*setup->tail->kept += !recorded;
+	span->begun = recorded;
+	follow_submit(setup, span);
 }
 
 /*

@@ -29,6 +29,7 @@ static const struct {
 	[ATTRIBUTES_CONNECTION_ID] = {"app_server.connection_id", "app_server.connection_id"},
 	[ATTRIBUTES_ERROR_TYPE] = {"error.type", "error.type"},
 	[ATTRIBUTES_END_REASON] = {"sidespan.end_reason", "sidespan.end_reason"},
+	[ATTRIBUTES_SAMPLED_BY] = {"sidespan.sampled_by", "sidespan.sampled_by"},
 };
 
 static void attributes_set_name(

@@ -86,6 +86,7 @@ struct request {
 	bool has_parent;
 	bool parent_is_ours; /* a span that it has started */
 	bool recorded;       /* sampled, and there is somewhere to send the span */
+	bool has_span;       /* if its trace is sampled, or for how it ends */
 	bool stays;          /* its span goes on by itself, recorded or not */
 	bool large;          /* has more memory than those that are used again */
 	uint8_t value_count;

@@ -325,6 +325,7 @@ void request_span_emit(const struct request_span_settings *settings, struct foll
 	struct emit_events events;
 	struct span_link links[OPEN_SPAN_LINKS_MAX + PARENT_LINKS_MAX];
 	char name[EMIT_NAME_MAX], status[12];
+	const char *sampled_by = NULL;
 	struct span span = {
 		.context = request->context,
 		.type = "request",
@@ -364,7 +365,12 @@ void request_span_emit(const struct request_span_settings *settings, struct foll
 	span.name = title == NULL ? request_span_name(settings, request->method, name)
 				  : request_span_long_name(setup, title, &span, &attributes,
 					    connection, request->method, name);
+	if (!request->recorded && request->has_span && setup->exporter != NULL)
+		sampled_by = tail_keeps(setup->tail, &span);
+	if (sampled_by != NULL)
+		attributes_put_named(
+			&attributes, names, ATTRIBUTES_SAMPLED_BY, span_text_of(sampled_by));
 	span.attributes = attributes.list;
 	span.attribute_count = attributes.count;
-	follow_span_ends(setup, &span, request->recorded);
+	follow_span_ends(setup, &span, request->recorded, sampled_by);
 }
