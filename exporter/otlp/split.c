@@ -80,6 +80,8 @@ static int split_find_json(const struct batch *batch, struct split *found)
 {
 	const char *bytes = batch->body.bytes, *end = bytes + batch->body.size;
 
+	if (batch->body.size == 0)
+		return -1; /* there may be no memory at all */
 	found->first = memmem(bytes, batch->body.size, SPLIT_SPANS, strlen(SPLIT_SPANS));
 	if (found->first == NULL)
 		return -1;
