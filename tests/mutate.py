@@ -111,7 +111,10 @@ def equivalents():
 
 
 def call(command, **more):
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, **more).stdout
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, **more)
+    if done.returncode != 0:
+        raise SystemExit(done.stderr)
+    return done.stdout
 
 
 class Tree:
