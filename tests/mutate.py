@@ -233,7 +233,8 @@ class Tests:
         self.tree.build()
         self.cover.build()
         kept = ROOT / BUILD / "learnt.json"
-        self.known = json.loads(kept.read_text()) if kept.exists() else {}
+        before = json.loads(kept.read_text()) if kept.exists() else {}
+        self.known = {program: known for program, known in before.items() if program in self.tree.path}
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             for program, known in zip(self.tree.path, pool.map(self.learn, self.tree.path)):
                 self.known[program] = known
