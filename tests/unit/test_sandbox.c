@@ -160,6 +160,15 @@ static const struct {
 	{"write elsewhere", try_write_other, SANDBOX_FILES, EACCES},
 };
 
+static int open_files(void)
+{
+	int fd, count = 0;
+
+	for (fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
 /* Runs it in a process of its own, inside; *parts: what held. Returns what it returned. */
 static int run_inside(attempt_run *attempt, unsigned *parts)
 {
@@ -171,7 +180,11 @@ static int run_inside(attempt_run *attempt, unsigned *parts)
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
+		int before = open_files();
+
 		result[0] = (int)sandbox_enter(directories, 1);
+		if (open_files() != before)
+			_exit(2); /* it keeps what it made the rules with */
 		result[1] = attempt();
 		_exit(write(fds[1], result, sizeof result) == sizeof result ? 0 : 1);
 	}

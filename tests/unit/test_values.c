@@ -43,6 +43,15 @@ static const struct {
 		"part t",
 		{" w.number=-5 ", " w.yes=true ", " p.s=0.002 ", " p.ms=2 p.us=2000 p.ns=2000000 "},
 		NULL},
+	/* a request is a span without any rule about it */
+	{{NULL}, {"1>{'id':1,'method':'call','params':{'id':'k'}}", "1<{'id':1,'result':0}"},
+		"asked", {" rpc.method=call "}, NULL},
+	/* nor does it count for a span that begins behind it */
+	{{NULL},
+		{begin, "1<{'method':'mark','params':{'id':'i'}}",
+			"1<{'method':'part','params':{'id':'i'}}",
+			"1<{'method':'part','params':{'id':'i'}}", end},
+		"part t", {" w.number=-5 "}, " p."},
 	/* no mark, no value */
 	{{NULL}, {begin, "1<{'method':'part','params':{'id':'i'}}", end}, "part t",
 		{" w.number=-5 "}, " p."},
@@ -50,11 +59,12 @@ static const struct {
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
+/* The last one of that name. */
 static const struct kept *find(const struct conversation *talk, const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < talk->exporter->count; i++)
+	for (i = talk->exporter->count; i-- > 0;)
 		if (strcmp(talk->exporter->spans[i].name, name) == 0)
 			return &talk->exporter->spans[i];
 	for (i = 0; i < talk->exporter->count; i++)
