@@ -170,6 +170,7 @@ static void spool_drop(
 {
 	struct spooled *spooled = spool_row_pop(row);
 
+	assert(spooled != NULL);
 	(void)folder_remove(&spool->folder, &spooled->file); /* or it is gone */
 	handover_lose_spooled(
 		spool->handover, &spool->handover->counters.dropped_spool, spooled->span_count);

@@ -67,7 +67,7 @@ static const struct {
 		CASE("\x4a\x07\x0a\x01k\x12\x02\x10\x00")},
 	{{.key = "k", .type = SPAN_VALUE_DOUBLE, .value.real = 1.5},
 		CASE("\x4a\x0e\x0a\x01k\x12\x09\x21\0\0\0\0\0\0\xf8\x3f")},
-	{{.key = "k", .type = SPAN_VALUE_DOUBLE, .value.real = -INFINITY},
+	{{.key = "k", .type = SPAN_VALUE_DOUBLE, .value.real = -HUGE_VAL},
 		CASE("\x4a\x0e\x0a\x01k\x12\x09\x21\0\0\0\0\0\0\xf0\xff")},
 };
 
