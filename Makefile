@@ -233,7 +233,7 @@ test-real: $(CODEX_VERSIONS:%=test-codex-%) test-peers test-peers-http
 # They mostly wait for each other's time: -j4 runs all of them beside each other.
 .PHONY: real-built
 real-built:
-	@tests/deps build test real
+	@tests/deps build test real proxies
 	$(SUBMAKE) $(B)/sidespan $(DEMO) $(B)/tests/bench/otlpsink
 
 .PHONY: $(CODEX_VERSIONS:%=test-codex-%)
@@ -379,7 +379,7 @@ install: $(B)/sidespan
 
 .PHONY: deps
 deps:
-	@tests/deps build test tidy fuzz bench real
+	@tests/deps build test tidy fuzz bench real proxies
 
 .PHONY: help
 help:
