@@ -33,6 +33,7 @@ static void exposition_family(FILE *out, enum exposition_format format, const ch
 void exposition_label(FILE *out, const char *bytes, size_t size)
 {
 	char text[UTF8_SIZE_MAX];
+	const char *end;
 	uint32_t character;
 
 	while (size > 0) {
@@ -40,12 +41,13 @@ void exposition_label(FILE *out, const char *bytes, size_t size)
 
 		if (character == UTF8_BROKEN)
 			character = 0xfffd;
+		end = utf8_put(text, character);
 		if (character == '\n')
 			(void)fputs("\\n", out);
 		else if (character == '"' || character == '\\')
 			(void)fprintf(out, "\\%c", (char)character);
 		else
-			(void)fwrite(text, 1, (size_t)(utf8_put(text, character) - text), out);
+			(void)fwrite(text, 1, (size_t)(end - text), out);
 		bytes += used;
 		size -= used;
 	}
