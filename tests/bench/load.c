@@ -433,8 +433,8 @@ static void peer_messages(struct load *load, struct peer *peer)
 {
 	uint64_t now_ns = wire_now_ns();
 	enum wire_result result;
-	uint8_t *message;
-	size_t size;
+	uint8_t *message = NULL;
+	size_t size = 0;
 
 	while ((result = wire_decode(&peer->received, load->options.framing, false, &message,
 			&size)) == WIRE_MESSAGE) {
