@@ -79,7 +79,8 @@ def shown_parent(span, spans):
 def children(spans):
     """Spans by the id of their shown parent; by None those at the top."""
     found = {}
-    for span in sorted(spans.values(), key=lambda span: span.start_ns):
+    # of those that one read has begun, the one that ends first was begun last
+    for span in sorted(spans.values(), key=lambda span: (span.start_ns, -span.end_ns)):
         parent = shown_parent(span, spans) if is_shown(span) else None
         if parent or is_ours(span) and not is_call(span):
             found.setdefault(parent.span_id if parent else None, []).append(span)
