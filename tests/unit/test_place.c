@@ -903,6 +903,13 @@ static void generated_at_every_split(enum splice_mode mode, const char *input, s
 	ck_assert_msg(strcmp(output, plain) == 0, "%s\nbyte by byte", input);
 }
 
+/* Sanitizers are slow, and the fuzz target goes on with them. */
+#ifdef __SANITIZE_ADDRESS__
+#define SEEDS 250
+#else
+#define SEEDS 1000
+#endif
+
 START_TEST(test_generated)
 {
 	static char input[TEXT_SIZE];
@@ -913,7 +920,7 @@ START_TEST(test_generated)
 
 	ck_assert(place_check_init(&check, &sets[_i / 4], modes[_i % 4]));
 	place_open(check.set);
-	for (seed = 0; seed < 1000; seed++) {
+	for (seed = 0; seed < SEEDS; seed++) {
 		yajl_val before, after;
 		unsigned troubles;
 		size_t size;
