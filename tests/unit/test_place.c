@@ -945,7 +945,7 @@ START_TEST(test_generated)
 		yajl_tree_free(before);
 		yajl_tree_free(after);
 	}
-	ck_assert(check.mode == SPLICE_HOLD ? edited == 0 : edited > SEEDS / 250);
+	ck_assert(check.mode == SPLICE_HOLD ? edited == 0 : edited > SEEDS / 300);
 	place_close();
 }
 END_TEST
