@@ -76,11 +76,16 @@ def shown_parent(span, spans):
     return parent
 
 
+def began(span):
+    """Which was begun first; of those that one read has begun, what codex tells no end of, then what ended first."""
+    given = span.attributes
+    return span.start_ns, given.get("sidespan.end_reason") != "parent_ended", span.end_ns
+
+
 def children(spans):
     """Spans by the id of their shown parent; by None those at the top."""
     found = {}
-    # of those that one read has begun, the one that ends first was begun last
-    for span in sorted(spans.values(), key=lambda span: (span.start_ns, -span.end_ns)):
+    for span in sorted(spans.values(), key=began):
         parent = shown_parent(span, spans) if is_shown(span) else None
         if parent or is_ours(span) and not is_call(span):
             found.setdefault(parent.span_id if parent else None, []).append(span)
