@@ -95,6 +95,23 @@ static int tls_set_client(SSL_CTX *shared, const struct tls_settings *settings)
 	return X509_VERIFY_PARAM_set1_host(wanted, settings->name, 0) == 1 ? 0 : -1;
 }
 
+/*
+ * OpenSSL reads what a root may be used for when it is first met, and remembers if that failed:
+ * without memory at that moment a good one would be none for all later connections. So now.
+ */
+static void tls_meet_roots(SSL_CTX *shared)
+{
+	STACK_OF(X509_OBJECT) *known = X509_STORE_get0_objects(SSL_CTX_get_cert_store(shared));
+	X509 *root;
+	int i;
+
+	for (i = 0; i < sk_X509_OBJECT_num(known); i++) {
+		root = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(known, i));
+		if (root != NULL)
+			(void)X509_check_purpose(root, -1, 0); /* whatever it is good for */
+	}
+}
+
 static SSL_CTX *tls_make(const struct tls_settings *settings, char *error, size_t error_size)
 {
 	SSL_CTX *shared =
@@ -119,8 +136,10 @@ static SSL_CTX *tls_make(const struct tls_settings *settings, char *error, size_
 		(void)snprintf(error, error_size, "%s: %s", settings->paths[wrong], reason);
 		goto fail;
 	}
-	if ((settings->is_server ? tls_set_server : tls_set_client)(shared, settings) == 0)
+	if ((settings->is_server ? tls_set_server : tls_set_client)(shared, settings) == 0) {
+		tls_meet_roots(shared);
 		return shared;
+	}
 fail:
 	SSL_CTX_free(shared);
 	ERR_clear_error();

@@ -306,10 +306,7 @@ class Run:
 
 
 KINDS = [("stdio", "stdio"), ("ws", "ws"), ("tcp", "tcp"), ("ws", "stdio"), ("unix", "ws"),
-         ("stdio", "ws")]
-if ALL:
-    # OpenSSL may distrust a root for good once it lacked memory to look at it: known, seldom, not mended
-    KINDS.append(("wss", "tls+tcp"))
+         ("stdio", "ws"), ("wss", "tls+tcp")]
 
 
 def spread(numbers, count):
