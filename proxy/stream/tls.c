@@ -82,8 +82,9 @@ static ssize_t tls_outcome(struct tls *tls, int result)
 	case SSL_ERROR_ZERO_RETURN:
 		errno = tls->error;
 		return tls->is_broken ? -1 : 0; /* OpenSSL takes an alert for the end, next time */
-	case SSL_ERROR_SYSCALL:
-		tls->error = saved_errno != 0 ? saved_errno : ECONNRESET;
+	case SSL_ERROR_SYSCALL: /* also what is said of one that was broken before */
+		if (!tls->is_broken)
+			tls->error = saved_errno != 0 ? saved_errno : ECONNRESET;
 		tls->is_broken = true;
 		errno = tls->error;
 		return -1;
