@@ -236,13 +236,25 @@ START_TEST(test_limits)
 }
 END_TEST
 
+static int count_callers(int server)
+{
+	int count = 0, fd;
+
+	while ((fd = accept4(server, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+		close(fd);
+		count++;
+	}
+	return count;
+}
+
 /* Whether the server can be reached is found out, said when it changes, and told to all. */
 START_TEST(test_ready)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t size = sizeof address;
-	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	const char *reason, *answer;
+	uint64_t begun_ns;
 	struct url url;
 	char text[64];
 
@@ -254,6 +266,8 @@ START_TEST(test_ready)
 	snprintf(text, sizeof text, "tcp://127.0.0.1:%u", ntohs(address.sin_port));
 	ck_assert_int_eq(url_parse(&url, text, &reason), 0);
 	admin_open(plain, &url);
+	loop_clock(&setup.loop);
+	begun_ns = setup.loop.now_ns;
 	answer = ask("GET /readyz", "", 1000);
 	if (_i == 0) {
 		ck_assert_ptr_nonnull(strstr(answer, "200 OK"));
@@ -266,6 +280,8 @@ START_TEST(test_ready)
 	ck_assert_int_eq(unit_said("not ready: the server cannot be reached: "), _i);
 	(void)ask("GET /readyz", "", 1000);
 	ck_assert_int_eq(unit_said("not ready: the server cannot be reached: "), _i);
+	if (_i == 0 && setup.loop.now_ns - begun_ns < 1000000000)
+		ck_assert_int_eq(count_callers(server), 1); /* good for a second */
 	admin_drain(admin);
 	answer = ask("GET /readyz", "", 1000);
 	ck_assert_ptr_nonnull(strstr(answer, "503 Service Unavailable"));
