@@ -54,6 +54,7 @@ struct admin_client {
 	enum admin_state state;
 	const struct admin_page *page; /* that was asked for, and may be seen */
 	bool wants_body;               /* not for HEAD */
+	bool has_ended;                /* it will say no more */
 	TAILQ_ENTRY(admin_client) link;
 };
 
@@ -226,15 +227,17 @@ static void admin_answer(struct admin_client *client, const char *status, const 
 	struct evbuffer *out = bufferevent_get_output(client->stream);
 
 	client->state = ADMIN_ANSWERS;
-	/* without memory nothing comes, and the connection ends in time */
 	if (evbuffer_add_printf(out,
 		    "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
 		    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s"
 		    "Connection: close\r\n\r\n",
 		    status, type, size,
-		    strncmp(status, "401", 3) == 0 ? "WWW-Authenticate: Bearer\r\n" : "") > 0 &&
-		client->wants_body)
-		(void)evbuffer_add(out, text, size);
+		    strncmp(status, "401", 3) == 0 ? "WWW-Authenticate: Bearer\r\n" : "") < 0 ||
+		(client->wants_body && evbuffer_add(out, text, size) != 0)) {
+		/* UNTESTED: it is libevent's memory. No answer, rather than half of one. */
+		bufferevent_trigger_event(
+			client->stream, BEV_EVENT_ERROR, BEV_TRIG_DEFER_CALLBACKS);
+	}
 }
 
 static void admin_refuse(struct admin_client *client, const char *status)
@@ -393,6 +396,10 @@ static void admin_on_written(struct bufferevent *stream, void *arg)
 
 	if (client->state != ADMIN_ANSWERS)
 		return;
+	if (client->has_ended) { /* nobody would tell so once more */
+		admin_drop(client);
+		return;
+	}
 	client->state = ADMIN_ENDS;
 	(void)shutdown(bufferevent_getfd(stream), SHUT_WR); /* it may have left */
 }
@@ -404,8 +411,10 @@ static void admin_on_event(struct bufferevent *stream, short what, void *arg)
 
 	(void)stream;
 	if ((what & BEV_EVENT_EOF) != 0 &&
-		(client->state == ADMIN_ASKS || client->state == ADMIN_ANSWERS))
+		(client->state == ADMIN_ASKS || client->state == ADMIN_ANSWERS)) {
+		client->has_ended = true;
 		return;
+	}
 	admin_drop(client);
 }
 

@@ -149,13 +149,17 @@ def test_head_has_no_body(served):
     assert asked.status == 200 and asked.body == "" and int(asked.head.get("Content-Length")) > 1000
 
 
-def test_a_client_that_has_said_all_is_answered(served):
-    operator, _ = served
-    client = operator.connect()
-    client.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    client.close_write()
-    assert read_head(client).status == 200
-    assert json.loads(client.read_all())["ready"] is True
+@pytest.mark.parametrize("target", ["/readyz", "/metrics"])
+def test_a_client_that_has_said_all_is_answered(lab, target):
+    """And leaves: the place that it had is another's."""
+    operator = Operator(lab, "--listen=ws://127.0.0.1:0", f"--upstream={lab.backend('ws').url}",
+                        "--admin-connections-max=1")
+    for _ in range(3):
+        client = operator.connect()
+        client.write(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        client.close_write()
+        assert read_head(client).status == 200
+        assert client.read_all()
 
 
 def test_so_many_connections_and_no_more(lab):
