@@ -102,6 +102,7 @@ struct span {
 	bool has_parent;
 	bool parent_is_remote;
 	bool begun;                  /* exporter_begin() told of it */
+	bool is_open;                /* it goes on, so that it has no end: to be shown, not sent */
 	const char *type;            /* what its profile calls it, or "request"; NULL: neither */
 	struct span_text tracestate; /* size 0: none */
 	struct span_text name;

@@ -398,6 +398,8 @@ static inline char *otlp_put_kind_and_times(char *p, const struct span *span)
 	digits = p;
 	p = otlp_put_number(p, span->start_unix_ns);
 	size = (size_t)(p - digits);
+	if (span->is_open)
+		return OTLP_PUT(p, "\"");
 	p = OTLP_PUT(p, "\",\"endTimeUnixNano\":\"");
 	p = otlp_put_end(p, span->start_unix_ns, end_unix_ns, digits, size);
 	return OTLP_PUT(p, "\"");

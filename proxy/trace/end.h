@@ -13,6 +13,7 @@ enum tracer_end {
 	TRACER_CLOSED,            /* a rule of the profile said so */
 	TRACER_SHUTDOWN,          /* we were told to stop */
 	TRACER_HTTP,              /* the HTTP answer has none */
+	TRACER_OPEN,              /* it has not: see request_span_show() */
 };
 
 #endif

@@ -29,6 +29,7 @@
 #include "proxy/trace/requests/parent.h"
 #include "proxy/trace/requests/request.h"
 #include "proxy/trace/requests/request_span.h"
+#include "proxy/trace/survey.h"
 #include "w3c/baggage.h"
 #include "w3c/ids.h"
 
@@ -61,13 +62,15 @@ struct tracer {
 	uint64_t inflight_max_age_ns;
 	uint64_t wall_offset_ns; /* unix time = monotonic time + this */
 	size_t sharing_count;    /* connections that share the backend and have not ended */
+	TAILQ_HEAD(tracer_connections, tracer_connection) connections;
 	struct tail tail;
 	struct tracer_counters counters;
 	char carrier[CARRIER_TEXT_MAX];
 };
 
 struct tracer_connection {
-	struct tracer *tracer;                    /* borrowed */
+	struct tracer *tracer; /* borrowed */
+	TAILQ_ENTRY(tracer_connection) link;
 	struct connection_attributes *attributes; /* owned */
 	bool own_backend; /* a server process serves this connection alone */
 	bool ended;
@@ -733,6 +736,7 @@ struct tracer_connection *tracer_connection_new(
 	if (connection->attributes == NULL ||
 		fullest_add(&tracer->fullest, &connection->bytes) != 0)
 		goto no_memory;
+	TAILQ_INSERT_TAIL(&tracer->connections, connection, link);
 	connection->number = number + 1;
 	tracer->sharing_count += !own_backend;
 	connection->follower =
@@ -820,6 +824,7 @@ void tracer_connection_free(
 	if (connection == NULL)
 		return;
 	tracer_connection_end(connection, reason, now_ns);
+	TAILQ_REMOVE(&connection->tracer->connections, connection, link);
 	inflight_done(&connection->inflight);
 	fullest_remove(&connection->tracer->fullest, &connection->bytes);
 	if (connection->own_backend)
@@ -827,6 +832,89 @@ void tracer_connection_free(
 	shares_leave(&connection->tracer->setup.shares, &connection->share);
 	connection_attributes_free(connection->attributes);
 	free(connection);
+}
+
+/* ---- what goes on ---- */
+
+/* Requests of a connection are in the order in which they came. */
+static void tracer_survey_requests(
+	const struct tracer_connection *connection, struct survey *survey)
+{
+	const struct inflight_entry *entry = connection->inflight.oldest;
+
+	survey_count(survey, LIFECYCLE_REQUEST, connection->inflight.count,
+		entry != NULL ? entry->start_ns : 0);
+	for (; entry != NULL && survey_wants(survey, entry->start_ns); entry = entry->newer) {
+		const struct request *request = (const struct request *)entry;
+		const struct claim *claim = request->claim;
+
+		survey_place(survey, &(struct survey_item){
+					     .start_ns = entry->start_ns,
+					     .request = request,
+					     .attributes = connection->attributes,
+				     });
+		if (claim != NULL && claim->dispatched && claim->state == CLAIM_PENDING)
+			survey_add_dispatch(
+				survey, &(struct survey_item){
+						.start_ns = claim->forwarded_ns, .claim = claim});
+	}
+}
+
+static void tracer_survey(const struct tracer *tracer, struct survey *survey)
+{
+	const struct tracer_connection *connection;
+
+	if (tracer->follower != NULL)
+		follower_survey(tracer->follower, survey);
+	TAILQ_FOREACH(connection, &tracer->connections, link)
+	{
+		tracer_survey_requests(connection, survey);
+		if (connection->own_backend && connection->follower != NULL)
+			follower_survey(connection->follower, survey);
+	}
+}
+
+size_t tracer_count_open(const struct tracer *tracer, struct tracer_open list[TRACER_OPEN_MAX])
+{
+	const struct lifecycle *lifecycle = tracer->setup.matcher.lifecycle;
+	struct survey survey;
+	size_t count = 0, i;
+
+	(void)survey_init(&survey, 0); /* it needs no memory */
+	tracer_survey(tracer, &survey);
+	list[count++] = (struct tracer_open){"request", survey.kinds[LIFECYCLE_REQUEST].count,
+		survey.kinds[LIFECYCLE_REQUEST].oldest_ns};
+	for (i = 0; lifecycle != NULL && i < lifecycle->span_count; i++)
+		if (!lifecycle->spans[i].is_memory && !lifecycle->spans[i].is_made)
+			list[count++] = (struct tracer_open){lifecycle->spans[i].name,
+				survey.kinds[i].count, survey.kinds[i].oldest_ns};
+	return count;
+}
+
+size_t tracer_show_open(struct tracer *tracer, size_t max, uint64_t now_ns,
+	void (*show)(void *arg, const struct span *span), void *arg)
+{
+	const uint64_t names_cut = tracer->setup.counters.names_cut;
+	struct survey survey;
+	size_t omitted, i;
+
+	(void)survey_init(&survey, max); /* without memory all is omitted */
+	tracer_survey(tracer, &survey);
+	for (i = 0; i < survey.count; i++) {
+		const struct survey_item *item = &survey.list[i];
+
+		if (item->request != NULL)
+			request_span_show(&tracer->request_spans, &tracer->setup, item->attributes,
+				item->request, now_ns, show, arg);
+		else if (item->span != NULL)
+			emit_show(&tracer->setup, item->span, now_ns, show, arg);
+		else
+			claim_show(&tracer->setup, item->claim, show, arg);
+	}
+	tracer->setup.counters.names_cut = names_cut; /* these are made for a look */
+	omitted = survey_omitted(&survey);
+	survey_done(&survey);
+	return omitted;
 }
 
 /* ---- the tracer ---- */
@@ -890,6 +978,11 @@ void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns)
 
 	if (drift + TRACER_CLOCK_JUMP_NS > 2 * TRACER_CLOCK_JUMP_NS)
 		tracer->wall_offset_ns = offset;
+}
+
+uint64_t tracer_unix_ns(const struct tracer *tracer, uint64_t now_ns)
+{
+	return now_ns + tracer->wall_offset_ns;
 }
 
 static const char *tracer_place(const struct config *config)
@@ -1099,6 +1192,7 @@ struct tracer *tracer_new(const struct config *config, struct exporter *exporter
 	(void)snprintf(error, error_size, "out of memory");
 	if (tracer == NULL)
 		return NULL;
+	TAILQ_INIT(&tracer->connections);
 	ids_init(&tracer->ids);
 	methods_init(&tracer->methods);
 	request_pool_init(&tracer->requests);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/profile/lifecycle.h"
 #include "proxy/message/envelope.h"
 #include "proxy/trace/end.h"
 #include "proxy/message/place.h"
@@ -20,6 +21,7 @@ struct exporter;
 struct http_span;
 struct http_span_request;
 struct metrics;
+struct span;
 struct tracer;
 struct tracer_connection;
 struct follow_counters;
@@ -76,6 +78,9 @@ void tracer_ask_why(struct tracer *tracer, const char *method);
 /* Once per second or so: keeps span timestamps true when the wall clock is set or we were asleep.
  */
 void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns);
+
+/* That moment as spans have it. */
+uint64_t tracer_unix_ns(const struct tracer *tracer, uint64_t now_ns);
 
 /*
  * number: what the connection is called, in the log too; no other one has it. transport:
@@ -189,6 +194,24 @@ void tracer_connection_end(
 /* Ends all that is in flight for that reason and frees the connection. NULL is allowed. */
 void tracer_connection_free(
 	struct tracer_connection *connection, enum tracer_end reason, uint64_t now_ns);
+
+/* How much goes on now: requests of clients, and what the profile follows. */
+struct tracer_open {
+	const char *type; /* as the profile calls it, or "request"; borrowed */
+	size_t count;
+	uint64_t oldest_ns; /* when the oldest began, if there is any */
+};
+#define TRACER_OPEN_MAX (LIFECYCLE_SPANS_MAX + 1)
+
+/* Fills in the list, requests first; returns how many types there are. */
+size_t tracer_count_open(const struct tracer *tracer, struct tracer_open list[TRACER_OPEN_MAX]);
+
+/*
+ * Shows the oldest of it, oldest first, at most so many, as spans that have no end. Returns how
+ * many more there are.
+ */
+size_t tracer_show_open(struct tracer *tracer, size_t max, uint64_t now_ns,
+	void (*show)(void *arg, const struct span *span), void *arg);
 
 const struct tracer_counters *tracer_counters(const struct tracer *tracer);
 

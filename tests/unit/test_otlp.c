@@ -251,6 +251,22 @@ START_TEST(test_times)
 }
 END_TEST
 
+/* One that goes on has no end; what else it has stands where it always does. */
+START_TEST(test_open)
+{
+	struct span span = span_example();
+
+	span.start_unix_ns = 7;
+	span.end_unix_ns = 9;
+	span.is_open = true;
+	encoded_is(&span, IDS ",\"flags\":257,\"name\":\"turn/start\",\"kind\":2,"
+			      "\"startTimeUnixNano\":\"7\"}");
+	span.status = SPAN_STATUS_OK;
+	encoded_is(&span, IDS ",\"flags\":257,\"name\":\"turn/start\",\"kind\":2,"
+			      "\"startTimeUnixNano\":\"7\",\"status\":{\"code\":1}}");
+}
+END_TEST
+
 /* Ends near and far from starts of every size: the two have digits in common or not. */
 START_TEST(test_times_of_every_size)
 {
@@ -655,6 +671,7 @@ int main(void)
 	tcase_add_test(tc, test_shared_alone);
 	tcase_add_loop_test(tc, test_status, 0, ROWS(status_cases));
 	tcase_add_loop_test(tc, test_times_of_every_size, 0, 8);
+	tcase_add_test(tc, test_open);
 	tcase_add_loop_test(tc, test_times, 0, ROWS(time_cases));
 	tcase_add_loop_test(tc, test_values, 0, ROWS(value_cases));
 	tcase_add_loop_test(tc, test_rendered_key, 0, SPAN_KEY_SIZE + 8);

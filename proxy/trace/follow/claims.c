@@ -14,6 +14,7 @@
 #include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/capture.h"
 #include "proxy/trace/requests/request.h"
+#include "proxy/trace/survey.h"
 #include "w3c/ids.h"
 
 /* ---- one of them ---- */
@@ -110,12 +111,15 @@ static void claims_take_off(struct claims *claims, struct claim *claim)
 	claim->rule = NULL;
 }
 
-/* Emits the dispatch span; the promised id is its own when no other span has kept the promise. */
-static void claims_dispatch(struct claims *claims, struct claim *claim, bool keeps_promise,
-	const struct open_span *about)
+/* Its dispatch span; the promised id is that one's own when no other span has kept the promise. */
+static const uint8_t *claim_id(const struct claim *claim, bool keeps_promise)
 {
-	const uint8_t *id = keeps_promise && claim->promised ? claim->promise : claim->dispatch;
-	const struct emit_submission submission = {
+	return keeps_promise && claim->promised ? claim->promise : claim->dispatch;
+}
+
+static struct emit_submission claim_submission(const struct claim *claim)
+{
+	return (struct emit_submission){
 		.context = claim->request,
 		.tracestate = claim->tracestate,
 		.method = claim->method_name,
@@ -125,13 +129,19 @@ static void claims_dispatch(struct claims *claims, struct claim *claim, bool kee
 		.forwarded_ns = claim->forwarded_ns,
 		.taken_ns = claim->taken_ns,
 	};
+}
+
+static void claims_dispatch(struct claims *claims, struct claim *claim, bool keeps_promise,
+	const struct open_span *about)
+{
+	const struct emit_submission submission = claim_submission(claim);
 
 	if (!claim->dispatched)
 		return;
 	claims->spans->setup->counters.dispatched++;
 	open_spans_note(claims->spans, NULL, NULL, "dispatched: %.*s",
 		(int)claim->method->operation.size, claim->method->operation.bytes);
-	emit_dispatch(claims->spans->setup, &submission, id, about);
+	emit_dispatch(claims->spans->setup, &submission, claim_id(claim, keeps_promise), about);
 }
 
 /* Nothing is going to be started by it any more. */
@@ -396,6 +406,27 @@ void claims_expire(struct claims *claims, uint64_t now_ns, uint64_t age_ns)
 		if (claim->state == CLAIM_TAKEN && now_ns - claim->taken_ns >= age_ns)
 			claims_drop(claims, claim);
 	}
+}
+
+void claims_survey(const struct claims *claims, struct survey *survey)
+{
+	const struct claim *claim;
+
+	TAILQ_FOREACH(claim, &claims->list, link)
+	{
+		if (claim->state == CLAIM_TAKEN && claim->dispatched)
+			survey_add_dispatch(
+				survey, &(struct survey_item){
+						.start_ns = claim->forwarded_ns, .claim = claim});
+	}
+}
+
+void claim_show(struct follow_setup *setup, const struct claim *claim,
+	void (*show)(void *arg, const struct span *span), void *arg)
+{
+	const struct emit_submission submission = claim_submission(claim);
+
+	emit_show_dispatch(setup, &submission, claim_id(claim, !claim->queued), show, arg);
 }
 
 void claims_init(struct claims *claims, struct open_spans *spans)

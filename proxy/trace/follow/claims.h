@@ -60,6 +60,7 @@ struct claim {
 TAILQ_HEAD(claim_list, claim);
 
 struct connection_attributes;
+struct survey;
 
 struct claim_request {
 	const struct matcher_method *method;
@@ -118,6 +119,13 @@ void claims_settle(struct claims *claims, struct claim *claim, struct open_span 
 
 /* An error, or no answer will come. NULL is allowed. */
 void claims_unanswered(struct claims *claims, struct claim *claim, struct traceparent *context);
+
+/* Adds the dispatches of those whose answer has come. */
+void claims_survey(const struct claims *claims, struct survey *survey);
+
+/* Shows the dispatch span of a claim that is not taken up. */
+void claim_show(struct follow_setup *setup, const struct claim *claim,
+	void (*show)(void *arg, const struct span *span), void *arg);
 
 /* Drops claims whose answer came age_ns ago or earlier. */
 void claims_expire(struct claims *claims, uint64_t now_ns, uint64_t age_ns);

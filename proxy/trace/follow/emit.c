@@ -256,13 +256,17 @@ static const enum span_kind emit_kinds[] = {
 	[LIFECYCLE_SERVER] = SPAN_KIND_SERVER,
 };
 
-void emit_span(struct follow_setup *setup, const struct open_span *span, const struct span_end *end)
-{
-	uint64_t end_ns = end->now_ns > span->start_ns ? end->now_ns : span->start_ns;
-	const char *sampled_by = NULL;
+/* What a span that is made borrows. */
+struct emit_room {
 	struct attributes list;
 	struct emit_events events;
 	char name[EMIT_NAME_MAX];
+};
+
+/* Of an open span as it is at that moment. */
+static struct span emit_make(struct follow_setup *setup, const struct open_span *span,
+	uint64_t end_ns, struct emit_room *room)
+{
 	struct span made = {
 		.context = span->context,
 		.type = span->row->name,
@@ -273,40 +277,65 @@ void emit_span(struct follow_setup *setup, const struct open_span *span, const s
 		.kind = emit_kinds[span->row->kind],
 		.start_unix_ns = span->start_ns + *setup->wall_offset_ns,
 		.end_unix_ns = end_ns + *setup->wall_offset_ns,
-		.events = events.list,
+		.attributes = room->list.list,
+		.events = room->events.list,
 		.event_count = span->event_count,
 		.dropped_event_count = span->events_dropped,
 		.links = span->links,
 		.link_count = span->link_count,
-		.status = end->status,
-		.status_message = end->message,
 	};
+
+	memcpy(made.parent_span_id, span->parent_span_id, SPAN_ID_SIZE);
+	emit_put_span(setup, &room->list, span, end_ns);
+	made.name = span->row->title == NULL /* a request that stays */
+			    ? span->method_name
+			    : emit_some_name(setup, span->row->title, &room->list, room->name,
+				      span->row->name);
+	if (span->verdict != NULL) {
+		made.status = span->verdict->status;
+		made.status_message = span->verdict->message;
+	}
+	emit_put_events(setup, &room->events, span, end_ns);
+	made.attribute_count = room->list.count;
+	return made;
+}
+
+void emit_span(struct follow_setup *setup, const struct open_span *span, const struct span_end *end)
+{
+	uint64_t end_ns = end->now_ns > span->start_ns ? end->now_ns : span->start_ns;
+	const char *sampled_by = NULL;
+	struct emit_room room;
+	struct span made;
 
 	if (!follow_wants(setup, span->recorded))
 		return;
-	memcpy(made.parent_span_id, span->parent_span_id, SPAN_ID_SIZE);
-	emit_put_span(setup, &list, span, end_ns);
-	made.name = span->row->title == NULL /* a request that stays */
-			    ? span->method_name
-			    : emit_some_name(setup, span->row->title, &list, name, span->row->name);
-	if (span->verdict != NULL && end->status == SPAN_STATUS_UNSET) {
-		made.status = span->verdict->status;
-		made.status_message = span->verdict->message;
-		if (span->verdict->type.size > 0)
-			emit_put_text(&list, "error.type", span->verdict->type);
+	made = emit_make(setup, span, end_ns, &room);
+	if (end->status != SPAN_STATUS_UNSET || span->verdict == NULL) {
+		made.status = end->status;
+		made.status_message = end->message;
+	} else if (span->verdict->type.size > 0) {
+		emit_put_text(&room.list, "error.type", span->verdict->type);
 	}
 	if (end->type.size > 0)
-		emit_put_text(&list, "error.type", end->type);
+		emit_put_text(&room.list, "error.type", end->type);
 	if (end->reason != NULL)
-		emit_put_text(&list, "sidespan.end_reason", span_text_of(end->reason));
-	emit_put_events(setup, &events, span, end_ns);
+		emit_put_text(&room.list, "sidespan.end_reason", span_text_of(end->reason));
 	if (!span->recorded && span->parent == NULL && setup->exporter != NULL)
 		sampled_by = tail_keeps(setup->tail, &made);
 	if (sampled_by != NULL)
-		emit_put_text(&list, "sidespan.sampled_by", span_text_of(sampled_by));
-	made.attributes = list.list;
-	made.attribute_count = list.count;
+		emit_put_text(&room.list, "sidespan.sampled_by", span_text_of(sampled_by));
+	made.attribute_count = room.list.count;
 	follow_span_ends(setup, &made, span->recorded, sampled_by);
+}
+
+void emit_show(struct follow_setup *setup, const struct open_span *span, uint64_t now_ns,
+	void (*show)(void *arg, const struct span *span), void *arg)
+{
+	struct emit_room room;
+	struct span made = emit_make(setup, span, now_ns, &room);
+
+	made.is_open = true;
+	show(arg, &made);
 }
 
 /*
@@ -380,13 +409,11 @@ static bool emit_is_for(const struct open_span *about, const uint8_t span_id[SPA
 		       memcmp(about->links[0].span_id, span_id, SPAN_ID_SIZE) == 0);
 }
 
-void emit_dispatch(struct follow_setup *setup, const struct emit_submission *submission,
-	const uint8_t span_id[SPAN_ID_SIZE], const struct open_span *about)
+/* What is borrowed stands in list and name. */
+static struct span emit_make_dispatch(struct follow_setup *setup,
+	const struct emit_submission *submission, const uint8_t span_id[SPAN_ID_SIZE],
+	const struct open_span *about, struct attributes *list, char name[EMIT_NAME_MAX])
 {
-	struct attributes list;
-	char name[EMIT_NAME_MAX];
-	struct span_link link;
-	bool joined = about != NULL && !emit_is_for(about, span_id);
 	struct span made = {
 		.context = submission->context,
 		.has_parent = true,
@@ -394,21 +421,45 @@ void emit_dispatch(struct follow_setup *setup, const struct emit_submission *sub
 		.kind = SPAN_KIND_INTERNAL,
 		.start_unix_ns = submission->forwarded_ns + *setup->wall_offset_ns,
 		.end_unix_ns = submission->taken_ns + *setup->wall_offset_ns,
-		.links = &link,
-		.link_count = joined,
+		.attributes = list->list,
 	};
+
+	memcpy(made.parent_span_id, submission->context.span_id, SPAN_ID_SIZE);
+	memcpy(made.context.span_id, span_id, SPAN_ID_SIZE);
+	emit_put_submission(setup, list, submission, about);
+	made.name = emit_name_dispatch(setup, name, submission);
+	made.attribute_count = list->count;
+	return made;
+}
+
+void emit_dispatch(struct follow_setup *setup, const struct emit_submission *submission,
+	const uint8_t span_id[SPAN_ID_SIZE], const struct open_span *about)
+{
+	struct attributes list;
+	char name[EMIT_NAME_MAX];
+	struct span_link link;
+	struct span made;
 
 	if (setup->exporter == NULL || (submission->context.flags & TRACE_FLAG_SAMPLED) == 0)
 		return;
-	if (joined) {
+	made = emit_make_dispatch(setup, submission, span_id, about, &list, name);
+	if (about != NULL && !emit_is_for(about, span_id)) { /* it has joined that */
 		memcpy(link.trace_id, about->context.trace_id, TRACE_ID_SIZE);
 		memcpy(link.span_id, about->context.span_id, SPAN_ID_SIZE);
+		made.links = &link;
+		made.link_count = 1;
 	}
-	memcpy(made.parent_span_id, submission->context.span_id, SPAN_ID_SIZE);
-	memcpy(made.context.span_id, span_id, SPAN_ID_SIZE);
-	emit_put_submission(setup, &list, submission, about);
-	made.name = emit_name_dispatch(setup, name, submission);
-	made.attributes = list.list;
-	made.attribute_count = list.count;
 	follow_submit(setup, &made);
+}
+
+void emit_show_dispatch(struct follow_setup *setup, const struct emit_submission *submission,
+	const uint8_t span_id[SPAN_ID_SIZE], void (*show)(void *arg, const struct span *span),
+	void *arg)
+{
+	struct attributes list;
+	char name[EMIT_NAME_MAX];
+	struct span made = emit_make_dispatch(setup, submission, span_id, NULL, &list, name);
+
+	made.is_open = true;
+	show(arg, &made);
 }

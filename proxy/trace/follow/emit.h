@@ -117,6 +117,10 @@ void emit_put_events(const struct follow_setup *setup, struct emit_events *event
 void emit_span(
 	struct follow_setup *setup, const struct open_span *span, const struct span_end *end);
 
+/* Shows one that goes on, with what is known of it by now, and without an end. */
+void emit_show(struct follow_setup *setup, const struct open_span *span, uint64_t now_ns,
+	void (*show)(void *arg, const struct span *span), void *arg);
+
 /* Tells of a span that is open still: one without length, below it, with what is known by now. */
 void emit_announce(struct follow_setup *setup, const struct open_span *span, uint64_t now_ns);
 
@@ -132,5 +136,10 @@ struct emit_submission {
 /* Its dispatch span, with that id; about: the span that the work started or joined, or NULL. */
 void emit_dispatch(struct follow_setup *setup, const struct emit_submission *submission,
 	const uint8_t span_id[SPAN_ID_SIZE], const struct open_span *about);
+
+/* Shows the dispatch span of one that has not been taken up; its id may become another. */
+void emit_show_dispatch(struct follow_setup *setup, const struct emit_submission *submission,
+	const uint8_t span_id[SPAN_ID_SIZE], void (*show)(void *arg, const struct span *span),
+	void *arg);
 
 #endif

@@ -13,6 +13,7 @@
 #include "proxy/trace/follow/act.h"
 #include "proxy/trace/names/text.h"
 #include "proxy/trace/requests/parent.h"
+#include "proxy/trace/survey.h"
 
 struct follower {
 	struct open_spans spans;
@@ -373,6 +374,18 @@ void follower_tick(struct follower *follower, uint64_t now_ns)
 }
 
 /* ---- the follower ---- */
+
+void follower_survey(const struct follower *follower, struct survey *survey)
+{
+	const struct open_span *span;
+
+	TAILQ_FOREACH(span, &follower->spans.by_key.ages, age)
+	{
+		survey_add(survey, span->type,
+			&(struct survey_item){.start_ns = span->start_ns, .span = span});
+	}
+	claims_survey(&follower->claims, survey);
+}
 
 struct follower *follower_new(struct follow_setup *setup)
 {

@@ -16,6 +16,7 @@
 
 struct follower;
 struct parent;
+struct survey;
 
 /* NULL when out of memory. setup is borrowed for life. */
 struct follower *follower_new(struct follow_setup *setup);
@@ -78,6 +79,9 @@ void follower_connection_gone(struct follower *follower, uint64_t connection, bo
 
 /* Ends all that is open for that reason. */
 void follower_end_all(struct follower *follower, enum end_reason reason, uint64_t now_ns);
+
+/* Adds all that is open, but for requests of clients. */
+void follower_survey(const struct follower *follower, struct survey *survey);
 
 /* Once per second or so: tells of long spans, ends what has waited too long. */
 void follower_tick(struct follower *follower, uint64_t now_ns);

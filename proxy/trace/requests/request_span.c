@@ -313,19 +313,52 @@ static struct span_text request_span_long_name(struct follow_setup *setup, const
 	return name.size > 0 ? name : method;
 }
 
-void request_span_emit(const struct request_span_settings *settings, struct follow_setup *setup,
-	const struct connection_attributes *connection, const struct request *request,
-	enum tracer_end end, const struct envelope *reply, uint64_t duration_ns)
+/* What a span that is made borrows. */
+struct request_span_room {
+	struct attributes attributes;
+	struct emit_events events;
+	struct span_link links[OPEN_SPAN_LINKS_MAX + PARENT_LINKS_MAX];
+	char name[EMIT_NAME_MAX], status[12];
+};
+
+/* How it ended. */
+static void request_span_put_end(struct span *span, struct attributes *attributes,
+	const struct attributes_names *names, const struct request *request, enum tracer_end end,
+	const struct envelope *reply, char status[12])
+{
+	request_span_put_failure(span, attributes, names, end, reply,
+		request->span != NULL ? request->span->verdict : NULL);
+	request_span_put_http(span, attributes, names, end, request->http_status, status);
+	attributes_put_named(attributes, names, ATTRIBUTES_END_REASON,
+		span_text_of(request_span_ends[end].reason));
+}
+
+/* What rules have learnt, which is the better word on all else. */
+static void request_span_put_open(struct span *span, struct request_span_room *room,
+	struct follow_setup *setup, const struct request *request,
+	const struct connection_attributes *connection)
+{
+	const struct open_span *open = request->span;
+
+	request_span_put_followed(span, &room->attributes, setup, open, connection);
+	emit_put_events(setup, &room->events, open, span->end_unix_ns - *setup->wall_offset_ns);
+	span->events = room->events.list;
+	span->event_count = open->event_count;
+	span->dropped_event_count = open->events_dropped;
+	memcpy(room->links, open->links, open->link_count * sizeof room->links[0]);
+	span->link_count = open->link_count;
+}
+
+static struct span request_span_make(const struct request_span_settings *settings,
+	struct follow_setup *setup, const struct connection_attributes *connection,
+	const struct request *request, enum tracer_end end, const struct envelope *reply,
+	uint64_t duration_ns, struct request_span_room *room)
 {
 	const struct attributes_names *names = &settings->attributes->names;
 	const struct open_span *open = request->span;
 	const char *title =
 		open != NULL && open->row->title != NULL ? open->row->title : settings->name;
-	struct attributes attributes;
-	struct emit_events events;
-	struct span_link links[OPEN_SPAN_LINKS_MAX + PARENT_LINKS_MAX];
-	char name[EMIT_NAME_MAX], status[12];
-	const char *sampled_by = NULL;
+	struct attributes *attributes = &room->attributes;
 	struct span span = {
 		.context = request->context,
 		.type = "request",
@@ -334,43 +367,62 @@ void request_span_emit(const struct request_span_settings *settings, struct foll
 		.begun = true,
 		.tracestate = request->tracestate,
 		.kind = SPAN_KIND_SERVER,
-		.links = links,
+		.links = room->links,
 		.start_unix_ns = request->start_unix_ns,
 		.end_unix_ns = request->start_unix_ns + duration_ns,
 		.status = SPAN_STATUS_UNSET,
 	};
 
-	attributes.count = 0;
+	attributes->count = 0;
 	memcpy(span.parent_span_id, request->parent_span_id, SPAN_ID_SIZE);
-	attributes_put_named(&attributes, names, ATTRIBUTES_METHOD, request->method);
-	attributes_put_named(&attributes, names, ATTRIBUTES_REQUEST_ID, request->id);
-	request_span_put_version(settings, reply, &attributes);
-	span.shared = request_span_put_captured(connection, request, reply, &attributes);
-	request_span_put_failure(
-		&span, &attributes, names, end, reply, open != NULL ? open->verdict : NULL);
-	request_span_put_http(&span, &attributes, names, end, request->http_status, status);
-	attributes_put_named(&attributes, names, ATTRIBUTES_END_REASON,
-		span_text_of(request_span_ends[end].reason));
-	if (open != NULL) { /* rules have the better word on all of these */
-		request_span_put_followed(&span, &attributes, setup, open, connection);
-		emit_put_events(setup, &events, open, request->entry.start_ns + duration_ns);
-		span.events = events.list;
-		span.event_count = open->event_count;
-		span.dropped_event_count = open->events_dropped;
-		memcpy(links, open->links, open->link_count * sizeof links[0]);
-		span.link_count = open->link_count;
-	}
-	request_links(request, links + span.link_count);
+	attributes_put_named(attributes, names, ATTRIBUTES_METHOD, request->method);
+	attributes_put_named(attributes, names, ATTRIBUTES_REQUEST_ID, request->id);
+	request_span_put_version(settings, reply, attributes);
+	span.shared = request_span_put_captured(connection, request, reply, attributes);
+	if (end != TRACER_OPEN)
+		request_span_put_end(&span, attributes, names, request, end, reply, room->status);
+	if (open != NULL)
+		request_span_put_open(&span, room, setup, request, connection);
+	request_links(request, room->links + span.link_count);
 	span.link_count += request->link_count;
-	span.name = title == NULL ? request_span_name(settings, request->method, name)
-				  : request_span_long_name(setup, title, &span, &attributes,
-					    connection, request->method, name);
+	span.name = title == NULL ? request_span_name(settings, request->method, room->name)
+				  : request_span_long_name(setup, title, &span, attributes,
+					    connection, request->method, room->name);
+	span.attributes = attributes->list;
+	span.attribute_count = attributes->count;
+	return span;
+}
+
+void request_span_emit(const struct request_span_settings *settings, struct follow_setup *setup,
+	const struct connection_attributes *connection, const struct request *request,
+	enum tracer_end end, const struct envelope *reply, uint64_t duration_ns)
+{
+	struct request_span_room room;
+	struct span span = request_span_make(
+		settings, setup, connection, request, end, reply, duration_ns, &room);
+	const char *sampled_by = NULL;
+
 	if (!request->recorded && request->has_span && setup->exporter != NULL)
 		sampled_by = tail_keeps(setup->tail, &span);
 	if (sampled_by != NULL)
-		attributes_put_named(
-			&attributes, names, ATTRIBUTES_SAMPLED_BY, span_text_of(sampled_by));
-	span.attributes = attributes.list;
-	span.attribute_count = attributes.count;
+		attributes_put_named(&room.attributes, &settings->attributes->names,
+			ATTRIBUTES_SAMPLED_BY, span_text_of(sampled_by));
+	span.attribute_count = room.attributes.count;
 	follow_span_ends(setup, &span, request->recorded, sampled_by);
+}
+
+void request_span_show(const struct request_span_settings *settings, struct follow_setup *setup,
+	const struct connection_attributes *connection, const struct request *request,
+	uint64_t now_ns, void (*show)(void *arg, const struct span *span), void *arg)
+{
+	struct request_span_room room;
+	struct span span = request_span_make(settings, setup, connection, request, TRACER_OPEN,
+		NULL, now_ns - request->entry.start_ns, &room);
+
+	/* what is shared has been rendered for the exporter: here all is told one by one */
+	request_span_unshare(connection, &room.attributes);
+	span.attribute_count = room.attributes.count;
+	span.shared = NULL;
+	span.is_open = true;
+	show(arg, &span);
 }

@@ -33,4 +33,9 @@ void request_span_emit(const struct request_span_settings *settings, struct foll
 	const struct connection_attributes *connection, const struct request *request,
 	enum tracer_end end, const struct envelope *reply, uint64_t duration_ns);
 
+/* Shows the span of a request that goes on, with what is known of it by now, and without an end. */
+void request_span_show(const struct request_span_settings *settings, struct follow_setup *setup,
+	const struct connection_attributes *connection, const struct request *request,
+	uint64_t now_ns, void (*show)(void *arg, const struct span *span), void *arg);
+
 #endif
