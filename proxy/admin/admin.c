@@ -24,12 +24,14 @@
 #include "proxy/address.h"
 #include "proxy/admin/exposition.h"
 #include "proxy/admin/probe.h"
+#include "proxy/admin/views.h"
 #include "proxy/counters.h"
 #include "proxy/guard.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/side/http.h"
 #include "proxy/sockets.h"
+#include "proxy/trace/tracer.h"
 
 #define ADMIN_VALUE_SIZE   4096
 #define ADMIN_JSON         "application/json"
@@ -97,6 +99,7 @@ static void admin_read_exporter(const struct admin *admin, struct exporter_count
 static void admin_write_numbers(struct admin *admin, FILE *out, enum exposition_format format)
 {
 	struct counter list[COUNTERS_COUNT];
+	struct tracer_open open[TRACER_OPEN_MAX];
 	struct exporter_counters at;
 
 	admin_read_exporter(admin, &at);
@@ -109,6 +112,8 @@ static void admin_write_numbers(struct admin *admin, FILE *out, enum exposition_
 	exposition_metrics(out, format, admin->sources.metrics);
 	exposition_single(out, format, "sidespan_connections_open", EXPOSITION_GAUGE,
 		"Clients that are served now.", (double)admin->loop->guest_count);
+	exposition_open(
+		out, open, tracer_count_open(admin->loop->tracer, open), admin->loop->now_ns);
 	exposition_process(out, format);
 	exposition_end(out, format);
 }
@@ -152,6 +157,11 @@ static void admin_write_config(struct admin *admin, FILE *out)
 	(void)fputs("\n}\n", out);
 }
 
+static void admin_write_open(struct admin *admin, FILE *out)
+{
+	views_write_open(out, admin->loop);
+}
+
 /* Telemetry that does not get through is told, but is no reason to keep clients away. */
 static void admin_write_ready(struct admin *admin, FILE *out)
 {
@@ -183,6 +193,7 @@ static const struct admin_page {
 	{"/metrics", ADMIN_OPEN_METRICS, admin_write_open_metrics, false, false},
 	{"/metrics", ADMIN_PROMETHEUS, admin_write_metrics, false, false},
 	{"/config", ADMIN_JSON, admin_write_config, false, false},
+	{"/open", ADMIN_JSON, admin_write_open, false, false},
 };
 
 #define ADMIN_PAGES (sizeof admin_pages / sizeof *admin_pages)
@@ -257,6 +268,7 @@ static void admin_serve(struct admin_client *client)
 	char *text = NULL;
 	FILE *out = open_memstream(&text, &size);
 
+	loop_clock_idle(admin->loop); /* to be looked at is no event of the conversation */
 	if (out != NULL)
 		page->write(admin, out);
 	if (out == NULL || fclose(out) != 0)

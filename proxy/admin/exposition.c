@@ -12,6 +12,7 @@
 
 #include "exporter/metrics/metrics.h"
 #include "proxy/counters.h"
+#include "proxy/trace/tracer.h"
 #include "w3c/hex.h"
 #include "w3c/utf8.h"
 
@@ -224,6 +225,38 @@ void exposition_metrics(FILE *out, enum exposition_format format, const struct m
 		for (series = metrics_first(metrics, i); series != NULL; series = series->next)
 			exposition_series(out, format, series);
 	}
+}
+
+/* ---- what goes on ---- */
+
+static void exposition_by_type(
+	FILE *out, const char *name, const char *help, const char *type, double value, bool first)
+{
+	if (first)
+		(void)fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
+	(void)fprintf(out, "%s{type=\"", name);
+	exposition_label(out, type, strlen(type));
+	(void)fputs("\"} ", out);
+	exposition_number(out, value);
+	(void)fputc('\n', out);
+}
+
+void exposition_open(FILE *out, const struct tracer_open *list, size_t count, uint64_t now_ns)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		exposition_by_type(out, "sidespan_open",
+			"Requests that wait for their answer, and work that goes on, by its type.",
+			list[i].type, (double)list[i].count, i == 0);
+	for (i = 0; i < count; i++)
+		exposition_by_type(out, "sidespan_open_oldest_age_seconds",
+			"For how long the oldest of it has been going on; 0: there is none.",
+			list[i].type,
+			list[i].count > 0 && now_ns > list[i].oldest_ns
+				? (double)(now_ns - list[i].oldest_ns) / 1e9
+				: 0,
+			i == 0);
 }
 
 /* ---- the process ---- */

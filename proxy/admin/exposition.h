@@ -2,6 +2,7 @@
 #define PROXY_ADMIN_EXPOSITION_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /*
@@ -10,6 +11,7 @@
  */
 struct counter;
 struct metrics;
+struct tracer_open;
 
 enum exposition_format { EXPOSITION_TEXT, EXPOSITION_OPEN_METRICS };
 enum exposition_type { EXPOSITION_COUNTER, EXPOSITION_GAUGE };
@@ -27,6 +29,9 @@ void exposition_single(FILE *out, enum exposition_format format, const char *nam
 /* All counters, "sidespan_NAME"; those that account for spans are "sidespan_spans_NAME". */
 void exposition_counters(
 	FILE *out, enum exposition_format format, const struct counter *list, size_t count);
+
+/* What goes on now, by type: how much, and for how long the oldest of it. */
+void exposition_open(FILE *out, const struct tracer_open *list, size_t count, uint64_t now_ns);
 
 /* All histograms, by the names that OpenTelemetry gives them in Prometheus. */
 void exposition_metrics(FILE *out, enum exposition_format format, const struct metrics *metrics);

@@ -135,6 +135,8 @@ static const struct {
 	{"GET /metrics", "Accept: application/openmetrics\r\n", "200 OK", "version=0.0.4", false},
 	{"GET /config", "", "200 OK", "\n\t\"admin.listen\": \"http://127.0.0.1:0\",\n", false},
 	{"GET /config", "", "200 OK", "\"service.name\": \"a\\\"\\\\\"", false},
+	{"GET /metrics", "", "200 OK", "\nsidespan_open{type=\"request\"} 0\n", false},
+	{"GET /open", "", "200 OK", "\",\"spans\":[],\"omitted\":0}\n", false},
 	{"GET  /healthz", "", "400 Bad Request", "400 Bad Request\n", false},
 };
 

@@ -9,6 +9,7 @@
 #include "exporter/metrics/metrics.h"
 #include "proxy/admin/exposition.h"
 #include "proxy/counters.h"
+#include "proxy/trace/tracer.h"
 #include "tests/unit/unit.h"
 
 static char *written;
@@ -107,6 +108,29 @@ START_TEST(test_open_metrics_has_families_and_an_end)
 		       "# TYPE sidespan_posts counter\n"
 		       "sidespan_posts_total 7\n"
 		       "# EOF\n");
+}
+END_TEST
+
+START_TEST(test_open_by_type)
+{
+	static const struct tracer_open list[] = {
+		{"request", 2, 1000000000}, {"a \"b\"", 0, 7}, {"turn", 1, 5000000000}};
+	FILE *out = begin();
+
+	exposition_open(out, list, 3, 2500000000); /* the clock may have been read before */
+	ends_with(out,
+		"# HELP sidespan_open Requests that wait for their answer, and work that goes on, "
+		"by its type.\n"
+		"# TYPE sidespan_open gauge\n"
+		"sidespan_open{type=\"request\"} 2\n"
+		"sidespan_open{type=\"a \\\"b\\\"\"} 0\n"
+		"sidespan_open{type=\"turn\"} 1\n"
+		"# HELP sidespan_open_oldest_age_seconds For how long the oldest of it has been "
+		"going on; 0: there is none.\n"
+		"# TYPE sidespan_open_oldest_age_seconds gauge\n"
+		"sidespan_open_oldest_age_seconds{type=\"request\"} 1.5\n"
+		"sidespan_open_oldest_age_seconds{type=\"a \\\"b\\\"\"} 0\n"
+		"sidespan_open_oldest_age_seconds{type=\"turn\"} 0\n");
 }
 END_TEST
 
@@ -273,6 +297,7 @@ int main(void)
 		tc, test_numbers_are_exact, 0, (int)(sizeof number_cases / sizeof *number_cases));
 	tcase_add_test(tc, test_counters_have_their_names);
 	tcase_add_test(tc, test_open_metrics_has_families_and_an_end);
+	tcase_add_test(tc, test_open_by_type);
 	tcase_add_test(tc, test_text_has_no_end);
 	tcase_add_test(tc, test_histograms);
 	tcase_add_test(tc, test_buckets_name_a_trace);
