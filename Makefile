@@ -1,15 +1,16 @@
 # sidespan: a sidecar tracing proxy for JSON-RPC. One makefile, one object tree per variant.
 #
 #   make            build build/release/sidespan
-#   make demo       see a trace; installs what is missing first, as test does
+#   make demo       see a trace; installs what is missing first, as test does (DEPS=no: nothing)
 #   make test       unit tests, corpora, layers, system tests
 #   make test-real  the tests against the real codex app-server, two versions, and against MCP, ACP,
 #                   LSP, Ethereum and HTTP servers and clients; what npm installs is in build/
 #   make test-jaeger  every span and what its page makes of them, in the real Jaeger: built with go into
 #                   build/jaeger, or the one at JAEGER_URL
 #   make test-viewers  what MLflow makes of us; by hand, as it installs a lot into build/viewers
-#   make pictures   docker/jaeger/*.png, which README.md shows; wants chromium
-#   make bench      the table in README.md
+#   make pictures   docker/jaeger/*.png, which README.md and config/README.md show; wants
+#                   chromium
+#   make bench      the table in tests/README.md
 #   make soak       SECONDS (300) of good and hostile clients: memory and descriptors stay where they are
 #   make asan       all tests with the address and undefined behaviour sanitizers
 #   make tsan       all tests with the thread sanitizer
@@ -370,11 +371,12 @@ SHARE = $(DESTDIR)$(PREFIX)/share
 
 .PHONY: install
 install: $(B)/sidespan
-	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man7
 	install -d $(SHARE)/sidespan/environments $(SHARE)/sidespan/profiles
 	install -m 755 $(B)/sidespan $(DESTDIR)$(PREFIX)/bin/sidespan
 	install -m 644 $(wildcard proxy/*.1) $(SHARE)/man/man1/
 	install -m 644 $(wildcard proxy/*.5) $(SHARE)/man/man5/
+	install -m 644 $(wildcard proxy/*.7) $(SHARE)/man/man7/
 	for f in $(EMBEDDED:config/%=%); do install -m 644 config/$$f $(SHARE)/sidespan/$$f || exit 1; done
 
 .PHONY: deps

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures what sidespan costs against a plain relay, and prints the table of README.md.
+"""Measures what sidespan costs against a plain relay, and prints the table of tests/README.md.
 
 Every round starts fresh processes, all pinned to one CPU: waking a process on another one costs
 more than everything measured here, and differently each time. Rounds of the contenders are

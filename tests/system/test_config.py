@@ -497,8 +497,8 @@ def test_every_line_has_the_same_form(lab):
         assert re.fullmatch(r"sidespan: (error|warn|info|debug): [\x20-\x7e\x80-\U0010ffff]+", line)
 
 
-def test_the_profile_that_readme_adds_to_codex(lab):
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+def test_the_profile_that_adds_to_codex(lab):
+    with open(os.path.join(ROOT, "config/profiles/README.md"), encoding="utf-8") as file:
         text = re.search(r'^    \{\n      "name": "my-codex"(?:.*\n)*?    \}$', file.read(), re.M)[0]
     path = os.path.join(lab.path(), "my-codex.json")
     os.mkdir(os.path.dirname(path))

@@ -197,8 +197,8 @@ def test_a_large_message(lab):
 
 
 def test_the_page_is_right(lab):
-    """The commands of the README's section give the text that stands below them."""
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+    """The commands of its section give the text that stands below them."""
+    with open(os.path.join(ROOT, "config/profiles/README.md"), encoding="utf-8") as file:
         section = re.search(r"^## Explain a recording\n(.*?)^## ", file.read(), re.M | re.S)[1]
     blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.M)
     commands, expected = (re.sub("^    ", "", block, flags=re.M).strip("\n") + "\n"

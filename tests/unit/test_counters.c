@@ -1,6 +1,6 @@
 /*
- * The table of counters: its rows, the lines made of it, and the places that tell of it, which are
- * the manual page and the limits in README.md.
+ * The table of counters: its rows, the lines made of it, and the page that tells of it and of the
+ * limits.
  */
 #include <ctype.h>
 #include <event2/event.h>
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/options.h"
 #include "exporter/exporter.h"
 #include "proxy/counters.h"
 #include "proxy/loop.h"
@@ -16,6 +17,8 @@
 #include "proxy/trace/tracer.h"
 #include "tests/unit/config_case.h"
 #include "tests/unit/unit.h"
+
+#define PAGE "proxy/sidespan-spans.7"
 
 static struct counter list[COUNTERS_COUNT];
 
@@ -141,7 +144,7 @@ START_TEST(test_manual)
 	ck_assert_ptr_nonnull(out);
 	counters_print_manual(out);
 	ck_assert_int_eq(fclose(out), 0);
-	page = unit_read_file("proxy/sidespan.1", &size);
+	page = unit_read_file(PAGE, &size);
 	from = strstr(page, begin);
 	to = strstr(page, end);
 	ck_assert_ptr_nonnull(from);
@@ -170,32 +173,74 @@ static bool is_counter(const char *name, size_t size)
 	return false;
 }
 
-/* What the last column of the table of limits names is counted. */
-START_TEST(test_limits)
+/* The part of the page about limits; NULL-terminated, freed by the caller. */
+static char *limits_read(void)
 {
-	size_t size, rows = 0, named = 0;
-	char *page = unit_read_file("README.md", &size);
-	char *line = strstr(page, "\n| limit | default | beyond it | counter |\n"), *cell, *at;
+	size_t size;
+	char *page = unit_read_file(PAGE, &size);
+	char *from = strstr(page, "\n.Sh LIMITS\n");
+	char *to = strstr(page, "\n.Sh COUNTERS\n");
+
+	ck_assert_ptr_nonnull(from);
+	ck_assert_ptr_nonnull(to);
+	to[1] = '\0';
+	memmove(page, from, strlen(from) + 1);
+	return page;
+}
+
+/* What the limits name as a counter is one. */
+START_TEST(test_limits_are_counted)
+{
+	size_t size, named = 0;
+	char *limits = limits_read(), *at;
 
 	read_all(0);
-	ck_assert_ptr_nonnull(line);
-	line = strchr(line + 1, '\n') + 1;
-	line = strchr(line, '\n') + 1; /* the rule below the head */
-	for (; *line == '|'; line += strlen(line) + 1, rows++) {
-		ck_assert_ptr_nonnull(strchr(line, '\n'));
-		*strchr(line, '\n') = '\0';
-		ck_assert_str_eq(line + strlen(line) - 2, " |");
-		line[strlen(line) - 2] = '\0';
-		cell = strrchr(line, '|') + 1;
-		for (at = cell; (at = strchr(at, '`')) != NULL; at += size + 2, named++) {
-			size = strcspn(at + 1, "`");
-			ck_assert_msg(is_counter(at + 1, size), "%s: no counter", at);
-		}
-		line[strlen(line)] = ' ';
+	for (at = limits; (at = strstr(at, "Va ")) != NULL; named++) {
+		at += strlen("Va ");
+		size = strcspn(at, " \n");
+		ck_assert_msg(is_counter(at, size), "%.*s: no counter", (int)size, at);
 	}
-	ck_assert_uint_gt(rows, 40);
-	ck_assert_uint_gt(named, 25);
-	free(page);
+	ck_assert_uint_gt(named, 45);
+	free(limits);
+}
+END_TEST
+
+/* Whether the option is how much there may be of something. */
+static bool is_limit(const struct option *option)
+{
+	const char *last = strrchr(option->name, '.');
+
+	return (option->type == OPTION_TYPE_INT || option->type == OPTION_TYPE_SIZE ||
+		       option->type == OPTION_TYPE_DURATION) &&
+	       last != NULL && strncmp(option->name, "retry.", 6) != 0 &&
+	       (strstr(last, "max") != NULL || strstr(last, "timeout") != NULL);
+}
+
+/* They have each option that is one, with its default behind the colon. */
+START_TEST(test_limits_are_the_options)
+{
+	char *limits = limits_read();
+	size_t i, count = 0;
+
+	for (i = 0; i < OPTION_COUNT; i++) {
+		const struct option *option = option_at(i);
+		char item[128], line[512];
+		const char *at, *rest;
+
+		if (!is_limit(option))
+			continue;
+		snprintf(item, sizeof item, "\n.It Sy %s ", option->name);
+		at = strstr(limits, item);
+		ck_assert_msg(at != NULL, "%s: not among the limits", option->name);
+		snprintf(line, sizeof line, "%.*s ", (int)strcspn(at + 1, "\n"), at + 1);
+		rest = strstr(line, ": ");
+		ck_assert_msg(rest != NULL, "%s: no colon", line);
+		snprintf(item, sizeof item, " %s ", option->text[0] == '0' ? "none" : option->text);
+		ck_assert_msg(strstr(rest, item) != NULL, "%s: not%s", line, item);
+		count++;
+	}
+	ck_assert_uint_gt(count, 30);
+	free(limits);
 }
 END_TEST
 
@@ -207,6 +252,7 @@ int main(void)
 	tcase_add_test(tc, test_read);
 	tcase_add_test(tc, test_format);
 	tcase_add_test(tc, test_manual);
-	tcase_add_test(tc, test_limits);
+	tcase_add_test(tc, test_limits_are_counted);
+	tcase_add_test(tc, test_limits_are_the_options);
 	return unit_run("counters", tc);
 }
