@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/generation.h"
 #include "proxy/loop.h"
 #include "proxy/pair.h"
 
@@ -87,7 +88,8 @@ static bool body_message_begin(struct body *body, uint8_t byte)
 	body->begun = true;
 	body->over = false;
 	body->start_ns = loop->now_ns;
-	body->splice = body_is_json(byte) ? loop_splice_get(loop) : NULL;
+	body->generation = body->pair->generation;
+	body->splice = body_is_json(byte) ? generation_splice_get(body->generation) : NULL;
 	if (body->splice == NULL) {
 		loop->counters.messages_no_memory += body_is_json(byte);
 		return false;
@@ -121,7 +123,7 @@ static void body_message_end(struct body *body)
 	if (body->splice != NULL) {
 		unsigned troubles = splice_troubles(body->splice);
 
-		loop_splice_put(body->pair->loop, body->splice);
+		generation_splice_put(body->generation, body->splice);
 		body->splice = NULL;
 		if (troubles != 0)
 			body->pair->hooks->troubles(body->pair, body->from_client, troubles);
@@ -216,7 +218,7 @@ size_t body_growth(const struct body *body)
 void body_done(struct body *body)
 {
 	if (body->splice != NULL)
-		loop_splice_put(body->pair->loop, body->splice);
+		generation_splice_put(body->generation, body->splice);
 	body->splice = NULL;
 	body->form = BODY_UNSEEN;
 	body_drop_word(body);

@@ -30,11 +30,12 @@ struct body {
 	bool from_client;
 	enum body_form form;
 	enum splice_mode mode;
-	bool promises;         /* its size must be told before it has ended */
-	bool begun;            /* a message has */
-	bool over;             /* and has been fed to its end */
-	struct splice *splice; /* from the loop's pool while inside a message */
-	uint64_t start_ns;     /* of the message */
+	bool promises;                 /* its size must be told before it has ended */
+	bool begun;                    /* a message has */
+	bool over;                     /* and has been fed to its end */
+	struct splice *splice;         /* from a generation's pool while inside a message */
+	struct generation *generation; /* whose */
+	uint64_t start_ns;             /* of the message */
 	struct events events;
 	bool keeps_word; /* the first event, so far: it is no message */
 	char *word;      /* owned: that event's data; NULL: nothing of it so far */

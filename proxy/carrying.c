@@ -10,6 +10,7 @@
 #include "config/list.h"
 #include "proxy/ending.h"
 #include "proxy/explain/recorder.h"
+#include "proxy/generation.h"
 #include "proxy/log.h"
 #include "proxy/message/splice.h"
 #include "proxy/session.h"
@@ -237,7 +238,7 @@ static const struct pump_hooks carrying_hooks = {
 /* What is done to the messages of one direction. */
 static enum pump_task carrying_task(const struct session *session, enum pump_direction direction)
 {
-	const struct config *config = session->pair.loop->config;
+	const struct config *config = session->pair.generation->config;
 	bool from_client = direction == PUMP_CLIENT_TO_BACKEND;
 	bool injects = session->trace != NULL && list_place(&config->propagation_inject) != NULL &&
 		       (from_client || config->propagation_inject_server_requests);

@@ -9,10 +9,9 @@
 #include "exporter/exporter.h"
 #include "exporter/metrics/metrics.h"
 #include "proxy/explain/recorder.h"
+#include "proxy/generation.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
-#include "proxy/trace/follow/emit.h"
-#include "proxy/trace/tracer.h"
 
 #define COUNTERS_ROW(of_spans, name, kind, help, value)                                            \
 	{                                                                                          \
@@ -23,16 +22,18 @@ void counters_read(struct counter list[COUNTERS_COUNT], const struct loop *loop,
 	const struct exporter_counters *exported)
 {
 	const struct loop_counters *seen = &loop->counters;
-	const struct tracer_counters *traced = tracer_counters(loop->tracer);
-	const struct follow_counters *followed = tracer_follow_counters(loop->tracer);
 	const struct recorder_counters recorded = recorder_counters(loop->recorder);
 	const struct log_counters logged = log_counters_read();
-	const struct metrics_counters measured = metrics_counters(tracer_metrics(loop->tracer));
+	const struct metrics_counters measured =
+		metrics_counters(tracer_metrics(loop->generations->now->tracer));
+	struct tracer_counters traced;
+	struct follow_counters followed;
+	generations_counters(loop->generations, &traced, &followed);
 	const struct counter now[] = {
 #define COUNTER_LOOP(name, ...)     COUNTERS_ROW(false, name, __VA_ARGS__, seen->name),
-#define COUNTER_TRACER(name, ...)   COUNTERS_ROW(false, name, __VA_ARGS__, traced->name),
-#define COUNTER_FOLLOW(name, ...)   COUNTERS_ROW(false, name, __VA_ARGS__, followed->name),
-#define COUNTER_BUDGET(name, ...)   COUNTERS_ROW(false, name, __VA_ARGS__, followed->budget.name),
+#define COUNTER_TRACER(name, ...)   COUNTERS_ROW(false, name, __VA_ARGS__, traced.name),
+#define COUNTER_FOLLOW(name, ...)   COUNTERS_ROW(false, name, __VA_ARGS__, followed.name),
+#define COUNTER_BUDGET(name, ...)   COUNTERS_ROW(false, name, __VA_ARGS__, followed.budget.name),
 #define COUNTER_RECORDER(name, ...) COUNTERS_ROW(false, name, __VA_ARGS__, recorded.name),
 #define COUNTER_LOG(name, ...)      COUNTERS_ROW(false, name, __VA_ARGS__, logged.name),
 #define COUNTER_SPANS(name, ...)    COUNTERS_ROW(true, name, __VA_ARGS__, exported->name),

@@ -21,6 +21,7 @@
 #include "proxy/exchange.h"
 #include "proxy/exchange_request.h"
 #include "proxy/gateway.h"
+#include "proxy/generation.h"
 #include "proxy/greeting.h"
 #include "proxy/log.h"
 #include "proxy/side/http.h"
@@ -753,6 +754,7 @@ static struct session *life_new(struct loop *loop, const struct route *route)
 	session->pair.hooks = &life_pair_hooks;
 	session->pair.loop = loop;
 	session->pair.route = route;
+	session->generation = session->pair.generation = generation_hold(loop->generations);
 	session->pair.number = loop->counters.connections++;
 	session->pair.state = PAIR_OPENING;
 	endpoint_init_closed(&session->pair.client);

@@ -16,10 +16,9 @@
 
 #include "config/config.h"
 #include "proxy/conversations.h"
+#include "proxy/generation.h"
 #include "proxy/log.h"
-#include "proxy/message/splice.h"
 #include "proxy/sources.h"
-#include "proxy/trace/tracer.h"
 
 #define LOOP_TICK_MAX_MS   1000
 #define LOOP_TICK_MIN_MS   10
@@ -101,13 +100,6 @@ static void loop_on_reap(int fd, short what, void *arg)
 
 /* ---- now and then ---- */
 
-static void loop_empty_pool(struct loop *loop)
-{
-	assert(loop->pool_count <= LOOP_POOL_MAX);
-	while (loop->pool_count > 0)
-		splice_free(loop->pool[--loop->pool_count]);
-}
-
 /* Of scratch memory nobody needs the contents between two callbacks: whole pages are given back. */
 static void loop_forget(uint8_t *bytes, size_t size)
 {
@@ -122,7 +114,7 @@ static void loop_forget(uint8_t *bytes, size_t size)
 
 void loop_trim(struct loop *loop)
 {
-	loop_empty_pool(loop);
+	generations_trim(loop->generations);
 	loop_forget(loop->read_bytes, LOOP_READ_SIZE);
 	loop_forget(loop->write_bytes, LOOP_WRITE_SIZE);
 #ifdef __GLIBC__
@@ -161,8 +153,7 @@ static void loop_on_tick(int fd, short what, void *arg)
 	loop_clock(loop);
 	loop->ticked_ns = loop->now_ns;
 	log_tick(loop->now_ns);
-	tracer_clock(loop->tracer, loop->now_ns, loop_clock_ns(CLOCK_REALTIME));
-	tracer_tick(loop->tracer, loop->now_ns);
+	generations_tick(loop->generations, loop->now_ns, loop_clock_ns(CLOCK_REALTIME));
 	conversations_tick(loop->conversations, loop->now_ns);
 	for (guest = TAILQ_FIRST(&loop->guests); guest != NULL; guest = next) {
 		next = TAILQ_NEXT(guest, link); /* it may leave */
@@ -192,7 +183,7 @@ int loop_init(struct loop *loop, struct event_base *base, const struct config *c
 {
 	loop->base = base;
 	loop->config = config;
-	loop->tracer = tracer;
+	loop->generations = generations_new(config, tracer);
 	TAILQ_INIT(&loop->guests);
 	TAILQ_INIT(&loop->gone);
 	ids_init(&loop->ids);
@@ -207,8 +198,8 @@ int loop_init(struct loop *loop, struct event_base *base, const struct config *c
 	loop->conversations = conversations_new((size_t)config->http_sessions_max,
 		(uint64_t)config->http_session_idle_ms * 1000000,
 		&loop->counters.http_sessions_evicted);
-	if (loop->conversations == NULL || loop->read_bytes == NULL || loop->write_bytes == NULL ||
-		loop->reaper == NULL || loop_start_ticker(loop) != 0)
+	if (loop->generations == NULL || loop->conversations == NULL || loop->read_bytes == NULL ||
+		loop->write_bytes == NULL || loop->reaper == NULL || loop_start_ticker(loop) != 0)
 		return -1;
 	loop_clock(loop);
 	log_tick(loop->now_ns);
@@ -217,19 +208,29 @@ int loop_init(struct loop *loop, struct event_base *base, const struct config *c
 	return 0;
 }
 
-void loop_done(struct loop *loop)
+void loop_end(struct loop *loop)
 {
 	struct loop_guest *guest;
 
-	if (loop->base == NULL)
+	if (loop->generations == NULL)
 		return;
 	loop_clock(loop);
 	while ((guest = TAILQ_FIRST(&loop->guests)) != NULL)
 		guest->ops->stop(guest);
 	loop_reap(loop);
 	conversations_free(loop->conversations, loop->now_ns);
-	tracer_end(loop->tracer, loop->now_ns);
-	loop_empty_pool(loop);
+	loop->conversations = NULL;
+	generations_end(loop->generations, loop->now_ns);
+	generations_trim(loop->generations);
+}
+
+void loop_done(struct loop *loop)
+{
+	if (loop->base == NULL)
+		return;
+	loop_end(loop);
+	generations_free(loop->generations);
+	conversations_free(loop->conversations, 0); /* there are none yet */
 	if (loop->reaper != NULL)
 		event_free(loop->reaper);
 	if (loop->ticker != NULL)
@@ -239,20 +240,11 @@ void loop_done(struct loop *loop)
 	free(loop->write_bytes);
 }
 
-struct splice *loop_splice_get(struct loop *loop)
+int loop_renew(struct loop *loop, struct config *config, struct tracer *tracer)
 {
-	struct place_rules rules;
-
-	if (loop->pool_count > 0)
-		return loop->pool[--loop->pool_count];
-	rules = tracer_place_rules(loop->config);
-	return splice_new(tracer_pointers(loop->tracer), &rules);
-}
-
-void loop_splice_put(struct loop *loop, struct splice *splice)
-{
-	if (loop->pool_count < LOOP_POOL_MAX)
-		loop->pool[loop->pool_count++] = splice;
-	else
-		splice_free(splice);
+	if (tracer != NULL && generations_renew(loop->generations, config, tracer, loop->now_ns,
+				      loop_clock_ns(CLOCK_REALTIME)) != 0)
+		return -1;
+	loop->config = config;
+	return 0;
 }

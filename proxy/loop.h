@@ -11,22 +11,20 @@
 
 /*
  * What all sessions share: the event base, the settings, the scratch memory that a wake-up works
- * in, the pool of splices, the lists of its guests. Made and freed by main; everybody else borrows
- * it.
+ * in, the lists of its guests. Made and freed by main; everybody else borrows it.
  */
 struct children;
 struct config;
 struct conversations;
 struct event;
 struct event_base;
+struct generations;
 struct recorder;
 struct sources;
-struct splice;
 struct tracer;
 
 #define LOOP_READ_SIZE  65536
 #define LOOP_WRITE_SIZE 131072
-#define LOOP_POOL_MAX   64 /* splices kept for the next messages */
 
 struct loop_counters {
 #define COUNTER_LOOP(name, kind, help) uint64_t name;
@@ -49,9 +47,9 @@ struct loop_guest_ops {
 
 struct loop {
 	struct event_base *base;
-	const struct config *config;
-	struct tracer *tracer;
-	bool tracing; /* false: everything passes through without a look */
+	const struct config *config;     /* borrowed; as it is now */
+	struct generations *generations; /* owned */
+	bool tracing;                    /* false: everything passes through without a look */
 	struct children *children;
 	struct recorder *recorder; /* borrowed; NULL: nothing is recorded */
 	struct ids ids;
@@ -59,8 +57,6 @@ struct loop {
 	uint8_t *read_bytes;
 	uint8_t *write_bytes;
 	struct http_head head; /* scratch of the handshake being looked at */
-	struct splice *pool[LOOP_POOL_MAX];
-	size_t pool_count;
 	TAILQ_HEAD(loop_guests, loop_guest) guests, gone;
 	size_t guest_count;
 	size_t load_peak;        /* connections and requests in flight, the most since a trim */
@@ -81,7 +77,9 @@ struct loop {
  */
 int loop_init(struct loop *loop, struct event_base *base, const struct config *config,
 	struct tracer *tracer);
-/* Stops what guests are left, frees everything that loop_init made. Allowed on a zeroed loop. */
+/* Stops what guests are left: all has been counted. Allowed on a zeroed loop, and again. */
+void loop_end(struct loop *loop);
+/* The same, then frees everything that loop_init made. */
 void loop_done(struct loop *loop);
 
 /* Reads the clocks; every event callback that looks at the time does so first. */
@@ -106,8 +104,11 @@ void loop_bury(struct loop *loop, struct loop_guest *guest);
 void loop_trim(struct loop *loop);
 void loop_tidy(struct loop *loop, uint64_t now_ns);
 
-/* A splice for one message, from the pool; NULL when out of memory. Give it back with _put. */
-struct splice *loop_splice_get(struct loop *loop);
-void loop_splice_put(struct loop *loop, struct splice *splice);
+/*
+ * The settings have changed: from now on these are in force, which are borrowed until the next
+ * time. tracer: one that is made of them, for who comes from now on, which takes both; NULL: they
+ * say the same about what is recorded. 0, or -1: out of memory, nothing has changed.
+ */
+int loop_renew(struct loop *loop, struct config *config, struct tracer *tracer);
 
 #endif

@@ -682,7 +682,7 @@ static void main_tear_down(struct program *program)
 
 	listener_free(program->listener);
 	admin_free(program->admin);
-	loop_done(&program->loop);
+	loop_end(&program->loop);
 	tls_context_free(program->route.client_tls);
 	tls_context_free(program->route.backend_tls);
 	children_free(program->children);
@@ -690,6 +690,7 @@ static void main_tear_down(struct program *program)
 	if (program->started)
 		telemetry_report(&program->loop, program->exporter);
 	resolver_free(program->route.resolver);
+	loop_done(&program->loop);
 	exporter_free(program->exporter);
 	recorder_free(program->recorder);
 	tracer_free(program->tracer);

@@ -113,6 +113,7 @@ struct pair {
 	const struct pair_hooks *hooks; /* borrowed, as are the next two */
 	struct loop *loop;
 	const struct route *route;
+	struct generation *generation; /* of who its messages belong to; borrowed */
 	unsigned long long number;
 	bool tells; /* see hooks->asked() */
 	enum pair_state state;

@@ -13,6 +13,7 @@
 
 #include "config/config.h"
 #include "proxy/endpoint/endpoint.h"
+#include "proxy/generation.h"
 #include "proxy/loop.h"
 #include "proxy/message/splice.h"
 #include "w3c/utf8.h"
@@ -156,7 +157,7 @@ static inline void pump_look_back(struct pump *pump, const struct splice *splice
 static void pump_watch(struct pump *pump, const struct side_chunk *chunk)
 {
 	struct loop *loop = pump->loop;
-	struct splice *splice = loop_splice_get(loop);
+	struct splice *splice = generation_splice_get(pump->generation);
 	unsigned troubles;
 
 	if (splice == NULL) {
@@ -165,7 +166,7 @@ static void pump_watch(struct pump *pump, const struct side_chunk *chunk)
 	}
 	troubles = splice_watch(splice, &pump->hooks->message, pump, chunk->bytes, chunk->size);
 	pump_look_back(pump, splice, troubles);
-	loop_splice_put(loop, splice);
+	generation_splice_put(pump->generation, splice);
 }
 
 /* The same, and sends it; its end is in what lies in the input, too. */
@@ -201,7 +202,7 @@ static void pump_message_begin(struct pump *pump, const struct side_chunk *chunk
 		return; /* a blank line */
 	if (!chunk->frame.text || pump->task == PUMP_TASK_NONE)
 		return;
-	pump->splice = loop_splice_get(loop);
+	pump->splice = generation_splice_get(pump->generation);
 	if (pump->splice == NULL) {
 		loop->counters.messages_no_memory++;
 		return;
@@ -221,7 +222,7 @@ static void pump_message_end(struct pump *pump)
 	if (pump->splice == NULL)
 		return;
 	pump_look_back(pump, pump->splice, splice_troubles(pump->splice));
-	loop_splice_put(pump->loop, pump->splice);
+	generation_splice_put(pump->generation, pump->splice);
 	pump->splice = NULL;
 }
 
@@ -745,7 +746,11 @@ void pump_ended(struct pump *pump)
 void pump_init_pair(struct pump pumps[2], struct loop *loop, const struct pump_hooks *hooks,
 	void *owner, struct endpoint *client, struct endpoint *backend)
 {
-	struct pump pump = {.hooks = hooks, .owner = owner, .loop = loop, .state = PUMP_IDLE};
+	struct pump pump = {.hooks = hooks,
+		.owner = owner,
+		.loop = loop,
+		.generation = loop->generations->now,
+		.state = PUMP_IDLE};
 
 	assert(client != backend);
 	pump.direction = PUMP_CLIENT_TO_BACKEND;
@@ -784,6 +789,6 @@ void pump_done(struct pump *pump)
 {
 	pump_collect_done(pump);
 	if (pump->splice != NULL)
-		loop_splice_put(pump->loop, pump->splice);
+		generation_splice_put(pump->generation, pump->splice);
 	pump->splice = NULL;
 }

@@ -14,6 +14,7 @@
  * direction only.
  */
 struct endpoint;
+struct generation;
 struct loop;
 struct pump;
 
@@ -108,7 +109,8 @@ struct pump {
 	const struct pump_hooks *hooks; /* borrowed, as is all that follows to */
 	void *owner;
 	struct loop *loop;
-	struct pump *back; /* of the other direction */
+	struct generation *generation; /* whose splices read the messages */
+	struct pump *back;             /* of the other direction */
 	struct endpoint *from;
 	struct endpoint *to;
 	enum pump_direction direction;
@@ -123,7 +125,8 @@ struct pump {
 	bool verbatim;      /* both sides speak alike, and nothing is changed on the way */
 	bool checks_text;   /* the destination takes UTF-8 only, and the source may send anything */
 	uint8_t utf8_state; /* of the message in progress, if so */
-	struct splice *splice; /* from the loop's pool while inside a message that is looked at */
+	struct splice
+		*splice; /* from the generation's pool while inside a message that is looked at */
 	uint64_t message_start_ns;
 	bool collects; /* the destination wants whole messages, the source may send parts */
 	enum pump_collecting collecting;

@@ -13,6 +13,7 @@
 #include "proxy/dial.h"
 #include "proxy/exchange.h"
 #include "proxy/explain/recorder.h"
+#include "proxy/generation.h"
 #include "proxy/greeting.h"
 #include "proxy/log.h"
 #include "proxy/sources.h"
@@ -72,12 +73,13 @@ void session_drop_trace(struct session *session, enum tracer_end reason)
 		tracer_connection_free(session->trace, reason, now_ns);
 	session->conversation = NULL;
 	session->trace = NULL;
+	session->pair.generation = session->generation;
 }
 
 /* All that is still in flight gets its span now. */
 static void session_end_trace(struct session *session)
 {
-	tracer_http_end(session->pair.loop->tracer, session->http_span, session->spoke_rpc,
+	tracer_http_end(session->pair.generation->tracer, session->http_span, session->spoke_rpc,
 		session->http_status, session->pair.loop->now_ns);
 	session->http_span = NULL;
 	session_drop_trace(session, session_reason_end(session->pair.reason));
@@ -175,6 +177,7 @@ void session_reap(struct session *session)
 	free(session->told);
 	if (session->timer != NULL)
 		event_free(session->timer);
+	generation_leave(session->generation);
 	free(session);
 }
 

@@ -23,6 +23,7 @@ struct conversation;
 struct dial;
 struct event;
 struct exchange;
+struct generation;
 struct greeting;
 struct recorder_connection;
 struct source;
@@ -33,6 +34,7 @@ struct session {
 	struct pair pair;
 	void (*on_timer)(int fd, short what, void *arg);
 	struct pump pumps[2];                 /* by enum pump_direction */
+	struct generation *generation;        /* held; as it was when the client came */
 	struct tracer_connection *trace;      /* owned; NULL when nothing is traced */
 	struct recorder_connection *recorded; /* owned; NULL when nothing is recorded */
 	struct upgrade *upgrade;              /* owned; NULL but in a handshake of our own */

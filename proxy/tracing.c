@@ -12,6 +12,7 @@
 #include "proxy/carrying.h"
 #include "proxy/conversations.h"
 #include "proxy/exchange.h"
+#include "proxy/generation.h"
 #include "proxy/log.h"
 #include "proxy/side/http.h"
 #include "proxy/stream/tls.h"
@@ -24,7 +25,7 @@ static void tracing_tell_fields(struct session *session, const struct http_head 
 {
 	size_t i;
 
-	if (!tracer_wants_headers(session->pair.loop->tracer))
+	if (!tracer_wants_headers(session->pair.generation->tracer))
 		return;
 
 	for (i = 0; i < asked->field_count; i++) {
@@ -41,7 +42,7 @@ static void tracing_tell_fields(struct session *session, const struct http_head 
 /* The carrier that a request has in its fields, if anybody is to look. */
 static void tracing_take_fields(struct session *session, const struct http_head *head)
 {
-	if (tracer_wants_fields(session->pair.loop->tracer))
+	if (tracer_wants_fields(session->pair.generation->tracer))
 		fields_take(&session->fields, head);
 }
 
@@ -60,12 +61,12 @@ void tracing_begin(struct session *session, const char *transport)
 
 	if (!loop->tracing)
 		return;
-	session->trace = tracer_connection_new(loop->tracer, session->pair.number, transport,
-		session->pair.route->command != NULL);
+	session->trace = tracer_connection_new(session->pair.generation->tracer,
+		session->pair.number, transport, session->pair.route->command != NULL);
 	if (session->trace == NULL)
 		log_line(LOG_WARN, "connection %llu: out of memory: not traced",
 			session->pair.number);
-	else if (loop->config->tls_client_subject)
+	else if (session->pair.generation->config->tls_client_subject)
 		tracing_tell_subject(session);
 }
 
@@ -99,7 +100,8 @@ static struct conversation *tracing_find_conversation(
 
 	if (found != NULL)
 		return found;
-	trace = tracer_connection_new(loop->tracer, session->pair.number, "http", false);
+	trace = tracer_connection_new(
+		session->generation->tracer, session->pair.number, "http", false);
 	found = trace != NULL ? conversations_begin(loop->conversations, name, trace, loop->now_ns)
 			      : NULL;
 	loop->counters.http_sessions += found != NULL;
@@ -118,9 +120,11 @@ static void tracing_converse(struct session *session, const struct http_head *he
 	if (found != NULL)
 		session_drop_trace(session, TRACER_CONNECTION_CLOSED);
 	session->conversation = found;
-	if (found != NULL)
+	if (found != NULL) {
 		session->trace = conversation_trace(found);
-	else if (session->trace == NULL)
+		session->pair.generation =
+			generation_of(session->pair.loop->generations, session->trace);
+	} else if (session->trace == NULL)
 		tracing_begin(session, "http");
 	session->ends_conversation =
 		found != NULL && http_text_is_exactly(head->method, HTTP_TEXT("DELETE"));
@@ -156,7 +160,7 @@ static void tracing_begin_conversation(struct session *session, const struct htt
 	if (name == NULL || session->conversation != NULL || session->trace == NULL)
 		return;
 	if (tracing_name_conversation(session, name->value) &&
-		tracer_wants_headers(session->pair.loop->tracer))
+		tracer_wants_headers(session->pair.generation->tracer))
 		tracer_header(session->trace, name->name.bytes, name->name.size, name->value.bytes,
 			name->value.size);
 }
@@ -177,8 +181,8 @@ static void tracing_begin_span(struct session *session, const struct http_head *
 	request.path = (struct span_text){
 		path.bytes, query != NULL ? (size_t)(query - path.bytes) : path.size};
 	session->spoke_rpc = session->spoke_notification = false;
-	session->http_span =
-		tracer_http_begin(loop->tracer, &request, &session->fields.view, loop->now_ns);
+	session->http_span = tracer_http_begin(
+		session->pair.generation->tracer, &request, &session->fields.view, loop->now_ns);
 }
 
 void tracing_asked(struct session *session, const struct http_head *head)
@@ -189,8 +193,9 @@ void tracing_asked(struct session *session, const struct http_head *head)
 	session->promise.is_open = false;
 	if (session->pair.loop->tracing)
 		tracing_converse(session, head);
-	session->pair.tells = session->trace != NULL &&
-			      list_has_header(&session->pair.loop->config->propagation_inject);
+	session->pair.tells =
+		session->trace != NULL &&
+		list_has_header(&session->pair.generation->config->propagation_inject);
 	if (session->trace == NULL)
 		return;
 	tracing_tell_fields(session, head);
@@ -279,8 +284,8 @@ void tracing_exchanged(struct session *session, unsigned status)
 	struct loop *loop = session->pair.loop;
 	bool succeeds = status >= 200 && status < 300;
 
-	tracer_http_end(loop->tracer, session->http_span, tracing_is_rpc(session, status), status,
-		loop->now_ns);
+	tracer_http_end(session->pair.generation->tracer, session->http_span,
+		tracing_is_rpc(session, status), status, loop->now_ns);
 	session->http_span = NULL;
 	free(session->told);
 	session->told = NULL;
@@ -350,8 +355,8 @@ const char *tracing_fields(struct session *session, const char *const **dropped)
 		{{"traceparent", "tracestate", NULL},
 			{"traceparent", "tracestate", "baggage", NULL}},
 	};
-	const struct config *config = session->pair.loop->config;
-	bool edits = tracing_has_fields(config, session->pair.loop->tracer);
+	const struct config *config = session->pair.generation->config;
+	bool edits = tracing_has_fields(config, session->pair.generation->tracer);
 	bool strips = edits && (config->propagation_strip ||
 				       (list_has_header(&config->propagation_inject) &&
 					       config->propagation_trust != CONFIG_TRUST_CONTINUE));
@@ -380,7 +385,7 @@ static void tracing_note(struct session *session, const struct envelope *envelop
 	session->spoke_notification |= kind == ENVELOPE_NOTIFICATION;
 	session->spoke_rpc |= kind == ENVELOPE_REQUEST || kind == ENVELOPE_RESULT_REPLY ||
 			      kind == ENVELOPE_ERROR_REPLY ||
-			      tracer_says_rpc(session->pair.loop->tracer, envelope);
+			      tracer_says_rpc(session->pair.generation->tracer, envelope);
 }
 
 void tracing_envelope(struct session *session, bool from_client, const struct envelope *envelope,

@@ -26,12 +26,12 @@
 #include "proxy/admin/probe.h"
 #include "proxy/admin/views.h"
 #include "proxy/counters.h"
+#include "proxy/generation.h"
 #include "proxy/guard.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/side/http.h"
 #include "proxy/sockets.h"
-#include "proxy/trace/tracer.h"
 
 #define ADMIN_VALUE_SIZE   4096
 #define ADMIN_JSON         "application/json"
@@ -112,8 +112,8 @@ static void admin_write_numbers(struct admin *admin, FILE *out, enum exposition_
 	exposition_metrics(out, format, admin->sources.metrics);
 	exposition_single(out, format, "sidespan_connections_open", EXPOSITION_GAUGE,
 		"Clients that are served now.", (double)admin->loop->guest_count);
-	exposition_open(
-		out, open, tracer_count_open(admin->loop->tracer, open), admin->loop->now_ns);
+	exposition_open(out, open, generations_count_open(admin->loop->generations, open),
+		admin->loop->now_ns);
 	exposition_process(out, format);
 	exposition_end(out, format);
 }

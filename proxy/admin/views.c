@@ -5,8 +5,8 @@
 
 #include "exporter/otlp/otlp.h"
 #include "exporter/text.h"
+#include "proxy/generation.h"
 #include "proxy/loop.h"
-#include "proxy/trace/tracer.h"
 
 /* Spans as members of a list. */
 struct views_list {
@@ -34,9 +34,10 @@ void views_write_open(FILE *out, const struct loop *loop)
 	size_t omitted;
 
 	text_init(&list.text, SIZE_MAX / 2);
-	omitted = tracer_show_open(loop->tracer, VIEWS_OPEN_MAX, loop->now_ns, views_add, &list);
+	omitted = generations_show_open(
+		loop->generations, VIEWS_OPEN_MAX, loop->now_ns, views_add, &list);
 	(void)fprintf(out, "{\"timeUnixNano\":\"%llu\",\"spans\":[",
-		(unsigned long long)tracer_unix_ns(loop->tracer, loop->now_ns));
+		(unsigned long long)tracer_unix_ns(loop->generations->now->tracer, loop->now_ns));
 	(void)fwrite(list.text.bytes, 1, list.text.size, out);
 	(void)fprintf(out, "],\"omitted\":%zu}\n", omitted + list.lost);
 	text_done(&list.text);

@@ -452,7 +452,7 @@ static void explain_end_recording(struct explain *explain)
 	explain->connection = NULL;
 	listing_turn_to_moment(&explain->listing, "the recording ends");
 	explain_end_connections(explain);
-	tracer_end(explain->tracer, explain->now_ns);
+	tracer_end(explain->tracer, TRACER_SHUTDOWN, explain->now_ns);
 	explain_write_findings(explain);
 }
 

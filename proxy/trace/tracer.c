@@ -63,6 +63,7 @@ struct tracer {
 	uint64_t wall_offset_ns; /* unix time = monotonic time + this */
 	size_t sharing_count;    /* connections that share the backend and have not ended */
 	TAILQ_HEAD(tracer_connections, tracer_connection) connections;
+	size_t user_count; /* connections, and exchanges of HTTP, that are not freed */
 	struct tail tail;
 	struct tracer_counters counters;
 	char carrier[CARRIER_TEXT_MAX];
@@ -686,6 +687,7 @@ struct http_span *tracer_http_begin(struct tracer *tracer, const struct http_spa
 {
 	struct span_link links[PARENT_LINKS_MAX];
 	struct forwarded forwarded;
+	struct http_span *http;
 	size_t link_count;
 
 	if (!tracer->spans_http || tracer->request_spans.exporter == NULL)
@@ -694,8 +696,10 @@ struct http_span *tracer_http_begin(struct tracer *tracer, const struct http_spa
 	if ((forwarded.context.flags & TRACE_FLAG_SAMPLED) == 0)
 		return NULL;
 	link_count = parents_find_links(&tracer->parents, &forwarded.parent, carrier, 1, links);
-	return http_span_new(
+	http = http_span_new(
 		request, &forwarded, links, link_count, now_ns + tracer->wall_offset_ns);
+	tracer->user_count += http != NULL;
+	return http;
 }
 
 void tracer_http_end(struct tracer *tracer, struct http_span *http, bool is_rpc, unsigned status,
@@ -704,12 +708,18 @@ void tracer_http_end(struct tracer *tracer, struct http_span *http, bool is_rpc,
 	if (http != NULL && !is_rpc)
 		http_span_emit(http, tracer->request_spans.exporter, &tracer->attribute_settings,
 			status, now_ns + tracer->wall_offset_ns);
+	tracer->user_count -= http != NULL;
 	http_span_free(http);
 }
 
 bool tracer_says_rpc(const struct tracer *tracer, const struct envelope *envelope)
 {
 	return envelope_value(envelope, tracer->request_spans.slot_jsonrpc)->type == JSON_STRING;
+}
+
+struct tracer *tracer_connection_tracer(const struct tracer_connection *connection)
+{
+	return connection->tracer;
 }
 
 size_t tracer_connection_waiting(const struct tracer_connection *connection)
@@ -739,6 +749,7 @@ struct tracer_connection *tracer_connection_new(
 	TAILQ_INSERT_TAIL(&tracer->connections, connection, link);
 	connection->number = number + 1;
 	tracer->sharing_count += !own_backend;
+	tracer->user_count++;
 	connection->follower =
 		own_backend && tracer->follows ? follower_new(&tracer->setup) : tracer->follower;
 	if (tracer->follows && connection->follower == NULL)
@@ -830,6 +841,7 @@ void tracer_connection_free(
 	if (connection->own_backend)
 		follower_free(connection->follower, tracer_reason(reason), now_ns);
 	shares_leave(&connection->tracer->setup.shares, &connection->share);
+	connection->tracer->user_count--;
 	connection_attributes_free(connection->attributes);
 	free(connection);
 }
@@ -965,10 +977,15 @@ void tracer_tick(struct tracer *tracer, uint64_t now_ns)
 		shares_rest(&tracer->setup.shares);
 }
 
-void tracer_end(struct tracer *tracer, uint64_t now_ns)
+void tracer_end(struct tracer *tracer, enum tracer_end reason, uint64_t now_ns)
 {
-	follower_free(tracer->follower, END_SHUTDOWN, now_ns);
+	follower_free(tracer->follower, tracer_reason(reason), now_ns);
 	tracer->follower = NULL;
+}
+
+bool tracer_is_in_use(const struct tracer *tracer)
+{
+	return tracer->user_count > 0;
 }
 
 void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns)

@@ -63,8 +63,11 @@ const struct pointers *tracer_pointers(const struct tracer *tracer);
  */
 void tracer_tick(struct tracer *tracer, uint64_t now_ns);
 
-/* We stop: ends all that is still open. The connections have been freed. */
-void tracer_end(struct tracer *tracer, uint64_t now_ns);
+/* Ends all that is still open, for that reason. The connections have been freed. */
+void tracer_end(struct tracer *tracer, enum tracer_end reason, uint64_t now_ns);
+
+/* Whether there are connections, or exchanges of HTTP, that have not been freed. */
+bool tracer_is_in_use(const struct tracer *tracer);
 
 /*
  * note is called, from within the other functions, with a line of text for everything that the
@@ -89,6 +92,9 @@ uint64_t tracer_unix_ns(const struct tracer *tracer, uint64_t now_ns);
  */
 struct tracer_connection *tracer_connection_new(
 	struct tracer *tracer, uint64_t number, const char *transport, bool own_backend);
+
+/* Whose connection it is. */
+struct tracer *tracer_connection_tracer(const struct tracer_connection *connection);
 
 /*
  * A request is going to be forwarded: gives the carrier to put into it, valid until the next call

@@ -283,7 +283,7 @@ static inline void conversation_shut_down(struct conversation *talk)
 
 	for (i = 1; i <= CONVERSATION_CONNECTIONS_MAX; i++)
 		conversation_leave(talk, i, TRACER_SHUTDOWN);
-	tracer_end(talk->tracer, talk->now_ns);
+	tracer_end(talk->tracer, TRACER_SHUTDOWN, talk->now_ns);
 	MUST(talk->exporter->begun_count == 0, "a span that was begun was not submitted");
 	talk->no_memory = tracer_counters(talk->tracer)->requests_no_memory +
 			  tracer_follow_counters(talk->tracer)->followed_no_memory;

@@ -12,6 +12,7 @@
 #include "config/options.h"
 #include "exporter/exporter.h"
 #include "proxy/counters.h"
+#include "proxy/generation.h"
 #include "proxy/loop.h"
 #include "proxy/trace/follow/emit.h"
 #include "proxy/trace/tracer.h"
@@ -29,28 +30,32 @@ static void read_all(uint64_t value)
 	struct exporter_counters exported;
 	struct loop loop = {.base = NULL};
 	struct config_case made;
+	struct tracer *tracer;
 	char error[128];
 	uint64_t *fields;
 	size_t i;
 
 	config_case_load(&made, flags, variables);
 	ck_assert_msg(made.outcome == CONFIG_RUN, "%s", made.error);
-	loop.tracer = tracer_new(made.config, NULL, NULL, NULL, error, sizeof error);
-	ck_assert_ptr_nonnull(loop.tracer);
+	tracer = tracer_new(made.config, NULL, NULL, NULL, error, sizeof error);
+	ck_assert_ptr_nonnull(tracer);
+	loop.generations = generations_new(made.config, tracer);
+	ck_assert_ptr_nonnull(loop.generations);
 	fields = (uint64_t *)&loop.counters;
 	for (i = 0; i < sizeof loop.counters / sizeof *fields; i++)
 		fields[i] = value;
 	fields = (uint64_t *)&exported;
 	for (i = 0; i < sizeof exported / sizeof *fields; i++)
 		fields[i] = value;
-	fields = (uint64_t *)(uintptr_t)tracer_counters(loop.tracer);
+	fields = (uint64_t *)(uintptr_t)tracer_counters(tracer);
 	for (i = 0; i < sizeof(struct tracer_counters) / sizeof *fields; i++)
 		fields[i] = value;
-	fields = (uint64_t *)(uintptr_t)tracer_follow_counters(loop.tracer);
+	fields = (uint64_t *)(uintptr_t)tracer_follow_counters(tracer);
 	for (i = 0; i < sizeof(struct follow_counters) / sizeof *fields; i++)
 		fields[i] = value;
 	counters_read(list, &loop, &exported);
-	tracer_free(loop.tracer);
+	generations_free(loop.generations);
+	tracer_free(tracer);
 	config_case_done(&made);
 }
 

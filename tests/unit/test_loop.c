@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "proxy/generation.h"
 #include "tests/unit/loop_case.h"
 #include "tests/unit/unit.h"
 
@@ -13,16 +14,16 @@ static const char *const flags[] = {
 
 static void loop_fill_pool(struct loop *loop, size_t count)
 {
-	struct splice *splices[LOOP_POOL_MAX];
+	struct splice *splices[GENERATION_POOL_MAX];
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		splices[i] = loop_splice_get(loop);
+		splices[i] = generation_splice_get(loop->generations->now);
 		ck_assert_ptr_nonnull(splices[i]);
 	}
 	for (i = 0; i < count; i++)
-		loop_splice_put(loop, splices[i]);
-	ck_assert_uint_eq(loop->pool_count, count);
+		generation_splice_put(loop->generations->now, splices[i]);
+	ck_assert_uint_eq(loop->generations->now->pool_count, count);
 }
 
 /* Ten seconds without an event, and once only. */
@@ -37,12 +38,12 @@ START_TEST(test_quiet)
 	loop_fill_pool(loop, 5);
 	now_ns = loop->now_ns + 100 * SECOND;
 	loop_tidy(loop, now_ns); /* nothing has happened since the last time */
-	ck_assert_uint_eq(loop->pool_count, 5);
+	ck_assert_uint_eq(loop->generations->now->pool_count, 5);
 	loop->active_ns = loop->now_ns = now_ns;
 	loop_tidy(loop, now_ns + 10 * SECOND - 1);
-	ck_assert_uint_eq(loop->pool_count, 5);
+	ck_assert_uint_eq(loop->generations->now->pool_count, 5);
 	loop_tidy(loop, now_ns + 10 * SECOND);
-	ck_assert_uint_eq(loop->pool_count, 0);
+	ck_assert_uint_eq(loop->generations->now->pool_count, 0);
 	loop_case_close(&setup);
 }
 END_TEST
@@ -63,13 +64,13 @@ START_TEST(test_drop)
 	loop_tidy(loop, now_ns);
 	loop->guest_count = peak / 2 + 1;
 	loop_tidy(loop, now_ns);
-	ck_assert_uint_eq(loop->pool_count, 5);
+	ck_assert_uint_eq(loop->generations->now->pool_count, 5);
 	loop->guest_count = peak / 2;
 	loop_tidy(loop, now_ns - 1);
-	ck_assert_uint_eq(loop->pool_count, 5);
+	ck_assert_uint_eq(loop->generations->now->pool_count, 5);
 	loop->now_ns = now_ns;
 	loop_tidy(loop, now_ns);
-	ck_assert_uint_eq(loop->pool_count, _i == 0 ? 0 : 5);
+	ck_assert_uint_eq(loop->generations->now->pool_count, _i == 0 ? 0 : 5);
 	loop->guest_count = 0;
 	loop_case_close(&setup);
 }
@@ -123,7 +124,7 @@ START_TEST(test_ticker)
 	loop->active_ns = loop->now_ns - 60 * SECOND + 1;
 	loop_fill_pool(loop, 5);
 	loop_case_turn(&setup);
-	ck_assert_uint_eq(loop->pool_count, 0);
+	ck_assert_uint_eq(loop->generations->now->pool_count, 0);
 	ck_assert_uint_lt(loop->active_ns, loop->trimmed_ns);
 	loop_clock_idle(loop); /* as timers do */
 	loop_case_turn(&setup);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 
+#include "proxy/generation.h"
 #include "tests/unit/peers.h"
 #include "tests/unit/unit.h"
 
@@ -159,25 +160,28 @@ START_TEST(test_not_json)
 }
 END_TEST
 
-/* ---- the loop's pool ---- */
+/* ---- the pool ---- */
 
 /* As many messages in flight as one likes; of those that are kept for the next there is a limit. */
 START_TEST(test_pool)
 {
-	struct splice *splices[LOOP_POOL_MAX + 1];
+	struct splice *splices[GENERATION_POOL_MAX + 1];
+	struct generation *generation;
 	size_t i;
 
 	session_begin(0);
-	for (i = 0; i < LOOP_POOL_MAX + 1; i++) {
-		splices[i] = loop_splice_get(&peers.loop);
+	generation = peers.loop.generations->now;
+	for (i = 0; i < GENERATION_POOL_MAX + 1; i++) {
+		splices[i] = generation_splice_get(generation);
 		ck_assert_ptr_nonnull(splices[i]);
 	}
-	for (i = 0; i < LOOP_POOL_MAX + 1; i++) {
-		loop_splice_put(&peers.loop, splices[i]);
-		ck_assert_uint_eq(peers.loop.pool_count, i < LOOP_POOL_MAX ? i + 1 : LOOP_POOL_MAX);
+	for (i = 0; i < GENERATION_POOL_MAX + 1; i++) {
+		generation_splice_put(generation, splices[i]);
+		ck_assert_uint_eq(generation->pool_count,
+			i < GENERATION_POOL_MAX ? i + 1 : GENERATION_POOL_MAX);
 	}
-	ck_assert_ptr_eq(loop_splice_get(&peers.loop), splices[LOOP_POOL_MAX - 1]);
-	loop_splice_put(&peers.loop, splices[LOOP_POOL_MAX - 1]);
+	ck_assert_ptr_eq(generation_splice_get(generation), splices[GENERATION_POOL_MAX - 1]);
+	generation_splice_put(generation, splices[GENERATION_POOL_MAX - 1]);
 	session_end();
 }
 END_TEST

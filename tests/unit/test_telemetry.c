@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "exporter/exporter.h"
+#include "proxy/generation.h"
 #include "proxy/loop.h"
 #include "proxy/telemetry.h"
 #include "proxy/trace/tracer.h"
@@ -456,12 +457,14 @@ static void stage_open(struct stage *stage)
 	ck_assert_ptr_nonnull(stage->tracer);
 	stage->loop.base = event_base_new();
 	stage->loop.config = stage->made.config;
-	stage->loop.tracer = stage->tracer;
+	stage->loop.generations = generations_new(stage->made.config, stage->tracer);
+	ck_assert_ptr_nonnull(stage->loop.generations);
 }
 
 static void stage_close(struct stage *stage)
 {
 	event_base_free(stage->loop.base);
+	generations_free(stage->loop.generations);
 	tracer_free(stage->tracer);
 	config_case_done(&stage->made);
 }

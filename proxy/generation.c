@@ -1,0 +1,262 @@
+/*
+ * Generations, in a list; see generation.h. What is held is: by a session until it is reaped, by
+ * the connections of a tracer, by a message that a splice is reading. What nobody holds is freed by
+ * the ticker, so that nothing goes while it is in use further up the stack.
+ */
+#include "proxy/generation.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config_load.h"
+#include "proxy/message/splice.h"
+
+static struct generation *generation_new(const struct config *config, struct tracer *tracer)
+{
+	struct generation *generation = calloc(1, sizeof *generation);
+
+	if (generation == NULL)
+		return NULL;
+	generation->config = config;
+	generation->tracer = tracer;
+	return generation;
+}
+
+static void generation_trim(struct generation *generation)
+{
+	while (generation->pool_count > 0)
+		splice_free(generation->pool[--generation->pool_count]);
+}
+
+static void generation_count(const struct generation *generation, struct tracer_counters *traced,
+	struct follow_counters *followed)
+{
+	const struct tracer_counters *more = tracer_counters(generation->tracer);
+	const struct follow_counters *others = tracer_follow_counters(generation->tracer);
+
+#define COUNTER_TRACER(name, ...) traced->name += more->name;
+#define COUNTER_FOLLOW(name, ...) followed->name += others->name;
+#define COUNTER_BUDGET(name, ...) followed->budget.name += others->budget.name;
+#include "proxy/counters.def"
+}
+
+static void generation_free(struct generation *generation)
+{
+	generation_trim(generation);
+	tracer_free(generation->owned_tracer);
+	config_free(generation->owned_config);
+	free(generation);
+}
+
+/* ---- all of them ---- */
+
+struct generations *generations_new(const struct config *config, struct tracer *tracer)
+{
+	struct generations *generations = calloc(1, sizeof *generations);
+	struct generation *first = generation_new(config, tracer);
+
+	if (generations == NULL || first == NULL) {
+		free(generations);
+		free(first);
+		return NULL;
+	}
+	TAILQ_INIT(&generations->list);
+	TAILQ_INSERT_TAIL(&generations->list, first, link);
+	generations->now = first;
+	return generations;
+}
+
+void generations_free(struct generations *generations)
+{
+	struct generation *generation, *next;
+
+	if (generations == NULL)
+		return;
+	for (generation = TAILQ_FIRST(&generations->list); generation != NULL; generation = next) {
+		next = TAILQ_NEXT(generation, link);
+		assert(generation->holders == 0);
+		generation_free(generation);
+	}
+	free(generations);
+}
+
+int generations_renew(struct generations *generations, struct config *config, struct tracer *tracer,
+	uint64_t now_ns, uint64_t unix_ns)
+{
+	struct generation *fresh = generation_new(config, tracer);
+
+	if (fresh == NULL)
+		return -1;
+	fresh->owned_config = config;
+	fresh->owned_tracer = tracer;
+	tracer_clock(tracer, now_ns, unix_ns);
+	TAILQ_INSERT_TAIL(&generations->list, fresh, link);
+	generations->now = fresh;
+	return 0;
+}
+
+/* Nobody will come to it any more, nor is anybody there. */
+static bool generations_is_over(
+	const struct generations *generations, const struct generation *generation)
+{
+	return generation != generations->now && generation->owned_tracer != NULL &&
+	       generation->holders == 0 && !tracer_is_in_use(generation->tracer);
+}
+
+void generations_tick(struct generations *generations, uint64_t now_ns, uint64_t unix_ns)
+{
+	struct generation *generation, *next;
+
+	for (generation = TAILQ_FIRST(&generations->list); generation != NULL; generation = next) {
+		next = TAILQ_NEXT(generation, link);
+		tracer_clock(generation->tracer, now_ns, unix_ns);
+		tracer_tick(generation->tracer, now_ns);
+		if (!generations_is_over(generations, generation))
+			continue;
+		TAILQ_REMOVE(&generations->list, generation, link);
+		tracer_end(generation->tracer, TRACER_CONNECTION_CLOSED, now_ns);
+		generation_count(generation, &generations->traced, &generations->followed);
+		generation_free(generation);
+	}
+}
+
+void generations_end(struct generations *generations, uint64_t now_ns)
+{
+	struct generation *generation;
+
+	TAILQ_FOREACH(generation, &generations->list, link)
+	tracer_end(generation->tracer, TRACER_SHUTDOWN, now_ns);
+}
+
+void generations_trim(struct generations *generations)
+{
+	struct generation *generation;
+
+	TAILQ_FOREACH(generation, &generations->list, link)
+	generation_trim(generation);
+}
+
+void generations_counters(const struct generations *generations, struct tracer_counters *traced,
+	struct follow_counters *followed)
+{
+	const struct generation *generation;
+
+	*traced = generations->traced;
+	*followed = generations->followed;
+	TAILQ_FOREACH(generation, &generations->list, link)
+	generation_count(generation, traced, followed);
+}
+
+/* Adds to the one of that type, or behind them; what is beyond the list is not told of. */
+static size_t generations_merge(
+	struct tracer_open list[TRACER_OPEN_MAX], size_t count, const struct tracer_open *more)
+{
+	size_t i;
+
+	for (i = 0; i < count && strcmp(list[i].type, more->type) != 0; i++)
+		;
+	if (i == TRACER_OPEN_MAX)
+		return count;
+	if (i == count)
+		list[i] = (struct tracer_open){.type = more->type};
+	if (more->count > 0 && (list[i].count == 0 || more->oldest_ns < list[i].oldest_ns))
+		list[i].oldest_ns = more->oldest_ns;
+	list[i].count += more->count;
+	return i == count ? count + 1 : count;
+}
+
+size_t generations_count_open(
+	const struct generations *generations, struct tracer_open list[TRACER_OPEN_MAX])
+{
+	struct tracer_open more[TRACER_OPEN_MAX];
+	const struct generation *generation;
+	size_t count = 0, more_count, i;
+
+	TAILQ_FOREACH(generation, &generations->list, link)
+	{
+		more_count = tracer_count_open(generation->tracer, more);
+		for (i = 0; i < more_count; i++)
+			count = generations_merge(list, count, &more[i]);
+	}
+	return count;
+}
+
+/* What is shown, and how much so far. */
+struct generations_view {
+	void (*show)(void *arg, const struct span *span);
+	void *arg;
+	size_t shown;
+};
+
+static void generations_show(void *arg, const struct span *span)
+{
+	struct generations_view *view = arg;
+
+	view->shown++;
+	view->show(view->arg, span);
+}
+
+size_t generations_show_open(const struct generations *generations, size_t max, uint64_t now_ns,
+	void (*show)(void *arg, const struct span *span), void *arg)
+{
+	struct generations_view view = {.show = show, .arg = arg};
+	const struct generation *generation;
+	size_t omitted = 0;
+
+	TAILQ_FOREACH(generation, &generations->list, link)
+	omitted += tracer_show_open(
+		generation->tracer, max - view.shown, now_ns, generations_show, &view);
+	return omitted;
+}
+
+/* ---- one of them ---- */
+
+struct generation *generation_hold(struct generations *generations)
+{
+	generations->now->holders++;
+	return generations->now;
+}
+
+void generation_leave(struct generation *generation)
+{
+	assert(generation->holders > 0);
+	generation->holders--;
+}
+
+struct generation *generation_of(
+	const struct generations *generations, const struct tracer_connection *connection)
+{
+	const struct tracer *tracer = tracer_connection_tracer(connection);
+	struct generation *generation = generations->now;
+
+	while (generation->tracer != tracer) { /* the newest first */
+		generation = TAILQ_PREV(generation, generations_list, link);
+		assert(generation != NULL);
+	}
+	return generation;
+}
+
+struct splice *generation_splice_get(struct generation *generation)
+{
+	struct splice *splice;
+	struct place_rules rules;
+
+	if (generation->pool_count > 0) {
+		splice = generation->pool[--generation->pool_count];
+	} else {
+		rules = tracer_place_rules(generation->config);
+		splice = splice_new(tracer_pointers(generation->tracer), &rules);
+	}
+	generation->holders += splice != NULL;
+	return splice;
+}
+
+void generation_splice_put(struct generation *generation, struct splice *splice)
+{
+	generation_leave(generation);
+	if (generation->pool_count < GENERATION_POOL_MAX)
+		generation->pool[generation->pool_count++] = splice;
+	else
+		splice_free(splice);
+}
