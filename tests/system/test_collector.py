@@ -237,7 +237,7 @@ def test_signal_while_the_last_spans_are_delivered(lab):
 
 
 def test_hanging_collector_is_given_up_after_the_timeout(lab):
-    link = start(lab, lab.collector(answers.hang(), answers.ok()), "--otlp-timeout=100ms",
+    link = start(lab, lab.collector(answers.hang(), answers.ok()), "--otlp-timeout=1s",
                  "--batch-spans-max=5", "--batch-delay=1h")
     talk(link, 5)
     link.collector.wait_requests(1)

@@ -49,7 +49,7 @@ def test_outage(lab, sync):
     """While nobody takes them spans are on disk, and then they come in order."""
     directory = lab.path("spool")
     link = start(lab, lab.collector(start=False), directory, f"--spool-sync={sync}",
-                 "--otlp-timeout=50ms")
+                 "--otlp-timeout=1s")
     talk(link, 52)
     until(lambda: len(segments(directory)) == 10, "all sealed batches to be on disk")
     link.sidespan.wait_line("takes no spans, they wait")
@@ -279,7 +279,7 @@ def test_sum_at_every_scrape(lab, fault, sync):
     collector = lab.collector(*([trouble, trouble, answers.ok()] if trouble else []),
                               start=trouble is not None)
     link = start(lab, collector, lab.path("spool"), f"--spool-sync={sync}",
-                 "--admin-listen=http://127.0.0.1:0", "--otlp-timeout=200ms",
+                 "--admin-listen=http://127.0.0.1:0", "--otlp-timeout=1s",
                  "--otlp-response-bytes-max=100000")
     url = link.sidespan.wait_line(r"health and metrics at (\S+)")[1]
     for number in range(1, 40, 10):
