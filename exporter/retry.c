@@ -65,19 +65,27 @@ static int64_t retry_seconds_parse(const char *text)
 	return *text == '\0' ? retry_clamp_ms(seconds) : -1;
 }
 
-int64_t retry_after_parse(const char *text, int64_t now_unix_s)
+int64_t retry_date_parse(const char *text)
 {
 	struct tm date;
 	const char *end;
 	size_t i;
 
-	if (*text >= '0' && *text <= '9')
-		return retry_seconds_parse(text);
 	for (i = 0; i < sizeof retry_dates / sizeof *retry_dates; i++) {
 		memset(&date, 0, sizeof date);
 		end = strptime(text, retry_dates[i], &date);
 		if (end != NULL && *end == '\0')
-			return retry_clamp_ms((int64_t)timegm(&date) - now_unix_s);
+			return (int64_t)timegm(&date);
 	}
 	return -1;
+}
+
+int64_t retry_after_parse(const char *text, int64_t now_unix_s)
+{
+	int64_t then_unix_s;
+
+	if (*text >= '0' && *text <= '9')
+		return retry_seconds_parse(text);
+	then_unix_s = retry_date_parse(text);
+	return then_unix_s != -1 ? retry_clamp_ms(then_unix_s - now_unix_s) : -1;
 }

@@ -41,4 +41,7 @@ int64_t retry_pause_ms(const struct retry_policy *policy, const struct retry_att
  */
 int64_t retry_after_parse(const char *text, int64_t now_unix_s);
 
+/* A date of HTTP in any of the three forms, as seconds since 1970; -1 for anything else. */
+int64_t retry_date_parse(const char *text);
+
 #endif

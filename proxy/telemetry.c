@@ -13,7 +13,9 @@
 
 #include "config/config.h"
 #include "config/profile/profile.h"
+#include "exporter/examine.h"
 #include "exporter/exporter.h"
+#include "exporter/verify.h"
 #include "proxy/counters.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
@@ -25,6 +27,7 @@
 #define TELEMETRY_RESOURCE_OWN 8
 #define TELEMETRY_URL_SIZE     256 /* of one that is shown, and may be cut */
 #define TELEMETRY_COLUMNS_MAX  10000
+#define TELEMETRY_EXAMINE_MS   10000 /* for a collector without otlp.timeout */
 
 #define TELEMETRY_TREES_BYTES_MAX ((size_t)1 << 30) /* of the spans that are shown at once */
 
@@ -220,15 +223,27 @@ static void telemetry_settings(struct exporter_config *settings, const struct co
 	};
 }
 
-struct exporter *telemetry_exporter_new(const struct config *config, char *error, size_t error_size)
+/* A list that is the caller's, of texts that are borrowed; NULL: out of memory. */
+static struct exporter_header *telemetry_headers(const struct config *config)
 {
 	const struct config_map *extra = &config->otlp_headers;
 	struct exporter_header *headers = calloc(extra->count + 1, sizeof *headers);
+	size_t i;
+
+	for (i = 0; headers != NULL && i < extra->count; i++) {
+		headers[i].name = extra->pairs[i].name;
+		headers[i].value = extra->pairs[i].value;
+	}
+	return headers;
+}
+
+struct exporter *telemetry_exporter_new(const struct config *config, char *error, size_t error_size)
+{
+	struct exporter_header *headers = telemetry_headers(config);
 	struct telemetry_resource resource = {.list = NULL};
 	struct exporter_config settings;
 	struct exporter *exporter = NULL;
 	char instance_id[37], host_name[TELEMETRY_HOST_SIZE], shown[TELEMETRY_URL_SIZE];
-	size_t i;
 
 	telemetry_instance_id(instance_id);
 	telemetry_host_name(config, host_name, sizeof host_name);
@@ -237,13 +252,9 @@ struct exporter *telemetry_exporter_new(const struct config *config, char *error
 		(void)snprintf(error, error_size, "out of memory");
 		goto out;
 	}
-	for (i = 0; i < extra->count; i++) {
-		headers[i].name = extra->pairs[i].name;
-		headers[i].value = extra->pairs[i].value;
-	}
 	telemetry_settings(&settings, config, shown);
 	settings.headers = headers;
-	settings.header_count = extra->count;
+	settings.header_count = config->otlp_headers.count;
 	settings.resource = resource.list;
 	settings.resource_count = resource.count;
 	exporter = exporter_new(&settings, error, error_size);
@@ -251,6 +262,28 @@ out:
 	free(resource.list);
 	free(headers);
 	return exporter;
+}
+
+int telemetry_examine(const struct config *config, bool other_protocol, struct examination *found,
+	char *error, size_t error_size)
+{
+	struct exporter_header *headers = telemetry_headers(config);
+	char shown[TELEMETRY_URL_SIZE];
+	struct exporter_config settings;
+	int result = -1;
+
+	telemetry_settings(&settings, config, shown);
+	settings.headers = headers;
+	settings.header_count = config->otlp_headers.count;
+	settings.protobuf ^= other_protocol;
+	if (headers == NULL)
+		(void)snprintf(error, error_size, "out of memory");
+	else if (verify_config(&settings, error, error_size) == 0)
+		result = examine_collector(&settings,
+			settings.timeout_ms > 0 ? settings.timeout_ms : TELEMETRY_EXAMINE_MS, found,
+			error, error_size);
+	free(headers);
+	return result;
 }
 
 struct exporter *telemetry_trees_new(int fd, char *error, size_t error_size)

@@ -1,6 +1,7 @@
 #ifndef PROXY_TELEMETRY_H
 #define PROXY_TELEMETRY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Of a host's name, with its terminator; a longer one is cut. */
@@ -8,12 +9,21 @@
 
 /* From settings to an exporter, and from counters to the lines that account for every span. */
 struct config;
+struct examination;
 struct exporter;
 struct loop;
 
 /* Not started yet. NULL with a one-line text in error. */
 struct exporter *telemetry_exporter_new(
 	const struct config *config, char *error, size_t error_size);
+
+/*
+ * What the collector makes of an export without spans, with these settings, or, with
+ * other_protocol, in protobuf instead of JSON or the other way round. 0, or -1 with a one-line text
+ * in error.
+ */
+int telemetry_examine(const struct config *config, bool other_protocol, struct examination *found,
+	char *error, size_t error_size);
 
 /*
  * Writes what it is given to fd, as trees with numbered traces, once it is started and stopped: all

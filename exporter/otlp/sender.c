@@ -85,26 +85,33 @@ static bool sender_is_blank(char byte)
 	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 }
 
+/* Takes what stands behind the colon, unless it is too long to be what it should be. */
+static void sender_take_field(char value[SENDER_FIELD_SIZE], const char *text, size_t size)
+{
+	while (size > 0 && sender_is_blank(text[0]))
+		text++, size--;
+	while (size > 0 && sender_is_blank(text[size - 1]))
+		size--;
+	if (size >= SENDER_FIELD_SIZE)
+		return;
+	memcpy(value, text, size);
+	value[size] = '\0';
+}
+
 /* CURLOPT_HEADERFUNCTION: one line of the head. */
 static size_t sender_on_header(char *line, size_t one, size_t size, void *arg)
 {
-	static const char name[] = "retry-after:";
+	static const char retry_after[] = "retry-after:", date[] = "date:";
+	const size_t retry_size = sizeof retry_after - 1, date_size = sizeof date - 1;
 	struct sender *sender = arg;
-	size_t start = sizeof name - 1, end = size;
 
-	(void)one; /* is always 1 */
-	if (size >= 5 && memcmp(line, "HTTP/", 5) == 0)
-		sender->answer.retry_after[0] = '\0'; /* what came before was an interim answer */
-	if (size < start || strncasecmp(line, name, start) != 0)
-		return size;
-	while (start < end && sender_is_blank(line[start]))
-		start++;
-	while (end > start && sender_is_blank(line[end - 1]))
-		end--;
-	if (end - start >= sizeof sender->answer.retry_after)
-		return size;
-	memcpy(sender->answer.retry_after, line + start, end - start);
-	sender->answer.retry_after[end - start] = '\0';
+	(void)one;                                      /* is always 1 */
+	if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) /* what came before was an interim answer */
+		sender->answer.retry_after[0] = sender->answer.date[0] = '\0';
+	if (size >= retry_size && strncasecmp(line, retry_after, retry_size) == 0)
+		sender_take_field(sender->answer.retry_after, line + retry_size, size - retry_size);
+	else if (size >= date_size && strncasecmp(line, date, date_size) == 0)
+		sender_take_field(sender->answer.date, line + date_size, size - date_size);
 	return size;
 }
 
@@ -265,7 +272,7 @@ static void sender_answer_reset(struct sender *sender)
 	if (answer->body.capacity > sender_keep_bytes)
 		text_done(&answer->body);
 	answer->status = 0;
-	answer->retry_after[0] = '\0';
+	answer->retry_after[0] = answer->date[0] = '\0';
 	answer->error[0] = '\0';
 	sender->response_is_too_large = false;
 	sender->error[0] = '\0';

@@ -21,16 +21,17 @@ enum sender_result {
 	SENDER_NO_MEMORY,
 };
 
-#define SENDER_RETRY_AFTER_SIZE 64
-#define SENDER_ERROR_SIZE       256
+#define SENDER_FIELD_SIZE 64
+#define SENDER_ERROR_SIZE 256
 
 struct sender_answer {
 	enum sender_result result;
 	int status;
-	bool protobuf;                             /* as was sent */
-	char retry_after[SENDER_RETRY_AFTER_SIZE]; /* as received; empty: none */
-	char error[SENDER_ERROR_SIZE];             /* of every result but ANSWERED, for people */
-	struct text body;                          /* decompressed; owned by the sender */
+	bool protobuf;                       /* as was sent */
+	char retry_after[SENDER_FIELD_SIZE]; /* as received; empty: none */
+	char date[SENDER_FIELD_SIZE];        /* the same */
+	char error[SENDER_ERROR_SIZE];       /* of every result but ANSWERED, for people */
+	struct text body;                    /* decompressed; owned by the sender */
 };
 
 struct sender;
