@@ -78,6 +78,8 @@ struct config {
 	struct url upstream_url;  /* upstream, parsed; scheme URL_NONE: command is the server */
 	struct profile *profile;  /* resolved, never NULL after a load */
 	char *profile_source;     /* its file, or "built-in profiles/NAME.json" */
+	bool doctor;              /* everything is to be examined, */
+	bool probe;               /* or one that serves to be asked; neither: to serve */
 	char *explain;            /* --explain: the recording, "-" for standard input; else NULL */
 	char *explain_why;        /* --why: a method; else NULL */
 	bool explain_plain;       /* --dir: the recording is of messages alone, */

@@ -252,13 +252,18 @@ static enum config_outcome config_load_all(
 		config_load_copy_variable(settings, "TRACESTATE", &config->tracestate) != 0 ||
 		config_load_profile(settings, flags) != 0 ||
 		config_load_choose_names(settings) != 0 ||
-		consistency_apply(settings, flags->check || flags->explain || flags->replay) != 0 ||
+		consistency_apply(settings, flags->check || flags->explain || flags->replay ||
+						    flags->doctor || flags->probe) != 0 ||
 		headers_load(settings) != 0 || token_load(settings) != 0 ||
 		certificates_check(settings) != 0 ||
 		config_load_prepare_explain(settings, flags) != 0 ||
 		config_load_prepare_replay(settings, flags) != 0 ||
 		config_load_make_otlp_url(settings) != 0)
 		return CONFIG_WRONG;
+	config->doctor = flags->doctor;
+	config->probe = flags->probe;
+	if (flags->doctor)
+		advice_print(out, settings, config);
 	if (!flags->check)
 		return CONFIG_RUN;
 	help_print_check(out, settings, config);

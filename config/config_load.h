@@ -14,9 +14,10 @@ enum config_outcome {
 /*
  * Loads everything from the command line, the environment and the files they name. On CONFIG_RUN
  * *config is the caller's (config_free); it borrows nothing. What --help, --version and --check
- * print goes to out. On CONFIG_WRONG error has one line: file, line, option, value, what would be
- * right. Things that a specification wants warned about but not refused (an unknown OTEL_* enum
- * value) are given to warn, one line each; warn may be NULL.
+ * print goes to out, and for the doctor the notes that --check prints. On CONFIG_WRONG error has
+ * one line: file, line, option, value, what would be right. Things that a specification wants
+ * warned about but not refused (an unknown OTEL_* enum value) are given to warn, one line each;
+ * warn may be NULL.
  */
 enum config_outcome config_load(struct config **config, int argc, char **argv, char **environment,
 	FILE *out, void (*warn)(void *arg, const char *line), void *arg,

@@ -1,5 +1,6 @@
 /*
- * The command line: --name VALUE or --name=VALUE for each option, --name, --name=VALUE and
+ * The command line: a word that says what to do instead of serving; --name VALUE or --name=VALUE
+ * for each option, --name, --name=VALUE and
  * --no-name for booleans, some commands beside them, and after -- the command to wrap. --help,
  * --version and the like are done as soon as they are met.
  */
@@ -167,6 +168,27 @@ static const struct flags_row flags_rows[] = {
 };
 
 #define FLAGS_ROW_COUNT (sizeof flags_rows / sizeof *flags_rows)
+
+static const struct {
+	struct flags_command command;
+	size_t offset; /* of what it sets in struct flags */
+} flags_words[] = {
+	{{"doctor", NULL, "[OPTIONS] [-- COMMAND...]",
+		 "Examine settings, collector, server, clock and limits: what is wrong, what "
+		 "helps"},
+		offsetof(struct flags, doctor)},
+	{{"probe", NULL, "[OPTIONS]",
+		 "Ask the sidespan that serves admin.listen whether it is ready: for health "
+		 "checks"},
+		offsetof(struct flags, probe)},
+};
+
+#define FLAGS_WORD_COUNT (sizeof flags_words / sizeof *flags_words)
+
+const struct flags_command *flags_word_at(size_t index)
+{
+	return index < FLAGS_WORD_COUNT ? &flags_words[index].command : NULL;
+}
 
 const struct flags_command *flags_command_at(size_t index)
 {
@@ -354,6 +376,17 @@ static enum flags_outcome flags_take_recording(struct flags_cursor *cursor, cons
 	return FLAGS_RUN;
 }
 
+/* Whether the word says what to do. */
+static bool flags_take_word(struct flags *flags, const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < FLAGS_WORD_COUNT; i++)
+		if (strcmp(word, flags_words[i].command.name) == 0)
+			*(bool *)((char *)flags + flags_words[i].offset) = true;
+	return flags->doctor || flags->probe;
+}
+
 static enum flags_outcome flags_take_command(struct flags_cursor *cursor)
 {
 	if (*cursor->next == NULL || **cursor->next == '\0')
@@ -388,6 +421,8 @@ enum flags_outcome flags_parse(
 
 	assert(argc >= 0 && argv[argc] == NULL);
 	memset(flags, 0, sizeof *flags);
+	if (*cursor.next != NULL && flags_take_word(flags, *cursor.next))
+		cursor.next++;
 	while (outcome == FLAGS_RUN && (argument = *cursor.next) != NULL) {
 		cursor.next++;
 		if (strcmp(argument, "--") == 0)

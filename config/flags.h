@@ -13,6 +13,8 @@ struct flags {
 	size_t file_count;
 	const char *environment; /* --env, borrowed from argv; NULL without */
 	bool check;              /* --check */
+	bool doctor;             /* the first word: examine everything that the settings name */
+	bool probe;              /* the same: is the one that serves with these settings ready? */
 	bool explain;            /* --explain */
 	bool replay;             /* --replay */
 	const char *recording;   /* the FILE of either, borrowed from argv; set if one is */
@@ -39,6 +41,9 @@ struct flags_command {
 	const char *argument; /* NULL: none */
 	const char *help;
 };
+
+/* The words that may stand first, for help. NULL behind the last one. */
+const struct flags_command *flags_word_at(size_t index);
 
 /* NULL behind the last one. */
 const struct flags_command *flags_command_at(size_t index);

@@ -27,6 +27,8 @@ static const char help_head[] =
 	"       sidespan --check [OPTIONS]\n"
 	"       sidespan --explain [OPTIONS] FILE\n"
 	"       sidespan --replay [OPTIONS] FILE\n"
+	"       sidespan doctor [OPTIONS] [-- COMMAND [ARG...]]\n"
+	"       sidespan probe [OPTIONS]\n"
 	"\n"
 	"Stands between JSON-RPC clients and a server, records a span for each request\n"
 	"and sends the spans to an OpenTelemetry collector.\n";
@@ -138,6 +140,9 @@ void help_print(FILE *out)
 	size_t i;
 
 	(void)fputs(help_head, out);
+	(void)fputc('\n', out);
+	for (i = 0; (command = flags_word_at(i)) != NULL; i++)
+		help_print_command_flag(out, command);
 	(void)fputc('\n', out);
 	for (i = 0; (command = flags_command_at(i)) != NULL; i++)
 		help_print_command_flag(out, command);

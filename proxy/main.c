@@ -24,6 +24,8 @@
 #include "exporter/exporter.h"
 #include "proxy/admin/admin.h"
 #include "proxy/counters.h"
+#include "proxy/doctor/doctor.h"
+#include "proxy/doctor/ready.h"
 #include "proxy/side/handshake.h"
 #include "proxy/side/side.h"
 #include "proxy/ending.h"
@@ -75,6 +77,8 @@ static const struct {
 #define MAIN_SIGNALS (sizeof main_signals / sizeof main_signals[0])
 
 struct program {
+	char **arguments;          /* of main() */
+	char *notes;               /* owned; of the settings, for the doctor; NULL: none */
 	struct config *config;     /* owned */
 	struct exporter *exporter; /* owned; NULL: no spans are sent */
 	struct tracer *tracer;     /* owned */
@@ -373,7 +377,10 @@ static enum config_outcome main_load(
 	}
 	if (fclose(out) == 0 && outcome == CONFIG_DONE)
 		main_show(said, said_size);
-	free(said);
+	if (outcome == CONFIG_RUN && program->config->doctor)
+		program->notes = said;
+	else
+		free(said);
 	return outcome;
 }
 
@@ -708,6 +715,7 @@ static void main_tear_down(struct program *program)
 	if (program->base != NULL)
 		event_base_free(program->base);
 	config_free(program->config);
+	free(program->notes);
 }
 
 static int main_explain(const struct config *config, char *error, size_t error_size)
@@ -738,6 +746,42 @@ static int main_replay(const struct config *config, char *error, size_t error_si
 	return EXIT_SUCCESS;
 }
 
+/* From the settings to the end. The exit status. */
+static int main_serve(void *arg)
+{
+	struct program *program = arg;
+	char error[CONFIG_ERROR_SIZE];
+
+	if (main_set_up(program, program->arguments, error, sizeof error) != 0) {
+		log_line(LOG_ERROR, "%s", error);
+		program->status = MAIN_EXIT_FAILURE;
+	} else if (main_start(program, error, sizeof error) == 0) {
+		main_run(program);
+	} else if (error[0] != '\0') {
+		log_line(LOG_ERROR, "%s", error);
+	}
+	main_tear_down(program);
+	return program->status;
+}
+
+static int main_doctor(struct program *program)
+{
+	(void)signal(SIGPIPE, SIG_IGN); /* a valid signal: cannot fail */
+	return doctor_examine(program->config, program->notes, main_serve, program)
+		       ? EXIT_SUCCESS
+		       : MAIN_EXIT_FAILURE;
+}
+
+static int main_probe(const struct config *config)
+{
+	char answer[CONFIG_ERROR_SIZE], shown[CONFIG_ERROR_SIZE];
+	bool ready = ready_ask(config, answer, sizeof answer);
+
+	log_line(ready ? LOG_INFO : LOG_ERROR, "%s",
+		log_escape(shown, sizeof shown, answer, strlen(answer)));
+	return ready ? EXIT_SUCCESS : MAIN_EXIT_FAILURE;
+}
+
 /* Who reads a file wants to know when; at a terminal it is now. */
 static enum log_style main_log_style(const struct config *config)
 {
@@ -759,7 +803,7 @@ static int main_fill_stdio(void)
 
 int main(int argc, char **argv, char **environment)
 {
-	struct program program = {.status = EXIT_SUCCESS};
+	struct program program = {.arguments = argv, .status = EXIT_SUCCESS};
 	char error[CONFIG_ERROR_SIZE];
 
 	main_set_heap();
@@ -794,14 +838,12 @@ int main(int argc, char **argv, char **environment)
 		config_free(program.config);
 		return program.status;
 	}
-	if (main_set_up(&program, argv, error, sizeof error) != 0) {
-		log_line(LOG_ERROR, "%s", error);
-		program.status = MAIN_EXIT_FAILURE;
-	} else if (main_start(&program, error, sizeof error) == 0) {
-		main_run(&program);
-	} else if (error[0] != '\0') {
-		log_line(LOG_ERROR, "%s", error);
+	if (program.config->doctor || program.config->probe) {
+		program.status =
+			program.config->doctor ? main_doctor(&program) : main_probe(program.config);
+		config_free(program.config);
+		free(program.notes);
+		return program.status;
 	}
-	main_tear_down(&program);
-	return program.status;
+	return main_serve(&program);
 }

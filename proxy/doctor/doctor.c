@@ -1,0 +1,390 @@
+/*
+ * The examinations, in the order in which a span meets their subjects: settings, server, carrier,
+ * collector; then the machine. Each says one verdict; what is no mistake for sure is a warning, and
+ * only failures count. What peers have said is made harmless before it is shown.
+ */
+#include "proxy/doctor/doctor.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "config/config.h"
+#include "config/list.h"
+#include "config/profile/profile.h"
+#include "exporter/escape.h"
+#include "exporter/examine.h"
+#include "exporter/text.h"
+#include "proxy/doctor/machine.h"
+#include "proxy/telemetry.h"
+
+enum doctor_verdict { DOCTOR_OK, DOCTOR_NONE, DOCTOR_WARN, DOCTOR_FAIL };
+
+enum { DOCTOR_LINE_SIZE = 2048, DOCTOR_URL_SIZE = 256 };
+enum { DOCTOR_EARLIEST_YEAR = 2024, DOCTOR_AHEAD_S = 2 };
+enum { DOCTOR_FILES_RESERVE = 12 }; /* as the listener's, and a few of its own */
+
+#define DOCTOR_MIB       1048576
+#define DOCTOR_OWN_BYTES (16ll * DOCTOR_MIB) /* beside what the settings limit */
+
+struct doctor {
+	struct config *config; /* borrowed */
+	trial_serve *serve;
+	void *arg;
+	bool failed;
+	bool has_clock; /* the collector has said what time it is there: */
+	int64_t ahead_s;
+};
+
+/* Prints a line, and one below it with what helps, unless that is NULL. */
+__attribute__((format(printf, 5, 6))) static void doctor_say(struct doctor *doctor,
+	enum doctor_verdict verdict, const char *subject, const char *help, const char *format, ...)
+{
+	static const char *const names[] = {"ok", "-", "warn", "FAIL"};
+	char line[DOCTOR_LINE_SIZE];
+	struct text shown;
+	va_list values;
+
+	va_start(values, format);
+	(void)vsnprintf(line, sizeof line, format, values); /* may be cut */
+	va_end(values);
+	text_init(&shown, SIZE_MAX / 2);
+	escape_append_shown(&shown, line, strlen(line), SIZE_MAX);
+	(void)printf("%-4s  %-11s  %.*s\n", names[verdict], subject, (int)shown.size,
+		shown.size > 0 ? shown.bytes : "");
+	if (help != NULL)
+		(void)printf("%19s-> %s\n", "", help);
+	text_done(&shown);
+	(void)fflush(stdout); /* nobody is told that nobody reads */
+	doctor->failed = doctor->failed || verdict == DOCTOR_FAIL;
+}
+
+/* ---- the settings ---- */
+
+static void doctor_examine_settings(struct doctor *doctor, const char *notes)
+{
+	const struct profile *profile = doctor->config->profile;
+	size_t size;
+
+	doctor_say(doctor, DOCTOR_OK, "settings", NULL, "profile %s, service %s", profile->name,
+		doctor->config->service_name);
+	for (; *notes != '\0'; notes += size + (notes[size] == '\n')) {
+		size = strcspn(notes, "\n");
+		if (strncmp(notes, "note: ", 6) == 0 && size > 6)
+			doctor_say(doctor, DOCTOR_WARN, "settings", NULL, "%.*s", (int)size - 6,
+				notes + 6);
+	}
+}
+
+/* ---- the server, and whether it minds the carrier ---- */
+
+static void doctor_server_name(const struct config *config, char name[DOCTOR_URL_SIZE])
+{
+	if (config->command != NULL)
+		(void)snprintf(name, DOCTOR_URL_SIZE, "%s", config->command[0]); /* may be cut */
+	else
+		url_show(name, DOCTOR_URL_SIZE, config->upstream);
+}
+
+static bool doctor_wants_credentials(const struct trial *trial)
+{
+	return trial->status == 401 || trial->status == 403 || strstr(trial->why, " 401") != NULL ||
+	       strstr(trial->why, " 403") != NULL;
+}
+
+/* False: there is nothing to compare a second trial with. */
+static bool doctor_judge_server(struct doctor *doctor, const struct trial *trial)
+{
+	const struct config *config = doctor->config;
+	const char *method = trial_method(config);
+	char name[DOCTOR_URL_SIZE];
+
+	doctor_server_name(config, name);
+	switch (trial->outcome) {
+	case TRIAL_ANSWERED:
+		doctor_say(doctor, DOCTOR_OK, "server", NULL, "%s answers %s, after %lld ms", name,
+			method, (long long)trial->took_ms);
+		return true;
+	case TRIAL_REFUSED:
+	case TRIAL_LOST:
+		if (doctor_wants_credentials(trial)) {
+			doctor_say(doctor, DOCTOR_WARN, "server",
+				"a client brings its own, which pass through; nothing to be done",
+				"%s is there and wants credentials, so nothing was asked: %s", name,
+				trial->why);
+			return false;
+		}
+		if (trial->outcome == TRIAL_REFUSED) {
+			doctor_say(doctor, DOCTOR_WARN, "server",
+				"is --profile the one for this server, and its URL with the right "
+				"path?",
+				"%s is there and refuses %s: %s", name, method, trial->why);
+			return false;
+		}
+		doctor_say(doctor, DOCTOR_FAIL, "server",
+			config->command != NULL
+				? "run the command by itself: it must stay and read its input"
+				: "start the server, or correct --upstream: address, port, ws:// "
+				  "or http:// or tcp://, TLS or not",
+			"%s does not answer: %s", name,
+			trial->why[0] != '\0' ? trial->why : "it has ended the conversation");
+		return false;
+	case TRIAL_SILENT:
+		doctor_say(doctor, DOCTOR_FAIL, "server",
+			"does it speak what --upstream and --framing say? is --profile the one for "
+			"it?",
+			"%s says nothing to %s within %lld s%s%s", name, method,
+			(long long)(trial_wait_ms(config) / 1000),
+			trial->why[0] != '\0' ? ": " : "", trial->why);
+		return false;
+	case TRIAL_FAILED:
+		doctor_say(doctor, DOCTOR_WARN, "server", NULL, "%s could not be tried: %s", name,
+			trial->why);
+		return false;
+	}
+	return false;
+}
+
+static void doctor_judge_carrier(struct doctor *doctor, const struct trial *trial)
+{
+	const char *method = trial_method(doctor->config);
+	const char *where = doctor->config->propagation_inject.items[0];
+
+	if (trial->outcome == TRIAL_ANSWERED)
+		doctor_say(doctor, DOCTOR_OK, "carrier", NULL,
+			"%s with our context (%s) is answered as without it", method, where);
+	else if (trial->outcome == TRIAL_FAILED)
+		doctor_say(
+			doctor, DOCTOR_WARN, "carrier", NULL, "could not be tried: %s", trial->why);
+	else
+		doctor_say(doctor, DOCTOR_FAIL, "carrier",
+			"--propagation-inject none leaves requests as they are, or name a place "
+			"that "
+			"the server allows",
+			"%s is answered without our context, not with it (%s): %s", method, where,
+			trial->outcome == TRIAL_SILENT ? "no answer"
+			: trial->why[0] != '\0'        ? trial->why
+						       : "it ends the conversation");
+}
+
+static void doctor_examine_server(struct doctor *doctor)
+{
+	const struct config *config = doctor->config;
+	const struct config_list *inject = &config->propagation_inject;
+	struct trial trial;
+
+	if (config->command == NULL && config->upstream == NULL) {
+		doctor_say(doctor, DOCTOR_NONE, "server", NULL,
+			"neither --upstream nor a COMMAND was given: it is not examined");
+		return;
+	}
+	trial_run(doctor->config, false, doctor->serve, doctor->arg, &trial);
+	if (!doctor_judge_server(doctor, &trial))
+		return;
+	if (config->disabled || (list_place(inject) == NULL && !list_has_header(inject))) {
+		doctor_say(doctor, DOCTOR_NONE, "carrier", NULL,
+			"requests are passed on without our context (%s)",
+			config->disabled ? "disabled" : "propagation.inject none");
+		return;
+	}
+	trial_run(doctor->config, true, doctor->serve, doctor->arg, &trial);
+	doctor_judge_carrier(doctor, &trial);
+}
+
+/* ---- the collector ---- */
+
+/* What helps against an answer: the first row with its status. */
+static const struct {
+	int first, last;
+	const char *help;
+} doctor_statuses[] = {
+	{300, 399, "name the place that it points to in OTEL_EXPORTER_OTLP_ENDPOINT"},
+	{401, 403,
+		"give the token in OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN, or "
+		"otlp.headers in a file that others cannot read"},
+	{404, 405,
+		"OTEL_EXPORTER_OTLP_ENDPOINT is a base and gets /v1/traces appended; "
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as it is"},
+	{415, 415, "set OTEL_EXPORTER_OTLP_PROTOCOL: http/protobuf or http/json"},
+	{429, 429, "it asks for less: spans wait, see batch.queue_bytes_max and spool.directory"},
+	{500, 599, "look into the collector's own log; spans wait meanwhile, up to otlp.timeout"},
+};
+
+static const char *doctor_help_for_status(const struct config *config, int status)
+{
+	size_t i;
+
+	if (status == 400 && strncasecmp(config->otlp_url, "http://", 7) == 0)
+		return "if TLS is spoken there, the endpoint must begin with https://";
+	for (i = 0; i < sizeof doctor_statuses / sizeof *doctor_statuses; i++)
+		if (status >= doctor_statuses[i].first && status <= doctor_statuses[i].last)
+			return doctor_statuses[i].help;
+	return "look into the collector's own log";
+}
+
+static const char *doctor_help_for_unreached(
+	const struct config *config, const struct examination *found)
+{
+	bool tls = strncasecmp(config->otlp_url, "https://", 8) == 0;
+
+	if (tls && (found->is_certificate || strcasestr(found->why, "certificate") != NULL))
+		return "name the authority's file in OTEL_EXPORTER_OTLP_CERTIFICATE; the "
+		       "endpoint's "
+		       "host must be in the collector's certificate";
+	if (tls && (strcasestr(found->why, "ssl") != NULL || strcasestr(found->why, "tls") != NULL))
+		return "if no TLS is spoken there, the endpoint must begin with http://; if it "
+		       "wants "
+		       "to know us: OTEL_EXPORTER_OTLP_CLIENT_KEY and _CLIENT_CERTIFICATE";
+	if (strcasestr(found->why, "resolve") != NULL)
+		return "is the name of the host right in OTEL_EXPORTER_OTLP_ENDPOINT, and known to "
+		       "this machine?";
+	return "start the collector, or correct OTEL_EXPORTER_OTLP_ENDPOINT: OTLP over HTTP is "
+	       "port 4318, most often";
+}
+
+/* Whether the other protocol, JSON or protobuf, is taken by a collector that wants not this one. */
+static bool doctor_other_protocol_works(const struct config *config)
+{
+	struct examination found;
+	char error[DOCTOR_LINE_SIZE];
+
+	return telemetry_examine(config, true, &found, error, sizeof error) == 0 && found.accepted;
+}
+
+static void doctor_judge_refusal(
+	struct doctor *doctor, const char *url, const struct examination *found)
+{
+	const struct config *config = doctor->config;
+	const char *help = doctor_help_for_status(config, found->status);
+
+	if (found->status == 415 && doctor_other_protocol_works(config))
+		help = config->otlp_protocol == CONFIG_PROTOCOL_PROTOBUF
+			       ? "OTEL_EXPORTER_OTLP_PROTOCOL=http/json works: it was tried"
+			       : "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf works: it was tried";
+	doctor_say(doctor, DOCTOR_FAIL, "collector", help, "%s does not take an empty export: %s",
+		url, found->why);
+}
+
+static void doctor_examine_collector(struct doctor *doctor)
+{
+	const struct config *config = doctor->config;
+	struct examination found;
+	char url[DOCTOR_URL_SIZE], error[DOCTOR_LINE_SIZE];
+
+	if (config->disabled || config->exporter != CONFIG_EXPORTER_OTLP) {
+		doctor_say(doctor, DOCTOR_NONE, "collector", NULL, "spans go to none (%s)",
+			config->disabled                              ? "disabled"
+			: config->exporter == CONFIG_EXPORTER_CONSOLE ? "exporter console"
+								      : "exporter none");
+		return;
+	}
+	url_show(url, sizeof url, config->otlp_url);
+	if (telemetry_examine(config, false, &found, error, sizeof error) != 0) {
+		doctor_say(doctor, DOCTOR_FAIL, "collector", NULL, "%s", error);
+		return;
+	}
+	doctor->has_clock = found.has_clock;
+	doctor->ahead_s = found.ahead_s;
+	if (!found.reached)
+		doctor_say(doctor, DOCTOR_FAIL, "collector",
+			doctor_help_for_unreached(config, &found), "%s is not reached: %s", url,
+			found.why);
+	else if (!found.accepted)
+		doctor_judge_refusal(doctor, url, &found);
+	else if (found.why[0] != '\0')
+		doctor_say(doctor, DOCTOR_WARN, "collector",
+			"is it a collector, and this its path for traces?",
+			"%s answers with success, but: %s", url, found.why);
+	else
+		doctor_say(doctor, DOCTOR_OK, "collector", NULL,
+			"%s takes an empty export, after %lld ms", url, (long long)found.took_ms);
+}
+
+/* ---- the machine ---- */
+
+static void doctor_examine_clock(struct doctor *doctor)
+{
+	static const char help[] = "keep the clock with NTP: timedatectl set-ntp true, or chrony";
+	time_t now = time(NULL);
+	long long ahead = doctor->ahead_s;
+	struct tm date;
+
+	if (gmtime_r(&now, &date) == NULL || date.tm_year + 1900 < DOCTOR_EARLIEST_YEAR)
+		doctor_say(doctor, DOCTOR_FAIL, "clock", help,
+			"it is not %d here: collectors drop spans of long ago",
+			date.tm_year + 1900);
+	else if (doctor->has_clock && (ahead > DOCTOR_AHEAD_S || ahead < -DOCTOR_AHEAD_S))
+		doctor_say(doctor, DOCTOR_WARN, "clock", help,
+			"the collector's is %lld s %s of ours: spans of both do not line up",
+			ahead > 0 ? ahead : -ahead, ahead > 0 ? "ahead" : "behind");
+	else if (doctor->has_clock)
+		doctor_say(doctor, DOCTOR_OK, "clock", NULL, "the collector's says the same");
+	else if (machine_clock() == MACHINE_CLOCK_ALONE)
+		doctor_say(doctor, DOCTOR_WARN, "clock", help, "nothing keeps it right");
+	else
+		doctor_say(doctor, DOCTOR_OK, "clock", NULL, "nothing speaks against it");
+}
+
+/* As the listener counts. */
+static void doctor_examine_descriptors(struct doctor *doctor)
+{
+	const struct config *config = doctor->config;
+	size_t each = config->command != NULL ? 3 : 2, taken, limit, wanted, possible;
+	char help[192];
+
+	limit = machine_descriptors(&taken);
+	taken += DOCTOR_FILES_RESERVE;
+	wanted = config->listen != NULL ? (size_t)config->connections_max : 1;
+	possible = limit > taken ? (limit - taken) / each : 0;
+	if (possible >= wanted) {
+		doctor_say(doctor, DOCTOR_OK, "descriptors", NULL, "enough for %zu client%s",
+			wanted, wanted == 1 ? "" : "s");
+		return;
+	}
+	(void)snprintf(help, sizeof help,
+		"ulimit -n %zu (LimitNOFILE= of systemd), or --connections-max %zu",
+		wanted * each + taken, possible > 0 ? possible : 1); /* fits */
+	doctor_say(doctor, DOCTOR_WARN, "descriptors", help,
+		"%zu may be open: enough for %zu of connections.max %zu clients; more wait", limit,
+		possible, wanted);
+}
+
+static void doctor_examine_memory(struct doctor *doctor)
+{
+	const struct config *config = doctor->config;
+	long long wanted =
+		DOCTOR_OWN_BYTES + config->inflight_bytes_max + config->batch_queue_bytes_max;
+	long long limit = (long long)machine_memory("");
+	char help[256];
+
+	if (limit == -1)
+		doctor_say(doctor, DOCTOR_OK, "memory", NULL, "no control group limits it");
+	else if (limit >= wanted)
+		doctor_say(doctor, DOCTOR_OK, "memory", NULL,
+			"its control group has %lld MiB; the settings allow for %lld MiB at most",
+			limit / DOCTOR_MIB, wanted / DOCTOR_MIB);
+	else {
+		(void)snprintf(help, sizeof help,
+			"allow %lld MiB, or lower inflight.bytes_max and batch.queue_bytes_max",
+			wanted / DOCTOR_MIB); /* fits */
+		doctor_say(doctor, DOCTOR_WARN, "memory", help,
+			"its control group has %lld MiB; a collector that is away and clients that "
+			"ask much may need %lld MiB",
+			limit / DOCTOR_MIB, wanted / DOCTOR_MIB);
+	}
+}
+
+bool doctor_examine(struct config *config, const char *notes, trial_serve *serve, void *arg)
+{
+	struct doctor doctor = {.config = config, .serve = serve, .arg = arg};
+
+	doctor_examine_settings(&doctor, notes);
+	doctor_examine_server(&doctor);
+	doctor_examine_collector(&doctor);
+	doctor_examine_clock(&doctor);
+	doctor_examine_descriptors(&doctor);
+	doctor_examine_memory(&doctor);
+	return !doctor.failed;
+}

@@ -1,0 +1,486 @@
+/*
+ * One trial. A child process takes the settings, but for what would leave traces or meet another
+ * sidespan: no exporter, spool, recording, admin listener. Its client is we: by a pair of sockets
+ * in place of standard input and output, or, where the server speaks HTTP, by a Unix socket in a
+ * folder of our own. The child's log is read for the reason when things go wrong. At the end the
+ * client leaves; what does not end by that is told to, and then killed.
+ */
+#include "proxy/doctor/trial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "config/list.h"
+#include "config/profile/profile.h"
+#include "exporter/text.h"
+#include "proxy/log.h"
+#include "proxy/message/envelope_fill.h"
+#include "proxy/message/skim.h"
+
+enum { TRIAL_READ_SIZE = 16384, TRIAL_PAUSE_MS = 10, TRIAL_GRACE_MS = 1000, TRIAL_END_MS = 4000 };
+
+static const size_t trial_bytes_max = 1048576; /* of an answer, or of a log */
+
+/* What is asked for: each profile's first request, which changes nothing. */
+static const struct {
+	const char *profile; /* NULL: of any other */
+	const char *method, *params;
+} trial_requests[] = {
+	{"codex", "initialize",
+		"{\"clientInfo\":{\"name\":\"sidespan-doctor\",\"title\":\"sidespan doctor\","
+		"\"version\":\"" SIDESPAN_VERSION "\"}}"},
+	{"mcp", "initialize",
+		"{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},\"clientInfo\":{"
+		"\"name\":\"sidespan-doctor\",\"version\":\"" SIDESPAN_VERSION "\"}}"},
+	{"acp", "initialize", "{\"protocolVersion\":1,\"clientCapabilities\":{}}"},
+	{"ethereum", "web3_clientVersion", "[]"},
+	{NULL, "initialize",
+		"{\"processId\":null,\"rootUri\":null,\"capabilities\":{},\"clientInfo\":{"
+		"\"name\":\"sidespan-doctor\",\"version\":\"" SIDESPAN_VERSION "\"}}"},
+};
+
+struct trial_talk {
+	struct config *config; /* borrowed */
+	struct trial *trial;   /* borrowed; what comes of it */
+	bool is_http;
+	char folder[32], path[48]; /* of the Unix socket, where it is one */
+	pid_t pid;
+	int fd;           /* of the conversation; -1: not connected yet */
+	int log_fd;       /* -1: all of the log was read */
+	struct text said; /* by the server */
+	struct text body; /* of HTTP in chunks: without what is around them */
+	size_t at;        /* so much of it was looked through */
+	struct text log;
+	struct pointers *pointers; /* owned */
+	struct envelope envelope;
+	struct skim skim;
+};
+
+int64_t trial_wait_ms(const struct config *config)
+{
+	return config->connect_timeout_ms * (config->command != NULL ? 3 : 1);
+}
+
+static size_t trial_row(const struct config *config)
+{
+	size_t i;
+
+	for (i = 0; trial_requests[i].profile != NULL; i++)
+		if (strcmp(trial_requests[i].profile, config->profile->name) == 0)
+			break;
+	return i;
+}
+
+const char *trial_method(const struct config *config)
+{
+	return trial_requests[trial_row(config)].method;
+}
+
+static int64_t trial_clock_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* it always exists */
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void trial_pause(void)
+{
+	const struct timespec pause = {.tv_nsec = TRIAL_PAUSE_MS * 1000000L};
+
+	(void)nanosleep(&pause, NULL); /* a shorter one will do */
+}
+
+/* ---- the child ---- */
+
+/* In the child's memory alone. 0, or -1 when out of memory. */
+static int trial_change_settings(struct trial_talk *talk, bool with_carrier)
+{
+	struct config *config = talk->config;
+	const char *reason;
+
+	if (talk->is_http) {
+		free(config->listen);
+		config->listen = malloc(sizeof talk->path + sizeof "http+unix://");
+		if (config->listen == NULL)
+			return -1;
+		(void)sprintf(config->listen, "http+unix://%s", talk->path); /* fits */
+		if (url_parse(&config->listen_url, config->listen, &reason) != 0)
+			return -1;
+	} else {
+		memset(&config->listen_url, 0, sizeof config->listen_url);
+		if (config->upstream_url.scheme != URL_NONE)
+			config->framing = CONFIG_FRAMING_LINES; /* of the client: URLs say it */
+	}
+	if (!with_carrier) {
+		list_free(&config->propagation_inject);
+		if (list_add(&config->propagation_inject, "none") != 0)
+			return -1;
+	}
+	memset(&config->admin_url, 0, sizeof config->admin_url);
+	config->exporter = CONFIG_EXPORTER_NONE;
+	free(config->spool_directory);
+	free(config->record_file);
+	free(config->listen_token);
+	config->spool_directory = config->record_file = config->listen_token = NULL;
+	config->listen_check_origin = CONFIG_CHECK_NEVER;
+	config->shutdown_drain_ms = config->child_grace_ms = TRIAL_GRACE_MS;
+	config->connect_timeout_ms = (config->connect_timeout_ms + 3) / 4;
+	log_style_set(LOG_PLAIN);
+	log_level_set(LOG_WARN);
+	return 0;
+}
+
+static _Noreturn void trial_be_child(struct trial_talk *talk, bool with_carrier, int conversation,
+	int log_end, trial_serve *serve, void *arg)
+{
+	(void)close(talk->log_fd);                 /* the parent's ends: nothing was written */
+	(void)(talk->fd != -1 && close(talk->fd)); /* the same */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || dup2(log_end, STDERR_FILENO) < 0)
+		_exit(EXIT_FAILURE);
+	if (!talk->is_http &&
+		(dup2(conversation, STDIN_FILENO) < 0 || dup2(conversation, STDOUT_FILENO) < 0))
+		_exit(EXIT_FAILURE);
+	if (talk->is_http && dup2(log_end, STDOUT_FILENO) < 0)
+		_exit(EXIT_FAILURE);
+	log_open();
+	if (trial_change_settings(talk, with_carrier) != 0)
+		_exit(EXIT_FAILURE);
+	_exit(serve(arg));
+}
+
+/* 0, or -1 with errno set. */
+static int trial_start(struct trial_talk *talk, bool with_carrier, trial_serve *serve, void *arg)
+{
+	int conversation[2] = {-1, -1}, log_ends[2];
+
+	if (pipe2(log_ends, O_CLOEXEC) != 0)
+		return -1;
+	talk->log_fd = log_ends[0];
+	if (!talk->is_http && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, conversation) != 0)
+		goto fail;
+	talk->fd = conversation[0];
+	(void)fflush(stdout); /* or the child would write it again */
+	talk->pid = fork();
+	if (talk->pid == 0)
+		trial_be_child(talk, with_carrier, conversation[1], log_ends[1], serve, arg);
+	(void)(conversation[1] != -1 && close(conversation[1])); /* nothing was written */
+	(void)close(log_ends[1]);                                /* the same */
+	return talk->pid > 0 ? 0 : -1;
+fail:
+	(void)close(log_ends[1]); /* nothing was written */
+	return -1;
+}
+
+/* ---- the client ---- */
+
+/* Writes all of it: it is far less than what a socket takes. 0 or -1. */
+static int trial_write(struct trial_talk *talk)
+{
+	const char *params = trial_requests[trial_row(talk->config)].params;
+	const char *path = talk->config->upstream_url.path;
+	char body[512], message[URL_PATH_MAX + 1024];
+	int size, result;
+
+	size = snprintf(body, sizeof body,
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n",
+		trial_method(talk->config), params); /* fits */
+	if (talk->is_http)                           /* 1.0: no chunks in the answer */
+		result = snprintf(message, sizeof message,
+			"POST %s HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+			"Accept: application/json, text/event-stream\r\nContent-Length: %d\r\n"
+			"\r\n%s",
+			path[0] != '\0' ? path : "/", size, body); /* fits */
+	else if (talk->config->framing == CONFIG_FRAMING_LENGTH && talk->config->command != NULL)
+		result = snprintf(message, sizeof message, "Content-Length: %d\r\n\r\n%s", size,
+			body); /* fits */
+	else
+		result = snprintf(message, sizeof message, "%s", body); /* fits */
+	return send(talk->fd, message, (size_t)result, MSG_NOSIGNAL) == result ? 0 : -1;
+}
+
+/* The socket of a child that listens. */
+static int trial_connect(struct trial_talk *talk)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(name.sun_path, sizeof name.sun_path, "%s", talk->path); /* fits */
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&name, sizeof name) == 0) {
+		talk->fd = fd;
+		return 0;
+	}
+	(void)(fd >= 0 && close(fd)); /* nothing was written */
+	return -1;
+}
+
+/* What an error says, or a status of HTTP. */
+static void trial_note_error(struct trial_talk *talk)
+{
+	const struct envelope_value *code = envelope_value(&talk->envelope, ENVELOPE_ERROR_CODE);
+	const struct envelope_value *text = envelope_value(&talk->envelope, ENVELOPE_ERROR_MESSAGE);
+
+	(void)snprintf(talk->trial->why, sizeof talk->trial->why, "error %.*s: %.*s",
+		(int)code->size, code->text, (int)text->size, text->text); /* may be cut */
+}
+
+/* Looks at the object that was read. True: it is the answer. */
+static bool trial_judge(struct trial_talk *talk)
+{
+	const struct envelope_value *id = envelope_value(&talk->envelope, ENVELOPE_ID);
+	enum envelope_kind kind = envelope_judge(&talk->envelope);
+
+	if (kind == ENVELOPE_ERROR_REPLY) {
+		talk->trial->outcome = TRIAL_REFUSED;
+		trial_note_error(talk);
+		return true;
+	}
+	if (kind != ENVELOPE_RESULT_REPLY || id->size != 1 || id->text[0] != '1')
+		return false;
+	talk->trial->outcome = TRIAL_ANSWERED;
+	return true;
+}
+
+/* Whether the head of an answer of HTTP is there, with a status that is none of success. */
+static bool trial_is_refused(struct trial_talk *talk)
+{
+	const char *bytes = talk->said.bytes;
+	int status;
+
+	if (!talk->is_http || strncmp(bytes, "HTTP/1.", 7) != 0 ||
+		strstr(bytes, "\r\n\r\n") == NULL)
+		return false;
+	status = (int)strtol(bytes + strlen("HTTP/1.1 "), NULL, 10);
+	if (status < 300)
+		return false;
+	talk->trial->status = status;
+	/* what we answer when the server does not: the log says why */
+	talk->trial->outcome = status == 502 || status == 504 ? TRIAL_LOST : TRIAL_REFUSED;
+	if (talk->trial->outcome == TRIAL_REFUSED)
+		(void)snprintf(
+			talk->trial->why, sizeof talk->trial->why, "status %d", status); /* fits */
+	return true;
+}
+
+/* Where to look for objects: in what was said, or in the chunks of it that are whole. */
+static const struct text *trial_content(struct trial_talk *talk)
+{
+	char *at, *end = talk->said.bytes + talk->said.size, *line;
+	unsigned long size;
+
+	if (!talk->is_http || (at = strstr(talk->said.bytes, "\r\n\r\n")) == NULL ||
+		(line = strcasestr(talk->said.bytes, "\r\ntransfer-encoding:")) == NULL ||
+		line > at)
+		return &talk->said;
+	text_rewind(&talk->body, 0);
+	for (at += 4; (line = memmem(at, (size_t)(end - at), "\r\n", 2)) != NULL; at += size + 2) {
+		size = strtoul(at, NULL, 16);
+		at = line + 2;
+		if (size == 0 || size + 2 > (size_t)(end - at))
+			break;
+		text_append(&talk->body, at, size);
+	}
+	return &talk->body;
+}
+
+/* Looks for objects, however they are framed. True: the answer is there. */
+static bool trial_look(struct trial_talk *talk)
+{
+	const struct text *content = trial_content(talk);
+	const uint8_t *bytes = (const uint8_t *)content->bytes, *end = bytes + content->size;
+	const uint8_t *object, *at;
+	enum skim_event event;
+
+	if (trial_is_refused(talk))
+		return true;
+	while (content->size > 0 &&
+		(object = memchr(bytes + talk->at, '{', content->size - talk->at)) != NULL) {
+		at = object;
+		skim_begin(&talk->skim, SKIM_WATCH);
+		event = skim_run(&talk->skim, &at, end);
+		talk->at = (size_t)(object - bytes);
+		if (event == SKIM_MORE)
+			break; /* what begins there is looked at again, with more of it */
+		if (event == SKIM_ENVELOPE_END && trial_judge(talk))
+			return true;
+		talk->at = (size_t)((event == SKIM_ENVELOPE_END ? at : object + 1) - bytes);
+	}
+	return false;
+}
+
+/* Reads what there is. False: the other side has ended, or said too much. */
+static bool trial_read(int fd, struct text *text)
+{
+	char *room = text_room(text, TRIAL_READ_SIZE);
+	ssize_t size = room != NULL ? read(fd, room, TRIAL_READ_SIZE - 1) : 0;
+
+	if (size <= 0)
+		return size < 0 && errno == EINTR;
+	room[size] = '\0'; /* so that it can be searched as a string */
+	text_end(text, room + size);
+	return true;
+}
+
+/* The log has ended: nobody writes it any more. */
+static void trial_read_log(struct trial_talk *talk)
+{
+	if (trial_read(talk->log_fd, &talk->log))
+		return;
+	(void)close(talk->log_fd); /* only read */
+	talk->log_fd = -1;
+}
+
+/* The conversation is over, so the child ends, and its log has the reason. */
+static void trial_read_log_out(struct trial_talk *talk)
+{
+	struct pollfd ready = {.fd = talk->log_fd, .events = POLLIN};
+
+	if (talk->fd != -1)
+		(void)close(talk->fd); /* nobody is there */
+	talk->fd = -1;
+	while (talk->log_fd != -1 && poll(&ready, 1, TRIAL_GRACE_MS) > 0)
+		trial_read_log(talk);
+}
+
+/* Waits for what comes next, or a moment. True: the answer has come, or none will. */
+static bool trial_step(struct trial_talk *talk)
+{
+	struct pollfd ready[] = {
+		{.fd = talk->fd, .events = POLLIN}, {.fd = talk->log_fd, .events = POLLIN}};
+
+	if (talk->fd == -1 && trial_connect(talk) == 0 && trial_write(talk) != 0)
+		return true;
+	ready[0].fd = talk->fd;
+	if (poll(ready, 2, talk->fd == -1 ? TRIAL_PAUSE_MS : 1000) < 0)
+		return errno != EINTR;
+	if (ready[1].revents != 0)
+		trial_read_log(talk);
+	if (talk->fd != -1 && ready[0].revents != 0)
+		return !trial_read(talk->fd, &talk->said) || trial_look(talk);
+	return talk->fd == -1 && talk->log_fd == -1; /* it will never listen */
+}
+
+/* The last line of ours, unless one has a status; else the last of the command. */
+static void trial_note_log(struct trial_talk *talk)
+{
+	static const char own[] = "sidespan: ";
+	char *line, *rest = talk->log.bytes, *last = NULL, *colon;
+	bool is_own = false;
+
+	while (talk->log.size > 0 && (line = strsep(&rest, "\n")) != NULL) {
+		if (line[0] == '\0' || (is_own && strncmp(line, own, sizeof own - 1) != 0))
+			continue;
+		is_own = strncmp(line, own, sizeof own - 1) == 0;
+		last = line;
+		if (is_own && strstr(line, "(status ") != NULL)
+			break;
+	}
+	if (last == NULL)
+		return;
+	if (is_own && (colon = strstr(last + sizeof own - 1, ": ")) != NULL)
+		last = colon + 2; /* behind the level */
+	if (is_own && strncmp(last, "connection ", 11) == 0 && (colon = strstr(last, ": ")) != NULL)
+		last = colon + 2;
+	(void)snprintf(talk->trial->why, sizeof talk->trial->why, "%s", last); /* may be cut */
+}
+
+/* ---- the end ---- */
+
+/* Waits for the child that long. */
+static bool trial_is_over(struct trial_talk *talk, int64_t wait_ms)
+{
+	int64_t end_ms = trial_clock_ms() + wait_ms;
+	pid_t found;
+
+	while ((found = waitpid(talk->pid, NULL, WNOHANG)) == 0 && trial_clock_ms() < end_ms)
+		trial_pause();
+	return found != 0;
+}
+
+static void trial_end(struct trial_talk *talk)
+{
+	if (talk->fd != -1)
+		(void)close(talk->fd); /* all was sent */
+	if (talk->pid > 0 && !trial_is_over(talk, talk->is_http ? 0 : TRIAL_GRACE_MS)) {
+		(void)kill(talk->pid, SIGTERM); /* it is still our child */
+		if (!trial_is_over(talk, TRIAL_END_MS)) {
+			(void)kill(talk->pid, SIGKILL); /* the same */
+			(void)waitpid(talk->pid, NULL, 0);
+		}
+	}
+	if (talk->log_fd != -1)
+		(void)close(talk->log_fd); /* only read */
+	if (talk->is_http) {
+		(void)unlink(talk->path); /* unless it is gone */
+		(void)rmdir(talk->folder);
+	}
+	text_done(&talk->said);
+	text_done(&talk->body);
+	text_done(&talk->log);
+	envelope_done(&talk->envelope);
+	pointers_free(talk->pointers);
+}
+
+/* 0, or -1 with errno set. */
+static int trial_set_up(struct trial_talk *talk)
+{
+	text_init(&talk->said, trial_bytes_max);
+	text_init(&talk->body, trial_bytes_max);
+	text_init(&talk->log, trial_bytes_max);
+	errno = ENOMEM;
+	talk->pointers = envelope_pointers_new("/trace");
+	if (talk->pointers == NULL || envelope_init(&talk->envelope, talk->pointers) != 0)
+		return -1;
+	skim_init(&talk->skim, talk->pointers, &talk->envelope);
+	if (!talk->is_http)
+		return 0;
+	(void)snprintf(talk->folder, sizeof talk->folder, "/tmp/sidespan-XXXXXX"); /* fits */
+	if (mkdtemp(talk->folder) == NULL)
+		return -1;
+	(void)snprintf(talk->path, sizeof talk->path, "%s/socket", talk->folder); /* fits */
+	return 0;
+}
+
+void trial_run(struct config *config, bool with_carrier, trial_serve *serve, void *arg,
+	struct trial *trial)
+{
+	struct trial_talk talk = {.config = config,
+		.trial = trial,
+		.fd = -1,
+		.log_fd = -1,
+		.is_http = config->upstream_url.framing == URL_HTTP};
+	int64_t begun_ms = trial_clock_ms(), wait_ms = trial_wait_ms(config);
+	bool over = false;
+
+	memset(trial, 0, sizeof *trial);
+	trial->outcome = TRIAL_FAILED;
+	if (trial_set_up(&talk) != 0 || trial_start(&talk, with_carrier, serve, arg) != 0) {
+		(void)snprintf(trial->why, sizeof trial->why, "%s", strerror(errno)); /* fits */
+		trial_end(&talk);
+		return;
+	}
+	trial->outcome = TRIAL_LOST;
+	over = talk.fd != -1 && trial_write(&talk) != 0;
+	while (!over && trial_clock_ms() - begun_ms < wait_ms)
+		over = trial_step(&talk);
+	trial->took_ms = trial_clock_ms() - begun_ms;
+	if (!over)
+		trial->outcome = TRIAL_SILENT;
+	if (trial->outcome == TRIAL_LOST)
+		trial_read_log_out(&talk);
+	if (trial->why[0] == '\0' && trial->outcome != TRIAL_ANSWERED)
+		trial_note_log(&talk);
+	trial_end(&talk);
+}

@@ -1,0 +1,339 @@
+"""sidespan doctor: a verdict, and what helps, for all that the settings name. And sidespan probe."""
+
+import email.utils
+import gzip
+import json
+import re
+import resource
+import socket
+import subprocess
+import time
+
+import pytest
+
+from lib.collector import Collector, ok, status
+from lib.operator import ADMIN, Operator
+from lib.process import BINARY
+from lib.tls import certificates
+from lib.wait import Background
+
+EMPTY = {"resourceSpans": []}
+
+
+class Examined(Collector):
+    """A collector that gets an export without spans."""
+
+    def take(self, handler, raw):
+        self.requests.append((handler.headers, raw))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        answer(self, handler, None)
+
+    accept = spans = lambda self, request: None
+
+    def close(self):
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+        self.reserved.close()
+
+
+class Report:
+    """What was said: (verdict, text, help) of each subject, the last line of it."""
+
+    def __init__(self, done):
+        self.code, self.log, self.text = done.returncode, done.stderr.decode(), done.stdout.decode()
+        assert "Sanitizer" not in self.log and "runtime error:" not in self.log, self.log
+        self.all = []
+        for line in self.text.splitlines():
+            if line.startswith(" " * 19 + "-> "):
+                self.all[-1][3] = line[22:]
+            else:
+                verdict, subject, text = re.fullmatch(r"(ok|-|warn|FAIL) +(\w+) +(.*)", line).groups()
+                self.all.append([verdict, subject, text, None])
+        failed = any(found[0] == "FAIL" for found in self.all)
+        assert self.code == (1 if failed else 0), self.text
+
+    def __getitem__(self, subject):
+        return [found for found in self.all if found[1] == subject][-1]
+
+    def verdict(self, subject):
+        return self[subject][0]
+
+
+def doctor(lab, *args, env=None, collector=None, **options):
+    made = lab.environment(collector, env)
+    made.pop("OTEL_BSP_SCHEDULE_DELAY", None)
+    return subprocess.run([BINARY, "doctor", *args], capture_output=True, env=made, timeout=120,
+                          check=False, **options)
+
+
+def examine(lab, *args, **options):
+    return Report(doctor(lab, *args, **options))
+
+
+# settings
+
+def test_without_anything(lab):
+    report = examine(lab)
+    assert [found[:2] for found in report.all][:3] == [["ok", "settings"], ["-", "server"], ["-", "collector"]]
+    assert {found[1] for found in report.all} == {
+        "settings", "server", "collector", "clock", "descriptors", "memory"}
+
+
+def test_settings_without_effect_are_warned_about(lab):
+    report = examine(lab, "--profile=lsp", "--batch-delay=1s")
+    assert report["settings"] == ["warn", "settings", "--batch-delay: no effect: the exporter is none", None]
+
+
+def test_wrong_settings_end_it(lab):
+    done = doctor(lab, "--batch-delay=never")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"--batch-delay" in done.stderr
+
+
+# the collector
+
+def test_collector_gets_what_spans_would_come_with(lab):
+    collector = lab.keep(Examined())
+    report = examine(lab, collector=collector, env={"OTEL_EXPORTER_OTLP_HEADERS": "x-key=secret"})
+    (headers, raw), = collector.requests
+    assert json.loads(gzip.decompress(raw) if headers["Content-Encoding"] else raw) == EMPTY
+    assert (headers["Content-Type"], headers["x-key"]) == ("application/json", "secret")
+    assert report.verdict("collector") == "ok" and collector.url + "/v1/traces" in report["collector"][2]
+    assert "secret" not in report.text + report.log
+
+
+@pytest.mark.parametrize("code,help_", [
+    (301, "OTEL_EXPORTER_OTLP_ENDPOINT"), (400, "https://"), (401, "OTEL_EXPORTER_OTLP_HEADERS"),
+    (403, "OTEL_EXPORTER_OTLP_HEADERS"), (404, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), (405, "/v1/traces"),
+    (415, "OTEL_EXPORTER_OTLP_PROTOCOL"), (429, "spool.directory"), (503, "own log"), (418, "own log")])
+def test_refusal_of_a_collector_is_explained(lab, code, help_):
+    report = examine(lab, collector=lab.keep(Examined(status(code))))
+    verdict, _, text, helps = report["collector"]
+    assert verdict == "FAIL" and f"status {code}" in text and "told so" in text and help_ in helps
+
+
+@pytest.mark.parametrize("given,works", [("http/json", "http/protobuf"), ("http/protobuf", "http/json")])
+def test_other_protocol_is_tried(lab, given, works):
+    collector = lab.keep(Examined(status(415), ok(b"")))
+    report = examine(lab, collector=collector, env={"OTEL_EXPORTER_OTLP_PROTOCOL": given})
+    assert report["collector"][3] == f"OTEL_EXPORTER_OTLP_PROTOCOL={works} works: it was tried"
+    first, second = [headers["Content-Type"] for headers, _ in collector.requests]
+    assert {first, second} == {"application/json", "application/x-protobuf"}
+    assert ("json" in first) == ("json" in given)
+
+
+def test_what_is_no_collector(lab):
+    report = examine(lab, collector=lab.keep(Examined(ok(b"<html>"))))
+    assert report.verdict("collector") == "warn" and "is it a collector" in report["collector"][2]
+
+
+def test_nobody_there(lab):
+    report = examine(lab, collector=lab.keep(Examined(start=False)))
+    assert report.verdict("collector") == "FAIL" and "is not reached" in report["collector"][2]
+    assert "4318" in report["collector"][3]
+
+
+@pytest.mark.parametrize("tls,scheme,knows,verdict,help_", [
+    (True, "https", True, "ok", None), (True, "https", False, "FAIL", "OTEL_EXPORTER_OTLP_CERTIFICATE"),
+    (False, "https", True, "FAIL", "http://")])
+def test_tls(lab, tls, scheme, knows, verdict, help_):
+    collector = lab.keep(Examined(start=False))
+    collector.start(tls=certificates().server() if tls else None)
+    report = examine(lab, collector=collector, env={
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"{scheme}://127.0.0.1:{collector.port}",
+        "OTEL_EXPORTER_OTLP_CERTIFICATE": certificates().path("ca.pem") if knows else None})
+    assert report.verdict("collector") == verdict, report.text
+    assert report["collector"][3] is None if help_ is None else help_ in report["collector"][3]
+
+
+# the clock
+
+@pytest.mark.parametrize("ahead,verdict,word", [(0, "ok", "the same"), (3600, "warn", "ahead"), (-3600, "warn", "behind")])
+def test_clock_of_the_collector(lab, ahead, verdict, word):
+    date = email.utils.formatdate(time.time() + ahead, usegmt=True)
+    report = examine(lab, collector=lab.keep(Examined(status(200, b"{}", Date=date))))
+    assert report.verdict("clock") == verdict and word in report["clock"][2]
+
+
+# the server
+
+def play(peers, *answers):
+    """Answers one request of each conversation; returns the requests."""
+    found = []
+    for answer in answers:
+        server = peers()
+        found.append(json.loads(server.recv()))
+        server.send({"method": "told", "params": {}})
+        server.send({"jsonrpc": "2.0", "id": found[-1]["id"], **answer})
+    return found
+
+
+RESULT = {"result": {"ok": True}}
+ERROR = {"error": {"code": -32602, "message": "\x1b[31mno such member"}}
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix", "ws", "ws+unix", "lsp+tcp", "tls+tcp", "stdio"])
+def test_server_is_asked_without_and_with_our_context(lab, kind):
+    args = ["--profile=codex"]
+    if kind == "tls+tcp":
+        args.append("--tls-upstream-ca=" + certificates().path("ca.pem"))
+    if kind == "stdio":
+        puppets = lab.puppets
+        played = Background(play, lambda: puppets.accept().peer, RESULT, RESULT)
+        report = examine(lab, *args, "--", *puppets.command())
+    else:
+        backend = lab.backend(kind)
+        played = Background(play, backend.accept_peer, RESULT, RESULT)
+        report = examine(lab, *args, "--upstream=" + backend.url)
+    plain, traced = played.result()
+    assert plain.pop("method") == traced.pop("method") == "initialize"
+    assert "trace" not in plain and re.fullmatch("00-.*", traced.pop("trace")["traceparent"])
+    assert plain == traced and "clientInfo" in plain["params"]
+    assert [report.verdict(of) for of in ("server", "carrier")] == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("answers,server,carrier", [
+    ((RESULT, ERROR), "ok", "FAIL"), ((ERROR,), "warn", None)])
+def test_server_that_refuses(lab, answers, server, carrier):
+    backend = lab.backend("tcp")
+    played = Background(play, backend.accept_peer, *answers)
+    report = examine(lab, "--profile=mcp", "--upstream=" + backend.url)
+    requests = played.result()
+    assert report.verdict("server") == server
+    last = report["carrier" if carrier else "server"]
+    assert "error -32602: " in last[2] and "no such member" in last[2] and "\x1b" not in report.text
+    if carrier:
+        assert report.verdict("carrier") == carrier and "--propagation-inject none" in last[3]
+        assert "_meta" not in requests[0]["params"] and "traceparent" in requests[1]["params"]["_meta"]
+
+
+def test_nothing_to_try_without_a_carrier(lab):
+    backend = lab.backend("tcp")
+    played = Background(play, backend.accept_peer, RESULT)
+    report = examine(lab, "--profile=ethereum", "--upstream=" + backend.url)
+    assert played.result()[0]["method"] == "web3_clientVersion"
+    assert (report.verdict("server"), report.verdict("carrier")) == ("ok", "-")
+
+
+@pytest.mark.parametrize("args,text", [
+    (["--upstream=tcp://127.0.0.1:1"], "Connection refused"),
+    (["--upstream=http://127.0.0.1:1", "--listen=http://127.0.0.1:0"], "Connection refused"),
+    (["--", "false"], "it has ended the conversation"),
+    (["--", "sh", "-c", "echo no key >&2; exit 3"], "no key"),
+    (["--", "/nowhere/at/all"], "command not found")])
+def test_server_that_is_not_there(lab, args, text):
+    report = examine(lab, "--connect-timeout=1s", *args)
+    assert report.verdict("server") == "FAIL" and text in report["server"][2], report.text
+    assert report["server"][3]
+
+
+def test_server_that_says_nothing(lab):
+    backend = lab.backend("tcp")
+    report = examine(lab, "--connect-timeout=200ms", "--upstream=" + backend.url)
+    assert report.verdict("server") == "FAIL" and "says nothing to initialize" in report["server"][2]
+
+
+def serve_http(backend, *answers):
+    """Answers a POST on each of some connections; returns what was posted."""
+    found = []
+    for answer in answers:
+        stream = backend.accept()
+        head = stream.read_until(b"\r\n\r\n")
+        size = re.search(rb"(?i)content-length: (\d+)", head)
+        found.append((head, stream.read_exactly(int(size[1])) if size else b""))
+        stream.write(answer)
+    return found
+
+
+HTTP = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n%b\r\n\r\n"
+BODY = b'{"jsonrpc":"2.0","id":1,"result":{"text":"{\\"id\\":1}"}}'
+CHUNKS = b"".join(b"%x\r\n%b\r\n" % (len(BODY[at:at + 9]), BODY[at:at + 9]) for at in range(0, len(BODY), 9))
+
+
+@pytest.mark.parametrize("answer", [
+    HTTP % (b"application/json", b"Content-Length: %d" % len(BODY)) + BODY,
+    HTTP % (b"application/json", b"Transfer-Encoding: chunked") + CHUNKS + b"0\r\n\r\n",
+    HTTP % (b"text/event-stream", b"Connection: close") + b"event: message\ndata: " + BODY + b"\n\n"])
+def test_server_of_http(lab, answer):
+    backend = lab.backend("ws")
+    served = Background(serve_http, backend, answer, answer)
+    report = examine(lab, "--profile=mcp", "--listen=http://127.0.0.1:0/mcp",
+                     "--upstream=" + backend.url.replace("ws:", "http:") + "/mcp")
+    (head, plain), (_, traced) = served.result()
+    assert head.startswith(b"POST /mcp ")
+    assert b"traceparent" not in plain and b"traceparent" in traced
+    assert [report.verdict(of) for of in ("server", "carrier")] == ["ok", "ok"], report.text
+
+
+@pytest.mark.parametrize("scheme", ["ws", "http"])
+def test_server_that_wants_credentials(lab, scheme):
+    backend = lab.backend("ws")
+    served = Background(serve_http, backend, b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+    listen = ["--listen=http://127.0.0.1:0"] if scheme == "http" else []
+    report = examine(lab, *listen, "--upstream=" + backend.url.replace("ws:", scheme + ":"))
+    served.result()
+    assert report.verdict("server") == "warn" and "wants credentials" in report["server"][2], report.text
+
+
+def test_one_that_serves_is_left_alone(lab):
+    """The same settings, of a sidespan that runs: its listeners, recording and spool stay as they are."""
+    spool, record = lab.path("spool"), lab.path("record")
+    backend = lab.backend("unix")
+    args = [ADMIN, "--listen=" + lab.listen_url("unix"), "--upstream=" + backend.url,
+            "--record-file=" + record, "--spool-directory=" + spool]
+    collector = lab.keep(Examined())
+    running = Operator(lab, *args, collector=collector)
+    with open(record, "rb") as file:
+        before = file.read()
+    played = Background(play, backend.accept_peer, RESULT)
+    report = examine(lab, "--admin-listen=" + running.url, *args[1:], collector=collector)
+    played.result()
+    assert report.verdict("server") == "ok"
+    with open(record, "rb") as file:
+        assert file.read() == before
+    assert len(collector.requests) == 1
+
+
+# limits
+
+def test_descriptors(lab):
+    report = examine(lab, "--listen=tcp://127.0.0.1:0", "--upstream=tcp://127.0.0.1:1", "--connect-timeout=1ms",
+                     preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)))
+    verdict, _, text, helps = report["descriptors"]
+    possible, wanted = map(int, re.search(r"enough for (\d+) of connections.max (\d+)", text).groups())
+    assert verdict == "warn" and 30 <= possible <= 45 and wanted == 10000
+    assert f"--connections-max {possible}" in helps and int(re.search(r"ulimit -n (\d+)", helps)[1]) > 20000
+
+
+# probe
+
+def probe(lab, *args):
+    done = subprocess.run([BINARY, "probe", *args], capture_output=True, env=lab.environment(), check=False)
+    return done.returncode, done.stderr.decode()
+
+
+@pytest.mark.parametrize("kind", ["http", "unix"])
+def test_probe(lab, kind):
+    backend = lab.backend("tcp")
+    admin = "--admin-listen=" + (f"unix://{lab.path('a')}" if kind == "unix" else "http://127.0.0.1:0")
+    serving = Operator(lab, "--listen=" + lab.listen_url("tcp"), "--upstream=" + backend.url, admin=admin)
+    code, said = probe(lab, "--admin-listen=" + serving.url)
+    assert code == 0 and "status 200" in said
+
+
+def test_probe_of_one_that_is_not_ready(lab):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        serving = Operator(lab, "--listen=" + lab.listen_url("tcp"),
+                           "--upstream=tcp://127.0.0.1:%d" % nobody.getsockname()[1])
+        code, said = probe(lab, "--admin-listen=" + serving.url)
+        assert code == 1 and "status 503" in said
+
+
+def test_probe_of_nobody(lab):
+    assert probe(lab)[0] == 1 and "admin.listen is not set" in probe(lab)[1]
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        code, said = probe(lab, "--admin-listen=http://127.0.0.1:%d" % nobody.getsockname()[1])
+    assert code == 1 and "Connection refused" in said
