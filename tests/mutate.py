@@ -172,6 +172,41 @@ class Tree:
         return f" {name} " in (ROOT / self.object(program)[:-2]).with_suffix(".d").read_text().replace("\n", " ")
 
 
+def processes(session):
+    """Of the processes of a session: the processor time they have used so far, and whether one could go on."""
+    ticks, awake = 0, False
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, of, *told = path.read_text(encoding="ascii", errors="replace").rpartition(") ")[2].split()
+        except OSError:
+            continue  # it has ended
+        if int(of) == session:
+            ticks += sum(map(int, told[7:11]))
+            awake = awake or state not in "SZ"
+    return ticks / os.sysconf("SC_CLK_TCK"), awake
+
+
+def ends_within(process, limit):
+    """The status and the processor time of what ended; None if it used more, or waited for LIMIT seconds of the
+    clock without a step: time in which others had the processor does not count."""
+    before, since, pause = -1, time.monotonic(), 0.002
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return process.returncode, usage.ru_utime + usage.ru_stime
+        if pause >= 0.05:
+            used, awake = processes(process.pid)
+            if used > limit:
+                return None
+            if awake or used != before:
+                before, since = used, time.monotonic()
+            elif time.monotonic() - since > limit:
+                return None
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.25)
+
+
 def end(process):
     try:
         os.killpg(process.pid, signal.SIGKILL)
@@ -180,8 +215,8 @@ def end(process):
     process.wait()
 
 
-def ends_well(program, path, libraries, seconds, fork="no", **environment):
-    """Whether a test passes; None if it is not done in time."""
+def ends_well(program, path, libraries, limit, fork="no", **environment):
+    """Whether a test passes, and the processor time it took; None for one that does not come to its end."""
     corpus = ROOT / "tests/fuzz/corpus" / program.removeprefix("replay_")
     inputs = sorted(map(str, corpus.iterdir())) if program.startswith("replay_") else []
     environment = {**os.environ, "LD_LIBRARY_PATH": str(ROOT / libraries), "CK_FORK": fork,
@@ -189,9 +224,8 @@ def ends_well(program, path, libraries, seconds, fork="no", **environment):
     process = subprocess.Popen([*alone(), path, *inputs], cwd=ROOT, env=environment, start_new_session=True,
                                stdin=subprocess.DEVNULL, stdout=drain().stdin, stderr=subprocess.STDOUT)
     try:
-        return process.wait(seconds) == 0
-    except subprocess.TimeoutExpired:
-        return None
+        ended = ends_within(process, limit)
+        return (None, limit) if ended is None else (ended[0] == 0, ended[1])
     finally:
         end(process)
 
@@ -256,13 +290,13 @@ class Tests:
         shutil.rmtree(ROOT / data, ignore_errors=True)
         where = {"GCOV_PREFIX": str(ROOT / data)}
         # In one process where the tests do not mind: quicker, and done with the first that crashes.
-        fork = "no" if ends_well(program, self.cover.path[program], self.cover.base, 120, "no", **where) else "yes"
+        fork = "no" if ends_well(program, self.cover.path[program], self.cover.base, 120, "no", **where)[0] else "yes"
         if fork == "yes":
             ends_well(program, self.cover.path[program], self.cover.base, 600, "yes", **where)
         for fork in (["no", "yes"] if fork == "no" else ["yes"]):
-            began = time.monotonic()
-            if ends_well(program, self.tree.path[program], self.tree.base, 120 if fork == "no" else 600, fork):
-                seconds, lines = time.monotonic() - began, lines_of(data)
+            well, seconds = ends_well(program, self.tree.path[program], self.tree.base, 600, fork)
+            if well:
+                lines = lines_of(data)
                 return {"key": self.key(program, lines), "fork": fork, "seconds": seconds, "lines": lines}
         sys.exit(f"{program} fails without an edit")
 
@@ -304,15 +338,16 @@ class Tests:
         return None
 
     def notices(self, program, path, folder):
-        """What is out of time is only the edit's doing if the same without the edit is not."""
-        seconds = 10 + 2 * self.known[program]["seconds"]
-        while True:
-            well = ends_well(program, path, folder, seconds, self.known[program]["fork"])
-            if well is not None:
-                return not well
-            if ends_well(program, self.tree.path[program], self.tree.base, seconds, self.known[program]["fork"]):
-                return True
-            seconds *= 2
+        """What fails or does not come to its end is only the edit's doing if it does so again, and if the same
+        without the edit does not."""
+        limit = 10 + 2 * self.known[program]["seconds"]
+        for _ in range(2):
+            well = ends_well(program, path, folder, limit, self.known[program]["fork"])[0]
+            if well:
+                return False
+            if well is None:
+                break
+        return bool(ends_well(program, self.tree.path[program], self.tree.base, limit, self.known[program]["fork"])[0])
 
 
 def main():
