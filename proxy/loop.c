@@ -21,7 +21,6 @@
 #include "proxy/sources.h"
 
 #define LOOP_TICK_MAX_MS   1000
-#define LOOP_TICK_MIN_MS   10
 #define LOOP_TICKS_PER_AGE 8 /* how exactly inflight.max_age is kept */
 
 #define LOOP_QUIET_NS 10000000000ull
@@ -169,10 +168,9 @@ static int loop_start_ticker(struct loop *loop)
 	int64_t ms = loop->config->inflight_max_age_ms / LOOP_TICKS_PER_AGE;
 	struct timeval period;
 
+	assert(ms > 0); /* the option has a range */
 	if (ms > LOOP_TICK_MAX_MS)
 		ms = LOOP_TICK_MAX_MS;
-	if (ms < LOOP_TICK_MIN_MS)
-		ms = LOOP_TICK_MIN_MS;
 	period = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 	loop->ticker = event_new(loop->base, -1, EV_PERSIST, loop_on_tick, loop);
 	return loop->ticker != NULL ? event_add(loop->ticker, &period) : -1;

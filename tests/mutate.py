@@ -42,6 +42,8 @@ TREES = {
 ALONE = ["unshare", "--user", "--map-current-user", "--pid", "--mount-proc", "--kill-child", "--fork",
          "sh", "-c", '"$@"; exit $?', "sh"]
 
+QUIET = 20  # seconds without a step, after which a test comes to no end; none sleeps half as long
+
 # What is edited: a pattern, and what takes its place; \g<0> is the match.
 EDITS = [
     ("relation", r" <= ", [" < "]), ("relation", r" >= ", [" > "]),
@@ -139,7 +141,13 @@ class Tree:
         for kind in ("test", "replay"):
             self.link_library(kind, self.objects, self.base)
         with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
-            list(pool.map(self.link_program, self.path))
+            list(pool.map(self.link_program, filter(self.is_old, self.path)))
+
+    def is_old(self, program):
+        """Whether an object of its own is newer; the modules are not in it."""
+        made = ROOT / self.path[program]
+        parts = [ROOT / part for part in self.command[self.path[program]].split() if part.endswith(".o")]
+        return not made.exists() or max(part.stat().st_mtime for part in parts) >= made.stat().st_mtime
 
     def link_library(self, kind, objects, folder):
         """Unit tests stand before malloc(), the corpora do not: there is a library for each."""
@@ -175,10 +183,10 @@ class Tree:
 def processes(session):
     """Of the processes of a session: the processor time they have used so far, and whether one could go on."""
     ticks, awake = 0, False
-    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+    for name in filter(str.isdigit, os.listdir("/proc")):
         try:
-            state, _, _, of, *told = path.read_text(encoding="ascii", errors="replace").rpartition(") ")[2].split()
-        except OSError:
+            state, _, _, of, *told = pathlib.Path(f"/proc/{name}/stat").read_text().rpartition(") ")[2].split()
+        except (OSError, UnicodeError):
             continue  # it has ended
         if int(of) == session:
             ticks += sum(map(int, told[7:11]))
@@ -187,8 +195,8 @@ def processes(session):
 
 
 def ends_within(process, limit):
-    """The status and the processor time of what ended; None if it used more, or waited for LIMIT seconds of the
-    clock without a step: time in which others had the processor does not count."""
+    """The status and the processor time of what ended; None if it used more, or waits for what does not come: the
+    time in which others had the processor does not count."""
     before, since, pause = -1, time.monotonic(), 0.002
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -201,7 +209,7 @@ def ends_within(process, limit):
                 return None
             if awake or used != before:
                 before, since = used, time.monotonic()
-            elif time.monotonic() - since > limit:
+            elif time.monotonic() - since > QUIET:
                 return None
         time.sleep(pause)
         pause = min(pause * 1.3, 0.25)

@@ -6,6 +6,7 @@
 
 #include "proxy/ending.h"
 #include "proxy/endpoint/child.h"
+#include "proxy/log.h"
 #include "tests/unit/peers.h"
 #include "tests/unit/unit.h"
 
@@ -241,6 +242,88 @@ START_TEST(test_clock)
 }
 END_TEST
 
+/* Each phase has its time: until a command is started for who is silent, until it runs, for a last
+ * word; and whatever else asks for one. */
+START_TEST(test_times)
+{
+	int64_t then_ms = unit_now_ms();
+	struct session *session;
+
+	life_begin_with(_i < 2 ? cat : NULL);
+	peers_connect(&peers);
+	if (_i >= 2)
+		peers_turn(&peers);
+	session = peers.session;
+	switch (_i) {
+	case 0:
+		unit_is_due(unit_due_ms(session->timer), then_ms, 1000);
+		break;
+	case 1:
+		session->on_timer(-1, 0, session);
+		unit_is_due(unit_due_ms(session->timer), then_ms, peers.config->connect_timeout_ms);
+		break;
+	case 2:
+		session_finish(session, PAIR_IDLE);
+		unit_is_due(unit_due_ms(session->timer), then_ms, 1000);
+		break;
+	case 3:
+		ck_assert_int_eq(session_timer(session, 3600500), 0);
+		unit_is_due(unit_due_ms(session->timer), then_ms, 3600500);
+		session_timer_stop(session);
+		ck_assert_int_eq(unit_due_ms(session->timer), -1);
+		break;
+	}
+	life_end();
+}
+END_TEST
+
+/* What ends is told, with why, as loud as it deserves. */
+static const struct {
+	enum pair_reason reason;
+	const char *said;
+} endings[] = {
+	{PAIR_ENDED, "both sides ended"},
+	{PAIR_CLIENT_GONE, "the client went away"},
+	{PAIR_BACKEND_GONE, "the server ended"},
+	{PAIR_BACKEND_UNREACHABLE, "the server is not reachable"},
+	{PAIR_FRAMING_ERROR, "broken framing"},
+	{PAIR_HANDSHAKE_FAILED, "no upgrade"},
+	{PAIR_HTTP, "an HTTP request where no HTTP is spoken"},
+	{PAIR_SILENT, "nobody said anything within first_byte.timeout"},
+	{PAIR_IDLE, "idle for idle.timeout"},
+	{PAIR_NO_RESOURCES, "out of resources"},
+	{PAIR_SHUTDOWN, "shutdown"},
+};
+
+enum { ENDINGS = sizeof endings / sizeof endings[0] };
+
+START_TEST(test_end_is_told)
+{
+	bool opened = _i % 2 == 0;
+	enum pair_reason reason = endings[_i / 2].reason;
+	const char *level = reason == PAIR_HTTP               ? "warn"
+			    : opened || reason == PAIR_SILENT ? "info"
+							      : "debug";
+	char said[128];
+
+	life_begin_with(NULL);
+	if (!opened)
+		peers_hang_up(&peers.listener);
+	peers_connect(&peers);
+	peers_turn(&peers);
+	log_level_set(LOG_DEBUG);
+	session_close(peers.session, reason);
+	session_close(peers.session, PAIR_SHUTDOWN); /* once only */
+	log_level_set(LOG_INFO);
+	peers_turn(&peers);
+	ck_assert_int_eq(peers.reason, reason);
+	snprintf(said, sizeof said, "%s: connection 0: closed: %s\n", level, endings[_i / 2].said);
+	ck_assert_int_eq(unit_said(said), 1);
+	ck_assert_int_eq(unit_said("closed: "), 1);
+	life_end();
+}
+END_TEST
+
 /* ---- we are to stop ---- */
 
 /* Both WebSockets are told that we go, and that is all. */
@@ -413,6 +496,8 @@ int main(void)
 	tcase_add_test(tc, test_command_too_slow);
 	tcase_add_loop_test(tc, test_open_is_told, 0, 4);
 	tcase_add_loop_test(tc, test_clock, 0, 6);
+	tcase_add_loop_test(tc, test_times, 0, 4);
+	tcase_add_loop_test(tc, test_end_is_told, 0, 2 * ENDINGS);
 	tcase_add_loop_test(tc, test_stop, 0, 2);
 	tcase_add_loop_test(tc, test_wind_up, 0, 2);
 	tcase_add_loop_test(tc, test_stdio_without_memory, 0, 3);

@@ -1,4 +1,5 @@
 /* What the loop keeps for the next messages and connections, and when it gives that back. */
+#include <event2/event_struct.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -137,6 +138,31 @@ START_TEST(test_ticker)
 }
 END_TEST
 
+/* It comes round eight times in inflight.max_age, and at least every second. */
+static const struct {
+	const char *age;
+	long ms;
+} periods[] = {
+	{"--inflight-max-age=100ms", 12},
+	{"--inflight-max-age=104ms", 13},
+	{"--inflight-max-age=7s", 875},
+	{"--inflight-max-age=8s", 1000},
+	{"--inflight-max-age=1h", 1000},
+};
+
+START_TEST(test_period)
+{
+	const char *const aged[] = {"--upstream=tcp://127.0.0.1:7", periods[_i].age, NULL};
+	struct loop_case setup;
+	struct timeval period;
+
+	loop_case_open(&setup, aged);
+	period = setup.loop.ticker->ev_.ev_io.ev_timeout;
+	ck_assert_int_eq(period.tv_sec * 1000000 + period.tv_usec, periods[_i].ms * 1000);
+	loop_case_close(&setup);
+}
+END_TEST
+
 /* A guest that notes what is asked of it: tick, wind up, stop, reap. */
 struct visitor {
 	struct loop_guest guest;
@@ -255,6 +281,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_drop, 0, 2);
 	tcase_add_test(tc, test_scratch);
 	tcase_add_test(tc, test_ticker);
+	tcase_add_loop_test(tc, test_period, 0, sizeof periods / sizeof periods[0]);
 	tcase_add_test(tc, test_guests);
 	tcase_add_test(tc, test_wind_up);
 	return unit_run("loop", tc);

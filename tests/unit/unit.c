@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <event2/util.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -186,6 +187,44 @@ int unit_said(const char *text)
 		count++;
 	}
 	return count;
+}
+
+static int64_t unit_ms(const struct timeval *time)
+{
+	return (int64_t)time->tv_sec * 1000 + time->tv_usec / 1000;
+}
+
+int64_t unit_now_ms(void)
+{
+	struct timeval now;
+
+	ck_assert_int_eq(evutil_gettimeofday(&now, NULL), 0);
+	return unit_ms(&now);
+}
+
+int64_t unit_due_ms(const struct event *event)
+{
+	struct timeval due;
+
+	return event_pending(event, EV_TIMEOUT, &due) != 0 ? unit_ms(&due) : -1;
+}
+
+static int unit_note_due(const struct event_base *base, const struct event *event, void *arg)
+{
+	int64_t *last = arg, due = unit_due_ms(event);
+
+	(void)base;
+	if (due > *last)
+		*last = due;
+	return 0;
+}
+
+int64_t unit_last_due_ms(struct event_base *base)
+{
+	int64_t last = -1;
+
+	ck_assert_int_eq(event_base_foreach_event(base, unit_note_due, &last), 0);
+	return last;
 }
 
 char *unit_read_file(const char *path, size_t *size)

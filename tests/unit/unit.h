@@ -49,6 +49,20 @@ void unit_guard_free(uint8_t *copy, size_t size);
 void unit_hear_stderr(void);
 int unit_said(const char *text);
 
+/* By one clock: now, and when the time of an event is over, or the last one of a loop; -1: none. */
+struct event;
+struct event_base;
+int64_t unit_now_ms(void);
+int64_t unit_due_ms(const struct event *event);
+int64_t unit_last_due_ms(struct event_base *base);
+/* That is ms after it was set, which was done between then and now; but for how coarse clocks are.
+ */
+#define unit_is_due(due_ms, then_ms, ms)                                                           \
+	do {                                                                                       \
+		ck_assert_int_ge(due_ms, (then_ms) + (ms)-100);                                    \
+		ck_assert_int_le(due_ms, unit_now_ms() + (ms) + 100);                              \
+	} while (0)
+
 /* Reads a whole file, terminated; the test fails when it cannot. The caller frees. */
 char *unit_read_file(const char *path, size_t *size);
 
