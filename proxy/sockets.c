@@ -121,7 +121,8 @@ static int sockets_add_all(struct sockets *sockets, struct address *list, size_t
 			address_set_port(&list[i], address_port(&first));
 		if (sockets_add(sockets, &list[i]) == 0)
 			continue;
-		if (errno == EADDRNOTAVAIL && i + 1 < count)
+		if ((errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT) &&
+			(i + 1 < count || sockets->count > 0))
 			continue; /* "localhost" is also an address family that we lack */
 		(void)snprintf(error, error_size, "%s: %s: %s", option,
 			address_text(&list[i], text), strerror(errno));

@@ -719,6 +719,33 @@ START_TEST(test_end)
 }
 END_TEST
 
+/* Both grace times are as long as they are to be; what does not heed either is killed at once. */
+START_TEST(test_grace)
+{
+	enum { GRACE_MS = 3600500 };
+	int64_t then_ms = unit_now_ms();
+	struct nursery nursery;
+	int read_fd, write_fd;
+	char text[64];
+
+	nursery_open(&nursery, GRACE_MS);
+	shell_start(&nursery, leave_rows[5].script, &nursery, &read_fd, &write_fd);
+	read_text(&nursery, read_fd, text, sizeof text, true);
+	ck_assert_int_eq(unit_last_due_ms(nursery.base), -1);
+	child_end(nursery.children, &nursery);
+	unit_is_due(unit_last_due_ms(nursery.base), then_ms, GRACE_MS);
+	then_ms = unit_now_ms();
+	child_terminate(nursery.children, &nursery);
+	unit_is_due(unit_last_due_ms(nursery.base), then_ms, GRACE_MS);
+	children_kill(nursery.children);
+	wait_for_ends(&nursery, 1);
+	status_is(nursery.ends[0].status, -SIGKILL);
+	close(read_fd);
+	close(write_fd);
+	nursery_close(&nursery);
+}
+END_TEST
+
 #define SESSION "setsid sh -c 'echo $$; exec sleep 1000'"
 
 /* What a command leaves behind when it ends, which holds stdout open. */
@@ -960,6 +987,7 @@ int main(void)
 	tcase_add_test(tc, test_many);
 	tcase_add_loop_test(tc, test_end, 0, 2);
 	tcase_add_loop_test(tc, test_leave, 0, 2 * COUNT(leave_rows));
+	tcase_add_test(tc, test_grace);
 	tcase_add_loop_test(tc, test_group, 0, COUNT(group_rows));
 	tcase_add_test(tc, test_signal);
 	tcase_add_loop_test(tc, test_signal_of_the_group, 0, 2);
