@@ -7,7 +7,7 @@
 #include "tests/unit/peers.h"
 #include "tests/unit/unit.h"
 
-enum { SPANS_MAX = 2048, EXCHANGES = 5 };
+enum { SPANS_MAX = 8192, EXCHANGES = 5 };
 
 /* ---- the exporter ---- */
 
@@ -18,6 +18,30 @@ struct exporter {
 struct span_shared {
 	char text[256];
 };
+
+/* Also what is said of exchanges of HTTP. */
+static bool tells_all;
+
+static const struct {
+	const char *key, *told;
+} http_keys[] = {
+	{"http.request.method", "method"},
+	{"http.request.method_original", "original"},
+	{"url.path", "path"},
+	{"url.scheme", "scheme"},
+	{"error.type", "type"},
+	{"server.address", "server"},
+};
+
+static void text_add_http(char *text, size_t size, const struct span_attribute *attribute)
+{
+	size_t used = strlen(text), i;
+
+	for (i = 0; i < sizeof http_keys / sizeof http_keys[0]; i++)
+		if (strcmp(attribute->key, http_keys[i].key) == 0)
+			snprintf(text + used, size - used, " %s=%.*s", http_keys[i].told,
+				(int)attribute->value.string.size, attribute->value.string.bytes);
+}
 
 /* " KEY=VALUE" for each attribute that is of interest. */
 static void text_add(char *text, size_t size, const struct span_attribute *list, size_t count)
@@ -34,6 +58,8 @@ static void text_add(char *text, size_t size, const struct span_attribute *list,
 		else if (strncmp(list[i].key, "f.", 2) == 0)
 			snprintf(text + used, size - used, " %s=%.*s", list[i].key,
 				(int)list[i].value.string.size, list[i].value.string.bytes);
+		else if (tells_all)
+			text_add_http(text, size, &list[i]);
 	}
 }
 
@@ -85,9 +111,10 @@ void exporter_submit(struct exporter *exporter, const struct span *span)
 static struct peers peers;
 static struct exporter exporter;
 
-static void spans_setup(void)
+/* What all tests begin with, and what else some of them want. */
+static void spans_begin(const char *more)
 {
-	static const char *const flags[] = {"--profile=tests/unit/data/profiles/fields.json", NULL};
+	const char *const flags[] = {"--profile=tests/unit/data/profiles/fields.json", more, NULL};
 	char error[256];
 
 	unit_hear_stderr();
@@ -98,6 +125,12 @@ static void spans_setup(void)
 	exporter.spans[0] = '\0';
 }
 
+static void spans_setup(void)
+{
+	tells_all = false;
+	spans_begin(NULL);
+}
+
 static void spans_teardown(void)
 {
 	peers_done(&peers);
@@ -106,7 +139,7 @@ static void spans_teardown(void)
 /* A head, and a body of JSON or nothing. */
 static void say(int fd, const char *head, const char *body)
 {
-	char text[1024];
+	char text[2048];
 
 	snprintf(text, sizeof text,
 		"%s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", head,
@@ -299,6 +332,157 @@ START_TEST(test_websocket_request)
 }
 END_TEST
 
+/* ---- exchanges without JSON-RPC ---- */
+
+#define M64     "MMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMM"
+#define P128    M64 M64
+#define P1024   P128 P128 P128 P128 P128 P128 P128 P128
+#define REST    " HTTP/1.1\r\nHost: h"
+#define NOTICE  "{\"method\":\"n\"}"
+#define DROPPED "\r\nTraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+
+static const struct {
+	const char *head, *body, *answer_head, *answer, *spans;
+} plain[] = {
+	{"GET /a/b?c=1" REST, "", OK, "{}",
+		"GET unset method=GET path=/a/b scheme=http http=200\n"},
+	{"QUERY /" REST, "", OK, "", "QUERY unset method=QUERY path=/ scheme=http http=200\n"},
+	{"PATCHY /" REST, "", OK, "",
+		"HTTP unset method=_OTHER original=PATCHY path=/ scheme=http http=200\n"},
+	{"get /" REST, "", OK, "",
+		"HTTP unset method=_OTHER original=get path=/ scheme=http http=200\n"},
+	{M64 "N /" REST, "", OK, "",
+		"HTTP unset method=_OTHER original=" M64 " path=/ scheme=http http=200\n"},
+	{"GET /" P1024 REST, "", "HTTP/1.1 404 No", "",
+		"GET unset method=GET path=/" P128 P128 P128 P128 P128 P128 P128 M64
+		"MMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMM scheme=http "
+		"http=404\n"},
+	{POST PARENT "\r\ntracestate: a=1", "[1]", "HTTP/1.1 499 No", "",
+		"POST unset ^b7a=1 method=POST path=/ scheme=http http=499\n"},
+	{POST, "{\"x\":1}", "HTTP/1.1 500 No", "",
+		"POST error method=POST path=/ scheme=http http=500 type=500\n"},
+	{POST DROPPED, "{}", OK, "", ""},
+	/* what is JSON-RPC, or may be */
+	{POST, ASK, OK, ANSWER, "m unset http=200 answered\n"},
+	{POST, ANSWER, OK, "", ""},
+	{POST, "{\"id\":1,\"error\":{\"code\":1}}", OK, "", ""},
+	{POST, "{\"jsonrpc\":\"2.0\"}", OK, "", ""},
+	{POST, "{\"jsonrpc\":2}", OK, "", "POST unset method=POST path=/ scheme=http http=200\n"},
+	{"GET /" REST, "", OK, ANSWER, ""},
+	{POST, NOTICE, OK, "", "POST unset method=POST path=/ scheme=http http=200\n"},
+	{POST, NOTICE, "HTTP/1.1 202 Accepted", "", ""},
+	{POST, NOTICE, "HTTP/1.1 204 None", "", ""},
+	{POST, NOTICE, "HTTP/1.1 203 Other", "",
+		"POST unset method=POST path=/ scheme=http http=203\n"},
+};
+
+enum { PLAIN = sizeof plain / sizeof plain[0] };
+
+static void all_begin(void)
+{
+	spans_teardown();
+	spans_begin("--http-spans=all");
+	tells_all = true;
+	peers_open(&peers, &side_websocket, &side_websocket);
+	peers_connect(&peers);
+}
+
+/* Each exchange has one of its own, twice on one connection, unless requests have theirs. */
+START_TEST(test_all)
+{
+	char expected[4096];
+	int i;
+
+	all_begin();
+	for (i = 0; i < 2; i++) {
+		say(peers.client, plain[_i].head, plain[_i].body);
+		peers_turn(&peers);
+		expect(peers.backend, plain[_i].body);
+		if (i == 0)
+			ck_assert_str_eq(exporter.spans, "");
+		say(peers.backend, plain[_i].answer_head, plain[_i].answer);
+	}
+	snprintf(expected, sizeof expected, "%s%s", plain[_i].spans, plain[_i].spans);
+	ck_assert_str_eq(exporter.spans, expected);
+	peers_close(&peers);
+}
+END_TEST
+
+/* One without an answer has failed. */
+START_TEST(test_all_unanswered)
+{
+	all_begin();
+	say(peers.client, "GET /" REST, "");
+	peers_turn(&peers);
+	peers_hang_up(&peers.client);
+	peers_turn(&peers);
+	peers_close(&peers);
+	ck_assert_str_eq(
+		exporter.spans, "GET error method=GET path=/ scheme=http type=connection_closed\n");
+}
+END_TEST
+
+/* ---- a stream that names where requests go to ---- */
+
+static const struct {
+	const char *stream, *endpoint, *target;
+	bool found;
+} streams[] = {
+	{"/sse", "/messages?sid=1", "/messages?sid=1", true},
+	{"/sse", "/messages?sid=1", "/messages?sid=2", false},
+	{"/a/sse?b=/c", "m?sid=1", "/a/m?sid=1", true},
+	{"/a/sse?b=/c", "?sid=1", "/a/sse?sid=1", true},
+	{"/sse", "m#here", "/m", true},
+	{"/sse", "http://h/m?sid=1", "/m?sid=1", true},
+	{"/sse", "http://h", "/", true},
+	{"/sse", "http://h?sid=1", "/?sid=1", true},
+	{"http://h/a/sse", "m", "/a/m", true},
+	{"/sse", "", "/", false},
+};
+
+/* Requests that are posted there are answered on the stream, which is another connection. */
+START_TEST(test_stream)
+{
+	char text[512];
+	int client, backend;
+
+	peers_open(&peers, &side_websocket, &side_websocket);
+	peers.route.reaped = NULL; /* there are two */
+	peers_connect(&peers);
+	snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", streams[_i].stream);
+	(void)peers_write(peers.client, text, strlen(text));
+	peers_turn(&peers);
+	peers_turn(&peers);
+	snprintf(text, sizeof text,
+		"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nevent: endpoint\n"
+		"data: %s\n\n",
+		streams[_i].endpoint);
+	(void)peers_write(peers.backend, text, strlen(text));
+	peers_turn(&peers);
+	ck_assert_uint_eq(peers.loop.counters.http_sessions, streams[_i].endpoint[0] != '\0');
+	client = peers.client;
+	backend = peers.backend;
+	peers.backend = -1;
+	peers_connect(&peers);
+	snprintf(text, sizeof text, "POST %s HTTP/1.1\r\nHost: h", streams[_i].target);
+	say(peers.client, text, ASK);
+	say(peers.backend, "HTTP/1.1 200 OK", "");
+	ck_assert_str_eq(exporter.spans, streams[_i].found ? "" : "m unset http=200 http_answer\n");
+	(void)peers_write(backend, "data: " ANSWER "\n\n", strlen("data: " ANSWER "\n\n"));
+	peers_turn(&peers);
+	ck_assert_str_eq(exporter.spans, streams[_i].found ? "m unset http=200 answered\n"
+							   : "m unset http=200 http_answer\n");
+	peers_hang_up(&client);
+	peers_hang_up(&backend);
+	peers_turn(&peers);
+	exporter.spans[0] = '\0';
+	say(peers.client, text, ASK); /* it is over */
+	say(peers.backend, "HTTP/1.1 200 OK", "");
+	ck_assert_str_eq(exporter.spans, "m unset http=200 http_answer\n");
+	peers_close(&peers);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("http_spans");
@@ -307,5 +491,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_spans, 0, ROWS);
 	tcase_add_loop_test(tc, test_spans_without_memory, 0, ROWS);
 	tcase_add_test(tc, test_websocket_request);
+	tcase_add_loop_test(tc, test_all, 0, PLAIN);
+	tcase_add_test(tc, test_all_unanswered);
+	tcase_add_loop_test(tc, test_stream, 0, sizeof streams / sizeof streams[0]);
 	return unit_run("http_spans", tc);
 }
