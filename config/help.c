@@ -27,6 +27,7 @@ static const char help_head[] =
 	"       sidespan --check [OPTIONS]\n"
 	"       sidespan --explain [OPTIONS] FILE\n"
 	"       sidespan --replay [OPTIONS] FILE\n"
+	"       sidespan top [--once] [--token-file FILE] URL|SOCKET\n"
 	"       sidespan doctor [OPTIONS] [-- COMMAND [ARG...]]\n"
 	"       sidespan probe [OPTIONS]\n"
 	"\n"

@@ -43,6 +43,7 @@
 #include "proxy/stream/tls_context.h"
 #include "proxy/life.h"
 #include "proxy/telemetry.h"
+#include "proxy/top/top.h"
 #include "proxy/trace/tracer.h"
 
 enum {
@@ -801,10 +802,17 @@ static int main_fill_stdio(void)
 	return fd >= 0 ? close(fd) : -1;
 }
 
+/* What is no proxy: the first argument says so, which else begins with a dash. */
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} main_commands[] = {{"top", top_main}};
+
 int main(int argc, char **argv, char **environment)
 {
 	struct program program = {.arguments = argv, .status = EXIT_SUCCESS};
 	char error[CONFIG_ERROR_SIZE];
+	size_t i;
 
 	main_set_heap();
 	if (main_fill_stdio() != 0)
@@ -814,6 +822,9 @@ int main(int argc, char **argv, char **environment)
 		return MAIN_EXIT_FAILURE;
 	}
 	log_open();
+	for (i = 0; argc > 1 && i < sizeof main_commands / sizeof *main_commands; i++)
+		if (strcmp(argv[1], main_commands[i].name) == 0)
+			return main_commands[i].run(argc, argv);
 
 	switch (main_load(&program, argc, argv, environment, error)) {
 	case CONFIG_DONE:

@@ -1,0 +1,186 @@
+/* What runs, as lines for people. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exporter/text.h"
+#include "proxy/top/board.h"
+#include "proxy/top/report.h"
+#include "tests/unit/unit.h"
+
+#define S 1000000000ull
+
+static void set_text(struct report_text *text, const char *value)
+{
+	text->size = strlen(value);
+	ck_assert_uint_le(text->size, sizeof text->bytes);
+	memcpy(text->bytes, value, text->size);
+}
+
+/* Three spans of ten days, and numbers. */
+static struct report *make_report(void)
+{
+	static struct report_span spans[3];
+	static struct report report;
+
+	memset(spans, 0, sizeof spans);
+	report = (struct report){.time_ns = 1000000 * S, .spans = spans, .count = 3};
+	spans[0].kind = REPORT_TURN;
+	spans[0].start_ns = report.time_ns - (86400 * 5 + 3600 * 4 + 59) * S;
+	set_text(&spans[0].name, "turn of an agent");
+	set_text(&spans[0].thread, "0199a000-0000-7000-8000-000000000001");
+	spans[1].kind = REPORT_WAIT;
+	spans[1].start_ns = report.time_ns - 59 * S;
+	set_text(&spans[1].name, "approval \x1b]0;x\a\xe2\x80\xae");
+	set_text(&spans[1].method, "item/requestApproval");
+	set_text(&spans[1].trace_id, "0123456789abcdef0123456789abcdef");
+	spans[2].kind = REPORT_REQUEST;
+	spans[2].start_ns = report.time_ns - 1999999999;
+	set_text(&spans[2].name, "request a");
+	set_text(&spans[2].method, "a");
+	return &report;
+}
+
+static const char *draw(const struct report *report, struct board_style style)
+{
+	static char drawn[8192];
+	struct text out;
+
+	text_init(&out, sizeof drawn);
+	ck_assert_int_eq(board_draw(&out, report, &style), 0);
+	ck_assert_uint_lt(out.size, sizeof drawn);
+	memcpy(drawn, out.bytes, out.size);
+	drawn[out.size] = '\0';
+	text_done(&out);
+	return drawn;
+}
+
+START_TEST(test_whole)
+{
+	ck_assert_str_eq(draw(make_report(), (struct board_style){.width = 0}),
+		"sidespan\n"
+		"3 run: 1 request, 1 turn, 1 wait\n"
+		"\n"
+		"  AGE  KIND     NAME              THREAD                                TRACE\n"
+		"5d04h  turn     turn of an agent  0199a000-0000-7000-8000-000000000001\n"
+		"  59s  wait     approval \xef\xbf\xbd]0;x\xef\xbf\xbd\xef\xbf\xbd"
+		"                                        0123456789abcdef0123456789abcdef\n"
+		" 1.9s  request  a\n");
+}
+END_TEST
+
+/* Threads lose their beginning, then names their end, then the line its end. */
+START_TEST(test_narrow)
+{
+	struct report *report = make_report();
+
+	set_text(&report->spans[2].method, "a/method/with/a/name/that/is/long");
+	ck_assert_str_eq(draw(report, (struct board_style){.width = 60}),
+		"sidespan\n"
+		"3 run: 1 request, 1 turn, 1 wait\n"
+		"\n"
+		"  AGE  KIND     NAME                  THREAD         TRACE\n"
+		"5d04h  turn     turn of an agent      …000000000001\n"
+		"  59s  wait     approval \xef\xbf\xbd]0;x\xef\xbf\xbd\xef\xbf\xbd"
+		"                     012345…\n"
+		" 1.9s  request  a/method/with/a/nam…\n");
+}
+END_TEST
+
+/* Whatever the width, no line is wider. */
+START_TEST(test_no_line_is_wider)
+{
+	const char *line = draw(make_report(), (struct board_style){.width = (size_t)_i});
+	size_t columns;
+
+	for (; *line != '\0'; line++) {
+		for (columns = 0; *line != '\n'; line++)
+			columns += ((unsigned char)*line & 0xc0) != 0x80;
+		ck_assert_uint_le(columns, (size_t)_i);
+	}
+}
+END_TEST
+
+START_TEST(test_low)
+{
+	const char *drawn = draw(make_report(), (struct board_style){.height = 7});
+
+	ck_assert_ptr_nonnull(strstr(drawn, "\n5d04h  turn"));
+	ck_assert_ptr_null(strstr(drawn, "wait  "));
+	ck_assert_ptr_nonnull(strstr(drawn, "\nand 2 more\n"));
+	ck_assert_ptr_null(strstr(draw(make_report(), (struct board_style){.height = 8}), "more"));
+}
+END_TEST
+
+START_TEST(test_numbers)
+{
+	struct report *report = make_report();
+
+	report->has_stats = true;
+	set_text(&report->version, "1.2");
+	set_text(&report->server, "a\nb");
+	set_text(&report->exporter_state, "ok");
+	report->uptime_s = 3600 * 2 + 60 * 3;
+	report->sessions = 4;
+	report->in_flight = 5;
+	report->sent = 6;
+	report->dropped = 1;
+	report->omitted = 9;
+	ck_assert_ptr_eq(
+		strstr(draw(report, (struct board_style){.note = "gone"}),
+			"sidespan 1.2  a\xef\xbf\xbd"
+			"b  up 2h03m  sessions 4  in flight 5  gone\n"
+			"exporter ok  sent 6  pending 0  spooled 0  rejected 0  dropped 1\n"
+			"12 run: 1 request, 1 turn, 1 wait, 9 not told of\n"),
+		draw(report, (struct board_style){.note = "gone"}));
+	/* what is lost is red, what is not is not */
+	ck_assert_ptr_nonnull(strstr(draw(report, (struct board_style){.color = true}),
+		"  rejected \x1b[0m0\x1b[2m  dropped \x1b[0m\x1b[31m1\x1b[0m\n"));
+}
+END_TEST
+
+START_TEST(test_nothing)
+{
+	struct report report = {.spans = NULL};
+
+	ck_assert_str_eq(
+		draw(&report, (struct board_style){.width = 80}), "sidespan\nnothing runs\n");
+}
+END_TEST
+
+START_TEST(test_no_memory)
+{
+	struct board_style style = {.width = 0};
+	struct report *report = make_report();
+	struct text out;
+	int result;
+	long n;
+
+	for (n = 0;; n++) {
+		text_init(&out, 8192);
+		unit_alloc_fail_after(n);
+		result = board_draw(&out, report, &style);
+		unit_alloc_fail_never();
+		text_done(&out);
+		if (!unit_alloc_failed())
+			break;
+		ck_assert_int_eq(result, -1);
+	}
+	ck_assert_int_eq(result, 0);
+	ck_assert_int_gt(n, 1);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("board");
+
+	tcase_add_test(tc, test_whole);
+	tcase_add_test(tc, test_narrow);
+	tcase_add_loop_test(tc, test_no_line_is_wider, 1, 100);
+	tcase_add_test(tc, test_low);
+	tcase_add_test(tc, test_numbers);
+	tcase_add_test(tc, test_nothing);
+	tcase_add_test(tc, test_no_memory);
+	return unit_run("board", tc);
+}
