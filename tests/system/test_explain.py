@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from lib.process import BINARY, ROOT, is_sanitized
+from lib.process import BINARY, is_sanitized
 
 PING = '{"id":1,"method":"ping","params":{"text":"\u00e9\\n"}}'
 PONG = '{"id":1,"result":{}}'
@@ -194,22 +194,6 @@ def test_a_large_message(lab):
     if not is_sanitized():
         escaped = json.dumps({"dir": "s2c", "raw": json.dumps("\n" * 8000000)})
         assert "  s2c  not JSON-RPC\n" in explained(lab, "-", text=escaped)
-
-
-def test_the_page_is_right(lab):
-    """The commands of its section give the text that stands below them."""
-    with open(os.path.join(ROOT, "config/profiles/README.md"), encoding="utf-8") as file:
-        section = re.search(r"^## Explain a recording\n(.*?)^## ", file.read(), re.M | re.S)[1]
-    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.M)
-    commands, expected = (re.sub("^    ", "", block, flags=re.M).strip("\n") + "\n"
-                          for block in blocks[:2])
-    folder = lab.path()
-    os.mkdir(folder)
-    done = subprocess.run(["sh", "-c", commands.replace("sidespan --", f"{BINARY} --")],
-                          cwd=folder, env=lab.environment(None, None), capture_output=True,
-                          check=False, timeout=60)
-    assert done.stderr == b"" and done.returncode == 0
-    assert done.stdout.decode() == expected
 
 
 def test_a_story_told_again_moves_nothing(lab):
