@@ -75,7 +75,7 @@ def examples(path):
     return [(files, block.commands, shown) for files, block, shown in found if not block.wants_others()]
 
 
-DOCUMENTS = {"README.md": 2, "config/README.md": 11, "config/profiles/README.md": 4}
+DOCUMENTS = {"README.md": 2, "config/README.md": 11, "config/profiles/README.md": 4, "docker/README.md": 1}
 EXAMPLES = [(path, number) for path in DOCUMENTS for number in range(len(examples(path)))]
 
 

@@ -1,8 +1,6 @@
 """sidespan --explain: from the command line, a file or standard input, to text and exit status."""
 
 import json
-import os
-import re
 import subprocess
 import unicodedata
 
