@@ -1,6 +1,7 @@
 """What the documents name is there: links, headings, files, commands; and what they promise of themselves."""
 
 import glob
+import json
 import os
 import re
 import shlex
@@ -84,6 +85,58 @@ def test_pages_that_are_named(path):
     for name, section in [(name, None) for name in re.findall(r"man (sidespan[\w-]*)", text)] + \
             re.findall(r"^\.Xr (sidespan\S*) (\d)", text, re.M):
         assert glob.glob(os.path.join(ROOT, f"proxy/{name}.{section or '?'}")), name
+
+
+def attributes(value):
+    """Names of attributes in a piece of a profile, metrics left out."""
+    if isinstance(value, list):
+        return set().union(*(attributes(each) for each in value))
+    if not isinstance(value, dict):
+        return set()
+    found = set().union(*(attributes(each) for name, each in value.items() if name != "metrics"))
+    for name, each in value.items():
+        if name in ("set", "set_new", "adds", "defaults", "constants", "key") and isinstance(each, dict):
+            found |= set(each)
+        if name in ("attribute", "count", "first", "bytes") and isinstance(each, str):
+            found.add(each)
+    return {name for name in found if "." in name}
+
+
+def profile(path):
+    text = re.sub(r'("(?:[^"\\]|\\.)*")|//.*', lambda found: found[1] or "", read(path))
+    return attributes(json.loads(text))
+
+
+PROFILES = [os.path.relpath(path, ROOT) for path in sorted(glob.glob(os.path.join(ROOT, "config/profiles/*.json")))]
+
+
+def named():
+    """What the page of spans sets as names."""
+    macros = re.findall(r"^\.(?:It|Sy|Pf \( Sy) .*$", read("proxy/sidespan-spans.7"), re.M)
+    return set(re.findall(r"(?<![\w.])[a-z_]+(?:\.[a-z_]+)+(?![\w.])", " ".join(macros)))
+
+
+@pytest.mark.parametrize("path", PROFILES)
+def test_attributes_of_a_profile_have_their_words(path):
+    assert not profile(path) - named()
+
+
+def test_attributes_that_have_words_are_there():
+    """Those that only a profile can give."""
+    ours = {name for name in named() if re.match(r"(acp|approval|codex|eth|hook|item|lsp|mcp|model|thread|turn)\.", name)}
+    known = set().union(*map(profile, PROFILES))
+    assert len(ours) > 60
+    assert not ours - known
+
+
+@pytest.mark.parametrize("section,path", [("How a span of a request ended", "proxy/trace/requests/request_span.c"),
+                                          ("How a turn, an item or an approval ended",
+                                           "proxy/trace/follow/open_spans.c")])
+def test_reasons_of_an_end(section, path):
+    """Those that the program has are those of the page."""
+    text = re.search(rf"^\.Ss {section}\n(.*?)^\.S[sh] ", read("proxy/sidespan-spans.7"), re.M | re.S)[1]
+    told = set(re.findall(r"[a-z_]{4,}", " ".join(re.findall(r"^\.It (.*)$", text, re.M))))
+    assert told == set(re.findall(r'^\t\[(?:TRACER|END)_\w+\] = \{\s*"(\w+)"', read(path), re.M))
 
 
 def checked(lab, command):
