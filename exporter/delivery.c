@@ -212,8 +212,12 @@ static void delivery_report_success(struct delivery *delivery, int64_t now_ms)
 
 static void delivery_report(struct delivery *delivery, int64_t now_ms, enum retry_verdict verdict)
 {
+	struct handover *handover = delivery->handover;
+
 	if (!delivery->ops->is_collector)
 		return;
+	handover_set(handover, &handover->counters.collector_away,
+		verdict == RETRY_AGAIN || verdict == RETRY_EXHAUSTED);
 	if (verdict == RETRY_DELIVERED) {
 		delivery_report_success(delivery, now_ms);
 		return;

@@ -24,6 +24,8 @@
 #include "exporter/console/gathering.h"
 #include "exporter/delivery.h"
 #include "exporter/handover.h"
+#include "exporter/otlp/otlp.h"
+#include "exporter/ring/ring.h"
 #include "exporter/shared.h"
 #include "exporter/sink.h"
 #include "exporter/verify.h"
@@ -41,12 +43,15 @@ struct exporter {
 	bool started, stopped;
 	pthread_t thread;
 	struct handover handover;
-	struct delivery *delivery; /* owned; the thread's, but for delivery_wake() */
+	struct delivery *delivery; /* owned; the thread's, but for delivery_wake(); NULL: nowhere */
+	struct ring *ring;         /* owned; NULL: no spans are kept for a look */
+	struct text shown;         /* scratch: a span for the ring, where batches have no JSON */
 };
 
 static const struct sink_ops *const exporter_sinks[] = {
 	[EXPORTER_OTLP] = &sink_otlp,
 	[EXPORTER_CONSOLE] = &sink_console,
+	[EXPORTER_NOWHERE] = &sink_otlp, /* for the ring's encoding */
 };
 
 /* --- the thread --- */
@@ -98,8 +103,31 @@ static inline struct batch *exporter_open(struct exporter *exporter)
 static inline enum batch_outcome exporter_append(struct exporter *exporter, const struct span *span)
 {
 	struct batch *batch = exporter_open(exporter);
+	const struct batch_format *format = &exporter->format;
+	enum batch_outcome outcome;
+	size_t begin;
 
-	return batch != NULL ? batch_append(batch, &exporter->format, span) : BATCH_NO_MEMORY;
+	if (batch == NULL)
+		return BATCH_NO_MEMORY;
+	begin = batch->span_count > 0 ? batch->body.size + 1 : format->prefix_size;
+	outcome = batch_append(batch, format, span);
+	if (exporter->ring != NULL && format->encoding == BATCH_JSON &&
+		(outcome == BATCH_APPENDED || outcome == BATCH_FULL))
+		ring_add(exporter->ring, span, batch->body.bytes + begin, batch->body.size - begin);
+	return outcome;
+}
+
+/* The ring takes a span that is in no batch in JSON. Without memory it is not seen there. */
+static void exporter_show(struct exporter *exporter, const struct span *span)
+{
+	struct span shown = *span;
+
+	if (shown.shared != NULL && shown.shared->json != NULL)
+		shown.shared = shown.shared->json;
+	text_rewind(&exporter->shown, 0);
+	otlp_append_span(&exporter->shown, &shown);
+	if (exporter->shown.error == TEXT_OK)
+		ring_add(exporter->ring, span, exporter->shown.bytes, exporter->shown.size);
 }
 
 /* What an empty batch has grown to for a span that it could not take is not kept. */
@@ -208,6 +236,20 @@ static int exporter_set_format(struct exporter *exporter, const struct exporter_
 	return 0;
 }
 
+static int exporter_set_ring(struct exporter *exporter, const struct exporter_config *config)
+{
+	struct ring_limits limits = {
+		.bytes_max = config->ring_bytes_max,
+		.slow_ns = (uint64_t)config->ring_slow_ms * 1000000,
+	};
+
+	text_init(&exporter->shown, config->ring_bytes_max);
+	if (config->ring_bytes_max == 0)
+		return 0;
+	exporter->ring = ring_new(&limits);
+	return exporter->ring != NULL ? 0 : -1;
+}
+
 struct exporter *exporter_new(const struct exporter_config *config, char *error, size_t error_size)
 {
 	struct exporter *exporter;
@@ -229,10 +271,13 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 	text_init(&exporter->prefix, SIZE_MAX / 2);
 	exporter_set_limits(exporter, config);
 	exporter_set_gathering(exporter, config);
-	if (exporter_set_format(exporter, config) != 0) {
+	if (exporter_set_format(exporter, config) != 0 ||
+		exporter_set_ring(exporter, config) != 0) {
 		exporter_free(exporter);
 		goto no_memory;
 	}
+	if (config->target == EXPORTER_NOWHERE)
+		return exporter;
 	exporter->delivery =
 		delivery_new(exporter->sink, config, &exporter->handover, error, error_size);
 	if (exporter->delivery != NULL)
@@ -250,6 +295,8 @@ int exporter_start(struct exporter *exporter, char *error, size_t error_size)
 	int failed;
 
 	assert(!exporter->started && !exporter->stopped);
+	if (exporter->delivery == NULL)
+		return 0;
 	(void)sigfillset(&all); /* cannot fail */
 	/* signals are the loop's business: the thread inherits that it gets none */
 	failed = pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -271,7 +318,16 @@ int exporter_start(struct exporter *exporter, char *error, size_t error_size)
 struct span_shared *exporter_share(
 	const struct exporter *exporter, const struct span_attribute *attributes, size_t count)
 {
-	return span_shared_new(exporter->sink->append_shared, attributes, count);
+	struct span_shared *shared =
+		span_shared_new(exporter->sink->append_shared, attributes, count);
+
+	if (shared == NULL || exporter->ring == NULL || exporter->format.encoding == BATCH_JSON)
+		return shared;
+	shared->json = span_shared_new(otlp_append_attributes, attributes, count);
+	if (shared->json != NULL)
+		return shared;
+	span_shared_free(shared);
+	return NULL;
 }
 
 void exporter_begin(struct exporter *exporter, const struct traceparent *context)
@@ -284,6 +340,11 @@ void exporter_submit(struct exporter *exporter, const struct span *span)
 {
 	enum batch_outcome outcome;
 
+	if (exporter->ring != NULL &&
+		(exporter->delivery == NULL || exporter->format.encoding != BATCH_JSON))
+		exporter_show(exporter, span);
+	if (exporter->delivery == NULL)
+		return;
 	if (exporter->stopped) {
 		handover_lose(
 			&exporter->handover, &exporter->handover.counters.dropped_shutdown, 1);
@@ -344,6 +405,11 @@ void exporter_stop(struct exporter *exporter, int64_t deadline_ms)
 	handover_abandon(&exporter->handover);
 }
 
+const struct ring *exporter_ring(const struct exporter *exporter)
+{
+	return exporter->ring;
+}
+
 void exporter_counters_read(struct exporter *exporter, struct exporter_counters *counters)
 {
 	size_t open_count = exporter->gathering.span_count;
@@ -354,6 +420,7 @@ void exporter_counters_read(struct exporter *exporter, struct exporter_counters 
 	counters->created += open_count;
 	counters->pending += open_count;
 	counters->trees_unfinished = exporter->gathering.unfinished;
+	counters->spans_forgotten = exporter->ring != NULL ? ring_forgotten(exporter->ring) : 0;
 }
 
 void exporter_free(struct exporter *exporter)
@@ -364,6 +431,8 @@ void exporter_free(struct exporter *exporter)
 	delivery_free(exporter->delivery);
 	gathering_done(&exporter->gathering);
 	batch_free(exporter->open);
+	ring_free(exporter->ring);
+	text_done(&exporter->shown);
 	text_done(&exporter->prefix);
 	handover_done(&exporter->handover);
 	free(exporter);

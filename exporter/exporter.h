@@ -23,6 +23,7 @@
  * The program must ignore SIGPIPE: a collector may close a connection that exporter_free() closes.
  */
 struct exporter;
+struct ring;
 
 /* Copies everything it needs of config. Returns NULL with a one-line text in error. */
 struct exporter *exporter_new(const struct exporter_config *config, char *error, size_t error_size);
@@ -57,6 +58,9 @@ void exporter_tick(struct exporter *exporter, int64_t now_ms);
  * dropped_shutdown. Further submits are counted as dropped_shutdown.
  */
 void exporter_stop(struct exporter *exporter, int64_t deadline_ms);
+
+/* The spans that ended last, in OTLP JSON; NULL: none are kept. */
+const struct ring *exporter_ring(const struct exporter *exporter);
 
 void exporter_counters_read(struct exporter *exporter, struct exporter_counters *counters);
 

@@ -8,7 +8,11 @@
 #include "exporter/span.h"
 
 /* What an exporter is told, and what it counts: see exporter.h. */
-enum exporter_target { EXPORTER_OTLP, EXPORTER_CONSOLE };
+enum exporter_target {
+	EXPORTER_OTLP,
+	EXPORTER_CONSOLE,
+	EXPORTER_NOWHERE, /* spans come into the ring alone, and are not counted */
+};
 
 enum exporter_level { EXPORTER_REPORT_ERROR, EXPORTER_REPORT_WARN, EXPORTER_REPORT_INFO };
 
@@ -57,6 +61,8 @@ struct exporter_config {
 	bool console_color;
 	/* traces go by numbers, not by their ids, and lines are as wide as need be */
 	bool console_numbered;
+	size_t ring_bytes_max; /* of the last spans, which are kept for a look; 0: none are */
+	int64_t ring_slow_ms;  /* those that took longer for longer; 0: however long */
 	/* resource attributes (service.name among them) and the instrumentation scope */
 	const struct span_attribute *resource;
 	size_t resource_count;

@@ -29,6 +29,7 @@ void span_shared_free(struct span_shared *shared)
 {
 	if (shared == NULL)
 		return;
+	span_shared_free(shared->json);
 	text_done(&shared->text);
 	free(shared);
 }

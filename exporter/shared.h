@@ -7,6 +7,7 @@
 /* What span.h keeps closed: the attributes as the sink in use has them in a span. */
 struct span_shared {
 	struct text text;
+	struct span_shared *json; /* owned; the same for the ring; NULL: the text will do */
 };
 
 /* append: the sink's. NULL when memory is short. */

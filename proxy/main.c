@@ -424,8 +424,8 @@ static int main_start_exporter(struct program *program, char *error, size_t erro
 	int64_t ms = program->config->batch_delay_ms;
 	struct timeval period = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
-	if (program->exporter == NULL)
-		return 0;
+	if (program->exporter == NULL || program->config->exporter == CONFIG_EXPORTER_NONE)
+		return 0; /* nothing is sent */
 	if (exporter_start(program->exporter, error, error_size) != 0)
 		return -1;
 	if (ms == 0 && !console)
@@ -441,7 +441,7 @@ static int main_make_telemetry(struct program *program, char *error, size_t erro
 {
 	const struct config *config = program->config;
 
-	if (!config->disabled && config->exporter != CONFIG_EXPORTER_NONE) {
+	if (telemetry_has_exporter(config)) {
 		program->exporter = telemetry_exporter_new(config, error, error_size);
 		if (program->exporter == NULL)
 			return -1;

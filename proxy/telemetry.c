@@ -180,14 +180,31 @@ static int64_t telemetry_rest_after(const struct config *config)
 	return config->batch_delay_ms < 500 ? 1000 : 2 * config->batch_delay_ms;
 }
 
+/* So many bytes of ended spans are kept for a look; 0: nobody can. */
+static size_t telemetry_ring(const struct config *config)
+{
+	return config->admin_url.scheme != URL_NONE ? (size_t)config->admin_traces_bytes : 0;
+}
+
+bool telemetry_has_exporter(const struct config *config)
+{
+	return !config->disabled &&
+	       (config->exporter != CONFIG_EXPORTER_NONE || telemetry_ring(config) > 0);
+}
+
 /* shown is borrowed for as long as the settings are. */
 static void telemetry_settings(struct exporter_config *settings, const struct config *config,
 	char shown[TELEMETRY_URL_SIZE])
 {
+	static const enum exporter_target targets[] = {
+		[CONFIG_EXPORTER_OTLP] = EXPORTER_OTLP,
+		[CONFIG_EXPORTER_CONSOLE] = EXPORTER_CONSOLE,
+		[CONFIG_EXPORTER_NONE] = EXPORTER_NOWHERE,
+	};
+
 	url_show(shown, TELEMETRY_URL_SIZE, config->otlp_url);
 	*settings = (struct exporter_config){
-		.target = config->exporter == CONFIG_EXPORTER_CONSOLE ? EXPORTER_CONSOLE
-								      : EXPORTER_OTLP,
+		.target = targets[config->exporter],
 		.endpoint = config->otlp_url,
 		.endpoint_shown = shown,
 		.timeout_ms = telemetry_timeout(config),
@@ -215,6 +232,8 @@ static void telemetry_settings(struct exporter_config *settings, const struct co
 		.console_wait_ms = config->console_wait_ms,
 		.console_width = telemetry_width(config),
 		.console_color = telemetry_wants_color(STDERR_FILENO),
+		.ring_bytes_max = telemetry_ring(config),
+		.ring_slow_ms = config->admin_keep_slower_than_ms,
 		.scope_name = TELEMETRY_SCOPE,
 		.scope_version = SIDESPAN_VERSION,
 		.schema_url = config->semconv == CONFIG_SEMCONV_RPC ? TELEMETRY_SCHEMA_URL : NULL,
@@ -355,7 +374,9 @@ static void telemetry_target(const struct config *config, char *text, size_t siz
 	if (config->disabled)
 		(void)snprintf(text, size, "no spans (disabled)");
 	else if (config->exporter == CONFIG_EXPORTER_NONE)
-		(void)snprintf(text, size, "no spans (exporter none)");
+		(void)snprintf(text, size,
+			telemetry_has_exporter(config) ? "spans at admin.listen alone"
+						       : "no spans (exporter none)");
 	else if (config->exporter == CONFIG_EXPORTER_CONSOLE)
 		(void)snprintf(text, size, "spans to standard error");
 	else {

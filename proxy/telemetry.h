@@ -13,6 +13,9 @@ struct examination;
 struct exporter;
 struct loop;
 
+/* Whether spans go anywhere, or are kept for a look at admin.listen. */
+bool telemetry_has_exporter(const struct config *config);
+
 /* Not started yet. NULL with a one-line text in error. */
 struct exporter *telemetry_exporter_new(
 	const struct config *config, char *error, size_t error_size);

@@ -68,7 +68,7 @@ static void is_name(const char *name)
 /* Names are told apart, and each help goes on where its name ends. */
 START_TEST(test_rows)
 {
-	static const char gauges[] = "pending spooled spool_bytes";
+	static const char gauges[] = "pending spooled spool_bytes collector_away";
 	size_t i, j, spans = 0;
 
 	read_all(1);
