@@ -1,7 +1,8 @@
 /*
  * The server for operators. A page is a row of the table: its path and what writes it. Each
- * connection has one answer and is closed. What a client can take from us is bounded: so many
- * connections, so long, so large a request; libevent's own server cannot count its connections.
+ * connection has one answer and is closed; that of /live goes on, by a timer. What a client can
+ * take from us is bounded: so many connections, so long, so large a request, so much that it has
+ * not read; libevent's own server cannot count its connections.
  */
 #include "proxy/admin/admin.h"
 
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/event.h>
 #include <event2/listener.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,7 +25,9 @@
 #include "exporter/exporter.h"
 #include "proxy/address.h"
 #include "proxy/admin/exposition.h"
+#include "proxy/admin/live.h"
 #include "proxy/admin/probe.h"
+#include "proxy/admin/stats.h"
 #include "proxy/admin/views.h"
 #include "proxy/counters.h"
 #include "proxy/generation.h"
@@ -34,6 +38,8 @@
 #include "proxy/sockets.h"
 
 #define ADMIN_VALUE_SIZE   4096
+#define ADMIN_LIVE_SECONDS 1  /* between two events of the same name */
+#define ADMIN_STILL_MAX    15 /* then somebody who listens is told that we live */
 #define ADMIN_JSON         "application/json"
 #define ADMIN_PLAIN        "text/plain; charset=utf-8"
 #define ADMIN_OPEN_TYPE    "application/openmetrics-text"
@@ -44,6 +50,7 @@ enum admin_state {
 	ADMIN_READS,   /* a request */
 	ADMIN_ASKS,    /* whether the server can be reached */
 	ADMIN_ANSWERS, /* until the client has taken it */
+	ADMIN_LIVE,    /* and goes on with it */
 	ADMIN_ENDS,    /* until the client has closed, too, so that it has seen all */
 };
 
@@ -57,6 +64,8 @@ struct admin_client {
 	const struct admin_page *page; /* that was asked for, and may be seen */
 	bool wants_body;               /* not for HEAD */
 	bool has_ended;                /* it will say no more */
+	struct live_told told;         /* of ADMIN_LIVE */
+	unsigned still;                /* so many seconds nothing was */
 	TAILQ_ENTRY(admin_client) link;
 };
 
@@ -68,11 +77,17 @@ struct admin {
 	size_t listener_count;
 	TAILQ_HEAD(admin_clients, admin_client) clients;
 	size_t client_count;
-	struct guard guard;    /* for pages that tell something */
-	struct guard health;   /* for those that everybody may know: no token */
-	struct http_head head; /* scratch */
-	struct probe *probe;   /* owned; NULL: a COMMAND is the server */
-	bool unreached;        /* as probed last */
+	struct guard guard;     /* for pages that tell something */
+	struct guard health;    /* for those that everybody may know: no token */
+	struct http_head head;  /* scratch */
+	struct http_text query; /* in it */
+	bool lacks_memory;      /* for the page that is written */
+	struct live *live;      /* owned */
+	size_t live_count;
+	struct event *live_timer; /* owned; runs while somebody listens */
+	uint64_t begun_ns;
+	struct probe *probe; /* owned; NULL: a COMMAND is the server */
+	bool unreached;      /* as probed last */
 	bool draining;
 };
 
@@ -162,6 +177,38 @@ static void admin_write_open(struct admin *admin, FILE *out)
 	views_write_open(out, admin->loop);
 }
 
+static const struct ring *admin_ring(const struct admin *admin)
+{
+	return admin->sources.exporter != NULL ? exporter_ring(admin->sources.exporter) : NULL;
+}
+
+/* A number of digits alone; 0: there is none. */
+static uint64_t admin_number(struct http_text text)
+{
+	uint64_t number = 0;
+	size_t i;
+
+	for (i = 0; i < text.size && text.bytes[i] >= '0' && text.bytes[i] <= '9'; i++)
+		number = number * 10 + (uint64_t)(text.bytes[i] - '0');
+	return i == text.size && i < 20 ? number : 0; /* of 64 bits nearly all */
+}
+
+/* ?since=N: what ended after that one. */
+static void admin_write_traces(struct admin *admin, FILE *out)
+{
+	static const struct http_text since = {"?since=", 7};
+	struct http_text query = admin->query;
+
+	if (query.size > since.size && memcmp(query.bytes, since.bytes, since.size) == 0)
+		query = (struct http_text){query.bytes + since.size, query.size - since.size};
+	admin->lacks_memory = !views_write_traces(out, admin_ring(admin), admin_number(query));
+}
+
+static void admin_write_stats(struct admin *admin, FILE *out)
+{
+	admin->lacks_memory = !stats_write(out, &admin->sources, admin->begun_ns);
+}
+
 /* Telemetry that does not get through is told, but is no reason to keep clients away. */
 static void admin_write_ready(struct admin *admin, FILE *out)
 {
@@ -184,9 +231,9 @@ static void admin_write_ready(struct admin *admin, FILE *out)
 static const struct admin_page {
 	const char *path;
 	const char *type;
-	void (*write)(struct admin *admin, FILE *out);
-	bool is_health; /* everybody may know */
-	bool asks;      /* whether the server can be reached, first */
+	void (*write)(struct admin *admin, FILE *out); /* NULL: it has no end */
+	bool is_health;                                /* everybody may know */
+	bool asks; /* whether the server can be reached, first */
 } admin_pages[] = {
 	{"/healthz", ADMIN_JSON, admin_write_health, true, false},
 	{"/readyz", ADMIN_JSON, admin_write_ready, true, true},
@@ -194,6 +241,9 @@ static const struct admin_page {
 	{"/metrics", ADMIN_PROMETHEUS, admin_write_metrics, false, false},
 	{"/config", ADMIN_JSON, admin_write_config, false, false},
 	{"/open", ADMIN_JSON, admin_write_open, false, false},
+	{"/traces", ADMIN_JSON, admin_write_traces, false, false},
+	{"/stats", ADMIN_JSON, admin_write_stats, false, false},
+	{"/live", "text/event-stream", NULL, false, false},
 };
 
 #define ADMIN_PAGES (sizeof admin_pages / sizeof *admin_pages)
@@ -213,8 +263,8 @@ static bool admin_is_wanted(const struct admin_page *page, const struct http_hea
 	return false;
 }
 
-/* A query is not looked at. */
-static const struct admin_page *admin_find(const struct http_head *head)
+/* *query: what stands behind the path. */
+static const struct admin_page *admin_find(const struct http_head *head, struct http_text *query)
 {
 	struct http_text authority, path;
 	size_t i, size;
@@ -222,6 +272,7 @@ static const struct admin_page *admin_find(const struct http_head *head)
 	http_target_split(head->target, &authority, &path);
 	for (size = 0; size < path.size && path.bytes[size] != '?'; size++)
 		;
+	*query = (struct http_text){path.bytes + size, path.size - size};
 	for (i = 0; i < ADMIN_PAGES; i++)
 		if (strlen(admin_pages[i].path) == size &&
 			memcmp(admin_pages[i].path, path.bytes, size) == 0 &&
@@ -230,25 +281,63 @@ static const struct admin_page *admin_find(const struct http_head *head)
 	return NULL;
 }
 
+/* ---- their end ---- */
+
+static void admin_set_listening(struct admin *admin, bool on)
+{
+	size_t i;
+
+	for (i = 0; i < admin->listener_count; i++)
+		if (on) /* they were, so that this needs no memory */
+			(void)evconnlistener_enable(admin->listeners[i]);
+		else
+			(void)evconnlistener_disable(admin->listeners[i]);
+}
+
+static void admin_drop(struct admin_client *client)
+{
+	struct admin *admin = client->admin;
+
+	TAILQ_REMOVE(&admin->clients, client, link);
+	if (client->state == ADMIN_LIVE && --admin->live_count == 0)
+		(void)event_del(admin->live_timer); /* it was added: cannot fail */
+	bufferevent_free(client->stream);
+	free(client);
+	if (admin->client_count-- == (size_t)admin->loop->config->admin_connections_max)
+		admin_set_listening(admin, true);
+}
+
 /* ---- answers ---- */
+
+/* UNTESTED: it is libevent's memory that has failed. No answer, rather than half of one. */
+static void admin_give_up(struct admin_client *client)
+{
+	bufferevent_trigger_event(client->stream, BEV_EVENT_ERROR, BEV_TRIG_DEFER_CALLBACKS);
+}
+
+/* length: a field, or nothing where it is not known. */
+static bool admin_begin_answer(
+	struct admin_client *client, const char *status, const char *type, const char *length)
+{
+	return evbuffer_add_printf(bufferevent_get_output(client->stream),
+		       "HTTP/1.1 %s\r\nContent-Type: %s\r\n%s"
+		       "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s"
+		       "Connection: close\r\n\r\n",
+		       status, type, length,
+		       strncmp(status, "401", 3) == 0 ? "WWW-Authenticate: Bearer\r\n" : "") >= 0;
+}
 
 static void admin_answer(struct admin_client *client, const char *status, const char *type,
 	const char *text, size_t size)
 {
-	struct evbuffer *out = bufferevent_get_output(client->stream);
+	char length[64];
 
+	(void)snprintf(length, sizeof length, "Content-Length: %zu\r\n", size); /* fits */
 	client->state = ADMIN_ANSWERS;
-	if (evbuffer_add_printf(out,
-		    "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-		    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s"
-		    "Connection: close\r\n\r\n",
-		    status, type, size,
-		    strncmp(status, "401", 3) == 0 ? "WWW-Authenticate: Bearer\r\n" : "") < 0 ||
-		(client->wants_body && evbuffer_add(out, text, size) != 0)) {
-		/* UNTESTED: it is libevent's memory. No answer, rather than half of one. */
-		bufferevent_trigger_event(
-			client->stream, BEV_EVENT_ERROR, BEV_TRIG_DEFER_CALLBACKS);
-	}
+	if (!admin_begin_answer(client, status, type, length) ||
+		(client->wants_body &&
+			evbuffer_add(bufferevent_get_output(client->stream), text, size) != 0))
+		admin_give_up(client);
 }
 
 static void admin_refuse(struct admin_client *client, const char *status)
@@ -269,9 +358,10 @@ static void admin_serve(struct admin_client *client)
 	FILE *out = open_memstream(&text, &size);
 
 	loop_clock_idle(admin->loop); /* to be looked at is no event of the conversation */
+	admin->lacks_memory = out == NULL;
 	if (out != NULL)
 		page->write(admin, out);
-	if (out == NULL || fclose(out) != 0)
+	if (out == NULL || fclose(out) != 0 || admin->lacks_memory)
 		admin_refuse(client, "500 Internal Server Error");
 	else
 		admin_answer(client,
@@ -295,6 +385,75 @@ static void admin_on_probed(void *arg, const char *why)
 		admin_serve(client);
 }
 
+/* ---- events ---- */
+
+/* Tells what is new. False: the client is to be dropped. */
+static bool admin_tell(struct admin_client *client)
+{
+	struct admin *admin = client->admin;
+	struct evbuffer *out = bufferevent_get_output(client->stream);
+	size_t before = evbuffer_get_length(out);
+
+	if (before > (size_t)admin->loop->config->admin_live_bytes_max) {
+		admin->loop->counters.admin_dropped++;
+		return false;
+	}
+	if (!live_tell(admin->live, &client->told, out))
+		return false;
+	client->still = evbuffer_get_length(out) > before ? 0 : client->still + 1;
+	if (client->still < ADMIN_STILL_MAX)
+		return true;
+	client->still = 0;
+	return evbuffer_add(out, ":\n\n", 3) == 0; /* a comment */
+}
+
+static void admin_on_live(evutil_socket_t fd, short what, void *arg)
+{
+	struct admin *admin = arg;
+	struct admin_client *client, *next;
+
+	(void)fd;
+	(void)what;
+	loop_clock_idle(admin->loop);
+	live_refresh(admin->live);
+	for (client = TAILQ_FIRST(&admin->clients); client != NULL; client = next) {
+		next = TAILQ_NEXT(client, link);
+		if (client->state == ADMIN_LIVE && !admin_tell(client))
+			admin_drop(client);
+	}
+}
+
+/* Who has listened before is told what has ended since; others, what ends from now on. */
+static void admin_begin_live(struct admin_client *client)
+{
+	static const struct timeval period = {.tv_sec = ADMIN_LIVE_SECONDS};
+	struct admin *admin = client->admin;
+	const struct http_field *last = http_field_find(&admin->head, "Last-Event-ID");
+	int64_t ms = admin->loop->config->handshake_timeout_ms;
+	const struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	if (2 * (admin->live_count + 1) > (size_t)admin->loop->config->admin_connections_max + 1) {
+		admin_refuse(client, "503 Service Unavailable");
+		return;
+	}
+	if (!admin_begin_answer(client, "200 OK", client->page->type, "") ||
+		bufferevent_set_timeouts(client->stream, NULL, &wait) != 0 ||
+		(admin->live_count == 0 && event_add(admin->live_timer, &period) != 0)) {
+		client->state = ADMIN_ENDS;
+		admin_give_up(client);
+		return;
+	}
+	client->state = ADMIN_LIVE;
+	admin->live_count++;
+	loop_clock_idle(admin->loop);
+	live_refresh(admin->live);
+	client->told.span = live_newest(admin->live);
+	if (last != NULL && admin_number(last->value) < client->told.span)
+		client->told.span = admin_number(last->value);
+	if (!admin_tell(client))
+		admin_give_up(client);
+}
+
 /* ---- requests ---- */
 
 static enum guard_verdict admin_check(
@@ -314,7 +473,7 @@ static void admin_take(struct admin_client *client)
 {
 	struct admin *admin = client->admin;
 	const struct http_head *head = &admin->head;
-	const struct admin_page *page = admin_find(head);
+	const struct admin_page *page = admin_find(head, &admin->query);
 	bool is_get = http_text_is_exactly(head->method, HTTP_TEXT("GET"));
 	char note[GUARD_NOTE_SIZE];
 	enum guard_verdict verdict = admin_check(client, page != NULL && page->is_health, note);
@@ -332,6 +491,10 @@ static void admin_take(struct admin_client *client)
 		admin_refuse(client, "404 Not Found");
 	} else if (client->wants_body && !is_get) {
 		admin_refuse(client, "405 Method Not Allowed");
+	} else if (page->write == NULL && client->wants_body) {
+		admin_begin_live(client);
+	} else if (page->write == NULL) {
+		admin_answer(client, "200 OK", page->type, "", 0);
 	} else if (page->asks && admin->probe != NULL && !admin->draining) {
 		client->state = ADMIN_ASKS;
 		probe_ask(admin->probe);
@@ -369,28 +532,6 @@ static void admin_read(struct admin_client *client)
 
 /* ---- connections ---- */
 
-static void admin_set_listening(struct admin *admin, bool on)
-{
-	size_t i;
-
-	for (i = 0; i < admin->listener_count; i++)
-		if (on) /* they were, so that this needs no memory */
-			(void)evconnlistener_enable(admin->listeners[i]);
-		else
-			(void)evconnlistener_disable(admin->listeners[i]);
-}
-
-static void admin_drop(struct admin_client *client)
-{
-	struct admin *admin = client->admin;
-
-	TAILQ_REMOVE(&admin->clients, client, link);
-	bufferevent_free(client->stream);
-	free(client);
-	if (admin->client_count-- == (size_t)admin->loop->config->admin_connections_max)
-		admin_set_listening(admin, true);
-}
-
 static void admin_on_readable(struct bufferevent *stream, void *arg)
 {
 	struct admin_client *client = arg;
@@ -422,6 +563,8 @@ static void admin_on_event(struct bufferevent *stream, short what, void *arg)
 	struct admin_client *client = arg;
 
 	(void)stream;
+	if (client->state == ADMIN_LIVE && (what & BEV_EVENT_TIMEOUT) != 0)
+		client->admin->loop->counters.admin_dropped++;
 	if ((what & BEV_EVENT_EOF) != 0 &&
 		(client->state == ADMIN_ASKS || client->state == ADMIN_ANSWERS)) {
 		client->has_ended = true;
@@ -488,6 +631,11 @@ struct admin *admin_new(const struct admin_sources *sources, char *error, size_t
 	TAILQ_INIT(&admin->clients);
 	admin->loop = sources->loop;
 	admin->sources = *sources;
+	admin->begun_ns = admin->loop->now_ns;
+	admin->live = live_new(&admin->sources, admin->begun_ns);
+	admin->live_timer = event_new(admin->loop->base, -1, EV_PERSIST, admin_on_live, admin);
+	if (admin->live == NULL || admin->live_timer == NULL)
+		goto fail;
 	guard_init_own(&admin->guard, config, &config->admin_url);
 	admin->health = admin->guard;
 	admin->health.token = NULL;
@@ -528,6 +676,9 @@ void admin_free(struct admin *admin)
 	}
 	for (i = 0; i < admin->listener_count; i++)
 		evconnlistener_free(admin->listeners[i]);
+	if (admin->live_timer != NULL)
+		event_free(admin->live_timer);
+	live_free(admin->live);
 	probe_free(admin->probe);
 	sockets_close(&admin->sockets);
 	free(admin);
