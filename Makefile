@@ -21,7 +21,9 @@
 #   make tidy       lint, and neither has gcc
 #   make layers     every include goes where the architecture allows it
 #   make format     let clang-format have its way
-#   make install    into DESTDIR/PREFIX (/usr/local)
+#   make test-deploy  what is installed, packages, what docker/ has: all of it built, checked and run
+#   make install    into DESTDIR/PREFIX (/usr/local): program, manuals, completion for shells
+#   make uninstall  take that away again
 #   make deps       install the packages for all of this (Debian, Ubuntu; elsewhere: name them)
 #   make clean      remove build/
 #
@@ -74,9 +76,11 @@ LDFLAGS_fuzz   := -fsanitize=address,undefined
 
 DEFINES  := -D_GNU_SOURCE -DSIDESPAN_VERSION='"$(VERSION)"' \
 	-DSIDESPAN_DATADIR='"$(PREFIX)/share/sidespan"'
-COMPILE  := $(CC) -std=c11 -g -I. $(DEFINES) $(WARNINGS) $(STRICT:%=-Werror) -fstack-protector-strong -fPIE -fno-plt -pthread \
+# Where it is built is in no byte of it.
+NOWHERE  := -ffile-prefix-map=$(CURDIR)=.
+COMPILE  := $(CC) -std=c11 -g $(NOWHERE) -I. $(DEFINES) $(WARNINGS) $(STRICT:%=-Werror) -fstack-protector-strong -fPIE -fno-plt -pthread \
 	$(CFLAGS_$(VARIANT)) $(PKGFLAGS) $(CPPFLAGS) $(CFLAGS)
-LINK     := $(CC) -pie -Wl,-z,relro,-z,now -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
+LINK     := $(CC) -pie $(NOWHERE) -Wl,-z,relro,-z,now -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 LIBS     := $(shell pkg-config --libs $(PACKAGES) $(SECCOMP) 2>/dev/null) $(LDLIBS)
 
 SOURCES  := $(wildcard w3c/*.c config/*.c config/*/*.c exporter/*.c exporter/*/*.c proxy/*.c proxy/*/*.c \
@@ -274,6 +278,12 @@ test-jaeger:
 	@test -n "$$JAEGER_URL" || $(MAKE) --no-print-directory jaeger
 	@$(PYTEST) tests/jaeger
 
+.PHONY: test-deploy
+test-deploy:
+	@tests/deps build test deploy
+	$(SUBMAKE) $(B)/sidespan $(DEMO)
+	@$(PYTEST) tests/deploy
+
 # docker/jaeger/*.png, drawn from what Jaeger says of the demo.
 .PHONY: pictures
 pictures: jaeger
@@ -369,15 +379,26 @@ format:
 
 SHARE = $(DESTDIR)$(PREFIX)/share
 
+# Where each shell looks for them.
+COMPLETIONS = bash-completion/completions/sidespan zsh/site-functions/_sidespan \
+	fish/vendor_completions.d/sidespan.fish
+MANUALS = $(foreach n,1 5 7,$(patsubst proxy/%,man/man$n/%,$(wildcard proxy/*.$n)))
+
+# The program itself writes its completion: it has the table of options.
 .PHONY: install
 install: $(B)/sidespan
-	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man7
-	install -d $(SHARE)/sidespan/environments $(SHARE)/sidespan/profiles
+	install -d $(DESTDIR)$(PREFIX)/bin $(patsubst %/,$(SHARE)/%,$(sort $(dir $(MANUALS) $(COMPLETIONS)))) \
+		$(SHARE)/sidespan/environments $(SHARE)/sidespan/profiles
 	install -m 755 $(B)/sidespan $(DESTDIR)$(PREFIX)/bin/sidespan
-	install -m 644 $(wildcard proxy/*.1) $(SHARE)/man/man1/
-	install -m 644 $(wildcard proxy/*.5) $(SHARE)/man/man5/
-	install -m 644 $(wildcard proxy/*.7) $(SHARE)/man/man7/
+	for f in $(MANUALS); do install -m 644 proxy/$${f##*/} $(SHARE)/$$f || exit 1; done
 	for f in $(EMBEDDED:config/%=%); do install -m 644 config/$$f $(SHARE)/sidespan/$$f || exit 1; done
+	for f in $(COMPLETIONS); do \
+		$(B)/sidespan --completion $${f%%[-/]*} >$(SHARE)/$$f && chmod 644 $(SHARE)/$$f || exit 1; done
+
+.PHONY: uninstall
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/sidespan $(addprefix $(SHARE)/,$(MANUALS) $(COMPLETIONS))
+	rm -rf $(SHARE)/sidespan
 
 .PHONY: deps
 deps:

@@ -12,6 +12,7 @@
 #include "config/advice.h"
 #include "config/certificates.h"
 #include "config/catalog.h"
+#include "config/completion.h"
 #include "config/consistency.h"
 #include "config/env.h"
 #include "config/flags.h"
@@ -242,6 +243,12 @@ static enum config_outcome config_load_all(
 	case FLAGS_MANUAL:
 		help_print_manual(out);
 		return CONFIG_DONE;
+	case FLAGS_COMPLETION:
+		if (completion_print(out, flags->shell))
+			return CONFIG_DONE;
+		(void)settings_fail(settings,
+			"command line: \"--completion\": must be followed by bash, zsh or fish");
+		return CONFIG_WRONG;
 	case FLAGS_WRONG:
 		return CONFIG_WRONG;
 	}

@@ -118,6 +118,12 @@ static enum flags_outcome flags_do_version(struct flags_cursor *cursor, const ch
 	return FLAGS_VERSION;
 }
 
+static enum flags_outcome flags_do_completion(struct flags_cursor *cursor, const char *value)
+{
+	cursor->flags->shell = value;
+	return FLAGS_COMPLETION;
+}
+
 static enum flags_outcome flags_do_manual(struct flags_cursor *cursor, const char *value)
 {
 	(void)cursor;
@@ -164,6 +170,9 @@ static const struct flags_row flags_rows[] = {
 	{{"--record", NULL, "FILE", "The same as --record-file FILE"}, flags_do_record},
 	{{"--help", "-h", NULL, "Print this text"}, flags_do_help},
 	{{"--version", "-V", NULL, "Print the version"}, flags_do_version},
+	{{"--completion", NULL, "SHELL",
+		 "Print what makes SHELL complete these words: bash, zsh or fish"},
+		flags_do_completion},
 	{{"--manual-options", NULL, NULL, NULL}, flags_do_manual},
 };
 

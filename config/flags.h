@@ -21,6 +21,7 @@ struct flags {
 	const char *connection;  /* --conn, borrowed from argv; NULL without */
 	bool timed;              /* --timed */
 	const char *direction;   /* --dir: "c2s" or "s2c"; NULL without */
+	const char *shell;       /* --completion, borrowed from argv; NULL without */
 	const char *why;         /* --why, borrowed from argv; NULL without */
 	char **command;          /* borrowed from argv: what stands behind --; NULL without */
 	int command_count;
@@ -28,9 +29,10 @@ struct flags {
 
 enum flags_outcome {
 	FLAGS_RUN,
-	FLAGS_HELP, /* --help, --version, --manual-options: that is all that is wanted */
+	FLAGS_HELP, /* --help, --version and the like: that is all that is wanted */
 	FLAGS_VERSION,
 	FLAGS_MANUAL,
+	FLAGS_COMPLETION,
 	FLAGS_WRONG,
 };
 
