@@ -1,4 +1,5 @@
 /* The opening handshake of WebSocket, both ways. */
+#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 #include "proxy/side/handshake.h"
 #include "proxy/side/http.h"
 #include "tests/unit/unit.h"
+#include "w3c/ids.h"
 
 #define TEST_KEY "dGhlIHNhbXBsZSBub25jZQ=="
 
@@ -157,6 +159,74 @@ START_TEST(test_upgrade_reply)
 }
 END_TEST
 
+#define TEST_FIELDS "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+
+/* What we say as a client, with a key of each time, and as a server. */
+START_TEST(test_own_words)
+{
+	char text[512], again[512], expected[512], answer[HANDSHAKE_ANSWER_MAX + 1];
+	char accept[HANDSHAKE_ACCEPT_SIZE];
+	struct handshake_proof proof, other;
+	struct ids ids;
+	const char *key;
+	size_t size;
+
+	ids_init(&ids);
+	size = handshake_websocket.ask(text, sizeof text, &proof, &ids, "h:1", "/p?q");
+	ck_assert_uint_eq(size, strlen(text));
+	key = strstr(text, "Sec-WebSocket-Key: ");
+	ck_assert_ptr_nonnull(key);
+	key += strlen("Sec-WebSocket-Key: ");
+	snprintf(expected, sizeof expected,
+		"GET /p?q HTTP/1.1\r\nHost: h:1\r\n" TEST_FIELDS
+		"Sec-WebSocket-Key: %.24s\r\nSec-WebSocket-Version: 13\r\n\r\n",
+		key);
+	ck_assert_str_eq(text, expected);
+	ck_assert_int_eq(handshake_accept(accept, key, HANDSHAKE_KEY_SIZE), 0);
+	ck_assert_mem_eq(proof.accept, accept, sizeof accept);
+	ck_assert_uint_eq(
+		handshake_websocket.ask(again, sizeof again, &other, &ids, "h:1", "/p?q"), size);
+	ck_assert_str_ne(again, text);
+	ck_assert_uint_eq(
+		handshake_websocket.ask(again, size + 1, &other, &ids, "h:1", "/p?q"), size);
+	ck_assert_uint_eq(handshake_websocket.ask(again, size, &other, &ids, "h:1", "/p?q"), 0);
+	test_parse(&test_head, true, again, TEST_GET TEST_ALL);
+	ck_assert_int_eq(handshake_websocket.prove(&proof, &test_head), 0);
+	size = handshake_websocket.welcome(answer, &proof);
+	answer[size] = '\0';
+	ck_assert_str_eq(answer, "HTTP/1.1 101 Switching Protocols\r\n" TEST_FIELDS
+				 "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
+}
+END_TEST
+
+/* Whether there can be any is found out before there is a client; in a process of its own. */
+START_TEST(test_ready)
+{
+	static const char wrong[] = "WebSocket needs SHA-1, and OpenSSL has none: ";
+	char error[512] = "", accept[HANDSHAKE_ACCEPT_SIZE], text[512];
+	struct handshake_proof proof;
+	struct ids ids;
+
+	if (_i == 1)
+		unit_alloc_fail_after(0);
+	if (_i == 2)
+		ck_assert_int_eq(EVP_set_default_properties(NULL, "nowhere=yes"), 1);
+	ck_assert_int_eq(handshake_websocket.ready(error, sizeof error), _i == 0 ? 0 : -1);
+	unit_alloc_fail_never();
+	if (_i == 1)
+		ck_assert_str_eq(error, "WebSocket needs SHA-1: out of memory");
+	if (_i != 2)
+		return;
+	ck_assert_msg(strncmp(error, wrong, strlen(wrong)) == 0, "%s", error);
+	ck_assert_ptr_nonnull(strstr(error, "unsupported"));
+	ck_assert_ptr_nonnull(strstr(error, "; is it configured for FIPS, without the provider "));
+	ck_assert_int_eq(handshake_accept(accept, TEST_KEY, HANDSHAKE_KEY_SIZE), -1);
+	ids_init(&ids);
+	ck_assert_uint_eq(handshake_websocket.ask(text, sizeof text, &proof, &ids, "h", "/"), 0);
+	ck_assert_int_eq(EVP_set_default_properties(NULL, ""), 1);
+}
+END_TEST
+
 #define TEST_COUNT(table) (sizeof(table) / sizeof *(table))
 
 int main(void)
@@ -166,5 +236,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_upgrade, 0, TEST_COUNT(test_upgrades));
 	tcase_add_test(tc, test_rfc_example);
 	tcase_add_loop_test(tc, test_upgrade_reply, 0, TEST_COUNT(test_replies));
+	tcase_add_test(tc, test_own_words);
+	tcase_add_loop_test(tc, test_ready, 0, 3);
 	return unit_run("handshake", tc);
 }

@@ -157,6 +157,7 @@ START_TEST(test_connections_max)
 	struct stage stage;
 	int first, i;
 
+	unit_hear_stderr();
 	stage_open(&stage, "tcp://127.0.0.1:0", flags);
 	first = stage_dial(&stage, "127.0.0.1");
 	for (i = 0; i < 3; i++)
@@ -171,6 +172,8 @@ START_TEST(test_connections_max)
 	ck_assert_uint_eq(stage.setup.loop.guest_count, 2);
 	ck_assert_uint_eq(stage_counters(&stage)->connections, 3);
 	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, 2);
+	ck_assert_int_eq(
+		unit_said("accepting pauses: connections.max is reached (2 connections)\n"), 2);
 	stage_close(&stage);
 }
 END_TEST
@@ -184,6 +187,7 @@ START_TEST(test_descriptors)
 	struct stage stage;
 	int i;
 
+	unit_hear_stderr();
 	stage_open(&stage, "tcp://127.0.0.1:0", NULL);
 	listener_free(stage.listener);
 	stage.route.command = _i == 0 ? NULL : command;
@@ -201,11 +205,42 @@ START_TEST(test_descriptors)
 	stage_turn(&stage);
 	ck_assert_uint_eq(stage.setup.loop.guest_count, 3);
 	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, 1);
+	ck_assert_int_eq(unit_said("accepting pauses: the limit of open files allows no more (3 "
+				   "connections)\n"),
+		1);
 	while (!TAILQ_EMPTY(&stage.setup.loop.guests))
 		session_close(stage_first(&stage), PAIR_CLIENT_GONE);
 	children_free(stage.setup.loop.children);
 	stage.setup.loop.children = NULL;
 	stage.route.command = NULL;
+	stage_close(&stage);
+}
+END_TEST
+
+/* Without a descriptor for a client accepting pauses, with why, until there is one. */
+START_TEST(test_pause_without_descriptors)
+{
+	struct rlimit limit, before;
+	struct stage stage;
+	char said[128];
+
+	unit_hear_stderr();
+	stage_open(&stage, "tcp://127.0.0.1:0", NULL);
+	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	limit = before;
+	limit.rlim_cur = (rlim_t)dup(0); /* the next one */
+	ck_assert_int_eq(close((int)limit.rlim_cur), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	stage_turn(&stage);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_uint_eq(stage_counters(&stage)->connections, 0);
+	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, 1);
+	snprintf(said, sizeof said, "warn: accepting pauses: %s (0 connections)\n",
+		strerror(EMFILE));
+	ck_assert_int_eq(unit_said(said), 1);
+	loop_case_until(&stage.setup, stage_counters(&stage)->connections == 1);
+	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, 1);
 	stage_close(&stage);
 }
 END_TEST
@@ -558,6 +593,44 @@ START_TEST(test_renewal)
 }
 END_TEST
 
+/* With a client its files are looked at, but not with every one. */
+START_TEST(test_renewal_with_clients)
+{
+	char folder[] = "/tmp/sidespan_listener_XXXXXX", own[64], key[64], error[256];
+	struct tls_settings settings = {.is_server = true};
+	struct stage stage;
+	uint64_t then_ns;
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(own, sizeof own, "%s/own.pem", folder);
+	snprintf(key, sizeof key, "%s/own.key", folder);
+	tls_files_write(own, key);
+	settings.paths[CERTIFICATES_OWN] = own;
+	settings.paths[CERTIFICATES_KEY] = key;
+	stage_open(&stage, "tcp://127.0.0.1:0", NULL);
+	stage.route.client_tls = tls_context_new(&settings, error, sizeof error);
+	ck_assert_msg(stage.route.client_tls != NULL, "%s", error);
+	tls_files_write(own, key);
+	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
+	stage_turn(&stage);
+	ck_assert_uint_eq(stage_counters(&stage)->certificates_renewed, 1);
+	then_ns = stage.setup.loop.now_ns;
+	tls_files_write(own, key);
+	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
+	stage_turn(&stage);
+	ck_assert_uint_eq(stage_counters(&stage)->connections, 2);
+	loop_clock(&stage.setup.loop);
+	if (stage.setup.loop.now_ns - then_ns < 1000000000) /* else it was due */
+		ck_assert_uint_eq(stage_counters(&stage)->certificates_renewed, 1);
+	while (!TAILQ_EMPTY(&stage.setup.loop.guests))
+		session_close(stage_first(&stage), PAIR_CLIENT_GONE);
+	stage_turn(&stage);
+	tls_context_free(stage.route.client_tls);
+	stage_close(&stage);
+	ck_assert_int_eq(unlink(own) | unlink(key) | rmdir(folder), 0);
+}
+END_TEST
+
 /* Each allocation of it fails: there is no listener, and no descriptor of it either. */
 START_TEST(test_new_without_memory)
 {
@@ -618,6 +691,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_path_in_use, 0, 3);
 	tcase_add_test(tc, test_connections_max);
 	tcase_add_loop_test(tc, test_descriptors, 0, 2);
+	tcase_add_test(tc, test_pause_without_descriptors);
 	tcase_add_test(tc, test_pause_without_memory);
 	tcase_add_test(tc, test_max_per_source);
 	tcase_add_test(tc, test_max_per_user);
@@ -626,6 +700,7 @@ int main(void)
 	tcase_add_test(tc, test_source_texts);
 	tcase_add_test(tc, test_ipv6_only);
 	tcase_add_test(tc, test_renewal);
+	tcase_add_test(tc, test_renewal_with_clients);
 	tcase_add_test(tc, test_new_without_memory);
 	tcase_add_test(tc, test_socket_options);
 	return unit_run("listener", tc);
