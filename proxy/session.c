@@ -109,8 +109,10 @@ const char *session_tls_trouble(struct session *session, struct endpoint *endpoi
 	struct loop_counters *counters = &session->pair.loop->counters;
 	const char *trouble = endpoint_trouble(endpoint);
 
-	if (trouble == NULL && endpoint->shaking && endpoint->error == ETIMEDOUT)
+	if (trouble == NULL && endpoint->shaking && endpoint->error == ETIMEDOUT) {
 		trouble = "no handshake within handshake.timeout";
+		endpoint->error = EPROTO; /* told once, as a stream's own troubles are */
+	}
 	if (trouble != NULL && session_loses_nothing(session, endpoint, trouble))
 		trouble = NULL;
 	if (trouble != NULL && endpoint->shaking)

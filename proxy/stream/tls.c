@@ -20,6 +20,7 @@
 enum { TLS_RECORD = 16384 }; /* payload of the largest (RFC 8446, 5.1) */
 
 static const char tls_cut_off[] = "it was cut off, without close_notify";
+static const char tls_cut_early[] = "it was cut off in the handshake";
 
 struct tls {
 	SSL *ssl;            /* owned */
@@ -63,7 +64,7 @@ static const char *tls_describe(const struct tls *tls, unsigned long error)
 	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK)
 		return X509_verify_cert_error_string(verified);
 	if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-		return tls->has_agreed ? tls_cut_off : "it was cut off in the handshake";
+		return tls->has_agreed ? tls_cut_off : tls_cut_early;
 	text = ERR_reason_error_string(error);
 	return text != NULL ? text : "something is wrong with it";
 }
@@ -85,6 +86,8 @@ static ssize_t tls_outcome(struct tls *tls, int result)
 	case SSL_ERROR_SYSCALL: /* also what is said of one that was broken before */
 		if (!tls->is_broken)
 			tls->error = saved_errno != 0 ? saved_errno : ECONNRESET;
+		if (!tls->is_broken && !tls->has_agreed)
+			tls->trouble = tls_cut_early; /* by a reset; later ones tell by errno */
 		tls->is_broken = true;
 		errno = tls->error;
 		return -1;
