@@ -6,7 +6,8 @@ or a read by one too many counts as noticed. Those that change nothing that can 
 tests/mutants.txt, each with the reason. proxy/main.c, which no unit test links, is left out.
 
 An edit costs one compilation and the link of all modules as a shared library, which takes the place of
-the one that the tests were linked with. Which tests come by a line is known from a run of each with
+the one that the tests were linked with; and the same once more with the sanitizers if nothing was
+noticed without them. Which tests come by a line is known from a run of each with
 coverage; they are run quick ones first, the module's own before all. build/mutants keeps what was made
 and what was learnt of tests that have not changed.
 
@@ -35,6 +36,7 @@ EQUIVALENT = ROOT / "tests/mutants.txt"
 
 # What the mutants run in, and what tells which test comes by which line.
 TREES = {
+    "quick": ["VARIANT=quick", "CFLAGS=-O1 -fPIC"],
     "asan": ["VARIANT=asan", "CFLAGS=-fPIC"],
     "cover": ["VARIANT=cover", "CFLAGS=-O0 -fPIC --coverage", "LDFLAGS=--coverage"],
 }
@@ -175,9 +177,15 @@ class Tree:
         return subprocess.run(f"{before} {edited if (ROOT / edited).exists() else source}", cwd=ROOT, shell=True,
                               capture_output=True, check=False).returncode == 0
 
+    @functools.cache
+    def made_of(self, path):
+        """The files that an object was compiled from; none if it is no more."""
+        rules = (ROOT / path).with_suffix(".d")
+        return rules.read_text().replace("\\\n", " ").split("\n")[0].split()[1:] if rules.exists() else []
+
     def includes(self, program, name):
         """Whether a test has a module's text in its own."""
-        return f" {name} " in (ROOT / self.object(program)[:-2]).with_suffix(".d").read_text().replace("\n", " ")
+        return name in self.made_of(self.object(program))
 
 
 def processes(session):
@@ -271,9 +279,9 @@ class Tests:
     """What is known of the tests: how long they take, and where they come by."""
 
     def __init__(self, jobs):
-        self.tree, self.cover = Tree("asan", jobs), Tree("cover", jobs)
-        self.tree.build()
-        self.cover.build()
+        self.quick, self.tree, self.cover = (Tree(name, jobs) for name in TREES)
+        for tree in (self.quick, self.tree, self.cover):
+            tree.build()
         kept = ROOT / BUILD / "learnt.json"
         before = json.loads(kept.read_text()) if kept.exists() else {}
         self.known = {program: known for program, known in before.items() if program in self.tree.path}
@@ -284,10 +292,11 @@ class Tests:
 
     def key(self, program, lines):
         """Of all that the test was made of, as far as it comes by there."""
-        named = call(["git", "ls-files", "*.h", "*.def", "tests/unit/unit.c", "tests/fuzz/replay.c"]).split()
+        objects = [part for part in self.tree.command[self.tree.path[program]].split() if part.endswith(".o")]
+        objects += [str(self.tree.base / name)[:-2] + ".o" for name in lines]
         told = hashlib.sha256()
-        for name in [self.tree.source[program], *named, *sorted(lines)]:
-            told.update((ROOT / name).read_bytes() if (ROOT / name).exists() else b"")
+        for name in sorted({name for path in objects for name in self.tree.made_of(path)}):
+            told.update((ROOT / name).read_bytes())
         return told.hexdigest()
 
     def learn(self, program):
@@ -328,34 +337,44 @@ class Tests:
         edited = ROOT / folder / name
         edited.parent.mkdir(parents=True)
         edited.write_text("\n".join(lines), encoding="utf-8")
-        made = str(self.tree.base / name)[:-2] + ".o"
-        if not self.tree.compile(made, folder / "edited.o", folder):
+        for tree in (self.quick, self.tree):
+            by = self.judged_by(tree, name, number, folder)
+            if by is not None:
+                return by
+        return None
+
+    def judged_by(self, tree, name, number, folder):
+        """The same in one tree, for an edit that lies in the folder."""
+        own = folder / tree.base.name
+        (ROOT / own).mkdir()
+        made = str(tree.base / name)[:-2] + ".o"
+        if not tree.compile(made, own / "edited.o", folder):
             return "compiler"
-        objects = [f"{folder}/edited.o" if path == made else path for path in self.tree.objects]
+        objects = [f"{own}/edited.o" if path == made else path for path in tree.objects]
         for program in self.of(name, number):
             kind = program.split("_")[0]
-            if not (ROOT / folder / f"{kind}.so").exists():
-                self.tree.link_library(kind, objects, folder)
-            path = self.tree.path[program]
-            if self.tree.includes(program, name):
-                self.tree.compile(self.tree.object(program), folder / f"{program}.o", folder)
-                self.tree.link_program(program, folder)
-                path = f"{folder}/{program}"
-            if self.notices(program, path, folder):
+            if not (ROOT / own / f"{kind}.so").exists():
+                tree.link_library(kind, objects, own)
+            path = tree.path[program]
+            if tree.includes(program, name):
+                tree.compile(tree.object(program), own / f"{program}.o", folder)
+                tree.link_program(program, own)
+                path = f"{own}/{program}"
+            if self.notices(tree, program, path, own):
                 return program
         return None
 
-    def notices(self, program, path, folder):
+    def notices(self, tree, program, path, folder):
         """What fails or does not come to its end is only the edit's doing if it does so again, and if the same
         without the edit does not."""
-        limit = 10 + 2 * self.known[program]["seconds"]
+        limit, fork = 10 + 2 * self.known[program]["seconds"], self.known[program]["fork"]
         for _ in range(2):
-            well = ends_well(program, path, folder, limit, self.known[program]["fork"])[0]
+            well = ends_well(program, path, folder, limit, fork)[0]
             if well:
                 return False
             if well is None:
                 break
-        return bool(ends_well(program, self.tree.path[program], self.tree.base, limit, self.known[program]["fork"])[0])
+        return bool(ends_well(program, tree.path[program], tree.base, limit, fork)[0])
 
 
 def main():

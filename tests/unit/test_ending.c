@@ -99,6 +99,7 @@ START_TEST(test_half_closed)
 	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
 	peers_turn(&peers);
 	ck_assert_int_eq(peers_read(peers.backend, &byte, 1), 0);
+	ck_assert(peers.session->pair.client.probed); /* who goes behind TCP is found out */
 	pass(1000 * GRACE);
 	is_open();
 	ck_assert_int_eq(peers_write(peers.backend, "{}\n", 3), 3);
@@ -146,6 +147,20 @@ START_TEST(test_half_of_a_websocket)
 	is_open();
 	pass(SECOND);
 	is_over(PAIR_CLIENT_GONE, 1);
+	peers_close(&peers);
+}
+END_TEST
+
+/* Who is not read may have gone: the kernel is to ask. */
+START_TEST(test_not_read)
+{
+	begin(&side_line, &side_line);
+	pass(0);
+	ck_assert(!peers.session->pair.client.probed);
+	flood(peers.client);
+	pass(0);
+	is_open();
+	ck_assert(peers.session->pair.client.probed);
 	peers_close(&peers);
 }
 END_TEST
@@ -368,6 +383,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_half_closed, 0, 2);
 	tcase_add_loop_test(tc, test_gone, 0, 2);
 	tcase_add_test(tc, test_half_of_a_websocket);
+	tcase_add_test(tc, test_not_read);
 	tcase_add_loop_test(tc, test_last_messages, 0, 2);
 	tcase_add_loop_test(tc, test_backend_takes_no_more, 0, 2);
 	tcase_add_loop_test(tc, test_client_does_not_read, 0, 2);

@@ -879,6 +879,36 @@ START_TEST(test_stdio_backlog)
 }
 END_TEST
 
+/* The stream itself: a pipe that is shared takes no more than it must at once, or says later. */
+START_TEST(test_stdio_shared)
+{
+	char folder[] = "/tmp/sidespan_test_XXXXXX", path[64], piece[2 * PIPE_BUF];
+	int stdin_fd, other, stdout_fd = fifo_open(folder, path, sizeof path), reader;
+	struct stream_stdio stdio;
+	ssize_t n;
+
+	memset(piece, 'x', sizeof piece);
+	stdio_pair(STDIO_PIPE, true, &stdin_fd, &other);
+	ck_assert_int_eq(dup2(stdin_fd, STDIN_FILENO), STDIN_FILENO);
+	ck_assert_int_eq(dup2(stdout_fd, STDOUT_FILENO), STDOUT_FILENO);
+	ck_assert_int_eq(stream_stdio_take(&stdio), 0);
+	reader = open(path, O_RDONLY | O_NONBLOCK);
+	ck_assert_int_eq(unlink(path) | rmdir(folder), 0);
+	while ((n = stdio.write_ops->write(NULL, stdio.write_fd, piece, sizeof piece)) > 0)
+		ck_assert_int_eq(n, PIPE_BUF);
+	ck_assert_int_eq(n, -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_int_eq(read(reader, piece, PIPE_BUF), PIPE_BUF);
+	ck_assert_int_eq(stdio.write_ops->write(NULL, stdio.write_fd, piece, 3), 3);
+	close(stdio.read_fd);
+	close(stdio.write_fd);
+	close(stdin_fd);
+	close(stdout_fd);
+	close(other);
+	close(reader);
+}
+END_TEST
+
 /* Our end of file is not that of others who have the same socket or pipe as their stdout. */
 START_TEST(test_stdio_shutdown)
 {
@@ -1222,6 +1252,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_stdio_is_reopened, 0, STDIO_KINDS);
 	tcase_add_loop_test(tc, test_stdio_without_stderr, 0, STDIO_KINDS);
 	tcase_add_loop_test(tc, test_stdio_backlog, 0, 3);
+	tcase_add_test(tc, test_stdio_shared);
 	tcase_add_loop_test(tc, test_stdio_shutdown, 0, STDIO_KINDS);
 	tcase_add_loop_test(tc, test_stdio_refused, 0, 5);
 	tcase_add_test(tc, test_stdio_file);

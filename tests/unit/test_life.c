@@ -324,6 +324,77 @@ START_TEST(test_end_is_told)
 }
 END_TEST
 
+/* ---- a last word ---- */
+
+/* Says lines until the client does not take all. */
+static void life_fill(void)
+{
+	static char line[4096];
+
+	memset(line, ' ', sizeof line);
+	line[0] = '[';
+	line[sizeof line - 2] = ']';
+	line[sizeof line - 1] = '\n';
+	while (endpoint_backlog(&peers.session->pair.client) == 0) {
+		ck_assert_int_eq(peers_write(peers.backend, line, sizeof line), sizeof line);
+		(void)event_base_loop(peers.base, EVLOOP_NONBLOCK);
+	}
+}
+
+/*
+ * What is kept for a client is not lost when its session finishes: it has a second to take it,
+ * whatever it says, or that it will say no more; the reason stays the one there was.
+ */
+START_TEST(test_finishing)
+{
+	static char text[1 << 20];
+	size_t said;
+
+	life_begin_with(NULL);
+	peers_connect(&peers);
+	peers_turn(&peers);
+	ck_assert_int_eq(peers_write(peers.client, LINE, strlen(LINE)), (ssize_t)strlen(LINE));
+	peers_turn(&peers);
+	life_fill();
+	session_finish(peers.session, PAIR_IDLE);
+	session_finish(peers.session, PAIR_SHUTDOWN); /* it does already */
+	ck_assert_int_eq(peers.session->pair.state, PAIR_FINISHING);
+	said = endpoint_backlog(&peers.session->pair.client);
+	ck_assert_uint_gt(said, 0);
+	switch (_i) {
+	case 0:
+		ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+		break;
+	case 1:
+		ck_assert_int_eq(
+			peers_write(peers.client, LINE, strlen(LINE)), (ssize_t)strlen(LINE));
+		break;
+	case 2:
+		life_time_is_over();
+		break;
+	case 3:
+		peers_hang_up(&peers.client);
+		break;
+	}
+	peers_turn(&peers);
+	if (_i < 2) {
+		ck_assert_int_eq(peers.session->pair.state, PAIR_FINISHING);
+		ck_assert_int_eq(peers.session->pair.client.paused, _i == 0);
+		ck_assert_uint_eq(endpoint_backlog(&peers.session->pair.client), said);
+		while (peers_read(peers.client, text, sizeof text) > 0)
+			peers_turn(&peers);
+		ck_assert_int_eq(peers_read(peers.client, text, 1), 0);
+		if (_i == 1)
+			ck_assert_int_eq(peers.session->pair.state, PAIR_FINISHING);
+		peers_hang_up(&peers.client);
+		peers_turn(&peers);
+	}
+	ck_assert_ptr_null(peers.session);
+	ck_assert_int_eq(peers.reason, PAIR_IDLE);
+	life_end();
+}
+END_TEST
+
 /* ---- we are to stop ---- */
 
 /* Both WebSockets are told that we go, and that is all. */
@@ -498,6 +569,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_clock, 0, 6);
 	tcase_add_loop_test(tc, test_times, 0, 4);
 	tcase_add_loop_test(tc, test_end_is_told, 0, 2 * ENDINGS);
+	tcase_add_loop_test(tc, test_finishing, 0, 4);
 	tcase_add_loop_test(tc, test_stop, 0, 2);
 	tcase_add_loop_test(tc, test_wind_up, 0, 2);
 	tcase_add_loop_test(tc, test_stdio_without_memory, 0, 3);

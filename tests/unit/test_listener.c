@@ -3,6 +3,7 @@
  * becomes of those beyond.
  */
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -27,6 +28,23 @@
 #include "tests/unit/unit.h"
 
 enum { CLIENTS_MAX = 8, FILES_RESERVE = 12 };
+
+/* What accept4() says before it does what it is for: errors, as long as there are some. */
+static const int *accept_errors; /* ends with 0 */
+static size_t accept_calls;
+
+int accept4(int fd, struct sockaddr *name, socklen_t *size, int flags)
+{
+	int (*real)(int, struct sockaddr *, socklen_t *, int);
+
+	accept_calls++;
+	if (accept_errors != NULL && *accept_errors != 0) {
+		errno = *accept_errors++;
+		return -1;
+	}
+	*(void **)&real = dlsym(RTLD_NEXT, "accept4");
+	return real(fd, name, size, flags);
+}
 
 /* A listener in front of a server that is not there, which sessions wait for. */
 struct stage {
@@ -213,6 +231,43 @@ START_TEST(test_descriptors)
 	children_free(stage.setup.loop.children);
 	stage.setup.loop.children = NULL;
 	stage.route.command = NULL;
+	stage_close(&stage);
+}
+END_TEST
+
+/* Who has gone already, or a signal, does not keep others waiting; a shortage does, and is told. */
+static const struct {
+	int errors[4];
+	size_t calls; /* with the one that finds nobody */
+	unsigned accepted, pauses;
+} accepts[] = {
+	{{0}, 2, 1, 0},
+	{{ECONNABORTED, EINTR, ECONNABORTED, 0}, 5, 1, 0},
+	{{EAGAIN, 0}, 1, 0, 0},
+	{{EPERM, 0}, 1, 0, 0}, /* of a firewall */
+	{{EINTR, ENFILE, 0}, 2, 0, 1},
+	{{EMFILE, 0}, 1, 0, 1},
+	{{ENOMEM, 0}, 1, 0, 1},
+	{{ENOBUFS, 0}, 1, 0, 1},
+};
+
+START_TEST(test_accept_errors)
+{
+	struct stage stage;
+
+	stage_open(&stage, "tcp://127.0.0.1:0", NULL);
+	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
+	accept_errors = accepts[_i].errors;
+	accept_calls = 0;
+	stage.setup.loop.now_ns = 0;
+	(void)event_base_loop(stage.setup.loop.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	accept_errors = NULL;
+	ck_assert_uint_eq(accept_calls, accepts[_i].calls);
+	ck_assert_uint_eq(stage_counters(&stage)->connections, accepts[_i].accepted);
+	ck_assert_uint_eq(stage_counters(&stage)->accept_pauses, accepts[_i].pauses);
+	if (accepts[_i].accepted > 0)
+		ck_assert_uint_gt(stage.setup.loop.now_ns, 0); /* the clock was looked at */
+	loop_case_until(&stage.setup, stage_counters(&stage)->connections == 1);
 	stage_close(&stage);
 }
 END_TEST
@@ -691,6 +746,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_path_in_use, 0, 3);
 	tcase_add_test(tc, test_connections_max);
 	tcase_add_loop_test(tc, test_descriptors, 0, 2);
+	tcase_add_loop_test(tc, test_accept_errors, 0, sizeof accepts / sizeof accepts[0]);
 	tcase_add_test(tc, test_pause_without_descriptors);
 	tcase_add_test(tc, test_pause_without_memory);
 	tcase_add_test(tc, test_max_per_source);

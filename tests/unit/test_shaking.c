@@ -21,7 +21,7 @@ static struct {
 	int shut_refused; /* so many times */
 	size_t shakes, writes, shuts, frees;
 	size_t write_size; /* of the last one */
-	bool full;
+	bool full, idle;   /* refuses, takes nothing */
 } stream;
 
 static struct event_base *base;
@@ -50,7 +50,9 @@ static ssize_t stream_write(void *state, int fd, const void *bytes, size_t size)
 	(void)state;
 	stream.writes++;
 	stream.write_size = size;
-	errno = EAGAIN;
+	errno = stream.idle ? EINTR : EAGAIN; /* of no meaning for what has not failed */
+	if (stream.idle)
+		return 0;
 	return stream.full ? -1 : send(fd, bytes, size, MSG_NOSIGNAL);
 }
 
@@ -390,6 +392,26 @@ START_TEST(test_last_word_waits)
 }
 END_TEST
 
+/* What it does not take now it may take later, also when nothing was wrong. */
+START_TEST(test_takes_nothing)
+{
+	char bytes[8] = "";
+
+	shaking_open();
+	shaking_agree();
+	stream.idle = true;
+	ck_assert_int_eq(endpoint_write(&endpoint, "abcd", 4), 0);
+	ck_assert_uint_eq(stream.writes, 1);
+	ck_assert_uint_eq(endpoint_backlog(&endpoint), 4);
+	stream.idle = false;
+	turn();
+	ck_assert_uint_eq(endpoint_backlog(&endpoint), 0);
+	ck_assert_int_eq(read(other, bytes, sizeof bytes), 4);
+	ck_assert_str_eq(bytes, "abcd");
+	shaking_close();
+}
+END_TEST
+
 /* After EAGAIN a stream is given as many bytes as before, or all there are. */
 START_TEST(test_unit)
 {
@@ -465,6 +487,7 @@ int main(void)
 	tcase_add_test(tc, test_peeked);
 	tcase_add_test(tc, test_pending);
 	tcase_add_test(tc, test_last_word_waits);
+	tcase_add_test(tc, test_takes_nothing);
 	tcase_add_loop_test(tc, test_unit, 0, 3);
 	tcase_add_test(tc, test_no_memory);
 	return unit_run("shaking", tc);
