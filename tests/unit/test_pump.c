@@ -558,6 +558,55 @@ START_TEST(test_pings)
 }
 END_TEST
 
+/* Who does not read gets no more pongs, which are counted; then again. */
+START_TEST(test_pings_unanswered)
+{
+	static char text[32 * 1024];
+	size_t i;
+
+	memset(text, ' ', sizeof text - 1);
+	text[0] = '{';
+	text[sizeof text - 2] = '}';
+	stage_open(2, PUMP_TASK_WATCH);
+	peers[CLIENT].full = true;
+	for (i = 0; i < 2; i++) {
+		ck_assert_uint_eq(setup.loop.counters.pings_unanswered, 0);
+		say(CLIENT, "?");
+		say(BACKEND, text);
+		say(BACKEND, ";");
+	}
+	say(CLIENT, "?;?");
+	ck_assert_uint_eq(setup.loop.counters.pings_unanswered, 2);
+	peers[CLIENT].full = false;
+	while (endpoint_backlog(&peers[CLIENT].endpoint) > 0)
+		turn();
+	ck_assert_uint_eq(peers[CLIENT].told_size, 2 * (strlen("p<32767<0;") + sizeof text - 1));
+	say(CLIENT, "?");
+	ck_assert_int_eq(peers[CLIENT].told[peers[CLIENT].told_size - 1], 'p');
+	ck_assert_uint_eq(setup.loop.counters.pings_unanswered, 2);
+	stage_close();
+}
+END_TEST
+
+/* A long line goes on in frames before its end is known: where it is cut the last one says so. */
+START_TEST(test_cut_line_in_frames)
+{
+	static char text[32 * 1024];
+	size_t told_size;
+
+	memset(text, ' ', sizeof text - 1);
+	text[0] = '{';
+	stage_open(3, PUMP_TASK_WATCH);
+	say(CLIENT, text);
+	told_size = peers[BACKEND].told_size;
+	ck_assert_uint_ge(told_size, sizeof text - 1);
+	peers[CLIENT].ends = true;
+	say(CLIENT, "");
+	ck_assert_str_eq(peers[BACKEND].told + told_size, "<0.^");
+	stage_close();
+}
+END_TEST
+
 /* Nothing comes between the parts of a frame that was announced; nothing behind a close frame. */
 START_TEST(test_send_close)
 {
@@ -744,6 +793,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_cut_when_all_is_passed_on, 1, 3); /* of the framed ones */
 	tcase_add_test(tc, test_throttle);
 	tcase_add_test(tc, test_pings);
+	tcase_add_test(tc, test_pings_unanswered);
+	tcase_add_test(tc, test_cut_line_in_frames);
 	tcase_add_test(tc, test_send_close);
 	tcase_add_loop_test(tc, test_others, 0, sizeof others / sizeof others[0]);
 	tcase_add_loop_test(tc, test_every_order, 0, PAIRS * ACTS);
