@@ -118,7 +118,8 @@ def test_example(lab, path, number):
     done = subprocess.run(
         ["bash", "-c", script(commands, ports)], cwd=lab.directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, check=False, timeout=60, text=True,
-        env={"PATH": os.path.join(lab.directory, "bin") + ":" + os.environ["PATH"], "HOME": lab.directory})
+        env=lab.environment(env={"PATH": os.path.join(lab.directory, "bin") + ":" + os.environ["PATH"],
+                                 "OTEL_TRACES_EXPORTER": None}))
     assert shown or done.returncode == 0, done.stdout
     printed = [normal(line) for line in done.stdout.splitlines()]
     for line in shown:
