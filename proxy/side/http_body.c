@@ -38,14 +38,15 @@ static enum http_result http_body_fail(struct http_head *head, unsigned status, 
 /* Digits alone (RFC 9110, 8.6). */
 static bool http_body_size(struct http_text text, uint64_t *size)
 {
+	uint64_t value = 0;
 	size_t i;
 
-	*size = 0;
 	for (i = 0; i < text.size; i++) {
-		if (text.bytes[i] < '0' || text.bytes[i] > '9' || *size > INT64_MAX / 10 - 1)
+		if (text.bytes[i] < '0' || text.bytes[i] > '9' || value > INT64_MAX / 10 - 1)
 			return false;
-		*size = *size * 10 + (uint64_t)(text.bytes[i] - '0');
+		value = value * 10 + (uint64_t)(text.bytes[i] - '0');
 	}
+	*size = value;
 	return text.size > 0;
 }
 

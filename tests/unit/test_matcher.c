@@ -240,6 +240,117 @@ START_TEST(test_sources)
 }
 END_TEST
 
+/* ---- moments and levels ---- */
+
+/* A moment counts from the start of the span that is made, if it lies in it; ends included. */
+static const struct {
+	uint64_t ns;
+	enum lifecycle_unit unit;
+	int64_t integer; /* -1: none */
+} moments[] = {
+	{0, LIFECYCLE_NANOSECONDS, -1}, /* there was none */
+	{999, LIFECYCLE_NANOSECONDS, -1}, {1000, LIFECYCLE_NANOSECONDS, 0},
+	{1001, LIFECYCLE_NANOSECONDS, 1}, {7000000000, LIFECYCLE_NANOSECONDS, 6999999000},
+	{7000000001, LIFECYCLE_NANOSECONDS, -1}, {5000001000, LIFECYCLE_MICROSECONDS, 5000000},
+	{5000001999, LIFECYCLE_MICROSECONDS, 5000000},
+	{5000002000, LIFECYCLE_MICROSECONDS, 5000001}, {5000001000, LIFECYCLE_MILLISECONDS, 5000},
+	{5001001000, LIFECYCLE_MILLISECONDS, 5001},
+	{5500001000, LIFECYCLE_SECONDS, 5500}, /* of the double, in thousandths */
+};
+
+START_TEST(test_moments)
+{
+	struct lifecycle_choice row = {.mark = (char[]){"m"}, .unit = moments[_i].unit};
+	struct matcher_choice choice = {.slot = -1, .row = &row, .level = MATCHER_NONE, .mark = 1};
+	struct matcher_source source = {.choices = &choice, .count = 1};
+	uint64_t marks[] = {2000, moments[_i].ns};
+	struct look look = {.marks = marks, .start_ns = 1000, .end_ns = 7000000000};
+	struct look_value value;
+
+	ck_assert_int_eq(look_take(&source, &look, &value), moments[_i].integer >= 0);
+	if (moments[_i].integer < 0)
+		return;
+	if (moments[_i].unit == LIFECYCLE_SECONDS) {
+		ck_assert_int_eq(value.type, SPAN_VALUE_DOUBLE);
+		ck_assert_int_eq((int64_t)(value.real * 1000 + 0.5), moments[_i].integer);
+	} else {
+		ck_assert_int_eq(value.type, SPAN_VALUE_INT);
+		ck_assert_int_eq(value.integer, moments[_i].integer);
+		ck_assert(!value.sum);
+	}
+	look.marks = NULL;
+	ck_assert(!look_take(&source, &look, &value));
+}
+END_TEST
+
+/* By how much a level has risen, to be added; all of it where it is the first. */
+static const struct {
+	struct look_level level;
+	int64_t increase; /* -1: none */
+} rises[] = {
+	{{.has_now = false, .known = true, .now = 5, .before = 3}, -1},
+	{{.has_now = true, .known = false, .now = 5, .before = 3}, 5},
+	{{.has_now = true, .known = true, .now = 5, .before = 3}, 2},
+	{{.has_now = true, .known = true, .now = 3, .before = 3}, 0},
+	{{.has_now = true, .known = true, .now = 2, .before = 3}, 0},
+};
+
+START_TEST(test_rises)
+{
+	struct lifecycle_choice row = {.pointer = (char[]){"/a"}};
+	struct matcher_choice choice = {.slot = -1, .row = &row, .level = 1, .mark = MATCHER_NONE};
+	struct matcher_source source = {.choices = &choice, .count = 1};
+	struct look_level levels[] = {{.has_now = true, .now = 77}, rises[_i].level};
+	struct look look = {.levels = levels};
+	struct look_value value;
+
+	ck_assert_int_eq(look_take(&source, &look, &value), rises[_i].increase >= 0);
+	if (rises[_i].increase >= 0) {
+		ck_assert_int_eq(value.type, SPAN_VALUE_INT);
+		ck_assert(value.sum);
+		ck_assert_int_eq(value.integer, rises[_i].increase);
+	}
+	look.levels = NULL;
+	ck_assert(!look_take(&source, &look, &value));
+}
+END_TEST
+
+/* Times of messages, by their unit; what is none, or too large, is not taken. */
+static const struct {
+	const char *unit, *value;
+	uint64_t unix_ns; /* 0: none */
+} times[] = {
+	{"s", "1", 1000000000},
+	{"ms", "1", 1000000},
+	{"us", "1", 1000},
+	{"ns", "1", 1},
+	{"s", "18446744073", UINT64_C(18446744073000000000)},
+	{"s", "18446744074", 0},
+	{"s", "0", 0},
+	{"s", "-1", 0},
+	{"s", "1.5", 0},
+	{"s", "'1'", 0},
+};
+
+START_TEST(test_times)
+{
+	char rules[512], message[64];
+	struct match match;
+	uint64_t unix_ns = 0;
+	bool taken;
+
+	snprintf(rules, sizeof rules, RULES(OPEN(",'at':{'pointer':'/a','unit':'%s'}")),
+		times[_i].unit);
+	match_init(&match, rules);
+	snprintf(message, sizeof message, "{'a':%s}", times[_i].value);
+	taken = look_time(&match.matcher.rules[0], match_read(&match, message), &unix_ns);
+	ck_assert_int_eq(taken, times[_i].unix_ns != 0);
+	if (taken)
+		ck_assert_uint_eq(unix_ns, times[_i].unix_ns);
+	match_done(&match);
+}
+END_TEST
+
 /* A value that is longer than MATCHER_VALUE_MAX is the beginning of one, unless all of the first
  * word is there. */
 START_TEST(test_cut)
@@ -535,6 +646,9 @@ int main(void)
 
 	tcase_add_loop_test(tc, test_conditions, 0, COUNT(conditions));
 	tcase_add_loop_test(tc, test_sources, 0, COUNT(sources));
+	tcase_add_loop_test(tc, test_moments, 0, sizeof moments / sizeof moments[0]);
+	tcase_add_loop_test(tc, test_rises, 0, sizeof rises / sizeof rises[0]);
+	tcase_add_loop_test(tc, test_times, 0, sizeof times / sizeof times[0]);
 	tcase_add_test(tc, test_cut);
 	tcase_add_loop_test(tc, test_keys, 0, COUNT(keys));
 	tcase_add_test(tc, test_key_parts);

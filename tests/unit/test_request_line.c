@@ -1,4 +1,6 @@
 /* Request lines of HTTP and what only looks like them: whole, cut anywhere, byte by byte. */
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,6 +102,31 @@ START_TEST(test_every_cut)
 }
 END_TEST
 
+/* Every byte in a method, in a target, and where the version's digit stands. */
+START_TEST(test_every_byte)
+{
+	static const char *const before[] = {"G", "G /", "G / HTTP/"};
+	uint8_t byte = (uint8_t)_i;
+	bool is_blank = byte == ' ' || byte == '\t', may[3];
+	int i;
+
+	may[0] = isalnum(byte) || is_blank ||
+		 (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte) != NULL);
+	may[1] = (byte > ' ' && byte != 0x7f) || is_blank;
+	may[2] = isdigit(byte);
+	for (i = 0; i < 3; i++) {
+		struct request_line line = {0};
+
+		ck_assert_int_eq(
+			request_line_feed(&line, (const uint8_t *)before[i], strlen(before[i])),
+			REQUEST_LINE_MORE);
+		ck_assert_int_eq(request_line_feed(&line, &byte, 1), !may[i] ? REQUEST_LINE_IS_NOT
+								     : i < 2 ? REQUEST_LINE_MORE
+									     : REQUEST_LINE_IS);
+	}
+}
+END_TEST
+
 /* A word that is too long to be a method. */
 START_TEST(test_long_word)
 {
@@ -138,6 +165,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, test_byte_by_byte, 0, sizeof rows / sizeof rows[0]);
 	tcase_add_loop_test(tc, test_every_cut, 0, sizeof rows / sizeof rows[0]);
+	tcase_add_loop_test(tc, test_every_byte, 0, 256);
 	tcase_add_test(tc, test_long_word);
 	tcase_add_test(tc, test_endless);
 	return unit_run("request_line", tc);
