@@ -3,6 +3,7 @@
  * and for how long nothing may move. Time is what the test says it is.
  */
 #include <fcntl.h>
+#include <signal.h>
 
 #include "proxy/ending.h"
 #include "proxy/endpoint/child.h"
@@ -206,6 +207,7 @@ START_TEST(test_backend_takes_no_more)
 	is_open();
 	ck_assert_int_eq(peers.session->pumps[PUMP_CLIENT_TO_BACKEND].output, PUMP_OUTPUT_FAILED);
 	ck_assert_uint_eq(peers.session->client_end_ns, 0);
+	ck_assert(!peers.session->pair.client.paused);
 	ck_assert_int_eq(peers_write(peers.client, "{}\n", 3), 3);
 	peers_turn(&peers);
 	pass(1000 * GRACE);
@@ -224,6 +226,34 @@ START_TEST(test_backend_takes_no_more)
 	pass(0);
 	is_over(PAIR_CLIENT_GONE, 0);
 	peers_close(&peers);
+}
+END_TEST
+
+/* Who we were started by is told by a pipe that nobody reads. */
+START_TEST(test_backend_takes_no_more_of_stdin)
+{
+	enum url_scheme before = peers.config->listen_url.scheme;
+	int ends[2], out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	peers.config->listen_url.scheme = URL_NONE;
+	peers_open(&peers, &side_line, &side_line);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	ck_assert_int_eq(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+	ck_assert_int_eq(dup2(out, STDOUT_FILENO), STDOUT_FILENO);
+	ck_assert_int_eq(close(ends[0]) | close(out), 0);
+	peers.session = life_stdio(&peers.loop, &peers.route);
+	ck_assert_ptr_nonnull(peers.session);
+	peers_turn(&peers);
+	ck_assert_int_eq(shutdown(peers.backend, SHUT_RD), 0);
+	ck_assert_int_eq(write(ends[1], "{}\n", 3), 3);
+	peers_turn(&peers);
+	is_open();
+	ck_assert(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+	ck_assert_int_eq(write(ends[1], "{}\n", 3), -1);
+	ck_assert_int_eq(errno, EPIPE);
+	peers_close(&peers);
+	ck_assert_int_eq(close(ends[1]), 0);
+	peers.config->listen_url.scheme = before;
 }
 END_TEST
 
@@ -386,6 +416,7 @@ int main(void)
 	tcase_add_test(tc, test_not_read);
 	tcase_add_loop_test(tc, test_last_messages, 0, 2);
 	tcase_add_loop_test(tc, test_backend_takes_no_more, 0, 2);
+	tcase_add_test(tc, test_backend_takes_no_more_of_stdin);
 	tcase_add_loop_test(tc, test_client_does_not_read, 0, 2);
 	tcase_add_test(tc, test_exited);
 	tcase_add_loop_test(tc, test_silent_command, 0, 2);

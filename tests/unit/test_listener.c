@@ -200,7 +200,7 @@ END_TEST
 START_TEST(test_descriptors)
 {
 	static char word[] = "cat", *const command[] = {word, NULL};
-	size_t each = _i == 0 ? 2 : 3;
+	size_t each = _i % 2 == 0 ? 2 : 3, spare = _i < 2 ? 0 : each - 1;
 	struct rlimit limit, before;
 	struct stage stage;
 	int i;
@@ -208,13 +208,13 @@ START_TEST(test_descriptors)
 	unit_hear_stderr();
 	stage_open(&stage, "tcp://127.0.0.1:0", NULL);
 	listener_free(stage.listener);
-	stage.route.command = _i == 0 ? NULL : command;
+	stage.route.command = _i % 2 == 0 ? NULL : command;
 	stage.setup.loop.children = children_new(stage.setup.loop.base,
 		&(struct child_settings){.grace_ms = 100, .environment = environ}, NULL, NULL);
 	ck_assert_ptr_nonnull(stage.setup.loop.children);
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
 	limit = before;
-	limit.rlim_cur = loop_case_count("/proc/self/fd") + 1 + FILES_RESERVE + 4 * each - 1;
+	limit.rlim_cur = loop_case_count("/proc/self/fd") + 1 + FILES_RESERVE + 3 * each + spare;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	stage_listen(&stage);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
@@ -268,6 +268,26 @@ START_TEST(test_accept_errors)
 	if (accepts[_i].accepted > 0)
 		ck_assert_uint_gt(stage.setup.loop.now_ns, 0); /* the clock was looked at */
 	loop_case_until(&stage.setup, stage_counters(&stage)->connections == 1);
+	stage_close(&stage);
+}
+END_TEST
+
+/* However many there are, others have their turn after 64. */
+START_TEST(test_accept_batch)
+{
+	int errors[100];
+	struct stage stage;
+	size_t i;
+
+	for (i = 0; i < 100; i++)
+		errors[i] = i < 99 ? ECONNABORTED : 0;
+	stage_open(&stage, "tcp://127.0.0.1:0", NULL);
+	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
+	accept_errors = errors;
+	accept_calls = 0;
+	(void)event_base_loop(stage.setup.loop.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	ck_assert_uint_eq(accept_calls, 64);
+	accept_errors = NULL;
 	stage_close(&stage);
 }
 END_TEST
@@ -745,8 +765,9 @@ int main(void)
 	tcase_add_loop_test(tc, test_path, 0, 2);
 	tcase_add_loop_test(tc, test_path_in_use, 0, 3);
 	tcase_add_test(tc, test_connections_max);
-	tcase_add_loop_test(tc, test_descriptors, 0, 2);
+	tcase_add_loop_test(tc, test_descriptors, 0, 4);
 	tcase_add_loop_test(tc, test_accept_errors, 0, sizeof accepts / sizeof accepts[0]);
+	tcase_add_test(tc, test_accept_batch);
 	tcase_add_test(tc, test_pause_without_descriptors);
 	tcase_add_test(tc, test_pause_without_memory);
 	tcase_add_test(tc, test_max_per_source);
