@@ -210,6 +210,8 @@ START_TEST(test_backend_takes_no_more)
 	ck_assert(!peers.session->pair.client.paused);
 	ck_assert_int_eq(peers_write(peers.client, "{}\n", 3), 3);
 	peers_turn(&peers);
+	ck_assert(!peers.session->pair.client.paused); /* it is no end */
+	ck_assert_uint_eq(peers.session->client_end_ns, 0);
 	pass(1000 * GRACE);
 	is_open();
 	ck_assert_int_eq(peers_write(peers.backend, "{}\n", 3), 3);

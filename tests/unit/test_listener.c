@@ -272,6 +272,22 @@ START_TEST(test_accept_errors)
 }
 END_TEST
 
+/* Started without stdin, a client may well have its descriptor. */
+START_TEST(test_accept_first_descriptor)
+{
+	struct stage stage;
+
+	stage_open(&stage, "tcp://127.0.0.1:0", NULL);
+	ck_assert_int_ge(stage_dial(&stage, "127.0.0.1"), 0);
+	close(STDIN_FILENO);
+	stage_turn(&stage);
+	ck_assert_uint_eq(stage_counters(&stage)->connections, 1);
+	ck_assert_int_eq(stage_first(&stage)->pair.client.read_fd, STDIN_FILENO);
+	stage_close(&stage);
+	ck_assert_int_eq(open("/dev/null", O_RDWR), STDIN_FILENO);
+}
+END_TEST
+
 /* However many there are, others have their turn after 64. */
 START_TEST(test_accept_batch)
 {
@@ -767,6 +783,7 @@ int main(void)
 	tcase_add_test(tc, test_connections_max);
 	tcase_add_loop_test(tc, test_descriptors, 0, 4);
 	tcase_add_loop_test(tc, test_accept_errors, 0, sizeof accepts / sizeof accepts[0]);
+	tcase_add_test(tc, test_accept_first_descriptor);
 	tcase_add_test(tc, test_accept_batch);
 	tcase_add_test(tc, test_pause_without_descriptors);
 	tcase_add_test(tc, test_pause_without_memory);
