@@ -192,7 +192,7 @@ void ending_discard(struct session *session)
 		&session->pair.client, session->pair.loop->read_bytes, LOOP_READ_SIZE);
 
 	assert(session->pumps[PUMP_CLIENT_TO_BACKEND].output == PUMP_OUTPUT_FAILED);
-	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)))
+	if (n > 0 || (n < 0 && errno == EAGAIN))
 		return;
 	loop_clock(session->pair.loop);
 	endpoint_pause(&session->pair.client);

@@ -214,7 +214,7 @@ void exchange_request_read_body(struct exchange *exchange)
 		exchange_client_ended(exchange);
 	} else if (endpoint_error_is_ours(errno)) {
 		pair_fail(exchange->pair, errno);
-	} else if (errno != EAGAIN && errno != EWOULDBLOCK) {
+	} else if (errno != EAGAIN) {
 		pair_close(exchange->pair, PAIR_CLIENT_GONE);
 	}
 }

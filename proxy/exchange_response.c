@@ -269,7 +269,7 @@ void exchange_response_read_body(struct exchange *exchange)
 		exchange_response_pass(exchange, &outlet, pair->loop->read_bytes, (size_t)n);
 	} else if (n < 0 && endpoint_error_is_ours(errno)) {
 		pair_fail(pair, errno);
-	} else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
+	} else if (n == 0 || errno != EAGAIN) {
 		if (is_whole)
 			body_end(&exchange->heard);
 		else

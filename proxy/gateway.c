@@ -35,7 +35,7 @@ static void gateway_client_readable(struct exchange *exchange)
 		exchange_request_read_body(exchange);
 	} else {
 		n = endpoint_read(&pair->client, pair->loop->read_bytes, LOOP_READ_SIZE);
-		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK))
+		if (n == 0 || (n < 0 && errno != EAGAIN))
 			exchange_client_ended(exchange);
 	}
 }

@@ -70,7 +70,7 @@ enum greeting_verdict greeting_readable(
 	ssize_t n = endpoint_peek(client, scratch, scratch_size);
 
 	assert(greeting->state == GREETING_ASKED);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+	if (n < 0 && errno == EAGAIN)
 		return GREETING_MORE;
 	if (n <= 0) {
 		greeting->state = greeting->size == 0 ? GREETING_SILENT : GREETING_OTHER;

@@ -38,7 +38,7 @@ enum head_read head_read(struct head *head, struct endpoint *endpoint, size_t by
 			return grown;
 	}
 	n = endpoint_read(endpoint, head->bytes + head->used, head->room - head->used);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+	if (n < 0 && errno == EAGAIN)
 		return HEAD_LATER;
 	if (n < 0 && endpoint_error_is_ours(errno))
 		return HEAD_FAILED;

@@ -65,7 +65,7 @@ static void life_discard(struct session *session)
 		&session->pair.client, session->pair.loop->read_bytes, LOOP_READ_SIZE);
 
 	assert(session->pair.state == PAIR_FINISHING);
-	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)))
+	if (n > 0 || (n < 0 && errno == EAGAIN))
 		return;
 	if (endpoint_backlog(&session->pair.client) == 0)
 		session_close(session, session->pair.reason);

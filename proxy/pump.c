@@ -638,7 +638,7 @@ void pump_readable(struct pump *pump)
 	int error = n < 0 ? errno : 0;
 
 	assert(pump_flows(pump));
-	if (error == EAGAIN || error == EWOULDBLOCK)
+	if (error == EAGAIN)
 		return;
 	loop_clock(loop);
 	if (n > 0)

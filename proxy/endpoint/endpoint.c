@@ -343,7 +343,7 @@ static ssize_t endpoint_write_once(struct endpoint *endpoint, const void *bytes,
 	do
 		n = endpoint->write_ops->write(endpoint->stream, endpoint->write_fd, bytes, size);
 	while (n < 0 && errno == EINTR);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+	if (n < 0 && errno == EAGAIN)
 		return 0;
 	return n;
 }

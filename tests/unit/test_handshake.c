@@ -76,6 +76,7 @@ static void test_parse(struct http_head *head, bool request, char text[1024], co
 	struct http_scan scan = {0};
 	int size = snprintf(text, 1024, "%s\r\n", lines);
 
+	memset(head, 0xa5, sizeof *head); /* whatever was there before */
 	ck_assert_int_lt(size, 1024);
 	ck_assert_int_eq(request ? http_request_parse(head, &scan, text, (size_t)size)
 				 : http_response_parse(head, &scan, text, (size_t)size),

@@ -15,6 +15,7 @@ static void test_parse(bool request, char text[512], const char *lines)
 	int size = snprintf(text, 512, "%s\r\n", lines);
 
 	ck_assert_int_lt(size, 512);
+	memset(&test_head, 0xa5, sizeof test_head); /* whatever was there before */
 	ck_assert_int_eq(request ? http_request_parse(&test_head, &scan, text, (size_t)size)
 				 : http_response_parse(&test_head, &scan, text, (size_t)size),
 		HTTP_DONE);

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <openssl/evp.h>
 
 #include "proxy/generation.h"
 #include "tests/unit/peers.h"
@@ -259,6 +260,26 @@ START_TEST(test_no_memory_for_ended_client)
 }
 END_TEST
 
+/* Without what a handshake takes there is no session with a WebSocket. */
+START_TEST(test_no_handshake)
+{
+	session_begin(3);
+	ck_assert_int_eq(
+		EVP_set_default_properties(NULL, "nowhere=yes"), 1); /* there is no SHA-1 */
+	peers_connect(&peers);
+	say(true, "{}");
+	ck_assert_int_eq(EVP_set_default_properties(NULL, ""), 1);
+	ck_assert_uint_eq(peers.loop.counters.connections_failed, 1);
+	hear();
+	ck_assert(client.ended);
+	peers_hang_up(&peers.client);
+	peers_turn(&peers);
+	ck_assert_ptr_null(peers.session);
+	ck_assert_int_eq(peers.reason, PAIR_NO_RESOURCES);
+	session_end();
+}
+END_TEST
+
 /* A peer that is gone is no error of ours. */
 START_TEST(test_peer_gone)
 {
@@ -503,6 +524,7 @@ int main(void)
 	tcase_add_test(tc, test_pool);
 	tcase_add_loop_test(tc, test_no_memory_for_backlog, 0, 2 * PAIRS);
 	tcase_add_test(tc, test_no_memory_for_ended_client);
+	tcase_add_test(tc, test_no_handshake);
 	tcase_add_loop_test(tc, test_peer_gone, 0, 2 * PAIRS);
 	tcase_add_test(tc, test_backend_gone_with_requests_left);
 	tcase_add_test(tc, test_linger_of_no_time);

@@ -8,6 +8,7 @@
 
 #include "proxy/message/envelope_fill.h"
 #include "proxy/message/skim.h"
+#include "proxy/message/skim_walk.h"
 #include "tests/unit/unit.h"
 
 static const struct skim_row {
@@ -333,6 +334,65 @@ START_TEST(test_brackets)
 }
 END_TEST
 
+/* What most messages are made of is read in one go; how far, where something else comes. */
+static const struct {
+	const char *json;
+	const char *stop; /* from where it is read otherwise; NULL: it is read to its end */
+} quick_rows[] = {
+	{"{}", NULL},
+	{"{\"id\":1,\"method\":\"m\",\"params\":{}}", NULL},
+	{"{\"a\":{\"b\":[1,\"x\",null,true,false,{\"c\":-1}]},\"d\":\"e\"}", NULL},
+	{"{\"a\":{\"b\":[0,7.5e3,[],{}]},\"d\":-1.5}", NULL},
+	{"{\"x\":[[],{},[{}],[[1]]],\"y\":{\"z\":{}}}", NULL},
+	{"{\"x\":123456789012345678901234567890,\"y\":-0,\"z\":10}", NULL},
+	{"{\"x\": 1,\"y\":  \"v\",\"z\": null,\"v\": [ 1, 2]}", NULL},
+	{"{\"x\":1, \"y\":2,\t\"z\":3}", NULL},
+	{"{\"x\":\"a\\nb\\u00e9\",\"d\":\"\\\"\",\"y\":\"\\\\\"}", NULL},
+	{"{\"x\":\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}", NULL},
+	{"{\"x\":\"0123456789abcdef0123456789abcdef0123456789\\nabcdef0123456789\"}", NULL},
+	{"{\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\":1}", NULL},
+	{"{\"x\":1 ,\"y\":2}", " ,\"y\":2}"},
+	{"{\"x\" :1}", "\"x\" :1}"},
+	{"{\"x\\n\":1}", "\"x\\n\":1}"},
+	{"{\"y\":1,\"x\\n\":1}", ",\"x\\n\":1}"},
+	{"{ \"x\":1}", " \"x\":1}"},
+	{"{\"x\":[1 ]}", " ]}"},
+	{"{\"x\":nul}", "nul}"},
+	{"{\"x\":01}", "1}"},
+	{"{\"x\":1.}", "1.}"},
+	{"{\"x\":+1}", "+1}"},
+	{"{\"x\":\"\\q\"}", "\"\\q\"}"},
+	{"{\"x\":\"\t\"}", "\"\t\"}"},
+};
+
+START_TEST(test_quick)
+{
+	static const size_t behind[] = {100, 0}; /* blanks, so that no look at the end is needed */
+	const char *json = quick_rows[_i / 2].json, *stop = quick_rows[_i / 2].stop;
+	char text[512];
+	size_t size = (size_t)snprintf(text, sizeof text, "%s%*s", json, (int)behind[_i % 2], "");
+	uint8_t *copy;
+	const uint8_t *p;
+	enum skim_event event;
+
+	if (size < 32 && _i % 2 == 1)
+		return; /* it wants a block */
+	copy = unit_guard_copy(text, size);
+	p = copy;
+	skim_begin(&skim, SKIM_WATCH);
+	event = skim_quick(&skim, &p, copy + size);
+	if (stop == NULL) {
+		ck_assert_int_eq(event, SKIM_ENVELOPE_END);
+		ck_assert_uint_eq((size_t)(p - copy), strlen(json));
+		ck_assert_int_eq(skim.state, SKIM_DONE);
+	} else {
+		ck_assert_int_eq(event, SKIM_MORE);
+		ck_assert_str_eq(json + (p - copy), stop);
+	}
+	unit_guard_free(copy, size);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("skim");
@@ -344,5 +404,6 @@ int main(void)
 	tcase_add_test(tc, test_every_escape);
 	tcase_add_test(tc, test_depth);
 	tcase_add_test(tc, test_brackets);
+	tcase_add_loop_test(tc, test_quick, 0, 2 * (int)(sizeof quick_rows / sizeof quick_rows[0]));
 	return unit_run("skim", tc);
 }
