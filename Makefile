@@ -85,7 +85,7 @@ LIBS     := $(shell pkg-config --libs $(PACKAGES) $(SECCOMP) 2>/dev/null) $(LDLI
 
 SOURCES  := $(wildcard w3c/*.c config/*.c config/*/*.c exporter/*.c exporter/*/*.c proxy/*.c proxy/*/*.c \
 	proxy/*/*/*.c)
-OBJECTS  := $(SOURCES:%.c=$(B)/%.o) $(B)/gen/embedded.o
+OBJECTS  := $(SOURCES:%.c=$(B)/%.o) $(B)/gen/embedded.o $(B)/gen/page.o
 MODULES  := $(filter-out $(B)/proxy/main.o,$(OBJECTS))
 EMBEDDED := $(sort $(wildcard config/environments/*.json config/profiles/*.json))
 
@@ -146,7 +146,12 @@ $(B)/gen/embedded.c: config/embed.sh $(EMBEDDED) $(wildcard config/environments 
 	sh config/embed.sh $(EMBEDDED) >$@.new
 	mv $@.new $@
 
-$(B)/gen/embedded.o: $(B)/gen/embedded.c $(B)/flags
+$(B)/gen/page.c: proxy/admin/embed.sh proxy/admin/page.html
+	@mkdir -p $(@D)
+	sh $^ >$@.new
+	mv $@.new $@
+
+$(B)/gen/embedded.o $(B)/gen/page.o: %.o: %.c $(B)/flags
 	$(COMPILE) -MMD -MP -c -o $@ $<
 
 $(B)/%.o: %.c $(B)/flags

@@ -26,6 +26,7 @@
 #include "proxy/address.h"
 #include "proxy/admin/exposition.h"
 #include "proxy/admin/live.h"
+#include "proxy/admin/page.h"
 #include "proxy/admin/probe.h"
 #include "proxy/admin/stats.h"
 #include "proxy/admin/views.h"
@@ -41,6 +42,7 @@
 #define ADMIN_LIVE_SECONDS 1  /* between two events of the same name */
 #define ADMIN_STILL_MAX    15 /* then somebody who listens is told that we live */
 #define ADMIN_JSON         "application/json"
+#define ADMIN_HTML         "text/html; charset=utf-8"
 #define ADMIN_PLAIN        "text/plain; charset=utf-8"
 #define ADMIN_OPEN_TYPE    "application/openmetrics-text"
 #define ADMIN_OPEN_METRICS ADMIN_OPEN_TYPE "; version=1.0.0; charset=utf-8"
@@ -209,6 +211,12 @@ static void admin_write_stats(struct admin *admin, FILE *out)
 	admin->lacks_memory = !stats_write(out, &admin->sources, admin->begun_ns);
 }
 
+static void admin_write_page(struct admin *admin, FILE *out)
+{
+	(void)admin;
+	(void)fwrite(page_text, 1, page_size, out);
+}
+
 /* Telemetry that does not get through is told, but is no reason to keep clients away. */
 static void admin_write_ready(struct admin *admin, FILE *out)
 {
@@ -235,6 +243,7 @@ static const struct admin_page {
 	bool is_health;                                /* everybody may know */
 	bool asks; /* whether the server can be reached, first */
 } admin_pages[] = {
+	{"/", ADMIN_HTML, admin_write_page, true, false},
 	{"/healthz", ADMIN_JSON, admin_write_health, true, false},
 	{"/readyz", ADMIN_JSON, admin_write_ready, true, true},
 	{"/metrics", ADMIN_OPEN_METRICS, admin_write_open_metrics, false, false},
@@ -315,26 +324,27 @@ static void admin_give_up(struct admin_client *client)
 	bufferevent_trigger_event(client->stream, BEV_EVENT_ERROR, BEV_TRIG_DEFER_CALLBACKS);
 }
 
-/* length: a field, or nothing where it is not known. */
-static bool admin_begin_answer(
-	struct admin_client *client, const char *status, const char *type, const char *length)
+/* length, more: fields; length is nothing where it is not known. */
+static bool admin_begin_answer(struct admin_client *client, const char *status, const char *type,
+	const char *length, const char *more)
 {
 	return evbuffer_add_printf(bufferevent_get_output(client->stream),
-		       "HTTP/1.1 %s\r\nContent-Type: %s\r\n%s"
+		       "HTTP/1.1 %s\r\nContent-Type: %s\r\n%s%s"
 		       "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s"
 		       "Connection: close\r\n\r\n",
-		       status, type, length,
+		       status, type, length, more,
 		       strncmp(status, "401", 3) == 0 ? "WWW-Authenticate: Bearer\r\n" : "") >= 0;
 }
 
 static void admin_answer(struct admin_client *client, const char *status, const char *type,
 	const char *text, size_t size)
 {
-	char length[64];
+	char length[64], more[PAGE_FIELDS_MAX] = "";
 
 	(void)snprintf(length, sizeof length, "Content-Length: %zu\r\n", size); /* fits */
 	client->state = ADMIN_ANSWERS;
-	if (!admin_begin_answer(client, status, type, length) ||
+	if ((strcmp(type, ADMIN_HTML) == 0 && page_fields(more, text) != 0) ||
+		!admin_begin_answer(client, status, type, length, more) ||
 		(client->wants_body &&
 			evbuffer_add(bufferevent_get_output(client->stream), text, size) != 0))
 		admin_give_up(client);
@@ -436,7 +446,7 @@ static void admin_begin_live(struct admin_client *client)
 		admin_refuse(client, "503 Service Unavailable");
 		return;
 	}
-	if (!admin_begin_answer(client, "200 OK", client->page->type, "") ||
+	if (!admin_begin_answer(client, "200 OK", client->page->type, "", "") ||
 		bufferevent_set_timeouts(client->stream, NULL, &wait) != 0 ||
 		(admin->live_count == 0 && event_add(admin->live_timer, &period) != 0)) {
 		client->state = ADMIN_ENDS;

@@ -127,7 +127,7 @@ def test_no_foreign_page_is_answered(lab, served, target):
 
 @pytest.mark.parametrize("request_, status", [
     (b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc", 405),
-    (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+    (b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
     (b"GET /metricsx HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
     (b"GET /metrics?x=1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
     (b"GET http://localhost/metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),

@@ -120,7 +120,13 @@ static const struct {
 	{"POST /healthz", "Content-Length: 0\r\n", "405 Method Not Allowed", "405 ", false},
 	{"GET /healthzz", "", "404 Not Found", "404 Not Found\n", false},
 	{"GET /health", "", "404 Not Found", "404 Not Found\n", false},
-	{"GET /", "", "404 Not Found", "404 Not Found\n", false},
+	{"GET /", "", "200 OK", "text/html; charset=utf-8\r\n", false},
+	{"GET /", "", "200 OK", "\r\nContent-Security-Policy: default-src 'none'; script-src ",
+		false},
+	{"GET /", "", "200 OK", "\r\n\r\n<!doctype html>\n", false},
+	{"HEAD /", "", "200 OK", "text/html; charset=utf-8\r\n", false},
+	{"GET /", "Origin: http://elsewhere\r\n", "403 Forbidden", "403 Forbidden\n", true},
+	{"GET //", "", "404 Not Found", "404 Not Found\n", false},
 	{"GET /healthz", "Origin: http://elsewhere\r\n", "403 Forbidden", "403 Forbidden\n", true},
 	{"GET /readyz", "", "200 OK",
 		"{\"ready\":true,\"server\":\"reachable\",\"exporter\":{\"sent\":0,\"pending\":0,"
@@ -176,6 +182,7 @@ START_TEST(test_token)
 	admin_open(flags, NULL);
 	ck_assert_ptr_nonnull(strstr(ask("GET /healthz", "", 1000), "200 OK"));
 	ck_assert_ptr_nonnull(strstr(ask("GET /readyz", "", 1000), "200 OK"));
+	ck_assert_ptr_nonnull(strstr(ask("GET /", "", 1000), "200 OK")); /* it asks for the rest */
 	ck_assert_ptr_nonnull(strstr(
 		ask("GET /metrics", "", 1000), "401 Unauthorized\r\nContent-Type: text/plain"));
 	ck_assert_ptr_nonnull(strstr(ask("GET /config", "Authorization: Bearer wrong\r\n", 1000),
