@@ -349,17 +349,11 @@ static void request_span_put_open(struct span *span, struct request_span_room *r
 	span->link_count = open->link_count;
 }
 
-static struct span request_span_make(const struct request_span_settings *settings,
-	struct follow_setup *setup, const struct connection_attributes *connection,
-	const struct request *request, enum tracer_end end, const struct envelope *reply,
-	uint64_t duration_ns, struct request_span_room *room)
+/* The span of a request without what is to be looked up. */
+static struct span request_span_bare(
+	const struct request *request, uint64_t duration_ns, struct request_span_room *room)
 {
-	const struct attributes_names *names = &settings->attributes->names;
-	const struct open_span *open = request->span;
-	const char *title =
-		open != NULL && open->row->title != NULL ? open->row->title : settings->name;
-	struct attributes *attributes = &room->attributes;
-	struct span span = {
+	return (struct span){
 		.context = request->context,
 		.type = "request",
 		.has_parent = request->has_parent,
@@ -371,26 +365,39 @@ static struct span request_span_make(const struct request_span_settings *setting
 		.start_unix_ns = request->start_unix_ns,
 		.end_unix_ns = request->start_unix_ns + duration_ns,
 		.status = SPAN_STATUS_UNSET,
+		.attributes = room->attributes.list,
 	};
+}
+
+/* Makes the rest of a bare span, by a pointer, since a copy of it costs more than most of its
+ * parts. */
+static void request_span_fill(struct span *span, const struct request_span_settings *settings,
+	struct follow_setup *setup, const struct connection_attributes *connection,
+	const struct request *request, enum tracer_end end, const struct envelope *reply,
+	struct request_span_room *room)
+{
+	const struct attributes_names *names = &settings->attributes->names;
+	const struct open_span *open = request->span;
+	const char *title =
+		open != NULL && open->row->title != NULL ? open->row->title : settings->name;
+	struct attributes *attributes = &room->attributes;
 
 	attributes->count = 0;
-	memcpy(span.parent_span_id, request->parent_span_id, SPAN_ID_SIZE);
+	memcpy(span->parent_span_id, request->parent_span_id, SPAN_ID_SIZE);
 	attributes_put_named(attributes, names, ATTRIBUTES_METHOD, request->method);
 	attributes_put_named(attributes, names, ATTRIBUTES_REQUEST_ID, request->id);
 	request_span_put_version(settings, reply, attributes);
-	span.shared = request_span_put_captured(connection, request, reply, attributes);
+	span->shared = request_span_put_captured(connection, request, reply, attributes);
 	if (end != TRACER_OPEN)
-		request_span_put_end(&span, attributes, names, request, end, reply, room->status);
+		request_span_put_end(span, attributes, names, request, end, reply, room->status);
 	if (open != NULL)
-		request_span_put_open(&span, room, setup, request, connection);
-	request_links(request, room->links + span.link_count);
-	span.link_count += request->link_count;
-	span.name = title == NULL ? request_span_name(settings, request->method, room->name)
-				  : request_span_long_name(setup, title, &span, attributes,
-					    connection, request->method, room->name);
-	span.attributes = attributes->list;
-	span.attribute_count = attributes->count;
-	return span;
+		request_span_put_open(span, room, setup, request, connection);
+	request_links(request, room->links + span->link_count);
+	span->link_count += request->link_count;
+	span->name = title == NULL ? request_span_name(settings, request->method, room->name)
+				   : request_span_long_name(setup, title, span, attributes,
+					     connection, request->method, room->name);
+	span->attribute_count = attributes->count;
 }
 
 void request_span_emit(const struct request_span_settings *settings, struct follow_setup *setup,
@@ -398,10 +405,10 @@ void request_span_emit(const struct request_span_settings *settings, struct foll
 	enum tracer_end end, const struct envelope *reply, uint64_t duration_ns)
 {
 	struct request_span_room room;
-	struct span span = request_span_make(
-		settings, setup, connection, request, end, reply, duration_ns, &room);
+	struct span span = request_span_bare(request, duration_ns, &room);
 	const char *sampled_by = NULL;
 
+	request_span_fill(&span, settings, setup, connection, request, end, reply, &room);
 	if (!request->recorded && request->has_span && setup->exporter != NULL)
 		sampled_by = tail_keeps(setup->tail, &span);
 	if (sampled_by != NULL)
@@ -416,9 +423,9 @@ void request_span_show(const struct request_span_settings *settings, struct foll
 	uint64_t now_ns, void (*show)(void *arg, const struct span *span), void *arg)
 {
 	struct request_span_room room;
-	struct span span = request_span_make(settings, setup, connection, request, TRACER_OPEN,
-		NULL, now_ns - request->entry.start_ns, &room);
+	struct span span = request_span_bare(request, now_ns - request->entry.start_ns, &room);
 
+	request_span_fill(&span, settings, setup, connection, request, TRACER_OPEN, NULL, &room);
 	/* what is shared has been rendered for the exporter: here all is told one by one */
 	request_span_unshare(connection, &room.attributes);
 	span.attribute_count = room.attributes.count;
