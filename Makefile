@@ -125,7 +125,7 @@ HOT := $(patsubst %.c,$(B)/%.o,$(wildcard proxy/pump.c proxy/carrying.c proxy/si
 	proxy/message/*.c proxy/trace/tracer.c proxy/trace/requests/*.c exporter/*.c exporter/otlp/otlp.c))
 $(HOT): COMPILE += $(CFLAGS_hot_$(VARIANT))
 
-ifeq ($(PKGFLAGS),missing)
+ifneq ($(filter missing,$(PKGFLAGS)),)
 $(OBJECTS): | packages
 .PHONY: packages
 packages:

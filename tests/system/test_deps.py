@@ -70,3 +70,13 @@ def test_nothing_is_installed_where_that_is_said(deps, answer):
     said, status, sudo = deps(answer, DEPS="no")
     assert (status, sudo) == (0, "")
     assert QUESTION not in said and said.startswith(b"deps: missing, and not installed: ") and b"libyajl-dev" in said
+
+
+def test_make_says_what_is_missing(lab, deps):
+    """It alone installs nothing, and compiles nothing without the libraries."""
+    done = subprocess.run(["make", f"B={lab.directory}/build"], cwd=ROOT, capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "STATE": lab.directory, "MAKEFLAGS": "",
+                               "PATH": os.path.join(lab.directory, "bin") + ":" + os.environ["PATH"]}, check=False)
+    assert done.returncode == 2
+    assert "libevent_core yajl" in done.stderr and "'make deps' installs them" in done.stderr
+    assert "-std=c11" not in done.stdout
