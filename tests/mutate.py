@@ -310,7 +310,7 @@ class Tests:
         fork = "no" if ends_well(program, self.cover.path[program], self.cover.base, 120, "no", **where)[0] else "yes"
         if fork == "yes":
             ends_well(program, self.cover.path[program], self.cover.base, 600, "yes", **where)
-        for fork in (["no", "yes"] if fork == "no" else ["yes"]):
+        for fork in (["no", "yes", "yes"] if fork == "no" else ["yes", "yes"]):
             well, seconds = ends_well(program, self.tree.path[program], self.tree.base, 600, fork)
             if well:
                 lines = lines_of(data)
