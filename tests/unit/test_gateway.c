@@ -322,6 +322,31 @@ START_TEST(test_waits)
 }
 END_TEST
 
+/* The time of a head begins with its first byte, however long it was silent before, and only then.
+ */
+START_TEST(test_time_of_a_head)
+{
+	bool ended;
+
+	peers_open(&peers, &side_websocket, &side_websocket);
+	peers_connect(&peers);
+	say(peers.client, GET);
+	say(peers.backend, OK);
+	(void)got(peers.client, &ended);
+	pass(0); /* it has moved until now */
+	peers.session->exchange->progress_ns -= 1000 * SECOND;
+	say(peers.client, "GET / HT");
+	pass(HANDSHAKE - SECOND);
+	ck_assert_ptr_nonnull(peers.session);
+	ck_assert_str_eq(got(peers.client, &ended), "");
+	peers.session->exchange->progress_ns -= HANDSHAKE - SECOND; /* which has really gone by */
+	say(peers.client, "TP/1");
+	pass(SECOND);
+	is_refused(408, "no complete request head in time");
+	is_over(PAIR_HANDSHAKE_FAILED);
+}
+END_TEST
+
 /* What moves is waited for. */
 START_TEST(test_moves)
 {
@@ -408,6 +433,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_answers, 0, 2 * ANSWERS);
 	tcase_add_loop_test(tc, test_large_answer, 0, 2);
 	tcase_add_loop_test(tc, test_waits, 0, WAITS);
+	tcase_add_test(tc, test_time_of_a_head);
 	tcase_add_test(tc, test_moves);
 	tcase_add_loop_test(tc, test_not_there, 0, 2);
 	tcase_add_loop_test(tc, test_wind_up, 0, (int)(sizeof stops / sizeof stops[0]));
