@@ -7,6 +7,7 @@
 
 #include "config/file.h"
 #include "config/profile/profile_load.h"
+#include "proxy/trace/names/contents.h"
 #include "proxy/trace/requests/capture.h"
 #include "tests/unit/envelope_case.h"
 #include "tests/unit/unit.h"
@@ -638,6 +639,61 @@ START_TEST(test_no_memory)
 }
 END_TEST
 
+/* The same with profiles that have most of what there is. */
+START_TEST(test_profiles_without_memory)
+{
+	static const char *const paths[] = {"config/profiles/codex.json",
+		"config/profiles/mcp.json", "config/profiles/acp.json",
+		"tests/unit/data/profiles/turns.json", "tests/unit/data/profiles/agent.json",
+		"tests/unit/data/profiles/values.json"};
+	static char *const environment[] = {NULL};
+	char cut[2][CONTENTS_BEYOND + 65];
+	struct contents contents = {.bytes_max = 64, .rooms = {cut[0], cut[1]}};
+	struct matcher_parts parts = {.on = "turn,item", .contents = &contents};
+	size_t size;
+	char *text = unit_read_file(paths[_i], &size);
+	struct match match;
+	struct file *file;
+	long n = -1;
+	int done;
+
+	memset(&match, 0, sizeof match);
+	file = file_parse("p", text, size, environment, match.error, sizeof match.error);
+	ck_assert_msg(file != NULL, "%s", match.error);
+	match.profile = profile_new(file, match.error, sizeof match.error);
+	ck_assert_msg(match.profile != NULL, "%s", match.error);
+	file_free(file);
+	do {
+		methods_init(&match.methods);
+		match.pointers = envelope_pointers_new("/trace");
+		ck_assert_ptr_nonnull(match.pointers);
+		ck_assert_int_eq(matcher_number_methods(match.profile->lifecycle, &match.methods,
+					 match.error, sizeof match.error),
+			0);
+		ck_assert_int_eq(captures_init(&match.captures, match.profile, &match.methods,
+					 match.pointers, match.error, sizeof match.error),
+			0);
+		parts.lifecycle = match.profile->lifecycle;
+		parts.methods = &match.methods;
+		parts.pointers = match.pointers;
+		parts.captures = &match.captures;
+		match.error[0] = '\0';
+		unit_alloc_fail_once(++n);
+		done = matcher_init(&match.matcher, &parts, match.error, sizeof match.error);
+		unit_alloc_fail_never();
+		ck_assert_int_eq(done == 0, !unit_alloc_failed());
+		ck_assert_int_eq(done == 0, match.error[0] == '\0');
+		matcher_done(&match.matcher);
+		captures_done(&match.captures);
+		methods_done(&match.methods);
+		pointers_free(match.pointers);
+	} while (done != 0);
+	ck_assert_int_ge(n, 8);
+	profile_free(match.profile);
+	free(text);
+}
+END_TEST
+
 #define COUNT(rows) ((int)(sizeof(rows) / sizeof(rows)[0]))
 
 int main(void)
@@ -657,5 +713,6 @@ int main(void)
 	tcase_add_test(tc, test_parents);
 	tcase_add_test(tc, test_too_many_attributes);
 	tcase_add_test(tc, test_no_memory);
+	tcase_add_loop_test(tc, test_profiles_without_memory, 0, 6);
 	return unit_run("matcher", tc);
 }
