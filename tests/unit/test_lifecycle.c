@@ -890,22 +890,23 @@ START_TEST(test_lifecycle_right)
 }
 END_TEST
 
-/* Writes count times item with commas between, each %zu its number from 0. */
+/* Writes count times item with commas between, each # its number from 0. */
 static void lifecycle_repeat(char *text, size_t size, const char *item, size_t count)
 {
 	size_t used = strlen(text);
-	const char *number;
+	const char *at;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		number = strstr(item, "#");
-		ck_assert_uint_lt(used + strlen(item) + 16, size);
-		if (number == NULL)
-			used += (size_t)snprintf(
-				text + used, size - used, "%s%s", i == 0 ? "" : ",", item);
-		else
-			used += (size_t)snprintf(text + used, size - used, "%s%.*s%zu%s",
-				i == 0 ? "" : ",", (int)(number - item), item, i, number + 1);
+		ck_assert_uint_lt(used + strlen(item) + 32, size);
+		if (i > 0)
+			text[used++] = ',';
+		for (at = item; *at != '\0'; at++)
+			if (*at == '#')
+				used += (size_t)snprintf(text + used, size - used, "%zu", i);
+			else
+				text[used++] = *at;
+		text[used] = '\0';
 	}
 }
 
@@ -1005,6 +1006,121 @@ START_TEST(test_lifecycle_attributes_limit)
 }
 END_TEST
 
+/* What all rules may have together, with one more at each place where it may stand. */
+#define LIFECYCLE_FILLER                                                                           \
+	",{\"on\": \"reply\", \"do\": \"annotate\", \"span\": \"turn\"" LIFECYCLE_KEY2             \
+	", \"set\": {"
+#define LIFECYCLE_ANNOTATE(members)                                                                \
+	",{\"on\": \"reply\", \"do\": \"annotate\", \"span\": \"turn\"" LIFECYCLE_KEY2             \
+	", " members "}"
+#define LIFECYCLE_OPENS(members)                                                                   \
+	",{\"on\": \"reply\", \"do\": \"open\", \"span\": \"turn\"" LIFECYCLE_KEY2 ", " members "}"
+#define LIFECYCLE_CLOSES(members)                                                                  \
+	",{\"on\": \"reply\", \"do\": \"close\", \"span\": \"turn\"" LIFECYCLE_KEY2 ", " members "}"
+#define LIFECYCLE_COUNTS(members)                                                                  \
+	",{\"on\": \"notification\", \"do\": \"count\", \"span\": \"turn\"" LIFECYCLE_KEY2         \
+	", " members "}"
+
+enum lifecycle_sum { LIFECYCLE_SUM_QUOTES, LIFECYCLE_SUM_NAMES };
+
+static const struct {
+	enum lifecycle_sum sum;
+	const char *spans, *rule;
+} lifecycle_places[] = {
+	{LIFECYCLE_SUM_QUOTES, "",
+		",{\"on\": \"reply\", \"do\": \"annotate\", \"span\": \"turn\", \"key\": "
+		"[\"/a\", \"/params/extra\"], \"set\": {\"z\": \"/z\"}}"},
+	{LIFECYCLE_SUM_QUOTES, "",
+		LIFECYCLE_ANNOTATE(
+			"\"when\": {\"/params/extra\": true}, \"set\": {\"z\": \"/z\"}")},
+	{LIFECYCLE_SUM_QUOTES, "", LIFECYCLE_ANNOTATE("\"set\": {\"z\": \"/params/extra\"}")},
+	{LIFECYCLE_SUM_QUOTES, "",
+		LIFECYCLE_ANNOTATE("\"set\": {\"z\": [\"/z\", \"/params/extra\"]}")},
+	{LIFECYCLE_SUM_QUOTES, "", LIFECYCLE_OPENS("\"set_new\": {\"z\": \"/params/extra\"}")},
+	{LIFECYCLE_SUM_QUOTES, "",
+		LIFECYCLE_OPENS(
+			"\"root\": {\"pointer\": \"/r\", \"set\": {\"z\": \"/params/extra\"}}")},
+	{LIFECYCLE_SUM_QUOTES, "",
+		LIFECYCLE_CLOSES("\"status\": {\"error\": true, \"message\": \"/params/extra\"}")},
+	{LIFECYCLE_SUM_QUOTES, "",
+		LIFECYCLE_CLOSES("\"status\": {\"error\": true, \"type\": \"/params/extra\"}")},
+	{LIFECYCLE_SUM_QUOTES, "",
+		LIFECYCLE_CLOSES(
+			"\"status\": {\"pointer\": \"/params/extra\", \"error\": [\"x\"]}")},
+	{LIFECYCLE_SUM_NAMES, "", LIFECYCLE_ANNOTATE("\"set\": {\"z\": \"/z\"}")},
+	{LIFECYCLE_SUM_NAMES, "", LIFECYCLE_OPENS("\"set_new\": {\"z\": \"/z\"}")},
+	{LIFECYCLE_SUM_NAMES, "",
+		LIFECYCLE_OPENS("\"root\": {\"pointer\": \"/r\", \"set\": {\"z\": \"/z\"}}")},
+	{LIFECYCLE_SUM_NAMES, "", LIFECYCLE_COUNTS("\"count\": \"z\"")},
+	{LIFECYCLE_SUM_NAMES, "", LIFECYCLE_COUNTS("\"bytes\": \"z\", \"of\": \"/of\"")},
+	{LIFECYCLE_SUM_NAMES, "", LIFECYCLE_COUNTS("\"first\": \"z\"")},
+	{LIFECYCLE_SUM_NAMES, ", \"more\": {\"name\": \"m\", \"key\": [\"z\"]}",
+		",{\"on\": \"notification\", \"do\": \"open\", \"span\": \"more\", \"key\": "
+		"[\"/z\"]}"},
+	{LIFECYCLE_SUM_NAMES,
+		", \"more\": {\"name\": \"m\", \"key\": [\"a\"], \"inherit\": [\"z\"]}",
+		",{\"on\": \"notification\", \"do\": \"open\", \"span\": \"more\", \"key\": "
+		"[\"/z\"]}"},
+	{LIFECYCLE_SUM_NAMES,
+		", \"more\": {\"name\": \"m\", \"key\": [\"a\"], \"defaults\": {\"z\": \"y\"}}",
+		",{\"on\": \"notification\", \"do\": \"open\", \"span\": \"more\", \"key\": "
+		"[\"/z\"]}"},
+	{LIFECYCLE_SUM_NAMES,
+		", \"more\": {\"name\": \"m\", \"key\": [\"a\", \"b\", \"a3\"], \"adds\": "
+		"{\"z\": \"count\"}}",
+		",{\"on\": \"notification\", \"do\": \"open\", \"span\": \"more\"" LIFECYCLE_KEY3
+		"}"},
+};
+
+/* As many as there may be, or one less, and the row's; of names those of keys are there, too. */
+static void lifecycle_fill(char text[8192], size_t row, size_t fewer)
+{
+	bool quotes = lifecycle_places[row].sum == LIFECYCLE_SUM_QUOTES;
+	size_t count = quotes ? LIFECYCLE_QUOTES_MAX
+			      : LIFECYCLE_ATTRIBUTES_MAX - 2 -
+					(strstr(lifecycle_places[row].spans, "\"a3\"") != NULL);
+	size_t i, each;
+	char item[64];
+
+	sprintf(text, "{\"name\": \"x\", \"lifecycle\": {\"spans\": {%s%s}, \"rules\": [\n%s",
+		LIFECYCLE_TURN, lifecycle_places[row].spans, LIFECYCLE_STARTED);
+	for (i = 0, count -= fewer; count > 0; i++, count -= each) {
+		each = count < 16 ? count : 16;
+		strcat(text, LIFECYCLE_FILLER);
+		if (quotes)
+			snprintf(item, sizeof item, "\"n#\": \"/params/%zu-#\"", i);
+		else
+			snprintf(item, sizeof item, "\"%zu-#\": \"/a\"", i);
+		lifecycle_repeat(text, 8192, item, each);
+		strcat(text, "}}\n");
+	}
+	strcat(text, lifecycle_places[row].rule);
+	strcat(text, "]}}");
+}
+
+START_TEST(test_lifecycle_sums)
+{
+	static char text[8192];
+	bool quotes = lifecycle_places[_i].sum == LIFECYCLE_SUM_QUOTES;
+	char error[512] = "";
+	struct profile *profile;
+
+	lifecycle_fill(text, (size_t)_i, 1);
+	profile = lifecycle_parse(text, error, sizeof error);
+	ck_assert_msg(profile != NULL, "%s", error);
+	profile_free(profile);
+	lifecycle_fill(text, (size_t)_i, 0);
+	profile = lifecycle_parse(text, error, sizeof error);
+	ck_assert_ptr_null(profile);
+	ck_assert_msg(
+		strstr(error, quotes ? "/params/extra is one too many; rules for answers must "
+				       "look at most at 32 values of requests"
+				     : " is one too many; must be at most 128 in all rules") !=
+			NULL,
+		"%s", error);
+}
+END_TEST
+
 START_TEST(test_lifecycle_spans_limit)
 {
 	char text[4096];
@@ -1072,6 +1188,8 @@ int main(void)
 	tcase_add_loop_test(
 		tc, test_lifecycle_limits, 0, sizeof lifecycle_limits / sizeof *lifecycle_limits);
 	tcase_add_test(tc, test_lifecycle_attributes_limit);
+	tcase_add_loop_test(
+		tc, test_lifecycle_sums, 0, sizeof lifecycle_places / sizeof lifecycle_places[0]);
 	tcase_add_test(tc, test_lifecycle_spans_limit);
 	tcase_add_test(tc, test_lifecycle_memory);
 	return unit_run("lifecycle", tc);
