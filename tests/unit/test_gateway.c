@@ -262,6 +262,75 @@ START_TEST(test_large_answer)
 }
 END_TEST
 
+/* Who has asked in JSON-RPC has the id in our answer, if that can be told. */
+#define ID64 "1234567890123456789012345678901234567890123456789012345678901234"
+
+static const struct {
+	const char *body, *id; /* NULL: it is no request */
+} ids[] = {
+	{"{\"id\":7,\"method\":\"m\"}", "7"},
+	{"{\"id\":-1.5e3,\"method\":\"m\"}", "-1.5e3"},
+	{"{\"id\":\"x y\",\"method\":\"m\"}", "\"x y\""},
+	{"{\"id\":\"\",\"method\":\"m\"}", "\"\""},
+	{"{\"id\":\"a\\\"b\",\"method\":\"m\"}", "null"},
+	{"{\"id\":\"a\\\\b\",\"method\":\"m\"}", "null"},
+	{"{\"id\":\"a\\nb\",\"method\":\"m\"}", "null"},
+	{"{\"id\":\"\\u001f\",\"method\":\"m\"}", "null"},
+	{"{\"id\":\"" ID64 ID64 ID64 ID64 "\",\"method\":\"m\"}", "null"},
+	{"{\"method\":\"m\"}", NULL},
+	{"{\"id\":7,\"result\":1}", NULL},
+	{"[{\"id\":8,\"method\":\"m\"},{\"id\":9,\"method\":\"m\"}]", "8"},
+};
+
+START_TEST(test_ids)
+{
+	char text[1024], expected[512];
+	const char *answer;
+	bool ended;
+
+	peers_open(&peers, &side_websocket, &side_websocket);
+	peers_connect(&peers);
+	snprintf(text, sizeof text,
+		"POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nAccept: "
+		"application/json\r\nContent-Length: %zu\r\n\r\n%s",
+		strlen(ids[_i].body), ids[_i].body);
+	say(peers.client, text);
+	say(peers.backend, "what?\r\n\r\n");
+	answer = got(peers.client, &ended);
+	ck_assert(ended);
+	ck_assert_int_eq(strstr(answer, "\r\nContent-Type: application/json\r\n") != NULL,
+		ids[_i].id != NULL);
+	snprintf(expected, sizeof expected, "\"id\":%s", ids[_i].id != NULL ? ids[_i].id : "");
+	ck_assert_msg((strstr(answer, expected) != NULL) == (ids[_i].id != NULL), "%s", answer);
+	is_over(PAIR_BACKEND_UNREACHABLE);
+}
+END_TEST
+
+/* As long as there is room for, and one more. */
+START_TEST(test_long_id)
+{
+	enum { ROOM_OF_ID = (int)sizeof((struct body *)NULL)->id - (int)sizeof "\"\"" };
+	char text[1024], body[512], expected[512];
+	const char *answer;
+	int size = ROOM_OF_ID + _i;
+	bool ended;
+
+	peers_open(&peers, &side_websocket, &side_websocket);
+	peers_connect(&peers);
+	snprintf(body, sizeof body, "{\"id\":\"%0*d\",\"method\":\"m\"}", size, 0);
+	snprintf(text, sizeof text,
+		"POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+		"Content-Length: %zu\r\n\r\n%s",
+		strlen(body), body);
+	say(peers.client, text);
+	say(peers.backend, "what?\r\n\r\n");
+	answer = got(peers.client, &ended);
+	snprintf(expected, sizeof expected, "\"id\":\"%0*d\"", size, 0);
+	ck_assert_msg(strstr(answer, _i == 0 ? expected : "\"id\":null") != NULL, "%s", answer);
+	is_over(PAIR_BACKEND_UNREACHABLE);
+}
+END_TEST
+
 /* ---- time ---- */
 
 static const struct {
@@ -433,6 +502,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_answers, 0, 2 * ANSWERS);
 	tcase_add_loop_test(tc, test_large_answer, 0, 2);
 	tcase_add_loop_test(tc, test_waits, 0, WAITS);
+	tcase_add_loop_test(tc, test_ids, 0, sizeof ids / sizeof ids[0]);
+	tcase_add_loop_test(tc, test_long_id, 0, 2);
 	tcase_add_test(tc, test_time_of_a_head);
 	tcase_add_test(tc, test_moves);
 	tcase_add_loop_test(tc, test_not_there, 0, 2);
