@@ -30,7 +30,8 @@ static void stats_write_text(FILE *out, struct span_text given)
 	text_init(&text, SIZE_MAX / 2);
 	escape_append(&text, given.bytes, given.size);
 	(void)fputc('"', out);
-	(void)fwrite(text.bytes, 1, text.size, out);
+	if (text.size > 0)
+		(void)fwrite(text.bytes, 1, text.size, out);
 	(void)fputc('"', out);
 	text_done(&text);
 }

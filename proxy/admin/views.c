@@ -41,7 +41,8 @@ void views_write_open(FILE *out, const struct loop *loop)
 		loop->generations, VIEWS_OPEN_MAX, loop->now_ns, views_add, &list);
 	(void)fprintf(out, "{\"timeUnixNano\":\"%llu\",\"spans\":[",
 		(unsigned long long)tracer_unix_ns(loop->generations->now->tracer, loop->now_ns));
-	(void)fwrite(list.text.bytes, 1, list.text.size, out);
+	if (list.text.size > 0)
+		(void)fwrite(list.text.bytes, 1, list.text.size, out);
 	(void)fprintf(out, "],\"omitted\":%zu}\n", omitted + list.lost);
 	text_done(&list.text);
 }
