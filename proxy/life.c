@@ -338,6 +338,7 @@ static int life_start_backend(struct session *session)
 {
 	assert(session->pair.backend.state != ENDPOINT_CLOSED);
 	session->pair.backend.low_mark = session->pair.client.low_mark;
+	session->pair.backend.read_total = &session->pair.loop->counters.server_bytes;
 	endpoint_pause(&session->pair.backend); /* until somebody wants to read */
 	if (endpoint_start(&session->pair.backend) == 0)
 		return 0;
@@ -810,6 +811,7 @@ static int life_begin(struct session *session)
 		session_fail(session, ENOMEM);
 		return -1;
 	}
+	session->pair.client.read_total = &session->pair.loop->counters.client_bytes;
 	if (endpoint_start(&session->pair.client) != 0) {
 		session_fail(session, session->pair.client.error);
 		return -1;

@@ -59,6 +59,7 @@ struct endpoint {
 	void *stream;             /* owned, if read_ops->free; what the operations keep */
 	size_t low_mark;          /* ENDPOINT_DRAINED at or below */
 	struct evbuffer *backlog; /* owned; NULL until a peer does not read */
+	uint64_t *read_total;     /* borrowed; counts the bytes that come; or NULL */
 	struct event read_event;
 	struct event write_event;
 	endpoint_hook *hook;
