@@ -88,7 +88,7 @@ bool lifecycle_is_below(const struct lifecycle *lifecycle, size_t child, size_t 
 
 	assert(child < lifecycle->span_count && parent < lifecycle->span_count);
 	whole = below->is_made || lifecycle_is_call(lifecycle, child);
-	return child != parent && !above->is_memory && !above->is_made &&
+	return child != parent && !above->is_memory && !above->is_made && !above->is_measured &&
 	       !lifecycle_is_call(lifecycle, parent) &&
 	       lifecycle_key_begins(below, above, whole ? 0 : 1);
 }

@@ -219,6 +219,7 @@ struct lifecycle_span {
 	size_t announced_count;
 	bool is_memory;
 	bool is_made;       /* of moments; never open */
+	bool is_measured;   /* for metrics alone: never sent, and nothing is below it */
 	bool of_connection; /* keys are of one connection, and it ends with that */
 	bool one_per;       /* only one for each value of the first part of the key */
 	char **requests;    /* methods: these requests are such spans; NULL: none */

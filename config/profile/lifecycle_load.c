@@ -241,6 +241,10 @@ static int lifecycle_load_check_span(
 	if (span->requests != NULL && span->is_made)
 		return reader_fail(
 			reader, file_member(node, "made"), "must not stand with requests");
+	if (span->is_measured && (span->is_made || span->requests != NULL ||
+					 span->announce != NULL || span->key_count == 0))
+		return reader_fail(reader, file_member(node, "measured"),
+			"must stand with a key, and not with made, requests or announce");
 	if (span->is_made && span->key_count == 0)
 		return reader_fail(reader, node, "must have a key, that of the span above");
 	if (one_per != NULL &&
@@ -268,6 +272,7 @@ static int lifecycle_load_take_span(
 		{"scope", READER_WORD(struct lifecycle_span, of_connection, lifecycle_scopes)},
 		{"requests", READER_WHOLE(lifecycle_load_take_requests)},
 		{"made", READER_FIELD(struct lifecycle_span, is_made, reader_take_bool)},
+		{"measured", READER_FIELD(struct lifecycle_span, is_measured, reader_take_bool)},
 		READER_END,
 	};
 	struct lifecycle_span *span = target;

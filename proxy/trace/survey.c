@@ -55,20 +55,16 @@ void survey_place(struct survey *survey, const struct survey_item *item)
 void survey_add(struct survey *survey, size_t type, const struct survey_item *item)
 {
 	survey_count(survey, type, 1, item->start_ns);
-	survey_place(survey, item);
+	survey_add_dispatch(survey, item);
 }
 
 void survey_add_dispatch(struct survey *survey, const struct survey_item *item)
 {
-	survey->dispatch_count++;
+	survey->shown_count++;
 	survey_place(survey, item);
 }
 
 size_t survey_omitted(const struct survey *survey)
 {
-	size_t all = survey->dispatch_count, i;
-
-	for (i = 0; i <= LIFECYCLE_SPANS_MAX; i++)
-		all += survey->kinds[i].count;
-	return all - survey->count;
+	return survey->shown_count - survey->count;
 }

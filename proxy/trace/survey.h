@@ -32,8 +32,8 @@ struct survey_kind {
 
 struct survey {
 	struct survey_kind kinds[LIFECYCLE_SPANS_MAX + 1]; /* by type; LIFECYCLE_REQUEST: those */
-	size_t dispatch_count;                             /* of claims */
-	struct survey_item *list;                          /* owned; the oldest first */
+	size_t shown_count;       /* all that may have a place, dispatches too */
+	struct survey_item *list; /* owned; the oldest first */
 	size_t count, max;
 };
 
@@ -45,7 +45,7 @@ void survey_done(struct survey *survey);
 void survey_add(struct survey *survey, size_t type, const struct survey_item *item);
 void survey_add_dispatch(struct survey *survey, const struct survey_item *item);
 
-/* Many of that type, of which the oldest began then, without the items themselves. */
+/* Many of that type, of which the oldest began then, none of which is to be shown. */
 void survey_count(struct survey *survey, size_t type, size_t count, uint64_t oldest_ns);
 
 /* Whether one that began then is one of the oldest; if not, those after it are not either. */

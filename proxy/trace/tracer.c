@@ -397,12 +397,22 @@ static const struct forwarded *tracer_take_forwarded(struct tracer_connection *c
 	if (call->told != forwarded || tracer_wants_views(connection) ||
 		forwarded_is_stale(forwarded, call->carriers, call->method))
 		tracer_judge(connection, forwarded, envelope, call); /* else nothing came since */
-	if (forwarded->parent.verdict == CARRIER_INVALID) {
+	switch (forwarded->parent.verdict) {
+	case CARRIER_ABSENT:
+		tracer->counters.carriers_absent++;
+		break;
+	case CARRIER_VALID_NO_STATE:
+		tracer->counters.tracestates_dropped++;
+		tracer->counters.carriers_accepted++;
+		break;
+	case CARRIER_VALID:
+		tracer->counters.carriers_accepted++;
+		break;
+	case CARRIER_INVALID:
 		tracer->counters.carriers_invalid++;
 		parent_warn_invalid(call->method, id);
+		break;
 	}
-	if (forwarded->parent.verdict == CARRIER_VALID_NO_STATE)
-		tracer->counters.tracestates_dropped++;
 	return forwarded;
 }
 
@@ -856,6 +866,7 @@ static void tracer_survey_requests(
 
 	survey_count(survey, LIFECYCLE_REQUEST, connection->inflight.count,
 		entry != NULL ? entry->start_ns : 0);
+	survey->shown_count += connection->inflight.count;
 	for (; entry != NULL && survey_wants(survey, entry->start_ns); entry = entry->newer) {
 		const struct request *request = (const struct request *)entry;
 		const struct claim *claim = request->claim;
@@ -948,7 +959,13 @@ const struct follow_counters *tracer_follow_counters(const struct tracer *tracer
 
 void tracer_measure(struct tracer *tracer, struct metrics *metrics)
 {
+	const struct lifecycle *lifecycle = tracer->setup.matcher.lifecycle;
+	size_t i;
+
 	tracer->setup.metrics = metrics;
+	for (i = 0; lifecycle != NULL && i < lifecycle->span_count; i++)
+		if (lifecycle->spans[i].is_measured)
+			tracer->setup.off[i] = metrics == NULL;
 }
 
 const struct metrics *tracer_metrics(const struct tracer *tracer)
@@ -1156,7 +1173,8 @@ static void tracer_switch_off(struct tracer *tracer, const struct config *config
 		const char *switched = lifecycle->spans[i].switched;
 
 		tracer->setup.off[i] =
-			switched != NULL && value_list_has(config->lifecycle_off, switched);
+			lifecycle->spans[i].is_measured || /* until somebody measures */
+			(switched != NULL && value_list_has(config->lifecycle_off, switched));
 	}
 }
 

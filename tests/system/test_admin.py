@@ -91,6 +91,46 @@ def test_metrics_are_what_is_counted(lab, served):
     assert now["sidespan_spans_created_total", None] == sum(parts) / 2
 
 
+def test_bytes_and_carriers(lab):
+    link = lab.link("tcp", args=[ADMIN], profile="codex")
+    operator = Operator.of(lab, link.sidespan)
+    trace = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    asked = [{"id": 1, "method": "a"}, {"id": 2, "method": "a", "trace": trace},
+             {"id": 3, "method": "a", "trace": {**trace, "tracestate": "="}}, {"id": 4, "method": "a", "trace": {"traceparent": "x"}}]
+    for request in asked:
+        link.call(request, {"id": request["id"], "result": {}})
+    told = operator.metrics()
+    assert [told[f"sidespan_carriers_{name}_total", None] for name in ("accepted", "absent", "invalid")] == [2, 1, 1]
+    assert told["sidespan_client_bytes_total", None] == sum(len(link.client.frame(request)) for request in asked)
+    assert told["sidespan_server_bytes_total", None] == sum(len(link.client.frame({"id": n, "result": {}})) for n in range(1, 5))
+
+
+def test_how_long_threads_are_loaded(lab):
+    """And realtime sessions last: measured, not sent."""
+    link = lab.link("ws", args=[ADMIN], profile="codex", collector=lab.collector())
+    operator = Operator.of(lab, link.sidespan)
+
+    def hear(method, **params):
+        link.server.send({"method": method, "params": params})
+        link.client.recv()
+
+    link.call({"id": 1, "method": "thread/start"}, {"id": 1, "result": {"thread": {"id": "T"}}})
+    hear("thread/started", thread={"id": "T"})
+    hear("thread/realtime/started", threadId="T")
+    told = operator.metrics()
+    assert [told["sidespan_open", f'type="{name}"'] for name in ("loaded thread", "realtime session", "turn")] == [1, 1, 0]
+    assert operator.get("/open").json()["spans"] == []
+    hear("thread/realtime/closed", threadId="T")
+    hear("thread/status/changed", threadId="T", status={"type": "notLoaded"})
+    hear("thread/closed", threadId="T")
+    told = operator.metrics()
+    assert told["codex_thread_loaded_duration_seconds_count", ""] == 1
+    assert told["codex_realtime_duration_seconds_count", ""] == 1
+    assert told["sidespan_open", 'type="loaded thread"'] == 0
+    assert [span.name for span in link.collector.wait_spans(1)] == ["app_server.request thread/start"]
+    assert told["sidespan_spans_created_total", None] == 1
+
+
 def test_settings_without_secrets(lab):
     token = lab.write("token", "hush-hush")
     operator = Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9",

@@ -395,7 +395,20 @@ static const struct {
 	{LIFECYCLE_SPAN("\"title\": \"t\""),
 		"3: span \"turn\": \"title\": not known here; must be one of name, key, kind, "
 		"switch, defaults, announce, announced, inherit, adds, one_per, scope, requests, "
-		"made"},
+		"made, measured"},
+	{LIFECYCLE_SPAN("\"name\": \"a\", \"measured\": true"),
+		"3: span \"turn\": \"measured\": must stand with a key, and not with made, "
+		"requests "
+		"or announce"},
+	{LIFECYCLE_SPAN(
+		 "\"name\": \"a\", \"key\": [\"1\"], \"announce\": \"b\", \"measured\": true"),
+		"3: span \"turn\": \"measured\": must stand with a key, and not with made, "
+		"requests "
+		"or announce"},
+	{LIFECYCLE_SPAN("\"name\": \"a\", \"key\": [\"1\"], \"made\": true, \"measured\": true"),
+		"3: span \"turn\": \"measured\": must stand with a key, and not with made, "
+		"requests "
+		"or announce"},
 	{LIFECYCLE_SPAN("\"name\": \"a {}\""), "3: span \"turn\": \"name\": must have a name "
 					       "between { and }, and braces nowhere else"},
 	{LIFECYCLE_SPAN("\"name\": \"a }b{\""), "3: span \"turn\": \"name\": must have a name "

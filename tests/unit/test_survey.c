@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "exporter/metrics/metrics.h"
 #include "tests/unit/conversation_case.h"
 
 static const char *const codex[] = {"--profile=codex", "--lifecycle-dispatch=all", NULL};
@@ -156,6 +157,44 @@ START_TEST(test_dispatch)
 }
 END_TEST
 
+/* What is only measured is counted, not shown or sent; nothing is below it, and it may come again.
+ */
+START_TEST(test_measured)
+{
+	static const struct metrics_instrument instrument = {
+		.name = "a", .unit = "s", .help = "a", .span = "loaded thread"};
+	struct metrics *metrics = metrics_new(&instrument, 1, 4);
+	struct conversation *said;
+
+	conversation_load(codex);
+	said = conversation_begin();
+	conversation_line(said, "1<{'method':'thread/started','params':{'thread':{'id':'S'}}}");
+	counts(said, "loaded thread", 0, 0); /* nobody measures */
+	tracer_measure(said->tracer, metrics);
+	conversation_line(said, "1>{'id':1,'method':'thread/start'}");
+	conversation_line(said, "1<{'id':1,'result':{'thread':{'id':'T'}}}");
+	conversation_line(said, "12<{'method':'thread/started','params':{'thread':{'id':'T'}}}");
+	conversation_line(
+		said, "1<{'method':'turn/started','params':{'threadId':'T','turn':{'id':'u'}}}");
+	counts(said, "loaded thread", 1, 2);
+	shows(said, 10, "app_server.turn@5\n", 0);
+	conversation_line(said, "12<{'method':'thread/closed','params':{'threadId':'T'}}");
+	conversation_line(said, "+60000");
+	counts(said, "loaded thread", 0, 0);
+	ck_assert_uint_eq(metrics_first(metrics, 0)->count, 1);
+	ck_assert_uint_eq(metrics_first(metrics, 0)->buckets[0].exemplar.unix_ns, 0);
+	conversation_line(said, "1<{'method':'thread/started','params':{'thread':{'id':'T'}}}");
+	counts(said, "loaded thread", 1, 60008);
+	conversation_shut_down(said);
+	ck_assert_uint_eq(metrics_first(metrics, 0)->count, 2);
+	ck_assert_uint_eq(conversation_count(said, "thread loaded"), 0);
+	ck_assert_uint_eq(conversation_count(said, "app_server.turn"), 1);
+	conversation_end(said);
+	conversation_unload();
+	metrics_free(metrics);
+}
+END_TEST
+
 /* A look changes nothing, and tells all attributes: those of the connection, too. */
 START_TEST(test_attributes)
 {
@@ -213,6 +252,7 @@ int main(void)
 	tcase_add_test(tc, test_turn);
 	tcase_add_test(tc, test_oldest);
 	tcase_add_test(tc, test_dispatch);
+	tcase_add_test(tc, test_measured);
 	tcase_add_test(tc, test_attributes);
 	tcase_add_test(tc, test_places);
 	return unit_run("survey", tc);

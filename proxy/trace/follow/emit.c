@@ -320,7 +320,8 @@ void emit_span(struct follow_setup *setup, const struct open_span *span, const s
 		emit_put_text(&room.list, "error.type", end->type);
 	if (end->reason != NULL)
 		emit_put_text(&room.list, "sidespan.end_reason", span_text_of(end->reason));
-	if (!span->recorded && span->parent == NULL && setup->exporter != NULL)
+	if (!span->recorded && span->parent == NULL && setup->exporter != NULL &&
+		!span->row->is_measured)
 		sampled_by = tail_keeps(setup->tail, &made);
 	if (sampled_by != NULL)
 		emit_put_text(&room.list, "sidespan.sampled_by", span_text_of(sampled_by));

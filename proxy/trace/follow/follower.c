@@ -381,8 +381,11 @@ void follower_survey(const struct follower *follower, struct survey *survey)
 
 	TAILQ_FOREACH(span, &follower->spans.by_key.ages, age)
 	{
-		survey_add(survey, span->type,
-			&(struct survey_item){.start_ns = span->start_ns, .span = span});
+		if (span->row->is_measured) /* as a thread that is loaded: it does not hang */
+			survey_count(survey, span->type, 1, span->start_ns);
+		else
+			survey_add(survey, span->type,
+				&(struct survey_item){.start_ns = span->start_ns, .span = span});
 	}
 	claims_survey(&follower->claims, survey);
 }

@@ -172,6 +172,8 @@ static void open_spans_remember(struct open_spans *spans, const struct open_span
 
 	if (span->row->is_made || span->row->requests != NULL || !span->listed)
 		return; /* nothing opens it */
+	if (span->row->is_measured)
+		return; /* there may be another one under that key, as of a thread loaded again */
 	for (i = 0; i < count; i++)
 		closed_spans_remember(closed, hashes[i], &span->context);
 	if (!top)
@@ -443,6 +445,8 @@ static void open_spans_place(
 	span->has_parent = opening->has_above;
 	span->parent_is_remote = opening->above_is_remote;
 	memcpy(span->parent_span_id, opening->above, SPAN_ID_SIZE);
+	if (span->row->is_measured) /* nobody will find that trace */
+		span->context.flags &= (uint8_t)~TRACE_FLAG_SAMPLED;
 	span->recorded =
 		spans->setup->exporter != NULL && (span->context.flags & TRACE_FLAG_SAMPLED) != 0;
 	if (opening->link != NULL)
