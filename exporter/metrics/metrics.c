@@ -1,6 +1,7 @@
 /*
- * Histograms in a hash table, keyed by instrument and the values of its labels. The one series of
- * overflow that an instrument has is made with it, so that nothing is lost for want of memory.
+ * Histograms in a hash table, keyed by instrument and the values of its labels.
+ * The one series of overflow that an instrument has is made with it, so that
+ * nothing is lost for want of memory.
  */
 #include "exporter/metrics/metrics.h"
 
@@ -17,6 +18,9 @@
 struct metrics_owner {
 	const struct metrics_instrument *instrument;
 	struct metrics_series *first, **last; /* the first of all is that of overflow */
+	struct metrics_series *latest;        /* to which something was added; or NULL */
+	struct metrics_owner *same;           /* the next one of the same type of spans */
+	struct metrics_owner *other;          /* of the first of a type: that of the next type */
 	size_t count;
 };
 
@@ -25,6 +29,7 @@ struct metrics {
 	struct metrics_counters counters;
 	const struct metrics_instrument *list; /* borrowed */
 	struct metrics_series *chains[METRICS_CHAINS];
+	struct metrics_owner *types; /* the first instrument of the first type of spans */
 	size_t owner_count;
 	struct metrics_owner owners[];
 };
@@ -37,9 +42,18 @@ struct metrics_values {
 
 /* ---- what a span has ---- */
 
+/* Most keys are told apart by their first letter; every span is looked at so.
+ */
 static const struct span_attribute *metrics_find(const struct span *span, const char *key)
 {
-	return span_attribute_find(span->attributes, span->attribute_count, key, strlen(key));
+	const struct span_attribute *attribute = span->attributes;
+	const struct span_attribute *end = attribute + span->attribute_count;
+
+	for (; attribute < end; attribute++)
+		if (attribute->key == key ||
+			(*attribute->key == *key && strcmp(attribute->key, key) == 0))
+			return attribute;
+	return NULL;
 }
 
 static struct span_text metrics_text(const struct span_attribute *attribute, char number[24])
@@ -107,26 +121,38 @@ static bool metrics_read_value(
 
 /* ---- series ---- */
 
-/* FNV-1a, 64 bits. */
-static uint64_t metrics_hash_bytes(uint64_t hash, const void *bytes, size_t size)
+static uint64_t metrics_mix(uint64_t hash, uint64_t word)
 {
-	const uint8_t *p = bytes;
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 32;
+}
 
-	while (size-- > 0)
-		hash = (hash ^ *p++) * 0x100000001b3u;
-	return hash;
+/* Eight bytes at once. */
+static uint64_t metrics_hash_text(uint64_t hash, struct span_text text)
+{
+	uint64_t word;
+
+	hash = metrics_mix(hash, text.size);
+	for (; text.size >= sizeof word; text.bytes += sizeof word, text.size -= sizeof word) {
+		memcpy(&word, text.bytes, sizeof word);
+		hash = metrics_mix(hash, word);
+	}
+	if (text.size == 0)
+		return hash;
+	word = 0;
+	memcpy(&word, text.bytes, text.size);
+	return metrics_mix(hash, word);
 }
 
 static uint64_t metrics_hash(
 	const struct metrics_instrument *instrument, const struct span_text *values)
 {
-	uint64_t hash = metrics_hash_bytes(0xcbf29ce484222325u, &instrument, sizeof instrument);
+	uint64_t hash = metrics_mix(0, (uint64_t)(uintptr_t)instrument);
 	size_t i;
 
-	for (i = 0; i < instrument->label_count; i++) {
-		hash = metrics_hash_bytes(hash, &values[i].size, sizeof values[i].size);
-		hash = metrics_hash_bytes(hash, values[i].bytes, values[i].size);
-	}
+	for (i = 0; i < instrument->label_count; i++)
+		if (instrument->labels[i].value == NULL)
+			hash = metrics_hash_text(hash, values[i]);
 	return hash;
 }
 
@@ -182,13 +208,16 @@ static void metrics_link(struct metrics_owner *owner, struct metrics_series *ser
 static struct metrics_series *metrics_series_of(
 	struct metrics *metrics, struct metrics_owner *owner, const struct span_text *values)
 {
-	uint64_t hash = metrics_hash(owner->instrument, values);
-	struct metrics_series **chain = &metrics->chains[hash % METRICS_CHAINS];
-	struct metrics_series *series;
+	struct metrics_series **chain, *series;
+	uint64_t hash;
 
+	if (owner->latest != NULL && metrics_is_for(owner->latest, owner->instrument, values))
+		return owner->latest;
+	hash = metrics_hash(owner->instrument, values);
+	chain = &metrics->chains[hash % METRICS_CHAINS];
 	for (series = *chain; series != NULL; series = series->chain)
 		if (series->hash == hash && metrics_is_for(series, owner->instrument, values))
-			return series;
+			return owner->latest = series;
 	if (owner->count <= metrics->series_max) /* beside that of overflow */
 		series = metrics_series_new(owner->instrument, values);
 	if (series == NULL) {
@@ -199,7 +228,7 @@ static struct metrics_series *metrics_series_of(
 	series->chain = *chain;
 	*chain = series;
 	metrics_link(owner, series);
-	return series;
+	return owner->latest = series;
 }
 
 static void metrics_add(struct metrics_series *series, double value, const struct span *span)
@@ -224,6 +253,19 @@ static void metrics_add(struct metrics_series *series, double value, const struc
 
 /* ---- all of them ---- */
 
+/* Finds its place among the instruments of the same type of spans, in their
+ * order. */
+static void metrics_place(struct metrics *metrics, struct metrics_owner *owner)
+{
+	struct metrics_owner **at = &metrics->types;
+
+	while (*at != NULL && strcmp((*at)->instrument->span, owner->instrument->span) != 0)
+		at = &(*at)->other;
+	while (*at != NULL)
+		at = &(*at)->same;
+	*at = owner;
+}
+
 struct metrics *metrics_new(const struct metrics_instrument *list, size_t count, size_t series_max)
 {
 	struct metrics *metrics = calloc(1, sizeof *metrics + count * sizeof metrics->owners[0]);
@@ -247,6 +289,7 @@ struct metrics *metrics_new(const struct metrics_instrument *list, size_t count,
 		}
 		overflow->is_overflow = true;
 		metrics_link(&metrics->owners[i], overflow);
+		metrics_place(metrics, &metrics->owners[i]);
 	}
 	return metrics;
 }
@@ -268,15 +311,14 @@ void metrics_free(struct metrics *metrics)
 
 void metrics_record(struct metrics *metrics, const struct span *span)
 {
+	struct metrics_owner *owner = span->type != NULL ? metrics->types : NULL;
 	struct metrics_values values;
 	double value;
-	size_t i;
 
-	for (i = 0; span->type != NULL && i < metrics->owner_count; i++) {
-		struct metrics_owner *owner = &metrics->owners[i];
-
-		if (strcmp(owner->instrument->span, span->type) != 0 ||
-			!metrics_read_value(owner->instrument, span, &value))
+	while (owner != NULL && strcmp(owner->instrument->span, span->type) != 0)
+		owner = owner->other;
+	for (; owner != NULL; owner = owner->same) {
+		if (!metrics_read_value(owner->instrument, span, &value))
 			continue;
 		metrics_read_labels(owner->instrument, span, &values);
 		metrics_add(metrics_series_of(metrics, owner, values.list), value, span);
