@@ -43,11 +43,12 @@ static int inherit_compare(const void *a, const void *b)
 
 int inherit_note(void)
 {
-	DIR *list = opendir("/proc/self/fd");
 	struct dirent *entry;
+	DIR *list;
 
 	inherit_note_signals();
 	inherit_file_count = 0;
+	list = opendir("/proc/self/fd");
 	if (list == NULL)
 		return errno == ENOENT ? 0 : -1; /* no /proc: a command gets none but 0, 1 and 2 */
 	while ((entry = readdir(list)) != NULL) {
@@ -59,6 +60,19 @@ int inherit_note(void)
 	}
 	qsort(inherit_files, inherit_file_count, sizeof inherit_files[0], inherit_compare);
 	return closedir(list);
+}
+
+void inherit_forget(int fd)
+{
+	size_t i;
+
+	for (i = 0; i < inherit_file_count && inherit_files[i] != fd; i++)
+		continue;
+	if (i == inherit_file_count)
+		return;
+	inherit_file_count--;
+	memmove(inherit_files + i, inherit_files + i + 1,
+		(inherit_file_count - i) * sizeof *inherit_files);
 }
 
 /* ---- the environment ---- */
