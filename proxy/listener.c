@@ -23,6 +23,7 @@
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/life.h"
+#include "proxy/service.h"
 #include "proxy/sockets.h"
 #include "proxy/stream/tls_context.h"
 
@@ -207,14 +208,19 @@ struct listener *listener_new(
 	struct loop *loop, const struct route *route, char *error, size_t error_size)
 {
 	struct listener *listener = calloc(1, sizeof *listener);
+	int fds[ADDRESS_LIST_MAX];
+	size_t count;
 
 	(void)snprintf(error, error_size, "listen: out of memory");
 	if (listener == NULL)
 		return NULL;
 	listener->loop = loop;
 	listener->route = route;
-	if (sockets_open(&listener->sockets, &loop->config->listen_url, "listen",
-		    loop->config->allow_remote, error, error_size) != 0) {
+	count = service_sockets(fds);
+	if ((count > 0 ? sockets_adopt(&listener->sockets, &loop->config->listen_url, fds, count,
+				 loop->config->allow_remote, error, error_size)
+		       : sockets_open(&listener->sockets, &loop->config->listen_url, "listen",
+				 loop->config->allow_remote, error, error_size)) != 0) {
 		listener_free(listener);
 		return NULL;
 	}

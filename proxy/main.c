@@ -40,6 +40,7 @@
 #include "proxy/measures.h"
 #include "proxy/resolver.h"
 #include "proxy/sandbox.h"
+#include "proxy/service.h"
 #include "proxy/stream/tls_context.h"
 #include "proxy/life.h"
 #include "proxy/telemetry.h"
@@ -96,6 +97,7 @@ struct program {
 	struct event *on_signal[MAIN_SIGNALS];  /* owned */
 	struct event *drain;                    /* owned; the deadline after a stop signal */
 	struct event *seal;                     /* owned; the longest wait of a finished span */
+	struct event *watchdog;                 /* owned; NULL: nobody wants to hear that we live */
 	bool started;
 	bool stopping;
 	int status; /* what we exit with */
@@ -289,6 +291,7 @@ static void main_stop(struct program *program, int signal_number)
 		return;
 	}
 	program->stopping = true;
+	service_tell("STOPPING=1");
 	log_line(LOG_INFO, "%s: %zu connections to end", strsignal(signal_number),
 		program->loop.guest_count);
 	listener_free(program->listener);
@@ -435,6 +438,28 @@ static int main_start_exporter(struct program *program, char *error, size_t erro
 	(void)snprintf(error, error_size, "out of memory");
 	program->seal = event_new(program->base, -1, EV_PERSIST, main_on_seal, program);
 	return program->seal != NULL ? event_add(program->seal, &period) : -1;
+}
+
+static void main_on_watchdog(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	service_tell("WATCHDOG=1");
+}
+
+/* Tells the service manager that clients may come, and, twice as often as it wants, that we live.
+ */
+static int main_tell_service(struct program *program)
+{
+	int64_t ms = service_watchdog_ms() / 2;
+	struct timeval period = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	service_tell("READY=1");
+	if (ms == 0)
+		return 0;
+	program->watchdog = event_new(program->base, -1, EV_PERSIST, main_on_watchdog, program);
+	return program->watchdog != NULL ? event_add(program->watchdog, &period) : -1;
 }
 
 static int main_make_telemetry(struct program *program, char *error, size_t error_size)
@@ -665,7 +690,7 @@ static int main_start(struct program *program, char *error, size_t error_size)
 		return -1; /* it has been logged */
 	}
 	main_enter_sandbox(program); /* before there is a second thread */
-	if (main_start_exporter(program, error, error_size) != 0)
+	if (main_start_exporter(program, error, error_size) != 0 || main_tell_service(program) != 0)
 		return -1;
 	program->status = EXIT_SUCCESS;
 	program->started = true;
@@ -713,6 +738,8 @@ static void main_tear_down(struct program *program)
 		event_free(program->drain);
 	if (program->seal != NULL)
 		event_free(program->seal);
+	if (program->watchdog != NULL)
+		event_free(program->watchdog);
 	if (program->base != NULL)
 		event_base_free(program->base);
 	config_free(program->config);
@@ -753,6 +780,8 @@ static int main_serve(void *arg)
 	struct program *program = arg;
 	char error[CONFIG_ERROR_SIZE];
 
+	if (program->config->listen_url.scheme != URL_NONE) /* else it is for the COMMAND */
+		service_take();
 	if (main_set_up(program, program->arguments, error, sizeof error) != 0) {
 		log_line(LOG_ERROR, "%s", error);
 		program->status = MAIN_EXIT_FAILURE;

@@ -141,11 +141,51 @@ static const struct address *sockets_find_remote(const struct address *list, siz
 	return NULL;
 }
 
+static void sockets_fail_remote(
+	const struct address *remote, const char *option, char *error, size_t error_size)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	(void)snprintf(error, error_size,
+		"%s: %s is not a loopback address: anybody who can reach it could use "
+		"the server; --allow-remote permits it",
+		option, address_text(remote, text));
+}
+
+int sockets_adopt(struct sockets *sockets, const struct url *url, const int *fds, size_t count,
+	bool allow_remote, char *error, size_t error_size)
+{
+	bool is_path = url->scheme == URL_UNIX || url->scheme == URL_WS_UNIX;
+	struct address address;
+	size_t i;
+
+	assert(count > 0 && count <= ADDRESS_LIST_MAX);
+	*sockets = (struct sockets){.url = url, .count = count};
+	memcpy(sockets->fds, fds, count * sizeof *fds);
+	for (i = 0; i < count; i++) {
+		address.size = sizeof address.storage;
+		if (getsockname(fds[i], (struct sockaddr *)&address.storage, &address.size) != 0 ||
+			(address.storage.ss_family == AF_UNIX) != is_path) {
+			(void)snprintf(error, error_size,
+				"listen: the socket that the service manager has opened is not of "
+				"the kind that the URL says");
+			break;
+		}
+		if (!is_path && !allow_remote && !address_is_loopback(&address)) {
+			sockets_fail_remote(&address, "listen", error, error_size);
+			break;
+		}
+	}
+	if (i == count)
+		return 0;
+	sockets_close(sockets);
+	return -1;
+}
+
 int sockets_open(struct sockets *sockets, const struct url *url, const char *option,
 	bool allow_remote, char *error, size_t error_size)
 {
 	struct address list[ADDRESS_LIST_MAX];
-	char text[ADDRESS_TEXT_MAX];
 	const struct address *remote;
 	size_t count;
 
@@ -153,10 +193,7 @@ int sockets_open(struct sockets *sockets, const struct url *url, const char *opt
 	count = address_resolve(list, ADDRESS_LIST_MAX, url, error, error_size);
 	remote = allow_remote ? NULL : sockets_find_remote(list, count);
 	if (remote != NULL)
-		(void)snprintf(error, error_size,
-			"%s: %s is not a loopback address: anybody who can reach it could use "
-			"the server; --allow-remote permits it",
-			option, address_text(remote, text));
+		sockets_fail_remote(remote, option, error, error_size);
 	if (count > 0 && remote == NULL &&
 		sockets_add_all(sockets, list, count, option, error, error_size) == 0)
 		return 0;

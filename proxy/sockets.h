@@ -27,6 +27,13 @@ struct sockets {
 int sockets_open(struct sockets *sockets, const struct url *url, const char *option,
 	bool allow_remote, char *error, size_t error_size);
 
+/*
+ * The same with sockets that listen already, count of them, which are taken: each must be of the
+ * URL's kind, and allowed as one that we would open.
+ */
+int sockets_adopt(struct sockets *sockets, const struct url *url, const int *fds, size_t count,
+	bool allow_remote, char *error, size_t error_size);
+
 /* Writes where they listen, with the port that was chosen for port 0: "URL and URL". May be cut. */
 void sockets_describe(const struct sockets *sockets, char *text, size_t size);
 

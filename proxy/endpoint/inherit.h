@@ -12,6 +12,9 @@
 /* Remembers descriptors and signals. To be called first thing. 0, or -1 (errno). */
 int inherit_note(void);
 
+/* A descriptor that we were started with was meant for us: no command gets it. */
+void inherit_forget(int fd);
+
 /*
  * The environment of a command: SIDESPAN_* is left out, and the headers for the collector unless
  * otlp_headers is set. The array is the caller's to free, the strings stay borrowed from
