@@ -24,6 +24,7 @@
 #   make test-deploy  what is installed, packages, what docker/ has: all of it built, checked and run
 #   make install    into DESTDIR/PREFIX (/usr/local): program, manuals, completion for shells
 #   make uninstall  take that away again
+#   make deb, make npm   a package of Debian, or of npm, in build/packages
 #   make deps       install the packages for all of this (Debian, Ubuntu; elsewhere: name them)
 #   make clean      remove build/
 #
@@ -405,6 +406,31 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/sidespan $(addprefix $(SHARE)/,$(MANUALS) $(COMPLETIONS))
 	rm -rf $(SHARE)/sidespan
 
+# Packages
+
+PACKAGED = build/packages
+MACHINE  := $(shell uname -m)
+
+# Built for /usr, in a tree of its own.
+.PHONY: deb
+deb:
+	rm -rf $(PACKAGED)/deb
+	install -d $(PACKAGED)/deb
+	$(SUBMAKE) B=build/deb PREFIX=/usr DESTDIR=$(CURDIR)/$(PACKAGED)/deb install >/dev/null
+	docker/debian/build.sh $(PACKAGED)/deb $(VERSION) \
+		$(PACKAGED)/sidespan_$(VERSION)_$$(dpkg --print-architecture).deb
+
+.PHONY: npm
+npm: $(B)/sidespan
+	rm -rf $(PACKAGED)/npm
+	install -d $(PACKAGED)/npm/bin $(PACKAGED)/npm/man
+	install -s -m 755 $(B)/sidespan $(PACKAGED)/npm/bin/sidespan
+	install -m 644 $(patsubst %,proxy/%,$(notdir $(MANUALS))) $(PACKAGED)/npm/man/
+	install -m 644 docker/npm/README.md $(PACKAGED)/npm/
+	sed 's/@VERSION@/$(VERSION)/; s/@CPU@/$(if $(filter aarch64,$(MACHINE)),arm64,x64)/' \
+		docker/npm/package.json >$(PACKAGED)/npm/package.json
+	cd $(PACKAGED) && npm pack --silent ./npm
+
 .PHONY: deps
 deps:
 	@tests/deps build test tidy fuzz bench real proxies
@@ -419,4 +445,4 @@ clean:
 
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build \( -path build/deploy -o -path build/packages \) -prune -o -type f -name '*.d' -print 2>/dev/null)
