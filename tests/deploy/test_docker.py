@@ -1,0 +1,111 @@
+"""What docker/ has for engines: hadolint's view of the Dockerfile, and files that agree with each other."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from lib.process import BINARY, ROOT
+
+TOOLS = os.path.join(ROOT, "build/deploy/venv/bin")
+JAEGER = os.environ.get("JAEGER", os.path.join(ROOT, "build/jaeger/jaeger"))
+
+
+def read(name):
+    with open(os.path.join(ROOT, "docker", name), encoding="utf-8") as file:
+        return file.read()
+
+
+def version():
+    with open(os.path.join(ROOT, "Makefile"), encoding="utf-8") as file:
+        return re.search(r"(?m)^VERSION +:= (\S+)$", file.read())[1]
+
+
+@pytest.mark.skipif(not os.access(f"{TOOLS}/hadolint", os.X_OK), reason="no hadolint")
+def test_hadolint_has_nothing_to_say():
+    done = subprocess.run([f"{TOOLS}/hadolint", os.path.join(ROOT, "docker/Dockerfile")], capture_output=True,
+                          text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_dockerfile():
+    last = read("Dockerfile").rsplit("\nFROM ", 1)[1]
+    assert last.startswith("scratch ")
+    assert re.search(r"(?m)^USER \d+:\d+$", last) and 'CMD ["/usr/local/bin/sidespan", "probe"]' in last
+    assert f"ARG VERSION={version()}\n" in last and "org.opencontainers.image.version" in last
+    assert re.search(r"(?m)^EXPOSE 4501 9464$", last)
+
+
+def test_scripts_parse():
+    for name in ("image.sh", "curl.sh", "debian/build.sh"):
+        subprocess.run(["sh", "-n", os.path.join(ROOT, "docker", name)], check=True)
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "collector/compose.yaml"])
+def test_compose(name):
+    """Images have versions, the files that are mounted are there, what is awaited exists."""
+    found = yaml.safe_load(read(name))
+    services = found["services"]
+    for service in services.values():
+        image = service.get("image", "a:1")
+        assert ":" in image.replace("${CODEX_IMAGE:-codex}", "x:1") and not image.endswith(":latest")
+        assert set(service.get("depends_on", [])) <= set(services)
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("."):
+                assert os.path.exists(os.path.join(ROOT, "docker", os.path.dirname(name), source))
+            else:
+                assert source in found["volumes"]
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:")
+
+
+def test_sidespan_of_compose_takes_its_arguments():
+    service = yaml.safe_load(read("compose.yaml"))["services"]["sidespan"]
+    done = subprocess.run([BINARY, "--check", *service["command"]], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "note:" not in done.stdout, done.stdout + done.stderr
+
+
+# collectors
+
+@pytest.mark.skipif(not os.access(JAEGER, os.X_OK), reason="no Jaeger: make jaeger")
+@pytest.mark.parametrize("name", ["sampler", "jaeger", "gateway"])
+def test_collector_takes_its_configuration(name, tmp_path):
+    """Jaeger's binary is a collector, without the exporter that spreads traces: another has its place."""
+    text = read(f"collector/{name}.yaml")
+    if name == "gateway":
+        found = yaml.safe_load(text)
+        balancing = found["exporters"].pop("loadbalancing")
+        assert balancing["routing_key"] == "traceID" and "dns" in balancing["resolver"]
+        found["exporters"]["otlp"] = {"endpoint": "sampler:4317", **balancing["protocol"]["otlp"]}
+        found["service"]["pipelines"]["traces"]["exporters"] = ["otlp"]
+        text = yaml.safe_dump(found)
+    path = tmp_path / "collector.yaml"
+    path.write_text(text)
+    done = subprocess.run([JAEGER, "validate", "--config", path], capture_output=True, text=True, check=False,
+                          env={**os.environ, "JAEGER_DATA": str(tmp_path)})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# systemd
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd")
+def test_exposure_of_the_unit():
+    done = subprocess.run(["systemd-analyze", "security", "--offline=yes",
+                           os.path.join(ROOT, "docker/systemd/sidespan.service")],
+                          capture_output=True, text=True, check=False)
+    assert float(re.search(r"Overall exposure level for sidespan.service: (\S+)", done.stdout)[1]) <= 1.2
+
+
+def test_unit_starts_what_is_understood():
+    text = read("systemd/sidespan.service")
+    line = re.search(r"(?m)^ExecStart=((?:.*\\\n)*.*)$", text)[1].replace("\\\n", " ").split()
+    done = subprocess.run([BINARY, "--check", *line[1:]], capture_output=True, text=True, check=False,
+                          env={"PATH": os.environ["PATH"], "STATE_DIRECTORY": "/tmp"})
+    assert done.returncode == 0, done.stderr
+    for words in ("Type=notify", "WatchdogSec=", "ExecReload=/bin/kill -HUP $MAINPID", "RuntimeDirectory=sidespan"):
+        assert words in text
+    assert "ListenStream=127.0.0.1:4501" in read("systemd/sidespan.socket")
