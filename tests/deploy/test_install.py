@@ -26,12 +26,12 @@ def files(top):
 @pytest.fixture(name="installed", scope="module")
 def install(tmp_path_factory):
     top = tmp_path_factory.mktemp("installed")
-    run("make", "-s", "-C", ROOT, "install", f"DESTDIR={top}", "PREFIX=/usr")
+    run("make", "-s", "-C", ROOT, "install", f"DESTDIR={top}")
     return top
 
 
 def test_what_is_installed(installed):
-    found = files(installed / "usr")
+    found = files(installed / "usr/local")
     assert found.pop("bin/sidespan") == 0o755
     assert set(found.values()) == {0o644}
     for kind in ("profiles", "environments"):
@@ -40,16 +40,17 @@ def test_what_is_installed(installed):
     assert {name for name in found if "/man/" in name} == {
         f"share/man/man{name[-1]}/{name}" for name in os.listdir(f"{ROOT}/proxy") if re.fullmatch(r".*\.[157]", name)}
     assert set(SCRIPTS.values()) < set(found)
-    assert run(installed / "usr/bin/sidespan", "--version").startswith("sidespan ")
+    assert run(installed / "usr/local/bin/sidespan", "--version").startswith("sidespan ")
 
 
 def test_uninstall_takes_all_of_it_and_nothing_else(installed, tmp_path):
     top = tmp_path / "copy"
     shutil.copytree(installed, top)
     for other in ("bin/other", "share/man/man1/other.1", "share/zsh/site-functions/_other"):
-        (top / "usr" / other).touch()
-    run("make", "-s", "-C", ROOT, "uninstall", f"DESTDIR={top}", "PREFIX=/usr")
-    assert set(files(top)) == {"usr/bin/other", "usr/share/man/man1/other.1", "usr/share/zsh/site-functions/_other"}
+        (top / "usr/local" / other).touch()
+    run("make", "-s", "-C", ROOT, "uninstall", f"DESTDIR={top}")
+    assert set(files(top)) == {
+        "usr/local/bin/other", "usr/local/share/man/man1/other.1", "usr/local/share/zsh/site-functions/_other"}
 
 
 # completion

@@ -22,10 +22,6 @@ def run(*args, **options):
     return done.stdout
 
 
-def make(target):
-    return run("make", "-s", "-C", ROOT, target, "VARIANT=plain")
-
-
 def version():
     with open(os.path.join(ROOT, "Makefile"), encoding="utf-8") as file:
         return re.search(r"(?m)^VERSION +:= (\S+)$", file.read())[1]
@@ -41,7 +37,7 @@ def package(pattern):
 
 @pytest.mark.skipif(not shutil.which("npm"), reason="no npm")
 def test_npm_package_is_installed_and_run_from_its_tarball(tmp_path):
-    make("npm")
+    run("make", "-s", "-C", ROOT, "npm")
     (tmp_path / "package.json").write_text("{}")
     run("npm", "install", "--offline", "--no-audit", "--no-fund", package(r"sidespan-.*\.tgz"), cwd=tmp_path)
     assert run("npx", "--offline", "sidespan", "--version", cwd=tmp_path) == f"sidespan {version()}\n"
