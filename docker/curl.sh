@@ -22,12 +22,13 @@ cd curl-*/
 # Debian's changes are in; what was generated from what they touch is as good as it was
 find . \( -name '*.am' -o -name '*.ac' -o -name '*.m4' \) -exec touch -d 2000-01-01 {} +
 
-./configure --quiet --prefix=/usr --disable-static --with-openssl --with-zlib --without-brotli --without-zstd \
+# in the place of Debian's, should that be there
+./configure --quiet --prefix=/usr --libdir="/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)" --disable-static --with-openssl --with-zlib --without-brotli --without-zstd \
 	--without-libpsl --without-libidn2 --without-nghttp2 --without-librtmp --without-libssh2 --without-gssapi \
 	--disable-ldap --disable-ldaps --disable-rtsp --disable-dict --disable-telnet --disable-tftp --disable-pop3 \
 	--disable-imap --disable-smb --disable-smtp --disable-gopher --disable-mqtt --disable-ftp --disable-file \
 	--disable-manual --with-ca-bundle=/etc/ssl/certs/ca-certificates.crt
 make -s -j"$(nproc)" -C lib install
 make -s -C include install
-install -D -m 644 libcurl.pc /usr/lib/pkgconfig/libcurl.pc
+make -s install-pkgconfigDATA
 ldconfig
