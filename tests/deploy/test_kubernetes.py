@@ -85,6 +85,7 @@ def test_settings_are_understood_and_fit_the_limit(kinds, tmp_path):
     env["STATE_DIRECTORY"] = str(tmp_path)
     done = subprocess.run([BINARY, "--check", *args], capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0 and "no effect" not in done.stdout, done.stdout + done.stderr
+    assert re.search(r"(?m)^admin\.listen +http://0\.0\.0\.0:9464 ", done.stdout)
     assert "k8s.container.name=sidespan" in done.stdout and "k8s.node.name=x" in done.stdout
     wanted = sum(int(re.search(rf"(?m)^{name} +(\d+)MiB", done.stdout)[1])
                  for name in (r"batch\.queue_bytes_max", r"inflight\.bytes_max"))
