@@ -37,7 +37,7 @@ def commands(path):
     """The lines of its blocks that start sidespan, without what stands around that."""
     text = re.sub(r" *\\\n +", " ", read(path))
     for line in re.findall(r"^    (.*)$", text, re.M):
-        found = re.match(r"(?:\$ )?(?:\(.*\) \| )?(?:\w+=\S+ )*(sidespan -.*)", line.strip())
+        found = re.match(r"(?:\$ )?(?:\(.*\) \| )?(?:\w+=\S+ )*(sidespan (?:doctor )?-.*)", line.strip())
         if found:
             yield re.sub(r" (?:\d?>+\S+|2>&1|&|\| .*|# .*)(?= |$)", "", re.sub(r"  +#.*$", "", found[1]))
 
@@ -141,7 +141,7 @@ def test_reasons_of_an_end(section, path):
 
 def checked(lab, command):
     """What --check says of it, where the files that it names are."""
-    words = shlex.split(command.replace("$control", "/run"))
+    words = shlex.split(command.replace("$control", "/run").replace("sidespan doctor ", "sidespan "))
     assert words.pop(0) == "sidespan"
     done = subprocess.run([BINARY, "--check", *words], cwd=lab.directory, capture_output=True, text=True,
                           env=lab.environment(), check=False, timeout=60)
