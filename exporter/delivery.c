@@ -13,6 +13,7 @@
 #include "exporter/delivery.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,15 +37,28 @@ enum delivery_state {
 	DELIVERY_PAUSING, /* the next one is at resume_at_ms */
 };
 
+/* New settings wait for so long for an attempt that goes by the old ones. */
+static const int64_t delivery_renew_wait_ms = 1000;
 /* After so long a spool is looked at again that did not give what it has, for want of memory. */
 static const int64_t delivery_read_again_ms = 1000;
 /* Each so many attempts in vain a batch lets the next one try, in case it is the batch's fault. */
 static const unsigned delivery_second_every = 8;
 
+/* What changes with the settings. */
+struct delivery_renewal {
+	void *sink; /* owned */
+	struct retry_policy policy;
+	int64_t timeout_ms;
+	char target[REPORT_TARGET_SIZE];
+};
+
 struct delivery {
 	const struct sink_ops *ops;
-	void *sink;                /* owned */
-	struct handover *handover; /* borrowed */
+	pthread_mutex_t sink_mutex;       /* of the pointer: who wakes a sink is another thread */
+	void *sink;                       /* owned */
+	struct delivery_renewal *renewal; /* owned; it takes the sink's place soon; or NULL */
+	int64_t renew_at_ms;              /* ... even if an attempt is under way */
+	struct handover *handover;        /* borrowed */
 	struct report report;
 	struct retry_policy policy;
 	int64_t timeout_ms;    /* of a batch; 0: none */
@@ -149,8 +163,9 @@ struct delivery *delivery_new(const struct sink_ops *ops, const struct exporter_
 {
 	struct delivery *delivery = calloc(1, sizeof *delivery);
 
-	if (delivery == NULL) {
+	if (delivery == NULL || pthread_mutex_init(&delivery->sink_mutex, NULL) != 0) {
 		(void)snprintf(error, error_size, "out of memory"); /* may be cut */
+		free(delivery);
 		return NULL;
 	}
 	delivery->ops = ops;
@@ -163,11 +178,20 @@ struct delivery *delivery_new(const struct sink_ops *ops, const struct exporter_
 	delivery->sync_at_ms = INT64_MAX;
 	delivery->sink = ops->make(config, error, error_size);
 	if (delivery->sink == NULL) {
+		(void)pthread_mutex_destroy(&delivery->sink_mutex); /* nobody has held it */
 		free(delivery);
 		return NULL;
 	}
 	delivery_open_spool(delivery, config);
 	return delivery;
+}
+
+static void delivery_renewal_free(const struct delivery *delivery, struct delivery_renewal *renewal)
+{
+	if (renewal == NULL)
+		return;
+	delivery->ops->free(renewal->sink);
+	free(renewal);
 }
 
 void delivery_free(struct delivery *delivery)
@@ -180,6 +204,9 @@ void delivery_free(struct delivery *delivery)
 	else
 		batch_free(delivery->batch);
 	spool_free(delivery->spool);
+	delivery_renewal_free(delivery, delivery->renewal);
+	delivery_renewal_free(delivery, handover_take_renewal(delivery->handover));
+	(void)pthread_mutex_destroy(&delivery->sink_mutex); /* nobody holds it */
 	free(delivery);
 }
 
@@ -407,9 +434,13 @@ static struct delivery_step delivery_step_trying(struct delivery *delivery, int6
 		assert(delivery->outcome.verdict != RETRY_EXHAUSTED);
 		return delivery_conclude(delivery, now_ms);
 	}
-	if (delivery_left_ms(delivery, now_ms) > 0)
-		return (struct delivery_step){DELIVERY_POSTING,
-			delivery_min(delivery_end_ms(delivery), delivery->sync_at_ms)};
+	if (delivery_left_ms(delivery, now_ms) > 0) {
+		int64_t until_ms = delivery_min(delivery_end_ms(delivery), delivery->sync_at_ms);
+
+		if (delivery->renewal != NULL)
+			until_ms = delivery_min(until_ms, delivery->renew_at_ms);
+		return (struct delivery_step){DELIVERY_POSTING, until_ms};
+	}
 	delivery->ops->cancel(delivery->sink);
 	delivery->outcome = (struct sink_outcome){
 		.verdict = RETRY_EXHAUSTED, .retry_after_ms = -1, .why = "no answer in time"};
@@ -444,6 +475,94 @@ static struct delivery_step delivery_step_pausing(struct delivery *delivery, int
 	}
 	delivery_try(delivery, true);
 	return (struct delivery_step){DELIVERY_TURN, now_ms};
+}
+
+/* ---- new settings ---- */
+
+int delivery_renew(struct delivery *delivery, const struct exporter_config *config, char *error,
+	size_t error_size)
+{
+	struct delivery_renewal *renewal = calloc(1, sizeof *renewal);
+
+	if (renewal == NULL) {
+		(void)snprintf(error, error_size, "out of memory"); /* may be cut */
+		return -1;
+	}
+	renewal->policy.initial_ms = config->retry_initial_ms;
+	renewal->policy.max_ms = config->retry_max_ms;
+	renewal->timeout_ms = delivery->ops->is_collector ? config->timeout_ms : 0;
+	(void)snprintf(renewal->target, sizeof renewal->target, "%s",
+		config->endpoint_shown); /* may be cut */
+	renewal->sink = delivery->ops->make(config, error, error_size);
+	if (renewal->sink == NULL) {
+		free(renewal);
+		return -1;
+	}
+	delivery_renewal_free(delivery, handover_renew(delivery->handover, renewal));
+	delivery_wake(delivery);
+	return 0;
+}
+
+static void delivery_lock(struct delivery *delivery)
+{
+	int failed = pthread_mutex_lock(&delivery->sink_mutex);
+
+	assert(failed == 0);
+	(void)failed;
+}
+
+static void delivery_unlock(struct delivery *delivery)
+{
+	int failed = pthread_mutex_unlock(&delivery->sink_mutex);
+
+	assert(failed == 0);
+	(void)failed;
+}
+
+static void delivery_turn_to(struct delivery *delivery, struct delivery_renewal *renewal)
+{
+	void *former = delivery->sink;
+
+	delivery_lock(delivery);
+	delivery->sink = renewal->sink;
+	delivery_unlock(delivery);
+	renewal->sink = former; /* and goes with it */
+	delivery->policy = renewal->policy;
+	delivery->timeout_ms = renewal->timeout_ms;
+	report_turn_to(&delivery->report, renewal->target);
+}
+
+/*
+ * Takes new settings, if there are some. An attempt that goes by the old ones may end first, or
+ * what it has delivered already would be sent twice. Whatever waits for its next attempt gets it.
+ */
+static void delivery_take_renewal(struct delivery *delivery, int64_t now_ms)
+{
+	struct delivery_renewal *fresh = handover_take_renewal(delivery->handover);
+	bool trying = delivery->state == DELIVERY_TRYING;
+
+	if (fresh != NULL) {
+		if (delivery->renewal == NULL)
+			delivery->renew_at_ms = now_ms + delivery_renew_wait_ms;
+		delivery_renewal_free(delivery, delivery->renewal);
+		delivery->renewal = fresh;
+	}
+	if (delivery->renewal == NULL || (trying && now_ms < delivery->renew_at_ms))
+		return;
+	if (trying)
+		delivery->ops->cancel(delivery->sink);
+	delivery_turn_to(delivery, delivery->renewal);
+	delivery_renewal_free(delivery, delivery->renewal);
+	delivery->renewal = NULL;
+	delivery->attempts = delivery->doubts = 0;
+	delivery->resume_at_ms = now_ms;
+	delivery->asked_until_ms = 0;
+	if (delivery->batch == NULL)
+		return;
+	delivery->deadline_ms =
+		delivery->timeout_ms > 0 ? now_ms + delivery->timeout_ms : INT64_MAX;
+	delivery->ops->load(delivery->sink, delivery->batch);
+	delivery_try(delivery, true);
 }
 
 /* ---- between batches ---- */
@@ -553,6 +672,7 @@ struct delivery_step delivery_step(struct delivery *delivery, int64_t now_ms)
 {
 	delivery->stop_at_ms = handover_stop_at_ms(delivery->handover);
 	assert((delivery->batch != NULL) == (delivery->state >= DELIVERY_TRYING));
+	delivery_take_renewal(delivery, now_ms);
 	if (delivery->spool != NULL) {
 		delivery_recover(delivery, now_ms);
 		delivery_write_waiting(
@@ -579,6 +699,9 @@ void delivery_wait(struct delivery *delivery, int64_t wait_ms)
 
 void delivery_wake(struct delivery *delivery)
 {
-	if (delivery->ops->wake != NULL)
-		delivery->ops->wake(delivery->sink);
+	if (delivery->ops->wake == NULL)
+		return;
+	delivery_lock(delivery);
+	delivery->ops->wake(delivery->sink);
+	delivery_unlock(delivery);
 }

@@ -410,6 +410,14 @@ const struct ring *exporter_ring(const struct exporter *exporter)
 	return exporter->ring;
 }
 
+int exporter_renew(struct exporter *exporter, const struct exporter_config *config, char *error,
+	size_t error_size)
+{
+	if (!exporter->sink->is_collector || exporter->stopped)
+		return 0;
+	return delivery_renew(exporter->delivery, config, error, error_size);
+}
+
 void exporter_counters_read(struct exporter *exporter, struct exporter_counters *counters)
 {
 	size_t open_count = exporter->gathering.span_count;

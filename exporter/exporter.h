@@ -62,6 +62,14 @@ void exporter_stop(struct exporter *exporter, int64_t deadline_ms);
 /* The spans that ended last, in OTLP JSON; NULL: none are kept. */
 const struct ring *exporter_ring(const struct exporter *exporter);
 
+/*
+ * Spans go where config says from now on, in its way and time: endpoint, headers, certificates,
+ * compression, timeouts, pauses. All else stays as it was made with. None is lost by it, but what
+ * hangs for longer may be sent twice. 0, or -1 with a one-line text in error, and nothing changes.
+ */
+int exporter_renew(struct exporter *exporter, const struct exporter_config *config, char *error,
+	size_t error_size);
+
 void exporter_counters_read(struct exporter *exporter, struct exporter_counters *counters);
 
 /* Stops at once if still running. */

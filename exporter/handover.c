@@ -161,6 +161,18 @@ void handover_stop(struct handover *handover, int64_t stop_at_ms)
 	handover_unlock(handover);
 }
 
+void *handover_renew(struct handover *handover, void *renewal)
+{
+	void *former;
+
+	handover_lock(handover);
+	former = handover->renewal;
+	handover->renewal = renewal;
+	handover_tell_locked(handover);
+	handover_unlock(handover);
+	return former;
+}
+
 void handover_abandon(struct handover *handover)
 {
 	struct batch *batch;
@@ -191,6 +203,17 @@ struct batch *handover_take(struct handover *handover, size_t bytes_over)
 		batch = queue_pop(&handover->waiting);
 	handover_unlock(handover);
 	return batch;
+}
+
+void *handover_take_renewal(struct handover *handover)
+{
+	void *renewal;
+
+	handover_lock(handover);
+	renewal = handover->renewal;
+	handover->renewal = NULL;
+	handover_unlock(handover);
+	return renewal;
 }
 
 void handover_return(struct handover *handover, struct batch *batch)

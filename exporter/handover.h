@@ -28,6 +28,7 @@ struct handover {
 	int64_t stop_at_ms;
 	struct queue waiting, spares;
 	struct exporter_counters counters; /* of what is not in the open batch */
+	void *renewal; /* new settings of the delivery, which nobody has taken yet; or NULL */
 };
 
 /* 0, or -1 when the system has no more of what it takes. */
@@ -51,6 +52,9 @@ void handover_lose(struct handover *handover, uint64_t *counter, size_t span_cou
 /* From now on there is only that long. */
 void handover_stop(struct handover *handover, int64_t stop_at_ms);
 
+/* Settings for the thread; returns those that it has not taken, which are the caller's. */
+void *handover_renew(struct handover *handover, void *renewal);
+
 /* When nobody takes any more: all that still waits is lost by the stop. */
 void handover_abandon(struct handover *handover);
 
@@ -63,6 +67,9 @@ void handover_counters(struct handover *handover, struct exporter_counters *coun
  * else NULL.
  */
 struct batch *handover_take(struct handover *handover, size_t bytes_over);
+
+/* The settings of handover_renew(), now the caller's; NULL: there are none. */
+void *handover_take_renewal(struct handover *handover);
 
 /* Puts a batch back, before all others. */
 void handover_return(struct handover *handover, struct batch *batch);

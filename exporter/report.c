@@ -41,6 +41,18 @@ void report_init(struct report *report, const struct exporter_config *config)
 			config->endpoint_shown); /* may be cut */
 }
 
+void report_turn_to(struct report *report, const char *target)
+{
+	char shown[REPORT_TARGET_SIZE];
+
+	(void)snprintf(shown, sizeof shown, "%s", target); /* may be cut, as the other was */
+	if (strcmp(shown, report->target) == 0)
+		return;
+	memcpy(report->target, shown, sizeof shown);
+	report->down = report->told_up = false;
+	report->down_next_ms = 0;
+}
+
 static void report_line(struct report *report, enum exporter_level level, const char *line)
 {
 	if (report->line != NULL)

@@ -43,6 +43,9 @@ struct report {
 
 void report_init(struct report *report, const struct exporter_config *config);
 
+/* What is reported is about another collector from now on, unless that is the same. */
+void report_turn_to(struct report *report, const char *target);
+
 /* The collector does not take spans now; they wait. */
 void report_down(struct report *report, int64_t now_ms, const char *why);
 /* It took some; wholly: and had nothing to say against any. Told when that is news. */

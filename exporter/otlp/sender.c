@@ -7,6 +7,7 @@
 #include "exporter/otlp/sender.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,13 +212,33 @@ static bool sender_set_request(struct sender *sender, const struct exporter_conf
 	       SENDER_SET(sender, CURLOPT_HEADERDATA, sender) == CURLE_OK;
 }
 
+/* A new sender may be made while another thread frees the one before: libcurl may not like that. */
+static pthread_mutex_t sender_curl_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static bool sender_curl_begin(void)
+{
+	bool is_up;
+
+	(void)pthread_mutex_lock(&sender_curl_mutex); /* a plain one: cannot fail */
+	is_up = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+	(void)pthread_mutex_unlock(&sender_curl_mutex);
+	return is_up;
+}
+
+static void sender_curl_end(void)
+{
+	(void)pthread_mutex_lock(&sender_curl_mutex); /* a plain one: cannot fail */
+	curl_global_cleanup();
+	(void)pthread_mutex_unlock(&sender_curl_mutex);
+}
+
 static int sender_setup(struct sender *sender, const struct exporter_config *config)
 {
 	unsigned i;
 
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	sender->curl_is_up = sender_curl_begin();
+	if (!sender->curl_is_up)
 		return -1;
-	sender->curl_is_up = true;
 	sender->easy = curl_easy_init();
 	sender->multi = curl_multi_init();
 	if (sender->easy == NULL || sender->multi == NULL)
@@ -260,7 +281,7 @@ void sender_free(struct sender *sender)
 		curl_slist_free_all(sender->headers[i / 2][i % 2]);
 	text_done(&sender->answer.body);
 	if (sender->curl_is_up)
-		curl_global_cleanup();
+		sender_curl_end();
 	free(sender);
 }
 

@@ -34,7 +34,7 @@ static struct fake {
 	struct answer answers[ANSWERS_MAX]; /* the last one is repeated */
 	unsigned answer_count;
 	int64_t takes_ms; /* each attempt */
-	unsigned cancels, wakes, rests, loads;
+	unsigned cancels, wakes, rests, loads, makes, frees;
 	bool trying;
 	int64_t answer_at_ms; /* of the attempt */
 	int64_t waited_ms;
@@ -54,8 +54,10 @@ int fsync(int fd)
 
 static void *fake_make(const struct exporter_config *config, char *error, size_t error_size)
 {
-	if (config->endpoint_shown != NULL)
+	if (config->endpoint_shown != NULL) {
+		fake.makes++;
 		return &fake;
+	}
 	snprintf(error, error_size, "no sink without an endpoint");
 	return NULL;
 }
@@ -63,6 +65,7 @@ static void *fake_make(const struct exporter_config *config, char *error, size_t
 static void fake_free(void *sink)
 {
 	ck_assert_ptr_eq(sink, &fake);
+	fake.frees++;
 }
 
 static void fake_load(void *sink, const struct batch *batch)
@@ -222,6 +225,7 @@ static void teardown(void)
 	balance();
 	delivery_free(delivery);
 	delivery = NULL;
+	ck_assert_uint_eq(fake.frees, fake.makes);
 	handover_done(&handover);
 }
 
@@ -729,6 +733,131 @@ START_TEST(test_cannot_split)
 }
 END_TEST
 
+/* --- new settings --- */
+
+static void renew(const char *endpoint)
+{
+	struct exporter_config fresh = config;
+	char error[64] = "";
+
+	fresh.endpoint_shown = endpoint;
+	fresh.timeout_ms = 20000;
+	ck_assert_msg(delivery_renew(delivery, &fresh, error, sizeof error) == 0, "%s", error);
+}
+
+/* What was to be tried again, at some time, is tried at once; all is sent once. */
+START_TEST(test_renew_pausing)
+{
+	ANSWERS({RETRY_AGAIN, 8000, 0}, TAKEN);
+	start();
+	put();
+	ck_assert_int_eq(run(100), DELIVERY_WAITING);
+	ck_assert_uint_eq(fake.attempts, 1);
+	renew("elsewhere");
+	ck_assert_uint_eq(fake.wakes, 1);
+	ck_assert_int_eq(run(0), DELIVERY_WAITING);
+	ck_assert_uint_eq(fake.attempts, 2);
+	ck_assert_uint_eq(fake.loads, 2);
+	ck_assert_uint_eq(fake.frees, 1);
+	ck_assert_uint_eq(balance().sent, 5);
+	ck_assert_uint_eq(balance().retries, 1);
+	ck_assert_str_eq(lines, "warn collector there takes no spans, they wait: why\n"
+				"info collector elsewhere takes spans\n");
+}
+END_TEST
+
+/* An attempt that is under way has a second to end, ... */
+START_TEST(test_renew_trying)
+{
+	fake.takes_ms = 999;
+	ANSWERS(TAKEN);
+	start();
+	put();
+	ck_assert_int_eq(run(0), DELIVERY_POSTING);
+	renew("elsewhere");
+	ck_assert_int_eq(run(0), DELIVERY_POSTING);
+	ck_assert_uint_eq(fake.frees, 0);
+	ck_assert_int_eq(run(999), DELIVERY_WAITING);
+	ck_assert_uint_eq(fake.attempts, 1);
+	ck_assert_uint_eq(fake.frees, 1);
+	ck_assert_uint_eq(balance().sent, 5);
+	put();
+	ck_assert_int_eq(run(EVER), DELIVERY_WAITING);
+	ck_assert_uint_eq(balance().sent, 10);
+	ck_assert_str_eq(lines, "info collector there takes spans\n"
+				"info collector elsewhere takes spans\n");
+}
+END_TEST
+
+/* ... and then the batch is sent to the new one, within the new time. */
+START_TEST(test_renew_hanging)
+{
+	config.timeout_ms = 0;
+	ANSWERS({HANGS, -1, 0}, {HANGS, -1, 0}, TAKEN);
+	start();
+	put();
+	ck_assert_int_eq(run(5000), DELIVERY_POSTING);
+	renew("elsewhere");
+	renew("there at last"); /* the one before was not asked */
+	ck_assert_uint_eq(fake.frees, 1);
+	ck_assert_int_eq(run(999), DELIVERY_POSTING);
+	ck_assert_uint_eq(fake.cancels, 0);
+	ck_assert_int_eq(run(1), DELIVERY_POSTING);
+	ck_assert_uint_eq(fake.cancels, 1);
+	ck_assert_uint_eq(fake.attempts, 2);
+	ck_assert_int_eq(run(19999), DELIVERY_POSTING);
+	ck_assert_uint_eq(balance().pending, 5);
+	ck_assert_int_eq(run(1), DELIVERY_WAITING);
+	ck_assert_uint_eq(balance().dropped_retries, 5);
+	put();
+	ck_assert_int_eq(run(EVER), DELIVERY_WAITING);
+	ck_assert_uint_eq(balance().sent, 5);
+	ck_assert_uint_eq(fake.frees, 2);
+}
+END_TEST
+
+/* Between batches; the same collector is no news; what nobody takes any more goes in the end. */
+START_TEST(test_renew_idle)
+{
+	ANSWERS(TAKEN);
+	start();
+	put();
+	ck_assert_int_eq(run(EVER), DELIVERY_WAITING);
+	renew("there");
+	ck_assert_int_eq(run(EVER), DELIVERY_WAITING);
+	ck_assert_uint_eq(fake.frees, 1);
+	put();
+	ck_assert_int_eq(run(EVER), DELIVERY_WAITING);
+	ck_assert_uint_eq(balance().sent, 10);
+	ck_assert_str_eq(lines, "info collector there takes spans\n");
+	handover_stop(&handover, now_ms + 5000);
+	ck_assert_int_eq(run(0), DELIVERY_DONE);
+	renew("elsewhere");
+}
+END_TEST
+
+/* Settings that cannot be used change nothing. */
+START_TEST(test_renew_wrong)
+{
+	struct exporter_config fresh = config;
+	char error[64] = "";
+	int result;
+
+	ANSWERS(TAKEN);
+	start();
+	fresh.endpoint_shown = "x";
+	unit_alloc_fail_after(0);
+	result = delivery_renew(delivery, &fresh, error, sizeof error);
+	unit_alloc_fail_never();
+	ck_assert_int_eq(result, -1);
+	ck_assert_str_eq(error, "out of memory");
+	put();
+	ck_assert_int_eq(run(EVER), DELIVERY_WAITING);
+	ck_assert_str_eq(lines, "info collector there takes spans\n");
+	ck_assert_uint_eq(fake.makes, 1);
+}
+END_TEST
+
 /* --- a spool --- */
 
 static int remove_one(const char *path, const struct stat *is, int type, struct FTW *at)
@@ -1091,6 +1220,11 @@ int main(void)
 
 	unit_fixture(setup, teardown);
 	tcase_add_test(tc, test_idle);
+	tcase_add_test(tc, test_renew_pausing);
+	tcase_add_test(tc, test_renew_trying);
+	tcase_add_test(tc, test_renew_hanging);
+	tcase_add_test(tc, test_renew_idle);
+	tcase_add_test(tc, test_renew_wrong);
 	tcase_add_loop_test(tc, test_verdict, 0, ROWS(verdict_cases));
 	tcase_add_loop_test(tc, test_orders, 0, 2 * 6 * 6 * 6);
 	tcase_add_test(tc, test_pauses);
