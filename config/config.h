@@ -80,6 +80,7 @@ struct config {
 	char *profile_source;     /* its file, or "built-in profiles/NAME.json" */
 	bool doctor;              /* everything is to be examined, */
 	bool probe;               /* or one that serves to be asked; neither: to serve */
+	uint64_t profile_digest;  /* of what its files say */
 	char *explain;            /* --explain: the recording, "-" for standard input; else NULL */
 	char *explain_why;        /* --why: a method; else NULL */
 	bool explain_plain;       /* --dir: the recording is of messages alone, */

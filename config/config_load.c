@@ -2,7 +2,9 @@
  * Loading, in this order: built-in values, the command line (which names environment and files),
  * the environment's file, the files, OTEL_ and SIDESPAN_ variables, then, when it is known what is
  * wrapped, the profile; at last the rules between options. Strength is settings' business, so the
- * order only decides which error is met first. Any failure frees everything.
+ * order only decides which error is met first. Any failure frees everything. Once more, for a
+ * running program, the same; but what cannot change then is as it was before it is looked at by
+ * those who read further files, so that no door opens by half a change.
  */
 #include "config/config_load.h"
 
@@ -152,12 +154,16 @@ static int config_load_apply_settings(struct settings *settings, const struct fi
 /* Takes the profile in file, and frees file. */
 static int config_load_apply_profile(struct settings *settings, struct file *file)
 {
+	const struct file *from;
 	int result = -1;
 
 	if (file == NULL)
 		return -1;
 	settings->config->profile = profile_new(file, settings->error, CONFIG_ERROR_SIZE);
 	settings->config->profile_source = strdup(file->name);
+	for (from = file; from != NULL; from = from->base)
+		settings->config->profile_digest =
+			settings->config->profile_digest * 31 + from->digest;
 	if (settings->config->profile_source == NULL)
 		(void)settings_fail(settings, "out of memory");
 	else if (settings->config->profile != NULL)
@@ -226,8 +232,89 @@ static int config_load_make_otlp_url(struct settings *settings)
 	return config->otlp_url == NULL ? settings_fail(settings, "out of memory") : 0;
 }
 
-static enum config_outcome config_load_all(
-	struct settings *settings, struct flags *flags, int argc, char **argv, FILE *out)
+/* ---- once more ---- */
+
+/* Of a load for a running program. */
+struct config_again {
+	const struct config *running;
+	struct config_changes *changes;
+};
+
+static void config_load_name(char list[CONFIG_ERROR_SIZE], const char *name)
+{
+	size_t used = strlen(list);
+
+	(void)snprintf(list + used, CONFIG_ERROR_SIZE - used, "%s%s", used > 0 ? ", " : "",
+		name); /* may be cut */
+}
+
+/* What cannot change is as it was. */
+static int config_load_keep(struct settings *settings, const struct config_again *again)
+{
+	const unsigned changing = OPTION_RELOAD | OPTION_RETRACE;
+	struct config *config = settings->config;
+	const struct option *option;
+	size_t i;
+
+	for (i = 0; i < OPTION_COUNT; i++) {
+		option = option_at(i);
+		if ((option->flags & changing) != 0 || value_equals(option, config, again->running))
+			continue;
+		config_load_name(again->changes->kept, option->name);
+		if (value_copy(option, config, again->running) != 0)
+			return settings_fail(settings, "out of memory");
+	}
+	config->listen_url = again->running->listen_url;
+	config->admin_url = again->running->admin_url;
+	config->upstream_url = again->running->upstream_url;
+	return 0;
+}
+
+/* What is different, now that all is known. */
+static void config_load_compare(const struct config *config, const struct config_again *again)
+{
+	const struct config *running = again->running;
+	struct config_changes *changes = again->changes;
+	const struct option *option;
+	size_t i;
+
+	for (i = 0; i < OPTION_COUNT; i++) {
+		option = option_at(i);
+		if (value_equals(option, config, running))
+			continue;
+		config_load_name(changes->taken, option->name);
+		changes->traced |= (option->flags & OPTION_RETRACE) != 0;
+	}
+	if (config->listen_token != NULL &&
+		strcmp(config->listen_token, running->listen_token) != 0)
+		config_load_name(changes->taken, "the token");
+	if (config->profile_digest != running->profile_digest) {
+		config_load_name(changes->taken, "the profile");
+		changes->traced = true;
+	}
+	changes->any = changes->taken[0] != '\0';
+}
+
+/* ---- all of it ---- */
+
+/* What more files say, of which the settings have the names. */
+static int config_load_further(struct settings *settings, const struct config_again *again)
+{
+	if (again != NULL && config_load_keep(settings, again) != 0)
+		return -1;
+	if (headers_load(settings) != 0 || token_load(settings) != 0)
+		return -1;
+	if (again == NULL && certificates_check(settings) != 0)
+		return -1; /* who has them looks at them anew by itself */
+	if (config_load_make_otlp_url(settings) != 0)
+		return -1;
+	if (again != NULL)
+		config_load_compare(settings->config, again);
+	return 0;
+}
+
+static enum config_outcome config_load_all(struct settings *settings, struct flags *flags, int argc,
+	char **argv, FILE *out, const struct config_again *again)
 {
 	struct config *config = settings->config;
 
@@ -261,11 +348,9 @@ static enum config_outcome config_load_all(
 		config_load_choose_names(settings) != 0 ||
 		consistency_apply(settings, flags->check || flags->explain || flags->replay ||
 						    flags->doctor || flags->probe) != 0 ||
-		headers_load(settings) != 0 || token_load(settings) != 0 ||
-		certificates_check(settings) != 0 ||
+		config_load_further(settings, again) != 0 ||
 		config_load_prepare_explain(settings, flags) != 0 ||
-		config_load_prepare_replay(settings, flags) != 0 ||
-		config_load_make_otlp_url(settings) != 0)
+		config_load_prepare_replay(settings, flags) != 0)
 		return CONFIG_WRONG;
 	config->doctor = flags->doctor;
 	config->probe = flags->probe;
@@ -278,24 +363,35 @@ static enum config_outcome config_load_all(
 	return CONFIG_DONE;
 }
 
-enum config_outcome config_load(struct config **config, int argc, char **argv, char **environment,
-	FILE *out, void (*warn)(void *arg, const char *line), void *arg,
-	char error[CONFIG_ERROR_SIZE])
+/* What a load is given. */
+struct config_load_source {
+	int argc;
+	char **argv;
+	char **environment;
+	FILE *out;
+	void (*warn)(void *arg, const char *line);
+	void *arg;
+	const struct config_again *again; /* NULL: it is the first time */
+};
+
+static enum config_outcome config_load_from(struct config **config,
+	const struct config_load_source *source, char error[CONFIG_ERROR_SIZE])
 {
 	struct settings settings = {0};
 	struct flags flags = {0};
 	enum config_outcome outcome = CONFIG_WRONG;
 	struct config *loading = calloc(1, sizeof *loading);
-	char **trimmed = variables_trim(environment);
+	char **trimmed = variables_trim(source->environment);
 
 	*config = NULL;
 	error[0] = '\0';
 	if (loading == NULL || trimmed == NULL) {
 		(void)snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
 	} else if (settings_init(&settings, loading, trimmed, error) == 0) {
-		settings.warn = warn;
-		settings.warn_arg = arg;
-		outcome = config_load_all(&settings, &flags, argc, argv, out);
+		settings.warn = source->warn;
+		settings.warn_arg = source->arg;
+		outcome = config_load_all(
+			&settings, &flags, source->argc, source->argv, source->out, source->again);
 	}
 	flags_done(&flags);
 	settings_done(&settings);
@@ -305,6 +401,26 @@ enum config_outcome config_load(struct config **config, int argc, char **argv, c
 	else
 		config_free(loading);
 	return outcome;
+}
+
+enum config_outcome config_load(struct config **config, int argc, char **argv, char **environment,
+	FILE *out, void (*warn)(void *arg, const char *line), void *arg,
+	char error[CONFIG_ERROR_SIZE])
+{
+	return config_load_from(config,
+		&(struct config_load_source){argc, argv, environment, out, warn, arg, NULL}, error);
+}
+
+enum config_outcome config_reload(struct config **config, const struct config *running,
+	struct config_changes *changes, int argc, char **argv, char **environment,
+	void (*warn)(void *arg, const char *line), void *arg, char error[CONFIG_ERROR_SIZE])
+{
+	const struct config_again again = {running, changes};
+
+	*changes = (struct config_changes){.any = false};
+	return config_load_from(config,
+		&(struct config_load_source){argc, argv, environment, NULL, warn, arg, &again},
+		error);
 }
 
 void config_free(struct config *config)

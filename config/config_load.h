@@ -23,6 +23,25 @@ enum config_outcome config_load(struct config **config, int argc, char **argv, c
 	FILE *out, void (*warn)(void *arg, const char *line), void *arg,
 	char error[CONFIG_ERROR_SIZE]);
 
+/* What is different from the settings before. */
+struct config_changes {
+	bool any;
+	bool traced; /* how connections are recorded: an OPTION_RETRACE, or the profile */
+	char taken[CONFIG_ERROR_SIZE]; /* the options: "log.level, profile"; may be cut */
+	char kept[CONFIG_ERROR_SIZE];  /* those that cannot change while we run: they are as before
+					*/
+};
+
+/*
+ * The same once more, as SIGHUP asks for: files are read anew, arguments and environment should be
+ * those of the first time. *config has all that can change while we run (OPTION_RELOAD,
+ * OPTION_RETRACE, the profile, the token, the headers' file), and the rest as running has it.
+ * CONFIG_RUN or CONFIG_WRONG.
+ */
+enum config_outcome config_reload(struct config **config, const struct config *running,
+	struct config_changes *changes, int argc, char **argv, char **environment,
+	void (*warn)(void *arg, const char *line), void *arg, char error[CONFIG_ERROR_SIZE]);
+
 /* NULL and half-built configs are fine. */
 void config_free(struct config *config);
 

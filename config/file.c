@@ -322,6 +322,16 @@ static struct file *file_new(const char *name)
 	return NULL;
 }
 
+/* FNV-1a, 64 bits. */
+static uint64_t file_digest(const char *text, size_t size)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	while (size-- > 0)
+		hash = (hash ^ (uint8_t)*text++) * 0x100000001b3u;
+	return hash;
+}
+
 struct file *file_parse(const char *name, const char *text, size_t size, char *const *environment,
 	char *error, size_t error_size)
 {
@@ -340,6 +350,7 @@ struct file *file_parse(const char *name, const char *text, size_t size, char *c
 		(void)snprintf(error, error_size, "%s: out of memory", name);
 		goto out;
 	}
+	parser.file->digest = file_digest(text, size);
 	parser.yajl = yajl_alloc(&file_callbacks, &memory.functions, &parser);
 	(void)yajl_config(parser.yajl, yajl_allow_comments, 1); /* an option that it has */
 	result = file_parse_text(&parser);

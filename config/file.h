@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * A JSON file with comments, as a tree that remembers line numbers: configuration files,
@@ -33,6 +34,7 @@ struct file {
 	char *name;             /* as in messages */
 	struct file_node *root; /* an object */
 	struct file_node *made;
+	uint64_t digest;   /* of its text: another one has another, but for bad luck */
 	struct file *base; /* owned; that a profile extends, some of whose nodes are in its tree */
 };
 

@@ -27,6 +27,8 @@ enum option_flags {
 	OPTION_MERGE = 4,
 	OPTION_STRICT = 8,
 	OPTION_SWITCH = 16,
+	OPTION_RELOAD = 32,
+	OPTION_RETRACE = 64,
 };
 
 enum map_kind {

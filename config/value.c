@@ -286,6 +286,105 @@ void value_store(struct value *value, const struct option *option, struct config
 	}
 }
 
+static bool value_same_text(const char *one, const char *other)
+{
+	return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
+}
+
+static bool value_same_map(const struct config_map *one, const struct config_map *other)
+{
+	size_t i;
+
+	for (i = 0; i < one->count && i < other->count; i++)
+		if (strcmp(one->pairs[i].name, other->pairs[i].name) != 0 ||
+			strcmp(one->pairs[i].value, other->pairs[i].value) != 0)
+			return false;
+	return one->count == other->count;
+}
+
+static bool value_same_list(const struct config_list *one, const struct config_list *other)
+{
+	size_t i;
+
+	for (i = 0; i < one->count && i < other->count; i++)
+		if (strcmp(one->items[i], other->items[i]) != 0)
+			return false;
+	return one->count == other->count;
+}
+
+bool value_equals(const struct option *option, const struct config *one, const struct config *other)
+{
+	const void *field = (const char *)one + option->offset;
+	const void *as = (const char *)other + option->offset;
+
+	switch (option->type) {
+	case OPTION_TYPE_BOOL:
+		return *(const bool *)field == *(const bool *)as;
+	case OPTION_TYPE_INT:
+	case OPTION_TYPE_DURATION:
+	case OPTION_TYPE_SIZE:
+		return *(const int64_t *)field == *(const int64_t *)as;
+	case OPTION_TYPE_RATIO:
+		return memcmp(field, as, sizeof(double)) == 0;
+	case OPTION_TYPE_ENUM:
+		return *(const int *)field == *(const int *)as;
+	case OPTION_TYPE_TEXT:
+	case OPTION_TYPE_ADDRESS:
+	case OPTION_TYPE_URL:
+	case OPTION_TYPE_FILE:
+		return value_same_text(*(char *const *)field, *(char *const *)as);
+	case OPTION_TYPE_MAP:
+		return value_same_map(field, as);
+	case OPTION_TYPE_LIST:
+		break;
+	}
+	return value_same_list(field, as);
+}
+
+int value_copy(const struct option *option, struct config *to, const struct config *from)
+{
+	const void *field = (const char *)from + option->offset;
+	const struct config_list *list = field;
+	struct value value = {.boolean = false};
+	int failed = 0;
+	size_t i;
+
+	switch (option->type) {
+	case OPTION_TYPE_BOOL:
+		value.boolean = *(const bool *)field;
+		break;
+	case OPTION_TYPE_INT:
+	case OPTION_TYPE_DURATION:
+	case OPTION_TYPE_SIZE:
+		value.number = *(const int64_t *)field;
+		break;
+	case OPTION_TYPE_RATIO:
+		value.ratio = *(const double *)field;
+		break;
+	case OPTION_TYPE_ENUM:
+		value.number = *(const int *)field;
+		break;
+	case OPTION_TYPE_TEXT:
+	case OPTION_TYPE_ADDRESS:
+	case OPTION_TYPE_URL:
+	case OPTION_TYPE_FILE:
+		if (*(char *const *)field != NULL)
+			failed = (value.text = strdup(*(char *const *)field)) == NULL;
+		break;
+	case OPTION_TYPE_MAP:
+		failed = map_merge(&value.map, option->map_kind, field);
+		break;
+	case OPTION_TYPE_LIST:
+		for (i = 0; i < list->count && failed == 0; i++)
+			failed = list_add(&value.list, list->items[i]);
+		break;
+	}
+	if (failed == 0)
+		value_store(&value, option, to);
+	value_free(&value);
+	return failed == 0 ? 0 : -1;
+}
+
 static void value_describe_range(
 	const struct option *option, const char *what, const char *example, char *text, size_t size)
 {

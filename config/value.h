@@ -40,6 +40,13 @@ void value_free(struct value *value);
 /* Moves value into the option's field of config, freeing what was there. */
 void value_store(struct value *value, const struct option *option, struct config *config);
 
+/* Whether both have the same there. */
+bool value_equals(
+	const struct option *option, const struct config *one, const struct config *other);
+
+/* Gives to what from has there. 0, or -1 when memory is out; then nothing has changed. */
+int value_copy(const struct option *option, struct config *to, const struct config *from);
+
 /* What would be right, to follow "must be ". */
 void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE]);
 
