@@ -412,14 +412,15 @@ enum config_outcome config_load(struct config **config, int argc, char **argv, c
 }
 
 enum config_outcome config_reload(struct config **config, const struct config *running,
-	struct config_changes *changes, int argc, char **argv, char **environment,
+	struct config_changes *changes, const struct config_given *given,
 	void (*warn)(void *arg, const char *line), void *arg, char error[CONFIG_ERROR_SIZE])
 {
 	const struct config_again again = {running, changes};
 
 	*changes = (struct config_changes){.any = false};
 	return config_load_from(config,
-		&(struct config_load_source){argc, argv, environment, NULL, warn, arg, &again},
+		&(struct config_load_source){
+			given->argc, given->argv, given->environment, NULL, warn, arg, &again},
 		error);
 }
 

@@ -32,6 +32,13 @@ struct config_changes {
 					*/
 };
 
+/* What main() was given. */
+struct config_given {
+	int argc;
+	char **argv;
+	char **environment;
+};
+
 /*
  * The same once more, as SIGHUP asks for: files are read anew, arguments and environment should be
  * those of the first time. *config has all that can change while we run (OPTION_RELOAD,
@@ -39,7 +46,7 @@ struct config_changes {
  * CONFIG_RUN or CONFIG_WRONG.
  */
 enum config_outcome config_reload(struct config **config, const struct config *running,
-	struct config_changes *changes, int argc, char **argv, char **environment,
+	struct config_changes *changes, const struct config_given *given,
 	void (*warn)(void *arg, const char *line), void *arg, char error[CONFIG_ERROR_SIZE]);
 
 /* NULL and half-built configs are fine. */

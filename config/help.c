@@ -251,6 +251,10 @@ static void help_print_manual_option(FILE *out, const struct option *option)
 		help_print_sentence(out, "Must be", right);
 	if (option->text != NULL)
 		help_print_sentence(out, "Default:", option->text);
+	if ((option->flags & OPTION_RELOAD) != 0)
+		(void)fputs("Read again on\n.Dv SIGHUP .\n", out);
+	else if ((option->flags & OPTION_RETRACE) != 0)
+		(void)fputs("Read again on\n.Dv SIGHUP ,\nfor connections to come.\n", out);
 	help_print_manual_names(out, option);
 }
 

@@ -413,7 +413,7 @@ const struct ring *exporter_ring(const struct exporter *exporter)
 int exporter_renew(struct exporter *exporter, const struct exporter_config *config, char *error,
 	size_t error_size)
 {
-	if (!exporter->sink->is_collector || exporter->stopped)
+	if (exporter->delivery == NULL || !exporter->sink->is_collector || exporter->stopped)
 		return 0;
 	return delivery_renew(exporter->delivery, config, error, error_size);
 }

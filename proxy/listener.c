@@ -37,7 +37,7 @@ struct listener {
 	const struct route *route; /* borrowed */
 	struct sockets sockets;
 	struct event *events[ADDRESS_LIST_MAX]; /* owned; one for each socket */
-	size_t sessions_max;                    /* connections.max, or what the descriptors allow */
+	size_t files_max;                       /* sessions that the descriptors allow */
 	bool paused;
 	uint64_t renewed_ns; /* when the certificate's files were last looked at */
 };
@@ -52,7 +52,7 @@ static bool listener_is_full(const struct listener *listener)
 
 	if (listener->route->command != NULL)
 		count += (size_t)children_left(loop->children);
-	return count >= listener->sessions_max;
+	return count >= listener->files_max || count >= (size_t)loop->config->connections_max;
 }
 
 static void listener_pause(struct listener *listener, const char *why)
@@ -127,7 +127,7 @@ static void listener_take(struct listener *listener, int fd)
 
 static const char *listener_limit_name(const struct listener *listener)
 {
-	return listener->sessions_max < (size_t)listener->loop->config->connections_max
+	return listener->files_max < (size_t)listener->loop->config->connections_max
 		       ? "the limit of open files allows no more"
 		       : "connections.max is reached";
 }
@@ -175,18 +175,15 @@ static size_t listener_open_files(void)
  * How many sessions there may be: a client is accepted only when there are descriptors for its
  * backend too, and some are kept in reserve for the exporter and for starting commands.
  */
-static size_t listener_sessions_max(const struct listener *listener)
+static size_t listener_files_max(const struct listener *listener)
 {
-	size_t wanted = (size_t)listener->loop->config->connections_max;
 	size_t each = listener->route->command != NULL ? 3 : 2;
 	size_t taken = listener_open_files() + LISTENER_FILES_RESERVE;
 	struct rlimit limit;
-	size_t possible;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-		return wanted;
-	possible = limit.rlim_cur > taken + each ? (limit.rlim_cur - taken) / each : 1;
-	return possible < wanted ? possible : wanted;
+		return SIZE_MAX;
+	return limit.rlim_cur > taken + each ? (limit.rlim_cur - taken) / each : 1;
 }
 
 static int listener_watch(struct listener *listener)
@@ -229,7 +226,7 @@ struct listener *listener_new(
 		listener_free(listener);
 		return NULL;
 	}
-	listener->sessions_max = listener_sessions_max(listener);
+	listener->files_max = listener_files_max(listener);
 	return listener;
 }
 

@@ -201,7 +201,9 @@ int loop_init(struct loop *loop, struct event_base *base, const struct config *c
 		return -1;
 	loop_clock(loop);
 	log_tick(loop->now_ns);
-	tracer_clock(tracer, loop->now_ns, loop_clock_ns(CLOCK_REALTIME));
+	loop->config_number = 1;
+	loop->config_unix_ns = loop_clock_ns(CLOCK_REALTIME);
+	tracer_clock(tracer, loop->now_ns, loop->config_unix_ns);
 	loop->tracing = !config->disabled;
 	return 0;
 }
@@ -240,9 +242,13 @@ void loop_done(struct loop *loop)
 
 int loop_renew(struct loop *loop, struct config *config, struct tracer *tracer)
 {
-	if (tracer != NULL && generations_renew(loop->generations, config, tracer, loop->now_ns,
-				      loop_clock_ns(CLOCK_REALTIME)) != 0)
+	uint64_t unix_ns = loop_clock_ns(CLOCK_REALTIME);
+
+	if (tracer != NULL &&
+		generations_renew(loop->generations, config, tracer, loop->now_ns, unix_ns) != 0)
 		return -1;
 	loop->config = config;
+	loop->config_number++;
+	loop->config_unix_ns = unix_ns;
 	return 0;
 }

@@ -49,6 +49,9 @@ struct loop {
 	struct event_base *base;
 	const struct config *config;     /* borrowed; as it is now */
 	struct generations *generations; /* owned */
+	uint64_t config_number;          /* of the settings: the first are 1 */
+	uint64_t config_unix_ns;         /* when they were read */
+	bool config_failed;              /* ... and there has been worse since */
 	bool tracing;                    /* false: everything passes through without a look */
 	struct children *children;
 	struct recorder *recorder; /* borrowed; NULL: nothing is recorded */

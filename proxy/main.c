@@ -38,6 +38,7 @@
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/measures.h"
+#include "proxy/reload.h"
 #include "proxy/resolver.h"
 #include "proxy/sandbox.h"
 #include "proxy/service.h"
@@ -81,7 +82,8 @@ static const struct {
 struct program {
 	char **arguments;          /* of main() */
 	char *notes;               /* owned; of the settings, for the doctor; NULL: none */
-	struct config *config;     /* owned */
+	struct config *config;     /* owned; of the start: see loop.config */
+	struct reload reload;      /* what they are read again from */
 	struct exporter *exporter; /* owned; NULL: no spans are sent */
 	struct tracer *tracer;     /* owned */
 	struct measures *measures; /* owned; NULL: nobody asks */
@@ -283,7 +285,7 @@ static void main_on_drain(int fd, short what, void *arg)
 /* Accepts no more and lets the sessions end, but not for ever. */
 static void main_stop(struct program *program, int signal_number)
 {
-	int64_t ms = program->config->shutdown_drain_ms;
+	int64_t ms = program->loop.config->shutdown_drain_ms;
 	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
 	if (program->stopping) {                           /* told twice */
@@ -320,15 +322,26 @@ static bool main_is_stop(int signal_number)
 	return main_signals[i].stops;
 }
 
+static void main_reload(struct program *program)
+{
+	loop_clock(&program->loop);
+	if (program->route.client_tls != NULL)
+		listener_renew(program->listener);
+	reload_run(&program->reload, &(struct reload_subjects){.loop = &program->loop,
+					     .route = &program->route,
+					     .exporter = program->exporter,
+					     .measures = program->measures,
+					     .admin = program->admin});
+	listener_resume(program->listener); /* connections.max may be larger */
+}
+
 static void main_on_signal(int signal_number, short what, void *arg)
 {
 	struct program *program = arg;
 
 	(void)what;
-	if (signal_number == SIGHUP && program->route.client_tls != NULL &&
-		program->listener != NULL) {
-		loop_clock(&program->loop);
-		listener_renew(program->listener);
+	if (signal_number == SIGHUP && program->listener != NULL) {
+		main_reload(program);
 		return;
 	}
 	if (!main_wraps(program))
@@ -742,6 +755,7 @@ static void main_tear_down(struct program *program)
 		event_free(program->watchdog);
 	if (program->base != NULL)
 		event_base_free(program->base);
+	reload_done(&program->reload);
 	config_free(program->config);
 	free(program->notes);
 }
@@ -751,6 +765,7 @@ static int main_explain(const struct config *config, char *error, size_t error_s
 	enum explain_outcome outcome;
 
 	log_level_set(LOG_ERROR); /* what else would be logged is a note below its message */
+	log_style_set(LOG_PLAIN);
 	outcome = explain_file(config, error, error_size);
 	if (outcome == EXPLAIN_DONE)
 		return EXIT_SUCCESS;
@@ -812,14 +827,6 @@ static int main_probe(const struct config *config)
 	return ready ? EXIT_SUCCESS : MAIN_EXIT_FAILURE;
 }
 
-/* Who reads a file wants to know when; at a terminal it is now. */
-static enum log_style main_log_style(const struct config *config)
-{
-	if (config->log_format == CONFIG_LOG_JSON)
-		return LOG_JSON;
-	return isatty(STDERR_FILENO) ? LOG_PLAIN : LOG_STAMPED;
-}
-
 /* Whoever started us may have closed stdin, stdout or stderr: no other file may get their place. */
 static int main_fill_stdio(void)
 {
@@ -864,10 +871,7 @@ int main(int argc, char **argv, char **environment)
 	case CONFIG_RUN:
 		break;
 	}
-	log_level_set((enum log_level)program.config->log_level);
-	log_lines_max_set((unsigned)program.config->log_lines_max);
-	if (program.config->explain == NULL)
-		log_style_set(main_log_style(program.config));
+	reload_log(program.config);
 	if (program.config->explain != NULL) {
 		program.status = main_explain(program.config, error, sizeof error);
 		config_free(program.config);
@@ -884,6 +888,12 @@ int main(int argc, char **argv, char **environment)
 		config_free(program.config);
 		free(program.notes);
 		return program.status;
+	}
+	if (reload_init(&program.reload, argc, argv, environment) != 0) {
+		log_line(LOG_ERROR, "out of memory");
+		reload_done(&program.reload);
+		config_free(program.config);
+		return MAIN_EXIT_FAILURE;
 	}
 	return main_serve(&program);
 }

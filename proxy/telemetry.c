@@ -283,6 +283,26 @@ out:
 	return exporter;
 }
 
+int telemetry_exporter_renew(
+	struct exporter *exporter, const struct config *config, char *error, size_t error_size)
+{
+	struct exporter_header *headers = telemetry_headers(config);
+	struct exporter_config settings;
+	char shown[TELEMETRY_URL_SIZE];
+	int result;
+
+	if (headers == NULL) {
+		(void)snprintf(error, error_size, "out of memory");
+		return -1;
+	}
+	telemetry_settings(&settings, config, shown);
+	settings.headers = headers;
+	settings.header_count = config->otlp_headers.count;
+	result = exporter_renew(exporter, &settings, error, error_size);
+	free(headers);
+	return result;
+}
+
 int telemetry_examine(const struct config *config, bool other_protocol, struct examination *found,
 	char *error, size_t error_size)
 {

@@ -20,6 +20,10 @@ bool telemetry_has_exporter(const struct config *config);
 struct exporter *telemetry_exporter_new(
 	const struct config *config, char *error, size_t error_size);
 
+/* The same for one that runs: see exporter_renew(). 0 or -1. */
+int telemetry_exporter_renew(
+	struct exporter *exporter, const struct config *config, char *error, size_t error_size);
+
 /*
  * What the collector makes of an export without spans, with these settings, or, with
  * other_protocol, in protobuf instead of JSON or the other way round. 0, or -1 with a one-line text

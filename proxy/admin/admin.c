@@ -131,6 +131,15 @@ static void admin_write_numbers(struct admin *admin, FILE *out, enum exposition_
 		"Clients that are served now.", (double)admin->loop->guest_count);
 	exposition_open(out, open, generations_count_open(admin->loop->generations, open),
 		admin->loop->now_ns);
+	exposition_single(out, format, "sidespan_config_generation", EXPOSITION_GAUGE,
+		"Which settings are in force; the first are 1.",
+		(double)admin->loop->config_number);
+	exposition_single(out, format, "sidespan_config_last_reload_successful", EXPOSITION_GAUGE,
+		"0 when settings were read again since, and were of no use.",
+		admin->loop->config_failed ? 0 : 1);
+	exposition_single(out, format, "sidespan_config_last_reload_success_timestamp_seconds",
+		EXPOSITION_GAUGE, "When the settings were read that are in force.",
+		(double)(admin->loop->config_unix_ns / 1000000000));
 	exposition_process(out, format);
 	exposition_end(out, format);
 }
@@ -158,14 +167,16 @@ static void admin_write_string(FILE *out, const char *text)
 	(void)fputc('"', out);
 }
 
-/* Secrets are *** in it. */
+/* Which settings these are, and all of them. Secrets are *** in it. */
 static void admin_write_config(struct admin *admin, FILE *out)
 {
 	char value[ADMIN_VALUE_SIZE];
 	size_t i;
 
+	(void)fprintf(out, "{\n\t\"generation\": \"%llu\"",
+		(unsigned long long)admin->loop->config_number);
 	for (i = 0; i < OPTION_COUNT; i++) {
-		(void)fputs(i == 0 ? "{\n\t" : ",\n\t", out);
+		(void)fputs(",\n\t", out);
 		admin_write_string(out, option_at(i)->name);
 		(void)fputs(": ", out);
 		value_print(option_at(i), admin->loop->config, value, sizeof value);
@@ -630,6 +641,15 @@ static int admin_listen(struct admin *admin)
 	return 0;
 }
 
+void admin_renew(struct admin *admin)
+{
+	const struct config *config = admin->loop->config;
+
+	guard_init_own(&admin->guard, config, &config->admin_url);
+	admin->health = admin->guard;
+	admin->health.token = NULL;
+}
+
 struct admin *admin_new(const struct admin_sources *sources, char *error, size_t error_size)
 {
 	const struct config *config = sources->loop->config;
@@ -646,9 +666,7 @@ struct admin *admin_new(const struct admin_sources *sources, char *error, size_t
 	admin->live_timer = event_new(admin->loop->base, -1, EV_PERSIST, admin_on_live, admin);
 	if (admin->live == NULL || admin->live_timer == NULL)
 		goto fail;
-	guard_init_own(&admin->guard, config, &config->admin_url);
-	admin->health = admin->guard;
-	admin->health.token = NULL;
+	admin_renew(admin);
 	if (sources->resolver != NULL && (admin->probe = probe_new(admin->loop, sources->resolver,
 						  admin_on_probed, admin)) == NULL)
 		goto fail;

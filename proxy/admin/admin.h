@@ -20,6 +20,9 @@ struct admin *admin_new(const struct admin_sources *sources, char *error, size_t
 /* Where it serves: "URL and URL". May be cut. */
 void admin_describe(const struct admin *admin, char *text, size_t size);
 
+/* The settings are others: who may ask follows from them. */
+void admin_renew(struct admin *admin);
+
 /* We end: not ready from now on. */
 void admin_drain(struct admin *admin);
 

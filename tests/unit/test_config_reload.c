@@ -32,7 +32,8 @@ static enum config_outcome reload_load(bool again)
 	if (!again)
 		return config_load(&running, 8, argv, environment, stdout, NULL, NULL, error);
 	config_free(fresh);
-	return config_reload(&fresh, running, &changes, 8, argv, environment, NULL, NULL, error);
+	return config_reload(&fresh, running, &changes,
+		&(struct config_given){8, argv, environment}, NULL, NULL, error);
 }
 
 static void reload_begin(const char *settings)

@@ -82,6 +82,13 @@ void exporter_submit(struct exporter *exporter, const struct span *span)
 	(void)span;
 }
 
+int exporter_renew(struct exporter *exporter, const struct exporter_config *config, char *error,
+	size_t error_size)
+{
+	ck_assert_ptr_eq(exporter, &the_exporter);
+	return exporter_new(config, error, error_size) != NULL ? 0 : -1;
+}
+
 void exporter_stop(struct exporter *exporter, int64_t deadline_ms)
 {
 	exporter->stopped_after_ms = deadline_ms;
@@ -325,6 +332,31 @@ START_TEST(test_share_host_name)
 		setenv(variable, host_rows[_i].given, 1);
 	ck_assert_int_eq(telemetry_share_host_name(made.config), 0);
 	ck_assert_str_eq(getenv(variable), expected);
+	config_case_done(&made);
+}
+END_TEST
+
+/* What is sent how is told anew to one that runs; not what spans belong to. */
+START_TEST(test_renew)
+{
+	struct config_case made;
+	char error[128] = "";
+	int result;
+
+	exporter_made(NULL, NULL);
+	load(&made, FLAGS("--otlp-endpoint=http://there:1", "--otlp-timeout=3s"),
+		FLAGS("OTEL_EXPORTER_OTLP_HEADERS=a=b,c=d"));
+	ck_assert_int_eq(
+		telemetry_exporter_renew(&the_exporter, made.config, error, sizeof error), 0);
+	ck_assert_str_eq(the_exporter.endpoint, "http://there:1/v1/traces");
+	ck_assert_str_eq(the_exporter.headers, "a: b\nc: d\n");
+	ck_assert_int_eq(the_exporter.config.timeout_ms, 3000);
+	ck_assert_str_eq(the_exporter.resource, "");
+	unit_alloc_fail_after(0);
+	result = telemetry_exporter_renew(&the_exporter, made.config, error, sizeof error);
+	unit_alloc_fail_never();
+	ck_assert_int_eq(result, -1);
+	ck_assert_str_eq(error, "out of memory");
 	config_case_done(&made);
 }
 END_TEST
@@ -573,6 +605,7 @@ int main(void)
 	tcase_add_test(tc, test_resource_overridden);
 	tcase_add_loop_test(tc, test_share_host_name, 0, COUNT(host_rows));
 	tcase_add_loop_test(tc, test_introduce, 0, COUNT(introduced));
+	tcase_add_test(tc, test_renew);
 	tcase_add_test(tc, test_no_exporter);
 	tcase_add_loop_test(tc, test_levels, 0, 3);
 	tcase_add_test(tc, test_report);

@@ -1,0 +1,144 @@
+/*
+ * Reloading, in this order: everything is read and checked; what can fail is made of it (a tracer
+ * for connections to come, the way to the collector); then it is in force, and told. Whatever fails
+ * leaves all as it was.
+ */
+#include "proxy/reload.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proxy/admin/admin.h"
+#include "proxy/log.h"
+#include "proxy/loop.h"
+#include "proxy/measures.h"
+#include "proxy/pair.h"
+#include "proxy/telemetry.h"
+#include "proxy/trace/tracer.h"
+
+/* The list without the texts. NULL when out of memory. */
+static char **reload_keep(char *const *list)
+{
+	size_t count = 0;
+	char **kept;
+
+	while (list[count] != NULL)
+		count++;
+	kept = calloc(count + 1, sizeof *kept);
+	if (kept != NULL)
+		memcpy(kept, list, count * sizeof *kept);
+	return kept;
+}
+
+int reload_init(struct reload *reload, int argc, char **argv, char **environment)
+{
+	reload->given = (struct config_given){argc, reload_keep(argv), reload_keep(environment)};
+	return reload->given.argv != NULL && reload->given.environment != NULL ? 0 : -1;
+}
+
+void reload_done(struct reload *reload)
+{
+	free(reload->given.argv);
+	free(reload->given.environment);
+	config_free(reload->latest);
+}
+
+/* Who reads a file wants to know when; at a terminal it is now. */
+static enum log_style reload_log_style(const struct config *config)
+{
+	if (config->log_format == CONFIG_LOG_JSON)
+		return LOG_JSON;
+	return isatty(STDERR_FILENO) ? LOG_PLAIN : LOG_STAMPED;
+}
+
+void reload_log(const struct config *config)
+{
+	log_level_set((enum log_level)config->log_level);
+	log_lines_max_set((unsigned)config->log_lines_max);
+	log_style_set(reload_log_style(config));
+}
+
+static void reload_warn(void *arg, const char *line)
+{
+	(void)arg;
+	log_line(LOG_WARN, "%s", line);
+}
+
+/* The tracer of settings that record in another way. NULL with an error. */
+static struct tracer *reload_make_tracer(const struct config *config,
+	const struct reload_subjects *subjects, char *error, size_t error_size)
+{
+	struct tracer *tracer = tracer_new(config, subjects->exporter, config->traceparent,
+		config->tracestate, error, error_size);
+
+	if (tracer != NULL && subjects->measures != NULL)
+		tracer_measure(tracer, measures_metrics(subjects->measures));
+	return tracer;
+}
+
+/* Takes config, and the tracer, if there is one. 0, or -1 with the error set and nothing taken. */
+static int reload_take(struct reload *reload, const struct reload_subjects *subjects,
+	struct config *config, struct tracer *tracer, char *error, size_t error_size)
+{
+	struct config *former = reload->latest;
+
+	if (subjects->exporter != NULL &&
+		telemetry_exporter_renew(subjects->exporter, config, error, error_size) != 0)
+		return -1;
+	(void)snprintf(error, error_size, "out of memory");
+	if (loop_renew(subjects->loop, config, tracer) != 0)
+		return -1;
+	guard_init(&subjects->route->guard, config);
+	if (subjects->admin != NULL)
+		admin_renew(subjects->admin);
+	reload_log(config);
+	reload->latest = tracer != NULL ? NULL : config;
+	config_free(former);
+	return 0;
+}
+
+static int reload_try(struct reload *reload, const struct reload_subjects *subjects,
+	struct config_changes *changes, char error[CONFIG_ERROR_SIZE])
+{
+	struct tracer *tracer = NULL;
+	struct config *config;
+
+	if (config_reload(&config, subjects->loop->config, changes, &reload->given, reload_warn,
+		    NULL, error) != CONFIG_RUN)
+		return -1;
+	if (changes->traced) {
+		tracer = reload_make_tracer(config, subjects, error, CONFIG_ERROR_SIZE);
+		if (tracer == NULL)
+			goto fail;
+	}
+	if (reload_take(reload, subjects, config, tracer, error, CONFIG_ERROR_SIZE) == 0)
+		return 0;
+	tracer_free(tracer);
+fail:
+	config_free(config);
+	return -1;
+}
+
+void reload_run(struct reload *reload, const struct reload_subjects *subjects)
+{
+	struct loop *loop = subjects->loop;
+	struct config_changes changes;
+	char error[CONFIG_ERROR_SIZE];
+
+	loop->config_failed = reload_try(reload, subjects, &changes, error) != 0;
+	if (loop->config_failed) {
+		loop->counters.reloads_failed++;
+		log_line(LOG_ERROR, "the settings stay as they are: %s", error);
+		return;
+	}
+	loop->counters.reloads++;
+	log_line(LOG_INFO, "settings %llu are in force: %s%s%s",
+		(unsigned long long)loop->config_number,
+		changes.any ? "other " : "nothing is other", changes.taken,
+		changes.traced ? ", to record connections to come by" : "");
+	if (changes.kept[0] != '\0')
+		log_line(LOG_WARN, "restart to apply what cannot change while we run: %s",
+			changes.kept);
+}
