@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import time
 import urllib.error
@@ -39,6 +40,14 @@ def scraped(port, query):
     raise AssertionError(query)
 
 
+def shown():
+    """The queries of the dashboard, for everything that there is."""
+    with open(os.path.join(os.path.dirname(__file__), "../../docker/grafana/sidespan.json")) as file:
+        for panel in json.load(file)["panels"]:
+            for target in panel.get("targets", ()):
+                yield re.sub(r'"\$\w+"', '".*"', target["expr"].replace("$__rate_interval", "1m"))
+
+
 @needs("promtool")
 @needs("prometheus")
 def test_prometheus(tmp_path):
@@ -64,6 +73,8 @@ def test_prometheus(tmp_path):
             turns = scraped(prometheus, "sum by (turn_status) (codex_turn_duration_seconds_count)")
             tokens = asked(prometheus, "sum by (gen_ai_token_type) (gen_ai_client_token_usage_sum)")
             spent = asked(prometheus, "sidespan_spans_created_total")
+            for query in shown():
+                asked(prometheus, query)  # or it is a 400
     assert turns == {frozenset({("turn_status", status)}): 1 for status in ("completed", "interrupted", "failed")}
     assert set(tokens) == {frozenset({("gen_ai_token_type", kind)}) for kind in ("input", "output")}
     assert all(value > 0 for value in tokens.values()) and list(spent.values()) == [len(collector.ours())]
