@@ -571,6 +571,57 @@ START_TEST(test_parents)
 }
 END_TEST
 
+/* Memories whose key begins its own, or is the same, the longest first. */
+START_TEST(test_memories)
+{
+	struct match match;
+	const struct matcher_type *types;
+
+	match_init(&match,
+		"{'spans':{'middle':{'name':'middle','key':['a','b']},"
+		"'leaf':{'name':'leaf','key':['a','b','c']}},"
+		"'memories':{'one':{'key':['a']},'two':{'key':['a','b']},'other':{'key':['b']},"
+		"'four':{'key':['a','b','c','d']}},"
+		"'rules':[" OPENS("middle", "['/a','/b']") "," OPENS(
+			"leaf", "['/a','/b','/c']") "]}");
+	types = match.matcher.types;
+	ck_assert_uint_eq(types[0].memories.count, 2);
+	ck_assert_uint_eq(types[0].memories.types[0], 3);
+	ck_assert_uint_eq(types[0].memories.types[1], 2);
+	ck_assert_uint_eq(types[1].memories.count, 2);
+	ck_assert_uint_eq(types[1].memories.types[0], 3);
+	ck_assert_uint_eq(types[1].memories.types[1], 2);
+	ck_assert_uint_eq(types[0].parents.count, 0);
+	ck_assert_uint_eq(types[1].parents.count, 1);
+	match_done(&match);
+}
+END_TEST
+
+/* Methods that operations, requests or rules name are told apart; all others are one. */
+START_TEST(test_method_numbers)
+{
+	static const char *const named[] = {"o", "q", "x", "r", "s"};
+	struct match match;
+	size_t i, j;
+
+	match_init(&match,
+		"{'dispatch':{'name':'d','operations':{'o':'p'}},"
+		"'spans':{'first':{'requests':['q','x'],'key':{'z':'/params/"
+		"z'}},'job':{'name':'j','key':['a']}},"
+		"'rules':[{'on':'notification','methods':['r','s'],'do':'open','span':'job','key':"
+		"['/a']}]}");
+	for (i = 0; i < 5; i++) {
+		ck_assert_uint_ne(
+			methods_find(&match.methods, span_text_of(named[i])), METHODS_OTHER);
+		for (j = 0; j < i; j++)
+			ck_assert_uint_ne(methods_find(&match.methods, span_text_of(named[i])),
+				methods_find(&match.methods, span_text_of(named[j])));
+	}
+	ck_assert_uint_eq(methods_find(&match.methods, span_text_of("z")), METHODS_OTHER);
+	match_done(&match);
+}
+END_TEST
+
 /* --- what is refused --- */
 
 /* A profile has no more, but the matcher does not rely on it. */
@@ -713,6 +764,8 @@ int main(void)
 	tcase_add_test(tc, test_parents);
 	tcase_add_test(tc, test_too_many_attributes);
 	tcase_add_test(tc, test_no_memory);
+	tcase_add_test(tc, test_memories);
+	tcase_add_test(tc, test_method_numbers);
 	tcase_add_loop_test(tc, test_profiles_without_memory, 0, 6);
 	return unit_run("matcher", tc);
 }
