@@ -589,6 +589,12 @@ START_TEST(test_calls)
 		text_has(span->attributes, calls[count].usage);
 		text_has(span->attributes, " inferred=true ");
 		text_has_not(span->attributes, "sidespan.end_reason");
+		if (count == 0) { /* of the moment at which it ended */
+			text_has(span->attributes, " asked.type=tool ");
+			text_has(span->attributes, " asked.name=make ");
+		} else {
+			text_has_not(span->attributes, " asked.");
+		}
 		if (calls[count].first != NULL)
 			text_has(span->attributes, calls[count].first);
 		else
