@@ -187,7 +187,7 @@ START_TEST(test_pool)
 }
 END_TEST
 
-/* ---- errors of our own ---- */
+/* ---- masks ---- */
 
 /* Text of one message of a flood. */
 static const char *flood_text(void)
@@ -199,6 +199,69 @@ static const char *flood_text(void)
 	text[sizeof text - 2] = '}';
 	return text;
 }
+
+/* Of the frame at the beginning of some bytes: where its key is, and how long it is. */
+static size_t frame_key(const uint8_t *bytes, size_t *size)
+{
+	size_t length = bytes[1] & 0x7f, at = 2;
+
+	ck_assert_uint_eq(bytes[1] & 0x80, 0x80);
+	if (length == 126) {
+		length = (size_t)bytes[2] << 8 | bytes[3];
+		at = 4;
+	} else if (length == 127) {
+		length = (size_t)bytes[6] << 24 | (size_t)bytes[7] << 16 | (size_t)bytes[8] << 8 |
+			 bytes[9];
+		at = 10;
+	}
+	*size = at + 4 + length;
+	return at;
+}
+
+/*
+ * A message that goes on in one frame has the client's own key, edited or not; one that is cut has
+ * another for each, so that nothing is masked twice with the same (RFC 6455, 5.3).
+ */
+START_TEST(test_masks)
+{
+	static const uint8_t key[] = {0xa1, 0xb2, 0xc3, 0xd4};
+	static uint8_t bytes[2 * FLOOD_SIZE];
+	const char *text = _i == 0 ? "{\"id\":1,\"method\":\"m\"}" : _i == 1 ? "[1]" : flood_text();
+	size_t size, at, i, second;
+
+	session_start(1);
+	size = framed(bytes, &side_websocket, true, text, strlen(text));
+	at = frame_key(bytes, &second);
+	memcpy(bytes + at, key, sizeof key);
+	for (i = at + 4; i < size; i++)
+		bytes[i] ^= key[(i - at) % 4];
+	at = _i < 2 ? size : size / 3 * 2; /* more than is held */
+	ck_assert_int_eq(peers_write(peers.client, bytes, at), (ssize_t)at);
+	peers_turn(&peers);
+	if (at < size)
+		ck_assert_int_eq(
+			peers_write(peers.client, bytes + at, size - at), (ssize_t)(size - at));
+	peers_turn(&peers);
+	size = (size_t)peers_read(peers.backend, bytes, sizeof bytes);
+	at = frame_key(bytes, &second);
+	if (_i < 2) {
+		ck_assert_mem_eq(bytes + at, key, sizeof key);
+		ck_assert_uint_eq(second, size);
+		ck_assert_uint_eq(bytes[0], 0x81);
+		ck_assert((strlen(text) == size - at - 4) == (_i == 1));
+	} else {
+		ck_assert_uint_eq(bytes[0], 0x01);
+		ck_assert_uint_lt(second, size);
+		ck_assert_uint_eq(bytes[second], 0x80);
+		ck_assert_mem_ne(bytes + second + frame_key(bytes + second, &i), bytes + at, 4);
+		ck_assert_mem_ne(bytes + second + frame_key(bytes + second, &i), key, 4);
+		ck_assert_uint_eq(second + i, size);
+	}
+	session_end();
+}
+END_TEST
+
+/* ---- errors of our own ---- */
 
 /*
  * No memory for the backlog of one peer: neither has left. Both see an end, after what was said; a
@@ -521,6 +584,7 @@ int main(void)
 
 	unit_fixture(session_setup, session_teardown);
 	tcase_add_loop_test(tc, test_not_json, 0, 2 * PAIRS);
+	tcase_add_loop_test(tc, test_masks, 0, 3);
 	tcase_add_test(tc, test_pool);
 	tcase_add_loop_test(tc, test_no_memory_for_backlog, 0, 2 * PAIRS);
 	tcase_add_test(tc, test_no_memory_for_ended_client);
