@@ -204,6 +204,7 @@ START_TEST(test_waits)
 	turn();
 	ck_assert_str_eq(told, "AR");
 	ck_assert_uint_eq(stream.shakes, 3);
+	ck_assert_int_eq(endpoint.error, 0);
 	shaking_close();
 }
 END_TEST
