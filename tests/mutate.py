@@ -288,7 +288,8 @@ class Tests:
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             for program, known in zip(self.tree.path, pool.map(self.learn, self.tree.path)):
                 self.known[program] = known
-                kept.write_text(json.dumps(self.known))
+                if known is not before.get(program):
+                    kept.write_text(json.dumps(self.known))
 
     def key(self, program, lines):
         """Of all that the test was made of, as far as it comes by there."""
