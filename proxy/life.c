@@ -239,9 +239,7 @@ static void life_greeted(struct session *session)
 	life_heard(session);
 	pump->state = PUMP_FLOWING;
 	life_carry(session, PUMP_CLIENT_TO_BACKEND, greeting->bytes, greeting->size);
-	greeting_free(greeting);
-	if (session->pair.state == PAIR_OPEN && pump->state == PUMP_FLOWING)
-		pump_readable(pump);
+	greeting_free(greeting); /* what there is beyond is told of by the loop */
 }
 
 /* The client says something, and it is not settled yet what it speaks. */
