@@ -583,10 +583,13 @@ START_TEST(test_stop_reading)
 {
 	struct side side;
 	uint8_t byte;
+	int other;
 
 	side_open(&side, (enum kind)_i);
 	side.reads = true;
 	endpoint_stop_reading(&side.endpoint);
+	other = open("/dev/null", O_RDONLY | O_CLOEXEC); /* has its number now */
+	ck_assert_int_eq(side.endpoint.read_fd < 0, _i == KIND_PIPES);
 	ck_assert_int_eq(write(side.to_endpoint, "x", 1), _i == KIND_PIPES ? -1 : 1);
 	endpoint_stop_reading(&side.endpoint);
 	side_is_told(&side, "");
@@ -597,6 +600,8 @@ START_TEST(test_stop_reading)
 	ck_assert_int_eq(endpoint_write(&side.endpoint, "y", 1), 0); /* the other way is open */
 	ck_assert_int_eq(other_read(&side, &byte, 1), 1);
 	side_close(&side);
+	ck_assert(fd_is_open(other));
+	close(other);
 }
 END_TEST
 
