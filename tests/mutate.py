@@ -45,6 +45,7 @@ ALONE = ["unshare", "--user", "--map-current-user", "--pid", "--mount-proc", "--
          "sh", "-c", '"$@"; exit $?', "sh"]
 
 QUIET = 20  # seconds without a step, after which a test comes to no end; none sleeps half as long
+WALL = 12  # times its processor time is what a test may take in all, on a machine that has much else to do
 
 # What is edited: a pattern, and what takes its place; \g<0> is the match.
 EDITS = [
@@ -203,9 +204,10 @@ def processes(session):
 
 
 def ends_within(process, limit):
-    """The status and the processor time of what ended; None if it used more, or waits for what does not come: the
-    time in which others had the processor does not count."""
-    before, since, pause = -1, time.monotonic(), 0.002
+    """The status and the processor time of what ended; None if it used more, or waits for what does not come,
+    with steps or without: the time in which others had the processor hardly counts."""
+    before, pause, since = -1, 0.002, time.monotonic()
+    last = since + WALL * limit
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
@@ -213,7 +215,7 @@ def ends_within(process, limit):
             return process.returncode, usage.ru_utime + usage.ru_stime
         if pause >= 0.05:
             used, awake = processes(process.pid)
-            if used > limit:
+            if used > limit or time.monotonic() > last:
                 return None
             if awake or used != before:
                 before, since = used, time.monotonic()
