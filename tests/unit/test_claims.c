@@ -69,6 +69,37 @@ static void claims_end(struct conversation *said, const char *tree)
 	conversation_unload();
 }
 
+#define LONG(what, d)                                                                              \
+	"1<{'method':'" what "','params':{'a':'1','b':'2','c':'3','d':'" d "','v':'" what "'}}"
+
+/* The longest key there may be, and what is said of its spans in turn. */
+START_TEST(test_longest_key)
+{
+	static const char key[] = ",'key':['/params/a','/params/b','/params/c','/params/d']";
+	static const char *const lines[] = {LONG("begin", "4"), LONG("say", "4"), LONG("say", "4"),
+		LONG("begin", "5"), LONG("say", "4"), LONG("say", "5"), LONG("end", "4"),
+		LONG("say", "4"), LONG("end", "5"), NULL};
+	struct conversation *said;
+	char text[1024];
+
+	snprintf(text, sizeof text,
+		"{'name':'p','lifecycle':{'spans':{'job':{'name':'job','key':['a','b','c','d']}},"
+		"'rules':[{'on':'notification','methods':'begin','do':'open','span':'job'%s},"
+		"{'on':'notification','methods':'say','do':'event','span':'job'%s,'event':'said'},"
+		"{'on':'notification','methods':'end','do':'close','span':'job'%s}]}}",
+		key, key, key);
+	said = claims_load(text);
+	claims_say(said, lines);
+	conversation_shut_down(said);
+	ck_assert_str_eq(conversation_tree(said, " d "), "job closed d=4\njob closed d=5\n");
+	ck_assert_uint_eq(said->exporter->spans[0].event_count, 3);
+	ck_assert_uint_eq(said->exporter->spans[1].event_count, 1);
+	conversation_check(said);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
 #define DISPATCH "'dispatch':{'name':'app_server.dispatch {operation}','operations':{'do':'work'}},"
 
 #define DO(id)           "1>{'id':" id ",'method':'do','params':{'g':'g'}}"
@@ -460,5 +491,6 @@ int main(void)
 	tcase_add_loop_test(tc, test_name, 0, COUNT(names));
 	tcase_add_test(tc, test_long_name);
 	tcase_add_test(tc, test_no_questions);
+	tcase_add_test(tc, test_longest_key);
 	return unit_run("claims", tc);
 }
