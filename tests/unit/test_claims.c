@@ -100,6 +100,39 @@ START_TEST(test_longest_key)
 }
 END_TEST
 
+/* The method and the id are values like others, wherever a pointer may stand. */
+START_TEST(test_method_as_value)
+{
+	static const char *const lines[] = {"1<{'method':'begin','params':{'a':'1'}}",
+		"1<{'id':'end','method':'ask','params':{'a':'1'}}",
+		"1<{'id':'some','method':'say','params':{'a':'1'}}",
+		"1<{'id':7,'method':'say','params':{'a':'1'}}",
+		"1<{'method':'end','params':{'a':'1'}}", NULL};
+	struct conversation *said = claims_load(
+		"{'name':'p','lifecycle':{'spans':{'job':{'name':'job','key':['a']},"
+		"'ask':{'name':'ask','kind':'client','key':['a']}},"
+		"'rules':[{'on':'notification','methods':'begin','do':'open','span':'job','key':"
+		"['/params/a'],'set':{'how':'/method'}},"
+		"{'on':'server_request','methods':'ask','do':'open','span':'ask','key':["
+		"'/params/a']},"
+		"{'on':'server_request','methods':'say','do':'count','span':'job','key':["
+		"'/params/a'],'bytes':'b','of':'/id'},"
+		"{'on':'notification','methods':'end','do':'close','span':'ask','request_id':'/"
+		"method'},"
+		"{'on':'notification','methods':'end','do':'close','span':'job','key':['/params/"
+		"a'],"
+		"'status':{'pointer':'/method','error':['end'],'message':'/method'}}]}}");
+
+	claims_say(said, lines);
+	conversation_shut_down(said);
+	ck_assert_str_eq(conversation_tree(said, " b how "),
+		"job closed ERROR: end b=5 how=begin\n  ask closed\n");
+	conversation_check(said);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
 #define DISPATCH "'dispatch':{'name':'app_server.dispatch {operation}','operations':{'do':'work'}},"
 
 #define DO(id)           "1>{'id':" id ",'method':'do','params':{'g':'g'}}"
@@ -492,5 +525,6 @@ int main(void)
 	tcase_add_test(tc, test_long_name);
 	tcase_add_test(tc, test_no_questions);
 	tcase_add_test(tc, test_longest_key);
+	tcase_add_test(tc, test_method_as_value);
 	return unit_run("claims", tc);
 }

@@ -168,6 +168,12 @@ static const struct {
 	const char *value; /* "text", "#integer", "+integer" to be added, "?boolean"; NULL: none */
 } sources[] = {
 	{"'/a'", "{'a':'x'}", "x"},
+	{"'/method'", "{'method':'x'}", "x"},
+	{"'/id'", "{'id':'x'}", "x"}, /* the first slot */
+	{"{'pointer':'/id','text':'t'}", "{'id':7}", "t"},
+	{"{'pointer':'/id','text':'t'}", "{'a':'x'}", NULL},
+	{"{'pointer':'/method','text':'t'}", "{'method':'x'}", "t"},
+	{"{'pointer':'/method','text':'t'}", "{'a':'x'}", NULL},
 	{"'/a'", "{'a':''}", NULL},
 	{"'/a'", "{'a':null}", NULL},
 	{"'/a'", "{'a':{}}", NULL},
