@@ -45,7 +45,8 @@ struct exporter {
 	struct handover handover;
 	struct delivery *delivery; /* owned; the thread's, but for delivery_wake(); NULL: nowhere */
 	struct ring *ring;         /* owned; NULL: no spans are kept for a look */
-	struct text shown;         /* scratch: a span for the ring, where batches have no JSON */
+	bool shows;                /* the ring's spans are no part of a batch, as that is no JSON */
+	struct text shown;         /* scratch: one of them */
 };
 
 static const struct sink_ops *const exporter_sinks[] = {
@@ -105,15 +106,17 @@ static inline enum batch_outcome exporter_append(struct exporter *exporter, cons
 	struct batch *batch = exporter_open(exporter);
 	const struct batch_format *format = &exporter->format;
 	enum batch_outcome outcome;
-	size_t begin;
+	size_t before, begin;
 
 	if (batch == NULL)
 		return BATCH_NO_MEMORY;
-	begin = batch->span_count > 0 ? batch->body.size + 1 : format->prefix_size;
+	before = batch->body.size;
 	outcome = batch_append(batch, format, span);
 	if (exporter->ring != NULL && format->encoding == BATCH_JSON &&
-		(outcome == BATCH_APPENDED || outcome == BATCH_FULL))
+		(outcome == BATCH_APPENDED || outcome == BATCH_FULL)) {
+		begin = batch->span_count > 1 ? before + 1 : format->prefix_size;
 		ring_add(exporter->ring, span, batch->body.bytes + begin, batch->body.size - begin);
+	}
 	return outcome;
 }
 
@@ -246,6 +249,8 @@ static int exporter_set_ring(struct exporter *exporter, const struct exporter_co
 	text_init(&exporter->shown, config->ring_bytes_max);
 	if (config->ring_bytes_max == 0)
 		return 0;
+	exporter->shows =
+		config->target == EXPORTER_NOWHERE || exporter->format.encoding != BATCH_JSON;
 	exporter->ring = ring_new(&limits);
 	return exporter->ring != NULL ? 0 : -1;
 }
@@ -340,8 +345,7 @@ void exporter_submit(struct exporter *exporter, const struct span *span)
 {
 	enum batch_outcome outcome;
 
-	if (exporter->ring != NULL &&
-		(exporter->delivery == NULL || exporter->format.encoding != BATCH_JSON))
+	if (exporter->shows)
 		exporter_show(exporter, span);
 	if (exporter->delivery == NULL)
 		return;
