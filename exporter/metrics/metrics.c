@@ -315,7 +315,8 @@ void metrics_record(struct metrics *metrics, const struct span *span)
 	struct metrics_values values;
 	double value;
 
-	while (owner != NULL && strcmp(owner->instrument->span, span->type) != 0)
+	while (owner != NULL && owner->instrument->span != span->type &&
+		strcmp(owner->instrument->span, span->type) != 0)
 		owner = owner->other;
 	for (; owner != NULL; owner = owner->same) {
 		if (!metrics_read_value(owner->instrument, span, &value))

@@ -24,7 +24,7 @@ struct ring_record {
 
 struct ring_lane {
 	char *bytes;         /* owned */
-	size_t size;         /* a multiple of RING_ALIGN */
+	size_t size;         /* a power of two, so that a place is found without a division */
 	uint64_t begin, end; /* positions: of the oldest record, of the next one */
 };
 
@@ -48,7 +48,7 @@ static size_t ring_record_size(size_t text_size)
 
 static size_t ring_lane_rest(const struct ring_lane *lane, uint64_t at)
 {
-	return lane->size - (size_t)(at % lane->size);
+	return lane->size - (size_t)(at & (lane->size - 1));
 }
 
 /* The record at that position, or the next one behind what is skipped; NULL: there is none. */
@@ -101,13 +101,13 @@ static struct ring_record *ring_lane_push(struct ring_lane *lane, size_t size)
 
 	assert(size <= lane->size && ring_lane_has_room(lane, size));
 	if (skip >= sizeof *record) {
-		record = (struct ring_record *)(lane->bytes + lane->end % lane->size);
+		record = (struct ring_record *)(lane->bytes + (lane->end & (lane->size - 1)));
 		record->size = RING_SKIPPED;
 	}
 	lane->end += skip;
 	if (was_empty)
 		lane->begin = lane->end;
-	record = (struct ring_record *)(lane->bytes + lane->end % lane->size);
+	record = (struct ring_record *)(lane->bytes + (lane->end & (lane->size - 1)));
 	lane->end += size;
 	return record;
 }
@@ -224,13 +224,13 @@ struct ring_cursor ring_from(const struct ring *ring, uint64_t number)
 struct ring *ring_new(const struct ring_limits *limits)
 {
 	struct ring *ring = calloc(1, sizeof *ring);
-	size_t size = limits->bytes_max / 2 / RING_ALIGN * RING_ALIGN;
+	size_t size = RING_ALIGN; /* nothing fits in there */
 
+	while (size <= limits->bytes_max / 4)
+		size *= 2;
 	assert(size < RING_SKIPPED);
 	if (ring == NULL)
 		return NULL;
-	if (size < RING_ALIGN)
-		size = RING_ALIGN; /* nothing fits in there */
 	ring->slow_ns = limits->slow_ns;
 	ring->recent.size = ring->notable.size = size;
 	ring->recent.bytes = malloc(size);

@@ -10,7 +10,8 @@
 /*
  * The spans that ended last, as texts, in so many bytes and no more. Half of them is for whatever
  * ends; the other half takes what leaves the first if it is of a trace with an error or with a slow
- * span, so that such traces are to be seen for longer. One thread only; it never allocates after it
+ * span, so that such traces are to be seen for longer. A half is the largest power of two that is
+ * one. One thread only; it never allocates after it
  * was made, so that nothing can fail.
  */
 struct ring;
