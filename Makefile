@@ -7,6 +7,7 @@
 #                   LSP, Ethereum and HTTP servers and clients; what npm installs is in build/
 #   make test-jaeger  every span and what its page makes of them, in the real Jaeger: built with go into
 #                   build/jaeger, or the one at JAEGER_URL
+#   make test-page  the page at admin.listen in a real Chromium
 #   make test-viewers  what MLflow makes of us; by hand, as it installs a lot into build/viewers
 #   make pictures   docker/jaeger/*.png, which README.md and config/README.md show; wants
 #                   chromium
@@ -42,6 +43,7 @@ JAEGER_VERSION := 1.76.0
 MLFLOW_VERSION := 3.17.2
 HADOLINT_VERSION := 2.15.1
 KUBERNETES_VALIDATE_VERSION := 1.37.0
+PLAYWRIGHT_VERSION := 1.65.1
 
 PREFIX       ?= /usr/local
 DESTDIR      ?=
@@ -307,6 +309,16 @@ pictures: jaeger
 	@tests/deps build test pictures
 	$(SUBMAKE) $(B)/sidespan $(DEMO)
 	@$(PLACES) $(PYTHON) tests/jaeger/draw.py docker/jaeger
+
+# The page at admin.listen in a real Chromium, where one can be had.
+.PHONY: test-page
+test-page:
+	@tests/deps build test
+	$(SUBMAKE) $(B)/sidespan $(DEMO) $(BENCH)
+	@if tests/deps page && { test -e build/page/node_modules/playwright-core || npm install --no-audit --no-fund \
+		--prefix build/page playwright-core@$(PLAYWRIGHT_VERSION); }; \
+	then PLAYWRIGHT=build/page/node_modules SIDESPAN_TEST_PATIENCE=30 $(PYTEST) tests/page; \
+	else echo "page: no Chromium or no playwright-core here, its tests are skipped"; fi
 
 # Not part of anything else: what it installs is large.
 .PHONY: test-viewers
