@@ -1,7 +1,8 @@
 # sidespan: a sidecar tracing proxy for JSON-RPC. One makefile, one object tree per variant.
 #
 #   make            build build/release/sidespan
-#   make demo       see a trace; installs what is missing first, as test does (DEPS=no: nothing)
+#   make demo       see a trace; installs what is missing first, as test does (DEPS=no: nothing);
+#                   DEMO_ARGS=--page: in a browser, live
 #   make test       unit tests, corpora, layers, system tests
 #   make test-real  the tests against the real codex app-server, two versions, and against MCP, ACP,
 #                   LSP, Ethereum and HTTP servers and clients; what npm installs is in build/
@@ -303,22 +304,27 @@ test-deploy-files test-deploy:
 	$(SUBMAKE) $(B)/sidespan $(DEMO)
 	@$(PYTEST) $(or $(DEPLOY_TESTS),tests/deploy)
 
-# docker/jaeger/*.png, drawn from what Jaeger says of the demo.
+# docker/jaeger/*.png, drawn from what Jaeger says of the demo, and from our own page.
 .PHONY: pictures
-pictures: jaeger
-	@tests/deps build test pictures
-	$(SUBMAKE) $(B)/sidespan $(DEMO)
+pictures: jaeger page-built
 	@$(PLACES) $(PYTHON) tests/jaeger/draw.py docker/jaeger
+	@$(PLACES) PLAYWRIGHT=$(PLAYWRIGHT) $(PYTHON) tests/page/draw.py docker/jaeger/page.png
 
 # The page at admin.listen in a real Chromium, where one can be had.
-.PHONY: test-page
-test-page:
+PLAYWRIGHT := build/page/node_modules
+
+.PHONY: page-built
+page-built:
 	@tests/deps build test
 	$(SUBMAKE) $(B)/sidespan $(DEMO) $(BENCH)
-	@if tests/deps page && { test -e build/page/node_modules/playwright-core || npm install --no-audit --no-fund \
-		--prefix build/page playwright-core@$(PLAYWRIGHT_VERSION); }; \
-	then PLAYWRIGHT=build/page/node_modules SIDESPAN_TEST_PATIENCE=30 $(PYTEST) tests/page; \
-	else echo "page: no Chromium or no playwright-core here, its tests are skipped"; fi
+	@tests/deps page && { test -e $(PLAYWRIGHT)/playwright-core || npm install --no-audit --no-fund \
+		--prefix build/page playwright-core@$(PLAYWRIGHT_VERSION); } || \
+		echo "page: no Chromium or no playwright-core here, its tests are skipped"
+
+.PHONY: test-page
+test-page: page-built
+	@! command -v chromium >/dev/null || ! test -e $(PLAYWRIGHT)/playwright-core || \
+		PLAYWRIGHT=$(PLAYWRIGHT) SIDESPAN_TEST_PATIENCE=30 $(PYTEST) tests/page
 
 # Not part of anything else: what it installs is large.
 .PHONY: test-viewers
@@ -365,7 +371,7 @@ mutants:
 demo:
 	@tests/deps build
 	$(SUBMAKE) $(B)/sidespan $(DEMO)
-	@$(PLACES) tests/demo/run.sh
+	@$(PLACES) tests/demo/run.sh $(DEMO_ARGS)
 
 .PHONY: bench
 bench:

@@ -8,9 +8,12 @@ import os
 import pathlib
 import re
 import subprocess
+import urllib.request
+
+import pytest
 
 from lib.process import BINARY, ROOT
-from lib.wait import PATIENCE
+from lib.wait import PATIENCE, until
 
 BIN = pathlib.Path(ROOT, os.environ.get("DEMO_BIN", "build/release/tests/demo"))
 OK, ERROR = 1, 2
@@ -192,3 +195,39 @@ def check_failed(spans, turn):
     assert [call.status for call in calls] == 2 * [ERROR]
     assert turn.start == calls[0].start and calls[0].end <= calls[1].start
     assert calls[1].message == turn.message
+
+
+@pytest.mark.parametrize("end", ["enter", "end of input", "signal"])
+def test_page(lab, end):
+    """What stays says where its page is, the conversation comes again, and with the script all ends."""
+    script = subprocess.Popen(
+        [os.path.join(ROOT, "tests/demo/run.sh"), "--page"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=lab.environment(env={"SIDESPAN": BINARY, "DEMO_BIN": str(BIN), "TMPDIR": lab.directory,
+                                 "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}))
+    try:
+        lines = iter(script.stdout.readline, "")
+        url = next(found[1] for found in (re.match(r"Look at it in a browser: (http://127\.0\.0\.1:\d+/)$", line)
+                                          for line in lines) if found)
+
+        def get(path):
+            with urllib.request.urlopen(url + path, timeout=PATIENCE) as answer:
+                return answer.read().decode()
+
+        assert get("").startswith("<!doctype html>")
+        until(lambda: json.loads(get("traces"))["seq"] >= 29 + 29, "all of it, and once more")
+        if end == "signal":
+            script.terminate()
+        elif end == "enter":
+            script.stdin.write("\n")
+            script.stdin.flush()
+        else:
+            script.stdin.close()
+        assert script.wait(3 * PATIENCE) == 0
+    finally:
+        script.kill()
+        script.wait()
+        script.stdin.close()
+        script.stdout.close()
+    with pytest.raises(OSError):
+        get("")
+    assert os.listdir(lab.directory) == []
