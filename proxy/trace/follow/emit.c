@@ -277,8 +277,6 @@ static struct span emit_make(struct follow_setup *setup, const struct open_span 
 		.kind = emit_kinds[span->row->kind],
 		.start_unix_ns = span->start_ns + *setup->wall_offset_ns,
 		.end_unix_ns = end_ns + *setup->wall_offset_ns,
-		.attributes = room->list.list,
-		.events = room->events.list,
 		.event_count = span->event_count,
 		.dropped_event_count = span->events_dropped,
 		.links = span->links,
@@ -296,6 +294,8 @@ static struct span emit_make(struct follow_setup *setup, const struct open_span 
 		made.status_message = span->verdict->message;
 	}
 	emit_put_events(setup, &room->events, span, end_ns);
+	made.events = room->events.list;
+	made.attributes = room->list.list;
 	made.attribute_count = room->list.count;
 	return made;
 }

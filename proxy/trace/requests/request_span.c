@@ -365,7 +365,6 @@ static struct span request_span_bare(
 		.start_unix_ns = request->start_unix_ns,
 		.end_unix_ns = request->start_unix_ns + duration_ns,
 		.status = SPAN_STATUS_UNSET,
-		.attributes = room->attributes.list,
 	};
 }
 
@@ -397,6 +396,7 @@ static void request_span_fill(struct span *span, const struct request_span_setti
 	span->name = title == NULL ? request_span_name(settings, request->method, room->name)
 				   : request_span_long_name(setup, title, span, attributes,
 					     connection, request->method, room->name);
+	span->attributes = attributes->list;
 	span->attribute_count = attributes->count;
 }
 
