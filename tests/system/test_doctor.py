@@ -223,14 +223,14 @@ def test_nothing_to_try_without_a_carrier(lab):
     (["--", "sh", "-c", "echo no key >&2; exit 3"], "no key"),
     (["--", "/nowhere/at/all"], "command not found")])
 def test_server_that_is_not_there(lab, args, text):
-    report = examine(lab, "--connect-timeout=1s", *args)
+    report = examine(lab, "--connect-timeout=4s", *args)
     assert report.verdict("server") == "FAIL" and text in report["server"][2], report.text
     assert report["server"][3]
 
 
 def test_server_that_says_nothing(lab):
     backend = lab.backend("tcp")
-    report = examine(lab, "--connect-timeout=200ms", "--upstream=" + backend.url)
+    report = examine(lab, "--connect-timeout=2s", "--upstream=" + backend.url)
     assert report.verdict("server") == "FAIL" and "says nothing to initialize" in report["server"][2]
 
 
