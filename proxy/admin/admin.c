@@ -117,6 +117,7 @@ static void admin_write_numbers(struct admin *admin, FILE *out, enum exposition_
 {
 	struct counter list[COUNTERS_COUNT];
 	struct tracer_open open[TRACER_OPEN_MAX];
+	const uint64_t seconds = admin->loop->config_unix_ns / 1000000000;
 	struct exporter_counters at;
 
 	admin_read_exporter(admin, &at);
@@ -139,7 +140,7 @@ static void admin_write_numbers(struct admin *admin, FILE *out, enum exposition_
 		admin->loop->config_failed ? 0 : 1);
 	exposition_single(out, format, "sidespan_config_last_reload_success_timestamp_seconds",
 		EXPOSITION_GAUGE, "When the settings were read that are in force.",
-		(double)(admin->loop->config_unix_ns / 1000000000));
+		(double)seconds);
 	exposition_process(out, format);
 	exposition_end(out, format);
 }
