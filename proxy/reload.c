@@ -124,7 +124,7 @@ fail:
 void reload_run(struct reload *reload, const struct reload_subjects *subjects)
 {
 	struct loop *loop = subjects->loop;
-	struct config_changes changes;
+	struct config_changes changes = {.any = false};
 	char error[CONFIG_ERROR_SIZE];
 
 	loop->config_failed = reload_try(reload, subjects, &changes, error) != 0;
