@@ -16,7 +16,7 @@ import pytest
 
 from lib.process import BINARY, ROOT
 
-OTHERS = re.compile(r"^(?:\(cat|codex|docker|make|control=)\b|\Acurl\b|-- (?:npx|clangd)\b|http://127\.0\.0\.1:8000\b"
+OTHERS = re.compile(r"^(?:\(cat|codex|docker|kill|make|control=)\b|\Acurl\b|-- (?:npx|clangd)\b|http://127\.0\.0\.1:8000\b"
                     r"|/run/openvswitch/|^(?!.*--(?:check|explain)\b).*-- codex\b", re.M)
 COMMAND = re.compile(r"(?:sidespan (?:-|doctor|top|probe)|printf |echo |cat >|curl |openssl |install |codex |docker |make "
                      r"|\w+=\S+ (?:sidespan|codex) )")
