@@ -2,7 +2,7 @@
 
 A block of the text is a file, if the words before it end with its name and a colon, commands, or what the
 commands before it print, with "..." for what is left out. Those that want another program (codex, npm,
-docker, an HTTP server) are not run here.
+docker, an HTTP server, a sidespan that runs) are not run here.
 """
 
 import fnmatch
