@@ -199,7 +199,7 @@ static void board_draw_sums(struct board *board)
 static void board_make_cell(
 	struct board *board, const struct report_span *span, enum board_column column)
 {
-	const struct report_text *text = NULL;
+	const struct report_text *text = &span->trace_id;
 	uint64_t now_ns = board->report->time_ns;
 	char age[32];
 
@@ -224,10 +224,8 @@ static void board_make_cell(
 		text = &span->thread;
 		break;
 	case BOARD_TRACE:
-		text = &span->trace_id;
+	case BOARD_COLUMNS: /* none */
 		break;
-	case BOARD_COLUMNS:
-		return;
 	}
 	escape_append_shown(&board->cell, text->bytes, text->size, SIZE_MAX);
 }

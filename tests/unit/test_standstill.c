@@ -261,12 +261,13 @@ static const struct {
 /* A client may have ended and still read: what it has asked is answered. */
 START_TEST(test_client_ends)
 {
+	const char *request = ends[_i].request;
 	bool streams = ends[_i].answer != NULL && ends[_i].waits;
 
-	if (ends[_i].request != NULL)
-		say(peers.client, ends[_i].request);
-	if (ends[_i].waits || ends[_i].answer != NULL)
-		is_head(peers.backend, ends[_i].request[0] == 'P' ? "PUT /" : "GET /");
+	if (request != NULL)
+		say(peers.client, request);
+	if (request != NULL && (ends[_i].waits || ends[_i].answer != NULL))
+		is_head(peers.backend, request[0] == 'P' ? "PUT /" : "GET /");
 	if (ends[_i].answer != NULL) {
 		say(peers.backend, ends[_i].answer);
 		is_head(peers.client, "HTTP/1.1 200 OK");
