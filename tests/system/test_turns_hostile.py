@@ -559,7 +559,7 @@ def test_short_lives(lab):
     until(lambda: len(link.collector.spans) >= 101, "all that were open")
     spans = finish(link)
     assert {span.end_reason for span in spans} <= {"idle", "expired", "parent_ended", None,
-                                                   "connection_closed", "shutdown"}
+                                                   "connection_closed", "backend_exited", "shutdown"}
     announced = named(spans, "app_server.turn started") + named(spans, "tool running")
     assert len(spans) - len(announced) == 101
 
