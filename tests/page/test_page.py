@@ -122,8 +122,10 @@ def test_what_comes_from_the_wire_does_no_harm(browser, lab):
     link.server.send({"id": 1, "error": {"code": -1, "message": EVIL}})
     opened(browser, operator, 2)
     assert browser.texts(".run .cut")[0] == EVIL
-    for selector in (".trace[aria-expanded=false]",) * 2 + (".span[aria-expanded=false]",) * 2:
-        browser.click(selector=selector)
+    for kind in (".trace", ".span"):
+        for shown in (1, 2):  # drawn a moment later: a click too soon would take the first one back
+            browser.click(selector=f"{kind}[aria-expanded=false]")
+            browser.wait(f"document.querySelectorAll('{kind}[aria-expanded=true]').length === {shown}")
     assert browser.texts(".about dd").count(EVIL) == 2
     assert browser.eval("document.querySelectorAll('main img, main script, main iframe, datalist img').length") == 0
     browser.fill(selector="#f-method", text=EVIL)
