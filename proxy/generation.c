@@ -237,17 +237,19 @@ struct generation *generation_of(
 	return generation;
 }
 
+static struct splice *generation_splice_new(const struct generation *generation)
+{
+	struct place_rules rules = tracer_place_rules(generation->config);
+
+	return splice_new(tracer_pointers(generation->tracer), &rules);
+}
+
 struct splice *generation_splice_get(struct generation *generation)
 {
-	struct splice *splice;
-	struct place_rules rules;
+	struct splice *splice = generation->pool_count > 0
+					? generation->pool[--generation->pool_count]
+					: generation_splice_new(generation);
 
-	if (generation->pool_count > 0) {
-		splice = generation->pool[--generation->pool_count];
-	} else {
-		rules = tracer_place_rules(generation->config);
-		splice = splice_new(tracer_pointers(generation->tracer), &rules);
-	}
 	generation->holders += splice != NULL;
 	return splice;
 }
