@@ -55,7 +55,8 @@ struct trial_talk {
 	struct config *config; /* borrowed */
 	struct trial *trial;   /* borrowed; what comes of it */
 	bool is_http;
-	char folder[32], path[48]; /* of the Unix socket, where it is one */
+	enum config_framing framing; /* of the conversation: what the server would meet */
+	char folder[32], path[48];   /* of the Unix socket, where it is one */
 	pid_t pid;
 	int fd;           /* of the conversation; -1: not connected yet */
 	int log_fd;       /* -1: all of the log was read */
@@ -71,6 +72,30 @@ struct trial_talk {
 int64_t trial_wait_ms(const struct config *config)
 {
 	return config->connect_timeout_ms * (config->command != NULL ? 3 : 1);
+}
+
+/* A command meets what its clients' URL says, too; the URL of a server says it by itself. */
+static enum config_framing trial_framing(const struct config *config)
+{
+	const struct url *client = &config->listen_url;
+
+	if (config->command == NULL)
+		return CONFIG_FRAMING_LINES;
+	if (config->framing != CONFIG_FRAMING_AUTO)
+		return config->framing;
+	if (client->framing == URL_LENGTH)
+		return CONFIG_FRAMING_LENGTH;
+	if (client->framing == URL_CONCAT)
+		return CONFIG_FRAMING_CONCAT;
+	return url_is_websocket(client) ? CONFIG_FRAMING_LINES : CONFIG_FRAMING_AUTO;
+}
+
+/* Where the settings leave it to the client, a language server's is one that writes heads. */
+static bool trial_has_heads(const struct trial_talk *talk)
+{
+	return talk->framing == CONFIG_FRAMING_LENGTH ||
+	       (talk->framing == CONFIG_FRAMING_AUTO &&
+		       strcmp(talk->config->profile->name, "lsp") == 0);
 }
 
 static size_t trial_row(const struct config *config)
@@ -111,6 +136,7 @@ static int trial_change_settings(struct trial_talk *talk, bool with_carrier)
 	struct config *config = talk->config;
 	const char *reason;
 
+	config->framing = talk->framing;
 	if (talk->is_http) {
 		free(config->listen);
 		config->listen = malloc(sizeof talk->path + sizeof "http+unix://");
@@ -121,8 +147,6 @@ static int trial_change_settings(struct trial_talk *talk, bool with_carrier)
 			return -1;
 	} else {
 		memset(&config->listen_url, 0, sizeof config->listen_url);
-		if (config->upstream_url.scheme != URL_NONE)
-			config->framing = CONFIG_FRAMING_LINES; /* of the client: URLs say it */
 	}
 	if (!with_carrier) {
 		list_free(&config->propagation_inject);
@@ -203,7 +227,7 @@ static int trial_write(struct trial_talk *talk)
 			"Accept: application/json, text/event-stream\r\nContent-Length: %d\r\n"
 			"\r\n%s",
 			path[0] != '\0' ? path : "/", size, body); /* fits */
-	else if (talk->config->framing == CONFIG_FRAMING_LENGTH && talk->config->command != NULL)
+	else if (trial_has_heads(talk))
 		result = snprintf(message, sizeof message, "Content-Length: %d\r\n\r\n%s", size,
 			body); /* fits */
 	else
@@ -460,7 +484,8 @@ void trial_run(struct config *config, bool with_carrier, trial_serve *serve, voi
 		.trial = trial,
 		.fd = -1,
 		.log_fd = -1,
-		.is_http = config->upstream_url.framing == URL_HTTP};
+		.is_http = config->upstream_url.framing == URL_HTTP,
+		.framing = trial_framing(config)};
 	int64_t begun_ms = trial_clock_ms(), wait_ms = trial_wait_ms(config);
 	bool over = false;
 

@@ -13,6 +13,7 @@ import pytest
 
 from lib.collector import Collector, ok, status
 from lib.operator import ADMIN, Operator
+from lib.peer import Lines, Sized
 from lib.process import BINARY
 from lib.tls import certificates
 from lib.wait import Background
@@ -191,6 +192,24 @@ def test_server_is_asked_without_and_with_our_context(lab, kind):
     assert "trace" not in plain and re.fullmatch("00-.*", traced.pop("trace")["traceparent"])
     assert plain == traced and "clientInfo" in plain["params"]
     assert [report.verdict(of) for of in ("server", "carrier")] == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("args,speaks", [
+    (["--profile=lsp"], Sized), (["--profile=lsp", "--framing=lines"], Lines),
+    (["--profile=mcp", "--framing=content-length"], Sized), (["--profile=mcp"], Lines),
+    (["--profile=mcp", "--listen=lsp+tcp://127.0.0.1:0"], Sized),
+    (["--profile=lsp", "--listen=tcp://127.0.0.1:0"], Sized),
+    (["--profile=lsp", "--listen=json+tcp://127.0.0.1:0"], Lines),
+    (["--profile=lsp", "--listen=ws://127.0.0.1:0"], Lines),
+    (["--profile=lsp", "--listen=ws://127.0.0.1:0", "--framing=content-length"], Sized)])
+def test_command_is_spoken_to_in_its_framing(lab, args, speaks):
+    """As what listens would speak to it, with these settings."""
+    puppets = lab.puppets
+    count = 2 if "--profile=mcp" in args else 1  # language servers get no carrier
+    played = Background(play, lambda: speaks(puppets.accept().peer.stream), *[RESULT] * count)
+    report = examine(lab, *args, "--", *puppets.command())
+    assert all(found["method"] == "initialize" for found in played.result())
+    assert [report.verdict(of) for of in ("server", "carrier")] == ["ok", "ok" if count == 2 else "-"], report.text
 
 
 @pytest.mark.parametrize("answers,server,carrier", [
