@@ -189,6 +189,16 @@ const char *url_prefix(const struct url *url)
 	return url_schemes[i].prefix;
 }
 
+void url_authority(char text[URL_AUTHORITY_SIZE], const struct url *url)
+{
+	if (url->host[0] == '\0')
+		(void)snprintf(text, URL_AUTHORITY_SIZE, "localhost"); /* fits */
+	else
+		(void)snprintf(text, URL_AUTHORITY_SIZE,
+			strchr(url->host, ':') != NULL ? "[%s]:%u" : "%s:%u", url->host,
+			(unsigned)url->port); /* fits: the host is bounded */
+}
+
 bool url_is_local(const struct url *url)
 {
 	struct in_addr address;

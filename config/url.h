@@ -49,6 +49,11 @@ int url_parse(struct url *url, const char *text, const char **reason);
 /* How it begins: "ws+unix://"; of a URL that was parsed. */
 const char *url_prefix(const struct url *url);
 
+#define URL_AUTHORITY_SIZE (URL_HOST_MAX + 16)
+
+/* HOST:PORT, as Host has it, of a URL that was parsed; "localhost" for a Unix socket. */
+void url_authority(char text[URL_AUTHORITY_SIZE], const struct url *url);
+
 /* Whether a connection to it cannot come from another machine. */
 bool url_is_local(const struct url *url);
 

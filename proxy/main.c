@@ -94,7 +94,7 @@ struct program {
 	struct listener *listener; /* owned; NULL when wrapping */
 	struct admin *admin;       /* owned; NULL: nothing is told to operators */
 	struct route route;
-	char upstream_host[URL_HOST_MAX + 16];
+	char upstream_host[URL_AUTHORITY_SIZE];
 	char upstream_shown[URL_HOST_MAX + 64]; /* may be cut */
 	struct event *on_signal[MAIN_SIGNALS];  /* owned */
 	struct event *drain;                    /* owned; the deadline after a stop signal */
@@ -166,12 +166,7 @@ static void main_name_upstream(struct program *program)
 		program->upstream_shown, sizeof program->upstream_shown, program->config->upstream);
 	route->upstream = program->upstream_shown;
 	route->upstream_path = url->scheme == URL_WS && url->path[0] != '\0' ? url->path : "/";
-	if (url->scheme == URL_WS)
-		(void)snprintf(program->upstream_host, sizeof program->upstream_host,
-			strchr(url->host, ':') != NULL ? "[%s]:%u" : "%s:%u", url->host,
-			(unsigned)url->port); /* fits: the host is bounded */
-	else
-		(void)snprintf(program->upstream_host, sizeof program->upstream_host, "localhost");
+	url_authority(program->upstream_host, url);
 	route->upstream_host = program->upstream_host;
 }
 

@@ -90,8 +90,32 @@ static void doctor_server_name(const struct config *config, char name[DOCTOR_URL
 
 static bool doctor_wants_credentials(const struct trial *trial)
 {
-	return trial->status == 401 || trial->status == 403 || strstr(trial->why, " 401") != NULL ||
-	       strstr(trial->why, " 403") != NULL;
+	return trial->status == 401 || trial->status == 407;
+}
+
+/* By whom it is asked, or under which name. */
+static bool doctor_is_forbidden(const struct trial *trial)
+{
+	return trial->status == 403 || trial->status == 421;
+}
+
+/* It is there, and said no. A status says why; words are the server's own. */
+static void doctor_judge_refused(struct doctor *doctor, const char *name, const struct trial *trial)
+{
+	if (doctor_wants_credentials(trial))
+		doctor_say(doctor, DOCTOR_WARN, "server",
+			"a client brings its own, which pass through; nothing to be done",
+			"%s is there and wants credentials, so nothing was asked: %s", name,
+			trial->why);
+	else
+		doctor_say(doctor, DOCTOR_WARN, "server",
+			doctor_is_forbidden(trial)
+				? "does it allow the host that --upstream names? or only clients "
+				  "with credentials, which pass through?"
+				: "is --profile the one for this server, and its URL with the "
+				  "right path?",
+			"%s is there and refuses %s: %s", name, trial_method(doctor->config),
+			trial->why);
 }
 
 /* False: there is nothing to compare a second trial with. */
@@ -109,18 +133,9 @@ static bool doctor_judge_server(struct doctor *doctor, const struct trial *trial
 		return true;
 	case TRIAL_REFUSED:
 	case TRIAL_LOST:
-		if (doctor_wants_credentials(trial)) {
-			doctor_say(doctor, DOCTOR_WARN, "server",
-				"a client brings its own, which pass through; nothing to be done",
-				"%s is there and wants credentials, so nothing was asked: %s", name,
-				trial->why);
-			return false;
-		}
-		if (trial->outcome == TRIAL_REFUSED) {
-			doctor_say(doctor, DOCTOR_WARN, "server",
-				"is --profile the one for this server, and its URL with the right "
-				"path?",
-				"%s is there and refuses %s: %s", name, method, trial->why);
+		if (trial->outcome == TRIAL_REFUSED || doctor_wants_credentials(trial) ||
+			doctor_is_forbidden(trial)) {
+			doctor_judge_refused(doctor, name, trial);
 			return false;
 		}
 		doctor_say(doctor, DOCTOR_FAIL, "server",

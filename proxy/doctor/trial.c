@@ -214,19 +214,23 @@ fail:
 static int trial_write(struct trial_talk *talk)
 {
 	const char *params = trial_requests[trial_row(talk->config)].params;
-	const char *path = talk->config->upstream_url.path;
-	char body[512], message[URL_PATH_MAX + 1024];
+	const struct url *url = &talk->config->upstream_url;
+	const char *path = url->scheme == URL_WS ? url->path : "";
+	char body[512], host[URL_AUTHORITY_SIZE], message[URL_PATH_MAX + 1536];
 	int size, result;
 
 	size = snprintf(body, sizeof body,
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n",
 		trial_method(talk->config), params); /* fits */
-	if (talk->is_http)                           /* 1.0: no chunks in the answer */
+	if (path[0] == '\0')                         /* where servers of MCP are */
+		path = strcmp(talk->config->profile->name, "mcp") == 0 ? "/mcp" : "/";
+	url_authority(host, url);
+	if (talk->is_http) /* 1.0: no chunks in the answer */
 		result = snprintf(message, sizeof message,
-			"POST %s HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+			"POST %s HTTP/1.0\r\nHost: %s\r\nContent-Type: application/json\r\n"
 			"Accept: application/json, text/event-stream\r\nContent-Length: %d\r\n"
 			"\r\n%s",
-			path[0] != '\0' ? path : "/", size, body); /* fits */
+			path, host, size, body); /* fits */
 	else if (trial_has_heads(talk))
 		result = snprintf(message, sizeof message, "Content-Length: %d\r\n\r\n%s", size,
 			body); /* fits */
@@ -396,11 +400,13 @@ static bool trial_step(struct trial_talk *talk)
 	return talk->fd == -1 && talk->log_fd == -1; /* it will never listen */
 }
 
+static const char trial_status[] = "(status "; /* of a handshake that failed */
+
 /* The last line of ours, unless one has a status; else the last of the command. */
 static void trial_note_log(struct trial_talk *talk)
 {
 	static const char own[] = "sidespan: ";
-	char *line, *rest = talk->log.bytes, *last = NULL, *colon;
+	char *line, *rest = talk->log.bytes, *last = NULL, *colon, *status;
 	bool is_own = false;
 
 	while (talk->log.size > 0 && (line = strsep(&rest, "\n")) != NULL) {
@@ -408,11 +414,13 @@ static void trial_note_log(struct trial_talk *talk)
 			continue;
 		is_own = strncmp(line, own, sizeof own - 1) == 0;
 		last = line;
-		if (is_own && strstr(line, "(status ") != NULL)
+		if (is_own && strstr(line, trial_status) != NULL)
 			break;
 	}
 	if (last == NULL)
 		return;
+	if (is_own && (status = strstr(last, trial_status)) != NULL)
+		talk->trial->status = (int)strtol(status + sizeof trial_status - 1, NULL, 10);
 	if (is_own && (colon = strstr(last + sizeof own - 1, ": ")) != NULL)
 		last = colon + 2; /* behind the level */
 	if (is_own && strncmp(last, "connection ", 11) == 0 && (colon = strstr(last, ": ")) != NULL)

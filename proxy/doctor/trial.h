@@ -26,7 +26,7 @@ enum trial_outcome {
 struct trial {
 	enum trial_outcome outcome;
 	int64_t took_ms;
-	int status;               /* of HTTP, where a request was refused by one; else 0 */
+	int status;               /* of HTTP, where it was no success; else 0 */
 	char why[TRIAL_WHY_SIZE]; /* for people, not escaped; empty: there is nothing to say */
 };
 

@@ -61,7 +61,7 @@ struct top {
 	int status;
 	struct address addresses[ADDRESS_LIST_MAX];
 	struct query_target target;
-	char host[URL_HOST_MAX + 16];
+	char host[URL_AUTHORITY_SIZE];
 	char token[TOP_TOKEN_MAX + 3];
 	struct event_base *base;              /* owned */
 	struct query *query;                  /* owned; of this round */
@@ -343,11 +343,9 @@ static int top_find(struct top *top)
 		log_line(LOG_ERROR, "top: %s", error);
 		return TOP_FAILED;
 	}
-	(void)snprintf(top->host, sizeof top->host,
-		strchr(url.host, ':') != NULL ? "[%s]:%u" : "%s:%u", url.host,
-		(unsigned)url.port); /* fits: the host is bounded */
+	url_authority(top->host, &url);
 	top->target.addresses = top->addresses;
-	top->target.host = url.scheme == URL_WS ? top->host : "localhost";
+	top->target.host = top->host;
 	return -1;
 }
 

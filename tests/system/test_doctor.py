@@ -270,17 +270,20 @@ BODY = b'{"jsonrpc":"2.0","id":1,"result":{"text":"{\\"id\\":1}"}}'
 CHUNKS = b"".join(b"%x\r\n%b\r\n" % (len(BODY[at:at + 9]), BODY[at:at + 9]) for at in range(0, len(BODY), 9))
 
 
+@pytest.mark.parametrize("path,meets", [("", b"/mcp"), ("/", b"/"), ("/a/b?c=d", b"/a/b?c=d")])
 @pytest.mark.parametrize("answer", [
     HTTP % (b"application/json", b"Content-Length: %d" % len(BODY)) + BODY,
     HTTP % (b"application/json", b"Transfer-Encoding: chunked") + CHUNKS + b"0\r\n\r\n",
     HTTP % (b"text/event-stream", b"Connection: close") + b"event: message\ndata: " + BODY + b"\n\n"])
-def test_server_of_http(lab, answer):
+def test_server_of_http(lab, answer, path, meets):
+    """It is asked as a client asks: by its own name, where servers of MCP are if nobody says where."""
     backend = lab.backend("ws")
     served = Background(serve_http, backend, answer, answer)
-    report = examine(lab, "--profile=mcp", "--listen=http://127.0.0.1:0/mcp",
-                     "--upstream=" + backend.url.replace("ws:", "http:") + "/mcp")
+    report = examine(lab, "--profile=mcp", "--listen=http://127.0.0.1:0" + path,
+                     "--upstream=" + backend.url.replace("ws:", "http:") + path)
     (head, plain), (_, traced) = served.result()
-    assert head.startswith(b"POST /mcp ")
+    assert head.startswith(b"POST %b HTTP/" % meets)
+    assert re.findall(rb"(?im)^host: *(.*)\r$", head) == [backend.url.split("/")[2].encode()]
     assert b"traceparent" not in plain and b"traceparent" in traced
     assert [report.verdict(of) for of in ("server", "carrier")] == ["ok", "ok"], report.text
 
@@ -293,6 +296,24 @@ def test_server_that_wants_credentials(lab, scheme):
     report = examine(lab, *listen, "--upstream=" + backend.url.replace("ws:", scheme + ":"))
     served.result()
     assert report.verdict("server") == "warn" and "wants credentials" in report["server"][2], report.text
+
+
+@pytest.mark.parametrize("scheme", ["ws", "http"])
+@pytest.mark.parametrize("code", [403, 421])
+def test_server_that_wants_another_name(lab, scheme, code):
+    backend = lab.backend("ws")
+    served = Background(serve_http, backend, b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % code)
+    listen = ["--listen=http://127.0.0.1:0"] if scheme == "http" else []
+    report = examine(lab, *listen, "--upstream=" + backend.url.replace("ws:", scheme + ":"))
+    served.result()
+    assert report.verdict("server") == "warn" and f"status {code}" in report["server"][2], report.text
+    assert "the host that --upstream names" in report["server"][3]
+
+
+@pytest.mark.parametrize("line", ["cannot bind port 4013", "status 401", "(status 403)"])
+def test_words_of_a_command_are_no_status(lab, line):
+    report = examine(lab, "--", "sh", "-c", f"echo '{line}' >&2; exit 1")
+    assert report.verdict("server") == "FAIL" and line in report["server"][2], report.text
 
 
 def test_one_that_serves_is_left_alone(lab):

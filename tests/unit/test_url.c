@@ -223,6 +223,27 @@ static const struct {
 	{"http://[::1]x", "not followed", NULL},
 };
 
+static const struct {
+	const char *text, *authority;
+} url_authorities[] = {
+	{"http://127.0.0.1:8000/mcp", "127.0.0.1:8000"},
+	{"ws://[::1]:65535", "[::1]:65535"},
+	{"https://a.example:443", "a.example:443"},
+	{"http+unix:///run/a", "localhost"},
+};
+
+START_TEST(test_url_authority)
+{
+	char authority[URL_AUTHORITY_SIZE];
+	const char *reason;
+	struct url url;
+
+	ck_assert_int_eq(url_parse(&url, url_authorities[_i].text, &reason), 0);
+	url_authority(authority, &url);
+	ck_assert_str_eq(authority, url_authorities[_i].authority);
+}
+END_TEST
+
 START_TEST(test_url_http)
 {
 	const char *reason = NULL;
@@ -334,6 +355,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_url_reads_nothing_behind, 0,
 		sizeof url_good / sizeof *url_good + sizeof url_bad / sizeof *url_bad);
 	tcase_add_test(tc, test_url_equals);
+	tcase_add_loop_test(
+		tc, test_url_authority, 0, sizeof url_authorities / sizeof *url_authorities);
 	tcase_add_loop_test(tc, test_url_http, 0, sizeof url_http / sizeof *url_http);
 	tcase_add_loop_test(tc, test_url_bare, 0, sizeof url_bare / sizeof *url_bare);
 	tcase_add_loop_test(tc, test_url_shown, 0, sizeof url_shown / sizeof *url_shown);
