@@ -1,8 +1,9 @@
 /*
  * The server for operators. A page is a row of the table: its path and what writes it. Each
  * connection has one answer and is closed; that of /live goes on, by a timer. What a client can
- * take from us is bounded: so many connections, so long, so large a request, so much that it has
- * not read; libevent's own server cannot count its connections.
+ * take from us is bounded: so many connections, so large a request, so much that it has not read,
+ * and how long all of it lasts, not how long it is silent: who moves a byte now and then would keep
+ * its connection from others. libevent's own server cannot count its connections.
  */
 #include "proxy/admin/admin.h"
 
@@ -39,8 +40,9 @@
 #include "proxy/sockets.h"
 
 #define ADMIN_VALUE_SIZE   4096
-#define ADMIN_LIVE_SECONDS 1  /* between two events of the same name */
-#define ADMIN_STILL_MAX    15 /* then somebody who listens is told that we live */
+#define ADMIN_LIVE_SECONDS 1       /* between two events of the same name */
+#define ADMIN_STILL_MAX    15      /* then somebody who listens is told that we live */
+#define ADMIN_SLOW_BYTES   1048576 /* of an answer are taken in handshake.timeout at least */
 #define ADMIN_JSON         "application/json"
 #define ADMIN_HTML         "text/html; charset=utf-8"
 #define ADMIN_PLAIN        "text/plain; charset=utf-8"
@@ -61,6 +63,7 @@ struct admin_page;
 struct admin_client {
 	struct admin *admin;
 	struct bufferevent *stream; /* owned, with its socket */
+	struct event *deadline;     /* owned; of the request, then of the answer */
 	struct http_scan scan;
 	enum admin_state state;
 	const struct admin_page *page; /* that was asked for, and may be seen */
@@ -322,6 +325,8 @@ static void admin_drop(struct admin_client *client)
 	TAILQ_REMOVE(&admin->clients, client, link);
 	if (client->state == ADMIN_LIVE && --admin->live_count == 0)
 		(void)event_del(admin->live_timer); /* it was added: cannot fail */
+	if (client->deadline != NULL)
+		event_free(client->deadline);
 	bufferevent_free(client->stream);
 	free(client);
 	if (admin->client_count-- == (size_t)admin->loop->config->admin_connections_max)
@@ -329,6 +334,15 @@ static void admin_drop(struct admin_client *client)
 }
 
 /* ---- answers ---- */
+
+/* How long a client may take for so many bytes of an answer; 0: for its request. */
+static struct timeval admin_wait(const struct admin *admin, size_t bytes)
+{
+	int64_t ms = admin->loop->config->handshake_timeout_ms;
+
+	ms += ms * (int64_t)bytes / ADMIN_SLOW_BYTES;
+	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+}
 
 /* UNTESTED: it is libevent's memory that has failed. No answer, rather than half of one. */
 static void admin_give_up(struct admin_client *client)
@@ -351,12 +365,14 @@ static bool admin_begin_answer(struct admin_client *client, const char *status, 
 static void admin_answer(struct admin_client *client, const char *status, const char *type,
 	const char *text, size_t size)
 {
+	const struct timeval wait = admin_wait(client->admin, size);
 	char length[64], more[PAGE_FIELDS_MAX] = "";
 
 	(void)snprintf(length, sizeof length, "Content-Length: %zu\r\n", size); /* fits */
 	client->state = ADMIN_ANSWERS;
 	if ((strcmp(type, ADMIN_HTML) == 0 && page_fields(more, text) != 0) ||
 		!admin_begin_answer(client, status, type, length, more) ||
+		event_add(client->deadline, &wait) != 0 ||
 		(client->wants_body &&
 			evbuffer_add(bufferevent_get_output(client->stream), text, size) != 0))
 		admin_give_up(client);
@@ -451,8 +467,7 @@ static void admin_begin_live(struct admin_client *client)
 	static const struct timeval period = {.tv_sec = ADMIN_LIVE_SECONDS};
 	struct admin *admin = client->admin;
 	const struct http_field *last = http_field_find(&admin->head, "Last-Event-ID");
-	int64_t ms = admin->loop->config->handshake_timeout_ms;
-	const struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	const struct timeval wait = admin_wait(admin, 0);
 
 	if (2 * (admin->live_count + 1) > (size_t)admin->loop->config->admin_connections_max + 1) {
 		admin_refuse(client, "503 Service Unavailable");
@@ -465,6 +480,7 @@ static void admin_begin_live(struct admin_client *client)
 		admin_give_up(client);
 		return;
 	}
+	(void)event_del(client->deadline); /* it was added: cannot fail */
 	client->state = ADMIN_LIVE;
 	admin->live_count++;
 	loop_clock_idle(admin->loop);
@@ -595,12 +611,24 @@ static void admin_on_event(struct bufferevent *stream, short what, void *arg)
 	admin_drop(client);
 }
 
+/* Its time is over. Who has not said anything has not been cut off. */
+static void admin_on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct admin_client *client = arg;
+
+	(void)fd;
+	(void)what;
+	if (client->state == ADMIN_ANSWERS ||
+		evbuffer_get_length(bufferevent_get_input(client->stream)) > 0)
+		client->admin->loop->counters.admin_dropped++;
+	admin_drop(client);
+}
+
 static void admin_on_accepted(struct evconnlistener *listener, evutil_socket_t fd,
 	struct sockaddr *peer, int peer_size, void *arg)
 {
 	struct admin *admin = arg;
-	int64_t ms = admin->loop->config->handshake_timeout_ms;
-	const struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	const struct timeval wait = admin_wait(admin, 0);
 	struct admin_client *client = calloc(1, sizeof *client);
 
 	(void)listener;
@@ -621,7 +649,8 @@ static void admin_on_accepted(struct evconnlistener *listener, evutil_socket_t f
 	bufferevent_setcb(
 		client->stream, admin_on_readable, admin_on_written, admin_on_event, client);
 	bufferevent_setwatermark(client->stream, EV_READ, 0, admin_head_max(admin));
-	if (bufferevent_set_timeouts(client->stream, &wait, &wait) != 0 ||
+	client->deadline = evtimer_new(admin->loop->base, admin_on_deadline, client);
+	if (client->deadline == NULL || event_add(client->deadline, &wait) != 0 ||
 		bufferevent_enable(client->stream, EV_READ | EV_WRITE) != 0)
 		admin_drop(client);
 }

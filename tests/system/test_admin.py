@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import time
 
 import pytest
 
@@ -224,6 +225,64 @@ def test_silent_clients_are_closed(lab):
     client = operator.connect()
     client.write(b"GET /healthz HT")
     assert client.read_all() == b""
+
+
+def test_a_request_that_trickles_is_cut_off(lab):
+    """However often a byte of it comes."""
+    operator = Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9", "--handshake-timeout=200ms")
+    client = operator.connect()
+    for byte in b"GET /healthz HTTP/1.1\r\nA: " + b"a" * 200:
+        if client.eof:
+            break
+        client.send_some(bytes([byte]), 1)
+        assert client.read_quiet(0.1) == b""
+    assert client.eof
+    operator.sidespan.stop()
+    operator.sidespan.wait_line("traffic: .*admin_dropped=1")
+
+
+class SlowReader:
+    """Asks for ended spans of some 32 KiB each, so many of them, and reads the answer slowly."""
+
+    def __init__(self, lab, spans, *args, has_said_all=False):
+        attributes = ",".join(f"{name}=" + 4000 * "x" for name in "abcdefgh")
+        link = lab.link("ws", args=[f"--admin-listen=unix://{lab.path('admin.sock')}", "--exporter=none",
+                                    f"--span-attributes={attributes}", *args])
+        self.operator = Operator.of(lab, link.sidespan)
+        for number in range(spans):
+            link.call({"id": number, "method": "a"}, {"id": number, "result": {}})
+        until(lambda: self.operator.metrics()["sidespan_open", 'type="request"'] == 0, "all have ended")
+        self.client = self.operator.connect()
+        self.client.write(b"GET /traces HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        if has_said_all:
+            self.client.close_write()
+
+    def read(self, size, pause):
+        """How many bytes came, and how many were announced."""
+        head = read_head(self.client)
+        count = len(self.client.take(len(self.client.buffer)))
+        os.set_blocking(self.client.reader, True)
+        while part := os.read(self.client.reader, size):
+            count += len(part)
+            time.sleep(pause)
+        return count, int(head.get("Content-Length"))
+
+
+@pytest.mark.parametrize("has_said_all", [False, True])
+def test_an_answer_that_is_taken_too_slowly_is_cut_off(lab, has_said_all):
+    """However often some of it is taken: 80 KiB in a second of 600."""
+    reader = SlowReader(lab, 20, "--handshake-timeout=1s", has_said_all=has_said_all)
+    count, size = reader.read(8192, 0.1)
+    assert count < size and 600 * 1024 < size < 700 * 1024
+    assert reader.operator.metrics()["sidespan_admin_dropped_total", None] == 1
+
+
+def test_a_large_answer_may_be_taken_for_longer(lab):
+    """As much again for each MiB: here 8 s for what takes some 3."""
+    reader = SlowReader(lab, 100, "--handshake-timeout=2s", "--admin-traces-bytes=8MiB")
+    count, size = reader.read(32768, 0.025)
+    assert count == size and 3 * 1024 * 1024 < size
+    assert reader.operator.metrics()["sidespan_admin_dropped_total", None] == 0
 
 
 def test_a_unix_socket_is_ours_and_goes(lab):
