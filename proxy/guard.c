@@ -1,6 +1,7 @@
 /*
  * The guard, in this order: Host (RFC 9110, 7.2; a name that an attacker made point here, "DNS
- * rebinding", is not ours), Origin (RFC 6455, 10.2), token (RFC 6750, 2.1).
+ * rebinding", is not ours), Origin (RFC 6455, 10.2) or what a browser says in its place (Fetch
+ * Metadata, 2), token (RFC 6750, 2.1).
  */
 #include "proxy/guard.h"
 
@@ -41,6 +42,7 @@ void guard_init(struct guard *guard, const struct config *config)
 void guard_init_own(struct guard *guard, const struct config *config, const struct url *url)
 {
 	guard_init_at(guard, config, url, true);
+	guard->checks_site = true;
 }
 
 /* ---- hosts ---- */
@@ -92,6 +94,26 @@ static enum guard_verdict guard_check_host(const struct guard *guard,
 
 /* ---- origins ---- */
 
+/*
+ * An image, a script or a frame is asked for without Origin, but browsers say whose page wants it.
+ * Links to us may stand anywhere: then who has followed one looks at the answer, not the page.
+ */
+static enum guard_verdict guard_check_site(
+	const struct http_head *request, char note[GUARD_NOTE_SIZE])
+{
+	const struct http_field *site = http_field_find(request, "Sec-Fetch-Site");
+	const struct http_field *kind = http_field_find(request, "Sec-Fetch-Dest");
+	char shown[GUARD_NOTE_SIZE / 2];
+
+	if (site == NULL || http_text_is(site->value, HTTP_TEXT("same-origin")) ||
+		http_text_is(site->value, HTTP_TEXT("none")) ||
+		(kind != NULL && http_text_is(kind->value, HTTP_TEXT("document"))))
+		return GUARD_ADMITTED;
+	log_escape(shown, sizeof shown, site->value.bytes, site->value.size);
+	(void)snprintf(note, GUARD_NOTE_SIZE, "a page of another site (\"%s\") embeds it", shown);
+	return GUARD_FOREIGN_ORIGIN;
+}
+
 static enum guard_verdict guard_check_origin(
 	const struct guard *guard, const struct http_head *request, char note[GUARD_NOTE_SIZE])
 {
@@ -100,8 +122,8 @@ static enum guard_verdict guard_check_origin(
 	char shown[GUARD_NOTE_SIZE / 2];
 	size_t i;
 
-	if (field == NULL)
-		return GUARD_ADMITTED; /* no browser */
+	if (field == NULL) /* no browser, or nothing that a script reads */
+		return guard->checks_site ? guard_check_site(request, note) : GUARD_ADMITTED;
 	if (http_field_count(request, "Origin") != 1) {
 		(void)snprintf(note, GUARD_NOTE_SIZE, "several Origin fields");
 		return GUARD_FOREIGN_ORIGIN;

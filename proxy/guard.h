@@ -21,6 +21,7 @@ struct guard {
 	const struct config *config; /* borrowed */
 	const char *token;           /* borrowed; NULL: none is asked for */
 	bool checks_origin;
+	bool checks_site; /* also what is not asked for with an Origin */
 	bool checks_host;
 	struct authority own; /* the host that we listen on, as it is written */
 	int default_port;
@@ -40,7 +41,10 @@ enum guard_verdict {
 /* What the guard does follows from where we listen and what is behind us. */
 void guard_init(struct guard *guard, const struct config *config);
 
-/* Of what nobody but we serves, at url (borrowed): all is looked at, whatever is behind us. */
+/*
+ * Of what nobody but we serves, at url (borrowed): all is looked at, whatever is behind us, and
+ * what a page embeds, too: that a WebSocket is not.
+ */
 void guard_init_own(struct guard *guard, const struct config *config, const struct url *url);
 
 /*

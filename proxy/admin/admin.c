@@ -356,7 +356,8 @@ static bool admin_begin_answer(struct admin_client *client, const char *status, 
 {
 	return evbuffer_add_printf(bufferevent_get_output(client->stream),
 		       "HTTP/1.1 %s\r\nContent-Type: %s\r\n%s%s"
-		       "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s"
+		       "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+		       "Cross-Origin-Resource-Policy: same-origin\r\n%s"
 		       "Connection: close\r\n\r\n",
 		       status, type, length, more,
 		       strncmp(status, "401", 3) == 0 ? "WWW-Authenticate: Bearer\r\n" : "") >= 0;

@@ -27,6 +27,7 @@ def test_health_is_that_we_live(lab):
     assert asked.status == 200 and asked.json()["status"] == "ok"
     assert asked.head.get("Cache-Control") == "no-store"
     assert asked.head.get("X-Content-Type-Options") == "nosniff"
+    assert asked.head.get("Cross-Origin-Resource-Policy") == "same-origin"
 
 
 def test_ready_is_that_the_server_can_be_reached(lab, served):
@@ -147,23 +148,26 @@ def test_the_token_is_for_what_is_told_not_for_health(lab):
     token = lab.write("token", "hush-hush")
     operator = Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9",
                         f"--listen-token-file={token}")
-    for target in ("/metrics", "/open", "/traces", "/stats", "/live", "/nothing"):
+    for target in ("/metrics", "/config", "/open", "/traces", "/stats", "/live", "/nothing"):
         asked = operator.get(target)
         assert asked.status == 401 and asked.head.get("WWW-Authenticate") == "Bearer"
         assert operator.get(target, more="Authorization: Bearer hush\r\n").status == 401
     assert operator.get("/metrics", more="Authorization: Bearer hush-hush\r\n").status == 200
     assert operator.get("/healthz").status == 200
     operator.sidespan.stop()
-    operator.sidespan.wait_line("traffic: .*admin_refused=12")
+    operator.sidespan.wait_line("traffic: .*admin_refused=14")
 
 
-@pytest.mark.parametrize("target", ["/healthz", "/readyz", "/metrics", "/config", "/open", "/traces", "/stats", "/live", "/nothing"])
+@pytest.mark.parametrize("target", ["/", "/healthz", "/readyz", "/metrics", "/config", "/open", "/traces", "/stats", "/live", "/nothing"])
 def test_no_foreign_page_is_answered(lab, served, target):
     operator, _ = served
     for more, host in (("", "attacker.example"), ("Origin: https://attacker.example\r\n", "localhost"),
-                       ("Origin: null\r\n", "localhost"), ("Host: localhost\r\n", "localhost")):
+                       ("Origin: null\r\n", "localhost"), ("Host: localhost\r\n", "localhost"),
+                       ("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: image\r\n", "localhost")):
         assert operator.get(target, host=host, more=more).status == 403
     operator.sidespan.wait_line("admin: a request is refused: Host \"attacker.example\" is not ours")
+    link = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: document\r\n"
+    assert operator.get(target, more=link, method="HEAD").status == (404 if target == "/nothing" else 200)
 
 
 @pytest.mark.parametrize("request_, status", [

@@ -12,14 +12,13 @@
 
 static struct http_head test_head;
 
-static enum guard_verdict test_check(
-	const struct config *config, const char *local, const char *text, char *note)
+static enum guard_verdict test_check_with(
+	const struct guard *guard, const char *local, const char *text, char *note)
 {
 	struct address address = {.size = sizeof address.storage};
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(4501)};
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
 	struct http_scan scan = {0};
-	struct guard guard;
 
 	if (inet_pton(AF_INET, local, &in.sin_addr) == 1) {
 		memcpy(&address.storage, &in, sizeof in);
@@ -28,9 +27,17 @@ static enum guard_verdict test_check(
 		memcpy(&address.storage, &in6, sizeof in6);
 	}
 	ck_assert_int_eq(http_request_parse(&test_head, &scan, text, strlen(text)), HTTP_DONE);
-	guard_init(&guard, config);
 	note[0] = '\0';
-	return guard_check(&guard, &test_head, &address, note);
+	return guard_check(guard, &test_head, &address, note);
+}
+
+static enum guard_verdict test_check(
+	const struct config *config, const char *local, const char *text, char *note)
+{
+	struct guard guard;
+
+	guard_init(&guard, config);
+	return test_check_with(&guard, local, text, note);
 }
 
 /* ---- Host and Origin in front of a COMMAND ---- */
@@ -93,6 +100,8 @@ static const struct {
 		GUARD_FOREIGN_ORIGIN, "several Origin fields"},
 	{TEST_GET "Host: evil.example\r\nOrigin: https://app.example\r\n", GUARD_FOREIGN_HOST,
 		NULL},
+	/* with a WebSocket comes an Origin, and what else comes gets nothing */
+	{TEST_HOST "Sec-Fetch-Site: cross-site\r\n", GUARD_ADMITTED, ""},
 };
 
 START_TEST(test_guard)
@@ -208,6 +217,50 @@ START_TEST(test_guard_places)
 }
 END_TEST
 
+/* ---- what a page embeds, where nobody but we serves ---- */
+
+static const struct {
+	const char *fields;
+	bool embedded;
+} test_sites[] = {
+	{"", false},
+	{"Sec-Fetch-Dest: image\r\n", false}, /* no browser says that alone */
+	{"Sec-Fetch-Site: same-origin\r\n", false},
+	{"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Dest: empty\r\n", false},
+	{"sec-fetch-site: None\r\nSec-Fetch-Dest: image\r\n", false}, /* typed by a person */
+	{"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: document\r\n", false}, /* a link */
+	{"Sec-Fetch-Site: same-site\r\nSec-Fetch-Dest: document\r\n", false},
+	{"Sec-Fetch-Site: cross-site\r\nOrigin: https://app.example\r\n", false}, /* listed */
+	{"Sec-Fetch-Site: cross-site\r\n", true},
+	{"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: image\r\n", true},
+	{"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: script\r\n", true},
+	{"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: iframe\r\n", true},
+	{"Sec-Fetch-Site: same-site\r\nSec-Fetch-Dest: empty\r\n", true}, /* another port */
+	{"Sec-Fetch-Site:\r\n", true},
+};
+
+START_TEST(test_guard_sites)
+{
+	static const char *const flags[] = {"--admin-listen=http://127.0.0.1:9464",
+		"--listen-allow-origin=https://app.example", "--listen-check-origin=never", "--",
+		"cat", NULL};
+	static const char *const nothing[] = {NULL};
+	bool embedded = test_sites[_i].embedded;
+	char text[512], note[GUARD_NOTE_SIZE];
+	struct config_case load;
+	struct guard guard;
+
+	config_case_load(&load, flags, nothing);
+	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+	guard_init_own(&guard, load.config, &load.config->admin_url);
+	snprintf(text, sizeof text, TEST_HOST "%s\r\n", test_sites[_i].fields);
+	ck_assert_int_eq(test_check_with(&guard, "127.0.0.1", text, note),
+		embedded ? GUARD_FOREIGN_ORIGIN : GUARD_ADMITTED);
+	ck_assert_int_eq(strstr(note, "\") embeds it") != NULL, embedded);
+	config_case_done(&load);
+}
+END_TEST
+
 /* ---- tokens ---- */
 
 static const struct {
@@ -272,6 +325,7 @@ int main(void)
 	tcase_add_test(tc, test_guard_addresses);
 	tcase_add_test(tc, test_guard_note);
 	tcase_add_loop_test(tc, test_guard_places, 0, TEST_COUNT(test_places));
+	tcase_add_loop_test(tc, test_guard_sites, 0, TEST_COUNT(test_sites));
 	tcase_add_loop_test(tc, test_guard_token, 0, TEST_COUNT(test_tokens));
 	return unit_run("guard", tc);
 }
