@@ -109,21 +109,15 @@ static void admin_write_health(struct admin *admin, FILE *out)
 	(void)fputs("{\"status\":\"ok\",\"version\":\"" SIDESPAN_VERSION "\"}\n", out);
 }
 
-static void admin_read_exporter(const struct admin *admin, struct exporter_counters *at)
-{
-	*at = (struct exporter_counters){.created = 0};
-	if (admin->sources.exporter != NULL)
-		exporter_counters_read(admin->sources.exporter, at);
-}
-
 static void admin_write_numbers(struct admin *admin, FILE *out, enum exposition_format format)
 {
 	struct counter list[COUNTERS_COUNT];
 	struct tracer_open open[TRACER_OPEN_MAX];
 	const uint64_t seconds = admin->loop->config_unix_ns / 1000000000;
-	struct exporter_counters at;
+	struct exporter_counters at = {.created = 0};
 
-	admin_read_exporter(admin, &at);
+	if (admin->sources.exporter != NULL)
+		exporter_counters_read(admin->sources.exporter, &at);
 	counters_read(list, admin->loop, &at);
 	(void)fputs("# HELP sidespan_build_info The version, as a label.\n"
 		    "# TYPE sidespan_build_info gauge\n"
@@ -235,20 +229,16 @@ static void admin_write_page(struct admin *admin, FILE *out)
 /* Telemetry that does not get through is told, but is no reason to keep clients away. */
 static void admin_write_ready(struct admin *admin, FILE *out)
 {
-	struct exporter_counters at;
 	const char *server = "reachable";
 
 	if (admin->draining)
 		server = "we end";
 	else if (admin->unreached)
 		server = "unreachable";
-	admin_read_exporter(admin, &at);
-	(void)fprintf(out,
-		"{\"ready\":%s,\"server\":\"%s\",\"exporter\":{\"sent\":%llu,\"pending\":%llu,"
-		"\"spooled\":%llu,\"dropped\":%llu}}\n",
-		admin_is_ready(admin) ? "true" : "false", server, (unsigned long long)at.sent,
-		(unsigned long long)at.pending, (unsigned long long)at.spooled,
-		(unsigned long long)(at.created - at.sent - at.rejected - at.pending - at.spooled));
+	(void)fprintf(out, "{\"ready\":%s,\"server\":\"%s\",",
+		admin_is_ready(admin) ? "true" : "false", server);
+	stats_write_exporter(out, &admin->sources);
+	(void)fputs("}\n", out);
 }
 
 static const struct admin_page {

@@ -185,29 +185,6 @@ static bool stats_write_list(FILE *out, const struct metrics *metrics, const cha
 
 /* ---- the rest ---- */
 
-static void stats_write_exporter(FILE *out, const struct admin_sources *sources)
-{
-	const struct config *config = sources->loop->config;
-	struct exporter_counters at = {.created = 0};
-	const char *state = "ok";
-
-	if (sources->exporter != NULL)
-		exporter_counters_read(sources->exporter, &at);
-	if (config->disabled || config->exporter == CONFIG_EXPORTER_NONE)
-		state = "none";
-	else if (config->exporter == CONFIG_EXPORTER_CONSOLE)
-		state = "console";
-	else if (at.collector_away > 0)
-		state = "away";
-	(void)fprintf(out,
-		"\"exporter\":{\"created\":%llu,\"sent\":%llu,\"rejected\":%llu,"
-		"\"dropped\":%llu,\"spooled\":%llu,\"pending\":%llu,\"state\":\"%s\"}",
-		(unsigned long long)at.created, (unsigned long long)at.sent,
-		(unsigned long long)at.rejected,
-		(unsigned long long)(at.created - at.sent - at.rejected - at.pending - at.spooled),
-		(unsigned long long)at.spooled, (unsigned long long)at.pending, state);
-}
-
 static void stats_write_head(FILE *out, const struct loop *loop, uint64_t begun_ns)
 {
 	const struct config *config = loop->config;
@@ -245,4 +222,27 @@ bool stats_write(FILE *out, const struct admin_sources *sources, uint64_t begun_
 	stats_write_exporter(out, sources);
 	(void)fputs("}\n", out);
 	return true;
+}
+
+void stats_write_exporter(FILE *out, const struct admin_sources *sources)
+{
+	const struct config *config = sources->loop->config;
+	struct exporter_counters at = {.created = 0};
+	const char *state = "ok";
+
+	if (sources->exporter != NULL)
+		exporter_counters_read(sources->exporter, &at);
+	if (config->disabled || config->exporter == CONFIG_EXPORTER_NONE)
+		state = "none";
+	else if (config->exporter == CONFIG_EXPORTER_CONSOLE)
+		state = "console";
+	else if (at.collector_away > 0)
+		state = "away";
+	(void)fprintf(out,
+		"\"exporter\":{\"created\":%llu,\"sent\":%llu,\"rejected\":%llu,"
+		"\"dropped\":%llu,\"spooled\":%llu,\"pending\":%llu,\"state\":\"%s\"}",
+		(unsigned long long)at.created, (unsigned long long)at.sent,
+		(unsigned long long)at.rejected,
+		(unsigned long long)(at.created - at.sent - at.rejected - at.pending - at.spooled),
+		(unsigned long long)at.spooled, (unsigned long long)at.pending, state);
 }

@@ -16,4 +16,7 @@ struct admin_sources;
 /* begun_ns: when we did. False: out of memory. Failures to write are seen with ferror(). */
 bool stats_write(FILE *out, const struct admin_sources *sources, uint64_t begun_ns);
 
+/* The member "exporter" of an object: what became of all spans, and whether they get away now. */
+void stats_write_exporter(FILE *out, const struct admin_sources *sources);
+
 #endif

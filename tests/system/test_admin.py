@@ -34,7 +34,7 @@ def test_ready_is_that_the_server_can_be_reached(lab, served):
     operator, backend = served
     assert operator.get("/readyz").json() == {
         "ready": True, "server": "reachable",
-        "exporter": {"sent": 0, "pending": 0, "spooled": 0, "dropped": 0}}
+        "exporter": {"created": 0, "sent": 0, "rejected": 0, "dropped": 0, "spooled": 0, "pending": 0, "state": "none"}}
     backend.close()
     until(lambda: operator.get("/readyz").status == 503, "not ready")
     operator.sidespan.wait_line("warn: not ready: the server cannot be reached: Connection refused")

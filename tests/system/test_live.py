@@ -238,6 +238,8 @@ def test_how_the_exporter_does(lab, args, state):
     operator = Operator.of(lab, link.sidespan)
     call(link, 1)
     until(lambda: operator.get("/stats").json()["exporter"]["state"] == state, state)
+    ready = operator.get("/readyz")
+    assert ready.status == 200 and ready.json()["exporter"]["state"] == state
     assert operator.get("/stats").json()["jaegerUrl"] is None
 
 

@@ -129,8 +129,8 @@ static const struct {
 	{"GET //", "", "404 Not Found", "404 Not Found\n", false},
 	{"GET /healthz", "Origin: http://elsewhere\r\n", "403 Forbidden", "403 Forbidden\n", true},
 	{"GET /readyz", "", "200 OK",
-		"{\"ready\":true,\"server\":\"reachable\",\"exporter\":{\"sent\":0,\"pending\":0,"
-		"\"spooled\":0,\"dropped\":0}}\n",
+		"{\"ready\":true,\"server\":\"reachable\",\"exporter\":{\"created\":0,\"sent\":0,"
+		"\"rejected\":0,\"dropped\":0,\"spooled\":0,\"pending\":0,\"state\":\"ok\"}}\n",
 		false},
 	{"GET /metrics", "", "200 OK", "text/plain; version=0.0.4; charset=utf-8\r\n", false},
 	{"GET /metrics", "", "200 OK", "\nsidespan_connections_open 0\n", false},
