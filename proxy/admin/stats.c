@@ -131,12 +131,13 @@ static double stats_quantile(const struct stats_series *list, size_t count, doub
 
 static void stats_write_method(FILE *out, const struct stats_series *list, size_t count)
 {
-	size_t error = stats_find_label(list[0].series->instrument, "error.type"), i;
+	const struct metrics_instrument *instrument = list[0].series->instrument;
+	size_t error = stats_find_label(instrument, "error.type"), i;
 	unsigned long long all = 0, errors = 0;
 
 	for (i = 0; i < count; i++) {
 		all += list[i].series->count;
-		if (list[i].series->values[error].size > 0)
+		if (error < instrument->label_count && list[i].series->values[error].size > 0)
 			errors += list[i].series->count;
 	}
 	(void)fputs("{\"method\":", out);

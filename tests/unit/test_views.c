@@ -166,6 +166,7 @@ static void request(const char *method, double seconds, const char *error)
 		{.key = "rpc.method", .value.string = span_text_of(method)},
 		{.key = "error.type", .value.string = span_text_of(error)}};
 	struct span span = {.type = "request",
+		.context = {.trace_id = {1, 2, 3, 4, 5, 6, 7, 8}, .flags = TRACE_FLAG_SAMPLED},
 		.start_unix_ns = 1,
 		.end_unix_ns = 1 + (uint64_t)(seconds * 1e9),
 		.attributes = attributes,
@@ -234,6 +235,34 @@ START_TEST(test_stats)
 	has("{\"method\":\"b\\\"\",\"count\":4,\"errors\":1,\"p50\":0.666667,\"p95\":1.8,\"p99\":1."
 	    "96}");
 	has("\"tokens\":[{\"model\":\"m\",\"kind\":\"input\",\"tokens\":42}]");
+	unit_free_foreign(written);
+	stats_close();
+}
+END_TEST
+
+/* A profile's own instrument of that name may have none of the labels, and as many as can be. */
+START_TEST(test_stats_without_labels)
+{
+	static const struct metrics_instrument alone[] = {
+		{.name = STATS_METHODS,
+			.unit = "s",
+			.help = "h",
+			.span = "request",
+			.labels = {{"a", "x"}, {"b", "x"}, {"c", "x"}, {"d", "x"}, {"e", "x"},
+				{"f", "x"}, {"g", "x"}, {"h", "x"}},
+			.label_count = METRICS_LABELS_MAX,
+			.bounds = bounds,
+			.bound_count = 3},
+	};
+
+	stats_open();
+	metrics_free(metrics);
+	sources.metrics = metrics = metrics_new(alone, 1, 3);
+	request("a", 0.5, "x");
+	begin();
+	ck_assert(stats_write(out, &sources, setup.loop.now_ns));
+	ck_assert_int_eq(fclose(out), 0);
+	has("\"methods\":[{\"method\":\"_OTHER\",\"count\":1,\"errors\":0,");
 	unit_free_foreign(written);
 	stats_close();
 }
@@ -330,6 +359,7 @@ int main(void)
 	tcase_add_test(tc, test_spans);
 	tcase_add_test(tc, test_traces_without_memory);
 	tcase_add_test(tc, test_stats);
+	tcase_add_test(tc, test_stats_without_labels);
 	tcase_add_test(tc, test_stats_without_memory);
 	tcase_add_test(tc, test_live);
 	return unit_run("views", tc);
