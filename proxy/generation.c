@@ -11,6 +11,7 @@
 
 #include "config/config_load.h"
 #include "proxy/message/splice.h"
+#include "proxy/trace/survey.h"
 
 static struct generation *generation_new(const struct config *config, struct tracer *tracer)
 {
@@ -182,31 +183,23 @@ size_t generations_count_open(
 	return count;
 }
 
-/* What is shown, and how much so far. */
-struct generations_view {
-	void (*show)(void *arg, const struct span *span);
-	void *arg;
-	size_t shown;
-};
-
-static void generations_show(void *arg, const struct span *span)
-{
-	struct generations_view *view = arg;
-
-	view->shown++;
-	view->show(view->arg, span);
-}
-
 size_t generations_show_open(const struct generations *generations, size_t max, uint64_t now_ns,
 	void (*show)(void *arg, const struct span *span), void *arg)
 {
-	struct generations_view view = {.show = show, .arg = arg};
 	const struct generation *generation;
-	size_t omitted = 0;
+	struct survey survey;
+	size_t omitted, i;
 
+	(void)survey_init(&survey, max); /* without memory all is omitted */
 	TAILQ_FOREACH(generation, &generations->list, link)
-	omitted += tracer_show_open(
-		generation->tracer, max - view.shown, now_ns, generations_show, &view);
+	{
+		survey.tracer = generation->tracer;
+		tracer_survey(generation->tracer, &survey);
+	}
+	for (i = 0; i < survey.count; i++)
+		tracer_show(&survey.list[i], now_ns, show, arg);
+	omitted = survey_omitted(&survey);
+	survey_done(&survey);
 	return omitted;
 }
 

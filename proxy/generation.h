@@ -63,7 +63,10 @@ void generations_counters(const struct generations *generations, struct tracer_c
 size_t generations_count_open(
 	const struct generations *generations, struct tracer_open list[TRACER_OPEN_MAX]);
 
-/* See tracer_show_open(); that of older generations first. */
+/*
+ * Shows the oldest of what goes on, oldest first, at most so many, as spans that have no end.
+ * Returns how many more there are.
+ */
 size_t generations_show_open(const struct generations *generations, size_t max, uint64_t now_ns,
 	void (*show)(void *arg, const struct span *span), void *arg);
 

@@ -50,6 +50,7 @@ void survey_place(struct survey *survey, const struct survey_item *item)
 	memmove(&survey->list[at + 1], &survey->list[at],
 		(survey->count - 1 - at) * sizeof *survey->list);
 	survey->list[at] = *item;
+	survey->list[at].tracer = survey->tracer;
 }
 
 void survey_add(struct survey *survey, size_t type, const struct survey_item *item)

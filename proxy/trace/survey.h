@@ -9,15 +9,18 @@
 
 /*
  * What goes on at a moment: how much of each kind and since when, and the oldest of it. Whoever has
- * something open adds it; nothing is kept beyond the moment, as all of it is borrowed.
+ * something open adds it, that of several tracers one after the other; nothing is kept beyond the
+ * moment, as all of it is borrowed.
  */
 struct claim;
 struct connection_attributes;
 struct open_span;
 struct request;
+struct tracer;
 
 struct survey_item {
 	uint64_t start_ns;
+	struct tracer *tracer; /* the survey's, when it was placed */
 	/* One of these; a request with its connection's attributes. */
 	const struct request *request;
 	const struct connection_attributes *attributes;
@@ -31,6 +34,8 @@ struct survey_kind {
 };
 
 struct survey {
+	struct tracer *tracer; /* whose things are added now; set by who wants to show them */
+	/* of the tracers together, so of use with one of them */
 	struct survey_kind kinds[LIFECYCLE_SPANS_MAX + 1]; /* by type; LIFECYCLE_REQUEST: those */
 	size_t shown_count;       /* all that may have a place, dispatches too */
 	struct survey_item *list; /* owned; the oldest first */

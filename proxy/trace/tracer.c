@@ -883,7 +883,7 @@ static void tracer_survey_requests(
 	}
 }
 
-static void tracer_survey(const struct tracer *tracer, struct survey *survey)
+void tracer_survey(const struct tracer *tracer, struct survey *survey)
 {
 	const struct tracer_connection *connection;
 
@@ -914,30 +914,20 @@ size_t tracer_count_open(const struct tracer *tracer, struct tracer_open list[TR
 	return count;
 }
 
-size_t tracer_show_open(struct tracer *tracer, size_t max, uint64_t now_ns,
+void tracer_show(const struct survey_item *item, uint64_t now_ns,
 	void (*show)(void *arg, const struct span *span), void *arg)
 {
+	struct tracer *tracer = item->tracer;
 	const uint64_t names_cut = tracer->setup.counters.names_cut;
-	struct survey survey;
-	size_t omitted, i;
 
-	(void)survey_init(&survey, max); /* without memory all is omitted */
-	tracer_survey(tracer, &survey);
-	for (i = 0; i < survey.count; i++) {
-		const struct survey_item *item = &survey.list[i];
-
-		if (item->request != NULL)
-			request_span_show(&tracer->request_spans, &tracer->setup, item->attributes,
-				item->request, now_ns, show, arg);
-		else if (item->span != NULL)
-			emit_show(&tracer->setup, item->span, now_ns, show, arg);
-		else
-			claim_show(&tracer->setup, item->claim, show, arg);
-	}
+	if (item->request != NULL)
+		request_span_show(&tracer->request_spans, &tracer->setup, item->attributes,
+			item->request, now_ns, show, arg);
+	else if (item->span != NULL)
+		emit_show(&tracer->setup, item->span, now_ns, show, arg);
+	else
+		claim_show(&tracer->setup, item->claim, show, arg);
 	tracer->setup.counters.names_cut = names_cut; /* these are made for a look */
-	omitted = survey_omitted(&survey);
-	survey_done(&survey);
-	return omitted;
 }
 
 /* ---- the tracer ---- */

@@ -22,6 +22,8 @@ struct http_span;
 struct http_span_request;
 struct metrics;
 struct span;
+struct survey;
+struct survey_item;
 struct tracer;
 struct tracer_connection;
 struct follow_counters;
@@ -212,11 +214,11 @@ struct tracer_open {
 /* Fills in the list, requests first; returns how many types there are. */
 size_t tracer_count_open(const struct tracer *tracer, struct tracer_open list[TRACER_OPEN_MAX]);
 
-/*
- * Shows the oldest of it, oldest first, at most so many, as spans that have no end. Returns how
- * many more there are.
- */
-size_t tracer_show_open(struct tracer *tracer, size_t max, uint64_t now_ns,
+/* Adds all of it to a survey, in which the oldest are found. */
+void tracer_survey(const struct tracer *tracer, struct survey *survey);
+
+/* Shows an item of a survey, of its tracer, as a span that has no end. */
+void tracer_show(const struct survey_item *item, uint64_t now_ns,
 	void (*show)(void *arg, const struct span *span), void *arg);
 
 const struct tracer_counters *tracer_counters(const struct tracer *tracer);

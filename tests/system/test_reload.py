@@ -75,6 +75,26 @@ def test_new_connections_are_recorded_by_the_new_settings(lab):
     assert count["connections"] == 2 and count["reloads"] == 1 and count["reloads_failed"] == 0
 
 
+def test_what_goes_on_by_all_settings_is_one(lab):
+    """The oldest first, whoever records it; the youngest has no place."""
+    r = Reloading(lab)
+
+    def ask(client, server, count, method):
+        for number in range(count):
+            client.send({"id": f"{method}{number}", "method": method})
+        for _ in range(count):
+            server.recv()
+
+    ask(r.link.client, r.link.server, 1, "one")
+    r.reload({"span.name": "new {method}"})
+    ask(*r.link.open(), 1, "two")
+    ask(r.link.client, r.link.server, 200, "three")
+    told = r.operator.get("/open").json()
+    assert [span["name"] for span in told["spans"]] == ["one", "new two"] + ["three"] * 198
+    assert told["omitted"] == 2
+    assert r.operator.metrics()["sidespan_open", 'type="request"'] == 202
+
+
 def test_sampling_and_profile_for_new_connections(lab):
     profile = lab.write("mine.json", json.dumps({"name": "mine", "constants": {"a": "one"}}))
     collector = lab.collector()

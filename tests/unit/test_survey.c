@@ -31,18 +31,33 @@ static void show(void *arg, const struct span *span)
 	}
 }
 
+/* Returns how many are not shown. */
+static size_t look(struct conversation *said, size_t max)
+{
+	struct survey survey;
+	size_t omitted, i;
+
+	shown[0] = '\0';
+	ck_assert_int_eq(survey_init(&survey, max), 0);
+	survey.tracer = said->tracer;
+	tracer_survey(said->tracer, &survey);
+	for (i = 0; i < survey.count; i++)
+		tracer_show(&survey.list[i], said->now_ns, show, NULL);
+	omitted = survey_omitted(&survey);
+	survey_done(&survey);
+	return omitted;
+}
+
 static void shows(struct conversation *said, size_t max, const char *expected, size_t omitted)
 {
-	shown[0] = '\0';
-	ck_assert_uint_eq(tracer_show_open(said->tracer, max, said->now_ns, show, NULL), omitted);
+	ck_assert_uint_eq(look(said, max), omitted);
 	ck_assert_str_eq(shown, expected);
 }
 
 static void shows_attributes(struct conversation *said, const char *name)
 {
 	wanted = name;
-	shown[0] = '\0';
-	ck_assert_uint_eq(tracer_show_open(said->tracer, 10, said->now_ns, show, NULL), 0);
+	ck_assert_uint_eq(look(said, 10), 0);
 }
 
 static void counts(
