@@ -270,7 +270,7 @@ BODY = b'{"jsonrpc":"2.0","id":1,"result":{"text":"{\\"id\\":1}"}}'
 CHUNKS = b"".join(b"%x\r\n%b\r\n" % (len(BODY[at:at + 9]), BODY[at:at + 9]) for at in range(0, len(BODY), 9))
 
 
-@pytest.mark.parametrize("path,meets", [("", b"/mcp"), ("/", b"/"), ("/a/b?c=d", b"/a/b?c=d")])
+@pytest.mark.parametrize("path,meets", [("", b"/mcp"), ("/", b"/mcp"), ("/a/b?c=d", b"/a/b?c=d")])
 @pytest.mark.parametrize("answer", [
     HTTP % (b"application/json", b"Content-Length: %d" % len(BODY)) + BODY,
     HTTP % (b"application/json", b"Transfer-Encoding: chunked") + CHUNKS + b"0\r\n\r\n",
