@@ -55,6 +55,19 @@ def test_pod_gives_nothing_away(kinds):
         assert mounts <= {volume["name"] for volume in pod["volumes"]}
 
 
+def token_of(kinds):
+    """Where the listener's token comes from: the Secret that is mounted there, and its key."""
+    settings, = kinds["ConfigMap"]["data"].values()
+    sidecar, = kinds["Deployment"]["spec"]["template"]["spec"]["initContainers"]
+    named = re.search(r'"listen\.token_file": "(.*)/(.*)"', settings)
+    if not named:
+        return None
+    volume, = [mount["name"] for mount in sidecar["volumeMounts"] if mount["mountPath"] == named[1]]
+    secret, = [found["secret"]["secretName"] for found in kinds["Deployment"]["spec"]["template"]["spec"]["volumes"]
+               if found["name"] == volume]
+    return {"name": secret, "key": named[2]}
+
+
 def test_sidecar(kinds):
     pod = kinds["Deployment"]["spec"]["template"]["spec"]
     sidecar, = pod["initContainers"]
@@ -63,7 +76,10 @@ def test_sidecar(kinds):
     for probe in ("startupProbe", "livenessProbe"):
         assert sidecar[probe]["httpGet"] == {"path": "/healthz", "port": "metrics"}
     assert pod["containers"][0]["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": ports["metrics"]}
-    assert kinds["PodMonitor"]["spec"]["podMetricsEndpoints"][0]["port"] == "metrics"
+    endpoint, = kinds["PodMonitor"]["spec"]["podMetricsEndpoints"]
+    assert endpoint["port"] == "metrics"
+    # a token of clients is asked for there, too
+    assert endpoint.get("authorization", {}).get("credentials") == token_of(kinds)
     assert kinds["Service"]["spec"]["ports"][0]["targetPort"] in ports
     rules = [port["port"] for rule in kinds["NetworkPolicy"]["spec"]["ingress"] for port in rule["ports"]]
     assert sorted(rules) == sorted(ports.values())
