@@ -101,8 +101,8 @@ int generations_renew(struct generations *generations, struct config *config, st
 static bool generations_is_over(
 	const struct generations *generations, const struct generation *generation)
 {
-	return generation != generations->now && generation->owned_tracer != NULL &&
-	       generation->holders == 0 && !tracer_is_in_use(generation->tracer);
+	return generation != generations->now && generation->holders == 0 &&
+	       !tracer_is_in_use(generation->tracer);
 }
 
 void generations_tick(struct generations *generations, uint64_t now_ns, uint64_t unix_ns)
@@ -115,8 +115,10 @@ void generations_tick(struct generations *generations, uint64_t now_ns, uint64_t
 		tracer_tick(generation->tracer, now_ns);
 		if (!generations_is_over(generations, generation))
 			continue;
-		TAILQ_REMOVE(&generations->list, generation, link);
 		tracer_end(generation->tracer, TRACER_CONNECTION_CLOSED, now_ns);
+		if (generation->owned_tracer == NULL)
+			continue; /* it stays, with nothing to do */
+		TAILQ_REMOVE(&generations->list, generation, link);
 		generation_count(generation, &generations->traced, &generations->followed);
 		generation_free(generation);
 	}

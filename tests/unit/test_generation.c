@@ -1,13 +1,19 @@
 /* Generations of settings: who has which, how long it stays, and what is left of it when it goes.
  */
 #include "proxy/generation.h"
+#include "tests/unit/envelope_case.h"
 #include "tests/unit/loop_case.h"
 #include "tests/unit/unit.h"
 
+#define PROFILE "--profile=tests/unit/data/profiles/turns.json"
+#define WORK(id)                                                                                   \
+	"{\"method\":\"turn/started\",\"params\":{\"threadId\":\"t\",\"turn\":{\"id\":\"" id "\"}" \
+											     "}}"
+
 static const char *const flags[] = {
-	"--upstream=tcp://127.0.0.1:7", "--propagation-inject=/trace", NULL};
+	"--upstream=tcp://127.0.0.1:7", PROFILE, "--propagation-inject=/trace", NULL};
 static const char *const other_flags[] = {
-	"--upstream=tcp://127.0.0.1:7", "--propagation-inject=/params/_meta", NULL};
+	"--upstream=tcp://127.0.0.1:7", PROFILE, "--propagation-inject=/params/_meta", NULL};
 
 static struct loop_case setup;
 static struct loop *const loop = &setup.loop;
@@ -175,11 +181,63 @@ START_TEST(test_open)
 	struct tracer_open list[TRACER_OPEN_MAX];
 
 	generation_renew();
-	ck_assert_uint_eq(generations_count_open(loop->generations, list), 1);
+	ck_assert_uint_eq(generations_count_open(loop->generations, list), 4);
 	ck_assert_str_eq(list[0].type, "request");
+	ck_assert_str_eq(list[1].type, "turn");
 	ck_assert_uint_eq(list[0].count, 0);
 	ck_assert_uint_eq(
 		generations_show_open(loop->generations, 10, loop->now_ns, NULL, NULL), 0);
+}
+END_TEST
+
+/* One that began over a connection of the generation, which has gone. */
+static void generation_begin_work(struct generation *generation, const char *message)
+{
+	struct tracer_connection *connection =
+		tracer_connection_new(generation->tracer, 1, "tcp", false);
+	struct envelope_case reader;
+
+	ck_assert_ptr_nonnull(connection);
+	envelope_case_init(&reader, tracer_pointers(generation->tracer));
+	tracer_backend_message(connection, envelope_case_read(&reader, message), loop->now_ns);
+	envelope_case_done(&reader);
+	tracer_connection_free(connection, TRACER_CONNECTION_CLOSED, loop->now_ns);
+}
+
+static size_t generation_count_spans(void)
+{
+	struct tracer_open list[TRACER_OPEN_MAX];
+	size_t count = 0, types = generations_count_open(loop->generations, list), i;
+
+	for (i = 0; i < types; i++)
+		count += list[i].count;
+	return count;
+}
+
+/*
+ * What a server does goes on when the last connection has left, but nobody will hear of it where
+ * nobody can come any more. That is so of the first generation, too, which stays.
+ */
+START_TEST(test_work_that_nobody_hears_of)
+{
+	struct generation *first = loop->generations->now, *second;
+
+	generation_begin_work(first, WORK("one"));
+	generation_tick();
+	ck_assert_uint_eq(generation_count_spans(), 1);
+	generation_renew();
+	second = loop->generations->now;
+	generation_begin_work(second, WORK("two"));
+	ck_assert_uint_eq(generation_count_spans(), 2);
+	generation_tick();
+	ck_assert_uint_eq(generation_count_spans(), 1);
+	ck_assert_uint_eq(tracer_follow_counters(first->tracer)->followed, 1);
+	generation_renew();
+	generation_tick();
+	ck_assert_uint_eq(generation_count_spans(), 0);
+	ck_assert_uint_eq(generation_count_all(), 2);
+	generation_tick();
+	ck_assert_uint_eq(generation_count_all(), 2);
 }
 END_TEST
 
@@ -227,6 +285,7 @@ int main(void)
 	tcase_add_test(tc, test_splices);
 	tcase_add_test(tc, test_counters);
 	tcase_add_test(tc, test_open);
+	tcase_add_test(tc, test_work_that_nobody_hears_of);
 	tcase_add_test(tc, test_settings_alone);
 	tcase_add_test(tc, test_no_memory);
 	return unit_run("generation", tc);
