@@ -37,7 +37,7 @@ enum delivery_state {
 	DELIVERY_PAUSING, /* the next one is at resume_at_ms */
 };
 
-/* New settings wait for so long for an attempt that goes by the old ones. */
+/* New settings wait for so long for an attempt under way, unless it may end in its own time. */
 static const int64_t delivery_renew_wait_ms = 1000;
 /* After so long a spool is looked at again that did not give what it has, for want of memory. */
 static const int64_t delivery_read_again_ms = 1000;
@@ -519,10 +519,19 @@ static void delivery_unlock(struct delivery *delivery)
 	(void)failed;
 }
 
+static bool delivery_is_elsewhere(
+	const struct delivery *delivery, const struct delivery_renewal *renewal)
+{
+	return strcmp(renewal->target, delivery->report.target) != 0;
+}
+
 static void delivery_turn_to(struct delivery *delivery, struct delivery_renewal *renewal)
 {
+	struct handover *handover = delivery->handover;
 	void *former = delivery->sink;
 
+	if (delivery_is_elsewhere(delivery, renewal)) /* that one has not been asked */
+		handover_set(handover, &handover->counters.collector_away, false);
 	delivery_lock(delivery);
 	delivery->sink = renewal->sink;
 	delivery_unlock(delivery);
@@ -534,7 +543,8 @@ static void delivery_turn_to(struct delivery *delivery, struct delivery_renewal 
 
 /*
  * Takes new settings, if there are some. An attempt that goes by the old ones may end first, or
- * what it has delivered already would be sent twice. Whatever waits for its next attempt gets it.
+ * what it has delivered already would be sent twice: within a second where another collector is
+ * wanted, else in its own time. Whatever waits for its next attempt gets it.
  */
 static void delivery_take_renewal(struct delivery *delivery, int64_t now_ms)
 {
@@ -542,8 +552,10 @@ static void delivery_take_renewal(struct delivery *delivery, int64_t now_ms)
 	bool trying = delivery->state == DELIVERY_TRYING;
 
 	if (fresh != NULL) {
-		if (delivery->renewal == NULL)
-			delivery->renew_at_ms = now_ms + delivery_renew_wait_ms;
+		delivery->renew_at_ms = now_ms + delivery_renew_wait_ms;
+		if (trying && delivery->deadline_ms != INT64_MAX &&
+			!delivery_is_elsewhere(delivery, fresh))
+			delivery->renew_at_ms = INT64_MAX;
 		delivery_renewal_free(delivery, delivery->renewal);
 		delivery->renewal = fresh;
 	}

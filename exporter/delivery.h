@@ -42,8 +42,9 @@ void delivery_wait(struct delivery *delivery, int64_t wait_ms);
 
 /*
  * From any thread: from now on batches go where config says, in its way and time; what it says of
- * batches, queue, resource and spool does not count. An attempt under way has a second to end. What
- * was waiting for another one does not wait. 0, or -1 with a one-line text in error.
+ * batches, queue, resource and spool does not count. An attempt under way has a second to end, or,
+ * at the same collector, the time that it has. What was waiting for another one does not wait. 0,
+ * or -1 with a one-line text in error.
  */
 int delivery_renew(struct delivery *delivery, const struct exporter_config *config, char *error,
 	size_t error_size);

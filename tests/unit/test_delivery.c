@@ -816,6 +816,64 @@ START_TEST(test_renew_hanging)
 }
 END_TEST
 
+/* The same collector would get the batch twice: the attempt has the time that is left to it. */
+START_TEST(test_renew_slow)
+{
+	bool answers = _i == 1;
+
+	fake.takes_ms = answers ? 9999 : 10001;
+	ANSWERS(TAKEN);
+	start();
+	put();
+	ck_assert_int_eq(run(0), DELIVERY_POSTING);
+	renew("there");
+	ck_assert_int_eq(run(9998), DELIVERY_POSTING);
+	renew("there"); /* as often as somebody likes */
+	ck_assert_int_eq(run(1), answers ? DELIVERY_WAITING : DELIVERY_POSTING);
+	ck_assert_int_eq(run(1), DELIVERY_WAITING);
+	ck_assert_uint_eq(fake.attempts, 1);
+	ck_assert_uint_eq(fake.cancels, !answers);
+	ck_assert_uint_eq(fake.frees, 2);
+	ck_assert_uint_eq(balance().sent, answers ? 5 : 0);
+	ck_assert_uint_eq(balance().dropped_retries, answers ? 0 : 5);
+	ck_assert_uint_eq(balance().retries, 0);
+	fake.takes_ms = 19999; /* from now on there are twenty seconds */
+	put();
+	ck_assert_int_eq(run(EVER), DELIVERY_WAITING);
+	ck_assert_uint_eq(balance().sent, answers ? 10 : 5);
+	put();
+	ck_assert_int_eq(run(0), DELIVERY_POSTING);
+	renew("there");
+	renew("elsewhere"); /* the last one counts */
+	ck_assert_int_eq(run(999), DELIVERY_POSTING);
+	ck_assert_uint_eq(fake.cancels, !answers);
+	ck_assert_int_eq(run(1), DELIVERY_POSTING);
+	ck_assert_uint_eq(fake.cancels, 1 + !answers);
+}
+END_TEST
+
+/* A collector is away until it takes what it is asked to; one that was not asked is not. */
+START_TEST(test_renew_away)
+{
+	ANSWERS({RETRY_AGAIN, -1, 0}, {RETRY_AGAIN, -1, 0}, TAKEN);
+	start();
+	put();
+	ck_assert_int_eq(run(0), DELIVERY_WAITING);
+	ck_assert_uint_eq(balance().collector_away, 1);
+	fake.takes_ms = 500;
+	renew("there");
+	ck_assert_int_eq(run(0), DELIVERY_POSTING);
+	ck_assert_uint_eq(balance().collector_away, 1);
+	ck_assert_int_eq(run(500), DELIVERY_WAITING);
+	renew("elsewhere");
+	ck_assert_int_eq(run(0), DELIVERY_POSTING);
+	ck_assert_uint_eq(balance().collector_away, 0);
+	ck_assert_int_eq(run(500), DELIVERY_WAITING);
+	ck_assert_uint_eq(balance().collector_away, 0);
+	ck_assert_uint_eq(balance().sent, 5);
+}
+END_TEST
+
 /* Between batches; the same collector is no news; what nobody takes any more goes in the end. */
 START_TEST(test_renew_idle)
 {
@@ -1223,6 +1281,8 @@ int main(void)
 	tcase_add_test(tc, test_renew_pausing);
 	tcase_add_test(tc, test_renew_trying);
 	tcase_add_test(tc, test_renew_hanging);
+	tcase_add_loop_test(tc, test_renew_slow, 0, 2);
+	tcase_add_test(tc, test_renew_away);
 	tcase_add_test(tc, test_renew_idle);
 	tcase_add_test(tc, test_renew_wrong);
 	tcase_add_loop_test(tc, test_verdict, 0, ROWS(verdict_cases));
