@@ -13,7 +13,7 @@
 #include "proxy/message/splice.h"
 #include "proxy/trace/survey.h"
 
-static struct generation *generation_new(const struct config *config, struct tracer *tracer)
+static struct generation *generation_make(const struct config *config, struct tracer *tracer)
 {
 	struct generation *generation = calloc(1, sizeof *generation);
 
@@ -42,20 +42,12 @@ static void generation_count(const struct generation *generation, struct tracer_
 #include "proxy/counters.def"
 }
 
-static void generation_free(struct generation *generation)
-{
-	generation_trim(generation);
-	tracer_free(generation->owned_tracer);
-	config_free(generation->owned_config);
-	free(generation);
-}
-
 /* ---- all of them ---- */
 
 struct generations *generations_new(const struct config *config, struct tracer *tracer)
 {
 	struct generations *generations = calloc(1, sizeof *generations);
-	struct generation *first = generation_new(config, tracer);
+	struct generation *first = generation_make(config, tracer);
 
 	if (generations == NULL || first == NULL) {
 		free(generations);
@@ -82,19 +74,12 @@ void generations_free(struct generations *generations)
 	free(generations);
 }
 
-int generations_renew(struct generations *generations, struct config *config, struct tracer *tracer,
-	uint64_t now_ns, uint64_t unix_ns)
+void generations_renew(struct generations *generations, struct generation *fresh, uint64_t now_ns,
+	uint64_t unix_ns)
 {
-	struct generation *fresh = generation_new(config, tracer);
-
-	if (fresh == NULL)
-		return -1;
-	fresh->owned_config = config;
-	fresh->owned_tracer = tracer;
-	tracer_clock(tracer, now_ns, unix_ns);
+	tracer_clock(fresh->tracer, now_ns, unix_ns);
 	TAILQ_INSERT_TAIL(&generations->list, fresh, link);
 	generations->now = fresh;
-	return 0;
 }
 
 /* Nobody will come to it any more, nor is anybody there. */
@@ -206,6 +191,27 @@ size_t generations_show_open(const struct generations *generations, size_t max, 
 }
 
 /* ---- one of them ---- */
+
+struct generation *generation_new(struct config *config, struct tracer *tracer)
+{
+	struct generation *generation = generation_make(config, tracer);
+
+	if (generation == NULL)
+		return NULL;
+	generation->owned_config = config;
+	generation->owned_tracer = tracer;
+	return generation;
+}
+
+void generation_free(struct generation *generation)
+{
+	if (generation == NULL)
+		return;
+	generation_trim(generation);
+	tracer_free(generation->owned_tracer);
+	config_free(generation->owned_config);
+	free(generation);
+}
 
 struct generation *generation_hold(struct generations *generations)
 {

@@ -42,9 +42,9 @@ struct generations *generations_new(const struct config *config, struct tracer *
 /* Nobody holds any. NULL is allowed. */
 void generations_free(struct generations *generations);
 
-/* From now on newcomers have these, which are taken. 0, or -1: out of memory, nothing was taken. */
-int generations_renew(struct generations *generations, struct config *config, struct tracer *tracer,
-	uint64_t now_ns, uint64_t unix_ns);
+/* From now on newcomers have that one, which is taken. */
+void generations_renew(struct generations *generations, struct generation *fresh, uint64_t now_ns,
+	uint64_t unix_ns);
 
 /* Once per second or so: clocks, work that goes on; frees what nobody holds. */
 void generations_tick(struct generations *generations, uint64_t now_ns, uint64_t unix_ns);
@@ -69,6 +69,15 @@ size_t generations_count_open(
  */
 size_t generations_show_open(const struct generations *generations, size_t max, uint64_t now_ns,
 	void (*show)(void *arg, const struct span *span), void *arg);
+
+/*
+ * One for generations_renew(), of settings and a tracer of them, which it takes. NULL: out of
+ * memory, nothing was taken.
+ */
+struct generation *generation_new(struct config *config, struct tracer *tracer);
+
+/* With settings and tracer. For one that was not given to generations_renew(). NULL is allowed. */
+void generation_free(struct generation *generation);
 
 /* The one that newcomers have, held. */
 struct generation *generation_hold(struct generations *generations);

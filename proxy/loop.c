@@ -163,17 +163,22 @@ static void loop_on_tick(int fd, short what, void *arg)
 	loop_tidy(loop, loop->now_ns);
 }
 
-static int loop_start_ticker(struct loop *loop)
+/* Never slower than before: for who is here already the age may be shorter. 0 or -1. */
+static int loop_hurry_ticker(struct loop *loop, const struct config *config)
 {
-	int64_t ms = loop->config->inflight_max_age_ms / LOOP_TICKS_PER_AGE;
+	int64_t ms = config->inflight_max_age_ms / LOOP_TICKS_PER_AGE;
 	struct timeval period;
 
 	assert(ms > 0); /* the option has a range */
 	if (ms > LOOP_TICK_MAX_MS)
 		ms = LOOP_TICK_MAX_MS;
+	if (loop->tick_ms > 0 && ms >= loop->tick_ms)
+		return 0;
 	period = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-	loop->ticker = event_new(loop->base, -1, EV_PERSIST, loop_on_tick, loop);
-	return loop->ticker != NULL ? event_add(loop->ticker, &period) : -1;
+	if (event_add(loop->ticker, &period) != 0)
+		return -1;
+	loop->tick_ms = ms;
+	return 0;
 }
 
 int loop_init(struct loop *loop, struct event_base *base, const struct config *config,
@@ -188,6 +193,7 @@ int loop_init(struct loop *loop, struct event_base *base, const struct config *c
 	loop->read_bytes = malloc(LOOP_READ_SIZE);
 	loop->write_bytes = malloc(LOOP_WRITE_SIZE);
 	loop->reaper = event_new(base, -1, 0, loop_on_reap, loop);
+	loop->ticker = event_new(base, -1, EV_PERSIST, loop_on_tick, loop);
 	if (config->connections_max_per_source > 0) {
 		loop->sources = sources_new((size_t)config->connections_max_per_source);
 		if (loop->sources == NULL)
@@ -197,7 +203,8 @@ int loop_init(struct loop *loop, struct event_base *base, const struct config *c
 		(uint64_t)config->http_session_idle_ms * 1000000,
 		&loop->counters.http_sessions_evicted);
 	if (loop->generations == NULL || loop->conversations == NULL || loop->read_bytes == NULL ||
-		loop->write_bytes == NULL || loop->reaper == NULL || loop_start_ticker(loop) != 0)
+		loop->write_bytes == NULL || loop->reaper == NULL || loop->ticker == NULL ||
+		loop_hurry_ticker(loop, config) != 0)
 		return -1;
 	loop_clock(loop);
 	log_tick(loop->now_ns);
@@ -240,15 +247,13 @@ void loop_done(struct loop *loop)
 	free(loop->write_bytes);
 }
 
-int loop_renew(struct loop *loop, struct config *config, struct tracer *tracer)
+void loop_renew(struct loop *loop, const struct config *config, struct generation *fresh)
 {
-	uint64_t unix_ns = loop_clock_ns(CLOCK_REALTIME);
-
-	if (tracer != NULL &&
-		generations_renew(loop->generations, config, tracer, loop->now_ns, unix_ns) != 0)
-		return -1;
 	loop->config = config;
 	loop->config_number++;
-	loop->config_unix_ns = unix_ns;
-	return 0;
+	loop->config_unix_ns = loop_clock_ns(CLOCK_REALTIME);
+	if (fresh == NULL)
+		return;
+	(void)loop_hurry_ticker(loop, config); /* it runs: other periods need no memory */
+	generations_renew(loop->generations, fresh, loop->now_ns, loop->config_unix_ns);
 }

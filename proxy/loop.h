@@ -18,6 +18,7 @@ struct config;
 struct conversations;
 struct event;
 struct event_base;
+struct generation;
 struct generations;
 struct recorder;
 struct sources;
@@ -66,6 +67,7 @@ struct loop {
 	uint64_t ticked_ns;      /* the ticker's last turn */
 	uint64_t active_ns;      /* the last event before it that was not its own */
 	uint64_t trimmed_ns;     /* the last trim */
+	int64_t tick_ms;         /* the ticker's period; 0: it stands still */
 	struct sources *sources; /* owned; NULL: no limit for each */
 	struct conversations *conversations; /* owned */
 	struct event *reaper;
@@ -109,9 +111,9 @@ void loop_tidy(struct loop *loop, uint64_t now_ns);
 
 /*
  * The settings have changed: from now on these are in force, which are borrowed until the next
- * time. tracer: one that is made of them, for who comes from now on, which takes both; NULL: they
- * say the same about what is recorded. 0, or -1: out of memory, nothing has changed.
+ * time. fresh: the generation that owns them, for who comes from now on, which is taken; NULL: they
+ * say the same about what is recorded.
  */
-int loop_renew(struct loop *loop, struct config *config, struct tracer *tracer);
+void loop_renew(struct loop *loop, const struct config *config, struct generation *fresh);
 
 #endif

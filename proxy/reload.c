@@ -1,7 +1,7 @@
 /*
- * Reloading, in this order: everything is read and checked; what can fail is made of it (a tracer
- * for connections to come, the way to the collector); then it is in force, and told. Whatever fails
- * leaves all as it was.
+ * Reloading, in this order: everything is read and checked; what can fail is made of it (a
+ * generation for connections to come, then the way to the collector, which is taken at once); then
+ * it is in force, and told. Whatever fails leaves all as it was.
  */
 #include "proxy/reload.h"
 
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "proxy/admin/admin.h"
+#include "proxy/generation.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/measures.h"
@@ -66,58 +67,64 @@ static void reload_warn(void *arg, const char *line)
 	log_line(LOG_WARN, "%s", line);
 }
 
-/* The tracer of settings that record in another way. NULL with an error. */
-static struct tracer *reload_make_tracer(const struct config *config,
+/* Of settings that record in another way; it takes them. NULL with an error, nothing was taken. */
+static struct generation *reload_make_generation(struct config *config,
 	const struct reload_subjects *subjects, char *error, size_t error_size)
 {
 	struct tracer *tracer = tracer_new(config, subjects->exporter, config->traceparent,
 		config->tracestate, error, error_size);
+	struct generation *fresh;
 
-	if (tracer != NULL && subjects->measures != NULL)
+	if (tracer == NULL)
+		return NULL;
+	if (subjects->measures != NULL)
 		tracer_measure(tracer, measures_metrics(subjects->measures));
-	return tracer;
+	fresh = generation_new(config, tracer);
+	if (fresh == NULL) {
+		(void)snprintf(error, error_size, "out of memory");
+		tracer_free(tracer);
+	}
+	return fresh;
 }
 
-/* Takes config, and the tracer, if there is one. 0, or -1 with the error set and nothing taken. */
-static int reload_take(struct reload *reload, const struct reload_subjects *subjects,
-	struct config *config, struct tracer *tracer, char *error, size_t error_size)
+/* The settings are in force; fresh has them if it is there. */
+static void reload_take(struct reload *reload, const struct reload_subjects *subjects,
+	struct config *config, struct generation *fresh)
 {
 	struct config *former = reload->latest;
 
-	if (subjects->exporter != NULL &&
-		telemetry_exporter_renew(subjects->exporter, config, error, error_size) != 0)
-		return -1;
-	(void)snprintf(error, error_size, "out of memory");
-	if (loop_renew(subjects->loop, config, tracer) != 0)
-		return -1;
+	loop_renew(subjects->loop, config, fresh);
 	guard_init(&subjects->route->guard, config);
 	if (subjects->admin != NULL)
 		admin_renew(subjects->admin);
 	reload_log(config);
-	reload->latest = tracer != NULL ? NULL : config;
+	reload->latest = fresh != NULL ? NULL : config;
 	config_free(former);
-	return 0;
 }
 
 static int reload_try(struct reload *reload, const struct reload_subjects *subjects,
 	struct config_changes *changes, char error[CONFIG_ERROR_SIZE])
 {
-	struct tracer *tracer = NULL;
+	struct generation *fresh = NULL;
 	struct config *config;
 
 	if (config_reload(&config, subjects->loop->config, changes, &reload->given, reload_warn,
 		    NULL, error) != CONFIG_RUN)
 		return -1;
 	if (changes->traced) {
-		tracer = reload_make_tracer(config, subjects, error, CONFIG_ERROR_SIZE);
-		if (tracer == NULL)
+		fresh = reload_make_generation(config, subjects, error, CONFIG_ERROR_SIZE);
+		if (fresh == NULL)
 			goto fail;
 	}
-	if (reload_take(reload, subjects, config, tracer, error, CONFIG_ERROR_SIZE) == 0)
-		return 0;
-	tracer_free(tracer);
+	if (subjects->exporter != NULL &&
+		telemetry_exporter_renew(subjects->exporter, config, error, CONFIG_ERROR_SIZE) != 0)
+		goto fail;
+	reload_take(reload, subjects, config, fresh);
+	return 0;
 fail:
-	config_free(config);
+	if (fresh == NULL)
+		config_free(config);
+	generation_free(fresh);
 	return -1;
 }
 

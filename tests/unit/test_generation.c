@@ -8,7 +8,7 @@
 #define PROFILE "--profile=tests/unit/data/profiles/turns.json"
 #define WORK(id)                                                                                   \
 	"{\"method\":\"turn/started\",\"params\":{\"threadId\":\"t\",\"turn\":{\"id\":\"" id "\"}" \
-											     "}}"
+	"}}"
 
 static const char *const flags[] = {
 	"--upstream=tcp://127.0.0.1:7", PROFILE, "--propagation-inject=/trace", NULL};
@@ -38,30 +38,35 @@ static size_t generation_count_all(void)
 	return count;
 }
 
-/* What loop_renew() takes; NULL, NULL when memory is out. */
-static struct tracer *generation_make(struct config **config)
+static struct config *generation_load(void)
 {
 	static const char *const no_variables[] = {NULL};
 	struct config_case load;
-	struct tracer *tracer;
-	char error[256];
+	struct config *config;
 
 	config_case_load(&load, other_flags, no_variables);
 	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
-	*config = load.config;
+	config = load.config;
 	load.config = NULL;
 	config_case_done(&load);
-	tracer = tracer_new(*config, NULL, NULL, NULL, error, sizeof error);
-	ck_assert_ptr_nonnull(tracer);
+	return config;
+}
+
+static struct tracer *generation_trace(const struct config *config)
+{
+	char error[256];
+	struct tracer *tracer = tracer_new(config, NULL, NULL, NULL, error, sizeof error);
+
+	ck_assert_msg(tracer != NULL, "%s", error);
 	return tracer;
 }
 
 static void generation_renew(void)
 {
-	struct config *config;
-	struct tracer *tracer = generation_make(&config);
+	struct config *config = generation_load();
+	struct tracer *tracer = generation_trace(config);
 
-	ck_assert_int_eq(loop_renew(loop, config, tracer), 0);
+	loop_renew(loop, config, generation_new(config, tracer));
 	ck_assert_ptr_eq(loop->config, config);
 	ck_assert_ptr_eq(loop->generations->now->config, config);
 	ck_assert_ptr_eq(loop->generations->now->tracer, tracer);
@@ -245,33 +250,30 @@ END_TEST
 START_TEST(test_settings_alone)
 {
 	struct generation *first = loop->generations->now;
-	struct config *config;
-	struct tracer *tracer = generation_make(&config);
+	struct config *config = generation_load();
 
-	ck_assert_int_eq(loop_renew(loop, config, NULL), 0);
+	loop_renew(loop, config, NULL);
 	ck_assert_ptr_eq(loop->config, config);
 	ck_assert_ptr_eq(loop->generations->now, first);
 	loop->config = setup.load.config;
-	tracer_free(tracer);
 	config_free(config);
 }
 END_TEST
 
+/* Then nothing is taken; and one that is not wanted after all goes with what it has taken. */
 START_TEST(test_no_memory)
 {
-	struct generation *first = loop->generations->now;
-	struct config *config;
-	struct tracer *tracer = generation_make(&config);
-	int result;
+	struct config *config = generation_load();
+	struct tracer *tracer = generation_trace(config);
+	struct generation *generation;
 
 	unit_alloc_fail_after(0);
-	result = loop_renew(loop, config, tracer);
+	generation = generation_new(config, tracer);
 	unit_alloc_fail_never();
-	ck_assert_int_eq(result, -1);
-	ck_assert_ptr_eq(loop->config, setup.load.config);
-	ck_assert_ptr_eq(loop->generations->now, first);
-	tracer_free(tracer);
-	config_free(config);
+	ck_assert_ptr_null(generation);
+	generation_free(generation);
+	generation_free(generation_new(config, tracer));
+	ck_assert_uint_eq(generation_count_all(), 1);
 }
 END_TEST
 

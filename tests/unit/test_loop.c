@@ -13,6 +13,14 @@
 static const char *const flags[] = {
 	"--upstream=tcp://127.0.0.1:7", "--inflight-max-age=100ms", NULL};
 
+/* So often the ticker comes round. */
+static long loop_period_us(const struct loop *loop)
+{
+	struct timeval period = loop->ticker->ev_.ev_io.ev_timeout;
+
+	return period.tv_sec * 1000000 + period.tv_usec;
+}
+
 static void loop_fill_pool(struct loop *loop, size_t count)
 {
 	struct splice *splices[GENERATION_POOL_MAX];
@@ -154,11 +162,52 @@ START_TEST(test_period)
 {
 	const char *const aged[] = {"--upstream=tcp://127.0.0.1:7", periods[_i].age, NULL};
 	struct loop_case setup;
-	struct timeval period;
 
 	loop_case_open(&setup, aged);
-	period = setup.loop.ticker->ev_.ev_io.ev_timeout;
-	ck_assert_int_eq(period.tv_sec * 1000000 + period.tv_usec, periods[_i].ms * 1000);
+	ck_assert_int_eq(loop_period_us(&setup.loop), periods[_i].ms * 1000);
+	loop_case_close(&setup);
+}
+END_TEST
+
+static struct config *loop_load_age(const char *age)
+{
+	static const char *const no_variables[] = {NULL};
+	const char *const aged[] = {"--upstream=tcp://127.0.0.1:7", age, NULL};
+	struct config_case load;
+	struct config *config;
+
+	config_case_load(&load, aged, no_variables);
+	ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+	config = load.config;
+	load.config = NULL;
+	config_case_done(&load);
+	return config;
+}
+
+/* New settings make it faster, never slower: who came before a longer age keeps the shorter. */
+START_TEST(test_other_periods)
+{
+	const char *const aged[] = {"--upstream=tcp://127.0.0.1:7", "--inflight-max-age=1h", NULL};
+	static const struct {
+		const char *age;
+		long ms;
+	} ages[] = {{"--inflight-max-age=4s", 500}, {"--inflight-max-age=104ms", 13},
+		{"--inflight-max-age=8s", 13}};
+	struct loop_case setup;
+	char error[256];
+	size_t i;
+
+	loop_case_open(&setup, aged);
+	for (i = 0; i < 3; i++) {
+		struct config *config = loop_load_age(ages[i].age);
+		struct tracer *tracer = tracer_new(config, NULL, NULL, NULL, error, sizeof error);
+
+		ck_assert_msg(tracer != NULL, "%s", error);
+		loop_renew(&setup.loop, config, generation_new(config, tracer));
+		ck_assert_int_eq(loop_period_us(&setup.loop), ages[i].ms * 1000);
+	}
+	loop_case_turn(&setup); /* and it does come round */
+	ck_assert_uint_eq(setup.loop.ticked_ns, setup.loop.now_ns);
 	loop_case_close(&setup);
 }
 END_TEST
@@ -282,6 +331,7 @@ int main(void)
 	tcase_add_test(tc, test_scratch);
 	tcase_add_test(tc, test_ticker);
 	tcase_add_loop_test(tc, test_period, 0, sizeof periods / sizeof periods[0]);
+	tcase_add_test(tc, test_other_periods);
 	tcase_add_test(tc, test_guests);
 	tcase_add_test(tc, test_wind_up);
 	return unit_run("loop", tc);
