@@ -241,10 +241,11 @@ static int lifecycle_load_check_span(
 	if (span->requests != NULL && span->is_made)
 		return reader_fail(
 			reader, file_member(node, "made"), "must not stand with requests");
-	if (span->is_measured && (span->is_made || span->requests != NULL ||
-					 span->announce != NULL || span->key_count == 0))
+	if (span->is_measured &&
+		(span->is_made || span->requests != NULL || span->announce != NULL ||
+			span->switched != NULL || span->key_count == 0))
 		return reader_fail(reader, file_member(node, "measured"),
-			"must stand with a key, and not with made, requests or announce");
+			"must stand with a key, and not with made, requests, announce or switch");
 	if (span->is_made && span->key_count == 0)
 		return reader_fail(reader, node, "must have a key, that of the span above");
 	if (one_per != NULL &&

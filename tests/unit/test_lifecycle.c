@@ -398,17 +398,17 @@ static const struct {
 		"made, measured"},
 	{LIFECYCLE_SPAN("\"name\": \"a\", \"measured\": true"),
 		"3: span \"turn\": \"measured\": must stand with a key, and not with made, "
-		"requests "
-		"or announce"},
+		"requests, announce or switch"},
 	{LIFECYCLE_SPAN(
 		 "\"name\": \"a\", \"key\": [\"1\"], \"announce\": \"b\", \"measured\": true"),
 		"3: span \"turn\": \"measured\": must stand with a key, and not with made, "
-		"requests "
-		"or announce"},
+		"requests, announce or switch"},
 	{LIFECYCLE_SPAN("\"name\": \"a\", \"key\": [\"1\"], \"made\": true, \"measured\": true"),
 		"3: span \"turn\": \"measured\": must stand with a key, and not with made, "
-		"requests "
-		"or announce"},
+		"requests, announce or switch"},
+	{LIFECYCLE_SPAN("\"name\": \"a\", \"key\": [\"1\"], \"switch\": \"b\", \"measured\": true"),
+		"3: span \"turn\": \"measured\": must stand with a key, and not with made, "
+		"requests, announce or switch"},
 	{LIFECYCLE_SPAN("\"name\": \"a {}\""), "3: span \"turn\": \"name\": must have a name "
 					       "between { and }, and braces nowhere else"},
 	{LIFECYCLE_SPAN("\"name\": \"a }b{\""), "3: span \"turn\": \"name\": must have a name "
