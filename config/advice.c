@@ -97,6 +97,12 @@ static bool advice_command(const struct config *config)
 	return config->command != NULL;
 }
 
+/* The doctor waits so long for a command's answer. */
+static bool advice_no_connection(const struct config *config)
+{
+	return config->command != NULL && !config->doctor;
+}
+
 static bool advice_no_listener(const struct config *config)
 {
 	return config->listen == NULL;
@@ -242,7 +248,7 @@ static const struct {
 	{"lifecycle.", advice_no_lifecycle, "the profile has no lifecycle"},
 	{"lifecycle.", advice_lifecycle_off, "lifecycle is off"},
 	{"child.", advice_no_command, "there is no COMMAND"},
-	{"connect.timeout", advice_command, "a COMMAND is not connected to"},
+	{"connect.timeout", advice_no_connection, "a COMMAND is not connected to"},
 	{"sandbox", advice_command, "it is for a proxy without a COMMAND"},
 	{"connections.", advice_no_listener, "without listen there is one client"},
 	{"first_byte.timeout", advice_no_listener, "nothing is listened on"},

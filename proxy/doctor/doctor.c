@@ -193,11 +193,15 @@ static void doctor_examine_server(struct doctor *doctor)
 	if (config->command == NULL && config->upstream == NULL) {
 		doctor_say(doctor, DOCTOR_NONE, "server", NULL,
 			"neither --upstream nor a COMMAND was given: it is not examined");
+		doctor_say(doctor, DOCTOR_NONE, "carrier", NULL, "no server is asked");
 		return;
 	}
 	trial_run(doctor->config, false, doctor->serve, doctor->arg, &trial);
-	if (!doctor_judge_server(doctor, &trial))
+	if (!doctor_judge_server(doctor, &trial)) {
+		doctor_say(doctor, DOCTOR_NONE, "carrier", NULL,
+			"there is no answer that one with our context could be compared with");
 		return;
+	}
 	if (config->disabled || (list_place(inject) == NULL && !list_has_header(inject))) {
 		doctor_say(doctor, DOCTOR_NONE, "carrier", NULL,
 			"requests are passed on without our context (%s)",
@@ -289,10 +293,11 @@ static void doctor_examine_collector(struct doctor *doctor)
 	char url[DOCTOR_URL_SIZE], error[DOCTOR_LINE_SIZE];
 
 	if (config->disabled || config->exporter != CONFIG_EXPORTER_OTLP) {
-		doctor_say(doctor, DOCTOR_NONE, "collector", NULL, "spans go to none (%s)",
-			config->disabled                              ? "disabled"
-			: config->exporter == CONFIG_EXPORTER_CONSOLE ? "exporter console"
-								      : "exporter none");
+		doctor_say(doctor, DOCTOR_NONE, "collector", NULL, "%s",
+			config->disabled ? "there are no spans (disabled)"
+			: config->exporter == CONFIG_EXPORTER_CONSOLE
+				? "spans go to standard error (exporter console)"
+				: "spans go nowhere (exporter none)");
 		return;
 	}
 	url_show(url, sizeof url, config->otlp_url);

@@ -30,6 +30,8 @@
 #include "proxy/message/skim.h"
 
 enum { TRIAL_READ_SIZE = 16384, TRIAL_PAUSE_MS = 10, TRIAL_GRACE_MS = 1000, TRIAL_END_MS = 4000 };
+enum { TRIAL_FOLDER_SIZE = 88, TRIAL_PATH_SIZE = 96 }; /* a socket's name has 107 bytes */
+enum { TRIAL_HEAD_SIZE = URL_PATH_MAX + URL_AUTHORITY_SIZE + 256, TRIAL_SESSION_MAX = 1024 };
 
 static const size_t trial_bytes_max = 1048576; /* of an answer, or of a log */
 
@@ -56,7 +58,7 @@ struct trial_talk {
 	struct trial *trial;   /* borrowed; what comes of it */
 	bool is_http;
 	enum config_framing framing; /* of the conversation: what the server would meet */
-	char folder[32], path[48];   /* of the Unix socket, where it is one */
+	char folder[TRIAL_FOLDER_SIZE], path[TRIAL_PATH_SIZE]; /* of the Unix socket, if any */
 	pid_t pid;
 	int fd;           /* of the conversation; -1: not connected yet */
 	int log_fd;       /* -1: all of the log was read */
@@ -211,32 +213,49 @@ fail:
 /* ---- the client ---- */
 
 /* Writes all of it: it is far less than what a socket takes. 0 or -1. */
+static int trial_send(struct trial_talk *talk, const char *message, int size)
+{
+	return send(talk->fd, message, (size_t)size, MSG_NOSIGNAL) == size ? 0 : -1;
+}
+
+/* How a request of HTTP begins: for the server by its own name. 1.0: an answer without chunks. */
+static void trial_begin_http(
+	struct trial_talk *talk, const char *method, char head[TRIAL_HEAD_SIZE])
+{
+	const struct url *url = &talk->config->upstream_url;
+	const char *path = url->scheme == URL_WS ? url->path : "";
+	char host[URL_AUTHORITY_SIZE];
+
+	if (path[0] == '\0') /* where servers of MCP are */
+		path = strcmp(talk->config->profile->name, "mcp") == 0 ? "/mcp" : "/";
+	url_authority(host, url);
+	(void)snprintf(head, TRIAL_HEAD_SIZE,
+		"%s %s HTTP/1.0\r\nHost: %s\r\nAccept: application/json, text/event-stream\r\n",
+		method, path, host); /* fits */
+}
+
+/* 0 or -1. */
 static int trial_write(struct trial_talk *talk)
 {
 	const char *params = trial_requests[trial_row(talk->config)].params;
-	const struct url *url = &talk->config->upstream_url;
-	const char *path = url->scheme == URL_WS ? url->path : "";
-	char body[512], host[URL_AUTHORITY_SIZE], message[URL_PATH_MAX + 1536];
+	char body[512], head[TRIAL_HEAD_SIZE], message[TRIAL_HEAD_SIZE + 640];
 	int size, result;
 
 	size = snprintf(body, sizeof body,
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n",
 		trial_method(talk->config), params); /* fits */
-	if (path[0] == '\0')                         /* where servers of MCP are */
-		path = strcmp(talk->config->profile->name, "mcp") == 0 ? "/mcp" : "/";
-	url_authority(host, url);
-	if (talk->is_http) /* 1.0: no chunks in the answer */
+	if (talk->is_http) {
+		trial_begin_http(talk, "POST", head);
 		result = snprintf(message, sizeof message,
-			"POST %s HTTP/1.0\r\nHost: %s\r\nContent-Type: application/json\r\n"
-			"Accept: application/json, text/event-stream\r\nContent-Length: %d\r\n"
-			"\r\n%s",
-			path, host, size, body); /* fits */
-	else if (trial_has_heads(talk))
+			"%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", head,
+			size, body); /* fits */
+	} else if (trial_has_heads(talk)) {
 		result = snprintf(message, sizeof message, "Content-Length: %d\r\n\r\n%s", size,
 			body); /* fits */
-	else
+	} else {
 		result = snprintf(message, sizeof message, "%s", body); /* fits */
-	return send(talk->fd, message, (size_t)result, MSG_NOSIGNAL) == result ? 0 : -1;
+	}
+	return trial_send(talk, message, result);
 }
 
 /* The socket of a child that listens. */
@@ -302,21 +321,32 @@ static bool trial_is_refused(struct trial_talk *talk)
 	return true;
 }
 
+/* The value of a field of the answer's head; name is "\r\nNAME:" in lower case. NULL: none. */
+static const char *trial_field(const struct trial_talk *talk, const char *name)
+{
+	const char *bytes = talk->said.bytes, *end, *field;
+
+	if (!talk->is_http || talk->said.size == 0 || (end = strstr(bytes, "\r\n\r\n")) == NULL ||
+		(field = strcasestr(bytes, name)) == NULL || field >= end)
+		return NULL;
+	field += strlen(name);
+	return field + strspn(field, " \t");
+}
+
 /* Where to look for objects: in what was said, or in the chunks of it that are whole. */
 static const struct text *trial_content(struct trial_talk *talk)
 {
-	char *at, *end = talk->said.bytes + talk->said.size, *line;
-	unsigned long size;
+	const char *at, *end = talk->said.bytes + talk->said.size, *line;
+	size_t size;
 
-	if (!talk->is_http || (at = strstr(talk->said.bytes, "\r\n\r\n")) == NULL ||
-		(line = strcasestr(talk->said.bytes, "\r\ntransfer-encoding:")) == NULL ||
-		line > at)
+	if (trial_field(talk, "\r\ntransfer-encoding:") == NULL)
 		return &talk->said;
 	text_rewind(&talk->body, 0);
-	for (at += 4; (line = memmem(at, (size_t)(end - at), "\r\n", 2)) != NULL; at += size + 2) {
+	at = strstr(talk->said.bytes, "\r\n\r\n") + 4;
+	for (; (line = memmem(at, (size_t)(end - at), "\r\n", 2)) != NULL; at += size + 2) {
 		size = strtoul(at, NULL, 16);
 		at = line + 2;
-		if (size == 0 || size + 2 > (size_t)(end - at))
+		if (size == 0 || end - at < 2 || size > (size_t)(end - at) - 2)
 			break;
 		text_append(&talk->body, at, size);
 	}
@@ -373,12 +403,14 @@ static void trial_read_log(struct trial_talk *talk)
 /* The conversation is over, so the child ends, and its log has the reason. */
 static void trial_read_log_out(struct trial_talk *talk)
 {
+	int64_t end_ms = trial_clock_ms() + TRIAL_GRACE_MS, left_ms;
 	struct pollfd ready = {.fd = talk->log_fd, .events = POLLIN};
 
 	if (talk->fd != -1)
 		(void)close(talk->fd); /* nobody is there */
 	talk->fd = -1;
-	while (talk->log_fd != -1 && poll(&ready, 1, TRIAL_GRACE_MS) > 0)
+	while (talk->log_fd != -1 && (left_ms = end_ms - trial_clock_ms()) > 0 &&
+		poll(&ready, 1, (int)left_ms) > 0)
 		trial_read_log(talk);
 }
 
@@ -400,27 +432,40 @@ static bool trial_step(struct trial_talk *talk)
 	return talk->fd == -1 && talk->log_fd == -1; /* it will never listen */
 }
 
-static const char trial_status[] = "(status "; /* of a handshake that failed */
+/* The status in our line on a server's handshake that failed; 0: it is another line. */
+static int trial_line_status(const char *line)
+{
+	static const char begin[] = ": server's handshake: ", before[] = "(status ";
+	const char *found = strstr(line, begin);
 
-/* The last line of ours, unless one has a status; else the last of the command. */
+	if (found == NULL || (found = strstr(found, before)) == NULL)
+		return 0;
+	return (int)strtol(found + sizeof before - 1, NULL, 10);
+}
+
+/*
+ * The last line of ours, unless one has a status; else the last of the command. Beside a command
+ * nobody speaks HTTP, so there is no status, whatever it writes.
+ */
 static void trial_note_log(struct trial_talk *talk)
 {
 	static const char own[] = "sidespan: ";
-	char *line, *rest = talk->log.bytes, *last = NULL, *colon, *status;
+	char *line, *rest = talk->log.bytes, *last = NULL, *colon;
 	bool is_own = false;
+	int status = 0;
 
-	while (talk->log.size > 0 && (line = strsep(&rest, "\n")) != NULL) {
+	while (status == 0 && talk->log.size > 0 && (line = strsep(&rest, "\n")) != NULL) {
 		if (line[0] == '\0' || (is_own && strncmp(line, own, sizeof own - 1) != 0))
 			continue;
 		is_own = strncmp(line, own, sizeof own - 1) == 0;
 		last = line;
-		if (is_own && strstr(line, trial_status) != NULL)
-			break;
+		if (is_own && talk->config->command == NULL)
+			status = trial_line_status(line);
 	}
 	if (last == NULL)
 		return;
-	if (is_own && (status = strstr(last, trial_status)) != NULL)
-		talk->trial->status = (int)strtol(status + sizeof trial_status - 1, NULL, 10);
+	if (status != 0)
+		talk->trial->status = status;
 	if (is_own && (colon = strstr(last + sizeof own - 1, ": ")) != NULL)
 		last = colon + 2; /* behind the level */
 	if (is_own && strncmp(last, "connection ", 11) == 0 && (colon = strstr(last, ": ")) != NULL)
@@ -441,8 +486,33 @@ static bool trial_is_over(struct trial_talk *talk, int64_t wait_ms)
 	return found != 0;
 }
 
+/* A server of MCP keeps a conversation until it is told that it is over. */
+static void trial_end_session(struct trial_talk *talk)
+{
+	const char *id = trial_field(talk, "\r\nmcp-session-id:");
+	char head[TRIAL_HEAD_SIZE], message[TRIAL_HEAD_SIZE + TRIAL_SESSION_MAX + 64];
+	struct pollfd ready = {.events = POLLIN};
+	size_t size = id != NULL ? strcspn(id, "\r\n") : 0;
+	int result;
+
+	if (size == 0 || size > TRIAL_SESSION_MAX)
+		return;
+	(void)close(talk->fd); /* all was read that counts */
+	talk->fd = -1;
+	if (trial_connect(talk) != 0)
+		return;
+	trial_begin_http(talk, "DELETE", head);
+	result = snprintf(message, sizeof message, "%sMcp-Session-Id: %.*s\r\n\r\n", head,
+		(int)size, id); /* fits */
+	ready.fd = talk->fd;
+	if (trial_send(talk, message, result) == 0)
+		(void)poll(&ready, 1, TRIAL_GRACE_MS); /* it may say no */
+}
+
 static void trial_end(struct trial_talk *talk)
 {
+	if (talk->fd != -1)
+		trial_end_session(talk);
 	if (talk->fd != -1)
 		(void)close(talk->fd); /* all was sent */
 	if (talk->pid > 0 && !trial_is_over(talk, talk->is_http ? 0 : TRIAL_GRACE_MS)) {
@@ -468,6 +538,9 @@ static void trial_end(struct trial_talk *talk)
 /* 0, or -1 with errno set. */
 static int trial_set_up(struct trial_talk *talk)
 {
+	static const char name[] = "/sidespan-XXXXXX";
+	const char *place = getenv("TMPDIR");
+
 	text_init(&talk->said, trial_bytes_max);
 	text_init(&talk->body, trial_bytes_max);
 	text_init(&talk->log, trial_bytes_max);
@@ -478,7 +551,10 @@ static int trial_set_up(struct trial_talk *talk)
 	skim_init(&talk->skim, talk->pointers, &talk->envelope);
 	if (!talk->is_http)
 		return 0;
-	(void)snprintf(talk->folder, sizeof talk->folder, "/tmp/sidespan-XXXXXX"); /* fits */
+	if (place == NULL || place[0] != '/' ||
+		strlen(place) + sizeof name > sizeof talk->folder) /* or a socket would not fit */
+		place = "/tmp";
+	(void)snprintf(talk->folder, sizeof talk->folder, "%s%s", place, name); /* fits */
 	if (mkdtemp(talk->folder) == NULL)
 		return -1;
 	(void)snprintf(talk->path, sizeof talk->path, "%s/socket", talk->folder); /* fits */

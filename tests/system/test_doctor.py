@@ -3,6 +3,7 @@
 import email.utils
 import gzip
 import json
+import os
 import re
 import resource
 import socket
@@ -76,14 +77,28 @@ def examine(lab, *args, **options):
 
 def test_without_anything(lab):
     report = examine(lab)
-    assert [found[:2] for found in report.all][:3] == [["ok", "settings"], ["-", "server"], ["-", "collector"]]
-    assert {found[1] for found in report.all} == {
-        "settings", "server", "collector", "clock", "descriptors", "memory"}
+    assert [found[:2] for found in report.all][:4] == [
+        ["ok", "settings"], ["-", "server"], ["-", "carrier"], ["-", "collector"]]
+    assert [found[1] for found in report.all][4:] == ["clock", "descriptors", "memory"]
+
+
+@pytest.mark.parametrize("args,text", [
+    (["--exporter=none"], "spans go nowhere (exporter none)"), (["--disabled"], "there are no spans (disabled)"),
+    (["--exporter=console"], "spans go to standard error (exporter console)")])
+def test_without_a_collector(lab, args, text):
+    assert examine(lab, *args)["collector"] == ["-", "collector", text, None]
 
 
 def test_settings_without_effect_are_warned_about(lab):
     report = examine(lab, "--profile=lsp", "--batch-delay=1s")
     assert report["settings"] == ["warn", "settings", "--batch-delay: no effect: the exporter is none", None]
+
+
+def test_what_only_the_doctor_heeds_has_an_effect(lab):
+    """It waits for a command as long as connect.timeout says, so that is no mistake there."""
+    report = examine(lab, "--connect-timeout=1s", "--", "false")
+    assert [found[:3] for found in report.all if found[1] == "settings"] == [
+        ["ok", "settings", "profile generic, service false-sidespan"]]
 
 
 def test_wrong_settings_end_it(lab):
@@ -222,8 +237,9 @@ def test_server_that_refuses(lab, answers, server, carrier):
     assert report.verdict("server") == server
     last = report["carrier" if carrier else "server"]
     assert "error -32602: " in last[2] and "no such member" in last[2] and "\x1b" not in report.text
+    assert report.verdict("carrier") == (carrier or "-")
     if carrier:
-        assert report.verdict("carrier") == carrier and "--propagation-inject none" in last[3]
+        assert "--propagation-inject none" in last[3]
         assert "_meta" not in requests[0]["params"] and "traceparent" in requests[1]["params"]["_meta"]
 
 
@@ -244,7 +260,7 @@ def test_nothing_to_try_without_a_carrier(lab):
 def test_server_that_is_not_there(lab, args, text):
     report = examine(lab, "--connect-timeout=4s", *args)
     assert report.verdict("server") == "FAIL" and text in report["server"][2], report.text
-    assert report["server"][3]
+    assert report["server"][3] and report.verdict("carrier") == "-"
 
 
 def test_server_that_says_nothing(lab):
@@ -288,6 +304,83 @@ def test_server_of_http(lab, answer, path, meets):
     assert [report.verdict(of) for of in ("server", "carrier")] == ["ok", "ok"], report.text
 
 
+@pytest.mark.parametrize("words,verdict", [(b"200 No (status 401)", "FAIL"), (b"403 (status 500)", "warn")])
+def test_words_of_a_server_are_no_status(lab, words, verdict):
+    backend = lab.backend("ws")
+    served = Background(serve_http, backend, b"HTTP/1.1 %b\r\nContent-Length: 0\r\n\r\n" % words)
+    report = examine(lab, "--upstream=" + backend.url)
+    served.result()
+    assert report.verdict("server") == verdict, report.text
+
+
+@pytest.mark.parametrize("size", [b"ffffffffffffffff", b"7fffffffffffffff"])
+def test_server_of_http_that_announces_too_much(lab, size):
+    """More than there is memory: no answer, and no crash."""
+    backend = lab.backend("ws")
+    served = Background(serve_http, backend, HTTP % (b"application/json", b"Transfer-Encoding: chunked") +
+                        size + b"\r\n" + BODY)
+    report = examine(lab, "--profile=mcp", "--connect-timeout=500ms", "--listen=http://127.0.0.1:0",
+                     "--upstream=" + backend.url.replace("ws:", "http:"))
+    served.result()
+    assert report.verdict("server") == "FAIL", report.text
+
+
+@pytest.mark.parametrize("status_", [b"200 OK", b"400 Bad Request"])
+def test_conversation_of_mcp_is_ended(lab, status_):
+    """A server that gave it a name would keep it."""
+    backend = lab.backend("ws")
+    answer = (b"HTTP/1.1 %b\r\nmcp-session-id: s-1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+              b"\r\n" % (status_, len(BODY))) + BODY
+    gone = b"HTTP/1.1 204 No Content\r\n\r\n"
+    times = 2 if status_ == b"200 OK" else 1
+    served = Background(serve_http, backend, *[answer, gone] * times)
+    report = examine(lab, "--profile=mcp", "--listen=http://127.0.0.1:0",
+                     "--upstream=" + backend.url.replace("ws:", "http:"))
+    heads = [head for head, _ in served.result()]
+    assert report.verdict("server") == ("ok" if times == 2 else "warn"), report.text
+    for asked, ended in zip(heads[::2], heads[1::2]):
+        assert asked.startswith(b"POST /mcp ") and b"session-id" not in asked.lower()
+        assert ended.startswith(b"DELETE /mcp ") and b"\r\nMcp-Session-Id: s-1\r\n" in ended
+
+
+@pytest.mark.parametrize("place,used", [("", True), ("/" + "a" * 100, False)])
+def test_place_for_temporary_files(lab, place, used):
+    """$TMPDIR, unless the name of a socket there would be too long."""
+    folder = lab.directory + place
+    backend = lab.backend("ws")
+    seen = []
+
+    def serve():
+        stream = backend.accept()
+        stream.read_until(b"\r\n\r\n")
+        seen.extend(name for name in os.listdir(folder) if name.startswith("sidespan-"))
+        stream.write(HTTP % (b"application/json", b"Content-Length: %d" % len(BODY)) + BODY)
+    os.makedirs(folder, exist_ok=True)
+    served = Background(serve)
+    report = examine(lab, "--profile=mcp", "--propagation-inject=none", "--listen=http://127.0.0.1:0",
+                     "--upstream=" + backend.url.replace("ws:", "http:"), env={"TMPDIR": folder})
+    served.result()
+    assert report.verdict("server") == "ok", report.text
+    assert len(seen) == (1 if used else 0)
+    assert not [name for name in os.listdir(folder) if name.startswith("sidespan-")]
+
+
+def test_place_for_temporary_files_that_is_not_there(lab):
+    report = examine(lab, "--profile=mcp", "--listen=http://127.0.0.1:0", "--upstream=http://127.0.0.1:1",
+                     env={"TMPDIR": "/nowhere/at/all"})
+    assert report["server"][:3] == [
+        "warn", "server", "http://127.0.0.1:1 could not be tried: No such file or directory"]
+
+
+def test_command_that_leaves_somebody_who_talks(lab):
+    """Its log has no end: the verdict does not wait for one."""
+    flag = lab.write("talk", "")
+    report = examine(lab, "--", "sh", "-c", "setsid sh -c 'exec >&2; while [ -e %s ]; do echo noise; sleep 0.1; done' "
+                     ">&2 & echo gone >&2; exit 1" % flag)
+    os.unlink(flag)
+    assert report.verdict("server") == "FAIL" and "does not answer: " in report["server"][2]
+
+
 @pytest.mark.parametrize("scheme", ["ws", "http"])
 def test_server_that_wants_credentials(lab, scheme):
     backend = lab.backend("ws")
@@ -310,9 +403,12 @@ def test_server_that_wants_another_name(lab, scheme, code):
     assert "the host that --upstream names" in report["server"][3]
 
 
-@pytest.mark.parametrize("line", ["cannot bind port 4013", "status 401", "(status 403)"])
-def test_words_of_a_command_are_no_status(lab, line):
-    report = examine(lab, "--", "sh", "-c", f"echo '{line}' >&2; exit 1")
+@pytest.mark.parametrize("line", [
+    "cannot bind port 4013", "status 401", "(status 403)", "handshake: no (status 401)"])
+@pytest.mark.parametrize("begin", ["", "sidespan: warn: connection 0: server's "])
+def test_words_of_a_command_are_no_status(lab, begin, line):
+    """The second is what a sidespan as the command says of its server."""
+    report = examine(lab, "--", "sh", "-c", f'echo "{begin}{line}" >&2; exit 1')
     assert report.verdict("server") == "FAIL" and line in report["server"][2], report.text
 
 
