@@ -339,6 +339,8 @@ static enum config_outcome config_load_all(struct settings *settings, struct fla
 	case FLAGS_WRONG:
 		return CONFIG_WRONG;
 	}
+	config->doctor = flags->doctor;
+	config->probe = flags->probe;
 	if (config_load_apply_files(settings, flags) != 0 || env_load_otel(settings) != 0 ||
 		env_load_sidespan(settings) != 0 ||
 		config_load_copy_command(settings, flags) != 0 ||
@@ -352,8 +354,6 @@ static enum config_outcome config_load_all(struct settings *settings, struct fla
 		config_load_prepare_explain(settings, flags) != 0 ||
 		config_load_prepare_replay(settings, flags) != 0)
 		return CONFIG_WRONG;
-	config->doctor = flags->doctor;
-	config->probe = flags->probe;
 	if (flags->doctor)
 		advice_print(out, settings, config);
 	if (!flags->check)

@@ -102,7 +102,10 @@ static bool consistency_may_serve(const struct url *url)
 		       strcmp(url->path, "/") == 0);
 }
 
-/* What is told there is not for everybody; it asks for the token, but not for certificates. */
+/*
+ * What is told there is not for everybody; it asks for the token, but not for certificates. A probe
+ * opens nothing, and need not know what else the one that it asks was given.
+ */
 static int consistency_admin(struct settings *settings, struct config *config)
 {
 	const struct url *url = &config->admin_url;
@@ -112,6 +115,8 @@ static int consistency_admin(struct settings *settings, struct config *config)
 		return 0;
 	if (!consistency_may_serve(url))
 		what = "must be http://HOST:PORT without a path, or unix:///PATH";
+	else if (config->probe)
+		return 0;
 	else if (url_equals(url, &config->listen_url) || url_equals(url, &config->upstream_url))
 		what = "the same as listen or upstream; must be an address of its own";
 	else if (!url_is_local(url) && !config->allow_remote && config->listen_token_file == NULL)
@@ -465,6 +470,8 @@ int consistency_apply(struct settings *settings, bool only_check)
 	size_t i;
 
 	consistency_parse_urls(config);
+	if (config->probe)
+		return consistency_admin(settings, config);
 	for (i = 0; i < sizeof rules / sizeof *rules; i++)
 		if (rules[i](settings, config) != 0)
 			return -1;

@@ -458,6 +458,19 @@ def test_probe(lab, kind):
     assert code == 0 and "status 200" in said
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])
+def test_probe_of_one_that_listens_on_all_addresses(lab, host):
+    """As in a container, whose health check has the variables of what it asks, not its flags."""
+    backend = lab.backend("tcp")
+    listen = f"ws://{host}:0"
+    serving = Operator(lab, "--listen=" + listen, "--allow-remote", "--upstream=" + backend.url,
+                       admin=f"--admin-listen=http://{host}:0")
+    done = subprocess.run([BINARY, "probe"], capture_output=True, check=False, env={
+        **lab.environment(), "SIDESPAN_LISTEN": listen,
+        "SIDESPAN_ADMIN_LISTEN": f"http://{host}:{serving.url.rpartition(':')[2]}"})
+    assert (done.returncode, b"status 200" in done.stderr) == (0, True), done.stderr
+
+
 def test_probe_of_one_that_is_not_ready(lab):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
