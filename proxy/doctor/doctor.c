@@ -371,24 +371,39 @@ static void doctor_examine_descriptors(struct doctor *doctor)
 		possible, wanted);
 }
 
+/* Ended spans, and answers with all of them, or events, that nobody has read yet. */
+static long long doctor_admin_bytes(const struct config *config)
+{
+	long long each = config->admin_traces_bytes > config->admin_live_bytes_max
+				 ? config->admin_traces_bytes
+				 : config->admin_live_bytes_max;
+
+	if (config->admin_url.scheme == URL_NONE)
+		return 0;
+	return config->admin_traces_bytes + config->admin_connections_max * each;
+}
+
 static void doctor_examine_memory(struct doctor *doctor)
 {
 	const struct config *config = doctor->config;
-	long long wanted =
-		DOCTOR_OWN_BYTES + config->inflight_bytes_max + config->batch_queue_bytes_max;
+	long long admin = doctor_admin_bytes(config);
+	long long wanted = DOCTOR_OWN_BYTES + config->inflight_bytes_max +
+			   config->batch_queue_bytes_max + admin;
 	long long limit = (long long)machine_memory("");
 	char help[256];
 
 	if (limit == -1)
-		doctor_say(doctor, DOCTOR_OK, "memory", NULL, "no control group limits it");
+		doctor_say(doctor, DOCTOR_OK, "memory", NULL,
+			"no control group limits it; the settings allow for %lld MiB at most",
+			wanted / DOCTOR_MIB);
 	else if (limit >= wanted)
 		doctor_say(doctor, DOCTOR_OK, "memory", NULL,
 			"its control group has %lld MiB; the settings allow for %lld MiB at most",
 			limit / DOCTOR_MIB, wanted / DOCTOR_MIB);
 	else {
 		(void)snprintf(help, sizeof help,
-			"allow %lld MiB, or lower inflight.bytes_max and batch.queue_bytes_max",
-			wanted / DOCTOR_MIB); /* fits */
+			"allow %lld MiB, or lower inflight.bytes_max, batch.queue_bytes_max%s",
+			wanted / DOCTOR_MIB, admin > 0 ? ", admin.connections_max" : ""); /* fits */
 		doctor_say(doctor, DOCTOR_WARN, "memory", help,
 			"its control group has %lld MiB; a collector that is away and clients that "
 			"ask much may need %lld MiB",

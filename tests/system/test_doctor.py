@@ -107,6 +107,17 @@ def test_wrong_settings_end_it(lab):
     assert b"--batch-delay" in done.stderr
 
 
+def test_memory_that_settings_allow_for(lab):
+    """What is served to operators is counted where it is served."""
+    own = ["--inflight-bytes-max=100MiB", "--batch-queue-bytes-max=20MiB"]
+    admin = ["--admin-listen=http://127.0.0.1:9464", "--admin-connections-max=3", "--admin-live-bytes-max=2MiB"]
+    for args, wanted in ((own, 136), (own + admin + ["--admin-traces-bytes=5MiB"], 136 + 5 + 3 * 5),
+                         (own + admin + ["--admin-traces-bytes=0"], 136 + 3 * 2)):
+        told = examine(lab, *args)["memory"]
+        assert re.search(r"(\d+) MiB(?: at most)?$", told[2])[1] == str(wanted)
+        assert told[0] == "ok" or f"allow {wanted} MiB" in told[3]
+
+
 # the collector
 
 def test_collector_gets_what_spans_would_come_with(lab):
