@@ -18,6 +18,7 @@ _Static_assert(PROFILE_LABELS_MAX == METRICS_LABELS_MAX && PROFILE_BOUNDS_MAX ==
 
 struct measures {
 	struct metrics *metrics; /* owned */
+	const char *transport;   /* borrowed */
 	struct metrics_instrument list[];
 };
 
@@ -94,6 +95,7 @@ struct measures *measures_new(const struct config *config, const char *transport
 
 	if (measures == NULL)
 		return NULL;
+	measures->transport = transport;
 	measures_take_requests(&measures->list[0], config, transport);
 	for (i = 1; i < count; i++)
 		measures_take_row(&measures->list[i], &profile->metrics[i - 1]);
@@ -107,6 +109,48 @@ struct measures *measures_new(const struct config *config, const char *transport
 struct metrics *measures_metrics(const struct measures *measures)
 {
 	return measures->metrics;
+}
+
+static bool measures_is_text(const char *text, const char *other)
+{
+	return text == other || (text != NULL && other != NULL && strcmp(text, other) == 0);
+}
+
+static bool measures_is_instrument(
+	const struct metrics_instrument *one, const struct metrics_instrument *other)
+{
+	size_t i;
+
+	for (i = 0; i < one->label_count && i < other->label_count; i++)
+		if (!measures_is_text(one->labels[i].key, other->labels[i].key) ||
+			!measures_is_text(one->labels[i].value, other->labels[i].value))
+			return false;
+	return one->label_count == other->label_count && one->bound_count == other->bound_count &&
+	       memcmp(one->bounds, other->bounds, one->bound_count * sizeof *one->bounds) == 0 &&
+	       measures_is_text(one->name, other->name) &&
+	       measures_is_text(one->unit, other->unit) &&
+	       measures_is_text(one->help, other->help) &&
+	       measures_is_text(one->span, other->span) &&
+	       measures_is_text(one->attribute, other->attribute);
+}
+
+bool measures_are_of(const struct measures *measures, const struct config *config)
+{
+	const struct profile *profile = config->profile;
+	struct metrics_instrument wanted;
+	const struct metrics_instrument *list;
+	size_t count, i;
+
+	list = metrics_list(measures->metrics, &count);
+	measures_take_requests(&wanted, config, measures->transport);
+	if (count != 1 + profile->metric_count || !measures_is_instrument(&list[0], &wanted))
+		return false;
+	for (i = 1; i < count; i++) {
+		measures_take_row(&wanted, &profile->metrics[i - 1]);
+		if (!measures_is_instrument(&list[i], &wanted))
+			return false;
+	}
+	return true;
 }
 
 void measures_free(struct measures *measures)

@@ -148,4 +148,8 @@ void reload_run(struct reload *reload, const struct reload_subjects *subjects)
 	if (changes.kept[0] != '\0')
 		log_line(LOG_WARN, "restart to apply what cannot change while we run: %s",
 			changes.kept);
+	if (subjects->measures != NULL && !measures_are_of(subjects->measures, loop->config))
+		log_line(LOG_WARN,
+			"restart to measure by this profile: metrics and sidespan_profile stay as "
+			"at the start");
 }

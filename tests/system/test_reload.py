@@ -114,6 +114,27 @@ def test_sampling_and_profile_for_new_connections(lab):
     assert not [span for span in collector.spans if span.method == "four"]
 
 
+def test_what_is_measured_stays_and_is_said(lab):
+    """Of a profile with other metrics, or another name; and not of one whose metrics are the same."""
+    metrics = [{"name": "echo.duration", "span": "request", "labels": ["rpc.method"]}]
+    profile = {"name": "mine", "metrics": metrics}
+    file = lab.write("mine.json", json.dumps(profile))
+    r = Reloading(lab, {}, args=[f"--profile={file}"])
+    stays = "warn: restart to measure by this profile: metrics and sidespan_profile stay as at the start$"
+    lab.write("mine.json", json.dumps({**profile, "constants": {"a": "b"}}))
+    assert r.reload()[2].startswith("other the profile")
+    for count, other in enumerate(({"name": "yours"}, {"metrics": [{**metrics[0], "bounds": [1]}]}, {"metrics": 2 * metrics}), 1):
+        lab.write("mine.json", json.dumps({**profile, **other}))
+        assert r.reload()[2].startswith("other the profile")
+        r.sidespan.wait_line(stays, count=count)
+    assert len([line for line in r.sidespan.lines if "restart to measure" in line]) == 3
+    r.call("one", *r.link.open())
+    told = r.operator.metrics()
+    assert [value for (name, _), value in told.items() if name == "echo_duration_seconds_count"] == [1]
+    assert {labels.split("sidespan_profile=")[1] for name, labels in told
+            if name == "rpc_server_call_duration_seconds_count"} == {'"mine"'}
+
+
 def test_another_collector(lab):
     """What the one did not take the other gets; each span comes once."""
     away, there = lab.collector(start=False), lab.collector()

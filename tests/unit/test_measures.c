@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/profile/profile.h"
 #include "exporter/metrics/metrics.h"
 #include "proxy/measures.h"
 #include "tests/unit/config_case.h"
@@ -111,6 +112,44 @@ START_TEST(test_conventions)
 }
 END_TEST
 
+/* Each thing that is said of an instrument: with another one it would not be the same. */
+START_TEST(test_others)
+{
+	struct config config = *load.config;
+	struct profile mine = *config.profile;
+	struct profile_metric rows[INSTRUMENTS - 1];
+	char other[] = "other", side[] = "side", *label = other;
+	struct profile_constant constant = {.attribute = side, .value = other};
+	struct measures *measures = measures_new(load.config, "unix");
+	double bounds[2] = {0.5, 8};
+	size_t i;
+
+	ck_assert(measures_are_of(measures, load.config));
+	config.profile = &mine;
+	mine.metrics = rows;
+	for (i = 0; i <= 9; i++) {
+		memcpy(rows, load.config->profile->metrics, sizeof rows);
+		rows[0].name = i == 1 ? other : rows[0].name;
+		rows[0].help = i == 2 ? other : rows[0].help;
+		rows[0].unit = i == 3 ? other : rows[0].unit;
+		rows[0].span = i == 4 ? other : rows[0].span;
+		rows[0].labels = i == 5 ? &label : rows[0].labels;
+		rows[0].label_count = i == 6 ? 0 : rows[0].label_count;
+		rows[1].attribute = i == 7 ? NULL : rows[1].attribute;
+		rows[1].constants = i == 8 ? &constant : rows[1].constants;
+		rows[2].bounds = i == 9 ? bounds : rows[2].bounds;
+		ck_assert_msg(measures_are_of(measures, &config) == (i == 0), "%zu", i);
+	}
+	memcpy(rows, load.config->profile->metrics, sizeof rows);
+	mine.metric_count--;
+	ck_assert(!measures_are_of(measures, &config));
+	mine.metric_count++;
+	mine.name = other;
+	ck_assert(!measures_are_of(measures, &config));
+	measures_free(measures);
+}
+END_TEST
+
 /* So many series as there may be, of each instrument. */
 START_TEST(test_series_max)
 {
@@ -160,6 +199,7 @@ int main(void)
 	unit_fixture(measures_setup, measures_teardown);
 	tcase_add_test(tc, test_instruments);
 	tcase_add_test(tc, test_conventions);
+	tcase_add_test(tc, test_others);
 	tcase_add_test(tc, test_series_max);
 	tcase_add_test(tc, test_no_memory);
 	return unit_run("measures", tc);
