@@ -42,7 +42,7 @@ static void measures_take_requests(
 	struct metrics_instrument *instrument, const struct config *config, const char *transport)
 {
 	*instrument = (struct metrics_instrument){
-		.name = "rpc.server.call.duration",
+		.name = MEASURES_REQUESTS,
 		.unit = "s",
 		.help = "Requests of clients, from their first byte to the last of their answer.",
 		.span = "request",

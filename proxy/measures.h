@@ -11,6 +11,9 @@ struct config;
 struct measures;
 struct metrics;
 
+/* How long requests took: the histogram that all of them are measured by. */
+#define MEASURES_REQUESTS "rpc.server.call.duration"
+
 /* config and transport (rpc.transport) are borrowed for life. NULL when out of memory. */
 struct measures *measures_new(const struct config *config, const char *transport);
 

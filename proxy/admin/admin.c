@@ -1,9 +1,9 @@
 /*
- * The server for operators. A page is a row of the table: its path and what writes it. Each
- * connection has one answer and is closed; that of /live goes on, by a timer. What a client can
- * take from us is bounded: so many connections, so large a request, so much that it has not read,
- * and how long all of it lasts, not how long it is silent: who moves a byte now and then would keep
- * its connection from others. libevent's own server cannot count its connections.
+ * The server for operators; what can be asked for is in pages.c. Each connection has one answer and
+ * is closed; that of /live goes on, by a timer. What a client can take from us is bounded: so many
+ * connections, so large a request, so much that it has not read, and how long all of it lasts, not
+ * how long it is silent: who moves a byte now and then would keep its connection from others.
+ * libevent's own server cannot count its connections.
  */
 #include "proxy/admin/admin.h"
 
@@ -21,34 +21,21 @@
 #include <sys/socket.h>
 
 #include "config/config.h"
-#include "config/options.h"
-#include "config/value.h"
-#include "exporter/exporter.h"
 #include "proxy/address.h"
-#include "proxy/admin/exposition.h"
 #include "proxy/admin/live.h"
 #include "proxy/admin/page.h"
+#include "proxy/admin/pages.h"
 #include "proxy/admin/probe.h"
-#include "proxy/admin/stats.h"
-#include "proxy/admin/views.h"
-#include "proxy/counters.h"
-#include "proxy/generation.h"
 #include "proxy/guard.h"
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/side/http.h"
 #include "proxy/sockets.h"
 
-#define ADMIN_VALUE_SIZE   4096
 #define ADMIN_LIVE_SECONDS 1       /* between two events of the same name */
 #define ADMIN_STILL_MAX    15      /* then somebody who listens is told that we live */
 #define ADMIN_SLOW_BYTES   1048576 /* of an answer are taken in handshake.timeout at least */
-#define ADMIN_JSON         "application/json"
-#define ADMIN_HTML         "text/html; charset=utf-8"
 #define ADMIN_PLAIN        "text/plain; charset=utf-8"
-#define ADMIN_OPEN_TYPE    "application/openmetrics-text"
-#define ADMIN_OPEN_METRICS ADMIN_OPEN_TYPE "; version=1.0.0; charset=utf-8"
-#define ADMIN_PROMETHEUS   "text/plain; version=0.0.4; charset=utf-8"
 
 enum admin_state {
 	ADMIN_READS,   /* a request */
@@ -58,19 +45,17 @@ enum admin_state {
 	ADMIN_ENDS,    /* until the client has closed, too, so that it has seen all */
 };
 
-struct admin_page;
-
 struct admin_client {
 	struct admin *admin;
 	struct bufferevent *stream; /* owned, with its socket */
 	struct event *deadline;     /* owned; of the request, then of the answer */
 	struct http_scan scan;
 	enum admin_state state;
-	const struct admin_page *page; /* that was asked for, and may be seen */
-	bool wants_body;               /* not for HEAD */
-	bool has_ended;                /* it will say no more */
-	struct live_told told;         /* of ADMIN_LIVE */
-	unsigned still;                /* so many seconds nothing was */
+	const struct pages_row *page; /* that was asked for, and may be seen */
+	bool wants_body;              /* not for HEAD */
+	bool has_ended;               /* it will say no more */
+	struct live_told told;        /* of ADMIN_LIVE */
+	unsigned still;               /* so many seconds nothing was */
 	TAILQ_ENTRY(admin_client) link;
 };
 
@@ -82,218 +67,15 @@ struct admin {
 	size_t listener_count;
 	TAILQ_HEAD(admin_clients, admin_client) clients;
 	size_t client_count;
-	struct guard guard;     /* for pages that tell something */
-	struct guard health;    /* for those that everybody may know: no token */
-	struct http_head head;  /* scratch */
-	struct http_text query; /* in it */
-	bool lacks_memory;      /* for the page that is written */
-	struct live *live;      /* owned */
+	struct guard guard;  /* for pages that tell something */
+	struct guard health; /* for those that everybody may know: no token */
+	struct pages_subject subject;
+	struct http_head head; /* scratch; the subject's query is in it */
+	struct live *live;     /* owned */
 	size_t live_count;
 	struct event *live_timer; /* owned; runs while somebody listens */
-	uint64_t begun_ns;
-	struct probe *probe; /* owned; NULL: a COMMAND is the server */
-	bool unreached;      /* as probed last */
-	bool draining;
+	struct probe *probe;      /* owned; NULL: a COMMAND is the server */
 };
-
-static bool admin_is_ready(const struct admin *admin)
-{
-	return !admin->unreached && !admin->draining;
-}
-
-/* ---- pages ---- */
-
-static void admin_write_health(struct admin *admin, FILE *out)
-{
-	(void)admin;
-	(void)fputs("{\"status\":\"ok\",\"version\":\"" SIDESPAN_VERSION "\"}\n", out);
-}
-
-static void admin_write_numbers(struct admin *admin, FILE *out, enum exposition_format format)
-{
-	struct counter list[COUNTERS_COUNT];
-	struct tracer_open open[TRACER_OPEN_MAX];
-	const uint64_t seconds = admin->loop->config_unix_ns / 1000000000;
-	struct exporter_counters at = {.created = 0};
-
-	if (admin->sources.exporter != NULL)
-		exporter_counters_read(admin->sources.exporter, &at);
-	counters_read(list, admin->loop, &at);
-	(void)fputs("# HELP sidespan_build_info The version, as a label.\n"
-		    "# TYPE sidespan_build_info gauge\n"
-		    "sidespan_build_info{version=\"" SIDESPAN_VERSION "\"} 1\n",
-		out);
-	exposition_counters(out, format, list, COUNTERS_COUNT);
-	exposition_metrics(out, format, admin->sources.metrics);
-	exposition_single(out, format, "sidespan_connections_open", EXPOSITION_GAUGE,
-		"Clients that are served now.", (double)admin->loop->guest_count);
-	exposition_open(out, open, generations_count_open(admin->loop->generations, open),
-		admin->loop->now_ns);
-	exposition_single(out, format, "sidespan_config_generation", EXPOSITION_GAUGE,
-		"Which settings are in force; the first are 1.",
-		(double)admin->loop->config_number);
-	exposition_single(out, format, "sidespan_config_last_reload_successful", EXPOSITION_GAUGE,
-		"0 when settings were read again since, and were of no use.",
-		admin->loop->config_failed ? 0 : 1);
-	exposition_single(out, format, "sidespan_config_last_reload_success_timestamp_seconds",
-		EXPOSITION_GAUGE, "When the settings were read that are in force.",
-		(double)seconds);
-	exposition_process(out, format);
-	exposition_end(out, format);
-}
-
-static void admin_write_metrics(struct admin *admin, FILE *out)
-{
-	admin_write_numbers(admin, out, EXPOSITION_TEXT);
-}
-
-static void admin_write_open_metrics(struct admin *admin, FILE *out)
-{
-	admin_write_numbers(admin, out, EXPOSITION_OPEN_METRICS);
-}
-
-static void admin_write_string(FILE *out, const char *text)
-{
-	(void)fputc('"', out);
-	for (; *text != '\0'; text++)
-		if (*text == '"' || *text == '\\')
-			(void)fprintf(out, "\\%c", *text);
-		else if ((unsigned char)*text < ' ')
-			(void)fprintf(out, "\\u%04x", (unsigned)*text);
-		else
-			(void)fputc(*text, out);
-	(void)fputc('"', out);
-}
-
-/* Which settings these are, and all of them. Secrets are *** in it. */
-static void admin_write_config(struct admin *admin, FILE *out)
-{
-	char value[ADMIN_VALUE_SIZE];
-	size_t i;
-
-	(void)fprintf(out, "{\n\t\"generation\": \"%llu\"",
-		(unsigned long long)admin->loop->config_number);
-	for (i = 0; i < OPTION_COUNT; i++) {
-		(void)fputs(",\n\t", out);
-		admin_write_string(out, option_at(i)->name);
-		(void)fputs(": ", out);
-		value_print(option_at(i), admin->loop->config, value, sizeof value);
-		admin_write_string(out, value);
-	}
-	(void)fputs("\n}\n", out);
-}
-
-static void admin_write_open(struct admin *admin, FILE *out)
-{
-	views_write_open(out, admin->loop);
-}
-
-static const struct ring *admin_ring(const struct admin *admin)
-{
-	return admin->sources.exporter != NULL ? exporter_ring(admin->sources.exporter) : NULL;
-}
-
-/* A number of digits alone; 0: there is none. */
-static uint64_t admin_number(struct http_text text)
-{
-	uint64_t number = 0;
-	size_t i;
-
-	for (i = 0; i < text.size && text.bytes[i] >= '0' && text.bytes[i] <= '9'; i++)
-		number = number * 10 + (uint64_t)(text.bytes[i] - '0');
-	return i == text.size && i < 20 ? number : 0; /* of 64 bits nearly all */
-}
-
-/* ?since=N: what ended after that one. */
-static void admin_write_traces(struct admin *admin, FILE *out)
-{
-	static const struct http_text since = {"?since=", 7};
-	struct http_text query = admin->query;
-
-	if (query.size > since.size && memcmp(query.bytes, since.bytes, since.size) == 0)
-		query = (struct http_text){query.bytes + since.size, query.size - since.size};
-	admin->lacks_memory = !views_write_traces(out, admin_ring(admin), admin_number(query));
-}
-
-static void admin_write_stats(struct admin *admin, FILE *out)
-{
-	admin->lacks_memory = !stats_write(out, &admin->sources, admin->begun_ns);
-}
-
-static void admin_write_page(struct admin *admin, FILE *out)
-{
-	(void)admin;
-	(void)fwrite(page_text, 1, page_size, out);
-}
-
-/* Telemetry that does not get through is told, but is no reason to keep clients away. */
-static void admin_write_ready(struct admin *admin, FILE *out)
-{
-	const char *server = "reachable";
-
-	if (admin->draining)
-		server = "we end";
-	else if (admin->unreached)
-		server = "unreachable";
-	(void)fprintf(out, "{\"ready\":%s,\"server\":\"%s\",",
-		admin_is_ready(admin) ? "true" : "false", server);
-	stats_write_exporter(out, &admin->sources);
-	(void)fputs("}\n", out);
-}
-
-static const struct admin_page {
-	const char *path;
-	const char *type;
-	void (*write)(struct admin *admin, FILE *out); /* NULL: it has no end */
-	bool is_health;                                /* everybody may know */
-	bool asks; /* whether the server can be reached, first */
-} admin_pages[] = {
-	{"/", ADMIN_HTML, admin_write_page, true, false},
-	{"/healthz", ADMIN_JSON, admin_write_health, true, false},
-	{"/readyz", ADMIN_JSON, admin_write_ready, true, true},
-	{"/metrics", ADMIN_OPEN_METRICS, admin_write_open_metrics, false, false},
-	{"/metrics", ADMIN_PROMETHEUS, admin_write_metrics, false, false},
-	{"/config", ADMIN_JSON, admin_write_config, false, false},
-	{"/open", ADMIN_JSON, admin_write_open, false, false},
-	{"/traces", ADMIN_JSON, admin_write_traces, false, false},
-	{"/stats", ADMIN_JSON, admin_write_stats, false, false},
-	{"/live", "text/event-stream", NULL, false, false},
-};
-
-#define ADMIN_PAGES (sizeof admin_pages / sizeof *admin_pages)
-
-/* Whether one of the types that the client takes is the page's, when it has to be asked for. */
-static bool admin_is_wanted(const struct admin_page *page, const struct http_head *head)
-{
-	struct http_cursor at = {.field = 0};
-	const size_t size = strlen(ADMIN_OPEN_TYPE);
-	struct http_text item;
-
-	if (strncmp(page->type, ADMIN_OPEN_TYPE, size) != 0)
-		return true;
-	while (http_list_next(head, "Accept", &at, &item))
-		if (item.size >= size && strncmp(item.bytes, ADMIN_OPEN_TYPE, size) == 0)
-			return true;
-	return false;
-}
-
-/* *query: what stands behind the path. */
-static const struct admin_page *admin_find(const struct http_head *head, struct http_text *query)
-{
-	struct http_text authority, path;
-	size_t i, size;
-
-	http_target_split(head->target, &authority, &path);
-	for (size = 0; size < path.size && path.bytes[size] != '?'; size++)
-		;
-	*query = (struct http_text){path.bytes + size, path.size - size};
-	for (i = 0; i < ADMIN_PAGES; i++)
-		if (strlen(admin_pages[i].path) == size &&
-			memcmp(admin_pages[i].path, path.bytes, size) == 0 &&
-			admin_is_wanted(&admin_pages[i], head))
-			return &admin_pages[i];
-	return NULL;
-}
 
 /* ---- their end ---- */
 
@@ -353,50 +135,81 @@ static bool admin_begin_answer(struct admin_client *client, const char *status, 
 		       strncmp(status, "401", 3) == 0 ? "WWW-Authenticate: Bearer\r\n" : "") >= 0;
 }
 
-static void admin_answer(struct admin_client *client, const char *status, const char *type,
-	const char *text, size_t size)
+/* Of that size; its body, if one is wanted, is added by who calls. */
+static bool admin_begin_sized(struct admin_client *client, const char *status, const char *type,
+	size_t size, const char *more)
 {
 	const struct timeval wait = admin_wait(client->admin, size);
-	char length[64], more[PAGE_FIELDS_MAX] = "";
+	char length[64];
 
 	(void)snprintf(length, sizeof length, "Content-Length: %zu\r\n", size); /* fits */
 	client->state = ADMIN_ANSWERS;
-	if ((strcmp(type, ADMIN_HTML) == 0 && page_fields(more, text) != 0) ||
-		!admin_begin_answer(client, status, type, length, more) ||
-		event_add(client->deadline, &wait) != 0 ||
-		(client->wants_body &&
-			evbuffer_add(bufferevent_get_output(client->stream), text, size) != 0))
-		admin_give_up(client);
+	return admin_begin_answer(client, status, type, length, more) &&
+	       event_add(client->deadline, &wait) == 0;
 }
 
 static void admin_refuse(struct admin_client *client, const char *status)
 {
-	char text[64];
-	int size = snprintf(text, sizeof text, "%s\n", status);
+	struct evbuffer *out = bufferevent_get_output(client->stream);
 
-	assert(size > 0 && (size_t)size < sizeof text);
-	admin_answer(client, status, ADMIN_PLAIN, text, (size_t)size);
+	if (!admin_begin_sized(client, status, ADMIN_PLAIN, strlen(status) + 1, "") ||
+		(client->wants_body && evbuffer_add_printf(out, "%s\n", status) < 0))
+		admin_give_up(client);
+}
+
+/* The page for people stays where it is. */
+static void admin_serve_fixed(struct admin_client *client)
+{
+	struct evbuffer *out = bufferevent_get_output(client->stream);
+	char more[PAGE_FIELDS_MAX];
+
+	if (page_fields(more, page_text) != 0 ||
+		!admin_begin_sized(client, "200 OK", client->page->type, page_size, more) ||
+		(client->wants_body &&
+			evbuffer_add_reference(out, page_text, page_size, NULL, NULL) != 0))
+		admin_give_up(client);
+}
+
+static void admin_release(const void *bytes, size_t size, void *text)
+{
+	(void)bytes;
+	(void)size;
+	free(text);
+}
+
+/* A text may be large, and is not copied. */
+static void admin_serve_text(struct admin_client *client, char *text, size_t size)
+{
+	const struct pages_subject *subject = &client->admin->subject;
+	bool is_no = client->page->kind == PAGES_READY && !pages_is_ready(subject);
+	bool has_begun = admin_begin_sized(
+		client, is_no ? "503 Service Unavailable" : "200 OK", client->page->type, size, "");
+
+	if (has_begun && client->wants_body &&
+		evbuffer_add_reference(bufferevent_get_output(client->stream), text, size,
+			admin_release, text) == 0)
+		return;
+	free(text);
+	if (!has_begun || client->wants_body)
+		admin_give_up(client);
 }
 
 static void admin_serve(struct admin_client *client)
 {
 	struct admin *admin = client->admin;
-	const struct admin_page *page = client->page;
 	size_t size = 0;
 	char *text = NULL;
 	FILE *out = open_memstream(&text, &size);
+	bool is_whole;
 
 	loop_clock_idle(admin->loop); /* to be looked at is no event of the conversation */
-	admin->lacks_memory = out == NULL;
-	if (out != NULL)
-		page->write(admin, out);
-	if (out == NULL || fclose(out) != 0 || admin->lacks_memory)
-		admin_refuse(client, "500 Internal Server Error");
-	else
-		admin_answer(client,
-			page->asks && !admin_is_ready(admin) ? "503 Service Unavailable" : "200 OK",
-			page->type, text, size);
+	is_whole = out != NULL && client->page->write(&admin->subject, out);
+	if (out != NULL && fclose(out) == 0 && is_whole) {
+		admin_serve_text(client, text, size);
+		return;
+	}
 	free(text);
+	admin_refuse(client, "500 Internal Server Error");
 }
 
 static void admin_on_probed(void *arg, const char *why)
@@ -404,11 +217,11 @@ static void admin_on_probed(void *arg, const char *why)
 	struct admin *admin = arg;
 	struct admin_client *client;
 
-	if (why != NULL && !admin->unreached)
+	if (why != NULL && !admin->subject.unreached)
 		log_line(LOG_WARN, "not ready: the server cannot be reached: %s", why);
-	else if (why == NULL && admin->unreached)
+	else if (why == NULL && admin->subject.unreached)
 		log_line(LOG_INFO, "ready: the server can be reached again");
-	admin->unreached = why != NULL;
+	admin->subject.unreached = why != NULL;
 	TAILQ_FOREACH(client, &admin->clients, link)
 	if (client->state == ADMIN_ASKS)
 		admin_serve(client);
@@ -477,13 +290,39 @@ static void admin_begin_live(struct admin_client *client)
 	loop_clock_idle(admin->loop);
 	live_refresh(admin->live);
 	client->told.span = live_newest(admin->live);
-	if (last != NULL && admin_number(last->value) < client->told.span)
-		client->told.span = admin_number(last->value);
+	if (last != NULL && pages_number(last->value) < client->told.span)
+		client->told.span = pages_number(last->value);
 	if (!admin_tell(client))
 		admin_give_up(client);
 }
 
 /* ---- requests ---- */
+
+static void admin_begin_page(struct admin_client *client)
+{
+	struct admin *admin = client->admin;
+
+	switch (client->page->kind) {
+	case PAGES_FIXED:
+		admin_serve_fixed(client);
+		return;
+	case PAGES_ENDLESS:
+		if (client->wants_body)
+			admin_begin_live(client);
+		else if (!admin_begin_sized(client, "200 OK", client->page->type, 0, ""))
+			admin_give_up(client);
+		return;
+	case PAGES_READY:
+		if (admin->probe == NULL || admin->subject.draining)
+			break;
+		client->state = ADMIN_ASKS;
+		probe_ask(admin->probe);
+		return;
+	case PAGES_WRITTEN:
+		break;
+	}
+	admin_serve(client);
+}
 
 static enum guard_verdict admin_check(
 	struct admin_client *client, bool is_health, char note[GUARD_NOTE_SIZE])
@@ -502,7 +341,7 @@ static void admin_take(struct admin_client *client)
 {
 	struct admin *admin = client->admin;
 	const struct http_head *head = &admin->head;
-	const struct admin_page *page = admin_find(head, &admin->query);
+	const struct pages_row *page = pages_find(head, &admin->subject.query);
 	bool is_get = http_text_is_exactly(head->method, HTTP_TEXT("GET"));
 	char note[GUARD_NOTE_SIZE];
 	enum guard_verdict verdict = admin_check(client, page != NULL && page->is_health, note);
@@ -520,15 +359,8 @@ static void admin_take(struct admin_client *client)
 		admin_refuse(client, "404 Not Found");
 	} else if (client->wants_body && !is_get) {
 		admin_refuse(client, "405 Method Not Allowed");
-	} else if (page->write == NULL && client->wants_body) {
-		admin_begin_live(client);
-	} else if (page->write == NULL) {
-		admin_answer(client, "200 OK", page->type, "", 0);
-	} else if (page->asks && admin->probe != NULL && !admin->draining) {
-		client->state = ADMIN_ASKS;
-		probe_ask(admin->probe);
 	} else {
-		admin_serve(client);
+		admin_begin_page(client);
 	}
 }
 
@@ -682,8 +514,9 @@ struct admin *admin_new(const struct admin_sources *sources, char *error, size_t
 	TAILQ_INIT(&admin->clients);
 	admin->loop = sources->loop;
 	admin->sources = *sources;
-	admin->begun_ns = admin->loop->now_ns;
-	admin->live = live_new(&admin->sources, admin->begun_ns);
+	admin->subject.sources = &admin->sources;
+	admin->subject.begun_ns = admin->loop->now_ns;
+	admin->live = live_new(&admin->sources, admin->subject.begun_ns);
 	admin->live_timer = event_new(admin->loop->base, -1, EV_PERSIST, admin_on_live, admin);
 	if (admin->live == NULL || admin->live_timer == NULL)
 		goto fail;
@@ -709,7 +542,7 @@ void admin_describe(const struct admin *admin, char *text, size_t size)
 
 void admin_drain(struct admin *admin)
 {
-	admin->draining = true;
+	admin->subject.draining = true;
 }
 
 void admin_free(struct admin *admin)

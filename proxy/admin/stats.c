@@ -9,32 +9,19 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "exporter/escape.h"
 #include "exporter/exporter.h"
 #include "exporter/metrics/metrics.h"
-#include "exporter/text.h"
+#include "proxy/admin/quote.h"
 #include "proxy/admin/sources.h"
 #include "proxy/generation.h"
 #include "proxy/loop.h"
+#include "proxy/measures.h"
 
 /* Series that are looked at by one of their labels. */
 struct stats_series {
 	const struct metrics_series *series;
 	struct span_text label;
 };
-
-static void stats_write_text(FILE *out, struct span_text given)
-{
-	struct text text;
-
-	text_init(&text, SIZE_MAX / 2);
-	escape_append(&text, given.bytes, given.size);
-	(void)fputc('"', out);
-	if (text.size > 0)
-		(void)fwrite(text.bytes, 1, text.size, out);
-	(void)fputc('"', out);
-	text_done(&text);
-}
 
 static int stats_by_label(const void *left, const void *right)
 {
@@ -141,7 +128,7 @@ static void stats_write_method(FILE *out, const struct stats_series *list, size_
 			errors += list[i].series->count;
 	}
 	(void)fputs("{\"method\":", out);
-	stats_write_text(out, list[0].label);
+	quote_write(out, list[0].label);
 	(void)fprintf(out,
 		",\"count\":%llu,\"errors\":%llu,\"p50\":%.6g,\"p95\":%.6g,\"p99\":%.6g}", all,
 		errors, stats_quantile(list, count, 0.5), stats_quantile(list, count, 0.95),
@@ -159,12 +146,12 @@ static void stats_write_tokens(FILE *out, const struct stats_series *list, size_
 	for (i = 0; i < count; i++)
 		tokens += list[i].series->sum;
 	(void)fputs("{\"model\":", out);
-	stats_write_text(out, list[0].label);
+	quote_write(out, list[0].label);
 	(void)fputs(",\"kind\":", out);
-	stats_write_text(out, span_text_of(kind < instrument->label_count &&
-							   instrument->labels[kind].value != NULL
-						   ? instrument->labels[kind].value
-						   : "_OTHER"));
+	quote_write(out, span_text_of(kind < instrument->label_count &&
+						      instrument->labels[kind].value != NULL
+					      ? instrument->labels[kind].value
+					      : "_OTHER"));
 	(void)fprintf(out, ",\"tokens\":%.0f}", tokens);
 }
 
@@ -195,10 +182,10 @@ static void stats_write_head(FILE *out, const struct loop *loop, uint64_t begun_
 		"\"version\":\"" SIDESPAN_VERSION "\",\"server\":",
 		(unsigned long long)tracer_unix_ns(loop->generations->now->tracer, loop->now_ns),
 		(unsigned long long)((loop->now_ns - begun_ns) / 1000000000));
-	stats_write_text(out, span_text_of(config->service_name));
+	quote_write(out, span_text_of(config->service_name));
 	(void)fputs(",\"jaegerUrl\":", out);
 	if (config->admin_jaeger_url != NULL)
-		stats_write_text(out, span_text_of(config->admin_jaeger_url));
+		quote_write(out, span_text_of(config->admin_jaeger_url));
 	else
 		(void)fputs("null", out);
 }
@@ -212,7 +199,7 @@ bool stats_write(FILE *out, const struct admin_sources *sources, uint64_t begun_
 	stats_write_head(out, loop, begun_ns);
 	(void)fputs(",\"methods\":[", out);
 	if (!stats_write_list(
-		    out, sources->metrics, STATS_METHODS, "rpc.method", stats_write_method))
+		    out, sources->metrics, MEASURES_REQUESTS, "rpc.method", stats_write_method))
 		return false;
 	(void)fputs("],\"tokens\":[", out);
 	if (!stats_write_list(out, sources->metrics, STATS_TOKENS, "gen_ai.request.model",

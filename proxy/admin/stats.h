@@ -8,8 +8,6 @@
 /* Numbers at a glance, as JSON for the page: methods, tokens, what goes on, the exporter. */
 struct admin_sources;
 
-/* How long requests took, by method: the histogram that all requests are measured by. */
-#define STATS_METHODS "rpc.server.call.duration"
 /* The tokens of model calls, where a profile measures them. */
 #define STATS_TOKENS "gen_ai.client.token.usage"
 

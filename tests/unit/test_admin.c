@@ -72,8 +72,9 @@ static const char *hear(int fd)
 			loop_case_turn(&setup);
 	}
 	text[used] = '\0';
-	if (strncmp(text, "HTTP/1.1 200 ", 13) == 0 || strncmp(text, "HTTP/1.1 503 ", 13) == 0)
-		unit_alloc_adopt(); /* a page */
+	if ((strncmp(text, "HTTP/1.1 200 ", 13) == 0 || strncmp(text, "HTTP/1.1 503 ", 13) == 0) &&
+		strstr(text, "Content-Type: text/html") == NULL)
+		unit_alloc_adopt(); /* a page that was written */
 	return text;
 }
 

@@ -10,6 +10,7 @@
 #include "proxy/admin/live.h"
 #include "proxy/admin/sources.h"
 #include "proxy/admin/stats.h"
+#include "proxy/measures.h"
 #include "tests/unit/loop_case.h"
 
 static struct ring *ring;
@@ -137,7 +138,7 @@ END_TEST
 
 static const double bounds[] = {1, 2, 4};
 static const struct metrics_instrument instruments[] = {
-	{.name = STATS_METHODS,
+	{.name = MEASURES_REQUESTS,
 		.unit = "s",
 		.help = "h",
 		.span = "request",
@@ -244,7 +245,7 @@ END_TEST
 START_TEST(test_stats_without_labels)
 {
 	static const struct metrics_instrument alone[] = {
-		{.name = STATS_METHODS,
+		{.name = MEASURES_REQUESTS,
 			.unit = "s",
 			.help = "h",
 			.span = "request",
