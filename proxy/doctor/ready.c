@@ -2,28 +2,32 @@
 #include "proxy/doctor/ready.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "config/config.h"
+#include "proxy/address.h"
 
 enum { READY_WAIT_S = 4, READY_ANSWER_SIZE = 4096 };
 
+static const char *ready_reason(void)
+{
+	return errno == EAGAIN ? "no answer in time" : strerror(errno);
+}
+
 /* With a limit for each step. -1 with errno set. */
-static int ready_connect_to(int family, const struct sockaddr *address, socklen_t size)
+static int ready_connect_to(const struct address *address)
 {
 	const struct timeval wait = {.tv_sec = READY_WAIT_S};
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
+	int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
 
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0 &&
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0 &&
-		connect(fd, address, size) == 0)
+		connect(fd, (const struct sockaddr *)&address->storage, address->size) == 0)
 		return fd;
 	saved = errno;
 	(void)(fd >= 0 && close(fd)); /* nothing was written */
@@ -31,25 +35,17 @@ static int ready_connect_to(int family, const struct sockaddr *address, socklen_
 	return -1;
 }
 
-static int ready_connect(const struct url *url)
+/* The descriptor, or -1 with what was wrong in why. */
+static int ready_connect(const struct url *url, char *why, size_t size)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list, *each;
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	char port[8];
+	struct address list[ADDRESS_LIST_MAX];
+	size_t count = address_resolve(list, ADDRESS_LIST_MAX, url, why, size), i;
 	int fd = -1;
 
-	if (url->scheme == URL_UNIX || url->scheme == URL_WS_UNIX) {
-		(void)snprintf(name.sun_path, sizeof name.sun_path, "%.*s", URL_UNIX_MAX,
-			url->path); /* fits */
-		return ready_connect_to(AF_UNIX, (struct sockaddr *)&name, sizeof name);
+	for (i = 0; i < count && fd == -1; i++) {
+		fd = ready_connect_to(&list[i]);
+		(void)snprintf(why, size, "%s", ready_reason()); /* may be cut */
 	}
-	(void)snprintf(port, sizeof port, "%u", (unsigned)url->port); /* fits */
-	errno = EADDRNOTAVAIL;
-	if (getaddrinfo(url->host, port, &hints, &list) != 0)
-		return -1;
-	for (each = list; each != NULL && fd == -1; each = each->ai_next)
-		fd = ready_connect_to(each->ai_family, each->ai_addr, each->ai_addrlen);
-	freeaddrinfo(list);
 	return fd;
 }
 
@@ -73,7 +69,7 @@ static ssize_t ready_exchange(int fd, char answer[READY_ANSWER_SIZE])
 
 bool ready_ask(const struct config *config, char *answer, size_t size)
 {
-	char said[READY_ANSWER_SIZE], *body;
+	char said[READY_ANSWER_SIZE], why[256] = "", *body;
 	bool ready = false;
 	long status;
 	int fd;
@@ -83,10 +79,10 @@ bool ready_ask(const struct config *config, char *answer, size_t size)
 			"probe: admin.listen is not set, where there would be an answer");
 		return false;
 	}
-	fd = ready_connect(&config->admin_url);
+	fd = ready_connect(&config->admin_url, why, sizeof why);
 	if (fd < 0 || ready_exchange(fd, said) < 0) {
 		(void)snprintf(answer, size, "probe: %s: %s", config->admin_listen,
-			errno == EAGAIN ? "no answer in time" : strerror(errno)); /* may be cut */
+			fd < 0 ? why : ready_reason()); /* may be cut */
 	} else if (strncmp(said, "HTTP/1.1 ", 9) != 0 ||
 		   (body = strstr(said, "\r\n\r\n")) == NULL) {
 		(void)snprintf(answer, size, "probe: %s: its answer is not HTTP",
