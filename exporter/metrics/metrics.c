@@ -1,7 +1,6 @@
 /*
- * Histograms in a hash table, keyed by instrument and the values of its labels.
- * The one series of overflow that an instrument has is made with it, so that
- * nothing is lost for want of memory.
+ * Histograms in a hash table, keyed by instrument and the values of its labels. An instrument's
+ * series of overflow is made with the instrument, so that nothing is lost for want of memory.
  */
 #include "exporter/metrics/metrics.h"
 
@@ -42,8 +41,7 @@ struct metrics_values {
 
 /* ---- what a span has ---- */
 
-/* Most keys are told apart by their first letter; every span is looked at so.
- */
+/* Every span comes here: most keys differ in their first letter, or are the same pointer. */
 static const struct span_attribute *metrics_find(const struct span *span, const char *key)
 {
 	const struct span_attribute *attribute = span->attributes;
@@ -253,8 +251,7 @@ static void metrics_add(struct metrics_series *series, double value, const struc
 
 /* ---- all of them ---- */
 
-/* Finds its place among the instruments of the same type of spans, in their
- * order. */
+/* Appends to the instruments of the same type of spans, so that their order is kept. */
 static void metrics_place(struct metrics *metrics, struct metrics_owner *owner)
 {
 	struct metrics_owner **at = &metrics->types;

@@ -8,11 +8,10 @@
 #include "exporter/span.h"
 
 /*
- * The spans that ended last, as texts, in so many bytes and no more. Half of them is for whatever
- * ends; the other half takes what leaves the first if it is of a trace with an error or with a slow
- * span, so that such traces are to be seen for longer. A half is the largest power of two that is
- * one. One thread only; it never allocates after it
- * was made, so that nothing can fail.
+ * The spans that ended last, as texts, in a fixed amount of memory. One half is for whatever ends;
+ * the other takes spans that leave the first, if their trace has an error or a slow span, so that
+ * such traces can be seen for longer. Each half is rounded down to a power of two. Nothing is
+ * allocated once the ring is made, so that adding cannot fail. One thread only.
  */
 struct ring;
 
@@ -22,7 +21,7 @@ struct ring_limits {
 };
 
 struct ring_span {
-	uint64_t number; /* of all that have come, from 1 on */
+	uint64_t number; /* counted from 1, over all that have come */
 	uint8_t trace_id[TRACE_ID_SIZE];
 	const char *bytes;
 	size_t size;
@@ -32,7 +31,7 @@ struct ring_span {
 struct ring *ring_new(const struct ring_limits *limits);
 void ring_free(struct ring *ring); /* NULL is allowed */
 
-/* A span has ended, which is written so. One that is longer than a half is not taken. */
+/* A span has ended; bytes is its text. One that is longer than a half is not taken. */
 void ring_add(struct ring *ring, const struct span *span, const char *bytes, size_t size);
 
 /* How many have come: the number of the newest. */
@@ -41,14 +40,16 @@ uint64_t ring_newest(const struct ring *ring);
 /* How many of them are not in it any more. */
 uint64_t ring_forgotten(const struct ring *ring);
 
-/* The first span with a higher number, in *found, borrowed until the next one comes; or false. */
+/* Where a reader is; good until the next span comes. */
 struct ring_cursor {
 	bool in_recent; /* and not in the other half */
 	uint64_t at;    /* a position there */
 };
+
+/* At the first span with a higher number. */
 struct ring_cursor ring_from(const struct ring *ring, uint64_t number);
 
-/* The span at the cursor, which goes on to the next. False: there is none. */
+/* The span at the cursor, borrowed until the next one comes; goes on. False: there is none. */
 bool ring_next(const struct ring *ring, struct ring_cursor *cursor, struct ring_span *found);
 
 #endif
