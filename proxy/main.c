@@ -336,7 +336,8 @@ static void main_on_signal(int signal_number, short what, void *arg)
 
 	(void)what;
 	if (signal_number == SIGHUP && program->listener != NULL) {
-		main_reload(program);
+		if (program->reload.given.argv != NULL) /* else the doctor tries something */
+			main_reload(program);
 		return;
 	}
 	if (!main_wraps(program))

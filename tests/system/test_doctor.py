@@ -6,6 +6,7 @@ import json
 import os
 import re
 import resource
+import signal
 import socket
 import subprocess
 import time
@@ -390,6 +391,29 @@ def test_command_that_leaves_somebody_who_talks(lab):
                      ">&2 & echo gone >&2; exit 1" % flag)
     os.unlink(flag)
     assert report.verdict("server") == "FAIL" and "does not answer: " in report["server"][2]
+
+
+def test_hangup_is_none_of_a_trials_business(lab):
+    """It listens, but there is nothing that its settings could be read again from."""
+    backend = lab.backend("ws")
+    answer = HTTP % (b"application/json", b"Content-Length: %d" % len(BODY)) + BODY
+
+    def serve():
+        stream = backend.accept()
+        with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
+            trial, = map(int, file.read().split())
+        os.kill(trial, signal.SIGHUP)
+        stream.read_until(b"\r\n\r\n")
+        stream.write(answer)
+
+    with subprocess.Popen([BINARY, "doctor", "--listen=http://127.0.0.1:0", "--propagation-inject=none",
+                           "--upstream=" + backend.url.replace("ws:", "http:")], env=lab.environment(),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        served = Background(serve)
+        said, log = process.communicate(timeout=120)
+    served.result()
+    report = Report(subprocess.CompletedProcess([], process.returncode, said, log))
+    assert report.verdict("server") == "ok", report.text
 
 
 @pytest.mark.parametrize("scheme", ["ws", "http"])
