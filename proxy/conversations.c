@@ -48,9 +48,9 @@ static struct conversation *conversations_find(
 	struct conversation *conversation;
 
 	LIST_FOREACH(conversation, &conversations->buckets[conversations_bucket(name)], same)
-	if (conversation->name_size == name.size &&
-		memcmp(conversation->name, name.bytes, name.size) == 0)
-		return conversation;
+		if (conversation->name_size == name.size &&
+			memcmp(conversation->name, name.bytes, name.size) == 0)
+			return conversation;
 	return NULL;
 }
 

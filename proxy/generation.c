@@ -114,7 +114,7 @@ void generations_end(struct generations *generations, uint64_t now_ns)
 	struct generation *generation;
 
 	TAILQ_FOREACH(generation, &generations->list, link)
-	tracer_end(generation->tracer, TRACER_SHUTDOWN, now_ns);
+		tracer_end(generation->tracer, TRACER_SHUTDOWN, now_ns);
 }
 
 void generations_trim(struct generations *generations)
@@ -122,7 +122,7 @@ void generations_trim(struct generations *generations)
 	struct generation *generation;
 
 	TAILQ_FOREACH(generation, &generations->list, link)
-	generation_trim(generation);
+		generation_trim(generation);
 }
 
 void generations_counters(const struct generations *generations, struct tracer_counters *traced,
@@ -133,7 +133,7 @@ void generations_counters(const struct generations *generations, struct tracer_c
 	*traced = generations->traced;
 	*followed = generations->followed;
 	TAILQ_FOREACH(generation, &generations->list, link)
-	generation_count(generation, traced, followed);
+		generation_count(generation, traced, followed);
 }
 
 /* Adds to the one of that type, or behind them; what is beyond the list is not told of. */
@@ -161,8 +161,7 @@ size_t generations_count_open(
 	const struct generation *generation;
 	size_t count = 0, more_count, i;
 
-	TAILQ_FOREACH(generation, &generations->list, link)
-	{
+	TAILQ_FOREACH(generation, &generations->list, link) {
 		more_count = tracer_count_open(generation->tracer, more);
 		for (i = 0; i < more_count; i++)
 			count = generations_merge(list, count, &more[i]);
@@ -178,8 +177,7 @@ size_t generations_show_open(const struct generations *generations, size_t max, 
 	size_t omitted, i;
 
 	(void)survey_init(&survey, max); /* without memory all is omitted */
-	TAILQ_FOREACH(generation, &generations->list, link)
-	{
+	TAILQ_FOREACH(generation, &generations->list, link) {
 		survey.tracer = generation->tracer;
 		tracer_survey(generation->tracer, &survey);
 	}

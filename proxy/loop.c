@@ -130,7 +130,7 @@ void loop_tidy(struct loop *loop, uint64_t now_ns)
 	bool quiet, dropped;
 
 	TAILQ_FOREACH(guest, &loop->guests, link)
-	load += guest->ops->waiting(guest);
+		load += guest->ops->waiting(guest);
 	if (load > loop->load_peak)
 		loop->load_peak = load;
 	quiet = loop->active_ns > loop->trimmed_ns && now_ns - loop->active_ns >= LOOP_QUIET_NS;

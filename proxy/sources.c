@@ -131,8 +131,8 @@ struct source *sources_enter(struct sources *sources, int fd)
 	struct source *source;
 
 	LIST_FOREACH(source, &sources->buckets[bucket], link)
-	if (memcmp(&source->key, &key, sizeof key) == 0)
-		break;
+		if (memcmp(&source->key, &key, sizeof key) == 0)
+			break;
 	if (source == NULL) {
 		source = calloc(1, sizeof *source);
 		if (source == NULL) {

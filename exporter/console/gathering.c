@@ -33,8 +33,8 @@ static struct gathering_trace *gathering_find(
 	struct gathering_trace *trace;
 
 	LIST_FOREACH(trace, gathering_bucket(gathering, trace_id), in_bucket)
-	if (memcmp(trace->trace_id, trace_id, TRACE_ID_SIZE) == 0)
-		return trace;
+		if (memcmp(trace->trace_id, trace_id, TRACE_ID_SIZE) == 0)
+			return trace;
 	return NULL;
 }
 

@@ -223,8 +223,8 @@ static void admin_on_probed(void *arg, const char *why)
 		log_line(LOG_INFO, "ready: the server can be reached again");
 	admin->subject.unreached = why != NULL;
 	TAILQ_FOREACH(client, &admin->clients, link)
-	if (client->state == ADMIN_ASKS)
-		admin_serve(client);
+		if (client->state == ADMIN_ASKS)
+			admin_serve(client);
 }
 
 /* ---- events ---- */

@@ -149,8 +149,8 @@ static struct child *child_find(struct children *children, const void *owner)
 	struct child *child;
 
 	LIST_FOREACH(child, &children->list, link)
-	if (child->owner == owner)
-		return child;
+		if (child->owner == owner)
+			return child;
 	return NULL;
 }
 
@@ -208,8 +208,8 @@ static void children_pass_on(void *arg, int signal_number, bool by_group)
 	struct child *child;
 
 	LIST_FOREACH(child, &children->list, link)
-	if (!child->exited && !(by_group && getpgid(child->pid) == getpgrp()))
-		(void)kill(child->pid, signal_number); /* gone: SIGCHLD is on its way */
+		if (!child->exited && !(by_group && getpgid(child->pid) == getpgrp()))
+			(void)kill(child->pid, signal_number); /* gone: SIGCHLD is on its way */
 }
 
 /* All that is left below us when no command is left. */
@@ -244,8 +244,7 @@ bool children_signal(struct children *children, int signal_number)
 		lookout_ask(children->lookout, signal_number);
 		return true;
 	}
-	LIST_FOREACH(child, &children->list, link)
-	{
+	LIST_FOREACH(child, &children->list, link) {
 		if (child->exited)
 			continue;
 		(void)kill(to_groups ? -child->pid : child->pid, signal_number); /* or it is gone */
@@ -259,8 +258,7 @@ void children_kill(struct children *children)
 {
 	struct child *child;
 
-	LIST_FOREACH(child, &children->list, link)
-	{
+	LIST_FOREACH(child, &children->list, link) {
 		child->state = CHILD_KILLED;
 		child_signal(child, SIGKILL);
 	}
@@ -272,7 +270,7 @@ int children_count(const struct children *children)
 	int count = 0;
 
 	LIST_FOREACH(child, &children->list, link)
-	count++;
+		count++;
 	return count;
 }
 
@@ -282,7 +280,7 @@ int children_left(const struct children *children)
 	int count = 0;
 
 	LIST_FOREACH(child, &children->list, link)
-	count += child->owner == NULL;
+		count += child->owner == NULL;
 	return count;
 }
 
@@ -357,9 +355,9 @@ static void children_reap(struct children *children)
 
 	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
 		LIST_FOREACH(child, &children->list, link)
-		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): child_free() takes it off the list */
-		if (child->pid == info.si_pid && !child->exited)
-			break;
+			/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): child_free() unlinks it */
+			if (child->pid == info.si_pid && !child->exited)
+				break;
 		if (child != NULL) {
 			child_ended(child);
 		} else if (info.si_pid == lookout_pid(children->lookout)) {
@@ -538,7 +536,7 @@ static void children_end_all(struct children *children)
 		(void)kin_signal(getpid(), SIGKILL, 0, 0);
 		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
 			LIST_FOREACH(child, &children->list, link)
-		child->exited |= child->pid == pid;
+				child->exited |= child->pid == pid;
 		if (pid < 0)
 			return;         /* there is none */
 		(void)poll(NULL, 0, 1); /* only waits */

@@ -889,8 +889,7 @@ void tracer_survey(const struct tracer *tracer, struct survey *survey)
 
 	if (tracer->follower != NULL)
 		follower_survey(tracer->follower, survey);
-	TAILQ_FOREACH(connection, &tracer->connections, link)
-	{
+	TAILQ_FOREACH(connection, &tracer->connections, link) {
 		tracer_survey_requests(connection, survey);
 		if (connection->own_backend && connection->follower != NULL)
 			follower_survey(connection->follower, survey);

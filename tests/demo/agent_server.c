@@ -186,8 +186,8 @@ static struct play *server_find_turn(const struct server *server, const char *tu
 	struct play *play;
 
 	LIST_FOREACH(play, &server->plays, entry)
-	if (play->script->deed == DEED_TURN_NEW && !strcmp(play->turn_id, turn_id))
-		return play;
+		if (play->script->deed == DEED_TURN_NEW && !strcmp(play->turn_id, turn_id))
+			return play;
 	return NULL;
 }
 
@@ -268,8 +268,7 @@ static void server_answer(struct server *server, yajl_val id)
 {
 	struct play *play;
 
-	LIST_FOREACH(play, &server->plays, entry)
-	{
+	LIST_FOREACH(play, &server->plays, entry) {
 		if (play->asking && YAJL_IS_INTEGER(id) && YAJL_GET_INTEGER(id) == play->question) {
 			play_wait(play, 0);
 			return;

@@ -34,7 +34,7 @@ static size_t generation_count_all(void)
 	size_t count = 0;
 
 	TAILQ_FOREACH(generation, &loop->generations->list, link)
-	count++;
+		count++;
 	return count;
 }
 

@@ -170,8 +170,7 @@ struct claim *claims_find(
 {
 	struct claim *claim;
 
-	TAILQ_FOREACH(claim, &claims->list, link)
-	{
+	TAILQ_FOREACH(claim, &claims->list, link) {
 		if (claim->rule->row->span == type && claims_fits(claim, key, connection))
 			return claim;
 	}
@@ -412,8 +411,7 @@ void claims_survey(const struct claims *claims, struct survey *survey)
 {
 	const struct claim *claim;
 
-	TAILQ_FOREACH(claim, &claims->list, link)
-	{
+	TAILQ_FOREACH(claim, &claims->list, link) {
 		if (claim->state == CLAIM_TAKEN && claim->dispatched)
 			survey_add_dispatch(
 				survey, &(struct survey_item){

@@ -267,8 +267,7 @@ static void follower_unfollow(struct follower *follower, uint64_t connection)
 {
 	struct open_span *span;
 
-	TAILQ_FOREACH(span, &follower->spans.by_key.ages, age)
-	{
+	TAILQ_FOREACH(span, &follower->spans.by_key.ages, age) {
 		open_span_leave(span, connection);
 	}
 }
@@ -347,8 +346,7 @@ static void follower_announce_all(struct follower *follower, uint64_t now_ns)
 
 	if (first_ns == 0)
 		return;
-	TAILQ_FOREACH(span, &follower->spans.by_key.ages, age)
-	{
+	TAILQ_FOREACH(span, &follower->spans.by_key.ages, age) {
 		if (span->row->announce != NULL &&
 			now_ns - span->start_ns >= follower_announce_ns(span->announced, first_ns))
 			follower_announce(follower, span, now_ns);
@@ -379,8 +377,7 @@ void follower_survey(const struct follower *follower, struct survey *survey)
 {
 	const struct open_span *span;
 
-	TAILQ_FOREACH(span, &follower->spans.by_key.ages, age)
-	{
+	TAILQ_FOREACH(span, &follower->spans.by_key.ages, age) {
 		if (span->row->is_measured) /* as a thread that is loaded: it does not hang */
 			survey_count(survey, span->type, 1, span->start_ns);
 		else
