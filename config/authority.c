@@ -50,7 +50,8 @@ bool authority_to_address(const struct authority *authority, struct in6_addr *ad
 	return true;
 }
 
-/* Of ":PORT", or nothing. -1: not given; -2: neither. A colon alone is allowed (RFC 3986, 3.2.3).
+/*
+ * Of ":PORT", or nothing. -1: not given; -2: neither. A colon alone is allowed (RFC 3986, 3.2.3).
  */
 static int authority_port(const char *text, size_t size)
 {

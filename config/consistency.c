@@ -41,7 +41,8 @@ static void consistency_parse_urls(struct config *config)
 	consistency_parse_url(&config->admin_url, config->admin_listen);
 }
 
-/* Refuses what an option was given, of which value is shown unless it is NULL. 0 when it is mended.
+/*
+ * Refuses what an option was given, of which value is shown unless it is NULL. 0 when it is mended.
  */
 static int consistency_refuse(
 	struct settings *settings, enum option_index index, const char *value, const char *what)

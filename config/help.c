@@ -63,7 +63,8 @@ static const char *help_argument(enum option_type type)
 	return names[type];
 }
 
-/* In lines that fit a terminal. Returns the column after the last word; 0 is the column to begin.
+/*
+ * In lines that fit a terminal. Returns the column after the last word; 0 is the column to begin.
  */
 static size_t help_print_words(FILE *out, size_t column, const char *text)
 {

@@ -36,7 +36,8 @@ enum settings_result {
 	SETTINGS_WRONG,   /* settings->error is set */
 };
 
-/* Fills config, which is all zero, with the built-in values. 0 or -1; settings_done() either way.
+/*
+ * Fills config, which is all zero, with the built-in values. 0 or -1; settings_done() either way.
  */
 int settings_init(struct settings *settings, struct config *config, char *const *environment,
 	char error[CONFIG_ERROR_SIZE]);

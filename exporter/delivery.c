@@ -593,7 +593,8 @@ static struct batch *delivery_take_new(struct delivery *delivery, const struct s
 	return batch;
 }
 
-/* What is new and the backlog take turns; while the collector is away it is asked with the oldest.
+/*
+ * What is new and the backlog take turns; while the collector is away it is asked with the oldest.
  */
 static struct batch *delivery_take(struct delivery *delivery, int64_t now_ms)
 {

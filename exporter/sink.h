@@ -45,7 +45,8 @@ struct sink_ops {
 	uint32_t encoding;               /* a constant of batch_encoding */
 	void (*seal)(struct text *text); /* NULL: a batch needs nothing more */
 
-	/* The state of a sink; takes what it needs of config. NULL with a one-line text in error.
+	/*
+	 * The state of a sink; takes what it needs of config. NULL with a one-line text in error.
 	 */
 	void *(*make)(const struct exporter_config *config, char *error, size_t error_size);
 	void (*free)(void *sink); /* NULL is fine */
@@ -63,7 +64,8 @@ struct sink_ops {
 	void (*cancel)(void *sink);
 	/* Waits until deliver() can go on, a wake(), or that long; perhaps less. */
 	void (*wait)(void *sink, int64_t wait_ms);
-	/* Ends a wait(), also one that is still to begin. From any thread. NULL: waits are short.
+	/*
+	 * Ends a wait(), also one that is still to begin. From any thread. NULL: waits are short.
 	 */
 	void (*wake)(void *sink);
 	/* Gives back the memory that is kept from one batch to the next. */

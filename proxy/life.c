@@ -124,7 +124,8 @@ static void life_on_timer(int fd, short what, void *arg)
 	}
 }
 
-/* Closes a client's connection that has been idle for too long, from its first moment on or later.
+/*
+ * Closes a client's connection that has been idle for too long, from its first moment on or later.
  */
 static void life_check_idle(struct session *session)
 {

@@ -25,7 +25,8 @@ void listener_describe(const struct listener *listener, char *text, size_t size)
  */
 void listener_resume(struct listener *listener);
 
-/* Looks at once whether the certificate's files have changed, which new clients bring about, too.
+/*
+ * Looks at once whether the certificate's files have changed, which new clients bring about, too.
  */
 void listener_renew(struct listener *listener);
 

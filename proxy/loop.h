@@ -78,7 +78,8 @@ struct loop {
 	struct loop_counters counters;
 };
 
-/* Sets up a zeroed loop; base, config, tracer and children are borrowed. 0 or -1 (out of memory).
+/*
+ * Sets up a zeroed loop; base, config, tracer and children are borrowed. 0 or -1 (out of memory).
  */
 int loop_init(struct loop *loop, struct event_base *base, const struct config *config,
 	struct tracer *tracer);

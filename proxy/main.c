@@ -457,7 +457,8 @@ static void main_on_watchdog(int fd, short what, void *arg)
 	service_tell("WATCHDOG=1");
 }
 
-/* Tells the service manager that clients may come, and, twice as often as it wants, that we live.
+/*
+ * Tells the service manager that clients may come, and, twice as often as it wants, that we live.
  */
 static int main_tell_service(struct program *program)
 {

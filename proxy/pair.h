@@ -65,7 +65,8 @@ enum pair_state {
 
 /* Of the owner. */
 struct pair_hooks {
-	/* Begins to connect to the backend, or starts it. 0, or -1: that failed, and was answered.
+	/*
+	 * Begins to connect to the backend, or starts it. 0, or -1: that failed, and was answered.
 	 */
 	int (*connect)(struct pair *pair);
 	/* The upgrade, or the exchange, has done its work, and frees itself: to be forgotten. */

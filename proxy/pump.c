@@ -123,7 +123,8 @@ static void pump_find_sized(struct pump *pump)
 	pump->hooks->not_lines(pump, true);
 }
 
-/* A message has ended that was not as it should be, or of a source that is not known to send such.
+/*
+ * A message has ended that was not as it should be, or of a source that is not known to send such.
  */
 __attribute__((noinline)) static void pump_look_closer(
 	struct pump *pump, const struct splice *splice, unsigned troubles)
@@ -303,7 +304,8 @@ static void pump_reframe(struct pump *pump, struct sink *sink, const struct side
 		pump->encoder.ops->end(&pump->encoder, sink, true);
 }
 
-/* Lines may be any bytes, text frames only UTF-8 (RFC 6455, 5.6): a line that is not ends it all.
+/*
+ * Lines may be any bytes, text frames only UTF-8 (RFC 6455, 5.6): a line that is not ends it all.
  */
 static bool pump_is_text(struct pump *pump, const struct side_chunk *chunk)
 {

@@ -75,7 +75,8 @@ enum pump_lines {
 struct pump_hooks {
 	/* arg is the pump; carrier() is for PUMP_TASK_INJECT and PUMP_TASK_REPLACE. */
 	struct splice_hooks message;
-	/* A piece of a text message as it came, if tells_text; without bytes when its source ends.
+	/*
+	 * A piece of a text message as it came, if tells_text; without bytes when its source ends.
 	 */
 	void (*text)(struct pump *pump, const struct side_chunk *chunk);
 	/* Messages that went on as they came, for these bits of enum splice_trouble; */
@@ -87,14 +88,16 @@ struct pump_hooks {
 	 * when it is too late to read them as such.
 	 */
 	void (*not_lines)(struct pump *pump, bool sized);
-	/* The source speaks something else: that side, in both directions; NULL: nothing we know.
+	/*
+	 * The source speaks something else: that side, in both directions; NULL: nothing we know.
 	 */
 	void (*other)(struct pump *pump, const struct side_ops *side);
 	/* The source sent a close frame, which has not been passed on yet. */
 	void (*closing)(struct pump *pump);
 	/* The source broke its side's framing: see decoder.error. */
 	void (*broken)(struct pump *pump);
-	/* The source has ended, and all that came before has been written: pump_pass_end() is due.
+	/*
+	 * The source has ended, and all that came before has been written: pump_pass_end() is due.
 	 */
 	void (*ended)(struct pump *pump);
 	/* The end has been passed on. */
@@ -125,8 +128,7 @@ struct pump {
 	bool verbatim;      /* both sides speak alike, and nothing is changed on the way */
 	bool checks_text;   /* the destination takes UTF-8 only, and the source may send anything */
 	uint8_t utf8_state; /* of the message in progress, if so */
-	struct splice
-		*splice; /* from the generation's pool while inside a message that is looked at */
+	struct splice *splice; /* of the generation, inside a message that is looked at */
 	uint64_t message_start_ns;
 	bool collects; /* the destination wants whole messages, the source may send parts */
 	enum pump_collecting collecting;

@@ -95,7 +95,8 @@ static void session_drop_backend(struct session *session)
 	endpoint_close(&session->pair.backend);
 }
 
-/* Clients of HTTP go without close_notify; between requests nothing is lost by it (RFC 9112, 9.8).
+/*
+ * Clients of HTTP go without close_notify; between requests nothing is lost by it (RFC 9112, 9.8).
  */
 static bool session_loses_nothing(
 	const struct session *session, const struct endpoint *endpoint, const char *trouble)

@@ -1,4 +1,5 @@
-/* Sources of connections: a hash table of counters; see sources.h. A source that has none is freed.
+/*
+ * Sources of connections: a hash table of counters; see sources.h. A source that has none is freed.
  */
 #include "proxy/sources.h"
 

@@ -1,4 +1,5 @@
-/* Baggage; see baggage.h. The grammar is section 3.2.1.1 of W3C Baggage; nothing can fail but it.
+/*
+ * Baggage; see baggage.h. The grammar is section 3.2.1.1 of W3C Baggage; nothing can fail but it.
  */
 #include "w3c/baggage.h"
 

@@ -12,7 +12,8 @@
  * two texts mean together and writes our own as a JSON object.
  */
 
-/* A tracestate longer than this is dropped as a whole ("tracestate Limits" asks for 512 at least).
+/*
+ * A tracestate longer than this is dropped as a whole ("tracestate Limits" asks for 512 at least).
  */
 #define CARRIER_TRACESTATE_MAX 4096
 /* Room that carrier_format() may need: every character of the tracestate escaped, plus the rest. */

@@ -55,7 +55,8 @@ static void forest_put(struct forest *forest, const char *text)
 	line_put(&forest->line, LINE_PLAIN, text, strlen(text));
 }
 
-/* What was put together in forest->piece: with a gap, in a further line if need be; or right here.
+/*
+ * What was put together in forest->piece: with a gap, in a further line if need be; or right here.
  */
 static void forest_put_piece(struct forest *forest, const char *gap)
 {

@@ -51,7 +51,8 @@ static void gathering_drop(struct gathering *gathering, struct gathering_trace *
 	free(trace);
 }
 
-/* Releases what there is of a trace, which is gone then unless a span of it is open: whether it is.
+/*
+ * Releases what there is of a trace, which is gone then unless a span of it is open: whether it is.
  */
 static bool gathering_let_go(struct gathering *gathering, struct gathering_trace *trace)
 {

@@ -1,4 +1,5 @@
-/* Where lines end; see line.h. Combining characters are taken for a column each: lines get shorter.
+/*
+ * Where lines end; see line.h. Combining characters are taken for a column each: lines get shorter.
  */
 #include "exporter/console/line.h"
 
@@ -107,7 +108,8 @@ static void line_break(struct line *line)
 	line->column = line_columns(line->indent.bytes, line->indent.size);
 }
 
-/* Whether that many columns, with the gap, have room here; or, without it, in a line of their own.
+/*
+ * Whether that many columns, with the gap, have room here; or, without it, in a line of their own.
  */
 static bool line_has_room(const struct line *line, size_t gap, size_t columns)
 {

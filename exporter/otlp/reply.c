@@ -335,7 +335,8 @@ int reply_parse(struct reply *reply, const char *bytes, size_t size)
 
 /* ---- protobuf ---- */
 
-/* One field: its number and, of bytes, where they are, else its value; fixed ones are passed over.
+/*
+ * One field: its number and, of bytes, where they are, else its value; fixed ones are passed over.
  */
 struct reply_field {
 	unsigned number;

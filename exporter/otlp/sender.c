@@ -35,7 +35,8 @@ struct sender {
 	char error[CURL_ERROR_SIZE];
 };
 
-/* What a failed request means; codes not listed are SENDER_UNREACHABLE: trying again is harmless.
+/*
+ * What a failed request means; codes not listed are SENDER_UNREACHABLE: trying again is harmless.
  */
 static const struct {
 	CURLcode code;

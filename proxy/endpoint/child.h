@@ -73,7 +73,8 @@ bool children_signal(struct children *children, int signal_number);
  */
 void child_leave(struct children *children, void *owner);
 
-/* The grace time of the owner's child begins (its stdin is closed by then); the hook still comes.
+/*
+ * The grace time of the owner's child begins (its stdin is closed by then); the hook still comes.
  */
 void child_end(struct children *children, void *owner);
 

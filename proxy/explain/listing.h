@@ -15,7 +15,8 @@ struct envelope;
  * What --explain writes about messages: a heading for each, or for a moment between them, and notes
  * below it. The heading of a moment is written when the first note comes, or not at all.
  */
-/* Our clock when that of a recording is at its zero: no span that went on before it can be older.
+/*
+ * Our clock when that of a recording is at its zero: no span that went on before it can be older.
  */
 #define LISTING_EPOCH_NS (31 * 86400 * 1000000000ull)
 

@@ -518,7 +518,8 @@ static enum recording_result recording_parse(struct recording *recording)
 
 /* ---- lines from the file ---- */
 
-/* Fills the block up to the end of a line; false at the end of the file and when it cannot be read.
+/*
+ * Fills the block up to the end of a line; false at the end of the file and when it cannot be read.
  */
 static bool recording_fill(struct recording *recording)
 {

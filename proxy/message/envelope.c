@@ -114,7 +114,8 @@ static bool envelope_arena_move(struct envelope *envelope, size_t size)
 	return true;
 }
 
-/* Room for size bytes more at the end of what is there; never asked for beyond ENVELOPE_ARENA_MAX.
+/*
+ * Room for size bytes more at the end of what is there; never asked for beyond ENVELOPE_ARENA_MAX.
  */
 static inline bool envelope_arena_reserve(struct envelope *envelope, size_t size)
 {

@@ -83,7 +83,8 @@ static void members_skip_value(struct members *members)
 			members->at++;
 		}
 		byte = members_peek(members);
-		/* a scalar ends before what cannot be in one; the object's own brace is still there
+		/*
+		 * a scalar ends before what cannot be in one; the object's own brace is still there
 		 */
 	} while (depth > 0 || (byte != ',' && byte != '}' && byte > ' '));
 }

@@ -97,7 +97,8 @@ struct place_rules;
 struct splice *splice_new(const struct pointers *pointers, const struct place_rules *rules);
 void splice_free(struct splice *splice);
 
-/* A new message begins. Drops what was held of an earlier one; hooks are borrowed until the next.
+/*
+ * A new message begins. Drops what was held of an earlier one; hooks are borrowed until the next.
  */
 void splice_begin(
 	struct splice *splice, enum splice_mode mode, const struct splice_hooks *hooks, void *arg);

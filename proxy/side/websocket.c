@@ -408,7 +408,8 @@ static enum side_result websocket_discard(
 	return SIDE_MORE;
 }
 
-/* The payload size of a text message that is one frame with up to 65535 bytes; 0: something else.
+/*
+ * The payload size of a text message that is one frame with up to 65535 bytes; 0: something else.
  */
 static size_t websocket_whole_size(
 	const struct side_decoder *decoder, const uint8_t *head, size_t size, size_t *head_size)
@@ -507,7 +508,8 @@ static bool websocket_finish(struct side_decoder *decoder)
 	return false;
 }
 
-/* Writes first two bytes and size, and the key where the encoder masks. Returns the bytes written.
+/*
+ * Writes first two bytes and size, and the key where the encoder masks. Returns the bytes written.
  */
 static size_t websocket_head_write(uint8_t *head, uint8_t first, uint64_t size, const uint8_t *key)
 {

@@ -32,7 +32,8 @@ struct tls_context {
 	struct tls_stamp stamps[CERTIFICATES_FILES];
 };
 
-/* ALPN's form: each behind its size. What we ask a server for comes first, and is all we ask for.
+/*
+ * ALPN's form: each behind its size. What we ask a server for comes first, and is all we ask for.
  */
 static const unsigned char tls_http[] = "\x08http/1.1\x08http/1.0";
 

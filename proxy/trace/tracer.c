@@ -341,7 +341,8 @@ static void tracer_end_request(struct tracer_connection *connection, struct requ
 	request_free(&tracer->requests, request);
 }
 
-/* What requests in flight cost, but for what their spans have learnt, which has a limit of its own.
+/*
+ * What requests in flight cost, but for what their spans have learnt, which has a limit of its own.
  */
 static size_t tracer_inflight_bytes(const struct tracer *tracer)
 {

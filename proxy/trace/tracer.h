@@ -80,7 +80,8 @@ void tracer_watch(struct tracer *tracer, void (*note)(void *arg, const char *tex
 /* Notes also tell why rules do not act on messages with that method, or answers to it; borrowed. */
 void tracer_ask_why(struct tracer *tracer, const char *method);
 
-/* Once per second or so: keeps span timestamps true when the wall clock is set or we were asleep.
+/*
+ * Once per second or so: keeps span timestamps true when the wall clock is set or we were asleep.
  */
 void tracer_clock(struct tracer *tracer, uint64_t now_ns, uint64_t unix_ns);
 

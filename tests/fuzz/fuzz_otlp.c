@@ -1,4 +1,5 @@
-/* Any bytes in any text of a span: the encoding is valid JSON in valid UTF-8, and so are the trees.
+/*
+ * Any bytes in any text of a span: the encoding is valid JSON in valid UTF-8, and so are the trees.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,5 @@
-/* Any file as a recording: no crash, lines within their limits, one error line that may be shown.
+/*
+ * Any file as a recording: no crash, lines within their limits, one error line that may be shown.
  */
 #include <stdint.h>
 #include <stdio.h>

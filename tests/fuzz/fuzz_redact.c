@@ -1,4 +1,5 @@
-/* Any bytes as a message: what is JSON keeps its size and stays JSON, and is redacted once for all.
+/*
+ * Any bytes as a message: what is JSON keeps its size and stays JSON, and is redacted once for all.
  */
 #include <stdbool.h>
 #include <stdint.h>

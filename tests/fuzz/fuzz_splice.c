@@ -236,7 +236,8 @@ static void fuzz_watch(
 	free(copy);
 }
 
-/* The size that was promised is kept; but for blanks the message is what it is without a promise.
+/*
+ * The size that was promised is kept; but for blanks the message is what it is without a promise.
  */
 static void fuzz_promise(struct splice *splice, const struct fuzz_run *whole, enum splice_mode mode,
 	const struct fuzz_buffer *input)

@@ -282,7 +282,8 @@ static inline bool reading_take(
 	return now == size;
 }
 
-/* Takes our carriers out of the data that begins there, and, if it has ended, blanks off its end.
+/*
+ * Takes our carriers out of the data that begins there, and, if it has ended, blanks off its end.
  */
 static inline void reading_strip(struct reading *reading, size_t begin, bool whole)
 {

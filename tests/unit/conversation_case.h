@@ -484,7 +484,8 @@ static inline size_t conversation_count(const struct conversation *talk, const c
 	return count;
 }
 
-/* After conversation_shut_down(): everything that was opened has ended, once, and hangs together.
+/*
+ * After conversation_shut_down(): everything that was opened has ended, once, and hangs together.
  */
 static inline void conversation_check(const struct conversation *talk)
 {

@@ -44,7 +44,8 @@ static inline void loop_case_close(struct loop_case *setup)
 	config_case_done(&setup->load);
 }
 
-/* One turn: waits for the next event, the ticker's at the latest. Asserts nothing: that allocates.
+/*
+ * One turn: waits for the next event, the ticker's at the latest. Asserts nothing: that allocates.
  */
 static inline void loop_case_turn(struct loop_case *setup)
 {

@@ -112,7 +112,8 @@ static inline bool side_case_feed(struct side_case *made, uint8_t *bytes, size_t
 	}
 }
 
-/* Cut once at cut, then in pieces. The bytes before an end of what can be read are behind a guard.
+/*
+ * Cut once at cut, then in pieces. The bytes before an end of what can be read are behind a guard.
  */
 static inline void side_case_run(struct side_case *made, const struct side_ops *ops, bool passes,
 	const char *bytes, size_t size, size_t cut, size_t piece)

@@ -264,7 +264,8 @@ static const struct {
 		"do answered\n  dispatch work\n    job closed\n"},
 };
 
-/* What the server was told of, and what it is: on what is forwarded, on the dispatch, on the job.
+/*
+ * What the server was told of, and what it is: on what is forwarded, on the dispatch, on the job.
  */
 static const struct {
 	const char *about;

@@ -1,4 +1,5 @@
-/* JSON texts one after the other: where each ends, cut anywhere, and what may stand between them.
+/*
+ * JSON texts one after the other: where each ends, cut anywhere, and what may stand between them.
  */
 #include <stdlib.h>
 

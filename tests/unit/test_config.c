@@ -1,4 +1,5 @@
-/* Loading as a whole: strength of the sources, the command line, files, rules, --check and memory.
+/*
+ * Loading as a whole: strength of the sources, the command line, files, rules, --check and memory.
  */
 #include "config/config.h"
 #include "config/profile/profile_load.h"

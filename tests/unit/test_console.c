@@ -78,7 +78,8 @@ static const struct {
 		TRACE_1 "├─ other  1 ns  server\n"
 			"└─ root  9 ns  server\n"
 			"   └─ child  1 ns  server\n"},
-	/* a parent of an earlier batch, of another trace, in a circle, one's own, behind a circle
+	/*
+	 * a parent of an earlier batch, of another trace, in a circle, one's own, behind a circle
 	 */
 	{{{1, 1, 0xab, 1, 1, "a"}}, TRACE_1 "└─ a  1 ns  server  (below ab00000000000000)\n"},
 	{{{1, 1, 0, 1, 1, "a"}, {2, 2, 1, 2, 1, "b"}}, TRACE_1

@@ -529,7 +529,8 @@ START_TEST(test_has_left)
 }
 END_TEST
 
-/* A silent peer behind TCP is asked whether it is there, a few times, in two minutes; others not.
+/*
+ * A silent peer behind TCP is asked whether it is there, a few times, in two minutes; others not.
  */
 START_TEST(test_probe)
 {

@@ -1,4 +1,5 @@
-/* Hashes of what was given up: all of the last ones are known, for long enough, in bounded memory.
+/*
+ * Hashes of what was given up: all of the last ones are known, for long enough, in bounded memory.
  */
 #include "proxy/trace/follow/span_index.h"
 

@@ -984,7 +984,8 @@ START_TEST(test_stop_goes_on)
 }
 END_TEST
 
-/* A time that the collector asks for is waited if it fits, whether the stop came before or after.
+/*
+ * A time that the collector asks for is waited if it fits, whether the stop came before or after.
  */
 START_TEST(test_stop_heeds_retry_after)
 {

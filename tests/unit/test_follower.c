@@ -1145,7 +1145,8 @@ END_TEST
 	",'method':'turn/start','params':{'threadId':'t'},'trace':{'traceparent':'" parent         \
 	"','tracestate':'a=1'}}"
 
-/* The client's trace and its state go on: in dispatch, turn, items, questions, sub-agents' turns.
+/*
+ * The client's trace and its state go on: in dispatch, turn, items, questions, sub-agents' turns.
  */
 START_TEST(test_client_context)
 {
@@ -1314,7 +1315,8 @@ START_TEST(test_spans_max)
 }
 END_TEST
 
-/* Beyond OPEN_SPAN_WATCHERS_MAX nobody knows who else looks: the end of the others is not the last.
+/*
+ * Beyond OPEN_SPAN_WATCHERS_MAX nobody knows who else looks: the end of the others is not the last.
  */
 START_TEST(test_watchers_max)
 {

@@ -338,7 +338,8 @@ START_TEST(test_broken_head)
 }
 END_TEST
 
-/* A message that is cut off keeps the size that was announced, so that nobody takes it for whole.
+/*
+ * A message that is cut off keeps the size that was announced, so that nobody takes it for whole.
  */
 START_TEST(test_cut_off)
 {

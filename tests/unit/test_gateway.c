@@ -391,7 +391,8 @@ START_TEST(test_waits)
 }
 END_TEST
 
-/* The time of a head begins with its first byte, however long it was silent before, and only then.
+/*
+ * The time of a head begins with its first byte, however long it was silent before, and only then.
  */
 START_TEST(test_time_of_a_head)
 {

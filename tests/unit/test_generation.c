@@ -1,4 +1,5 @@
-/* Generations of settings: who has which, how long it stays, and what is left of it when it goes.
+/*
+ * Generations of settings: who has which, how long it stays, and what is left of it when it goes.
  */
 #include "proxy/generation.h"
 #include "tests/unit/envelope_case.h"

@@ -1,4 +1,5 @@
-/* The guard, before every kind of listener and server: whom it admits, and what it says of others.
+/*
+ * The guard, before every kind of listener and server: whom it admits, and what it says of others.
  */
 #include "proxy/guard.h"
 

@@ -1,4 +1,5 @@
-/* Where bodies end: by the head, and by chunks, which come whole, in two pieces and byte by byte.
+/*
+ * Where bodies end: by the head, and by chunks, which come whole, in two pieces and byte by byte.
  */
 #include <stdbool.h>
 #include <stdio.h>

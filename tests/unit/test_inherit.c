@@ -1,4 +1,5 @@
-/* What a command finds of ours. Descriptors and signals are looked at from a real one: test_child.
+/*
+ * What a command finds of ours. Descriptors and signals are looked at from a real one: test_child.
  */
 #include "proxy/endpoint/inherit.h"
 

@@ -106,7 +106,8 @@ START_TEST(test_orphans)
 }
 END_TEST
 
-/* Those in a group that gets its signals otherwise; what is below them is looked at all the same.
+/*
+ * Those in a group that gets its signals otherwise; what is below them is looked at all the same.
  */
 START_TEST(test_spared_group)
 {

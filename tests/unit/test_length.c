@@ -1,4 +1,5 @@
-/* Messages behind Content-Length heads: what such a head may be, cut anywhere, and how we write it.
+/*
+ * Messages behind Content-Length heads: what such a head may be, cut anywhere, and how we write it.
  */
 #include "tests/unit/side_case.h"
 

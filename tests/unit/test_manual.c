@@ -73,7 +73,8 @@ START_TEST(test_manual_example_loads)
 }
 END_TEST
 
-/* Writes the page's conversation as a recording: each line that begins with a side, with the rest.
+/*
+ * Writes the page's conversation as a recording: each line that begins with a side, with the rest.
  */
 static void manual_record(const char *talk, const char *end, FILE *recording)
 {

@@ -7,7 +7,8 @@
 
 enum { NAMES = 300, NAME_SIZE = 400 };
 
-/* What stands around a number in the names: some have both ends in common, and all that is hashed.
+/*
+ * What stands around a number in the names: some have both ends in common, and all that is hashed.
  */
 static const struct {
 	const char *before, *after;

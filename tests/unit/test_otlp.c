@@ -495,7 +495,8 @@ START_TEST(test_shown_is_clipped)
 }
 END_TEST
 
-/* Every byte at every place, at every size: both ways to copy see it, and write no byte too many.
+/*
+ * Every byte at every place, at every size: both ways to copy see it, and write no byte too many.
  */
 START_TEST(test_copy_twins)
 {

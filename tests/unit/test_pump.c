@@ -467,7 +467,8 @@ START_TEST(test_ends)
 }
 END_TEST
 
-/* A message that is cut when all of it has been passed on leaves nothing behind it, no empty frame.
+/*
+ * A message that is cut when all of it has been passed on leaves nothing behind it, no empty frame.
  */
 START_TEST(test_cut_when_all_is_passed_on)
 {
@@ -751,7 +752,8 @@ END_TEST
 
 /* ---- memory ---- */
 
-/* Without memory to look at it a message passes unseen; without memory to keep it the owner knows.
+/*
+ * Without memory to look at it a message passes unseen; without memory to keep it the owner knows.
  */
 START_TEST(test_no_memory)
 {

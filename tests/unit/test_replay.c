@@ -83,7 +83,8 @@ static const struct replay_row {
 	{"{\"end\":\"client\"}\n", "", "", NULL, {0, 0, 0}},
 	{"> {\"method\":\"go\"}\n{\"end\":\"client\"}\n< {\"method\":\"late\"}\n", "", "", NULL,
 		{1, 0, 0}},
-	/* ids: the last of two counts, wherever they stand; requests of one id one after the other
+	/*
+	 * ids: the last of two counts, wherever they stand; requests of one id one after the other
 	 */
 	{"> {\"id\":1,\"method\":\"a\"}\n> {\"id\":1,\"method\":\"b\"}\n"
 	 "< { \"id\" :\t1, \"result\":{\"id\":1}}\n< {\"id\":1,\"result\":[\"id\"] , \"id\": 1 }\n",

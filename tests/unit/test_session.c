@@ -518,7 +518,8 @@ static bool converse(void)
 	return true;
 }
 
-/* What a peer heard begins as what it was told; all of it is there unless the session has failed.
+/*
+ * What a peer heard begins as what it was told; all of it is there unless the session has failed.
  */
 static void check_heard(struct peers_heard *heard, const struct peers_heard *expected, bool failed)
 {

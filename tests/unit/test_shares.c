@@ -225,7 +225,8 @@ START_TEST(test_evicted_calls_once)
 }
 END_TEST
 
-/* An answer of the client may open something: then its own request may have to go before it ends.
+/*
+ * An answer of the client may open something: then its own request may have to go before it ends.
  */
 START_TEST(test_call_gives_way_to_what_its_answer_opens)
 {

@@ -734,7 +734,8 @@ START_TEST(test_long)
 }
 END_TEST
 
-/* A message that breaks after it has begun to flow: what was edited stays, the rest is as it came.
+/*
+ * A message that breaks after it has begun to flow: what was edited stays, the rest is as it came.
  */
 START_TEST(test_breaks_late)
 {
@@ -1112,7 +1113,8 @@ START_TEST(test_may_edit)
 }
 END_TEST
 
-/* The stream ends inside a message: what is held comes out as it came, the next one is not touched.
+/*
+ * The stream ends inside a message: what is held comes out as it came, the next one is not touched.
  */
 START_TEST(test_abandon)
 {

@@ -1,4 +1,5 @@
-/* What goes on at a moment: requests, dispatches, turns and what is below them; the oldest first.
+/*
+ * What goes on at a moment: requests, dispatches, turns and what is below them; the oldest first.
  */
 #include "proxy/trace/survey.h"
 
@@ -172,7 +173,8 @@ START_TEST(test_dispatch)
 }
 END_TEST
 
-/* What is only measured is counted, not shown or sent; nothing is below it, and it may come again.
+/*
+ * What is only measured is counted, not shown or sent; nothing is below it, and it may come again.
  */
 START_TEST(test_measured)
 {

@@ -42,7 +42,8 @@ START_TEST(test_keeps)
 }
 END_TEST
 
-/* So many in each second of the calendar; one that ended in an earlier second counts in the newest.
+/*
+ * So many in each second of the calendar; one that ended in an earlier second counts in the newest.
  */
 START_TEST(test_rate)
 {

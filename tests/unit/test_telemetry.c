@@ -540,7 +540,8 @@ START_TEST(test_report)
 }
 END_TEST
 
-/* Without an exporter only the traffic is told; without a loop, or with nothing to tell, nothing.
+/*
+ * Without an exporter only the traffic is told; without a loop, or with nothing to tell, nothing.
  */
 START_TEST(test_report_less)
 {

@@ -1,4 +1,5 @@
-/* Values of a profile's rules, of each kind, on their way into names, attributes and other spans.
+/*
+ * Values of a profile's rules, of each kind, on their way into names, attributes and other spans.
  */
 #include "tests/unit/conversation_case.h"
 

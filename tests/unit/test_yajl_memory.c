@@ -1,4 +1,5 @@
-/* What yajl works in: it never fails, is never exceeded, and is wanted before anything is parsed.
+/*
+ * What yajl works in: it never fails, is never exceeded, and is wanted before anything is parsed.
  */
 #include <stdbool.h>
 #include <stdio.h>

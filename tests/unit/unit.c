@@ -1,4 +1,5 @@
-/* Helpers of the unit tests: running a suite, failing and counted allocations, guard pages, files.
+/*
+ * Helpers of the unit tests: running a suite, failing and counted allocations, guard pages, files.
  */
 #include "tests/unit/unit.h"
 
@@ -13,7 +14,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Only against a test that hangs: allocation after allocation refused takes time with a sanitizer.
+/*
+ * Only against a test that hangs: allocation after allocation refused takes time with a sanitizer.
  */
 #define UNIT_SECONDS 180
 

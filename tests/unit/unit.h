@@ -26,7 +26,8 @@ long unit_alloc_alive(void);
 /* Frees what the C library has allocated, which is not counted: open_memstream()'s text. */
 void unit_free_foreign(void *made);
 
-/* The C library has allocated something that is now the modules' to free: open_memstream()'s text.
+/*
+ * The C library has allocated something that is now the modules' to free: open_memstream()'s text.
  */
 void unit_alloc_adopt(void);
 
@@ -55,7 +56,8 @@ struct event_base;
 int64_t unit_now_ms(void);
 int64_t unit_due_ms(const struct event *event);
 int64_t unit_last_due_ms(struct event_base *base);
-/* That is ms after it was set, which was done between then and now; but for how coarse clocks are.
+/*
+ * That is ms after it was set, which was done between then and now; but for how coarse clocks are.
  */
 #define unit_is_due(due_ms, then_ms, ms)                                                           \
 	do {                                                                                       \

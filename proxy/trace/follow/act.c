@@ -601,7 +601,8 @@ static void act_link_key(const struct action *action, struct key *key)
 				   .size = sizeof action->left}); /* it fits */
 }
 
-/* An answer leaves its text, a request looks for it; texts may be long: two hashes stand for one.
+/*
+ * An answer leaves its text, a request looks for it; texts may be long: two hashes stand for one.
  */
 static void act_do_link(struct action *action, const struct matcher_rule *rule)
 {

@@ -24,7 +24,8 @@ struct open_spans {
 	struct open_span *recent[LIFECYCLE_SPANS_MAX + 1]; /* looked up last, by type; or NULL */
 	struct memories memories;
 	size_t lapsed_count; /* spans that are at rest */
-	/* Before a span ends that no message has ended: what runs in it can be made. NULL: nothing.
+	/*
+	 * Before a span ends that no message has ended: what runs in it can be made. NULL: nothing.
 	 */
 	void (*at_end)(
 		struct open_spans *spans, struct open_span *span, const struct span_end *end);

@@ -88,7 +88,8 @@ void closed_spans_done(struct closed_spans *closed);
 void closed_spans_remember(
 	struct closed_spans *closed, uint64_t hash, const struct traceparent *context);
 
-/* Forgets all, and gives back the memory, when none was closed for as long as a span may be open.
+/*
+ * Forgets all, and gives back the memory, when none was closed for as long as a span may be open.
  */
 void closed_spans_tick(struct closed_spans *closed, uint64_t now_ns, uint64_t max_age_ns);
 

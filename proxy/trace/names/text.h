@@ -108,7 +108,8 @@ static inline uint64_t text_mix(uint64_t hash, uint64_t word)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* With a random seed it is not known to a peer which keys of its choice have hashes that collide.
+/*
+ * With a random seed it is not known to a peer which keys of its choice have hashes that collide.
  */
 static inline uint64_t text_hash(uint64_t seed, const char *bytes, size_t size)
 {
