@@ -460,16 +460,20 @@ static void main_on_watchdog(int fd, short what, void *arg)
 /*
  * Tells the service manager that clients may come, and, twice as often as it wants, that we live.
  */
-static int main_tell_service(struct program *program)
+static int main_tell_service(struct program *program, char *error, size_t error_size)
 {
 	int64_t ms = service_watchdog_ms() / 2;
 	struct timeval period = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
-	service_tell("READY=1");
-	if (ms == 0)
-		return 0;
-	program->watchdog = event_new(program->base, -1, EV_PERSIST, main_on_watchdog, program);
-	return program->watchdog != NULL ? event_add(program->watchdog, &period) : -1;
+	if (ms > 0) {
+		(void)snprintf(error, error_size, "the service manager's watchdog: out of memory");
+		program->watchdog =
+			event_new(program->base, -1, EV_PERSIST, main_on_watchdog, program);
+		if (program->watchdog == NULL || event_add(program->watchdog, &period) != 0)
+			return -1;
+	}
+	service_tell_ready();
+	return 0;
 }
 
 static int main_make_telemetry(struct program *program, char *error, size_t error_size)
@@ -700,7 +704,8 @@ static int main_start(struct program *program, char *error, size_t error_size)
 		return -1; /* it has been logged */
 	}
 	main_enter_sandbox(program); /* before there is a second thread */
-	if (main_start_exporter(program, error, error_size) != 0 || main_tell_service(program) != 0)
+	if (main_start_exporter(program, error, error_size) != 0 ||
+		main_tell_service(program, error, error_size) != 0)
 		return -1;
 	program->status = EXIT_SUCCESS;
 	program->started = true;

@@ -7,12 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "proxy/endpoint/inherit.h"
 
 enum { SERVICE_FIRST_FD = 3 };
+
+/* Until it has room to hear that we are ready; after that it hears nothing that we wait for. */
+static const struct timeval service_wait = {.tv_sec = 10};
 
 static int service_fd = -1; /* connected; -1: nobody wants to know */
 static int64_t service_watchdog_us;
@@ -43,10 +47,13 @@ static void service_connect(const char *path)
 	memcpy(name.sun_path, path, size);
 	if (path[0] == '@') /* an abstract one */
 		name.sun_path[0] = '\0';
-	service_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (service_fd < 0 ||
-		connect(service_fd, (struct sockaddr *)&name,
-			(socklen_t)(offsetof(struct sockaddr_un, sun_path) + size)) == 0)
+	service_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (service_fd < 0)
+		return;
+	if (connect(service_fd, (struct sockaddr *)&name,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size)) == 0 &&
+		setsockopt(service_fd, SOL_SOCKET, SO_SNDTIMEO, &service_wait,
+			sizeof service_wait) == 0)
 		return;
 	(void)close(service_fd); /* nothing was sent over it */
 	service_fd = -1;
@@ -81,8 +88,8 @@ void service_take(void)
 		service_connect(path);
 	if (service_fd != -1 && service_is_ours("WATCHDOG_PID"))
 		service_watchdog_us = service_number("WATCHDOG_USEC");
-	if (service_is_ours("LISTEN_PID"))
-		service_take_sockets();
+	if (getenv("LISTEN_PID") != NULL && service_is_ours("LISTEN_PID"))
+		service_take_sockets(); /* whose else 3 would be is not said */
 	for (i = 0; i < sizeof names / sizeof *names; i++)
 		(void)unsetenv(names[i]); /* a good name: cannot fail */
 }
@@ -96,10 +103,20 @@ size_t service_sockets(int fds[ADDRESS_LIST_MAX])
 	return count;
 }
 
+static void service_send(const char *state, int flags)
+{
+	if (service_fd != -1) /* or it is not told */
+		(void)send(service_fd, state, strlen(state), MSG_NOSIGNAL | flags);
+}
+
+void service_tell_ready(void)
+{
+	service_send("READY=1", 0);
+}
+
 void service_tell(const char *state)
 {
-	if (service_fd != -1)
-		(void)send(service_fd, state, strlen(state), MSG_NOSIGNAL); /* or it is not told */
+	service_send(state, MSG_DONTWAIT);
 }
 
 int64_t service_watchdog_ms(void)

@@ -19,7 +19,13 @@ void service_take(void);
 /* The sockets that were opened for us, our caller's from now on. Returns how many; 0: none. */
 size_t service_sockets(int fds[ADDRESS_LIST_MAX]);
 
-/* Sends a state: "READY=1". Does not block. */
+/*
+ * Says that clients may come: what starts only then waits for it, so this waits for room, some
+ * seconds at most. Once, before there is anything else to do.
+ */
+void service_tell_ready(void);
+
+/* Sends a state: "WATCHDOG=1". Does not block: without room it is not told. */
 void service_tell(const char *state);
 
 /* How often it wants to hear that we live; 0: it does not. */

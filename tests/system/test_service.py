@@ -1,15 +1,19 @@
 """Under a service manager: what it hears, and sockets that it has opened."""
 
+import itertools
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
 
 import pytest
 
+from lib.lab import address_of
 from lib.peer import Lines
 from lib.process import BINARY
-from lib.stream import Stream
+from lib.stream import Stream, connect
 from lib.wait import PATIENCE
 
 
@@ -24,6 +28,17 @@ class Manager:
 
     def hear(self):
         return self.socket.recv(1000).decode()
+
+    def fill(self):
+        """It is told so much by others that there is no room; returns how often."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.setblocking(False)
+            other.connect(self.socket.getsockname())
+            for count in itertools.count():
+                try:
+                    other.send(b"")
+                except BlockingIOError:
+                    return count
 
     def close(self):
         self.socket.close()
@@ -50,6 +65,30 @@ def test_watchdog_hears_that_we_live(lab, manager):
     assert [manager.hear() for _ in range(4)] == ["READY=1"] + 3 * ["WATCHDOG=1"]
 
 
+def test_busy_one_hears_that_we_are_ready_nevertheless(lab, manager):
+    count = manager.fill()
+    sidespan = lab.sidespan("--listen=" + lab.listen_url("unix"), "--upstream=unix:///nowhere",
+                            env={"NOTIFY_SOCKET": manager.path})
+    assert sidespan.url()
+    assert [manager.hear() for _ in range(count + 1)] == count * [""] + ["READY=1"]
+
+
+def test_no_conversation_waits_for_a_busy_one(lab, manager):
+    backend = lab.backend("unix")
+    sidespan = lab.sidespan("--listen=" + lab.listen_url("unix"), "--upstream=" + backend.url,
+                            env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "2000"})
+    assert manager.hear() == "READY=1"
+    client = Lines(lab.keep(connect(address_of(sidespan.url()))))
+    server = backend.accept_peer()
+    manager.fill()
+    for number in range(200):
+        client.send({"id": number, "method": "a"})
+        assert json.loads(server.recv())["id"] == number
+    client.stream.close()
+    server.stream.close()
+    assert sidespan.stop() == 0
+
+
 def test_watchdog_of_another_process_is_left_alone(lab, manager):
     sidespan = lab.sidespan("--listen=" + lab.listen_url("unix"), "--upstream=unix:///nowhere",
                             env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "2000", "WATCHDOG_PID": "1"})
@@ -68,10 +107,9 @@ def test_none_is_ready_who_cannot_listen(lab, manager):
         manager.hear()
 
 
-def activated(lab, opened, *args, env=None):
+def activated(lab, opened, *args, script='export LISTEN_PID=$$; exec "$@"'):
     """Started as systemd does, with the socket as descriptor 3; and the process id in LISTEN_PID."""
-    made = dict(lab.environment(env=env), LISTEN_FDS="1", LISTEN_FDNAMES="sidespan.socket")
-    script = 'export LISTEN_PID=$$; exec "$@"'
+    made = dict(lab.environment(), LISTEN_FDS="1", LISTEN_FDNAMES="sidespan.socket")
     return subprocess.Popen(["sh", "-c", script, "sh", BINARY, *args], stderr=subprocess.PIPE, env=made,
                             preexec_fn=lambda: os.dup2(opened.fileno(), 3), close_fds=False)
 
@@ -81,6 +119,18 @@ def opened_socket(lab, kind):
     opened.bind(lab.path("l") if kind == "unix" else ("0.0.0.0" if kind == "all" else "127.0.0.1", 0))
     opened.listen()
     return opened
+
+
+@pytest.mark.parametrize("script", ['exec "$@"', 'LISTEN_PID= exec "$@"', 'LISTEN_PID=1 exec "$@"'])
+def test_sockets_of_somebody_else_are_left_alone(lab, script):
+    """The variables are inherited, or do not say whose the sockets are."""
+    with opened_socket(lab, "tcp") as opened:
+        process = activated(lab, opened, "--listen=tcp://127.0.0.1:0", "--upstream=unix:///nowhere", script=script)
+        listening = re.search(rb"listening on tcp://127\.0\.0\.1:(\d+)", process.stderr.readline())
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=3 * PATIENCE)
+        assert listening and int(listening[1]) != opened.getsockname()[1]
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
