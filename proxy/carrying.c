@@ -252,8 +252,8 @@ static enum pump_task carrying_task(const struct session *session, enum pump_dir
 
 void carrying_init(struct session *session)
 {
-	pump_init_pair(session->pumps, session->pair.loop, &carrying_hooks, session,
-		&session->pair.client, &session->pair.backend);
+	pump_init_pair(session->pumps, session->pair.loop, session->generation, &carrying_hooks,
+		session, &session->pair.client, &session->pair.backend);
 }
 
 /* What is said from now on is recorded. */

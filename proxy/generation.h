@@ -79,7 +79,7 @@ struct generation *generation_new(struct config *config, struct tracer *tracer);
 /* With settings and tracer. For one that was not given to generations_renew(). NULL is allowed. */
 void generation_free(struct generation *generation);
 
-/* The one that newcomers have, held. */
+/* The one that newcomers have. It stays at least until its holder gives generation_leave(). */
 struct generation *generation_hold(struct generations *generations);
 
 /* It is freed later, not here. */

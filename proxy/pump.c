@@ -745,13 +745,14 @@ void pump_ended(struct pump *pump)
 
 /* ---- life ---- */
 
-void pump_init_pair(struct pump pumps[2], struct loop *loop, const struct pump_hooks *hooks,
-	void *owner, struct endpoint *client, struct endpoint *backend)
+void pump_init_pair(struct pump pumps[2], struct loop *loop, struct generation *generation,
+	const struct pump_hooks *hooks, void *owner, struct endpoint *client,
+	struct endpoint *backend)
 {
 	struct pump pump = {.hooks = hooks,
 		.owner = owner,
 		.loop = loop,
-		.generation = loop->generations->now,
+		.generation = generation,
 		.state = PUMP_IDLE};
 
 	assert(client != backend);

@@ -139,8 +139,9 @@ struct pump {
 };
 
 /* Both directions between two endpoints, by enum pump_direction. Everything is borrowed. */
-void pump_init_pair(struct pump pumps[2], struct loop *loop, const struct pump_hooks *hooks,
-	void *owner, struct endpoint *client, struct endpoint *backend);
+void pump_init_pair(struct pump pumps[2], struct loop *loop, struct generation *generation,
+	const struct pump_hooks *hooks, void *owner, struct endpoint *client,
+	struct endpoint *backend);
 
 /* Whether messages flow, and whether none will any more. */
 static inline bool pump_flows(const struct pump *pump)

@@ -4,6 +4,7 @@
  */
 #include "proxy/tracing.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -193,6 +194,8 @@ void tracing_asked(struct session *session, const struct http_head *head)
 	session->promise.is_open = false;
 	if (session->pair.loop->tracing)
 		tracing_converse(session, head);
+	assert(session->trace == NULL ||
+		tracer_connection_tracer(session->trace) == session->pair.generation->tracer);
 	session->pair.tells =
 		session->trace != NULL &&
 		list_has_header(&session->pair.generation->config->propagation_inject);

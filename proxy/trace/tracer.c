@@ -719,6 +719,7 @@ void tracer_http_end(struct tracer *tracer, struct http_span *http, bool is_rpc,
 	if (http != NULL && !is_rpc)
 		http_span_emit(http, tracer->request_spans.exporter, &tracer->attribute_settings,
 			status, now_ns + tracer->wall_offset_ns);
+	assert(http == NULL || tracer->user_count > 0);
 	tracer->user_count -= http != NULL;
 	http_span_free(http);
 }
@@ -852,6 +853,7 @@ void tracer_connection_free(
 	if (connection->own_backend)
 		follower_free(connection->follower, tracer_reason(reason), now_ns);
 	shares_leave(&connection->tracer->setup.shares, &connection->share);
+	assert(connection->tracer->user_count > 0);
 	connection->tracer->user_count--;
 	connection_attributes_free(connection->attributes);
 	free(connection);

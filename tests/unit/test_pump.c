@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "proxy/endpoint/endpoint.h"
 #include "proxy/pump.h"
+#include "proxy/generation.h"
 #include "tests/unit/loop_case.h"
 #include "tests/unit/unit.h"
 
@@ -318,8 +319,8 @@ static void stage_open(int pair, enum pump_task wanted)
 		endpoint_init(&peer->endpoint, setup.loop.base, &fake_ops, peer->fd, &fake_ops,
 			peer->fd, fake_on_event, NULL);
 	}
-	pump_init_pair(pumps, &setup.loop, &owner_hooks, NULL, &peers[CLIENT].endpoint,
-		&peers[BACKEND].endpoint);
+	pump_init_pair(pumps, &setup.loop, setup.loop.generations->now, &owner_hooks, NULL,
+		&peers[CLIENT].endpoint, &peers[BACKEND].endpoint);
 	pump_open(&pumps[0], pairs[pair][0], pairs[pair][1], wanted);
 	pump_open(&pumps[1], pairs[pair][1], pairs[pair][0], wanted);
 }
