@@ -8,20 +8,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "exporter/clock.h"
 #include "exporter/otlp/gzip.h"
 #include "exporter/otlp/judge.h"
 #include "exporter/otlp/sender.h"
 #include "exporter/settings.h"
 
 static const char examine_json[] = "{\"resourceSpans\":[]}";
-
-static int64_t examine_clock_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* it always exists */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void examine_judge(struct examination *found, const struct sender_answer *answer)
 {
@@ -48,7 +41,7 @@ int examine_collector(const struct exporter_config *config, int64_t wait_ms,
 		.size = config->protobuf ? 0 : sizeof examine_json - 1,
 		.protobuf = config->protobuf};
 	const struct sender_answer *answer;
-	int64_t begun_ms = examine_clock_ms();
+	int64_t begun_ms = clock_ms();
 	struct text packed;
 
 	text_init(&packed, SIZE_MAX / 2);
@@ -63,14 +56,14 @@ int examine_collector(const struct exporter_config *config, int64_t wait_ms,
 	sender_begin(sender, &body);
 	while ((answer = sender_step(sender)) == NULL && found->took_ms < wait_ms) {
 		sender_wait(sender, wait_ms - found->took_ms);
-		found->took_ms = examine_clock_ms() - begun_ms;
+		found->took_ms = clock_ms() - begun_ms;
 	}
 	if (answer != NULL)
 		examine_judge(found, answer);
 	else
 		(void)snprintf(found->why, sizeof found->why, "no answer within %lld ms",
 			(long long)wait_ms); /* fits */
-	found->took_ms = examine_clock_ms() - begun_ms;
+	found->took_ms = clock_ms() - begun_ms;
 out:
 	sender_free(sender);
 	gzip_free(gzip);

@@ -18,9 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "exporter/batch.h"
+#include "exporter/clock.h"
 #include "exporter/console/gathering.h"
 #include "exporter/delivery.h"
 #include "exporter/handover.h"
@@ -57,14 +57,6 @@ static const struct sink_ops *const exporter_sinks[] = {
 
 /* --- the thread --- */
 
-static int64_t exporter_now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void *exporter_run(void *arg)
 {
 	struct exporter *exporter = arg;
@@ -72,7 +64,7 @@ static void *exporter_run(void *arg)
 	int64_t now_ms;
 
 	for (;;) {
-		now_ms = exporter_now_ms();
+		now_ms = clock_ms();
 		step = delivery_step(exporter->delivery, now_ms);
 		switch (step.wants) {
 		case DELIVERY_TURN:
@@ -398,8 +390,8 @@ void exporter_stop(struct exporter *exporter, int64_t deadline_ms)
 	gathering_end(&exporter->gathering);
 	exporter_seal(exporter);
 	if (exporter->started) {
-		handover_stop(&exporter->handover,
-			exporter_now_ms() + (deadline_ms > 0 ? deadline_ms : 0));
+		handover_stop(
+			&exporter->handover, clock_ms() + (deadline_ms > 0 ? deadline_ms : 0));
 		delivery_wake(exporter->delivery);
 		failed = pthread_join(exporter->thread, NULL);
 		assert(failed == 0);

@@ -18,12 +18,12 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "config/config.h"
 #include "config/list.h"
 #include "config/profile/profile.h"
+#include "exporter/clock.h"
 #include "exporter/text.h"
 #include "proxy/log.h"
 #include "proxy/message/envelope_fill.h"
@@ -113,14 +113,6 @@ static size_t trial_row(const struct config *config)
 const char *trial_method(const struct config *config)
 {
 	return trial_requests[trial_row(config)].method;
-}
-
-static int64_t trial_clock_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* it always exists */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void trial_pause(void)
@@ -403,13 +395,13 @@ static void trial_read_log(struct trial_talk *talk)
 /* The conversation is over, so the child ends, and its log has the reason. */
 static void trial_read_log_out(struct trial_talk *talk)
 {
-	int64_t end_ms = trial_clock_ms() + TRIAL_GRACE_MS, left_ms;
+	int64_t end_ms = clock_ms() + TRIAL_GRACE_MS, left_ms;
 	struct pollfd ready = {.fd = talk->log_fd, .events = POLLIN};
 
 	if (talk->fd != -1)
 		(void)close(talk->fd); /* nobody is there */
 	talk->fd = -1;
-	while (talk->log_fd != -1 && (left_ms = end_ms - trial_clock_ms()) > 0 &&
+	while (talk->log_fd != -1 && (left_ms = end_ms - clock_ms()) > 0 &&
 		poll(&ready, 1, (int)left_ms) > 0)
 		trial_read_log(talk);
 }
@@ -478,10 +470,10 @@ static void trial_note_log(struct trial_talk *talk)
 /* Waits for the child that long. */
 static bool trial_is_over(struct trial_talk *talk, int64_t wait_ms)
 {
-	int64_t end_ms = trial_clock_ms() + wait_ms;
+	int64_t end_ms = clock_ms() + wait_ms;
 	pid_t found;
 
-	while ((found = waitpid(talk->pid, NULL, WNOHANG)) == 0 && trial_clock_ms() < end_ms)
+	while ((found = waitpid(talk->pid, NULL, WNOHANG)) == 0 && clock_ms() < end_ms)
 		trial_pause();
 	return found != 0;
 }
@@ -570,7 +562,7 @@ void trial_run(struct config *config, bool with_carrier, trial_serve *serve, voi
 		.log_fd = -1,
 		.is_http = config->upstream_url.framing == URL_HTTP,
 		.framing = trial_framing(config)};
-	int64_t begun_ms = trial_clock_ms(), wait_ms = trial_wait_ms(config);
+	int64_t begun_ms = clock_ms(), wait_ms = trial_wait_ms(config);
 	bool over = false;
 
 	memset(trial, 0, sizeof *trial);
@@ -582,9 +574,9 @@ void trial_run(struct config *config, bool with_carrier, trial_serve *serve, voi
 	}
 	trial->outcome = TRIAL_LOST;
 	over = talk.fd != -1 && trial_write(&talk) != 0;
-	while (!over && trial_clock_ms() - begun_ms < wait_ms)
+	while (!over && clock_ms() - begun_ms < wait_ms)
 		over = trial_step(&talk);
-	trial->took_ms = trial_clock_ms() - begun_ms;
+	trial->took_ms = clock_ms() - begun_ms;
 	if (!over)
 		trial->outcome = TRIAL_SILENT;
 	if (trial->outcome == TRIAL_LOST)
