@@ -7,9 +7,11 @@
 #include "proxy/message/skim_tokens.h"
 
 #include "proxy/message/skim_block.h"
+#include "proxy/message/skim_escapes.h"
 #include "proxy/message/skim_tables.h"
 
-#define SKIM_ESCAPE_LETTER 5 /* skim->escape after the backslash; below: hex digits to come */
+#define SKIM_TEXT_MANY     256 /* bytes for which more than a look at each stop pays */
+#define SKIM_ESCAPE_LETTER 5   /* skim->escape after the backslash; below: hex digits to come */
 
 const uint8_t *skim_text_far(const uint8_t *p, const uint8_t *end)
 {
@@ -84,18 +86,24 @@ static inline uint64_t skim_block_stops_at(
 	return skim_block_stops(end - SKIM_BLOCK) >> ((SKIM_BLOCK - left) * SKIM_STRIDE);
 }
 
-/* Every stop of a block is visited without reading it again, so that text full of escapes goes by
- * quickly, too. */
-const uint8_t *skim_text_on(
+/*
+ * Text full of escapes goes by in blocks; in what is left every stop of a block is visited without
+ * reading it again. After an escape that is long there are often more, one by one.
+ */
+__attribute__((noinline)) const uint8_t *skim_text_on(
 	struct skim *skim, const uint8_t *start, const uint8_t *p, const uint8_t *end)
 {
+	skim_escapes_pass *pass = end - p < SKIM_TEXT_MANY ? NULL : *skim_escapes_all();
 	const uint8_t *block, *stop;
 	uint64_t stops;
-	bool escaped = false;
+	bool escaped = false, one_by_one = false;
 
 	while (p != NULL && p < end) {
+		if (pass != NULL && !one_by_one)
+			p = pass(p, end, &escaped);
 		block = p;
 		stops = skim_block_stops_at(start, &p, end);
+		one_by_one = false;
 		while (stops != 0) {
 			stop = block + skim_block_first(stops);
 			if (*stop == '"') {
@@ -103,6 +111,7 @@ const uint8_t *skim_text_on(
 				goto out;
 			}
 			escaped = true;
+			one_by_one = stop + 1 < end && stop[1] == 'u';
 			stop = skim_escape(skim, stop, end);
 			if (stop == NULL || stop >= p) {
 				p = stop;
