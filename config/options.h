@@ -29,6 +29,7 @@ enum option_flags {
 	OPTION_SWITCH = 16,
 	OPTION_RELOAD = 32,
 	OPTION_RETRACE = 64,
+	OPTION_OPERATOR = 128,
 };
 
 enum map_kind {

@@ -420,6 +420,10 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 		[OPTION_TYPE_MAP] = "NAME=VALUE[,NAME=VALUE...] with values percent-encoded",
 	};
 
+	if ((option->flags & OPTION_OPERATOR) != 0) {
+		(void)snprintf(text, VALUE_DESCRIBE_SIZE, "http://HOST:PORT or unix:///PATH");
+		return;
+	}
 	switch (option->type) {
 	case OPTION_TYPE_INT:
 		value_describe_range(option, "a whole number", "", text, VALUE_DESCRIBE_SIZE);

@@ -357,6 +357,8 @@ START_TEST(test_options_describe)
 	ck_assert_str_eq(text, "one of otlp, console, none");
 	value_describe(option_at(OPTION_AT_service_name), text);
 	ck_assert_str_eq(text, "a text of 1 to 255 bytes");
+	value_describe(option_at(OPTION_AT_admin_listen), text);
+	ck_assert_str_eq(text, "http://HOST:PORT or unix:///PATH");
 }
 END_TEST
 
