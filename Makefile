@@ -459,14 +459,14 @@ npm: $(B)/sidespan
 	install -d $(PACKAGED)/npm/bin $(PACKAGED)/npm/man
 	install -s -m 755 $(B)/sidespan $(PACKAGED)/npm/bin/sidespan
 	install -m 644 $(patsubst %,proxy/%,$(notdir $(MANUALS))) $(PACKAGED)/npm/man/
-	install -m 644 docker/npm/README.md $(PACKAGED)/npm/
+	sed 's/@VERSION@/$(VERSION)/' docker/npm/README.md >$(PACKAGED)/npm/README.md
 	sed 's/@VERSION@/$(VERSION)/; s/@CPU@/$(if $(filter aarch64,$(MACHINE)),arm64,x64)/' \
 		docker/npm/package.json >$(PACKAGED)/npm/package.json
 	cd $(PACKAGED) && npm pack --silent ./npm
 
 .PHONY: deps
 deps:
-	@tests/deps build test tidy fuzz bench real proxies
+	@tests/deps build test tidy fuzz bench real proxies deploy
 
 .PHONY: help
 help:

@@ -57,6 +57,12 @@ def test_links(path):
         assert not anchor or anchor in anchors(there), target
 
 
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_no_public_registry_is_said_to_have_us(path):
+    """npx would run whatever somebody has put there under our name."""
+    assert not re.search(r"(?:npx|npm (?:i|install)|pip install|apt(?:-get)? install)(?: -\S+)* sidespan\b", read(path))
+
+
 def test_every_document_is_reached():
     """From README.md, by links."""
     reached, left = set(), ["README.md"]
