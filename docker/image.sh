@@ -1,7 +1,8 @@
 #!/bin/sh
 # image.sh [NAME]: builds the image NAME (sidespan) by docker/Dockerfile, says how large it is, and runs it:
-# the version, and one request through it. With docker or podman, or, where no engine is, as root with
-# buildah in a chroot, on a Debian that debootstrap makes.
+# the version, and one request through it; then NAME-demo, the conversation of docker/compose.yaml. With
+# docker or podman, or, where no engine is, as root with buildah in a chroot, on a Debian that debootstrap
+# makes.
 set -eu
 cd "$(dirname "$0")/.."
 name=${1:-sidespan}
@@ -18,11 +19,22 @@ checked() { # COMMAND...: runs the image with further arguments
 	fi
 }
 
+demonstrated() { # COMMAND...: runs the image of the demo
+	"$@" 2>&1 | grep '^sidespan: info: spans: created=[1-9]'
+}
+
 for engine in docker podman; do
 	"$engine" info >/dev/null 2>&1 || continue
-	"$engine" build -q -f docker/Dockerfile -t "$name" .
+	format=
+	test "$engine" = docker || format='--format docker' # with HEALTHCHECK
+	# shellcheck disable=SC2086 # two words
+	for target in run demo; do
+		"$engine" build -q $format -f docker/Dockerfile --target "$target" -t "$name-$target" .
+	done
+	"$engine" tag "$name-run" "$name"
 	"$engine" image inspect -f '{{.Size}} bytes' "$name"
 	checked "$engine" run --rm -i --read-only --cap-drop ALL --network none "$name"
+	demonstrated "$engine" run --rm --network none "$name-demo"
 	exit
 done
 
@@ -37,9 +49,18 @@ if ! buildah inspect --type image localhost/sidespan-base >/dev/null 2>&1; then
 	buildah add -q "$container" build/deploy/base / >/dev/null
 	buildah commit -q --rm "$container" localhost/sidespan-base >/dev/null
 fi
-buildah build -q --format docker --build-arg DEBIAN=localhost/sidespan-base -f docker/Dockerfile -t "$name" .
+build() { # TARGET NAME
+	buildah build -q --layers --format docker --build-arg DEBIAN=localhost/sidespan-base \
+		-f docker/Dockerfile --target "$1" -t "$2" .
+}
+build run "$name"
+build demo "$name-demo"
 container=$(buildah from "$name")
-trap 'buildah rm "$container" >/dev/null' EXIT
+demo=$(buildah from "$name-demo")
+trap 'buildah rm "$container" "$demo" >/dev/null' EXIT
 echo "$(du -sb "$(buildah mount "$container")" | cut -f1) bytes"
-buildah config --entrypoint '[]' --cmd '' "$container"
+for each in "$container" "$demo"; do
+	buildah config --entrypoint '[]' --cmd '' "$each"
+done
 checked buildah run "$container" -- /usr/local/bin/sidespan
+demonstrated buildah run "$demo" -- /demo/run.sh
