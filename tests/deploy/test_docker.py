@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -63,6 +64,19 @@ def test_compose(name):
             assert port.startswith("127.0.0.1:")
 
 
+def test_what_must_have_ended_is_waited_for():
+    """A job that gives a folder away: who writes there starts when it is done, not when it begins."""
+    services = yaml.safe_load(read("collector/compose.yaml"))["services"]
+    assert "chown" in services["folder"]["command"]
+    assert services["jaeger"]["depends_on"] == {"folder": {"condition": "service_completed_successfully"}}
+
+
+def test_image_is_built_with_its_health_check():
+    """It is none of OCI's, which podman and buildah make unless told."""
+    text = read("image.sh")
+    assert text.count("--format docker") == 2 and re.search(r"= docker \|\| format='--format docker'", text)
+
+
 def test_sidespan_of_compose_takes_its_arguments():
     service = yaml.safe_load(read("compose.yaml"))["services"]["sidespan"]
     done = subprocess.run([BINARY, "--check", *service["command"]], capture_output=True, text=True, check=False)
@@ -99,6 +113,53 @@ def test_exposure_of_the_unit():
                           capture_output=True, text=True, check=False)
     assert "Unknown" not in done.stderr, done.stderr
     assert float(re.search(r"Overall exposure level for sidespan.service: (\S+)", done.stdout)[1]) <= 1.2
+
+
+def calls(*groups):
+    """The system calls of groups, and of those that they name."""
+    found = set()
+    for line in subprocess.run(["systemd-analyze", "syscall-filter", *groups], capture_output=True, text=True,
+                               check=True).stdout.splitlines():
+        name = line.strip()
+        if line.startswith(" ") and not name.startswith("#"):
+            found |= calls(name) if name.startswith("@") else {name}
+    return found
+
+
+def allowed_calls():
+    """What the filters of the unit leave, in their order."""
+    allowed = set()
+    for words in re.findall(r"(?m)^SystemCallFilter=(.*)$", read("systemd/sidespan.service")):
+        groups = {word for word in words.lstrip("~").split() if word.startswith("@")}
+        named = {word for word in words.lstrip("~").split() if word not in groups}.union(*map(calls, groups))
+        allowed = allowed - named if words.startswith("~") else allowed | named
+    return allowed
+
+
+# As systemd does it: all other calls fail with EPERM.
+FILTERED = """
+import ctypes, os, sys
+library = ctypes.CDLL("libseccomp.so.2")
+library.seccomp_init.restype = ctypes.c_void_p
+made = ctypes.c_void_p(library.seccomp_init(0x50001))
+for name in sys.argv[1].split():
+    number = library.seccomp_syscall_resolve_name(name.encode())
+    assert number < 0 or library.seccomp_rule_add(made, 0x7fff0000, number, 0) == 0
+assert library.seccomp_load(made) == 0
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd")
+def test_unit_allows_its_sandbox(tmp_path):
+    """It runs behind the unit's filter, and enters as much of its sandbox as without."""
+    said = []
+    for prefix in ([], [sys.executable, "-c", FILTERED, " ".join(sorted(allowed_calls()))]):
+        with subprocess.Popen([*prefix, BINARY, "--exporter=none", "--log-level=debug", f"--listen=unix://{tmp_path}/a",
+                               "--upstream=tcp://127.0.0.1:1"], stderr=subprocess.PIPE, text=True) as running:
+            said.append(next((line.split("sandbox: ")[1] for line in running.stderr if "sandbox: " in line), None))
+            running.terminate()
+    assert said[0] and said[0] == said[1]
 
 
 def test_unit_starts_what_is_understood():
