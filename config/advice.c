@@ -384,8 +384,10 @@ static void advice_print_command(
 	if (config->command == NULL ||
 		advice_command_is_there(config->command[0], path != NULL ? path : "/bin:/usr/bin"))
 		return;
-	(void)fprintf(out, "note: command %s: there is no such program%s\n", config->command[0],
-		strchr(config->command[0], '/') != NULL ? "" : " in PATH");
+	(void)fprintf(out, "note: command %s: %s\n", config->command[0],
+		strchr(config->command[0], '/') == NULL ? "there is no such program in PATH"
+		: access(config->command[0], F_OK) == 0 ? "it may not be executed"
+							: "there is no such program");
 }
 
 /* ---- files that will be made ---- */

@@ -44,10 +44,12 @@ static const struct {
 		"(http/json)"},
 };
 
-static const char *judge_hint(int status)
+static const char *judge_hint(int status, size_t span_count)
 {
 	size_t i;
 
+	if (status == 413 && span_count == 0)
+		return ", though there is no span in it";
 	for (i = 0; i < sizeof judge_hints / sizeof *judge_hints; i++)
 		if (status >= judge_hints[i].first && status <= judge_hints[i].last)
 			return judge_hints[i].text;
@@ -92,13 +94,14 @@ static void judge_success(
 	(void)snprintf(outcome->why, sizeof outcome->why, "%s", reply.message); /* fits */
 }
 
-static void judge_failure(const struct sender_answer *answer, struct sink_outcome *outcome)
+static void judge_failure(
+	const struct sender_answer *answer, size_t span_count, struct sink_outcome *outcome)
 {
 	struct reply reply;
 
 	(void)judge_read(&reply, answer); /* then without words */
 	(void)snprintf(outcome->why, sizeof outcome->why, "status %d%s%s%s", answer->status,
-		judge_hint(answer->status), reply.message[0] != '\0' ? ": " : "",
+		judge_hint(answer->status, span_count), reply.message[0] != '\0' ? ": " : "",
 		reply.message); /* fits */
 }
 
@@ -117,7 +120,7 @@ void judge_answer(const struct sender_answer *answer, size_t span_count, int64_t
 	if (outcome->verdict == RETRY_DELIVERED)
 		judge_success(answer, span_count, outcome);
 	else
-		judge_failure(answer, outcome);
+		judge_failure(answer, span_count, outcome);
 	if (outcome->verdict == RETRY_AGAIN && answer->retry_after[0] != '\0')
 		outcome->retry_after_ms = retry_after_parse(answer->retry_after, now_unix_s);
 }

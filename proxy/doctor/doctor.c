@@ -99,6 +99,8 @@ static bool doctor_is_forbidden(const struct trial *trial)
 	return trial->status == 403 || trial->status == 421;
 }
 
+static const char doctor_help_for_500[] = "look into the server's own log";
+
 /* It is there, and said no. A status says why; words are the server's own. */
 static void doctor_judge_refused(struct doctor *doctor, const char *name, const struct trial *trial)
 {
@@ -109,13 +111,40 @@ static void doctor_judge_refused(struct doctor *doctor, const char *name, const 
 			trial->why);
 	else
 		doctor_say(doctor, DOCTOR_WARN, "server",
-			doctor_is_forbidden(trial)
+			trial->status >= 500 ? doctor_help_for_500
+			: doctor_is_forbidden(trial)
 				? "does it allow the host that --upstream names? or only clients "
 				  "with credentials, which pass through?"
 				: "is --profile the one for this server, and its URL with the "
 				  "right path?",
 			"%s is there and refuses %s: %s", name, trial_method(doctor->config),
 			trial->why);
+}
+
+/* What helps when nobody has answered. */
+static const char *doctor_help_for_lost(const struct config *config, const struct trial *trial)
+{
+	bool is_tls = config->upstream_url.tls;
+
+	if (config->command != NULL)
+		return strstr(trial->why, "cannot start ") == NULL
+			       ? "run the command by itself: it must stay and read its input"
+			       : "is it in PATH, or named with its folder? may it be executed, "
+				 "and is there what its first line names?";
+	if (trial->status >= 500)
+		return doctor_help_for_500;
+	if (trial->status != 0)
+		return "HTTP is spoken there, but no WebSocket at this path: correct path or port "
+		       "in --upstream, or name it with http://";
+	if (is_tls && (strstr(trial->why, "certificate") != NULL ||
+			      strstr(trial->why, "mismatch") != NULL))
+		return "name who vouches for it in --tls-upstream-ca; its certificate must be for "
+		       "the host in --upstream, or for --tls-server-name";
+	if (is_tls && strstr(trial->why, "version number") != NULL)
+		return "if no TLS is spoken there, --upstream must begin with http://, ws:// or "
+		       "tcp://";
+	return "start the server, or correct --upstream: address, port, ws:// or http:// or "
+	       "tcp://, TLS or not";
 }
 
 /* False: there is nothing to compare a second trial with. */
@@ -138,11 +167,7 @@ static bool doctor_judge_server(struct doctor *doctor, const struct trial *trial
 			doctor_judge_refused(doctor, name, trial);
 			return false;
 		}
-		doctor_say(doctor, DOCTOR_FAIL, "server",
-			config->command != NULL
-				? "run the command by itself: it must stay and read its input"
-				: "start the server, or correct --upstream: address, port, ws:// "
-				  "or http:// or tcp://, TLS or not",
+		doctor_say(doctor, DOCTOR_FAIL, "server", doctor_help_for_lost(config, trial),
 			"%s does not answer: %s", name,
 			trial->why[0] != '\0' ? trial->why : "it has ended the conversation");
 		return false;
@@ -226,6 +251,7 @@ static const struct {
 	{404, 405,
 		"OTEL_EXPORTER_OTLP_ENDPOINT is a base and gets /v1/traces appended; "
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as it is"},
+	{413, 413, "raise how large a request may be there, or in a proxy before it"},
 	{415, 415, "set OTEL_EXPORTER_OTLP_PROTOCOL: http/protobuf or http/json"},
 	{429, 429, "it asks for less: spans wait, see batch.queue_bytes_max and spool.directory"},
 	{500, 599, "look into the collector's own log; spans wait meanwhile, up to otlp.timeout"},

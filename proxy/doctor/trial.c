@@ -60,6 +60,7 @@ struct trial_talk {
 	enum config_framing framing; /* of the conversation: what the server would meet */
 	char folder[TRIAL_FOLDER_SIZE], path[TRIAL_PATH_SIZE]; /* of the Unix socket, if any */
 	pid_t pid;
+	int exit_status;  /* of the child, as waitpid() has it */
 	int fd;           /* of the conversation; -1: not connected yet */
 	int log_fd;       /* -1: all of the log was read */
 	struct text said; /* by the server */
@@ -456,8 +457,7 @@ static void trial_note_log(struct trial_talk *talk)
 	}
 	if (last == NULL)
 		return;
-	if (status != 0)
-		talk->trial->status = status;
+	talk->trial->status = status; /* where the log says why, one of HTTP is our own */
 	if (is_own && (colon = strstr(last + sizeof own - 1, ": ")) != NULL)
 		last = colon + 2; /* behind the level */
 	if (is_own && strncmp(last, "connection ", 11) == 0 && (colon = strstr(last, ": ")) != NULL)
@@ -473,7 +473,8 @@ static bool trial_is_over(struct trial_talk *talk, int64_t wait_ms)
 	int64_t end_ms = clock_ms() + wait_ms;
 	pid_t found;
 
-	while ((found = waitpid(talk->pid, NULL, WNOHANG)) == 0 && clock_ms() < end_ms)
+	while ((found = waitpid(talk->pid, &talk->exit_status, WNOHANG)) == 0 &&
+		clock_ms() < end_ms)
 		trial_pause();
 	return found != 0;
 }
@@ -511,7 +512,7 @@ static void trial_end(struct trial_talk *talk)
 		(void)kill(talk->pid, SIGTERM); /* it is still our child */
 		if (!trial_is_over(talk, TRIAL_END_MS)) {
 			(void)kill(talk->pid, SIGKILL); /* the same */
-			(void)waitpid(talk->pid, NULL, 0);
+			(void)waitpid(talk->pid, &talk->exit_status, 0);
 		}
 	}
 	if (talk->log_fd != -1)
@@ -583,5 +584,15 @@ void trial_run(struct config *config, bool with_carrier, trial_serve *serve, voi
 		trial_read_log_out(&talk);
 	if (trial->why[0] == '\0' && trial->outcome != TRIAL_ANSWERED)
 		trial_note_log(&talk);
+	if (trial->why[0] == '\0' && trial->status != 0)
+		(void)snprintf(
+			trial->why, sizeof trial->why, "status %d", trial->status); /* fits */
+	else if (trial->why[0] == '\0' && trial->outcome == TRIAL_LOST && talk.said.size > 0)
+		(void)snprintf(
+			trial->why, sizeof trial->why, "what it says is no JSON-RPC"); /* fits */
 	trial_end(&talk);
+	if (trial->why[0] == '\0' && trial->outcome == TRIAL_LOST && config->command != NULL &&
+		WIFEXITED(talk.exit_status))
+		(void)snprintf(trial->why, sizeof trial->why, "it has ended, with status %d",
+			WEXITSTATUS(talk.exit_status)); /* fits */
 }

@@ -134,7 +134,7 @@ def test_collector_gets_what_spans_would_come_with(lab):
 @pytest.mark.parametrize("code,help_", [
     (301, "OTEL_EXPORTER_OTLP_ENDPOINT"), (400, "https://"), (401, "OTEL_EXPORTER_OTLP_HEADERS"),
     (403, "OTEL_EXPORTER_OTLP_HEADERS"), (404, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), (405, "/v1/traces"),
-    (415, "OTEL_EXPORTER_OTLP_PROTOCOL"), (429, "spool.directory"), (503, "own log"), (418, "own log")])
+    (413, "how large"), (415, "OTEL_EXPORTER_OTLP_PROTOCOL"), (429, "spool.directory"), (503, "own log"), (418, "own log")])
 def test_refusal_of_a_collector_is_explained(lab, code, help_):
     report = examine(lab, collector=lab.keep(Examined(status(code))))
     verdict, _, text, helps = report["collector"]
@@ -266,9 +266,10 @@ def test_nothing_to_try_without_a_carrier(lab):
 @pytest.mark.parametrize("args,text", [
     (["--upstream=tcp://127.0.0.1:1"], "Connection refused"),
     (["--upstream=http://127.0.0.1:1", "--listen=http://127.0.0.1:0"], "Connection refused"),
-    (["--", "false"], "it has ended the conversation"),
+    (["--", "false"], "it has ended, with status 1"),
+    (["--", "sh", "-c", "exit 3"], "it has ended, with status 3"),
     (["--", "sh", "-c", "echo no key >&2; exit 3"], "no key"),
-    (["--", "/nowhere/at/all"], "command not found")])
+    (["--", "/nowhere/at/all"], "command not found"), (["--", "/etc/passwd"], "Permission denied")])
 def test_server_that_is_not_there(lab, args, text):
     report = examine(lab, "--connect-timeout=4s", *args)
     assert report.verdict("server") == "FAIL" and text in report["server"][2], report.text
@@ -436,6 +437,42 @@ def test_server_that_wants_another_name(lab, scheme, code):
     served.result()
     assert report.verdict("server") == "warn" and f"status {code}" in report["server"][2], report.text
     assert "the host that --upstream names" in report["server"][3]
+
+
+@pytest.mark.parametrize("args,help_", [
+    (["--", "/nowhere/at/all"], "PATH"), (["--", "/etc/passwd"], "executed"), (["--", "false"], "read its input"),
+    (["--upstream=tcp://127.0.0.1:1"], "start the server"), (["--upstream=ws://127.0.0.1:1"], "start the server"),
+    (["--listen=http://127.0.0.1:0", "--upstream=http://127.0.0.1:1"], "start the server")])
+def test_what_helps_against_nobody(lab, args, help_):
+    report = examine(lab, "--connect-timeout=1s", *args)
+    assert help_ in report["server"][3], report.text
+
+
+@pytest.mark.parametrize("knows,help_", [(False, "--tls-upstream-ca"), (True, "--tls-server-name"), (None, "no TLS")])
+def test_what_helps_against_a_certificate(lab, knows, help_):
+    """Of nobody we know; of another name; or there is none."""
+    backend = lab.backend("tls+tcp" if knows is not None else "ws")
+    args = ["--tls-upstream-ca=" + certificates().path("ca.pem"), "--tls-server-name=other.example"] if knows else []
+    url = backend.url if knows is not None else backend.url.replace("ws:", "tls+tcp:")
+    played = Background(backend.accept if knows is not None else
+                        lambda: backend.accept().write(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    report = examine(lab, "--connect-timeout=1s", "--upstream=" + url, *args)
+    played.result()
+    assert report.verdict("server") == "FAIL" and help_ in report["server"][3], report.text
+
+
+@pytest.mark.parametrize("scheme,answer,text,help_", [
+    ("ws", b"404 No", "(status 404)", "no WebSocket"), ("ws", b"500 No", "(status 500)", "the server's own log"),
+    ("ws", b"200 Yes", "(status 200)", "no WebSocket"), ("http", b"404 No", "status 404", "right path"),
+    ("http", b"500 No", "status 500", "the server's own log"), ("http", b"502 No", "status 502", "the server's own log"),
+    ("http", b"200 Yes", "what it says is no JSON-RPC", "correct --upstream")])
+def test_server_of_http_that_answers_something_else(lab, scheme, answer, text, help_):
+    backend = lab.backend("ws")
+    served = Background(serve_http, backend, b"HTTP/1.1 %b\r\nContent-Length: 7\r\n\r\nHello.\n" % answer)
+    listen = ["--listen=http://127.0.0.1:0"] if scheme == "http" else []
+    report = examine(lab, *listen, "--upstream=" + backend.url.replace("ws:", scheme + ":"))
+    served.result()
+    assert text in report["server"][2] and help_ in report["server"][3], report.text
 
 
 @pytest.mark.parametrize("line", [
