@@ -188,6 +188,8 @@ static void stats_write_head(FILE *out, const struct loop *loop, uint64_t begun_
 		quote_write(out, span_text_of(config->admin_jaeger_url));
 	else
 		(void)fputs("null", out);
+	(void)fprintf(
+		out, ",\"slowSeconds\":%.6g", (double)config->admin_keep_slower_than_ms / 1000);
 }
 
 bool stats_write(FILE *out, const struct admin_sources *sources, uint64_t begun_ns)

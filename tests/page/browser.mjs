@@ -7,9 +7,10 @@ const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, ar
 let context, page, cdp, seen;
 
 const orders = {
-	async open({ url, width = 1280, height = 900, scheme = "light" }) {
+	async open({ url, width = 1280, height = 900, scheme = "light", first = "" }) { // first: runs before the page's own
 		await context?.close();
 		context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: "reduce" });
+		if (first) await context.addInitScript(first);
 		page = await context.newPage();
 		cdp = await context.newCDPSession(page);
 		seen = { errors: [], dialogs: [], asked: [] };

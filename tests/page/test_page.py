@@ -113,6 +113,110 @@ def test_what_runs_comes_and_goes(browser, lab):
     assert browser.texts("#runs-none") == ["Nothing runs."]
 
 
+# As if so much time had gone by.
+LATER = "{ const was = performance.now.bind(performance); performance.now = () => was() + %d000; }"
+
+
+def test_rates_end(browser, lab):
+    """Those of the last ten seconds, whether or not something new is told; so is for how long the program is up."""
+    link = lab.link("ws", args=[ADMIN, "--exporter=none"])
+    opened(browser, Operator.of(lab, link.sidespan), 0)
+    for number in range(30):
+        link.call({"id": number, "method": "a"}, {"id": number, "result": {}})
+    browser.wait("stats.methods.length === 1 && stats.methods[0].count === 30 && running.size === 0")
+    browser.eval("draw()")
+    row = browser.texts("#methods td")
+    assert row[0] == "a" and row[2] == "30" and 0 < float(row[1]) <= 30
+    browser.eval(LATER % 60)
+    browser.wait("document.querySelector('#methods .number').textContent === '0.0'")
+    browser.eval(LATER % 3600)
+    browser.wait("document.getElementById('up').textContent.startsWith('up 1h ')")
+    assert browser.texts("#methods td")[2] == "30"
+
+
+def test_rates_are_those_of_ten_seconds(browser, lab):
+    """At first, of all the time that the program has run; as of a clock that the test has."""
+    opened(browser, Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9"), 0)
+    browser.eval("takes.open = takes.stats = () => {}; epoch = 0n; reports.length = 0")
+    rates = []
+    for second, count in ((100, 100), (105, 150), (109, None), (110, None), (114, None), (115, None), (116, 190)):
+        browser.eval(f"performance.now = () => {second}000 - skew")
+        if count:
+            browser.eval(f"takeStats({{ timeUnixNano: '{second}000000000', uptimeSeconds: {second - 50},"
+                         f" methods: [{{ method: 'a', count: {count} }}] }})")
+        browser.eval("drawStats()")
+        rates.append(browser.texts("#methods td")[1])
+    assert rates == ["2.0", "2.7", "2.5", "5.0", "5.0", "0.0", "4.0"]
+
+
+HELD = """{
+    const ask = window.fetch;
+    window.fetch = (path, ...more) => path !== "live" ? ask(path, ...more) :
+        new Promise(done => { window.go = done; }).then(() => ask(path, ...more));
+}"""
+
+
+def test_nothing_is_missed_before_it_is_live(browser, lab):
+    """What has ended since the traces were asked for is told of, at first and when the program is asked anew."""
+    link = lab.link("ws", args=[ADMIN])
+    operator = Operator.of(lab, link.sidespan)
+    browser.open(operator.url + "/", first=HELD)
+    browser.wait("window.go !== undefined")
+    link.call({"id": 1, "method": "between"}, {"id": 1, "result": {}})
+    until(lambda: len(operator.get("/traces").json()["traces"]) == 1, "it has ended")
+    browser.eval("go()")
+    browser.wait("document.querySelectorAll('.trace').length === 1")
+    assert "between" in rows(browser)[0]
+
+
+def test_what_is_left_out_is_told(browser, lab):
+    """Spans that came too fast, beside the number of traces, until all are asked for again."""
+    opened(browser, Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9"), 0)
+    assert browser.texts("#traces-sums") == ["0"]
+    browser.eval("takes.spans({ spans: [], omitted: 1200 }); takes.spans({ spans: [], omitted: 34 }); draw()")
+    assert browser.texts("#traces-sums") == ["0, 1 234 spans left out"]
+    browser.eval("takes.traces({ seq: 0, traces: [] }); draw()")
+    assert browser.texts("#traces-sums") == ["0"]
+
+
+def test_a_collector_that_is_away(browser, lab):
+    opened(browser, Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9"), 0)
+    for state, name in (("ok", "good"), ("away", "bad"), ("console", "good"), ("none", "")):
+        browser.eval(f"stats.exporter.state = '{state}'; drawStats()")
+        assert browser.eval("document.getElementById('exporter-state').className") == f"state {name}".strip() + " " * (not name)
+
+
+def test_a_row_of_what_is_gone(browser, lab):
+    """Clicked at before it is taken away."""
+    link = lab.link("ws", args=[ADMIN])
+    link.call({"id": 1, "method": "a"}, {"id": 1, "result": {}})
+    opened(browser, Operator.of(lab, link.sidespan), 1)
+    assert browser.eval("{ traces.clear(); document.querySelector('.trace').click(); document.querySelectorAll('.span').length }") == 0
+    browser.eval("draw()")
+    assert rows(browser) == []
+
+
+def test_what_becomes_known_of_what_runs(browser, lab):
+    """Its thread and its name, in the row that is there."""
+    link = lab.link("ws", args=[ADMIN])
+    opened(browser, Operator.of(lab, link.sidespan), 0)
+    link.client.send({"id": 1, "method": "a"})
+    browser.wait("document.querySelectorAll('.run').length === 1")
+    before = browser.texts(".run .cut")
+    browser.eval("Object.assign(running.values().next().value, { name: '<b>', thread: 'T' }); draw()")
+    assert before[0] == "a" and before[1].startswith("connection ") and browser.texts(".run .cut") == ["<b>", "T"]
+
+
+def test_the_slow_stay_longer(browser, lab):
+    """As those with errors do, by admin.keep_slower_than."""
+    opened(browser, Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9",
+                             "--admin-keep-slower-than=250ms"), 0)
+    browser.eval("""for (let number = 0; number < 400; number++)
+        takes.spans({ spans: [{ traceId: "t" + number, spanId: "s" + number, name: "n", status: { code: number === 2 ? 2 : 0 },
+            startTimeUnixNano: "1000000000", endTimeUnixNano: number === 1 ? "1300000000" : "1200000000" }] })""")
+    assert browser.eval("[...traces.keys()].slice(0, 3)") == ["t1", "t2", "t102"]
+
+
 def test_what_comes_from_the_wire_does_no_harm(browser, lab):
     link = lab.link("ws", args=[ADMIN])
     operator = Operator.of(lab, link.sidespan)
@@ -138,10 +242,10 @@ def test_the_policy_holds(browser, lab):
     operator = Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9")
     opened(browser, operator, 0)
     browser.eval("""new Promise(done => {
-        window.stopped = [];
+        window.blocked = [];
         document.addEventListener("securitypolicyviolation", event => {
-            stopped.push(event.effectiveDirective);
-            if (stopped.length === 4) done();
+            blocked.push(event.effectiveDirective);
+            if (blocked.length === 4) done();
         });
         const script = document.createElement("script");
         script.textContent = "document.title = 'pwned'";
@@ -149,7 +253,7 @@ def test_the_policy_holds(browser, lab):
         image.innerHTML = "<img src='http://127.0.0.1:9/x' onerror='document.title = 1'><b style='color: red'></b>";
         document.body.append(script, image);
     })""")
-    assert sorted(browser.eval("stopped")) == ["img-src", "script-src-attr", "script-src-elem", "style-src-attr"]
+    assert sorted(browser.eval("blocked")) == ["img-src", "script-src-attr", "script-src-elem", "style-src-attr"]
     assert browser.eval("document.title").startswith("sidespan")
     browser.open(operator.url + "/")  # what it had to say of that is not what is looked at
 
@@ -217,7 +321,7 @@ def test_the_token_is_asked_for(browser, lab):
     assert browser.texts("#ask") == [] and browser.texts("#runs-none") == ["Nothing runs."]
     assert [error for error in browser.seen()["errors"] if "401" not in error] == []
     assert not [url for url in browser.seen()["asked"] if "hush" in url]
-    browser.open(operator.url + "/healthz")  # a refusal is what the browser calls an error
+    browser.open("about:blank")  # a refusal is what the browser calls an error
 
 
 def test_it_says_when_it_is_not_live(browser, demo):
@@ -225,6 +329,9 @@ def test_it_says_when_it_is_not_live(browser, demo):
     demo.sidespan.stop()
     browser.wait("document.getElementById('state').textContent.startsWith('not live: ')")
     assert len(rows(browser)) == 6
+    up = browser.texts("#up")
+    browser.eval(LATER % 100 + "draw()")
+    assert browser.texts("#up") == up  # what is not told is not known
     browser.open("about:blank")
 
 

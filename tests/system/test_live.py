@@ -222,7 +222,7 @@ def test_numbers_at_a_glance(lab):
     told = until(lambda: (told := operator.get("/stats").json())["exporter"]["pending"] == 0 and told, "all sent")
     assert {**told, "methods": 0, "timeUnixNano": 0, "uptimeSeconds": 0} == {
         "timeUnixNano": 0, "uptimeSeconds": 0, "version": "0.1.0", "server": 'a"b', "methods": 0,
-        "jaegerUrl": "http://localhost:16686", "sessions": 1, "inFlight": 1,
+        "jaegerUrl": "http://localhost:16686", "slowSeconds": 1, "sessions": 1, "inFlight": 1,
         "tokens": [{"model": "_OTHER", "kind": "input", "tokens": 100}, {"model": "_OTHER", "kind": "output", "tokens": 20}],
         "exporter": {"created": 5, "sent": 5, "rejected": 0, "dropped": 0, "spooled": 0, "pending": 0, "state": "ok"}}
     assert [(row["method"], row["count"], row["errors"]) for row in told["methods"]] == [(EVIL, 3, 1), ("z", 1, 0)]

@@ -217,7 +217,8 @@ START_TEST(test_stats)
 	ck_assert(stats_write(out, &sources, setup.loop.now_ns));
 	ck_assert_int_eq(fclose(out), 0);
 	has("\"uptimeSeconds\":0,\"version\":\"");
-	has(",\"server\":\"s\",\"jaegerUrl\":null,\"methods\":[],\"tokens\":[],\"sessions\":0,"
+	has(",\"server\":\"s\",\"jaegerUrl\":null,\"slowSeconds\":1,\"methods\":[],\"tokens\":[],"
+	    "\"sessions\":0,"
 	    "\"inFlight\":0,\"exporter\":{\"created\":0,");
 	unit_free_foreign(written);
 	for (i = 0; i < 3; i++)
