@@ -21,6 +21,7 @@
 
 #define QUERY_SECONDS   5
 #define QUERY_BYTES_MAX ((size_t)16 << 20)
+#define QUERY_HEAD_MAX  ((size_t)64 << 10)
 
 struct query {
 	struct event_base *base;           /* borrowed */
@@ -91,13 +92,20 @@ static const char *query_advice(unsigned status)
 static bool query_take_head(struct query *query, bool has_ended)
 {
 	struct evbuffer *in = bufferevent_get_input(query->stream);
+	size_t size = evbuffer_get_length(in);
 	const char *bytes = (const char *)evbuffer_pullup(in, -1);
 	const struct http_field *length;
 
+	if (bytes == NULL && size > 0) {
+		query_fail(query, "out of memory");
+		return false;
+	}
 	switch (http_response_parse(&query->head, &query->scan, bytes != NULL ? bytes : "",
-		bytes != NULL ? evbuffer_get_length(in) : 0)) {
+		size < QUERY_HEAD_MAX ? size : QUERY_HEAD_MAX)) {
 	case HTTP_MORE:
-		if (has_ended)
+		if (size >= QUERY_HEAD_MAX)
+			query_fail(query, "the head of its answer is too long");
+		else if (has_ended)
 			query_fail(query, "it has closed the connection without an answer");
 		return false;
 	case HTTP_BAD:

@@ -5,7 +5,7 @@
 
 /*
  * One question to an admin.listen: GET, and the body of the answer. The addresses are tried one
- * after the other; all of it takes five seconds at most, and 16 MiB.
+ * after the other; all of it takes five seconds at most, and 16 MiB with a head of 64 KiB.
  */
 struct address;
 struct event_base;

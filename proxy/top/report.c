@@ -24,6 +24,7 @@ struct report_parser {
 	struct report_text key, value;  /* of its attribute */
 	struct report_text operation;   /* gen_ai.operation.name of the span */
 	uint64_t span_kind;             /* as OTLP numbers it */
+	uint64_t omitted;               /* by the program; further ones are by us */
 	char path[REPORT_PATH_MAX];     /* terminated */
 	size_t sizes[REPORT_DEPTH_MAX]; /* of the path, where each open object or list begins */
 	size_t depth;
@@ -71,7 +72,7 @@ static void report_take(struct report_parser *parser, const char *bytes, size_t 
 	struct report_span *span = parser->span;
 	const struct report_place places[] = {
 		{"/timeUnixNano", NULL, &report->time_ns},
-		{"/omitted", NULL, &report->omitted},
+		{"/omitted", NULL, &parser->omitted},
 		{"/spans/name", &span->name, NULL},
 		{"/spans/kind", NULL, &parser->span_kind},
 		{"/spans/traceId", &span->trace_id, NULL},
@@ -303,8 +304,10 @@ static int report_read(struct report *report, const char *text, size_t size, con
 		status = yajl_complete_parse(yajl);
 	yajl_free(yajl);
 	yajl_memory_done(&memory);
-	if (status == yajl_status_ok && parser.is_object)
+	if (status == yajl_status_ok && parser.is_object) {
+		report->omitted += parser.omitted;
 		return 0;
+	}
 	*why = parser.why != NULL ? parser.why : "not what sidespan says";
 	return -1;
 }
