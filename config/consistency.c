@@ -94,7 +94,7 @@ static int consistency_remote(struct settings *settings, struct config *config)
 		"as 127.0.0.1, or stand with listen.token_file, tls.client_ca or --allow-remote");
 }
 
-static bool consistency_may_serve(const struct url *url)
+bool consistency_may_serve(const struct url *url)
 {
 	if (url->scheme == URL_UNIX)
 		return url->framing == URL_LINES;

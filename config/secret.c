@@ -16,19 +16,6 @@
 
 #define SECRET_NAME_SIZE 320
 
-/* Returns why text is not what was in the file, or NULL. */
-static const char *secret_read_stream(FILE *stream, char *text)
-{
-	size_t size = fread(text, 1, SECRET_SIZE_MAX + 1, stream);
-
-	if (ferror(stream))
-		return strerror(errno);
-	if (size > SECRET_SIZE_MAX)
-		return "larger than 64 KiB";
-	text[size] = '\0';
-	return memchr(text, '\0', size) == NULL ? NULL : "it has a NUL byte";
-}
-
 static void secret_check_mode(
 	struct settings *settings, FILE *stream, const char *name, const char *quote)
 {
@@ -76,4 +63,16 @@ out:
 		(void)fclose(stream); /* only read */
 	free(room);
 	return result;
+}
+
+const char *secret_read_stream(FILE *stream, char text[SECRET_SIZE_MAX + 1])
+{
+	size_t size = fread(text, 1, SECRET_SIZE_MAX + 1, stream);
+
+	if (ferror(stream))
+		return strerror(errno);
+	if (size > SECRET_SIZE_MAX)
+		return "larger than 64 KiB";
+	text[size] = '\0';
+	return memchr(text, '\0', size) == NULL ? NULL : "it has a NUL byte";
 }

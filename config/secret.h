@@ -1,7 +1,7 @@
 #ifndef CONFIG_SECRET_H
 #define CONFIG_SECRET_H
 
-#include <stddef.h>
+#include <stdio.h>
 
 #include "config/settings.h"
 
@@ -14,5 +14,9 @@
  */
 enum settings_result secret_read(
 	struct settings *settings, enum option_index index, const char *path, char **text);
+
+/* All of such a file, terminated. NULL, or why it is not there; it may be static or strerror()'s.
+ */
+const char *secret_read_stream(FILE *stream, char text[SECRET_SIZE_MAX + 1]);
 
 #endif

@@ -11,8 +11,7 @@
 #define TOKEN_NAME_SIZE 320
 #define TOKEN_BLANKS    " \t\r\n"
 
-/* Leaves the token alone in text. Returns what is wrong with it, or NULL. */
-static const char *token_trim(char *text)
+const char *token_trim(char *text)
 {
 	size_t begin = strspn(text, TOKEN_BLANKS), size, i;
 
@@ -62,7 +61,5 @@ int token_load(struct settings *settings)
 		return 0;
 	}
 	free(text);
-	return settings_fail(settings,
-		"%s: %s: %s; must have one token of 1 to 4096 visible ASCII characters", name,
-		quote, reason);
+	return settings_fail(settings, "%s: %s: %s; " TOKEN_WANTED, name, quote, reason);
 }

@@ -2,6 +2,7 @@
 #define CONFIG_TOKEN_H
 
 #define TOKEN_SIZE_MAX 4096
+#define TOKEN_WANTED   "must have one token of 1 to 4096 visible ASCII characters"
 
 struct settings;
 
@@ -11,5 +12,11 @@ struct settings;
  * from: who wants a token does not want everybody.
  */
 int token_load(struct settings *settings);
+
+/*
+ * Leaves the token alone in what was in such a file. NULL, or what is wrong with it (static,
+ * without any of it).
+ */
+const char *token_trim(char *text);
 
 #endif

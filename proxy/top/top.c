@@ -17,6 +17,9 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "config/consistency.h"
+#include "config/secret.h"
+#include "config/token.h"
 #include "config/url.h"
 #include "exporter/text.h"
 #include "proxy/address.h"
@@ -27,8 +30,7 @@
 
 enum { TOP_FAILED = 1, TOP_USAGE = 2 };
 
-#define TOP_TOKEN_MAX 4096
-#define TOP_CTRL_D    0x04
+#define TOP_CTRL_D 0x04
 
 /* The other screen, without a cursor; and back. */
 #define TOP_ENTER "\x1b[?1049h\x1b[?25l"
@@ -40,7 +42,7 @@ static const char top_usage[] =
 	"Lists what a running sidespan does now, oldest first: requests, turns, tools, waits.\n"
 	"URL is what its admin.listen says, http://HOST:PORT or unix:///PATH; SOCKET a path.\n"
 	"\n"
-	"  --once             Print it once, as is done where the output is no terminal\n"
+	"  --once             Print it once, as where input and output are not both terminals\n"
 	"  --token-file FILE  The token that it asks for, as in its listen.token_file\n"
 	"  --help, -h         Print this text\n"
 	"\n"
@@ -48,7 +50,7 @@ static const char top_usage[] =
 
 static const char *const top_paths[] = {"/open", "/stats"};
 
-static const int top_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP};
+static const int top_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP};
 
 enum { TOP_SIGNALS = sizeof top_signals / sizeof *top_signals };
 
@@ -62,7 +64,7 @@ struct top {
 	struct address addresses[ADDRESS_LIST_MAX];
 	struct query_target target;
 	char host[URL_AUTHORITY_SIZE];
-	char token[TOP_TOKEN_MAX + 3];
+	char token[SECRET_SIZE_MAX + 2];      /* as large as the file may be, and one byte more */
 	struct event_base *base;              /* owned */
 	struct query *query;                  /* owned; of this round */
 	size_t path;                          /* that it asks for */
@@ -109,8 +111,12 @@ static void top_leave(struct top *top)
 		(void)tcsetattr(STDIN_FILENO, TCSANOW, &top->found); /* as above */
 }
 
+/* The first end counts. What is told of it from now on stays on the terminal. */
 static void top_end(struct top *top, int status)
 {
+	if (top->is_over)
+		return;
+	top_leave(top);
 	top->is_over = true;
 	top->status = status;
 	(void)event_base_loopbreak(top->base); /* always succeeds */
@@ -150,8 +156,8 @@ static void top_show(struct top *top)
 		style.height = size.ws_row;
 	}
 	if (board_draw(&lines, &top->report, &style) != 0) {
-		log_line(LOG_ERROR, "out of memory");
 		top_end(top, TOP_FAILED);
+		log_line(LOG_ERROR, "out of memory");
 	} else if (top->is_live) {
 		top_append_screen(&screen, lines.bytes, lines.size);
 		top_write(screen.bytes, screen.size);
@@ -172,8 +178,8 @@ static void top_ask(struct top *top)
 	query_free(top->query);
 	top->query = query_new(top->base, &top->target, top_paths[top->path], top_on_answer, top);
 	if (top->query == NULL) {
-		log_line(LOG_ERROR, "out of memory");
 		top_end(top, TOP_FAILED);
+		log_line(LOG_ERROR, "out of memory");
 	}
 }
 
@@ -269,41 +275,26 @@ static void top_on_signal(int number, short what, void *arg)
 
 /* ---- the arguments ---- */
 
-/* A line of its own, so that nothing else gets into a request's head. */
+/* Nothing else gets into a request's head. */
 static int top_read_token(struct top *top, const char *path)
 {
 	FILE *file = fopen(path, "re");
-	size_t size, i;
-	char *line;
+	const char *reason;
 
 	if (file == NULL) {
 		log_line(LOG_ERROR, "top: --token-file: %s: %s", path, strerror(errno));
 		return -1;
 	}
-	line = fgets(top->token, sizeof top->token, file);
+	reason = secret_read_stream(file, top->token);
 	(void)fclose(file); /* it was only read */
-	size = line != NULL ? strcspn(line, "\r\n") : 0;
-	for (i = 0; i < size && line[i] > ' ' && line[i] <= '~'; i++)
-		;
-	if (size == 0 || size > TOP_TOKEN_MAX || i < size) {
-		log_line(LOG_ERROR,
-			"top: --token-file: %s: must have one token of 1 to 4096 visible ASCII "
-			"characters",
-			path);
+	if (reason == NULL)
+		reason = token_trim(top->token);
+	if (reason != NULL) {
+		log_line(LOG_ERROR, "top: --token-file: %s: %s; " TOKEN_WANTED, path, reason);
 		return -1;
 	}
-	line[size] = '\0';
-	top->target.token = line;
+	top->target.token = top->token;
 	return 0;
-}
-
-/* As what admin.listen may be. */
-static bool top_may_ask(const struct url *url)
-{
-	if (url->scheme == URL_UNIX)
-		return url->framing == URL_LINES;
-	return url->framing == URL_HTTP && !url->tls &&
-	       (url->scheme == URL_WS_UNIX || strlen(url->path) <= strlen("/"));
 }
 
 /* What was written as URL, HOST:PORT or SOCKET. 0, or -1 with a short text in *reason (static). */
@@ -315,7 +306,7 @@ static int top_parse_where(struct url *url, const char *where, const char **reas
 	*url = (struct url){.scheme = URL_UNIX};
 	*reason = "must be http://HOST:PORT, unix:///PATH or the path of a socket";
 	if (strstr(where, "://") != NULL)
-		return url_parse(url, where, &wrong) == 0 && top_may_ask(url) ? 0 : -1;
+		return url_parse(url, where, &wrong) == 0 && consistency_may_serve(url) ? 0 : -1;
 	if (strchr(where, '/') == NULL && strchr(where, ':') != NULL) {
 		(void)snprintf(text, sizeof text, "http://%s", where); /* cut, it is too long */
 		return url_parse(url, text, reason);
@@ -354,7 +345,7 @@ static int top_read_arguments(struct top *top, int argc, char **argv)
 {
 	int i;
 
-	top->is_live = isatty(STDOUT_FILENO);
+	top->is_live = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 	for (i = 2; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			top_write(top_usage, strlen(top_usage));
@@ -436,7 +427,6 @@ int top_main(int argc, char **argv)
 		top_ask(&top);
 		if (!top.is_over)
 			(void)event_base_dispatch(top.base); /* it ends by loopbreak */
-		top_leave(&top);
 	}
 	top_tear_down(&top);
 	return top.status;

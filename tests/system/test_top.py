@@ -33,10 +33,13 @@ def ended(done):
 class Terminal:
     """The program on a terminal of a given size; what it shows is what was written since the last picture."""
 
-    def __init__(self, lab, *args, rows=24, columns=80):
+    def __init__(self, lab, *args, rows=24, columns=80, is_piped=False):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            if is_piped:
+                os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
             os.execve(BINARY, [BINARY, "top", *args], lab.environment())
+        self.found = termios.tcgetattr(self.fd)
         self.resize(rows, columns)
         self.written = b""
         self.lab = lab
@@ -65,6 +68,10 @@ class Terminal:
                 raise TimedOut(f"no {pattern!r} in {self.written!r}")
         return found
 
+    def is_raw(self):
+        """Keys come one by one, and are not shown."""
+        return termios.tcgetattr(self.fd)[3] & (termios.ICANON | termios.ECHO) == 0
+
     def press(self, keys):
         os.write(self.fd, keys)
 
@@ -73,6 +80,7 @@ class Terminal:
         while self.read():
             pass
         _, status = os.waitpid(self.pid, 0)
+        assert termios.tcgetattr(self.fd) == self.found
         assert self.written.count(b"\x1b[?1049h") == self.written.count(b"\x1b[?1049l")
         assert self.written.count(b"\x1b[?25l") == self.written.count(b"\x1b[?25h")
         os.close(self.fd)
@@ -150,9 +158,18 @@ def test_the_token(lab):
         (1, f"{operator.url}: it answers 401: it asks for the token in listen.token_file: --token-file FILE")
     done = top(lab, "--token-file", token, operator.url)
     assert done.returncode == 0 and "nothing runs\n" in done.stdout
-    wrong = lab.write("wrong", "hush hush\n")
-    assert ended(top(lab, "--token-file", wrong, operator.url)) == \
-        (2, f"--token-file: {wrong}: must have one token of 1 to 4096 visible ASCII characters")
+    assert top(lab, "--token-file", lab.write("token", "\n hush-hush \r\n\n"), operator.url).returncode == 0
+
+
+@pytest.mark.parametrize("text, why", [
+    ("", "it is empty"), ("hush hush\n", "it has a blank, a line break or something else that no token has"),
+    ("x" * 4097, "it is too long"), ("x\0\n", "it has a NUL byte"), ("x" * 65537, "larger than 64 KiB"),
+    (None, "Is a directory")])
+def test_no_token(lab, text, why):
+    """As listen.token_file would have it."""
+    path = lab.directory if text is None else lab.write("token", text)
+    assert ended(top(lab, "--token-file", path, "x")) == \
+        (2, f"--token-file: {path}: {why}; must have one token of 1 to 4096 visible ASCII characters")
 
 
 USAGE = [([], "must be followed by what admin.listen of a running sidespan is: sidespan top URL|SOCKET"),
@@ -225,10 +242,12 @@ def test_live_on_a_terminal(lab):
     assert terminal.wait() == 0
 
 
-@pytest.mark.parametrize("end", [b"q", b"Q", b"\x04", b"\x03", signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("end", [b"q", b"Q", b"\x04", b"\x03", b"\x1c", signal.SIGINT, signal.SIGTERM, signal.SIGQUIT,
+                                 signal.SIGHUP])
 def test_ends(lab, end):
     terminal = Terminal(lab, Fake(lab, page(told())).where)
     terminal.until("nothing runs")
+    assert terminal.is_raw()
     if isinstance(end, bytes):
         terminal.press(end)
     else:
@@ -252,14 +271,18 @@ def test_suspended_and_continued(lab):
     terminal.until("request  a")
     terminal.press(b"\x1a")
     until(lambda: open(f"/proc/{terminal.pid}/stat").read().rsplit(")", 1)[1].split()[0] == "T", "it stops")
+    assert termios.tcgetattr(terminal.fd) == terminal.found
     os.kill(terminal.pid, signal.SIGCONT)
     while terminal.written.count(b"\x1b[?1049h") < 2:
         assert terminal.read()
+    assert terminal.is_raw()
     terminal.press(b"q")
     assert terminal.wait() == 0
 
 
-def test_once_on_a_terminal(lab):
-    terminal = Terminal(lab, "--once", Fake(lab, page(told(span("a")))).where)
+@pytest.mark.parametrize("args, is_piped", [(["--once"], False), ([], True)])
+def test_once_on_a_terminal(lab, args, is_piped):
+    """Where no key could end it, too."""
+    terminal = Terminal(lab, *args, Fake(lab, page(told(span("a")))).where, is_piped=is_piped)
     assert terminal.wait() == 0
     assert b"request  a" in terminal.written and b"\x1b[H" not in terminal.written
