@@ -120,7 +120,8 @@ static int config_load_prepare_explain(struct settings *settings, const struct f
 
 	if (!flags->explain)
 		return 0;
-	if (settings_source(settings, OPTION_AT_sampler) == CONFIG_BUILT_IN)
+	if (settings_source(settings, OPTION_AT_sampler) == CONFIG_BUILT_IN &&
+		settings_source(settings, OPTION_AT_sampling_methods) == CONFIG_BUILT_IN)
 		config->sampler = CONFIG_SAMPLER_ALWAYS_ON;
 	config->explain_plain = flags->direction != NULL;
 	config->explain_from_server =

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config/list.h"
 #include "w3c/utf8.h"
 
 /* The sender writes these itself; a second one would spoil the request. */
@@ -129,6 +130,32 @@ bool map_is_text(const char *text)
 	return true;
 }
 
+bool map_is_ratio(const char *text, double min, double max, double *ratio)
+{
+	char *end;
+
+	if (*text == '\0' || text[strspn(text, "0123456789.eE+-")] != '\0')
+		return false; /* strtod() would take "inf", "nan" and hexadecimal */
+	*ratio = strtod(text, &end);
+	return *end == '\0' && *ratio >= min && *ratio <= max;
+}
+
+static enum map_verdict map_wrong(const char **reason, const char *text)
+{
+	*reason = text;
+	return MAP_WRONG;
+}
+
+static enum map_verdict map_check_ratio(const char *name, const char *value, const char **reason)
+{
+	double ratio;
+
+	if (!map_is_ratio(value, 0, 1, &ratio))
+		return map_wrong(reason, "a share is not a number from 0 to 1");
+	*reason = list_check(LIST_METHODS, name);
+	return *reason == NULL ? MAP_OK : MAP_WRONG;
+}
+
 /* RFC 9110, section 5.6.2. */
 static bool map_is_token(const char *text)
 {
@@ -136,12 +163,6 @@ static bool map_is_token(const char *text)
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 	return *text != '\0' && text[strspn(text, allowed)] == '\0';
-}
-
-static enum map_verdict map_wrong(const char **reason, const char *text)
-{
-	*reason = text;
-	return MAP_WRONG;
 }
 
 enum map_verdict map_check(
@@ -155,6 +176,8 @@ enum map_verdict map_check(
 		return map_wrong(reason, "a name is missing");
 	if (kind == MAP_ATTRIBUTES)
 		return MAP_OK;
+	if (kind == MAP_RATIOS)
+		return map_check_ratio(name, value, reason);
 	if (!map_is_token(name))
 		return map_wrong(reason, "a name is not one of an HTTP header");
 	for (i = 0; map_own_headers[i] != NULL; i++)
@@ -220,7 +243,7 @@ static enum map_verdict map_parse_pair(struct config_map *map, enum map_kind kin
 	value = map_trim(value);
 	if (kind == MAP_ATTRIBUTES && strchr(value, '=') != NULL)
 		return map_wrong(reason, "a value has a = that is not written %3D");
-	if (map_decode(value) != 0 || (kind == MAP_ATTRIBUTES && map_decode(name) != 0))
+	if (map_decode(value) != 0 || (kind != MAP_HEADERS && map_decode(name) != 0))
 		return map_wrong(reason, "a % is not followed by two hexadecimal digits");
 	verdict = map_check(kind, name, value, reason);
 	if (verdict != MAP_OK)

@@ -35,6 +35,7 @@ enum option_flags {
 enum map_kind {
 	MAP_ATTRIBUTES, /* OTEL_RESOURCE_ATTRIBUTES: "," and "=" always percent-encoded */
 	MAP_HEADERS,    /* OTEL_EXPORTER_OTLP_HEADERS: tokens and what a header's value may be */
+	MAP_RATIOS,     /* of methods, as in LIST_METHODS, each with a number from 0 to 1 */
 };
 
 enum list_kind {

@@ -297,14 +297,16 @@ static const char *settings_check_pair(
 {
 	const char *reason;
 
-	if (node->type != FILE_STRING)
-		return "a value is not a string";
+	if (node->type != FILE_STRING &&
+		(node->type != FILE_NUMBER || option->map_kind != MAP_RATIOS))
+		return option->map_kind == MAP_RATIOS ? "a share is not a number from 0 to 1"
+						      : "a value is not a string";
 	if (map_check(option->map_kind, node->key, node->text, &reason) != MAP_OK)
 		return reason;
 	return map->count < (size_t)option->max ? NULL : "too many pairs";
 }
 
-/* An object of texts. Returns what settings_set() would. */
+/* An object of texts, or of numbers. Returns what settings_set() would. */
 static enum settings_result settings_set_object(struct settings *settings,
 	const struct option *option, const struct file *file, const struct file_node *object,
 	enum config_source source, const char *where)
@@ -320,8 +322,9 @@ static enum settings_result settings_set_object(struct settings *settings,
 		if (reason != NULL) {
 			value_free(&value);
 			return settings_refuse(settings, source,
-				"%s:%d: %s: %s: %s; must be an object {NAME: VALUE}", file->name,
-				node->line, option->name, value_quote(quote, node->key), reason);
+				"%s:%d: %s: %s: %s; must be an object {%s}", file->name, node->line,
+				option->name, value_quote(quote, node->key), reason,
+				option->map_kind == MAP_RATIOS ? "METHOD: SHARE" : "NAME: VALUE");
 		}
 		if (map_set(&value.map, option->map_kind, node->key, node->text, source) != 0) {
 			value_free(&value);

@@ -86,16 +86,10 @@ static enum value_verdict value_parse_number(
 static enum value_verdict value_parse_ratio(
 	struct value *value, const struct option *option, const char *text, const char **reason)
 {
-	char *end;
-
 	(void)reason; /* the description says it all */
-	if (*text == '\0' || text[strspn(text, "0123456789.eE+-")] != '\0')
-		return VALUE_WRONG; /* strtod() would take "inf", "nan" and hexadecimal */
-	value->ratio = strtod(text, &end);
-	if (*end != '\0' || !(value->ratio >= (double)option->min) ||
-		!(value->ratio <= (double)option->max))
-		return VALUE_WRONG;
-	return VALUE_OK;
+	return map_is_ratio(text, (double)option->min, (double)option->max, &value->ratio)
+		       ? VALUE_OK
+		       : VALUE_WRONG;
 }
 
 static enum value_verdict value_parse_enum(
@@ -417,7 +411,6 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 			 "[lsp+|json+]unix:///PATH"),
 		[OPTION_TYPE_URL] = "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]",
 		[OPTION_TYPE_FILE] = "the name of a file that can be read",
-		[OPTION_TYPE_MAP] = "NAME=VALUE[,NAME=VALUE...] with values percent-encoded",
 	};
 
 	if ((option->flags & OPTION_OPERATOR) != 0) {
@@ -461,11 +454,16 @@ void value_describe(const struct option *option, char text[VALUE_DESCRIBE_SIZE])
 				? PLACE_FORMS ", " PLACE_HEADER "; or none"
 				: "all, work, or METHOD, * at its end standing for any rest");
 		break;
+	case OPTION_TYPE_MAP:
+		(void)snprintf(text, VALUE_DESCRIBE_SIZE, "%s",
+			option->map_kind == MAP_RATIOS
+				? "METHOD=SHARE[,METHOD=SHARE...], each a number from 0 to 1"
+				: "NAME=VALUE[,NAME=VALUE...] with values percent-encoded");
+		break;
 	case OPTION_TYPE_BOOL:
 	case OPTION_TYPE_ADDRESS:
 	case OPTION_TYPE_URL:
 	case OPTION_TYPE_FILE:
-	case OPTION_TYPE_MAP:
 		(void)snprintf(text, VALUE_DESCRIBE_SIZE, "%s", fixed[option->type]);
 		break;
 	}

@@ -29,6 +29,7 @@
 #include "proxy/trace/requests/parent.h"
 #include "proxy/trace/requests/request.h"
 #include "proxy/trace/requests/request_span.h"
+#include "proxy/trace/requests/sampler.h"
 #include "proxy/trace/survey.h"
 #include "w3c/baggage.h"
 #include "w3c/ids.h"
@@ -55,6 +56,7 @@ struct tracer {
 	bool follows;              /* the rules of a lifecycle */
 	struct follower *follower; /* owned; of the backend that connections share, or NULL */
 	struct wanted wanted;      /* requests that have a span */
+	bool takes_all;            /* that is all, and no method has a share of its own */
 	uint8_t flags_forwarded;   /* the others are left out of carriers */
 	size_t inflight_max;
 	size_t inflight_bytes, inflight_bytes_max;
@@ -139,21 +141,32 @@ struct tracer_call {
 };
 
 /*
- * What the server is told of a request: of its span, or, if it is to have none, of its parent. One
- * whose carrier is invalid, or not trusted, has a span, as that must be replaced; and so has one
- * whose method is not known yet.
+ * Whether the server is told of the request's parent, as the request is to have no span. One whose
+ * carrier is invalid, or not trusted, has a span, as that must be replaced; and so has one whose
+ * method is not known yet.
  */
+static bool tracer_passes_on(const struct tracer *tracer, const struct forwarded *forwarded,
+	const struct tracer_call *call)
+{
+	if (tracer->wanted.all || forwarded->parent.verdict == CARRIER_INVALID ||
+		call->method.size == 0 || parents_restart(&tracer->parents, &forwarded->parent))
+		return false;
+	return !tracer_begins_work(tracer, forwarded->method_number) &&
+	       !wanted_lists(&tracer->wanted, call->method);
+}
+
+/* What the server is told of a request: of its span, or, if it is to have none, of its parent. */
 static void tracer_forward(
 	struct tracer *tracer, struct forwarded *forwarded, const struct tracer_call *call)
 {
 	forwarded->carriers = call->carriers;
 	forwarded_make(forwarded, &tracer->parents, &tracer->sampler, &tracer->ids,
 		&call->carriers_seen[0]);
-	if (tracer->wanted.all || forwarded->parent.verdict == CARRIER_INVALID ||
-		call->method.size == 0 || parents_restart(&tracer->parents, &forwarded->parent))
+	if (tracer->takes_all)
 		return;
-	forwarded->passed_on = !tracer_begins_work(tracer, forwarded->method_number) &&
-			       !wanted_lists(&tracer->wanted, call->method);
+	forwarded->passed_on = tracer_passes_on(tracer, forwarded, call);
+	if (!forwarded->passed_on && !forwarded_sample(forwarded, &tracer->sampler))
+		tracer->counters.requests_sampled_out++;
 }
 
 /*
@@ -1112,11 +1125,11 @@ static void tracer_take_settings(
 	request_span_take_name(&tracer->request_spans, config->span_name);
 	tracer_take_fields(tracer, config);
 	tracer->spans_http = config->http_spans == CONFIG_HTTP_SPANS_ALL;
-	sampler_init(&tracer->sampler, (enum config_sampler)config->sampler, config->sampler_arg);
 	tracer->flags_forwarded = config->propagation_flags == CONFIG_FLAGS_LEVEL_2
 					  ? TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM
 					  : TRACE_FLAG_SAMPLED;
 	wanted_init(&tracer->wanted, &config->requests_record);
+	tracer->takes_all = tracer->wanted.all && !sampler_has_methods(&tracer->sampler);
 	tracer->inflight_max = (size_t)config->inflight_max;
 	tracer->inflight_bytes_max = (size_t)config->inflight_bytes_max;
 	tracer->inflight_max_age_ns = (uint64_t)config->inflight_max_age_ms * 1000000;
@@ -1223,6 +1236,9 @@ struct tracer *tracer_new(const struct config *config, struct exporter *exporter
 	ids_init(&tracer->ids);
 	methods_init(&tracer->methods);
 	request_pool_init(&tracer->requests);
+	sampler_init(&tracer->sampler, (enum config_sampler)config->sampler, config->sampler_arg);
+	if (sampler_take_methods(&tracer->sampler, &config->sampling_methods) != 0)
+		goto fail;
 	tracer_take_settings(tracer, config, exporter);
 	tracer_take_lifecycle(tracer, config, exporter);
 	tracer->pointers = envelope_pointers_new(tracer_place(config));
@@ -1264,6 +1280,7 @@ void tracer_free(struct tracer *tracer)
 	fullest_done(&tracer->fullest);
 	captures_done(&tracer->captures);
 	methods_done(&tracer->methods);
+	sampler_done(&tracer->sampler);
 	parents_done(&tracer->parents);
 	pointers_free(tracer->pointers);
 	free(tracer);

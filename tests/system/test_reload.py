@@ -106,12 +106,17 @@ def test_sampling_and_profile_for_new_connections(lab):
     r.call("two", client, server)
     r.call("three")
     assert [collector.span(m).attributes["a"] for m in ("one", "two", "three")] == ["one", "two", "one"]
+    assert r.reload({"sampling.methods": {"t*": 0}})[2] == "other sampling.methods, to record connections to come by"
+    assert r.operator.get("/config").json()["sampling.methods"] == "t*=0"
+    client, server = r.link.open()
+    r.call("two out", client, server)
+    assert r.operator.metrics()["sidespan_requests_sampled_out_total", None] == 1
     r.reload({"sampler": "always_off"})
     client, server = r.link.open()
     r.call("four", client, server)
     r.call("five")
     collector.span("five")
-    assert not [span for span in collector.spans if span.method == "four"]
+    assert not [span for span in collector.spans if span.method in ("two out", "four")]
 
 
 def test_what_is_measured_stays_and_is_said(lab):

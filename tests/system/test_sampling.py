@@ -1,9 +1,12 @@
 """Sampling when spans end: what failed or took long is sent all the same; and not too many are."""
 
+import json
+import subprocess
 import time
 
 import pytest
 
+from lib.process import BINARY
 from lib.wait import until
 from test_turns import answer, ask, item, request, say, turn
 
@@ -86,6 +89,57 @@ def test_sampled_ones_are_not_marked(lab):
     assert told
     assert link.finish() == 0
     assert len(link.collector.spans) >= 2 and set(kept(link).values()) == {None}
+
+
+SHARES = {"ping": 0, "fs/*": 0.5, "fs/read": 1, "*": 1e-9}
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-"
+
+
+def test_methods_have_shares_of_their_own(lab):
+    """Where a trace begins; what has a parent goes on as that does. The server is told which."""
+    file = lab.write("shares.json", json.dumps({"sampling": {"methods": SHARES}}))
+    link = lab.link("ws", collector=lab.collector(), args=[f"--config={file}"])
+    asked = [("ping", None, 0), ("fs/read", None, 1), ("other", None, 0), ("ping", "01", 1), ("fs/read", "00", 0)]
+    for number, (method, flags, sampled) in enumerate(asked):
+        message = {"id": number, "method": method}
+        if flags:
+            message["trace"] = {"traceparent": PARENT + flags}
+        told = json.loads(link.call(message, {"id": number, "result": {}}))["trace"]["traceparent"]
+        assert int(told[-2:], 16) & 1 == sampled, (method, flags)
+        assert (told[3:35] == PARENT[3:35]) == bool(flags)
+    taken = 0
+    for number in range(200):
+        told = json.loads(link.call({"id": number, "method": f"fs/{number}"}, {"id": number, "result": {}}))
+        taken += int(told["trace"]["traceparent"][-2:], 16) & 1
+    assert 50 < taken < 150
+    assert link.finish() == 0
+    methods = [span.method for span in link.collector.spans]
+    assert sorted(m for m in methods if m in ("ping", "fs/read", "other")) == ["fs/read", "ping"]
+    assert len(methods) == taken + 2
+    told = link.sidespan.accounting("traffic")
+    assert (told["requests"], told["requests_sampled_out"]) == (205, 2 + 200 - taken)
+
+
+def test_what_a_sampled_out_turn_begins_is_not_sent(lab):
+    """All below the request that began it goes with it, and comes with it."""
+    for share, names in (("0", []), ("1", ["app_server.dispatch turn_input", "app_server.request turn/start", "app_server.turn"])):
+        link = lab.link("unix", collector=lab.collector(), args=[f"--sampling-methods=turn/start={share}"])
+        message = request("turn/start")
+        del message["trace"]
+        link.client.send(message)
+        link.server.recv()
+        answer(link, {"turn": {"id": "u"}})
+        say(link, turn("started"), turn("completed", status="completed"))
+        assert link.finish() == 0
+        assert sorted(span.name for span in link.collector.spans) == names
+
+
+def test_shares_that_are_none_are_refused(lab):
+    file = lab.write("shares.json", '{\n"sampling.methods": {"ping": 2}}')
+    done = subprocess.run([BINARY, f"--config={file}", "--", "cat"], env=lab.environment(), capture_output=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.decode() == (f"sidespan: error: {file}:2: sampling.methods: \"ping\": a share is not a number from 0 to 1; "
+                                    "must be an object {METHOD: SHARE}\n")
 
 
 def test_no_more_than_so_many_in_a_second(lab):

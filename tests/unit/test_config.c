@@ -947,6 +947,86 @@ START_TEST(test_config_methods)
 }
 END_TEST
 
+/* Shares of methods: numbers or texts in a file, pairs elsewhere; as they were written. */
+START_TEST(test_config_shares)
+{
+#define MUST_FILE "; must be an object {METHOD: SHARE}"
+#define MUST_FLAG "; must be METHOD=SHARE[,METHOD=SHARE...], each a number from 0 to 1"
+#define NO_SHARE  "a share is not a number from 0 to 1"
+	static const struct {
+		const char *file, *flag, *shown, *error;
+	} rows[] = {
+		{"{}", NULL, "-", NULL},
+		{"{\"sampling.methods\": {\"fs/*\": 0.10, \"a\": \"1\", \"*\": 0}}", NULL,
+			"fs/*=0.10,a=1,*=0", NULL},
+		{"{\"sampling\": {\"methods\": {\"a\": 1e-3}}}", NULL, "a=1e-3", NULL},
+		{"{\"sampling.methods\": {\"a\": 1}}", "b=0.5, c%3Dd=0", "b=0.5,c=d=0", NULL},
+		{"{\"sampling.methods\": \"a=0\"}", NULL, "a=0", NULL},
+		{"{\"sampling.methods\": {\n\"a\": 1.01}}", NULL, NULL,
+			":2: sampling.methods: \"a\": " NO_SHARE MUST_FILE},
+		{"{\"sampling.methods\": {\"a\": -0.1}}", NULL, NULL, NO_SHARE MUST_FILE},
+		{"{\"sampling.methods\": {\"a\": \"nan\"}}", NULL, NULL, NO_SHARE MUST_FILE},
+		{"{\"sampling.methods\": {\"a\": true}}", NULL, NULL, NO_SHARE MUST_FILE},
+		{"{\"sampling.methods\": {\"a\": {\"b\": 1}}}", NULL, NULL, NO_SHARE MUST_FILE},
+		{"{\"sampling.methods\": {\"a*b\": 1}}", NULL, NULL,
+			"\"a*b\": one has a * that is not at its end" MUST_FILE},
+		{"{\"sampling.methods\": {\"\": 1}}", NULL, NULL, "a name is missing" MUST_FILE},
+		{"{\"sampling.methods\": [1]}", NULL, NULL, "a list: must be METHOD=SHARE["},
+		{"{}", "a=2", NULL, "--sampling-methods: \"a=2\": " NO_SHARE MUST_FLAG},
+		{"{}", "a=", NULL, NO_SHARE MUST_FLAG},
+		{"{}", "a=0x1", NULL, NO_SHARE MUST_FLAG},
+		{"{}", "a", NULL, "a pair has no =" MUST_FLAG},
+		{"{}", "**=1", NULL, "one has a * that is not at its end" MUST_FLAG},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char *file = config_case_file(rows[i].file);
+		const char *flags[] = {
+			"--config", file, "--sampling-methods", rows[i].flag, "--", "s", NULL};
+		struct config_case load;
+		char shown[64];
+
+		if (rows[i].flag == NULL)
+			memcpy(flags + 2, flags + 4, 3 * sizeof *flags);
+		config_case_load(&load, flags, config_no_variables);
+		if (rows[i].error == NULL) {
+			ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
+			value_print(option_at(OPTION_AT_sampling_methods), load.config, shown,
+				sizeof shown);
+			ck_assert_str_eq(shown, rows[i].shown);
+		} else {
+			ck_assert_int_eq(load.outcome, CONFIG_WRONG);
+			ck_assert_msg(strstr(load.error, rows[i].error) != NULL, "%s", load.error);
+		}
+		config_case_done(&load);
+		config_case_unlink(file);
+	}
+}
+END_TEST
+
+/* No more methods than there may be. */
+START_TEST(test_config_shares_max)
+{
+	char text[512] = "";
+	const char *flags[] = {"--sampling-methods", text, "--", "s", NULL};
+	struct config_case load;
+	size_t used = 0;
+	int i;
+
+	for (i = 0; i < 33; i++) {
+		used += (size_t)snprintf(
+			text + used, sizeof text - used, "%sm%d/*=0", i == 0 ? "" : ",", i);
+		if (i < 31)
+			continue;
+		config_case_load(&load, flags, config_no_variables);
+		ck_assert_int_eq(load.outcome, i == 31 ? CONFIG_RUN : CONFIG_WRONG);
+		ck_assert_int_eq(strstr(load.error, "too many pairs") != NULL, i == 32);
+		config_case_done(&load);
+	}
+}
+END_TEST
+
 /* What --check says of settings that are good, but do nothing. NOTHING: it says nothing. */
 #define NOTHING "nothing"
 static const struct {
@@ -1506,6 +1586,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_config_help, 0, 2);
 	tcase_add_loop_test(tc, test_config_version, 0, 2);
 	tcase_add_test(tc, test_config_methods);
+	tcase_add_test(tc, test_config_shares);
+	tcase_add_test(tc, test_config_shares_max);
 	tcase_add_loop_test(tc, test_config_notes, 0, sizeof config_notes / sizeof *config_notes);
 	tcase_add_loop_test(tc, test_config_names, 0, sizeof config_names / sizeof *config_names);
 	tcase_add_test(tc, test_config_long_name);

@@ -1,8 +1,10 @@
 /* The samplers: what each decides for a root and under parents of both kinds. */
 #include <stdio.h>
 
-#include "proxy/trace/requests/parent.h"
+#include "config/map.h"
+#include "proxy/trace/requests/sampler.h"
 #include "tests/unit/unit.h"
+#include "w3c/ids.h"
 
 enum { PARENT_NONE = -1 };
 
@@ -76,11 +78,161 @@ START_TEST(test_ratios_agree)
 }
 END_TEST
 
+/* ---- shares of methods ---- */
+
+static struct config_map shares;
+
+static void shares_take(const char *text)
+{
+	const char *reason;
+
+	ck_assert_int_eq(map_parse(&shares, MAP_RATIOS, text, CONFIG_FLAG, &reason), MAP_OK);
+}
+
+static const char several[] = "all=1,none=0,fs/*=0.5,fs/watch/*=0,fs/watch/one=1e0,half=.5";
+
+static const struct {
+	const char *method;
+	bool has_share, low, half, high;
+} methods[] = {
+	{"all", true, true, true, true},
+	{"none", true, false, false, false},
+	{"half", true, false, true, true},
+	{"fs/read", true, false, true, true},
+	{"fs/", true, false, true, true},
+	{"fs/watch/", true, false, false, false},
+	{"fs/watch/two", true, false, false, false},
+	{"fs/watch/one", true, true, true, true}, /* a whole name is stronger than what begins so */
+	{"fs/watch/one/", true, false, false, false},
+	{"fs", false, false, false, false},
+	{"fs/*", true, false, true, true}, /* as any other that begins so */
+	{"al", false, false, false, false},
+	{"all2", false, false, false, false},
+	{"All", false, false, false, false},
+	{"", false, false, false, false},
+};
+
+/* The share counts for roots; a parent is followed by samplers that do, and by no others. */
+START_TEST(test_methods)
+{
+	const enum config_sampler kinds[] = {CONFIG_SAMPLER_ALWAYS_ON, CONFIG_SAMPLER_ALWAYS_OFF,
+		CONFIG_SAMPLER_RATIO, CONFIG_SAMPLER_PARENT_ALWAYS_ON,
+		CONFIG_SAMPLER_PARENT_ALWAYS_OFF, CONFIG_SAMPLER_PARENT_RATIO};
+	const uint8_t *const traces[] = {trace_low, trace_half, trace_high};
+	const bool wanted[] = {methods[_i].low, methods[_i].half, methods[_i].high};
+	const struct span_text method = span_text_of(methods[_i].method);
+	const uint8_t flags[] = {0, TRACE_FLAG_SAMPLED};
+	struct sampler sampler;
+	size_t kind, i, j;
+	bool sampled;
+
+	shares_take(several);
+	for (kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
+		bool follows = kinds[kind] >= CONFIG_SAMPLER_PARENT_ALWAYS_ON;
+
+		sampler_init(&sampler, kinds[kind], 0.25);
+		ck_assert_int_eq(sampler_take_methods(&sampler, &shares), 0);
+		ck_assert(sampler_has_methods(&sampler));
+		for (i = 0; i < 3; i++) {
+			sampled = !wanted[i];
+			ck_assert_int_eq(
+				sampler_decide_method(&sampler, method, traces[i], NULL, &sampled),
+				methods[_i].has_share);
+			ck_assert_int_eq(sampled, wanted[i] == methods[_i].has_share);
+			for (j = 0; j < 2; j++)
+				ck_assert_int_eq(sampler_decide_method(&sampler, method, traces[i],
+							 &flags[j], &sampled),
+					methods[_i].has_share && !follows);
+			ck_assert_int_eq(sampler_decide(&sampler, traces[i], &flags[1]),
+				follows || sampler_decide(&sampler, traces[i], NULL));
+		}
+		sampler_done(&sampler);
+	}
+	map_free(&shares);
+}
+END_TEST
+
+/* "*" is every method, and the weakest. */
+START_TEST(test_every_method)
+{
+	struct sampler sampler;
+	bool sampled;
+
+	sampler_init(&sampler, CONFIG_SAMPLER_PARENT_ALWAYS_ON, 1);
+	ck_assert_int_eq(sampler_take_methods(&sampler, &shares), 0); /* none yet */
+	ck_assert(!sampler_has_methods(&sampler));
+	shares_take("*=0,a*=1");
+	ck_assert(!sampler_decide_method(&sampler, span_text_of("a"), trace_high, NULL, &sampled));
+	ck_assert_int_eq(sampler_take_methods(&sampler, &shares), 0);
+	ck_assert(sampler_decide_method(&sampler, span_text_of(""), trace_high, NULL, &sampled));
+	ck_assert(!sampled);
+	ck_assert(sampler_decide_method(&sampler, span_text_of("b"), trace_high, NULL, &sampled));
+	ck_assert(!sampled);
+	ck_assert(sampler_decide_method(&sampler, span_text_of("a"), trace_low, NULL, &sampled));
+	ck_assert(sampled);
+	sampler_done(&sampler);
+	map_free(&shares);
+}
+END_TEST
+
+/* Of 20,000 traces a tenth, within six standard deviations, and the same for all who ask. */
+START_TEST(test_share_of_many)
+{
+	enum { TRACES = 20000, WANTED = TRACES / 10, AROUND = 6 * 43 };
+	uint8_t trace_id[TRACE_ID_SIZE];
+	struct sampler sampler, plain;
+	int count = 0, i;
+	struct ids ids;
+	bool sampled;
+
+	shares_take("a/*=0.1");
+	ids_init(&ids);
+	sampler_init(&plain, CONFIG_SAMPLER_RATIO, 0.1);
+	sampler_init(&sampler, CONFIG_SAMPLER_PARENT_ALWAYS_ON, 1);
+	ck_assert_int_eq(sampler_take_methods(&sampler, &shares), 0);
+	for (i = 0; i < TRACES; i++) {
+		ids_trace_id(&ids, trace_id);
+		ck_assert(sampler_decide_method(
+			&sampler, span_text_of("a/b"), trace_id, NULL, &sampled));
+		ck_assert_int_eq(sampled, sampler_decide(&plain, trace_id, NULL));
+		count += sampled;
+	}
+	ck_assert_int_ge(count, WANTED - AROUND);
+	ck_assert_int_le(count, WANTED + AROUND);
+	sampler_done(&sampler);
+	map_free(&shares);
+}
+END_TEST
+
+START_TEST(test_no_memory)
+{
+	struct sampler sampler;
+	int result = -1;
+	long n;
+
+	shares_take(several);
+	for (n = 0; result != 0; n++) {
+		sampler_init(&sampler, CONFIG_SAMPLER_ALWAYS_ON, 1);
+		unit_alloc_fail_once(n);
+		result = sampler_take_methods(&sampler, &shares);
+		ck_assert_int_eq(result, unit_alloc_failed() ? -1 : 0);
+		unit_alloc_fail_never();
+		sampler_done(&sampler);
+	}
+	ck_assert_int_ge(n, 3); /* thresholds, the table of methods, none */
+	map_free(&shares);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("sampler");
 
 	tcase_add_loop_test(tc, test_decide, 0, sizeof rows / sizeof rows[0]);
 	tcase_add_test(tc, test_ratios_agree);
+	tcase_add_loop_test(tc, test_methods, 0, sizeof methods / sizeof *methods);
+	tcase_add_test(tc, test_every_method);
+	tcase_add_test(tc, test_share_of_many);
+	tcase_add_test(tc, test_no_memory);
 	return unit_run("sampler", tc);
 }

@@ -823,6 +823,60 @@ START_TEST(test_flags)
 }
 END_TEST
 
+/* --- shares of methods --- */
+
+static const struct {
+	const char *sampler, *shares, *record;
+	const char *flags; /* of the parent; NULL: no parent */
+	int sent;          /* flags in the carrier, -1: none; a span if sampled */
+	unsigned out;      /* counted */
+} share_rows[] = {
+	{"parentbased_always_on", "m=0", "all", NULL, 2, 1},
+	{"parentbased_always_on", "m*=0", "all", NULL, 2, 1},
+	{"parentbased_always_on", "m=1", "all", NULL, 3, 0},
+	{"parentbased_always_on", "n=0", "all", NULL, 3, 0},
+	{"parentbased_always_on", "*=0,m=1", "all", NULL, 3, 0},
+	{"parentbased_always_on", "m=0", "all", "01", 1, 0},
+	{"parentbased_always_on", "m=1", "all", "00", 0, 0},
+	{"parentbased_always_off", "m=1", "all", NULL, 3, 0},
+	{"parentbased_always_off", "n=1", "all", NULL, 2, 0},
+	{"always_off", "m=1", "all", "00", 1, 0}, /* it follows no parent */
+	{"always_on", "m=0", "all", "01", 0, 1},
+	{"parentbased_always_on", "m=0", "m", NULL, 2, 1},
+	{"parentbased_always_on", "m=0", "work", NULL, -1, 0}, /* it has no span anyway */
+	{"parentbased_always_on", "m=1", "work", NULL, -1, 0},
+};
+
+START_TEST(test_shares)
+{
+	char sampler[64], shares[64], record[64], message[256], sent[8];
+	const char *flags[] = {
+		sampler, shares, record, "--profile=generic", "--propagation-inject=/trace", NULL};
+	struct setup setup;
+
+	snprintf(sampler, sizeof sampler, "--sampler=%s", share_rows[_i].sampler);
+	snprintf(shares, sizeof shares, "--sampling-methods=%s", share_rows[_i].shares);
+	snprintf(record, sizeof record, "--requests-record=%s", share_rows[_i].record);
+	setup_open(&setup, flags, NULL, NULL);
+	snprintf(message, sizeof message,
+		CARRIER("{\"traceparent\":\"00-" TRACE "-" PARENT "-%s\"}"),
+		share_rows[_i].flags != NULL ? share_rows[_i].flags : "");
+	setup_client(
+		&setup, share_rows[_i].flags != NULL ? message : "{\"id\":1,\"method\":\"m\"}");
+	setup_backend(&setup, reply_1);
+	snprintf(sent, sizeof sent, "-%02x\"}", (unsigned)share_rows[_i].sent);
+	if (share_rows[_i].sent >= 0)
+		text_has(setup.carrier, sent);
+	else
+		ck_assert_str_eq(setup.carrier, "");
+	ck_assert_uint_eq(setup_counters(&setup)->requests, 1);
+	ck_assert_uint_eq(setup_counters(&setup)->requests_sampled_out, share_rows[_i].out);
+	ck_assert_uint_eq(setup.exporter.count,
+		share_rows[_i].sent >= 0 && (share_rows[_i].sent & TRACE_FLAG_SAMPLED) != 0);
+	setup_close(&setup);
+}
+END_TEST
+
 /* Without an exporter contexts are made all the same. */
 START_TEST(test_no_exporter)
 {
@@ -1853,6 +1907,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_carrier_name, 0, 4);
 	tcase_add_loop_test(tc, test_places, 0, 16);
 	tcase_add_loop_test(tc, test_flags, 0, COUNT(flag_rows) * COUNT(flag_masks));
+	tcase_add_loop_test(tc, test_shares, 0, COUNT(share_rows));
 	tcase_add_test(tc, test_no_exporter);
 	tcase_add_loop_test(tc, test_ends, 0, COUNT(end_rows));
 	tcase_add_loop_test(tc, test_replies, 0, COUNT(reply_rows));

@@ -14,7 +14,7 @@
 #include "proxy/trace/follow/emit.h"
 #include "proxy/trace/names/attributes.h"
 #include "proxy/trace/names/text.h"
-#include "proxy/trace/requests/parent.h"
+#include "proxy/trace/requests/sampler.h"
 #include "w3c/ids.h"
 
 #define OPEN_SPANS_NOTE_MAX 1024

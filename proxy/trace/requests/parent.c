@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "proxy/log.h"
+#include "proxy/trace/requests/sampler.h"
 #include "w3c/ids.h"
-#include "w3c/sampling.h"
 
 /* ---- the environment's ---- */
 
@@ -153,47 +153,22 @@ void parent_warn_invalid(struct span_text method, struct span_text id)
 		log_escape(id_text, sizeof id_text, id.bytes, id.size));
 }
 
-/* ---- sampling: pure, from the trace id and the parent's flags alone ---- */
-
-void sampler_init(struct sampler *sampler, enum config_sampler kind, double ratio)
-{
-	sampler->kind = kind;
-	sampler->threshold = sampling_threshold(ratio);
-}
-
-bool sampler_decide(const struct sampler *sampler, const uint8_t trace_id[TRACE_ID_SIZE],
-	const uint8_t *parent_flags)
-{
-	static const struct tracestate none;
-	bool follow_parent = sampler->kind >= CONFIG_SAMPLER_PARENT_ALWAYS_ON;
-
-	if (follow_parent && parent_flags != NULL)
-		return (*parent_flags & TRACE_FLAG_SAMPLED) != 0;
-	switch (sampler->kind) {
-	case CONFIG_SAMPLER_ALWAYS_ON:
-	case CONFIG_SAMPLER_PARENT_ALWAYS_ON:
-		return true;
-	case CONFIG_SAMPLER_RATIO:
-	case CONFIG_SAMPLER_PARENT_RATIO:
-		return sampling_randomness(&none, trace_id) >= sampler->threshold;
-	case CONFIG_SAMPLER_ALWAYS_OFF:
-	case CONFIG_SAMPLER_PARENT_ALWAYS_OFF:
-		break;
-	}
-	return false;
-}
-
 /* ---- what the server is told ---- */
+
+/* What a sampler follows; NULL: a trace begins. */
+static const uint8_t *forwarded_parent_flags(const struct parent *parent)
+{
+	return parent->present ? &parent->traceparent.flags : NULL;
+}
 
 /* The context of a new span under parent, or of a new trace. */
 static void forwarded_make_context(struct traceparent *context, const struct parent *parent,
 	const struct sampler *sampler, struct ids *ids)
 {
-	const uint8_t *parent_flags = NULL;
+	const uint8_t *parent_flags = forwarded_parent_flags(parent);
 
-	if (parent->present) {
+	if (parent_flags != NULL) {
 		memcpy(context->trace_id, parent->traceparent.trace_id, TRACE_ID_SIZE);
-		parent_flags = &parent->traceparent.flags;
 		context->flags = *parent_flags & TRACE_FLAG_RANDOM;
 	} else {
 		ids_trace_id(ids, context->trace_id);
@@ -211,6 +186,18 @@ void forwarded_make(struct forwarded *forwarded, const struct parents *parents,
 	forwarded_make_context(&forwarded->context, &forwarded->parent, sampler, ids);
 	forwarded->passed_on = false;
 	forwarded->for_another = false;
+}
+
+bool forwarded_sample(struct forwarded *forwarded, const struct sampler *sampler)
+{
+	bool sampled;
+
+	if (!sampler_decide_method(sampler, forwarded->method, forwarded->context.trace_id,
+		    forwarded_parent_flags(&forwarded->parent), &sampled))
+		return true;
+	forwarded->context.flags &= (uint8_t)~TRACE_FLAG_SAMPLED;
+	forwarded->context.flags |= sampled ? TRACE_FLAG_SAMPLED : 0;
+	return sampled;
 }
 
 void forwarded_judge_again(

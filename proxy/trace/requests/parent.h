@@ -73,25 +73,8 @@ static inline bool parents_restart(const struct parents *parents, const struct p
 /* Says that a request's carrier is invalid. */
 void parent_warn_invalid(struct span_text method, struct span_text id);
 
-/*
- * The samplers of the OpenTelemetry specification (trace/sdk.md, "Built-in samplers").
- */
-struct sampler {
-	enum config_sampler kind;
-	uint64_t threshold; /* of the ratio samplers */
-};
-
-void sampler_init(struct sampler *sampler, enum config_sampler kind, double ratio);
-
-/*
- * Whether a span of that trace is recorded. parent_flags: the flags of the parent, or NULL for a
- * root. The ratio keeps a trace when the low 56 bits of its id reach a threshold ("Probability
- * sampling": R >= T), so that a higher ratio keeps all that a lower one keeps.
- */
-bool sampler_decide(const struct sampler *sampler, const uint8_t trace_id[TRACE_ID_SIZE],
-	const uint8_t *parent_flags);
-
 struct ids;
+struct sampler;
 
 /*
  * What the server is told of a request before the request is known to its end: the parent and the
@@ -115,6 +98,9 @@ struct forwarded {
 /* Finds the request's parent and makes its context; the first three members are the caller's. */
 void forwarded_make(struct forwarded *forwarded, const struct parents *parents,
 	const struct sampler *sampler, struct ids *ids, const struct carrier_view *view);
+
+/* As the sampler has it for that method, if for any of its own. Whether it did not say no. */
+bool forwarded_sample(struct forwarded *forwarded, const struct sampler *sampler);
 
 /*
  * Whether the request, which is complete now, must be judged again: there may be another carrier,
