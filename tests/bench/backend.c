@@ -2,14 +2,16 @@
  * The benchmark's server: answers what load sends (tests/bench/payload.h), as WebSocket messages,
  * lines or bodies of HTTP, over TCP or on stdin and stdout. A stream is one of events over HTTP.
  *
- *	backend --framing ws|lines|http [--traced]       listens on a free loopback port
- *	backend --framing lines [--traced] --stdio
+ *	backend --framing ws|lines|http [--traced] [--rate N]     listens on a free loopback port
+ *	backend --framing lines [--traced] [--rate N] --stdio
  *
  * Each request is checked: its hash goes back in the reply, and its `trace` must be what the client
  * sent or, with --traced, what a tracing proxy has to make of it; else the reply is an error that
  * load reports. Requests are answered in order; one that wants a stream gets its notifications
- * first, made as fast as the client reads. Broken framing closes the connection with a message.
+ * first, made as fast as the client reads, or N per second for a single client. Broken framing
+ *closes the connection with a message.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -19,6 +21,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/bench/payload.h"
@@ -50,6 +53,8 @@ struct backend {
 	enum wire_framing framing;
 	bool traced;
 	bool stdio;
+	uint64_t rate;    /* notifications per second, 0: as many as are taken */
+	uint64_t next_ns; /* when the next one is due */
 	uint8_t *scratch; /* for one message */
 	size_t scratch_size;
 	struct client *closed;
@@ -144,6 +149,21 @@ static uint64_t client_place(const struct backend *backend, const struct client 
 					     : client->seq - 1;
 }
 
+/* Waits until the next notification is due: at a rate there is one client, with one request. */
+static void backend_pace(struct backend *backend)
+{
+	uint64_t now_ns = wire_now_ns();
+	struct timespec due;
+
+	if (backend->next_ns < now_ns)
+		backend->next_ns = now_ns;
+	due.tv_sec = (time_t)(backend->next_ns / 1000000000);
+	due.tv_nsec = (long)(backend->next_ns % 1000000000);
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL) == EINTR)
+		continue;
+	backend->next_ns += 1000000000 / backend->rate;
+}
+
 /* Goes on with the answer: notifications while there is room for them, then the reply. */
 static void client_answer(struct backend *backend, struct client *client)
 {
@@ -151,8 +171,10 @@ static void client_answer(struct backend *backend, struct client *client)
 	uint8_t *message = backend_scratch(backend, request->reply_bytes + PAYLOAD_HEAD_BYTES);
 
 	while (client->streamed < request->stream) {
-		if (wire_buffer_size(&client->sent) > OUTPUT_ENOUGH)
+		if (wire_buffer_size(&client->sent) > (backend->rate ? 0 : OUTPUT_ENOUGH))
 			return;
+		if (backend->rate)
+			backend_pace(backend);
 		client_send(backend, client, message,
 			payload_notification(message, request, client->streamed++));
 	}
@@ -380,7 +402,7 @@ static int backend_options(struct backend *backend, int argc, char **argv)
 {
 	static const struct option options[] = {{"framing", required_argument, NULL, 'f'},
 		{"traced", no_argument, NULL, 't'}, {"stdio", no_argument, NULL, 's'},
-		{NULL, 0, NULL, 0}};
+		{"rate", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0}};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
@@ -393,6 +415,9 @@ static int backend_options(struct backend *backend, int argc, char **argv)
 			break;
 		case 's':
 			backend->stdio = true;
+			break;
+		case 'r':
+			backend->rate = strtoull(optarg, NULL, 10);
 			break;
 		default:
 			return -1;
@@ -407,7 +432,9 @@ int main(int argc, char **argv)
 	int listener = -1;
 
 	if (backend_options(&backend, argc, argv)) {
-		fputs("usage: backend --framing ws|lines|http [--traced] [--stdio]\n", stderr);
+		fputs("usage: backend --framing ws|lines|http [--traced] [--stdio] "
+		      "[--rate N]\n",
+			stderr);
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
