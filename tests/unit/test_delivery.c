@@ -894,6 +894,28 @@ START_TEST(test_renew_idle)
 }
 END_TEST
 
+/* From then on it waits as the new ones say. */
+START_TEST(test_renew_pauses)
+{
+	struct exporter_config fresh = config;
+	char error[64] = "";
+
+	fresh.retry_initial_ms = 4000;
+	fresh.retry_max_ms = 6000;
+	fresh.timeout_ms = 20000;
+	ANSWERS(AGAIN);
+	start();
+	ck_assert_int_eq(delivery_renew(delivery, &fresh, error, sizeof error), 0);
+	put();
+	ck_assert_int_eq(run(EVER), DELIVERY_WAITING);
+	ck_assert_uint_ge(fake.attempts, 4);
+	paused(1, 2000, 4000);
+	paused(2, 3000, 6000);
+	paused(3, 3000, 6000);
+	ck_assert_uint_eq(balance().dropped_retries, 5);
+}
+END_TEST
+
 /* Settings that cannot be used change nothing. */
 START_TEST(test_renew_wrong)
 {
@@ -1284,6 +1306,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_renew_slow, 0, 2);
 	tcase_add_test(tc, test_renew_away);
 	tcase_add_test(tc, test_renew_idle);
+	tcase_add_test(tc, test_renew_pauses);
 	tcase_add_test(tc, test_renew_wrong);
 	tcase_add_loop_test(tc, test_verdict, 0, ROWS(verdict_cases));
 	tcase_add_loop_test(tc, test_orders, 0, 2 * 6 * 6 * 6);

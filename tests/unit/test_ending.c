@@ -231,6 +231,20 @@ START_TEST(test_backend_takes_no_more)
 }
 END_TEST
 
+/* A client that takes no more ends all at once. */
+START_TEST(test_client_takes_no_more)
+{
+	begin(&side_line, &side_line);
+	ck_assert_int_eq(shutdown(peers.client, SHUT_RD), 0);
+	peers_turn(&peers);
+	is_open();
+	ck_assert_int_eq(peers_write(peers.backend, "{}\n", 3), 3);
+	peers_turn(&peers);
+	is_over(PAIR_CLIENT_GONE, 0);
+	peers_close(&peers);
+}
+END_TEST
+
 /* Who we were started by is told by a pipe that nobody reads. */
 START_TEST(test_backend_takes_no_more_of_stdin)
 {
@@ -253,6 +267,9 @@ START_TEST(test_backend_takes_no_more_of_stdin)
 	ck_assert(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
 	ck_assert_int_eq(write(ends[1], "{}\n", 3), -1);
 	ck_assert_int_eq(errno, EPIPE);
+	peers_hang_up(&peers.backend);
+	peers_turn(&peers);
+	is_over(PAIR_ENDED, 0); /* nobody's last word has to be waited for */
 	peers_close(&peers);
 	ck_assert_int_eq(close(ends[1]), 0);
 	peers.config->listen_url.scheme = before;
@@ -360,6 +377,8 @@ START_TEST(test_exited_before_a_client_that_does_not_read)
 	ending_child_exited(peers.session);
 	pass(1000 * GRACE);
 	is_open();
+	pass(1000 * GRACE);
+	is_open();
 	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
 	peers_turn(&peers);
 	pass(GRACE - SECOND);
@@ -418,6 +437,7 @@ int main(void)
 	tcase_add_test(tc, test_not_read);
 	tcase_add_loop_test(tc, test_last_messages, 0, 2);
 	tcase_add_loop_test(tc, test_backend_takes_no_more, 0, 2);
+	tcase_add_test(tc, test_client_takes_no_more);
 	tcase_add_test(tc, test_backend_takes_no_more_of_stdin);
 	tcase_add_loop_test(tc, test_client_does_not_read, 0, 2);
 	tcase_add_test(tc, test_exited);

@@ -322,6 +322,35 @@ START_TEST(test_wind_up)
 }
 END_TEST
 
+/* What it says of its settings: which they are, and since when. */
+START_TEST(test_settings)
+{
+	static const char *const other[] = {"--upstream=unix:///nobody", "--disabled", NULL};
+	struct loop_case setup, renewed;
+	struct timespec now;
+	uint64_t before_ns, first_ns;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	before_ns = (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
+	loop_case_open(&setup, flags);
+	first_ns = setup.loop.config_unix_ns;
+	ck_assert_uint_eq(setup.loop.config_number, 1);
+	ck_assert_uint_ge(first_ns, before_ns);
+	ck_assert(setup.loop.tracing);
+	loop_case_open(&renewed, other);
+	ck_assert(!renewed.loop.tracing);
+	loop_renew(&setup.loop, renewed.load.config, NULL);
+	ck_assert_uint_eq(setup.loop.config_number, 2);
+	ck_assert_uint_gt(setup.loop.config_unix_ns, first_ns);
+	ck_assert_ptr_eq(setup.loop.config, renewed.load.config);
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	ck_assert_uint_le(
+		setup.loop.config_unix_ns, (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec);
+	loop_case_close(&setup);
+	loop_case_close(&renewed);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("loop");
@@ -334,5 +363,6 @@ int main(void)
 	tcase_add_test(tc, test_other_periods);
 	tcase_add_test(tc, test_guests);
 	tcase_add_test(tc, test_wind_up);
+	tcase_add_test(tc, test_settings);
 	return unit_run("loop", tc);
 }

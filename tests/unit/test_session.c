@@ -358,6 +358,20 @@ START_TEST(test_peer_gone)
 }
 END_TEST
 
+/* Nor is one that does not even take the answer to its handshake. */
+START_TEST(test_client_gone_in_its_handshake)
+{
+	session_begin(1);
+	peers_connect(&peers);
+	ck_assert_int_eq(shutdown(peers.client, SHUT_RD), 0);
+	ck_assert(!peers_shake(&peers));
+	ck_assert_ptr_null(peers.session);
+	ck_assert_int_eq(peers.reason, PAIR_CLIENT_GONE);
+	ck_assert_uint_eq(peers.loop.counters.connections_failed, 0);
+	session_end();
+}
+END_TEST
+
 /*
  * The backend leaves with requests in the client's socket that nobody will read: they are thrown
  * away once all is over, so that the client is not told of a reset in place of the last answer.
@@ -591,6 +605,7 @@ int main(void)
 	tcase_add_test(tc, test_no_memory_for_ended_client);
 	tcase_add_test(tc, test_no_handshake);
 	tcase_add_loop_test(tc, test_peer_gone, 0, 2 * PAIRS);
+	tcase_add_test(tc, test_client_gone_in_its_handshake);
 	tcase_add_test(tc, test_backend_gone_with_requests_left);
 	tcase_add_test(tc, test_linger_of_no_time);
 	for (pair = 0; pair < PAIRS; pair++) {
