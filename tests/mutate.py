@@ -7,9 +7,10 @@ tests/mutants.txt, each with the reason. proxy/main.c, which no unit test links,
 
 An edit costs one compilation and the link of all modules as a shared library, which takes the place of
 the one that the tests were linked with; and the same once more with the sanitizers if nothing was
-noticed without them. Which tests come by a line is known from a run of each with
-coverage; they are run quick ones first, the module's own before all. build/mutants keeps what was made
-and what was learnt of tests that have not changed.
+noticed without them, but for tests that take long with them. Which tests come by a line is known from
+a run of each with coverage; they are run quick ones first, the module's own before all. What no unit
+test notices is left to the system tests with the name of the module or of its folder: proxy/top/top.c
+to test_top.py. build/mutants keeps what was made and what was learnt of tests that have not changed.
 
     tests/mutate.py --count 200 --seed 1 [--jobs 2] [--least 95] [--list] [FILE...]
 """
@@ -45,6 +46,8 @@ ALONE = ["unshare", "--user", "--map-current-user", "--pid", "--mount-proc", "--
          "sh", "-c", '"$@"; exit $?', "sh"]
 
 QUIET = 20  # seconds without a step, after which a test comes to no end; none sleeps half as long
+SLOW = 5  # seconds with sanitizers, after which a test is run without them alone
+SYSTEM = 300  # seconds that a file of system tests may take
 WALL = 12  # times its processor time is what a test may take in all, on a machine that has much else to do
 
 # What is edited: a pattern, and what takes its place; \g<0> is the match.
@@ -134,7 +137,8 @@ class Tree:
         self.path = {program: str(self.base / pathlib.Path(source).parent / program)
                      for program, source in self.source.items()}
         # What makes a file, by its name, and the modules' objects.
-        told = call([*self.make, "--dry-run", "--always-make", *self.path.values()]).splitlines()
+        self.program = f"{self.base}/sidespan"
+        told = call([*self.make, "--dry-run", "--always-make", *self.path.values(), self.program]).splitlines()
         self.command = {line.split(" -o ")[1].split()[0]: line for line in told if " -o " in line}
         self.archive = str(self.base / "modules.a")
         self.objects = next(line for line in told if f"qcs {self.archive} " in line).split(self.archive)[1].split()
@@ -166,6 +170,13 @@ class Tree:
             line = line.replace(self.object(program), f"{folder}/{program}.o")
             line = line.replace(f" -o {path} ", f" -o {folder}/{program} ")
         call(line.replace(self.archive, library), shell=True)
+
+    def build_for_system(self):
+        """What system tests want; the program itself is linked as it would be with an edit."""
+        peers = [f"{self.base}/{path.relative_to(ROOT).with_suffix('')}"
+                 for folder in ("demo", "bench") for path in ROOT.glob(f"tests/{folder}/*.c")]
+        call([*self.make, *peers, f"{self.base}/tests/oom/refuse.so"])
+        call(self.command[self.program], shell=True)
 
     def object(self, program):
         return str(self.base / self.source[program])[:-2] + ".o"
@@ -248,6 +259,29 @@ def ends_well(program, path, libraries, limit, fork="no", **environment):
         end(process)
 
 
+def system_tests_of(name):
+    """Those that have the name of the module or of a folder of it, or what these begin with."""
+    words = re.split(r"[/_.]", name)
+    return [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("tests/system/test_*.py"))
+            if any(word.startswith(path.stem.removeprefix("test_")) for word in words)]
+
+
+def fails(test, program, tree, folder, *more):
+    """Whether one of a file's system tests fails with that program."""
+    where = {"SIDESPAN": program, "DEMO_BIN": f"{tree.base}/tests/demo", "BENCH_BIN": f"{tree.base}/tests/bench"}
+    environment = {**os.environ, **{key: str(ROOT / value) for key, value in where.items()}}
+    process = subprocess.Popen([*alone(), sys.executable, "-m", "pytest", "-q", "-x", "-o",
+                                f"cache_dir={folder}/pytest", *more, test], cwd=ROOT, env=environment,
+                               start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    try:
+        return process.wait(SYSTEM) != 0
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        end(process)
+
+
 @functools.cache
 def alone():
     return ALONE if subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode == 0 else []
@@ -284,6 +318,7 @@ class Tests:
         self.quick, self.tree, self.cover = (Tree(name, jobs) for name in TREES)
         for tree in (self.quick, self.tree, self.cover):
             tree.build()
+        self.quick.build_for_system()
         kept = ROOT / BUILD / "learnt.json"
         before = json.loads(kept.read_text()) if kept.exists() else {}
         self.known = {program: known for program, known in before.items() if program in self.tree.path}
@@ -310,7 +345,7 @@ class Tests:
         shutil.rmtree(ROOT / data, ignore_errors=True)
         where = {"GCOV_PREFIX": str(ROOT / data)}
         # In one process where the tests do not mind: quicker, and done with the first that crashes.
-        fork = "no" if ends_well(program, self.cover.path[program], self.cover.base, 120, "no", **where)[0] else "yes"
+        fork = "no" if ends_well(program, self.cover.path[program], self.cover.base, 8, "no", **where)[0] else "yes"
         if fork == "yes":
             ends_well(program, self.cover.path[program], self.cover.base, 600, "yes", **where)
         for fork in (["no", "yes", "yes"] if fork == "no" else ["yes", "yes"]):
@@ -344,6 +379,21 @@ class Tests:
             by = self.judged_by(tree, name, number, folder)
             if by is not None:
                 return by
+        return self.judged_by_system(name, folder)
+
+    def judged_by_system(self, name, folder):
+        """The same of system tests: one that fails with the edit, twice, and not without."""
+        tree, own = self.quick, folder / self.quick.base.name
+        tests = system_tests_of(name)
+        if tests:
+            before, after = tree.command[tree.program].split(f" -o {tree.program} ")
+            made = str(tree.base / name)[:-2] + ".o"
+            call(f"{before} -o {own}/sidespan {after.replace(made, f'{own}/edited.o')}", shell=True)
+        for test in tests:
+            if (fails(test, f"{own}/sidespan", tree, own) and
+                    fails(test, f"{own}/sidespan", tree, own, "--last-failed") and
+                    not fails(test, tree.program, tree, own, "--last-failed")):
+                return test
         return None
 
     def judged_by(self, tree, name, number, folder):
@@ -355,6 +405,8 @@ class Tests:
             return "compiler"
         objects = [f"{own}/edited.o" if path == made else path for path in tree.objects]
         for program in self.of(name, number):
+            if tree is self.tree and self.known[program]["seconds"] > SLOW:
+                continue
             kind = program.split("_")[0]
             if not (ROOT / own / f"{kind}.so").exists():
                 tree.link_library(kind, objects, own)
