@@ -101,6 +101,8 @@ def mutants_of(name):
             for match in re.finditer(pattern, code):
                 if line[:match.start()].count('"') % 2:
                     continue  # in a text
+                if kind == "constant" and re.match(r"\t+(?!return\b)(\w+ )+\*?[^=()]*\[[^\]]*$", line[:match.start()]):
+                    continue  # room for one more, in a declaration
                 for place in places:
                     after = line[:match.start()] + match.expand(place) + line[match.end():]
                     found.append((name, number + 1, kind, line.strip(), after.strip(), after))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exporter/exporter.h"
 #include "exporter/metrics/metrics.h"
 #include "exporter/ring/ring.h"
 #include "proxy/admin/live.h"
@@ -353,6 +354,90 @@ START_TEST(test_live)
 }
 END_TEST
 
+static void submit(struct exporter *exporter, const char *name)
+{
+	exporter_submit(exporter, &(struct span){.context = {.trace_id = {1}, .span_id = {1}},
+					  .name = span_text_of(name),
+					  .start_unix_ns = 1,
+					  .end_unix_ns = 2});
+}
+
+/* The event has these spans, by the first letters of their names, and that number. */
+static void told_spans(
+	struct live *live, struct live_told *what, const char *names, uint64_t number)
+{
+	const char *text = told(live, what), *at = text;
+	char head[64], name[16];
+
+	ck_assert_uint_eq(what->span, number);
+	if (names[0] == '\0') {
+		ck_assert_str_eq(text, "");
+		return;
+	}
+	snprintf(head, sizeof head, "event: spans\nid: %d\ndata: {\"spans\":[{", (int)number);
+	ck_assert_int_eq(strncmp(text, head, strlen(head)), 0);
+	ck_assert_str_eq(
+		text + strlen(text) - strlen("],\"omitted\":0}\n\n"), "],\"omitted\":0}\n\n");
+	for (; *names != '\0'; names++) {
+		snprintf(name, sizeof name, "\"name\":\"%c\"", *names);
+		at = strstr(at, name);
+		ck_assert_msg(at != NULL, "%s: %s", name, text);
+		at++;
+	}
+	ck_assert_ptr_null(strstr(at, "\"name\":"));
+}
+
+/* Spans that have ended: each hears what it has not, though the last ones' text is kept. */
+START_TEST(test_live_spans)
+{
+	static const struct exporter_config config = {
+		.target = EXPORTER_NOWHERE,
+		.endpoint = "",
+		.endpoint_shown = "",
+		.request_bytes_max = 1000000,
+		.batch_spans_max = 100,
+		.batch_bytes_max = 1000000,
+		.queue_bytes_max = 1000000,
+		.queue_spans_max = 1000,
+		.ring_bytes_max = 100000,
+		.scope_name = "",
+		.scope_version = "",
+	};
+	struct live_told first = {0}, second = {0}, third = {.span = 1};
+	char error[256] = "";
+	struct exporter *exporter = exporter_new(&config, error, sizeof error);
+	struct live *live;
+
+	ck_assert_msg(exporter != NULL, "%s", error);
+	stats_open();
+	live = live_new(&sources, setup.loop.now_ns);
+	ck_assert_uint_eq(live_newest(live), 0);
+	sources.exporter = exporter;
+	ck_assert_uint_eq(live_newest(live), 0);
+	told_spans(live, &first, "", 0);
+	submit(exporter, "a");
+	submit(exporter, "b");
+	ck_assert_uint_eq(live_newest(live), 2);
+	told_spans(live, &first, "ab", 2);
+	unit_alloc_adopt();
+	told_spans(live, &first, "", 2);
+	told_spans(live, &second, "ab", 2);
+	told_spans(live, &third, "b", 2);
+	unit_alloc_adopt();
+	submit(exporter, "c");
+	told_spans(live, &first, "c", 3);
+	unit_alloc_adopt();
+	told_spans(live, &second, "c", 3);
+	third = (struct live_told){.span = 1};
+	told_spans(live, &third, "bc", 3);
+	unit_alloc_adopt();
+	live_free(live);
+	exporter_free(exporter);
+	sources.exporter = NULL;
+	stats_close();
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("views");
@@ -364,5 +449,6 @@ int main(void)
 	tcase_add_test(tc, test_stats_without_labels);
 	tcase_add_test(tc, test_stats_without_memory);
 	tcase_add_test(tc, test_live);
+	tcase_add_test(tc, test_live_spans);
 	return unit_run("views", tc);
 }

@@ -168,7 +168,7 @@ static struct open_span *action_look_up(struct action *action, const struct matc
 		return NULL;
 	}
 	span = span_index_find_key(&action->spans->by_key, rule->row->span, &key, key.count);
-	if (span != NULL)
+	if (span != NULL) /* else the next message may still be about the former */
 		*recent = span;
 	return span;
 }
