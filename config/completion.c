@@ -47,8 +47,8 @@ static void completion_put_help(FILE *out, const char *help)
 	size_t size = strcspn(help, ";("), i;
 
 	if (size > COMPLETION_HELP_COLUMNS)
-		for (size = COMPLETION_HELP_COLUMNS; size > 0 && help[size] != ' ';)
-			size--;
+		for (size = COMPLETION_HELP_COLUMNS; help[size] != ' '; size--)
+			assert(size > 0);
 	while (size > 0 && strchr(" ,:", help[size - 1]) != NULL)
 		size--;
 	for (i = 0; i < size; i++)

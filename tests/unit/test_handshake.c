@@ -1,4 +1,5 @@
 /* The opening handshake of WebSocket, both ways. */
+#include <ctype.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -91,6 +92,27 @@ START_TEST(test_upgrade)
 	ck_assert_int_eq(handshake_websocket.check(&test_head), test_upgrades[_i].upgrade);
 	ck_assert_uint_eq(test_head.bad_status, test_upgrades[_i].status);
 	ck_assert_pstr_eq(test_head.bad_reason, test_upgrades[_i].reason);
+}
+END_TEST
+
+/* A digit of base64 is no other byte, wherever it stands. */
+START_TEST(test_key_digits)
+{
+	char lines[1024], text[1024], *key;
+	int byte, at;
+
+	for (byte = '!'; byte <= '~'; byte++)
+		for (at = 0; at < 22; at++) {
+			bool good = isalnum(byte) || byte == '+' || byte == '/';
+
+			(void)snprintf(lines, sizeof lines, "%s", TEST_WITH_KEY(TEST_KEY));
+			key = strstr(lines, TEST_KEY);
+			ck_assert_ptr_nonnull(key);
+			key[at] = (char)byte;
+			test_parse(&test_head, true, text, lines);
+			ck_assert_int_eq(handshake_websocket.check(&test_head),
+				good ? HANDSHAKE_OK : HANDSHAKE_BAD);
+		}
 }
 END_TEST
 
@@ -263,6 +285,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, test_ready, 0, 3); /* before OpenSSL is up */
 	tcase_add_loop_test(tc, test_upgrade, 0, TEST_COUNT(test_upgrades));
+	tcase_add_test(tc, test_key_digits);
 	tcase_add_test(tc, test_rfc_example);
 	tcase_add_loop_test(tc, test_upgrade_reply, 0, TEST_COUNT(test_replies));
 	tcase_add_test(tc, test_own_words);

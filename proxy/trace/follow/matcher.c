@@ -208,7 +208,9 @@ static int matcher_add_source(struct matcher_build *build, struct matcher_rule *
 {
 	size_t i;
 
-	source->choices = calloc(from->choice_count + 1, sizeof *source->choices);
+	if (from->choice_count == 0)
+		return 0;
+	source->choices = calloc(from->choice_count, sizeof *source->choices);
 	if (source->choices == NULL)
 		return matcher_no_memory(build);
 	for (i = 0; i < from->choice_count; i++) {
@@ -227,7 +229,9 @@ static int matcher_add_set(struct matcher_build *build, struct matcher_rule *rul
 {
 	size_t i;
 
-	set->list = calloc(from->count + 1, sizeof *set->list);
+	if (from->count == 0)
+		return 0;
+	set->list = calloc(from->count, sizeof *set->list);
 	if (set->list == NULL)
 		return matcher_no_memory(build);
 	set->count = from->count;
