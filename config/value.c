@@ -289,21 +289,25 @@ static bool value_same_map(const struct config_map *one, const struct config_map
 {
 	size_t i;
 
-	for (i = 0; i < one->count && i < other->count; i++)
+	if (one->count != other->count)
+		return false;
+	for (i = 0; i < one->count; i++)
 		if (strcmp(one->pairs[i].name, other->pairs[i].name) != 0 ||
 			strcmp(one->pairs[i].value, other->pairs[i].value) != 0)
 			return false;
-	return one->count == other->count;
+	return true;
 }
 
 static bool value_same_list(const struct config_list *one, const struct config_list *other)
 {
 	size_t i;
 
-	for (i = 0; i < one->count && i < other->count; i++)
+	if (one->count != other->count)
+		return false;
+	for (i = 0; i < one->count; i++)
 		if (strcmp(one->items[i], other->items[i]) != 0)
 			return false;
-	return one->count == other->count;
+	return true;
 }
 
 bool value_equals(const struct option *option, const struct config *one, const struct config *other)
