@@ -299,11 +299,13 @@ START_TEST(test_headers_check)
 }
 END_TEST
 
+/* Headers come after the profile, a small one here: what fails before is for others to look at. */
 START_TEST(test_headers_memory)
 {
 	char *file = headers_file(HEADERS_OF("a: b\nc=d,a=e\n"));
-	char *argv[] = {(char[]){"sidespan"}, (char[]){"--otlp-headers-file"}, file, (char[]){"--"},
-		(char[]){"server"}, NULL};
+	char *profile = config_case_file("{\"name\": \"p\"}");
+	char *argv[] = {(char[]){"sidespan"}, (char[]){"--otlp-headers-file"}, file,
+		(char[]){"--profile"}, profile, (char[]){"--"}, (char[]){"server"}, NULL};
 	char *environment[] = {(char[]){"SIDESPAN_OTLP_HEADERS=e=f"}, NULL};
 	char error[CONFIG_ERROR_SIZE];
 	struct config *config = NULL;
@@ -312,7 +314,7 @@ START_TEST(test_headers_memory)
 
 	for (n = 0; config == NULL; n++) {
 		unit_alloc_fail_after(n);
-		outcome = config_load(&config, 5, argv, environment, stdout, NULL, NULL, error);
+		outcome = config_load(&config, 7, argv, environment, stdout, NULL, NULL, error);
 		unit_alloc_fail_never();
 		ck_assert_int_eq(outcome, unit_alloc_failed() ? CONFIG_WRONG : CONFIG_RUN);
 		if (unit_alloc_failed())
@@ -320,6 +322,7 @@ START_TEST(test_headers_memory)
 	}
 	ck_assert_uint_eq(config->otlp_headers.count, 2);
 	config_free(config);
+	config_case_unlink(profile);
 	config_case_unlink(file);
 }
 END_TEST

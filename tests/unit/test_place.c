@@ -905,9 +905,11 @@ static void generated_at_every_split(enum splice_mode mode, const char *input, s
 
 /* Sanitizers are slow, and the fuzz target goes on with them. */
 #ifdef __SANITIZE_ADDRESS__
-#define SEEDS 250
+#define SEEDS       250
+#define SEEDS_SPLIT 4
 #else
-#define SEEDS 1000
+#define SEEDS       1000
+#define SEEDS_SPLIT 20
 #endif
 
 START_TEST(test_generated)
@@ -930,7 +932,7 @@ START_TEST(test_generated)
 		troubles = place_run(check.mode, seed % 2 == 1 && seed > 20, input, size,
 			random_below((unsigned)size + 1),
 			1 + random_below(seed % 3 == 0 ? 9 : 3000));
-		if (seed < 20)
+		if (seed < SEEDS_SPLIT)
 			generated_at_every_split(check.mode, input, size);
 		before = yajl_tree_parse(input, NULL, 0);
 		after = yajl_tree_parse(output, NULL, 0);

@@ -288,9 +288,9 @@ START_TEST(test_no_memory_for_backlog)
 	ck_assert_str_eq(speaker->text, "");
 	ck_assert_uint_eq(reader->close_code, 0); /* it would stand within a message */
 	ck_assert_uint_gt(reader->size, size);
-	for (i = 0; i < reader->size; i++)
-		ck_assert_msg(reader->text[i] == (i % size < size - 1 ? text[i % size] : '\n'),
-			"byte %zu", i);
+	for (i = 0; i < reader->size; i++) /* an assertion each would take seconds */
+		if (reader->text[i] != (i % size < size - 1 ? text[i % size] : '\n'))
+			ck_abort_msg("byte %zu", i);
 	peers_hang_up(&peers.client);
 	peers_turn(&peers);
 	ck_assert_ptr_null(peers.session);

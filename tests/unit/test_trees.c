@@ -539,6 +539,13 @@ static const char *const torn_flags[][3] = {
 	{"--profile=codex", "--lifecycle-announce-after=1s", NULL},
 };
 
+/* Each in two ways; sanitizers are slow. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEARS_RUNS 1
+#else
+#define TEARS_RUNS 2
+#endif
+
 START_TEST(test_torn)
 {
 	size_t i;
@@ -550,7 +557,7 @@ START_TEST(test_torn)
 		script_read(&script, files[i], 1);
 		if (script.count > 400)
 			continue; /* much the same many times */
-		for (run = 0; run < 2 * COUNT(tears); run++) {
+		for (run = 0; run < TEARS_RUNS * COUNT(tears); run++) {
 			struct conversation *said;
 
 			chance_state = UINT64_C(0x9e3779b97f4a7c15) * (uint64_t)(1 + run + 100 * i);
