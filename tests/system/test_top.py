@@ -175,6 +175,7 @@ def test_no_token(lab, text, why):
 USAGE = [([], "must be followed by what admin.listen of a running sidespan is: sidespan top URL|SOCKET"),
          (["a", "b"], "b: a second one; must be one URL or SOCKET"),
          (["--twice"], "--twice: no such option; see sidespan top --help"),
+         (["-t"], "-t: no such option; see sidespan top --help"),
          (["--token-file"], "--token-file: must be followed by a FILE"),
          (["--token-file", "/nowhere/t", "x"], "--token-file: /nowhere/t: No such file or directory"),
          *(([url], f"{url}: must be http://HOST:PORT, unix:///PATH or the path of a socket") for url in
@@ -235,6 +236,7 @@ def test_live_on_a_terminal(lab):
                 b"", page(told()), page(STATS))
     terminal = Terminal(lab, fake.where, columns=140)
     terminal.until("first")
+    terminal.press(b"x")
     terminal.until("second .*\n.*third")
     terminal.until("sidespan 1.2.3 .*without an answer\n(.*\n)*.*third")
     assert terminal.until("nothing runs") and len(terminal.lines()) == 3
