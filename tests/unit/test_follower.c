@@ -1408,6 +1408,55 @@ START_TEST(test_keys)
 }
 END_TEST
 
+/* --- to the nanosecond --- */
+
+static const struct {
+	const char *lines[6];
+	uint64_t after_ns; /* the last message, or if it is longer than any grace, the first one */
+	const char *end;
+	uint64_t expired;
+} ends_in_time[] = {
+	{{"1>" ASK("1"), "1<" ANSWER("1", "u"), "1<" STATUS("systemError")}, UINT64_C(2000000000),
+		"turn u idle", 0},
+	{{"1>" ASK("1"), "1<" ANSWER("1", "u"), "2>" RESUME("1"), "2<" FOUND("1", "active"),
+		 "2<" COMPLETED("u")},
+		UINT64_C(2000000000), "turn u closed OK", 0},
+	{{"1>" ASK("1"), "1<" ANSWER("1", "u")}, UINT64_C(86400000000000), "turn u expired", 1},
+};
+
+/* What is waited for is waited for as long as is said, and no longer. */
+START_TEST(test_ends_in_time)
+{
+	static const char *const flags[] = {"--lifecycle-announce-after=0", NULL};
+	const uint64_t after_ns = ends_in_time[_i].after_ns;
+	uint64_t first_ns, last_ns = 0;
+	struct conversation *said;
+	size_t i, before;
+
+	conversation_load(flags);
+	said = conversation_begin();
+	first_ns = said->now_ns + 1000; /* when the request was passed on */
+	for (i = 0; ends_in_time[_i].lines[i] != NULL; i++) {
+		last_ns = said->now_ns;
+		conversation_line(said, ends_in_time[_i].lines[i]);
+	}
+	if (ends_in_time[_i].expired > 0)
+		last_ns = first_ns;
+	before = said->exporter->count;
+	tracer_tick(said->tracer, last_ns + after_ns - 1);
+	ck_assert_uint_eq(said->exporter->count, before);
+	tracer_tick(said->tracer, last_ns + after_ns);
+	ck_assert_uint_eq(said->exporter->count, before + 1);
+	ck_assert_uint_eq(conversation_counters(said)->followed_expired, ends_in_time[_i].expired);
+	said->now_ns = last_ns + after_ns;
+	conversation_shut_down(said);
+	ck_assert_msg(strstr(conversation_tree(said, NULL), ends_in_time[_i].end) != NULL, "%s",
+		conversation_tree(said, NULL));
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("follower");
@@ -1430,5 +1479,6 @@ int main(void)
 	tcase_add_test(tc, test_watchers_max);
 	tcase_add_test(tc, test_aliases_max);
 	tcase_add_loop_test(tc, test_keys, 0, COUNT(key_rows));
+	tcase_add_loop_test(tc, test_ends_in_time, 0, COUNT(ends_in_time));
 	return unit_run("follower", tc);
 }
