@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "config/url.h"
@@ -195,6 +196,127 @@ START_TEST(test_path)
 }
 END_TEST
 
+/* What somebody has put there stays, unless it is the socket of who is gone. */
+START_TEST(test_path_of_others)
+{
+	char folder[] = "/tmp/sidespan_sockets_XXXXXX", text[64], expected[128];
+	const char *path = text + strlen("unix://");
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int other = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), file;
+	struct stat before, is;
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(text, sizeof text, "unix://%s/s", folder);
+	snprintf(expected, sizeof expected, "listen: %s: Address already in use", path);
+	file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	ck_assert_int_eq(close(file), 0);
+	ck_assert_int_eq(open_at(text, false), -1);
+	ck_assert_str_eq(error, expected);
+	ck_assert_int_eq(unlink(path), 0); /* it was there */
+	strcpy(name.sun_path, path);
+	ck_assert_int_eq(bind(other, (struct sockaddr *)&name, sizeof name), 0);
+	ck_assert_int_eq(listen(other, 1), 0);
+	ck_assert_int_eq(stat(path, &before), 0);
+	ck_assert_int_eq(open_at(text, false), -1);
+	ck_assert_str_eq(error, expected);
+	ck_assert_int_eq(stat(path, &is), 0);
+	ck_assert_uint_eq(is.st_ino, before.st_ino);
+	ck_assert_int_eq(close(other), 0);
+	ck_assert_int_eq(open_at(text, false), 0); /* in its place */
+	ck_assert_int_eq(stat(path, &is), 0);
+	ck_assert(S_ISSOCK(is.st_mode));
+	ck_assert_uint_eq(is.st_mode & 0777, 0600);
+	ck_assert_int_eq(unlink(path), 0);
+	file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	ck_assert_int_eq(close(file), 0);
+	sockets_close(&sockets);
+	ck_assert_int_eq(unlink(path), 0); /* it was not ours to remove */
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+/* ---- sockets of the service manager ---- */
+
+static int listening_at(uint32_t address, unsigned port)
+{
+	struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	name.sin_addr.s_addr = htonl(address);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	return fd;
+}
+
+static int adopt(const char *text, const int *fds, size_t count, bool allow_remote)
+{
+	const char *reason;
+
+	ck_assert_int_eq(url_parse(&url, text, &reason), 0);
+	error[0] = '\0';
+	return sockets_adopt(&sockets, &url, fds, count, allow_remote, error, sizeof error);
+}
+
+START_TEST(test_adopt)
+{
+	int fds[] = {listening_at(INADDR_LOOPBACK, 0), listening_at(INADDR_LOOPBACK, 0)};
+	char told[256], expected[256];
+
+	ck_assert_int_eq(adopt("tcp://127.0.0.1:0", fds, 2, false), 0);
+	ck_assert_str_eq(error, "");
+	ck_assert_uint_eq(sockets.count, 2);
+	ck_assert_int_eq(sockets.fds[1], fds[1]);
+	sockets_describe(&sockets, told, sizeof told);
+	snprintf(expected, sizeof expected, "tcp://127.0.0.1:%u and tcp://127.0.0.1:%u",
+		port_of(fds[0]), port_of(fds[1]));
+	ck_assert_str_eq(told, expected);
+	sockets_close(&sockets);
+	ck_assert_int_eq(fcntl(fds[0], F_GETFD), -1);
+	ck_assert_int_eq(fcntl(fds[1], F_GETFD), -1);
+}
+END_TEST
+
+/* One that is of no use is not left open, nor are the others. */
+START_TEST(test_adopt_refused)
+{
+	static const char *const kind = "listen: the socket that the service manager has opened is "
+					"not of the kind that the URL says";
+	int fds[] = {listening_at(INADDR_LOOPBACK, 0), listening_at(INADDR_ANY, 0)};
+
+	if (_i == 0) {
+		ck_assert_int_eq(adopt("unix:///x", fds, 2, true), -1);
+		ck_assert_str_eq(error, kind);
+	} else if (_i == 1) {
+		ck_assert_int_eq(adopt("ws+unix:///x", fds, 2, true), -1);
+		ck_assert_str_eq(error, kind);
+	} else if (_i == 2) {
+		ck_assert_int_eq(adopt("tcp://127.0.0.1:0", fds, 2, false), -1);
+		ck_assert_ptr_nonnull(strstr(error, "listen: 0.0.0.0:"));
+		ck_assert_ptr_nonnull(strstr(error, " is not a loopback address: "));
+	} else {
+		ck_assert_int_eq(adopt("tcp://127.0.0.1:0", fds, 2, true), 0);
+		sockets_close(&sockets);
+	}
+	ck_assert_uint_eq(sockets.count, 0);
+	ck_assert_int_eq(fcntl(fds[0], F_GETFD), -1);
+	ck_assert_int_eq(fcntl(fds[1], F_GETFD), -1);
+}
+END_TEST
+
+START_TEST(test_adopt_path)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(name.sun_path, sizeof name.sun_path, "/tmp/sidespan_adopt_%ld", (long)getpid());
+	(void)unlink(name.sun_path); /* of a process of that number that was killed */
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
+	ck_assert_int_eq(adopt("unix:///x", &fd, 1, false), 0);
+	sockets_close(&sockets);
+	ck_assert_int_eq(unlink(name.sun_path), 0); /* it is the service manager's */
+}
+END_TEST
+
 /* Without memory for the path there is no socket. */
 START_TEST(test_no_memory)
 {
@@ -228,6 +350,10 @@ int main(void)
 	tcase_add_loop_test(tc, test_remote, 0, 2);
 	tcase_add_test(tc, test_no_name);
 	tcase_add_loop_test(tc, test_path, 0, 1);
+	tcase_add_test(tc, test_path_of_others);
+	tcase_add_test(tc, test_adopt);
+	tcase_add_loop_test(tc, test_adopt_refused, 0, 4);
+	tcase_add_test(tc, test_adopt_path);
 	tcase_add_test(tc, test_no_memory);
 	return unit_run("sockets", tc);
 }
