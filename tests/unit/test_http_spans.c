@@ -422,6 +422,84 @@ START_TEST(test_all_unanswered)
 }
 END_TEST
 
+/* ---- our carrier in a request's head ---- */
+
+#define NOTE  "{\"method\":\"n\"}"
+#define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
+
+/* %s: so much text that the head goes before the message is all there. */
+static const struct {
+	const char *head, *body;
+	const char *trace; /* that the server is told of; NULL: what the client said, "": of any */
+	const char *state; /* behind it */
+	const char *spans;
+} told[] = {
+	{POST, ASK, "", NULL, "m unset http=200 answered\n"},
+	{POST PARENT, ASK, TRACE, NULL, "m unset ^b7 http=200 answered\n"},
+	{POST PARENT "\r\ntracestate: a=1", ASK, TRACE, "a=1",
+		"m unset ^b7a=1 http=200 answered\n"},
+	{POST PARENT, "[" ASK ",{\"id\":2,\"method\":\"k\"}]", TRACE, NULL,
+		"m unset ^b7 http=200 answered\nk unset ^b7 http=200 http_answer\n"},
+	{POST PARENT, NOTE, NULL, NULL, ""},
+	{POST PARENT, ANSWER, NULL, NULL, ""},
+	{POST PARENT, "{\"id\":1,\"method\":\"m\",\"params\":\"%s\"}", TRACE, NULL,
+		"m unset ^b7 http=200 answered\n"},
+	{POST PARENT, "{\"params\":\"%s\",\"method\":\"m\",\"id\":1}", TRACE, NULL,
+		"m unset ^b7 http=200 answered\n"},
+	{POST PARENT, "{\"result\":\"%s\",\"id\":1}", NULL, NULL, ""},
+};
+
+/* The server is told of one span, by a field of its own in place of the client's. */
+START_TEST(test_told)
+{
+	static char fill[20000], body[21000], text[24000], head[512];
+	const char *field, *client_field = strstr(PARENT, "00-");
+	size_t used = 0;
+	ssize_t n;
+
+	spans_teardown();
+	spans_begin("--propagation-inject=header");
+	peers_open(&peers, &side_websocket, &side_websocket);
+	peers_connect(&peers);
+	memset(fill, 'x', sizeof fill - 1);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(body, sizeof body, told[_i].body, fill);
+#pragma GCC diagnostic pop
+	snprintf(head, sizeof head,
+		"%s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+		told[_i].head, strlen(body));
+	ck_assert_int_eq(peers_write(peers.client, head, strlen(head)), strlen(head));
+	ck_assert_int_eq(peers_write(peers.client, body, strlen(body)), strlen(body));
+	peers_turn(&peers);
+	peers_turn(&peers);
+	while ((n = peers_read(peers.backend, text + used, sizeof text - 1 - used)) > 0) {
+		used += (size_t)n;
+		peers_turn(&peers);
+	}
+	text[used] = '\0';
+	ck_assert_str_eq(strstr(text, "\r\n\r\n") + 4, body);
+	field = strcasestr(text, "\r\ntraceparent: 00-");
+	ck_assert_ptr_nonnull(field);
+	field += strlen("\r\ntraceparent: ");
+	ck_assert_ptr_null(strcasestr(field, "traceparent"));
+	if (told[_i].trace == NULL) {
+		ck_assert_mem_eq(field, client_field, strlen(client_field));
+	} else {
+		ck_assert_mem_eq(field + 3, told[_i].trace, strlen(told[_i].trace));
+		ck_assert(memcmp(field + 36, client_field + 36, 16) != 0);
+		ck_assert_mem_eq(field + 52, told[_i].trace[0] == '\0' ? "-03\r\n" : "-01\r\n", 5);
+	}
+	field = strcasestr(text, "tracestate: ");
+	ck_assert_int_eq(field != NULL, told[_i].state != NULL);
+	if (field != NULL)
+		ck_assert_mem_eq(field + 12, told[_i].state, strlen(told[_i].state));
+	say(peers.backend, OK, ANSWER);
+	ck_assert_str_eq(exporter.spans, told[_i].spans);
+	peers_close(&peers);
+}
+END_TEST
+
 /* ---- a stream that names where requests go to ---- */
 
 static const struct {
@@ -493,6 +571,7 @@ int main(void)
 	tcase_add_test(tc, test_websocket_request);
 	tcase_add_loop_test(tc, test_all, 0, PLAIN);
 	tcase_add_test(tc, test_all_unanswered);
+	tcase_add_loop_test(tc, test_told, 0, (int)(sizeof told / sizeof told[0]));
 	tcase_add_loop_test(tc, test_stream, 0, sizeof streams / sizeof streams[0]);
 	return unit_run("http_spans", tc);
 }
