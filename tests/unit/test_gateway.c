@@ -461,6 +461,23 @@ START_TEST(test_not_there)
 }
 END_TEST
 
+/* It cannot be had: who has asked is told so, though the whole request was not there. */
+START_TEST(test_unreachable)
+{
+	peers_open(&peers, &side_websocket, &side_websocket);
+	peers_hang_up(&peers.listener);
+	peers_connect(&peers);
+	say(peers.client,
+		_i == 0 ? GET : "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab");
+	life_child_started(peers.session, CHILD_NOT_FOUND, 0);
+	ck_assert_uint_eq(peers.loop.counters.connections_refused, 1);
+	peers_turn(&peers);
+	ck_assert_int_eq(unit_said("cannot reach unix:///nowhere: command not found"), 1);
+	is_refused(502, "the server is not reachable");
+	is_over(PAIR_BACKEND_UNREACHABLE);
+}
+END_TEST
+
 /* ---- our own end ---- */
 
 static const struct {
@@ -508,6 +525,7 @@ int main(void)
 	tcase_add_test(tc, test_time_of_a_head);
 	tcase_add_test(tc, test_moves);
 	tcase_add_loop_test(tc, test_not_there, 0, 2);
+	tcase_add_loop_test(tc, test_unreachable, 0, 2);
 	tcase_add_loop_test(tc, test_wind_up, 0, (int)(sizeof stops / sizeof stops[0]));
 	return unit_run("gateway", tc);
 }

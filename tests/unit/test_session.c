@@ -506,6 +506,62 @@ START_TEST(test_client_that_has_asked_before_a_server)
 	peers_turn(&peers);
 	ck_assert(!reads_to_end(peers.client));
 	ck_assert_ptr_nonnull(peers.session);
+	peers.session->guest.ops->tick(&peers.session->guest);
+	peers_turn(&peers);
+	ck_assert_ptr_nonnull(peers.session);
+	peers_hang_up(&peers.client); /* now nobody is there to be answered */
+	peers.session->guest.ops->tick(&peers.session->guest);
+	peers_turn(&peers);
+	ck_assert_ptr_null(peers.session);
+	ck_assert_int_eq(peers.reason, PAIR_CLIENT_GONE);
+	session_end();
+}
+END_TEST
+
+/* How many requests are to be answered, for who wants to stop. */
+START_TEST(test_waiting)
+{
+	struct loop_guest *guest;
+
+	session_start(0);
+	guest = &peers.session->guest;
+	ck_assert_uint_eq(guest->ops->waiting(guest), 0);
+	say(true, "{\"id\":1,\"method\":\"m\"}");
+	say(true, "{\"id\":2,\"method\":\"m\"}");
+	ck_assert_uint_eq(guest->ops->waiting(guest), 2);
+	say(false, "{\"id\":2,\"result\":1}");
+	ck_assert_uint_eq(guest->ops->waiting(guest), 1);
+	session_drop_trace(peers.session, TRACER_CONNECTION_CLOSED);
+	ck_assert_uint_eq(guest->ops->waiting(guest), 0);
+	session_end();
+}
+END_TEST
+
+/* One that nobody waits for any more is given back, another one is not. */
+START_TEST(test_timer)
+{
+	session_start(0);
+	ck_assert_int_eq(session_timer(peers.session, 100000), 0);
+	life_tick(peers.session);
+	ck_assert_ptr_nonnull(peers.session->timer);
+	session_timer_stop(peers.session);
+	life_tick(peers.session);
+	ck_assert_ptr_null(peers.session->timer);
+	session_end();
+}
+END_TEST
+
+/* By its timer, lines that have ended get a close frame once nobody speaks any more. */
+START_TEST(test_linger)
+{
+	session_start(3);
+	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	while (!backend.closed) {
+		(void)event_base_loop(peers.base, EVLOOP_ONCE);
+		peers_hear(&backend, peers.backend);
+	}
+	ck_assert_uint_eq(backend.close_code, 1000);
+	ck_assert_ptr_nonnull(peers.session);
 	session_end();
 }
 END_TEST
@@ -608,6 +664,9 @@ int main(void)
 	tcase_add_test(tc, test_client_gone_in_its_handshake);
 	tcase_add_test(tc, test_backend_gone_with_requests_left);
 	tcase_add_test(tc, test_linger_of_no_time);
+	tcase_add_test(tc, test_linger);
+	tcase_add_test(tc, test_timer);
+	tcase_add_test(tc, test_waiting);
 	for (pair = 0; pair < PAIRS; pair++) {
 		if (pairs[pair][0]->shake != NULL || pairs[pair][1]->shake != NULL)
 			continue; /* a WebSocket does not end so */
