@@ -286,7 +286,7 @@ START_TEST(test_requests)
 	ck_assert_ptr_nonnull(sender);
 	for (i = 0; i < 4; i++) {
 		const struct sender_body body = {
-			"abcdefgh" + i, 4, .protobuf = i / 2, .gzipped = i % 2};
+			&"abcdefgh"[i], 4, .protobuf = i / 2, .gzipped = i % 2};
 
 		answer = post(sender, &body,
 			i == 0 ? "HTTP/1.1 503 No\r\nRetry-After: 9\r\nDate: 8\r\nContent-Length: 2"
