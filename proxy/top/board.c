@@ -1,7 +1,7 @@
 /*
  * Boards; see board.h. A table's cells are made twice: to see how wide its columns are, then to
  * write them. Where a line is too short for all, threads lose their beginning, which is the time in
- * most ids, and then names their end; what still is too wide is cut.
+ * most ids, then traces their end, and then names theirs; what still is too wide is cut.
  */
 #include "proxy/top/board.h"
 
@@ -37,20 +37,22 @@ static const struct {
 	[BOARD_NAME] = {"NAME", 20},
 	[BOARD_CONNECTION] = {"CONN", 0},
 	[BOARD_THREAD] = {"THREAD", 13},
-	[BOARD_TRACE] = {"TRACE", 0},
+	[BOARD_TRACE] = {"TRACE", 9},
 };
 
+static const enum board_column board_narrowed[] = {BOARD_THREAD, BOARD_TRACE, BOARD_NAME};
+
 static const struct {
-	const char *one, *many;
+	const char *kind, *one, *many;
 	enum line_paint paint;
 } board_kinds[REPORT_KINDS] = {
-	[REPORT_REQUEST] = {"request", "requests", LINE_PLAIN},
-	[REPORT_DISPATCH] = {"dispatch", "dispatches", LINE_PLAIN},
-	[REPORT_TURN] = {"turn", "turns", LINE_BOLD},
-	[REPORT_MODEL] = {"model", "models", LINE_CYAN},
-	[REPORT_TOOL] = {"tool", "tools", LINE_GREEN},
-	[REPORT_WAIT] = {"wait", "waits", LINE_RED},
-	[REPORT_ITEM] = {"item", "items", LINE_PLAIN},
+	[REPORT_REQUEST] = {"request", "request", "requests", LINE_PLAIN},
+	[REPORT_DISPATCH] = {"dispatch", "dispatch", "dispatches", LINE_PLAIN},
+	[REPORT_TURN] = {"turn", "turn", "turns", LINE_BOLD},
+	[REPORT_MODEL] = {"model", "model call", "model calls", LINE_CYAN},
+	[REPORT_TOOL] = {"tool", "tool call", "tool calls", LINE_GREEN},
+	[REPORT_WAIT] = {"wait", "wait", "waits", LINE_RED},
+	[REPORT_ITEM] = {"item", "item", "items", LINE_PLAIN},
 };
 
 struct board {
@@ -149,16 +151,19 @@ static void board_draw_exporter(struct board *board)
 	} numbers[] = {
 		{"sent", report->sent, false},
 		{"pending", report->pending, false},
-		{"spooled", report->spooled, false},
 		{"rejected", report->rejected, true},
 		{"dropped", report->dropped, true},
+		{"spooled", report->spooled, false},
 	};
+	const struct report_text *state = &report->exporter_state;
+	bool is_away =
+		state->size == strlen("away") && memcmp(state->bytes, "away", state->size) == 0;
 	size_t i;
 
 	if (!report->has_stats)
 		return;
 	board_put(board, LINE_DIM, "exporter ");
-	board_put_text(board, LINE_PLAIN, &report->exporter_state);
+	board_put_text(board, is_away ? LINE_RED : LINE_PLAIN, &report->exporter_state);
 	for (i = 0; i < sizeof numbers / sizeof *numbers; i++) {
 		board_put(board, LINE_DIM, "  %s ", numbers[i].name);
 		board_put(board, numbers[i].is_loss && numbers[i].count > 0 ? LINE_RED : LINE_PLAIN,
@@ -210,8 +215,8 @@ static void board_make_cell(
 		text_append(&board->cell, age, strlen(age));
 		return;
 	case BOARD_KIND:
-		text_append(&board->cell, board_kinds[span->kind].one,
-			strlen(board_kinds[span->kind].one));
+		text_append(&board->cell, board_kinds[span->kind].kind,
+			strlen(board_kinds[span->kind].kind));
 		return;
 	case BOARD_NAME:
 		text = span->kind == REPORT_REQUEST && span->method.size > 0 ? &span->method
@@ -246,11 +251,12 @@ static void board_measure(struct board *board)
 			board->widths[column] = columns;
 		total += board->widths[column] > 0 ? board->widths[column] + BOARD_GAP : 0;
 	}
-	for (column = BOARD_COLUMNS; column-- > 0 && board->style->width > 0;) {
+	for (i = 0; i < sizeof board_narrowed / sizeof *board_narrowed; i++) {
+		column = board_narrowed[i];
 		over = total > board->style->width + BOARD_GAP
 			       ? total - board->style->width - BOARD_GAP
 			       : 0;
-		if (board_columns[column].narrow == 0 ||
+		if (board->style->width == 0 ||
 			board->widths[column] <= board_columns[column].narrow)
 			continue;
 		if (over > board->widths[column] - board_columns[column].narrow)

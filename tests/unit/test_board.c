@@ -69,12 +69,21 @@ START_TEST(test_whole)
 }
 END_TEST
 
-/* Threads lose their beginning, then names their end, then the line its end. */
+/* Threads lose their beginning, then traces and then names their end, then the line its end. */
 START_TEST(test_narrow)
 {
 	struct report *report = make_report();
 
 	set_text(&report->spans[2].method, "a/method/with/a/name/that/is/long");
+	ck_assert_str_eq(draw(report, (struct board_style){.width = 80}),
+		"sidespan\n"
+		"3 run: 1 request, 1 turn, 1 wait\n"
+		"\n"
+		"  AGE  KIND     NAME                               THREAD         TRACE\n"
+		"5d04h  turn     turn of an agent                   …000000000001\n"
+		"  59s  wait     approval \xef\xbf\xbd]0;x\xef\xbf\xbd\xef\xbf\xbd"
+		"                                  0123456789abc…\n"
+		" 1.9s  request  a/method/with/a/name/that/is/long\n");
 	ck_assert_str_eq(draw(report, (struct board_style){.width = 60}),
 		"sidespan\n"
 		"3 run: 1 request, 1 turn, 1 wait\n"
@@ -130,12 +139,17 @@ START_TEST(test_numbers)
 		strstr(draw(report, (struct board_style){.note = "gone"}),
 			"sidespan 1.2  a\xef\xbf\xbd"
 			"b  up 2h03m  sessions 4  in flight 5  gone\n"
-			"exporter ok  sent 6  pending 0  spooled 0  rejected 0  dropped 1\n"
+			"exporter ok  sent 6  pending 0  rejected 0  dropped 1  spooled 0\n"
 			"12 run: 1 request, 1 turn, 1 wait, 9 not told of\n"),
 		draw(report, (struct board_style){.note = "gone"}));
 	/* what is lost is red, what is not is not */
 	ck_assert_ptr_nonnull(strstr(draw(report, (struct board_style){.color = true}),
-		"  rejected \x1b[0m0\x1b[2m  dropped \x1b[0m\x1b[31m1\x1b[0m\n"));
+		"\x1b[2mexporter \x1b[0mok\x1b[2m  sent "));
+	ck_assert_ptr_nonnull(strstr(draw(report, (struct board_style){.color = true}),
+		"  rejected \x1b[0m0\x1b[2m  dropped \x1b[0m\x1b[31m1\x1b[0m\x1b[2m  spooled "));
+	set_text(&report->exporter_state, "away");
+	ck_assert_ptr_nonnull(strstr(draw(report, (struct board_style){.color = true}),
+		"\x1b[2mexporter \x1b[0m\x1b[31maway\x1b[0m\x1b[2m  sent "));
 }
 END_TEST
 
