@@ -74,7 +74,6 @@ def test_numbers(browser, demo):
         ("turn/start", "4", "1"), ("thread/start", "3", "0"), *[(row[0], "1", "0") for row in methods[2:]]]
     assert all(re.fullmatch(r"[\d.]+ (µs|ms|s)", text) for row in methods for text in row[4:])
     assert "demo-small\tinput\t2 900" in browser.texts("#tokens tr")
-    assert browser.texts("#exporter dt") == ["created", "sent", "pending", "spooled", "rejected", "dropped"]
     assert browser.texts("#server")[0].startswith("the-demo · ")
 
 
@@ -179,11 +178,20 @@ def test_what_is_left_out_is_told(browser, lab):
     assert browser.texts("#traces-sums") == ["0"]
 
 
-def test_a_collector_that_is_away(browser, lab):
-    opened(browser, Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9"), 0)
-    for state, name in (("ok", "good"), ("away", "bad"), ("console", "good"), ("none", "")):
-        browser.eval(f"stats.exporter.state = '{state}'; drawStats()")
-        assert browser.eval("document.getElementById('exporter-state').className") == f"state {name}".strip() + " " * (not name)
+def test_how_the_exporter_does(browser, lab):
+    """Beside its numbers; what an operator should see at once, at the top as well."""
+    opened(browser, Operator(lab, "--listen=ws://127.0.0.1:0", "--upstream=ws://127.0.0.1:9", "--exporter=none"), 0)
+    assert browser.texts("#exporter, #trouble") == [] and browser.texts("#exporter-none") == [
+        "Spans are shown here and sent nowhere."]
+    for state, lost, said, trouble, name in (
+            ("ok", 0, "ok", [], "good"), ("away", 0, "collector away", ["collector away"], "bad"),
+            ("away", 2, "collector away", ["collector away · 2 spans lost"], "bad"),
+            ("ok", 1, "ok", ["1 span lost"], "bad"), ("console", 0, "console", [], "good"),
+            ("none", 0, "no exporter", [], "")):
+        browser.eval(f"Object.assign(stats.exporter, {{ created: 3, state: '{state}', dropped: {lost} }}); drawStats()")
+        assert browser.texts("#exporter-state") == [said] and browser.texts("#trouble") == trouble
+        assert browser.eval("document.getElementById('exporter-state').className.trim()") == f"state {name}".strip()
+        assert browser.texts("#exporter dt") == ["created", "sent", "pending", "spooled", "rejected", "dropped"]
 
 
 def test_a_row_of_what_is_gone(browser, lab):
@@ -329,6 +337,7 @@ def test_it_says_when_it_is_not_live(browser, demo):
     demo.sidespan.stop()
     browser.wait("document.getElementById('state').textContent.startsWith('not live: ')")
     assert len(rows(browser)) == 6
+    browser.eval("draw()")
     up = browser.texts("#up")
     browser.eval(LATER % 100 + "draw()")
     assert browser.texts("#up") == up  # what is not told is not known
