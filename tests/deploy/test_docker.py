@@ -81,6 +81,11 @@ def test_sidespan_of_compose_takes_its_arguments():
     service = yaml.safe_load(read("compose.yaml"))["services"]["sidespan"]
     done = subprocess.run([BINARY, "--check", *service["command"]], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "note:" not in done.stdout, done.stdout + done.stderr
+    image = re.search(r"(?m)^ENV (SIDESPAN_ADMIN_LISTEN)=(\S+)$", read("Dockerfile"))
+    examined = subprocess.run([BINARY, "doctor", "--exporter=none", "--connect-timeout=1ms", *service["command"]],
+                              capture_output=True, text=True, check=False, env={image[1]: image[2]})
+    wanted = int(re.search(r"(?:allow for|may need) (\d+) MiB", examined.stdout)[1])
+    assert 64 <= wanted <= int(service["mem_limit"].removesuffix("m"))
 
 
 # collectors
