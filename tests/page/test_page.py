@@ -292,6 +292,7 @@ def test_every_width(browser, demo, width):
     browser.click(selector=".trace:has-text('app_server.turn')")
     browser.click(selector=".span >> nth=3")
     assert browser.eval("document.documentElement.scrollWidth") <= width
+    assert browser.eval("[...document.querySelectorAll('.scroll')].every(e => e.scrollWidth <= e.clientWidth)")
 
 
 def test_for_those_who_do_not_see_it(browser, demo):
