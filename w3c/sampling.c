@@ -103,6 +103,15 @@ static size_t sampling_format(char text[3 + SAMPLING_DIGITS], uint64_t threshold
 	return size;
 }
 
+size_t sampling_state(char text[SAMPLING_STATE_MAX], uint64_t threshold)
+{
+	_Static_assert(SAMPLING_STATE_MAX == sizeof "ot=th:" - 1 + SAMPLING_DIGITS, "it has room");
+
+	assert(threshold < SAMPLING_NEVER);
+	memcpy(text, "ot=", 3);
+	return 3 + sampling_format(text + 3, threshold);
+}
+
 /* Appends a field to a list of *size characters. Returns 0, or -1 when it has no room. */
 static int sampling_append(
 	char value[TRACESTATE_VALUE_MAX], size_t *size, const struct sampling_field *field)

@@ -25,6 +25,10 @@ int sampling_threshold_parse(uint64_t *threshold, const char *text, size_t size)
 uint64_t sampling_randomness(
 	const struct tracestate *tracestate, const uint8_t trace_id[TRACE_ID_SIZE]);
 
+/* The list of a trace that began with that decision: "ot=th:c". Returns its size, no terminator. */
+#define SAMPLING_STATE_MAX 20
+size_t sampling_state(char text[SAMPLING_STATE_MAX], uint64_t threshold);
+
 /*
  * Writes the threshold into the list (SAMPLING_NEVER: takes it out, as for a trace that was not
  * kept); everything else in the member "ot" stays. The member's new value is built in value, which

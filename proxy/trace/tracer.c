@@ -56,7 +56,7 @@ struct tracer {
 	bool follows;              /* the rules of a lifecycle */
 	struct follower *follower; /* owned; of the backend that connections share, or NULL */
 	struct wanted wanted;      /* requests that have a span */
-	bool takes_all;            /* that is all, and no method has a share of its own */
+	bool takes_all;            /* that is all, and the sampler keeps them all */
 	uint8_t flags_forwarded;   /* the others are left out of carriers */
 	size_t inflight_max;
 	size_t inflight_bytes, inflight_bytes_max;
@@ -719,6 +719,9 @@ struct http_span *tracer_http_begin(struct tracer *tracer, const struct http_spa
 	forwarded_make(&forwarded, &tracer->parents, &tracer->sampler, &tracer->ids, carrier);
 	if ((forwarded.context.flags & TRACE_FLAG_SAMPLED) == 0)
 		return NULL;
+	if (!forwarded.parent.present)
+		forwarded.parent.tracestate =
+			sampler_share_state(&tracer->sampler.own, forwarded.context.flags);
 	link_count = parents_find_links(&tracer->parents, &forwarded.parent, carrier, 1, links);
 	http = http_span_new(
 		request, &forwarded, links, link_count, now_ns + tracer->wall_offset_ns);
@@ -1129,7 +1132,7 @@ static void tracer_take_settings(
 					  ? TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM
 					  : TRACE_FLAG_SAMPLED;
 	wanted_init(&tracer->wanted, &config->requests_record);
-	tracer->takes_all = tracer->wanted.all && !sampler_has_methods(&tracer->sampler);
+	tracer->takes_all = tracer->wanted.all && sampler_keeps_all(&tracer->sampler);
 	tracer->inflight_max = (size_t)config->inflight_max;
 	tracer->inflight_bytes_max = (size_t)config->inflight_bytes_max;
 	tracer->inflight_max_age_ns = (uint64_t)config->inflight_max_age_ms * 1000000;

@@ -723,6 +723,15 @@ def test_the_get_of_a_page_has_a_span_if_asked_for(lab):
         "server.port": int(front.backend.url.rsplit(":", 1)[1])}
 
 
+def test_one_kept_for_a_share_says_so(lab):
+    """A trace that begins with it; the shares of methods are not for what has none."""
+    front = all_of(lab, "--sampler=parentbased_traceidratio", "--sampling-methods=*=0")
+    for fields in (b"", FIELDS):
+        exchange(front, get(fields=fields), answer(b"<p>"))
+    spans = front.collector.wait_spans(2)
+    assert {span.trace_id == TRACE: span.trace_state for span in spans} == {False: "ot=th:0", True: "a=1,b=2"}
+
+
 @pytest.mark.parametrize("request_bytes", [get(), sized(ENVELOPE), get(method=b"PUT")])
 def test_by_itself_it_has_none(front, request_bytes):
     exchange(front, request_bytes, answer(b'{"arguments":{},"result":"success","tag":7}'))

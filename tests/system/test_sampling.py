@@ -8,7 +8,7 @@ import pytest
 
 from lib.process import BINARY
 from lib.wait import until
-from test_turns import answer, ask, item, request, say, turn
+from test_turns import TRACE, answer, ask, item, request, say, turn
 
 OFF = ["--sampler=always_off"]
 
@@ -114,6 +114,8 @@ def test_methods_have_shares_of_their_own(lab):
     assert 50 < taken < 150
     assert link.finish() == 0
     methods = [span.method for span in link.collector.spans]
+    states = {span.method: span.trace_state for span in link.collector.spans}
+    assert states["ping"] is None and states["fs/read"] == "ot=th:0"
     assert sorted(m for m in methods if m in ("ping", "fs/read", "other")) == ["fs/read", "ping"]
     assert len(methods) == taken + 2
     told = link.sidespan.accounting("traffic")
@@ -132,6 +134,25 @@ def test_what_a_sampled_out_turn_begins_is_not_sent(lab):
         say(link, turn("started"), turn("completed", status="completed"))
         assert link.finish() == 0
         assert sorted(span.name for span in link.collector.spans) == names
+
+
+def test_what_was_kept_for_a_share_says_so(lab):
+    """All that begins a trace, and all below it; a parent's tracestate goes on as it came."""
+    link = lab.traced(args=["--sampler=parentbased_traceidratio", "--profile=codex"])
+    link.client.send({"id": 1, "method": "turn/start", "params": {"threadId": "T"}})
+    assert json.loads(link.server.recv())["trace"]["tracestate"] == "ot=th:0"
+    answer(link, {"turn": {"id": "u"}})
+    say(link, turn("started"), turn("completed", status="completed"))
+    say(link, turn("started", "v"))  # nobody has asked for this one
+    ask(link, "turn/start", 3)
+    answer(link, {"turn": {"id": "w"}}, 3)
+    say(link, turn("completed", "v", status="completed"), turn("started", "w"), turn("completed", "w", status="completed"))
+    assert link.finish() == 0
+    spans = link.collector.spans
+    assert len(spans) == 7
+    for span in spans:
+        assert span.trace_state == ("a=1" if span.trace_id == TRACE else "ot=th:0"), span.name
+    assert len({span.trace_id for span in spans}) == 3
 
 
 def test_shares_that_are_none_are_refused(lab):

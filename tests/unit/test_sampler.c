@@ -1,5 +1,6 @@
 /* The samplers: what each decides for a root and under parents of both kinds. */
 #include <stdio.h>
+#include <string.h>
 
 #include "config/map.h"
 #include "proxy/trace/requests/sampler.h"
@@ -112,7 +113,7 @@ static const struct {
 	{"", false, false, false, false},
 };
 
-/* The share counts for roots; a parent is followed by samplers that do, and by no others. */
+/* With every sampler; those without a ratio have no share for other methods. */
 START_TEST(test_methods)
 {
 	const enum config_sampler kinds[] = {CONFIG_SAMPLER_ALWAYS_ON, CONFIG_SAMPLER_ALWAYS_OFF,
@@ -121,31 +122,26 @@ START_TEST(test_methods)
 	const uint8_t *const traces[] = {trace_low, trace_half, trace_high};
 	const bool wanted[] = {methods[_i].low, methods[_i].half, methods[_i].high};
 	const struct span_text method = span_text_of(methods[_i].method);
-	const uint8_t flags[] = {0, TRACE_FLAG_SAMPLED};
+	const bool is_ratio[] = {false, false, true, false, false, true};
+	const uint8_t flags = TRACE_FLAG_SAMPLED;
+	const struct sampler_share *share;
 	struct sampler sampler;
-	size_t kind, i, j;
-	bool sampled;
+	size_t kind, i;
 
 	shares_take(several);
 	for (kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
-		bool follows = kinds[kind] >= CONFIG_SAMPLER_PARENT_ALWAYS_ON;
-
 		sampler_init(&sampler, kinds[kind], 0.25);
 		ck_assert_int_eq(sampler_take_methods(&sampler, &shares), 0);
-		ck_assert(sampler_has_methods(&sampler));
-		for (i = 0; i < 3; i++) {
-			sampled = !wanted[i];
-			ck_assert_int_eq(
-				sampler_decide_method(&sampler, method, traces[i], NULL, &sampled),
-				methods[_i].has_share);
-			ck_assert_int_eq(sampled, wanted[i] == methods[_i].has_share);
-			for (j = 0; j < 2; j++)
-				ck_assert_int_eq(sampler_decide_method(&sampler, method, traces[i],
-							 &flags[j], &sampled),
-					methods[_i].has_share && !follows);
-			ck_assert_int_eq(sampler_decide(&sampler, traces[i], &flags[1]),
-				follows || sampler_decide(&sampler, traces[i], NULL));
-		}
+		ck_assert(!sampler_keeps_all(&sampler));
+		share = sampler_share(&sampler, method);
+		if (!methods[_i].has_share)
+			ck_assert_ptr_eq(share, is_ratio[kind] ? &sampler.own : NULL);
+		for (i = 0; i < 3 && methods[_i].has_share; i++)
+			ck_assert_int_eq(sampler_share_keeps(share, traces[i]), wanted[i]);
+		for (i = 0; i < 3; i++)
+			ck_assert_int_eq(sampler_decide(&sampler, traces[i], &flags),
+				sampler_follows(&sampler, &flags) ||
+					sampler_decide(&sampler, traces[i], NULL));
 		sampler_done(&sampler);
 	}
 	map_free(&shares);
@@ -156,20 +152,17 @@ END_TEST
 START_TEST(test_every_method)
 {
 	struct sampler sampler;
-	bool sampled;
 
 	sampler_init(&sampler, CONFIG_SAMPLER_PARENT_ALWAYS_ON, 1);
 	ck_assert_int_eq(sampler_take_methods(&sampler, &shares), 0); /* none yet */
-	ck_assert(!sampler_has_methods(&sampler));
+	ck_assert(sampler_keeps_all(&sampler));
+	ck_assert_ptr_null(sampler_share(&sampler, span_text_of("a")));
 	shares_take("*=0,a*=1");
-	ck_assert(!sampler_decide_method(&sampler, span_text_of("a"), trace_high, NULL, &sampled));
 	ck_assert_int_eq(sampler_take_methods(&sampler, &shares), 0);
-	ck_assert(sampler_decide_method(&sampler, span_text_of(""), trace_high, NULL, &sampled));
-	ck_assert(!sampled);
-	ck_assert(sampler_decide_method(&sampler, span_text_of("b"), trace_high, NULL, &sampled));
-	ck_assert(!sampled);
-	ck_assert(sampler_decide_method(&sampler, span_text_of("a"), trace_low, NULL, &sampled));
-	ck_assert(sampled);
+	ck_assert(!sampler_keeps_all(&sampler));
+	ck_assert(!sampler_share_keeps(sampler_share(&sampler, span_text_of("")), trace_high));
+	ck_assert(!sampler_share_keeps(sampler_share(&sampler, span_text_of("b")), trace_high));
+	ck_assert(sampler_share_keeps(sampler_share(&sampler, span_text_of("a")), trace_low));
 	sampler_done(&sampler);
 	map_free(&shares);
 }
@@ -180,27 +173,58 @@ START_TEST(test_share_of_many)
 {
 	enum { TRACES = 20000, WANTED = TRACES / 10, AROUND = 6 * 43 };
 	uint8_t trace_id[TRACE_ID_SIZE];
+	const struct sampler_share *share;
 	struct sampler sampler, plain;
 	int count = 0, i;
 	struct ids ids;
-	bool sampled;
 
 	shares_take("a/*=0.1");
 	ids_init(&ids);
 	sampler_init(&plain, CONFIG_SAMPLER_RATIO, 0.1);
 	sampler_init(&sampler, CONFIG_SAMPLER_PARENT_ALWAYS_ON, 1);
 	ck_assert_int_eq(sampler_take_methods(&sampler, &shares), 0);
+	share = sampler_share(&sampler, span_text_of("a/b"));
 	for (i = 0; i < TRACES; i++) {
 		ids_trace_id(&ids, trace_id);
-		ck_assert(sampler_decide_method(
-			&sampler, span_text_of("a/b"), trace_id, NULL, &sampled));
-		ck_assert_int_eq(sampled, sampler_decide(&plain, trace_id, NULL));
-		count += sampled;
+		ck_assert_int_eq(sampler_share_keeps(share, trace_id),
+			sampler_decide(&plain, trace_id, NULL));
+		count += sampler_share_keeps(share, trace_id);
 	}
 	ck_assert_int_ge(count, WANTED - AROUND);
 	ck_assert_int_le(count, WANTED + AROUND);
 	sampler_done(&sampler);
 	map_free(&shares);
+}
+END_TEST
+
+/* What begins a trace that is kept says for which share. */
+START_TEST(test_state)
+{
+	static const struct {
+		enum config_sampler kind;
+		double ratio;
+		const char *state;
+	} states[] = {
+		{CONFIG_SAMPLER_RATIO, 1, "ot=th:0"},
+		{CONFIG_SAMPLER_PARENT_RATIO, 0.25, "ot=th:c"},
+		{CONFIG_SAMPLER_RATIO, 0.1, "ot=th:e6666666666666"},
+		{CONFIG_SAMPLER_RATIO, 0, ""},
+		{CONFIG_SAMPLER_ALWAYS_ON, 0.25, ""},
+		{CONFIG_SAMPLER_ALWAYS_OFF, 0.25, ""},
+		{CONFIG_SAMPLER_PARENT_ALWAYS_ON, 0.25, ""},
+		{CONFIG_SAMPLER_PARENT_ALWAYS_OFF, 0.25, ""},
+	};
+	struct sampler sampler;
+	struct span_text state;
+	size_t i;
+
+	for (i = 0; i < sizeof states / sizeof *states; i++) {
+		sampler_init(&sampler, states[i].kind, states[i].ratio);
+		state = sampler_share_state(&sampler.own, TRACE_FLAG_SAMPLED);
+		ck_assert_uint_eq(state.size, strlen(states[i].state));
+		ck_assert_mem_eq(state.bytes, states[i].state, state.size);
+		ck_assert_uint_eq(sampler_share_state(&sampler.own, TRACE_FLAG_RANDOM).size, 0);
+	}
 }
 END_TEST
 
@@ -233,6 +257,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_methods, 0, sizeof methods / sizeof *methods);
 	tcase_add_test(tc, test_every_method);
 	tcase_add_test(tc, test_share_of_many);
+	tcase_add_test(tc, test_state);
 	tcase_add_test(tc, test_no_memory);
 	return unit_run("sampler", tc);
 }

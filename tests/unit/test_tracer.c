@@ -830,26 +830,32 @@ static const struct {
 	const char *flags; /* of the parent; NULL: no parent */
 	int sent;          /* flags in the carrier, -1: none; a span if sampled */
 	unsigned out;      /* counted */
+	const char *state; /* with it: where the trace begins */
 } share_rows[] = {
-	{"parentbased_always_on", "m=0", "all", NULL, 2, 1},
-	{"parentbased_always_on", "m*=0", "all", NULL, 2, 1},
-	{"parentbased_always_on", "m=1", "all", NULL, 3, 0},
-	{"parentbased_always_on", "n=0", "all", NULL, 3, 0},
-	{"parentbased_always_on", "*=0,m=1", "all", NULL, 3, 0},
-	{"parentbased_always_on", "m=0", "all", "01", 1, 0},
-	{"parentbased_always_on", "m=1", "all", "00", 0, 0},
-	{"parentbased_always_off", "m=1", "all", NULL, 3, 0},
-	{"parentbased_always_off", "n=1", "all", NULL, 2, 0},
-	{"always_off", "m=1", "all", "00", 1, 0}, /* it follows no parent */
-	{"always_on", "m=0", "all", "01", 0, 1},
-	{"parentbased_always_on", "m=0", "m", NULL, 2, 1},
-	{"parentbased_always_on", "m=0", "work", NULL, -1, 0}, /* it has no span anyway */
-	{"parentbased_always_on", "m=1", "work", NULL, -1, 0},
+	{"parentbased_always_on", "m=0", "all", NULL, 2, 1, NULL},
+	{"parentbased_always_on", "m*=0", "all", NULL, 2, 1, NULL},
+	{"parentbased_always_on", "m=1", "all", NULL, 3, 0, "ot=th:0"},
+	{"parentbased_always_on", "n=0", "all", NULL, 3, 0, NULL},
+	{"parentbased_always_on", "*=0,m=1", "all", NULL, 3, 0, "ot=th:0"},
+	{"parentbased_always_on", "m=0", "all", "01", 1, 0, NULL},
+	{"parentbased_always_on", "m=1", "all", "00", 0, 0, NULL},
+	{"parentbased_always_off", "m=1", "all", NULL, 3, 0, "ot=th:0"},
+	{"parentbased_always_off", "n=1", "all", NULL, 2, 1, NULL},
+	{"parentbased_always_off", "n=1", "all", "00", 0, 0, NULL},
+	{"parentbased_traceidratio", "n=0", "all", NULL, 3, 0, "ot=th:0"},
+	{"traceidratio", "n=0", "all", NULL, 3, 0, "ot=th:0"},
+	{"traceidratio", "n=0", "all", "00", 1, 0, NULL},
+	{"always_off", "m=1", "all", "00", 1, 0, NULL}, /* it follows no parent */
+	{"always_on", "m=0", "all", "01", 0, 1, NULL},
+	{"parentbased_always_on", "m=0", "m", NULL, 2, 1, NULL},
+	{"parentbased_always_on", "m=0", "work", NULL, -1, 0, NULL}, /* no span anyway */
+	{"parentbased_always_on", "m=1", "work", NULL, -1, 0, NULL},
 };
 
 START_TEST(test_shares)
 {
-	char sampler[64], shares[64], record[64], message[256], sent[8];
+	const char *state = share_rows[_i].state;
+	char sampler[64], shares[64], record[64], message[256], sent[64];
 	const char *flags[] = {
 		sampler, shares, record, "--profile=generic", "--propagation-inject=/trace", NULL};
 	struct setup setup;
@@ -864,7 +870,9 @@ START_TEST(test_shares)
 	setup_client(
 		&setup, share_rows[_i].flags != NULL ? message : "{\"id\":1,\"method\":\"m\"}");
 	setup_backend(&setup, reply_1);
-	snprintf(sent, sizeof sent, "-%02x\"}", (unsigned)share_rows[_i].sent);
+	snprintf(sent, sizeof sent, "-%02x\"%s%s%s}", (unsigned)share_rows[_i].sent,
+		state != NULL ? ",\"tracestate\":\"" : "", state != NULL ? state : "",
+		state != NULL ? "\"" : "");
 	if (share_rows[_i].sent >= 0)
 		text_has(setup.carrier, sent);
 	else
@@ -873,6 +881,8 @@ START_TEST(test_shares)
 	ck_assert_uint_eq(setup_counters(&setup)->requests_sampled_out, share_rows[_i].out);
 	ck_assert_uint_eq(setup.exporter.count,
 		share_rows[_i].sent >= 0 && (share_rows[_i].sent & TRACE_FLAG_SAMPLED) != 0);
+	if (setup.exporter.count > 0)
+		ck_assert_str_eq(setup_span(&setup)->tracestate, state != NULL ? state : "");
 	setup_close(&setup);
 }
 END_TEST

@@ -374,6 +374,8 @@ static struct open_span *opening_unclaimed(struct action *action, const struct m
 	opening->context = open_spans_new_context(spans, asked || found ? &above : NULL);
 	if (asked || found)
 		open_spans_set_above(opening, &above);
+	else
+		opening->identity.tracestate = open_spans_root_state(spans, &opening->context);
 	span = open_spans_open(spans, opening);
 	if (span != NULL && found)
 		open_spans_set(spans, span, rule, &rule->set_root, &action->look);
@@ -485,6 +487,9 @@ static struct open_span *opening_finish(struct action *action, const struct matc
 		opening->above_is_remote = carried;
 		opening->identity.tracestate =
 			carried ? action->parent->tracestate : opening->parent->tracestate;
+	} else {
+		opening->identity.tracestate =
+			open_spans_root_state(action->spans, &opening->context);
 	}
 	span = open_spans_open(action->spans, opening);
 	if (span == NULL)

@@ -249,6 +249,8 @@ bool follower_server_context(struct follower *follower, struct action_message *m
 			open_spans_new_context(spans, parent != NULL ? &parent->context : NULL);
 	else if (parent != NULL)
 		told->context = parent->context;
+	if (told->made && parent == NULL)
+		told->tracestate = open_spans_root_state(spans, &told->context);
 	return told->made || parent != NULL;
 }
 

@@ -132,6 +132,12 @@ struct traceparent open_spans_new_context(
 	return context;
 }
 
+struct span_text open_spans_root_state(
+	const struct open_spans *spans, const struct traceparent *context)
+{
+	return sampler_share_state(&spans->setup->sampler->own, context->flags);
+}
+
 /* ---- the memory of spans that were closed ---- */
 
 /*

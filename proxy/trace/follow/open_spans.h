@@ -102,6 +102,10 @@ bool open_spans_call_was_open(
 struct traceparent open_spans_new_context(
 	const struct open_spans *spans, const struct traceparent *parent);
 
+/* The tracestate of a trace that begins with that context; borrowed for life. */
+struct span_text open_spans_root_state(
+	const struct open_spans *spans, const struct traceparent *context);
+
 /* Says what is above the span: nothing has been said before. */
 void open_spans_set_above(struct span_opening *opening, const struct traceparent *above);
 

@@ -190,14 +190,21 @@ void forwarded_make(struct forwarded *forwarded, const struct parents *parents,
 
 bool forwarded_sample(struct forwarded *forwarded, const struct sampler *sampler)
 {
-	bool sampled;
+	const struct sampler_share *share;
+	struct parent *parent = &forwarded->parent;
+	uint8_t *flags = &forwarded->context.flags;
 
-	if (!sampler_decide_method(sampler, forwarded->method, forwarded->context.trace_id,
-		    forwarded_parent_flags(&forwarded->parent), &sampled))
+	if (sampler_follows(sampler, forwarded_parent_flags(parent)))
 		return true;
-	forwarded->context.flags &= (uint8_t)~TRACE_FLAG_SAMPLED;
-	forwarded->context.flags |= sampled ? TRACE_FLAG_SAMPLED : 0;
-	return sampled;
+	share = sampler_share(sampler, forwarded->method);
+	if (share != NULL) {
+		*flags &= (uint8_t)~TRACE_FLAG_SAMPLED;
+		if (sampler_share_keeps(share, forwarded->context.trace_id))
+			*flags |= TRACE_FLAG_SAMPLED;
+		if (!parent->present)
+			parent->tracestate = sampler_share_state(share, *flags);
+	}
+	return (*flags & TRACE_FLAG_SAMPLED) != 0;
 }
 
 void forwarded_judge_again(
@@ -208,9 +215,10 @@ void forwarded_judge_again(
 
 	parent_find(&found, parents, view);
 	promised->verdict = found.verdict;
+	if (!promised->present)
+		return; /* a trace has begun, whose tracestate is the sampler's */
 	promised->tracestate = found.tracestate;
-	if (promised->present != found.present ||
-		(found.present && memcmp(&promised->traceparent, &found.traceparent,
-					  sizeof found.traceparent) != 0))
+	if (!found.present ||
+		memcmp(&promised->traceparent, &found.traceparent, sizeof found.traceparent) != 0)
 		promised->tracestate.size = 0; /* what was promised is gone */
 }

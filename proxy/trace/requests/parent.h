@@ -25,8 +25,9 @@ struct parents {
 struct parent {
 	enum carrier_verdict verdict; /* on the request's carrier */
 	bool present;
-	struct traceparent traceparent; /* when present, as is tracestate */
-	struct span_text tracestate;    /* borrowed from the envelope or the environment */
+	struct traceparent traceparent; /* when present */
+	/* borrowed from the envelope or the environment; a root's from the sampler */
+	struct span_text tracestate;
 };
 
 /*
@@ -99,7 +100,7 @@ struct forwarded {
 void forwarded_make(struct forwarded *forwarded, const struct parents *parents,
 	const struct sampler *sampler, struct ids *ids, const struct carrier_view *view);
 
-/* As the sampler has it for that method, if for any of its own. Whether it did not say no. */
+/* By the share that the method has. False: the request is not sampled, and no parent said so. */
 bool forwarded_sample(struct forwarded *forwarded, const struct sampler *sampler);
 
 /*

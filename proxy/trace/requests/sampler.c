@@ -1,18 +1,32 @@
-/* Samplers. A share is a threshold; the methods that have one are numbered by a table of theirs. */
+/* Samplers. The methods that have a share are numbered by a table of their own. */
 #include "proxy/trace/requests/sampler.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "config/map.h"
-#include "w3c/sampling.h"
+
+static struct sampler_share sampler_make_share(double ratio)
+{
+	struct sampler_share share = {.threshold = sampling_threshold(ratio)};
+
+	if (share.threshold < SAMPLING_NEVER)
+		share.state_size = sampling_state(share.state, share.threshold);
+	return share;
+}
+
+static bool sampler_has_ratio(const struct sampler *sampler)
+{
+	return sampler->kind == CONFIG_SAMPLER_RATIO ||
+	       sampler->kind == CONFIG_SAMPLER_PARENT_RATIO;
+}
 
 void sampler_init(struct sampler *sampler, enum config_sampler kind, double ratio)
 {
-	sampler->kind = kind;
-	sampler->threshold = sampling_threshold(ratio);
-	sampler->thresholds = NULL;
+	*sampler = (struct sampler){.kind = kind};
 	methods_init(&sampler->methods);
+	if (sampler_has_ratio(sampler))
+		sampler->own = sampler_make_share(ratio);
 }
 
 int sampler_take_methods(struct sampler *sampler, const struct config_map *shares)
@@ -22,8 +36,8 @@ int sampler_take_methods(struct sampler *sampler, const struct config_map *share
 
 	if (shares->count == 0)
 		return 0;
-	sampler->thresholds = calloc(shares->count + 1, sizeof *sampler->thresholds);
-	for (i = 0; sampler->thresholds != NULL && i < shares->count; i++) {
+	sampler->shares = calloc(shares->count + 1, sizeof *sampler->shares);
+	for (i = 0; sampler->shares != NULL && i < shares->count; i++) {
 		const struct config_pair *pair = &shares->pairs[i];
 		int number = methods_add(&sampler->methods, pair->name);
 		bool is_ratio = map_is_ratio(pair->value, 0, 1, &ratio);
@@ -31,23 +45,23 @@ int sampler_take_methods(struct sampler *sampler, const struct config_map *share
 		if (number < 0)
 			return -1;
 		assert(is_ratio && (size_t)number <= shares->count);
-		sampler->thresholds[number] = sampling_threshold(ratio);
+		sampler->shares[number] = sampler_make_share(ratio);
 	}
-	return sampler->thresholds != NULL ? 0 : -1;
+	return sampler->shares != NULL ? 0 : -1;
 }
 
 void sampler_done(struct sampler *sampler)
 {
-	free(sampler->thresholds);
-	sampler->thresholds = NULL;
+	free(sampler->shares);
+	sampler->shares = NULL;
 	methods_done(&sampler->methods);
 }
 
-static bool sampler_reaches(const uint8_t trace_id[TRACE_ID_SIZE], uint64_t threshold)
+bool sampler_share_keeps(const struct sampler_share *share, const uint8_t trace_id[TRACE_ID_SIZE])
 {
 	static const struct tracestate none;
 
-	return sampling_randomness(&none, trace_id) >= threshold;
+	return sampling_randomness(&none, trace_id) >= share->threshold;
 }
 
 bool sampler_decide_root(const struct sampler *sampler, const uint8_t trace_id[TRACE_ID_SIZE])
@@ -58,7 +72,7 @@ bool sampler_decide_root(const struct sampler *sampler, const uint8_t trace_id[T
 		return true;
 	case CONFIG_SAMPLER_RATIO:
 	case CONFIG_SAMPLER_PARENT_RATIO:
-		return sampler_reaches(trace_id, sampler->threshold);
+		return sampler_share_keeps(&sampler->own, trace_id);
 	case CONFIG_SAMPLER_ALWAYS_OFF:
 	case CONFIG_SAMPLER_PARENT_ALWAYS_OFF:
 		break;
@@ -66,16 +80,13 @@ bool sampler_decide_root(const struct sampler *sampler, const uint8_t trace_id[T
 	return false;
 }
 
-bool sampler_decide_method(const struct sampler *sampler, struct span_text method,
-	const uint8_t trace_id[TRACE_ID_SIZE], const uint8_t *parent_flags, bool *sampled)
+const struct sampler_share *sampler_share(const struct sampler *sampler, struct span_text method)
 {
-	unsigned number;
+	unsigned number = METHODS_OTHER;
 
-	if (!sampler_has_methods(sampler) || sampler_follows(sampler, parent_flags))
-		return false;
-	number = methods_find(&sampler->methods, method);
-	if (number == METHODS_OTHER)
-		return false;
-	*sampled = sampler_reaches(trace_id, sampler->thresholds[number]);
-	return true;
+	if (sampler->shares != NULL)
+		number = methods_find(&sampler->methods, method);
+	if (number != METHODS_OTHER)
+		return &sampler->shares[number];
+	return sampler_has_ratio(sampler) ? &sampler->own : NULL;
 }
