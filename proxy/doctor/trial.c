@@ -25,9 +25,8 @@
 #include "config/profile/profile.h"
 #include "exporter/clock.h"
 #include "exporter/text.h"
+#include "proxy/doctor/hearing.h"
 #include "proxy/log.h"
-#include "proxy/message/envelope_fill.h"
-#include "proxy/message/skim.h"
 
 enum { TRIAL_READ_SIZE = 16384, TRIAL_PAUSE_MS = 10, TRIAL_GRACE_MS = 1000, TRIAL_END_MS = 4000 };
 enum { TRIAL_FOLDER_SIZE = 88, TRIAL_PATH_SIZE = 96 }; /* a socket's name has 107 bytes */
@@ -60,16 +59,11 @@ struct trial_talk {
 	enum config_framing framing; /* of the conversation: what the server would meet */
 	char folder[TRIAL_FOLDER_SIZE], path[TRIAL_PATH_SIZE]; /* of the Unix socket, if any */
 	pid_t pid;
-	int exit_status;  /* of the child, as waitpid() has it */
-	int fd;           /* of the conversation; -1: not connected yet */
-	int log_fd;       /* -1: all of the log was read */
-	struct text said; /* by the server */
-	struct text body; /* of HTTP in chunks: without what is around them */
-	size_t at;        /* so much of it was looked through */
+	int exit_status; /* of the child, as waitpid() has it */
+	int fd;          /* of the conversation; -1: not connected yet */
+	int log_fd;      /* -1: all of the log was read */
+	struct hearing hearing;
 	struct text log;
-	struct pointers *pointers; /* owned */
-	struct envelope envelope;
-	struct skim skim;
 };
 
 int64_t trial_wait_ms(const struct config *config)
@@ -266,111 +260,6 @@ static int trial_connect(struct trial_talk *talk)
 	return -1;
 }
 
-/* What an error says, or a status of HTTP. */
-static void trial_note_error(struct trial_talk *talk)
-{
-	const struct envelope_value *code = envelope_value(&talk->envelope, ENVELOPE_ERROR_CODE);
-	const struct envelope_value *text = envelope_value(&talk->envelope, ENVELOPE_ERROR_MESSAGE);
-
-	(void)snprintf(talk->trial->why, sizeof talk->trial->why, "error %.*s: %.*s",
-		(int)code->size, code->text, (int)text->size, text->text); /* may be cut */
-}
-
-/* Looks at the object that was read. True: it is the answer. */
-static bool trial_judge(struct trial_talk *talk)
-{
-	const struct envelope_value *id = envelope_value(&talk->envelope, ENVELOPE_ID);
-	enum envelope_kind kind = envelope_judge(&talk->envelope);
-
-	if (kind == ENVELOPE_ERROR_REPLY) {
-		talk->trial->outcome = TRIAL_REFUSED;
-		trial_note_error(talk);
-		return true;
-	}
-	if (kind != ENVELOPE_RESULT_REPLY || id->size != 1 || id->text[0] != '1')
-		return false;
-	talk->trial->outcome = TRIAL_ANSWERED;
-	return true;
-}
-
-/* Whether the head of an answer of HTTP is there, with a status that is none of success. */
-static bool trial_is_refused(struct trial_talk *talk)
-{
-	const char *bytes = talk->said.bytes;
-	int status;
-
-	if (!talk->is_http || strncmp(bytes, "HTTP/1.", 7) != 0 ||
-		strstr(bytes, "\r\n\r\n") == NULL)
-		return false;
-	status = (int)strtol(bytes + strlen("HTTP/1.1 "), NULL, 10);
-	if (status < 300)
-		return false;
-	talk->trial->status = status;
-	/* what we answer when the server does not: the log says why */
-	talk->trial->outcome = status == 502 || status == 504 ? TRIAL_LOST : TRIAL_REFUSED;
-	if (talk->trial->outcome == TRIAL_REFUSED)
-		(void)snprintf(
-			talk->trial->why, sizeof talk->trial->why, "status %d", status); /* fits */
-	return true;
-}
-
-/* The value of a field of the answer's head; name is "\r\nNAME:" in lower case. NULL: none. */
-static const char *trial_field(const struct trial_talk *talk, const char *name)
-{
-	const char *bytes = talk->said.bytes, *end, *field;
-
-	if (!talk->is_http || talk->said.size == 0 || (end = strstr(bytes, "\r\n\r\n")) == NULL ||
-		(field = strcasestr(bytes, name)) == NULL || field >= end)
-		return NULL;
-	field += strlen(name);
-	return field + strspn(field, " \t");
-}
-
-/* Where to look for objects: in what was said, or in the chunks of it that are whole. */
-static const struct text *trial_content(struct trial_talk *talk)
-{
-	const char *at, *end = talk->said.bytes + talk->said.size, *line;
-	size_t size;
-
-	if (trial_field(talk, "\r\ntransfer-encoding:") == NULL)
-		return &talk->said;
-	text_rewind(&talk->body, 0);
-	at = strstr(talk->said.bytes, "\r\n\r\n") + 4;
-	for (; (line = memmem(at, (size_t)(end - at), "\r\n", 2)) != NULL; at += size + 2) {
-		size = strtoul(at, NULL, 16);
-		at = line + 2;
-		if (size == 0 || end - at < 2 || size > (size_t)(end - at) - 2)
-			break;
-		text_append(&talk->body, at, size);
-	}
-	return &talk->body;
-}
-
-/* Looks for objects, however they are framed. True: the answer is there. */
-static bool trial_look(struct trial_talk *talk)
-{
-	const struct text *content = trial_content(talk);
-	const uint8_t *bytes = (const uint8_t *)content->bytes, *end = bytes + content->size;
-	const uint8_t *object, *at;
-	enum skim_event event;
-
-	if (trial_is_refused(talk))
-		return true;
-	while (content->size > 0 &&
-		(object = memchr(bytes + talk->at, '{', content->size - talk->at)) != NULL) {
-		at = object;
-		skim_begin(&talk->skim, SKIM_WATCH);
-		event = skim_run(&talk->skim, &at, end);
-		talk->at = (size_t)(object - bytes);
-		if (event == SKIM_MORE)
-			break; /* what begins there is looked at again, with more of it */
-		if (event == SKIM_ENVELOPE_END && trial_judge(talk))
-			return true;
-		talk->at = (size_t)((event == SKIM_ENVELOPE_END ? at : object + 1) - bytes);
-	}
-	return false;
-}
-
 /* Reads what there is. False: the other side has ended, or said too much. */
 static bool trial_read(int fd, struct text *text)
 {
@@ -407,6 +296,22 @@ static void trial_read_log_out(struct trial_talk *talk)
 		trial_read_log(talk);
 }
 
+/* True: the answer is there. */
+static bool trial_hear(struct trial_talk *talk)
+{
+	static const enum trial_outcome outcomes[] = {[HEARING_MORE] = TRIAL_LOST,
+		[HEARING_ANSWERED] = TRIAL_ANSWERED,
+		[HEARING_REFUSED] = TRIAL_REFUSED,
+		[HEARING_LOST] = TRIAL_LOST};
+	enum hearing_verdict verdict = hearing_look(&talk->hearing);
+
+	talk->trial->outcome = outcomes[verdict];
+	talk->trial->status = talk->hearing.status;
+	(void)snprintf(
+		talk->trial->why, sizeof talk->trial->why, "%s", talk->hearing.why); /* fits */
+	return verdict != HEARING_MORE;
+}
+
 /* Waits for what comes next, or a moment. True: the answer has come, or none will. */
 static bool trial_step(struct trial_talk *talk)
 {
@@ -421,7 +326,7 @@ static bool trial_step(struct trial_talk *talk)
 	if (ready[1].revents != 0)
 		trial_read_log(talk);
 	if (talk->fd != -1 && ready[0].revents != 0)
-		return !trial_read(talk->fd, &talk->said) || trial_look(talk);
+		return !trial_read(talk->fd, &talk->hearing.said) || trial_hear(talk);
 	return talk->fd == -1 && talk->log_fd == -1; /* it will never listen */
 }
 
@@ -482,13 +387,13 @@ static bool trial_is_over(struct trial_talk *talk, int64_t wait_ms)
 /* A server of MCP keeps a conversation until it is told that it is over. */
 static void trial_end_session(struct trial_talk *talk)
 {
-	const char *id = trial_field(talk, "\r\nmcp-session-id:");
+	size_t size = 0;
+	const char *id = hearing_field(&talk->hearing, "\r\nmcp-session-id:", &size);
 	char head[TRIAL_HEAD_SIZE], message[TRIAL_HEAD_SIZE + TRIAL_SESSION_MAX + 64];
 	struct pollfd ready = {.events = POLLIN};
-	size_t size = id != NULL ? strcspn(id, "\r\n") : 0;
 	int result;
 
-	if (size == 0 || size > TRIAL_SESSION_MAX)
+	if (id == NULL || size == 0 || size > TRIAL_SESSION_MAX)
 		return;
 	(void)close(talk->fd); /* all was read that counts */
 	talk->fd = -1;
@@ -521,11 +426,8 @@ static void trial_end(struct trial_talk *talk)
 		(void)unlink(talk->path); /* unless it is gone */
 		(void)rmdir(talk->folder);
 	}
-	text_done(&talk->said);
-	text_done(&talk->body);
+	hearing_done(&talk->hearing);
 	text_done(&talk->log);
-	envelope_done(&talk->envelope);
-	pointers_free(talk->pointers);
 }
 
 /* 0, or -1 with errno set. */
@@ -534,14 +436,10 @@ static int trial_set_up(struct trial_talk *talk)
 	static const char name[] = "/sidespan-XXXXXX";
 	const char *place = getenv("TMPDIR");
 
-	text_init(&talk->said, trial_bytes_max);
-	text_init(&talk->body, trial_bytes_max);
 	text_init(&talk->log, trial_bytes_max);
 	errno = ENOMEM;
-	talk->pointers = envelope_pointers_new("/trace");
-	if (talk->pointers == NULL || envelope_init(&talk->envelope, talk->pointers) != 0)
+	if (hearing_init(&talk->hearing, talk->is_http, trial_bytes_max) != 0)
 		return -1;
-	skim_init(&talk->skim, talk->pointers, &talk->envelope);
 	if (!talk->is_http)
 		return 0;
 	if (place == NULL || place[0] != '/' ||
@@ -587,7 +485,8 @@ void trial_run(struct config *config, bool with_carrier, trial_serve *serve, voi
 	if (trial->why[0] == '\0' && trial->status != 0)
 		(void)snprintf(
 			trial->why, sizeof trial->why, "status %d", trial->status); /* fits */
-	else if (trial->why[0] == '\0' && trial->outcome == TRIAL_LOST && talk.said.size > 0)
+	else if (trial->why[0] == '\0' && trial->outcome == TRIAL_LOST &&
+		 talk.hearing.said.size > 0)
 		(void)snprintf(
 			trial->why, sizeof trial->why, "what it says is no JSON-RPC"); /* fits */
 	trial_end(&talk);
