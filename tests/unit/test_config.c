@@ -988,7 +988,7 @@ START_TEST(test_config_shares)
 		char shown[64];
 
 		if (rows[i].flag == NULL)
-			memcpy(flags + 2, flags + 4, 3 * sizeof *flags);
+			memmove(flags + 2, flags + 4, 3 * sizeof *flags);
 		config_case_load(&load, flags, config_no_variables);
 		if (rows[i].error == NULL) {
 			ck_assert_msg(load.outcome == CONFIG_RUN, "%s", load.error);
