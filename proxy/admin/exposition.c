@@ -5,31 +5,14 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "exporter/metrics/metrics.h"
-#include "proxy/counters.h"
-#include "proxy/trace/tracer.h"
+#include "exporter/metrics/number.h"
 #include "w3c/hex.h"
 #include "w3c/utf8.h"
 
 /* ---- the format ---- */
-
-/* A counter's samples end in _total; OpenMetrics' family does not. */
-static void exposition_family(FILE *out, enum exposition_format format, const char *prefix,
-	const char *name, enum exposition_type type, const char *help)
-{
-	static const char *const words[] = {
-		[EXPOSITION_COUNTER] = "counter", [EXPOSITION_GAUGE] = "gauge"};
-	const char *end = type == EXPOSITION_COUNTER ? "_total" : "";
-	const char *family_end = format == EXPOSITION_OPEN_METRICS ? "" : end;
-
-	(void)fprintf(out, "# HELP %s%s%s %s\n# TYPE %s%s%s %s\n%s%s%s ", prefix, name, family_end,
-		help, prefix, name, family_end, words[type], prefix, name, end);
-}
 
 void exposition_label(FILE *out, const char *bytes, size_t size)
 {
@@ -54,7 +37,7 @@ void exposition_label(FILE *out, const char *bytes, size_t size)
 	}
 }
 
-void exposition_number(FILE *out, double value)
+void exposition_value(FILE *out, double value)
 {
 	if (isinf(value))
 		(void)fputs(value > 0 ? "+Inf" : "-Inf", out);
@@ -64,37 +47,13 @@ void exposition_number(FILE *out, double value)
 		(void)fprintf(out, "%.9g", value);
 }
 
-void exposition_single(FILE *out, enum exposition_format format, const char *name,
-	enum exposition_type type, const char *help, double value)
-{
-	exposition_family(out, format, "", name, type, help);
-	exposition_number(out, value);
-	(void)fputc('\n', out);
-}
-
 void exposition_end(FILE *out, enum exposition_format format)
 {
 	if (format == EXPOSITION_OPEN_METRICS)
 		(void)fputs("# EOF\n", out);
 }
 
-/* ---- what is counted ---- */
-
-void exposition_counters(
-	FILE *out, enum exposition_format format, const struct counter *list, size_t count)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		exposition_family(out, format, list[i].of_spans ? "sidespan_spans_" : "sidespan_",
-			list[i].name,
-			list[i].kind == COUNTER_TOTAL ? EXPOSITION_COUNTER : EXPOSITION_GAUGE,
-			list[i].help);
-		(void)fprintf(out, "%llu\n", (unsigned long long)list[i].value);
-	}
-}
-
-/* ---- what is measured ---- */
+/* ---- names and labels ---- */
 
 /* Dots are not for names there. */
 static void exposition_name(FILE *out, const char *name)
@@ -104,16 +63,16 @@ static void exposition_name(FILE *out, const char *name)
 }
 
 /* With its unit, if it is one of these: what stands in braces is none. */
-static void exposition_metric_name(FILE *out, const struct metrics_instrument *instrument)
+static void exposition_metric_name(FILE *out, const char *name, const char *unit)
 {
 	static const struct {
 		const char *unit, *word;
 	} words[] = {{"s", "_seconds"}, {"ms", "_milliseconds"}, {"By", "_bytes"}};
 	size_t i;
 
-	exposition_name(out, instrument->name);
+	exposition_name(out, name);
 	for (i = 0; i < sizeof words / sizeof *words; i++)
-		if (strcmp(instrument->unit, words[i].unit) == 0)
+		if (strcmp(unit, words[i].unit) == 0)
 			(void)fputs(words[i].word, out);
 }
 
@@ -128,6 +87,48 @@ static void exposition_pair(FILE *out, bool *comma, const char *key, const char 
 	exposition_label(out, value, size);
 	(void)fputc('"', out);
 }
+
+/* ---- what is counted ---- */
+
+/* A counter's samples end in _total; OpenMetrics' family does not. */
+static void exposition_family(FILE *out, enum exposition_format format, const struct number *number)
+{
+	static const char *const words[] = {"HELP", "TYPE"};
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		(void)fprintf(out, "# %s ", words[i]);
+		exposition_metric_name(out, number->name, number->unit);
+		(void)fprintf(out, "%s %s\n",
+			number->is_total && format == EXPOSITION_TEXT ? "_total" : "",
+			i == 0             ? number->help
+			: number->is_total ? "counter"
+					   : "gauge");
+	}
+}
+
+void exposition_number(FILE *out, enum exposition_format format, const struct number *number)
+{
+	bool comma = false;
+
+	if (!number->goes_on)
+		exposition_family(out, format, number);
+	exposition_metric_name(out, number->name, number->unit);
+	(void)fputs(number->is_total ? "_total" : "", out);
+	if (number->label != NULL) {
+		(void)fputc('{', out);
+		exposition_pair(out, &comma, number->label, number->value, strlen(number->value));
+		(void)fputc('}', out);
+	}
+	(void)fputc(' ', out);
+	if (number->is_real)
+		exposition_value(out, number->real);
+	else
+		(void)fprintf(out, "%llu", (unsigned long long)number->whole);
+	(void)fputc('\n', out);
+}
+
+/* ---- what is measured ---- */
 
 /* bound: le, or NULL. */
 static void exposition_labels(FILE *out, const struct metrics_series *series, const double *bound)
@@ -151,7 +152,7 @@ static void exposition_labels(FILE *out, const struct metrics_series *series, co
 		exposition_pair(out, &comma, "otel.metric.overflow", "true", strlen("true"));
 	if (bound != NULL) {
 		(void)fputs(comma ? ",le=\"" : "le=\"", out);
-		exposition_number(out, *bound);
+		exposition_value(out, *bound);
 		(void)fputc('"', out);
 	}
 	(void)fputs("} ", out);
@@ -165,7 +166,7 @@ static void exposition_exemplar(FILE *out, const struct metrics_exemplar *exempl
 	(void)hex_put(trace_id, exemplar->trace_id, TRACE_ID_SIZE);
 	(void)hex_put(span_id, exemplar->span_id, SPAN_ID_SIZE);
 	(void)fprintf(out, " # {trace_id=\"%.32s\",span_id=\"%.16s\"} ", trace_id, span_id);
-	exposition_number(out, exemplar->value);
+	exposition_value(out, exemplar->value);
 	(void)fprintf(out, " %llu.%03llu", (unsigned long long)(exemplar->unix_ns / 1000000000),
 		(unsigned long long)(exemplar->unix_ns / 1000000 % 1000));
 }
@@ -182,7 +183,7 @@ static void exposition_buckets(
 		double bound = i < instrument->bound_count ? instrument->bounds[i] : HUGE_VAL;
 
 		count += bucket->count;
-		exposition_metric_name(out, instrument);
+		exposition_metric_name(out, instrument->name, instrument->unit);
 		(void)fputs("_bucket", out);
 		exposition_labels(out, series, &bound);
 		(void)fprintf(out, "%llu", (unsigned long long)count);
@@ -195,13 +196,15 @@ static void exposition_buckets(
 static void exposition_series(
 	FILE *out, enum exposition_format format, const struct metrics_series *series)
 {
+	const struct metrics_instrument *instrument = series->instrument;
+
 	exposition_buckets(out, format, series);
-	exposition_metric_name(out, series->instrument);
+	exposition_metric_name(out, instrument->name, instrument->unit);
 	(void)fputs("_sum", out);
 	exposition_labels(out, series, NULL);
-	exposition_number(out, series->sum);
+	exposition_value(out, series->sum);
 	(void)fputc('\n', out);
-	exposition_metric_name(out, series->instrument);
+	exposition_metric_name(out, instrument->name, instrument->unit);
 	(void)fputs("_count", out);
 	exposition_labels(out, series, NULL);
 	(void)fprintf(out, "%llu\n", (unsigned long long)series->count);
@@ -217,78 +220,12 @@ void exposition_metrics(FILE *out, enum exposition_format format, const struct m
 	for (i = 0; i < count; i++) {
 		if (i == 0 || strcmp(list[i].name, list[i - 1].name) != 0) {
 			(void)fputs("# HELP ", out);
-			exposition_metric_name(out, &list[i]);
+			exposition_metric_name(out, list[i].name, list[i].unit);
 			(void)fprintf(out, " %s\n# TYPE ", list[i].help);
-			exposition_metric_name(out, &list[i]);
+			exposition_metric_name(out, list[i].name, list[i].unit);
 			(void)fputs(" histogram\n", out);
 		}
 		for (series = metrics_first(metrics, i); series != NULL; series = series->next)
 			exposition_series(out, format, series);
 	}
-}
-
-/* ---- what goes on ---- */
-
-static void exposition_by_type(
-	FILE *out, const char *name, const char *help, const char *type, double value, bool first)
-{
-	if (first)
-		(void)fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
-	(void)fprintf(out, "%s{type=\"", name);
-	exposition_label(out, type, strlen(type));
-	(void)fputs("\"} ", out);
-	exposition_number(out, value);
-	(void)fputc('\n', out);
-}
-
-void exposition_open(FILE *out, const struct tracer_open *list, size_t count, uint64_t now_ns)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		exposition_by_type(out, "sidespan_open",
-			"Requests that wait for their answer, and work that goes on, by its type.",
-			list[i].type, (double)list[i].count, i == 0);
-	for (i = 0; i < count; i++)
-		exposition_by_type(out, "sidespan_open_oldest_age_seconds",
-			"For how long the oldest of it has been going on; 0: there is none.",
-			list[i].type,
-			list[i].count > 0 && now_ns > list[i].oldest_ns
-				? (double)(now_ns - list[i].oldest_ns) / 1e9
-				: 0,
-			i == 0);
-}
-
-/* ---- the process ---- */
-
-static double exposition_seconds(const struct timeval *time)
-{
-	return (double)time->tv_sec + (double)time->tv_usec / 1e6;
-}
-
-/* The second number of /proc/self/statm is of pages. 0: it does not tell. */
-static double exposition_resident_bytes(void)
-{
-	FILE *file = fopen("/proc/self/statm", "re");
-	char line[128] = "";
-	const char *second;
-
-	if (file == NULL)
-		return 0;
-	second = fgets(line, sizeof line, file) != NULL ? strchr(line, ' ') : NULL;
-	(void)fclose(file); /* it was only read */
-	return second != NULL ? (double)strtoull(second, NULL, 10) * (double)sysconf(_SC_PAGESIZE)
-			      : 0;
-}
-
-void exposition_process(FILE *out, enum exposition_format format)
-{
-	struct rusage usage;
-
-	if (getrusage(RUSAGE_SELF, &usage) == 0)
-		exposition_single(out, format, "process_cpu_seconds", EXPOSITION_COUNTER,
-			"Processor time of user and system, in seconds.",
-			exposition_seconds(&usage.ru_utime) + exposition_seconds(&usage.ru_stime));
-	exposition_single(out, format, "process_resident_memory_bytes", EXPOSITION_GAUGE,
-		"Resident memory in bytes.", exposition_resident_bytes());
 }

@@ -12,9 +12,8 @@
 #include "proxy/admin/sources.h"
 #include "proxy/admin/stats.h"
 #include "proxy/admin/views.h"
-#include "proxy/counters.h"
-#include "proxy/generation.h"
 #include "proxy/loop.h"
+#include "proxy/numbers.h"
 
 #define PAGES_VALUE_SIZE   4096
 #define PAGES_JSON         "application/json"
@@ -30,36 +29,26 @@ static bool pages_write_health(const struct pages_subject *subject, FILE *out)
 	return true;
 }
 
+struct pages_numbers {
+	FILE *out;
+	enum exposition_format format;
+};
+
+static void pages_take_number(void *arg, const struct number *number)
+{
+	const struct pages_numbers *numbers = arg;
+
+	exposition_number(numbers->out, numbers->format, number);
+}
+
 static bool pages_write_numbers(
 	const struct pages_subject *subject, FILE *out, enum exposition_format format)
 {
-	const struct loop *loop = subject->sources->loop;
-	struct counter list[COUNTERS_COUNT];
-	struct tracer_open open[TRACER_OPEN_MAX];
-	const uint64_t seconds = loop->config_unix_ns / 1000000000;
-	struct exporter_counters at = {.created = 0};
+	const struct admin_sources *sources = subject->sources;
+	struct pages_numbers numbers = {out, format};
 
-	if (subject->sources->exporter != NULL)
-		exporter_counters_read(subject->sources->exporter, &at);
-	counters_read(list, loop, &at);
-	(void)fputs("# HELP sidespan_build_info The version, as a label.\n"
-		    "# TYPE sidespan_build_info gauge\n"
-		    "sidespan_build_info{version=\"" SIDESPAN_VERSION "\"} 1\n",
-		out);
-	exposition_counters(out, format, list, COUNTERS_COUNT);
-	exposition_metrics(out, format, subject->sources->metrics);
-	exposition_single(out, format, "sidespan_connections_open", EXPOSITION_GAUGE,
-		"Clients that are served now.", (double)loop->guest_count);
-	exposition_open(out, open, generations_count_open(loop->generations, open), loop->now_ns);
-	exposition_single(out, format, "sidespan_config_generation", EXPOSITION_GAUGE,
-		"Which settings are in force; the first are 1.", (double)loop->config_number);
-	exposition_single(out, format, "sidespan_config_last_reload_successful", EXPOSITION_GAUGE,
-		"0 when settings were read again since, and were of no use.",
-		loop->config_failed ? 0 : 1);
-	exposition_single(out, format, "sidespan_config_last_reload_success_timestamp_seconds",
-		EXPOSITION_GAUGE, "When the settings were read that are in force.",
-		(double)seconds);
-	exposition_process(out, format);
+	numbers_tell(sources->loop, sources->exporter, pages_take_number, &numbers);
+	exposition_metrics(out, format, sources->metrics);
 	exposition_end(out, format);
 	return true;
 }

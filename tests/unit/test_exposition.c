@@ -7,9 +7,8 @@
 #include <string.h>
 
 #include "exporter/metrics/metrics.h"
+#include "exporter/metrics/number.h"
 #include "proxy/admin/exposition.h"
-#include "proxy/counters.h"
-#include "proxy/trace/tracer.h"
 #include "tests/unit/unit.h"
 
 static char *written;
@@ -70,22 +69,54 @@ START_TEST(test_numbers_are_exact)
 {
 	FILE *out = begin();
 
-	exposition_number(out, number_cases[_i].value);
+	exposition_value(out, number_cases[_i].value);
 	ends_with(out, number_cases[_i].text);
 }
 END_TEST
 
-static const struct counter counter_cases[] = {
-	{"posts", COUNTER_TOTAL, "requests to the collector", false, 7},
-	{"pending", COUNTER_GAUGE, "still on the way", true, 0},
-	{"created", COUNTER_TOTAL, "that have ended", true, UINT64_MAX},
+static const struct number counted[] = {
+	{.name = "sidespan.posts",
+		.unit = "",
+		.help = "requests to the collector",
+		.is_total = true,
+		.whole = 7},
+	{.name = "sidespan.spans.pending", .unit = "", .help = "still on the way"},
+	{.name = "sidespan.spans.created",
+		.unit = "",
+		.help = "that have ended",
+		.is_total = true,
+		.whole = UINT64_MAX},
+	{.name = "age",
+		.unit = "s",
+		.help = "For how long.",
+		.label = "of.type",
+		.value = "a \"b\"",
+		.is_real = true,
+		.real = 1.5},
+	{.name = "age",
+		.unit = "s",
+		.help = "For how long.",
+		.goes_on = true,
+		.label = "of.type",
+		.value = "turn",
+		.is_real = true},
+	{.name = "memory", .unit = "By", .help = "Of it.", .whole = 4096},
 };
 
-START_TEST(test_counters_have_their_names)
+static void expose(FILE *out, enum exposition_format format, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		exposition_number(out, format, &counted[i]);
+	exposition_end(out, format);
+}
+
+START_TEST(test_numbers_have_their_names)
 {
 	FILE *out = begin();
 
-	exposition_counters(out, EXPOSITION_TEXT, counter_cases, 3);
+	expose(out, EXPOSITION_TEXT, sizeof counted / sizeof *counted);
 	ends_with(out, "# HELP sidespan_posts_total requests to the collector\n"
 		       "# TYPE sidespan_posts_total counter\n"
 		       "sidespan_posts_total 7\n"
@@ -94,7 +125,14 @@ START_TEST(test_counters_have_their_names)
 		       "sidespan_spans_pending 0\n"
 		       "# HELP sidespan_spans_created_total that have ended\n"
 		       "# TYPE sidespan_spans_created_total counter\n"
-		       "sidespan_spans_created_total 18446744073709551615\n");
+		       "sidespan_spans_created_total 18446744073709551615\n"
+		       "# HELP age_seconds For how long.\n"
+		       "# TYPE age_seconds gauge\n"
+		       "age_seconds{of_type=\"a \\\"b\\\"\"} 1.5\n"
+		       "age_seconds{of_type=\"turn\"} 0\n"
+		       "# HELP memory_bytes Of it.\n"
+		       "# TYPE memory_bytes gauge\n"
+		       "memory_bytes 4096\n");
 }
 END_TEST
 
@@ -102,47 +140,14 @@ START_TEST(test_open_metrics_has_families_and_an_end)
 {
 	FILE *out = begin();
 
-	exposition_counters(out, EXPOSITION_OPEN_METRICS, counter_cases, 1);
-	exposition_end(out, EXPOSITION_OPEN_METRICS);
+	expose(out, EXPOSITION_OPEN_METRICS, 2);
 	ends_with(out, "# HELP sidespan_posts requests to the collector\n"
 		       "# TYPE sidespan_posts counter\n"
 		       "sidespan_posts_total 7\n"
+		       "# HELP sidespan_spans_pending still on the way\n"
+		       "# TYPE sidespan_spans_pending gauge\n"
+		       "sidespan_spans_pending 0\n"
 		       "# EOF\n");
-}
-END_TEST
-
-START_TEST(test_open_by_type)
-{
-	static const struct tracer_open list[] = {
-		{"request", 2, 1000000000}, {"a \"b\"", 0, 7}, {"turn", 1, 5000000000}};
-	FILE *out = begin();
-
-	exposition_open(out, list, 3, 2500000000); /* the clock may have been read before */
-	ends_with(out,
-		"# HELP sidespan_open Requests that wait for their answer, and work that goes on, "
-		"by its type.\n"
-		"# TYPE sidespan_open gauge\n"
-		"sidespan_open{type=\"request\"} 2\n"
-		"sidespan_open{type=\"a \\\"b\\\"\"} 0\n"
-		"sidespan_open{type=\"turn\"} 1\n"
-		"# HELP sidespan_open_oldest_age_seconds For how long the oldest of it has been "
-		"going on; 0: there is none.\n"
-		"# TYPE sidespan_open_oldest_age_seconds gauge\n"
-		"sidespan_open_oldest_age_seconds{type=\"request\"} 1.5\n"
-		"sidespan_open_oldest_age_seconds{type=\"a \\\"b\\\"\"} 0\n"
-		"sidespan_open_oldest_age_seconds{type=\"turn\"} 0\n");
-}
-END_TEST
-
-START_TEST(test_text_has_no_end)
-{
-	FILE *out = begin();
-
-	exposition_single(
-		out, EXPOSITION_TEXT, "up_seconds", EXPOSITION_GAUGE, "For how long.", 1.5);
-	exposition_end(out, EXPOSITION_TEXT);
-	ends_with(
-		out, "# HELP up_seconds For how long.\n# TYPE up_seconds gauge\nup_seconds 1.5\n");
 }
 END_TEST
 
@@ -270,23 +275,6 @@ START_TEST(test_overflow_is_labelled)
 }
 END_TEST
 
-START_TEST(test_the_process_is_measured)
-{
-	FILE *out = begin();
-	const char *at;
-
-	exposition_process(out, EXPOSITION_TEXT);
-	ck_assert_int_eq(fclose(out), 0);
-	at = strstr(written, "\nprocess_cpu_seconds_total ");
-	ck_assert_ptr_nonnull(at);
-	ck_assert(strtod(at + strlen("\nprocess_cpu_seconds_total "), NULL) >= 0);
-	at = strstr(written, "\nprocess_resident_memory_bytes ");
-	ck_assert_ptr_nonnull(at);
-	ck_assert(strtod(at + strlen("\nprocess_resident_memory_bytes "), NULL) > 100000);
-	unit_free_foreign(written);
-}
-END_TEST
-
 int main(void)
 {
 	TCase *tc = tcase_create("exposition");
@@ -295,13 +283,10 @@ int main(void)
 		tc, test_labels_are_escaped, 0, (int)(sizeof label_cases / sizeof *label_cases));
 	tcase_add_loop_test(
 		tc, test_numbers_are_exact, 0, (int)(sizeof number_cases / sizeof *number_cases));
-	tcase_add_test(tc, test_counters_have_their_names);
+	tcase_add_test(tc, test_numbers_have_their_names);
 	tcase_add_test(tc, test_open_metrics_has_families_and_an_end);
-	tcase_add_test(tc, test_open_by_type);
-	tcase_add_test(tc, test_text_has_no_end);
 	tcase_add_test(tc, test_histograms);
 	tcase_add_test(tc, test_buckets_name_a_trace);
 	tcase_add_test(tc, test_overflow_is_labelled);
-	tcase_add_test(tc, test_the_process_is_measured);
 	return unit_run("exposition", tc);
 }
