@@ -453,9 +453,28 @@ static void otlp_append_schema(struct text *text, const char *schema_url)
 	TEXT_APPEND(text, "\"");
 }
 
-void otlp_append_prefix(struct text *text, const struct otlp_origin *origin)
+void otlp_append_number(struct text *text, uint64_t number)
 {
-	TEXT_APPEND(text, "{\"resourceSpans\":[{\"resource\":{");
+	char *p = text_room(text, 24);
+
+	if (p != NULL)
+		text_end(text, otlp_put_number(p, number));
+}
+
+void otlp_append_double(struct text *text, double number)
+{
+	char *p = text_room(text, 32);
+
+	if (p != NULL)
+		text_end(text, otlp_put_double(p, number));
+}
+
+void otlp_append_begin(
+	struct text *text, const struct otlp_origin *origin, const struct otlp_signal *signal)
+{
+	TEXT_APPEND(text, "{\"");
+	otlp_append_string(text, signal->by_resource);
+	TEXT_APPEND(text, "\":[{\"resource\":{");
 	if (origin->resource_count > 0) {
 		TEXT_APPEND(text, "\"attributes\":[");
 		otlp_append_attributes(text, origin->resource, origin->resource_count);
@@ -463,7 +482,9 @@ void otlp_append_prefix(struct text *text, const struct otlp_origin *origin)
 	}
 	TEXT_APPEND(text, "}");
 	otlp_append_schema(text, origin->schema_url);
-	TEXT_APPEND(text, ",\"scopeSpans\":[{\"scope\":{\"name\":\"");
+	TEXT_APPEND(text, ",\"");
+	otlp_append_string(text, signal->by_scope);
+	TEXT_APPEND(text, "\":[{\"scope\":{\"name\":\"");
 	otlp_append_string(text, origin->scope_name);
 	TEXT_APPEND(text, "\"");
 	if (origin->scope_version != NULL) {
@@ -473,5 +494,14 @@ void otlp_append_prefix(struct text *text, const struct otlp_origin *origin)
 	}
 	TEXT_APPEND(text, "}");
 	otlp_append_schema(text, origin->schema_url);
-	TEXT_APPEND(text, ",\"spans\":[");
+	TEXT_APPEND(text, ",\"");
+	otlp_append_string(text, signal->list);
+	TEXT_APPEND(text, "\":[");
+}
+
+void otlp_append_prefix(struct text *text, const struct otlp_origin *origin)
+{
+	static const struct otlp_signal spans = {"resourceSpans", "scopeSpans", "spans"};
+
+	otlp_append_begin(text, origin, &spans);
 }
