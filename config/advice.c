@@ -28,6 +28,16 @@ static bool advice_no_admin(const struct config *config)
 	return config->admin_url.scheme == URL_NONE;
 }
 
+static bool advice_no_metrics(const struct config *config)
+{
+	return config->metrics_exporter == CONFIG_METRICS_NONE;
+}
+
+static bool advice_nobody_asks(const struct config *config)
+{
+	return advice_no_admin(config) && advice_no_metrics(config);
+}
+
 static bool advice_no_ratio(const struct config *config)
 {
 	return config->sampler != CONFIG_SAMPLER_RATIO &&
@@ -37,6 +47,11 @@ static bool advice_no_ratio(const struct config *config)
 static bool advice_no_collector(const struct config *config)
 {
 	return config->exporter != CONFIG_EXPORTER_OTLP;
+}
+
+static bool advice_no_otlp(const struct config *config)
+{
+	return advice_no_collector(config) && advice_no_metrics(config);
 }
 
 static bool advice_no_console(const struct config *config)
@@ -64,9 +79,11 @@ static bool advice_no_client_certificate(const struct config *config)
 	return config->otlp_client_certificate == NULL;
 }
 
-static bool advice_traces_endpoint(const struct config *config)
+/* Nothing goes to the one for all. */
+static bool advice_other_endpoints(const struct config *config)
 {
-	return config->otlp_traces_endpoint != NULL;
+	return config->otlp_traces_endpoint != NULL &&
+	       (advice_no_metrics(config) || config->otlp_metrics_endpoint != NULL);
 }
 
 static bool advice_no_lifecycle(const struct config *config)
@@ -215,6 +232,7 @@ static const char *const advice_recording[] = {
 	"lifecycle.",
 	"telemetry.",
 	"otlp.",
+	"metrics.",
 	"retry.",
 	"batch.",
 	"spool.",
@@ -229,7 +247,11 @@ static const struct {
 	const char *why;
 } advice_rules[] = {
 	{"sampler.arg", advice_no_ratio, "the sampler takes no ratio"},
-	{"otlp.", advice_no_collector, "the exporter is not otlp"},
+	{"otlp.", advice_no_otlp, "the exporter is not otlp"},
+	{"otlp.traces_endpoint", advice_no_collector, "the exporter is not otlp"},
+	{"otlp.metrics_endpoint", advice_no_metrics, "metrics.exporter is none"},
+	{"otlp.metrics_headers", advice_no_metrics, "metrics.exporter is none"},
+	{"metrics.interval", advice_no_metrics, "metrics.exporter is none"},
 	{"retry.", advice_no_collector, "the exporter is not otlp"},
 	{"sampling.spans_per_second", advice_no_collector, "the exporter is not otlp"},
 	{"spool.", advice_no_collector, "the exporter is not otlp"},
@@ -237,7 +259,7 @@ static const struct {
 	{"batch.export_timeout", advice_no_collector, "the exporter is not otlp"},
 	{"batch.", advice_no_exporter, "the exporter is none"},
 	{"console.", advice_no_console, "the exporter is not console"},
-	{"otlp.endpoint", advice_traces_endpoint, "otlp.traces_endpoint is set"},
+	{"otlp.endpoint", advice_other_endpoints, "otlp.traces_endpoint is set"},
 	{"otlp.certificate", advice_not_encrypted, "the collector's URL is not https://"},
 	{"otlp.client_certificate", advice_not_encrypted, "the collector's URL is not https://"},
 	{"otlp.client_key", advice_not_encrypted, "the collector's URL is not https://"},
@@ -261,7 +283,7 @@ static const struct {
 	{"propagation.trust", advice_no_parents, "no parents are looked for"},
 	{"propagation.flags", advice_no_context, "propagation.inject is none"},
 	{"admin.connections_max", advice_no_admin, "admin.listen is not set"},
-	{"metrics.series_max", advice_no_admin, "admin.listen is not set"},
+	{"metrics.series_max", advice_nobody_asks, "admin.listen is not set"},
 	{"allow_remote", advice_no_listener, "nothing is listened on"},
 	{"listen.", advice_no_listener, "nothing is listened on"},
 	{"listen.", advice_no_http, "clients speak no HTTP there"},

@@ -37,6 +37,7 @@ enum config_http_spans { HTTP_SPANS_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_dispatch { DISPATCH_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_below { BELOW_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_exporter { EXPORTER_WORDS(CONFIG_WORD_CONSTANT) };
+enum config_metrics { METRICS_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_compression { COMPRESSION_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_protocol { PROTOCOL_WORDS(CONFIG_WORD_CONSTANT) };
 enum config_sync { SYNC_WORDS(CONFIG_WORD_CONSTANT) };
@@ -95,6 +96,9 @@ struct config {
 	 * otlp.endpoint with v1/traces appended to its path.
 	 */
 	char *otlp_url;
+	char *otlp_metrics_url; /* the same for metrics */
+	/* otlp.headers are for traces alone: OTEL_EXPORTER_OTLP_TRACES_HEADERS */
+	bool otlp_headers_of_traces;
 	char *listen_token; /* what listen.token_file has; NULL: unset */
 	char *traceparent;  /* of the environment: the parent of what brings none; NULL: unset */
 	char *tracestate;

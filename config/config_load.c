@@ -222,7 +222,7 @@ static int config_load_choose_names(struct settings *settings)
 	return config->service_name != NULL ? 0 : settings_fail(settings, "out of memory");
 }
 
-static int config_load_make_otlp_url(struct settings *settings)
+static int config_load_make_otlp_urls(struct settings *settings)
 {
 	struct config *config = settings->config;
 
@@ -230,7 +230,23 @@ static int config_load_make_otlp_url(struct settings *settings)
 		config->otlp_url = url_join_http(config->otlp_traces_endpoint, NULL);
 	else
 		config->otlp_url = url_join_http(config->otlp_endpoint, "v1/traces");
-	return config->otlp_url == NULL ? settings_fail(settings, "out of memory") : 0;
+	if (config->otlp_metrics_endpoint != NULL)
+		config->otlp_metrics_url = url_join_http(config->otlp_metrics_endpoint, NULL);
+	else
+		config->otlp_metrics_url = url_join_http(config->otlp_endpoint, "v1/metrics");
+	if (config->otlp_url == NULL || config->otlp_metrics_url == NULL)
+		return settings_fail(settings, "out of memory");
+	return 0;
+}
+
+/* Credentials for one signal are not sent with another. */
+static void config_load_note_headers(struct settings *settings)
+{
+	const char *where = settings->origins[OPTION_AT_otlp_headers].where;
+	char name[OPTION_NAME_SIZE];
+
+	option_signal_name(option_at(OPTION_AT_otlp_headers), name);
+	settings->config->otlp_headers_of_traces = where != NULL && strcmp(where, name) == 0;
 }
 
 /* ---- once more ---- */
@@ -307,8 +323,9 @@ static int config_load_further(struct settings *settings, const struct config_ag
 		return -1;
 	if (again == NULL && certificates_check(settings) != 0)
 		return -1; /* who has them looks at them anew by itself */
-	if (config_load_make_otlp_url(settings) != 0)
+	if (config_load_make_otlp_urls(settings) != 0)
 		return -1;
+	config_load_note_headers(settings);
 	if (again != NULL)
 		config_load_compare(settings->config, again);
 	return 0;
@@ -441,6 +458,7 @@ void config_free(struct config *config)
 	profile_free(config->profile);
 	free(config->profile_source);
 	free(config->otlp_url);
+	free(config->otlp_metrics_url);
 	free(config->listen_token);
 	free(config->traceparent);
 	free(config->tracestate);

@@ -312,14 +312,19 @@ static int consistency_server_requests(struct settings *settings, struct config 
 		"into");
 }
 
-/* A general endpoint from the command line is not undone by a file's endpoint for traces. */
+/* A general endpoint from the command line is not undone by a file's endpoint for one signal. */
 static int consistency_endpoint(struct settings *settings, struct config *config)
 {
-	if (settings_source(settings, OPTION_AT_otlp_endpoint) <=
-		settings_source(settings, OPTION_AT_otlp_traces_endpoint))
-		return 0;
-	free(config->otlp_traces_endpoint);
-	config->otlp_traces_endpoint = NULL;
+	enum config_source source = settings_source(settings, OPTION_AT_otlp_endpoint);
+
+	if (source > settings_source(settings, OPTION_AT_otlp_traces_endpoint)) {
+		free(config->otlp_traces_endpoint);
+		config->otlp_traces_endpoint = NULL;
+	}
+	if (source > settings_source(settings, OPTION_AT_otlp_metrics_endpoint)) {
+		free(config->otlp_metrics_endpoint);
+		config->otlp_metrics_endpoint = NULL;
+	}
 	return 0;
 }
 

@@ -196,6 +196,19 @@ static enum settings_result env_apply_sampler(struct settings *settings)
 	return result;
 }
 
+/* Where otlp.headers are those for traces, those for all are left for metrics. */
+static enum settings_result env_apply_general_headers(
+	struct settings *settings, const struct option *option)
+{
+	const struct option *general = option_at(OPTION_AT_otlp_headers);
+	char name[OPTION_NAME_SIZE];
+
+	option_signal_name(general, name);
+	if (variables_value(settings->environment, name) == NULL)
+		return SETTINGS_IGNORED;
+	return env_apply_otel(settings, option, general->otel);
+}
+
 /* One option: the general variable, then the form for traces, which is stronger. */
 static enum settings_result env_apply_option(struct settings *settings, const struct option *option)
 {
@@ -205,6 +218,9 @@ static enum settings_result env_apply_option(struct settings *settings, const st
 		return env_apply_sampler(settings);
 	if (option_index(option) == OPTION_AT_sampler_arg)
 		return SETTINGS_IGNORED;
+	if (option_index(option) == OPTION_AT_otlp_metrics_headers &&
+		env_apply_general_headers(settings, option) == SETTINGS_WRONG)
+		return SETTINGS_WRONG;
 	if (env_apply_otel(settings, option, option->otel) == SETTINGS_WRONG)
 		return SETTINGS_WRONG;
 	if ((option->flags & OPTION_SIGNAL) == 0)
@@ -273,26 +289,17 @@ static enum settings_result env_apply_propagators(struct settings *settings)
 		settings, option_at(OPTION_AT_propagation_inject), "none", CONFIG_OTEL, variable);
 }
 
-/* An exporter for metrics or logs is not missing by mistake; none is as we have it. */
+/* An exporter for logs is not missing by mistake; none is as we have it. */
 static void env_warn_other_signals(struct settings *settings)
 {
-	static const char *const variables[] = {"OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"};
-	char told[64] = "";
-	size_t i, used = 0;
+	static const char variable[] = "OTEL_LOGS_EXPORTER";
+	const char *text = variables_value(settings->environment, variable);
 
-	for (i = 0; i < sizeof variables / sizeof *variables; i++) {
-		const char *text = variables_value(settings->environment, variables[i]);
-
-		if (text == NULL || strcasecmp(text, "none") == 0)
-			continue;
-		used += (size_t)snprintf(told + used, sizeof told - used, "%s%s",
-			used > 0 ? ", " : "", variables[i]); /* both fit */
-	}
-	if (used > 0)
+	if (text != NULL && strcasecmp(text, "none") != 0)
 		settings_warn(settings,
-			"%s: only traces are exported here, neither metrics nor logs; must be "
-			"none, which is used",
-			told);
+			"%s: traces and metrics are exported here, no logs; must be none, which "
+			"is used",
+			variable);
 }
 
 /* What would change our spans if it were obeyed, and is not. */

@@ -64,6 +64,10 @@
 	WORD(CONFIG_EXPORTER_CONSOLE, "console")                                                   \
 	WORD(CONFIG_EXPORTER_NONE, "none")
 
+#define METRICS_WORDS(WORD)                                                                        \
+	WORD(CONFIG_METRICS_NONE, "none")                                                          \
+	WORD(CONFIG_METRICS_OTLP, "otlp")
+
 #define COMPRESSION_WORDS(WORD)                                                                    \
 	WORD(CONFIG_COMPRESSION_NONE, "none")                                                      \
 	WORD(CONFIG_COMPRESSION_GZIP, "gzip")

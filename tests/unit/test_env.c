@@ -273,13 +273,26 @@ static const struct {
 		{"OTEL_METRICS_EXPORTER=None", "OTEL_BLRP_SCHEDULE_DELAY=x", "OTEL_X=y"}, "otlp",
 		NULL},
 	{OPTION_AT_exporter, {"OTEL_METRICS_EXPORTER=", "OTEL_LOGS_EXPORTER=none"}, "otlp", NULL},
-	{OPTION_AT_exporter, {"OTEL_METRICS_EXPORTER=otlp", "OTEL_LOGS_EXPORTER=none"}, "otlp",
-		"OTEL_METRICS_EXPORTER: only traces are exported here, neither metrics nor logs; "
-		"must be none, which is used\n"},
 	{OPTION_AT_exporter, {"OTEL_LOGS_EXPORTER=console"}, "otlp",
-		"OTEL_LOGS_EXPORTER: only traces "},
-	{OPTION_AT_exporter, {"OTEL_METRICS_EXPORTER=prometheus", "OTEL_LOGS_EXPORTER=otlp"},
-		"otlp", "OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER: only traces "},
+		"OTEL_LOGS_EXPORTER: traces and metrics are exported here, no logs; must be none, "
+		"which is used\n"},
+	{OPTION_AT_metrics_exporter, {"OTEL_METRICS_EXPORTER=otlp", "OTEL_LOGS_EXPORTER=none"},
+		"otlp", NULL},
+	{OPTION_AT_metrics_exporter, {"OTEL_METRICS_EXPORTER=none"}, "none", NULL},
+	{OPTION_AT_metrics_exporter, {"OTEL_METRICS_EXPORTER=prometheus"}, "none",
+		"OTEL_METRICS_EXPORTER: \"prometheus\": must be one of none, otlp; ignored"},
+	{OPTION_AT_metrics_interval_ms, {"OTEL_METRIC_EXPORT_INTERVAL=1500"}, "1500ms", NULL},
+	{OPTION_AT_metrics_interval_ms, {"OTEL_METRIC_EXPORT_INTERVAL=0"}, "1m",
+		"OTEL_METRIC_EXPORT_INTERVAL: "},
+	{OPTION_AT_otlp_metrics_endpoint,
+		{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=https://m.example/x"}, "https://m.example/x",
+		NULL},
+	{OPTION_AT_otlp_metrics_headers, {"OTEL_EXPORTER_OTLP_METRICS_HEADERS=a=b"}, "a=***", NULL},
+	{OPTION_AT_otlp_metrics_headers, {"OTEL_EXPORTER_OTLP_HEADERS=a=b"}, "-", NULL},
+	{OPTION_AT_otlp_metrics_headers,
+		{"OTEL_EXPORTER_OTLP_HEADERS=a=b", "OTEL_EXPORTER_OTLP_TRACES_HEADERS=a=c"},
+		"a=***", NULL},
+	{OPTION_AT_otlp_metrics_headers, {"OTEL_EXPORTER_OTLP_TRACES_HEADERS=a=c"}, "-", NULL},
 };
 
 START_TEST(test_env_otel)
