@@ -8,6 +8,7 @@
 
 #include "exporter/exporter.h"
 #include "exporter/metrics/metrics.h"
+#include "exporter/poster.h"
 #include "proxy/explain/recorder.h"
 #include "proxy/generation.h"
 #include "proxy/log.h"
@@ -26,6 +27,7 @@ void counters_read(struct counter list[COUNTERS_COUNT], const struct loop *loop,
 	const struct log_counters logged = log_counters_read();
 	const struct metrics_counters measured =
 		metrics_counters(tracer_metrics(loop->generations->now->tracer));
+	const struct poster_counters posted = poster_counters(loop->poster);
 	struct tracer_counters traced;
 	struct follow_counters followed;
 	generations_counters(loop->generations, &traced, &followed);
@@ -38,6 +40,7 @@ void counters_read(struct counter list[COUNTERS_COUNT], const struct loop *loop,
 #define COUNTER_LOG(name, ...)      COUNTERS_ROW(false, name, __VA_ARGS__, logged.name),
 #define COUNTER_SPANS(name, ...)    COUNTERS_ROW(true, name, __VA_ARGS__, exported->name),
 #define COUNTER_POSTS(name, ...)    COUNTERS_ROW(false, name, __VA_ARGS__, exported->name),
+#define COUNTER_POSTER(name, ...)   COUNTERS_ROW(false, name, __VA_ARGS__, posted.name),
 #define COUNTER_METRICS(name, ...)  COUNTERS_ROW(false, name, __VA_ARGS__, measured.name),
 #include "proxy/counters.def"
 	};

@@ -20,6 +20,7 @@ struct event;
 struct event_base;
 struct generation;
 struct generations;
+struct poster;
 struct recorder;
 struct sources;
 struct tracer;
@@ -56,6 +57,7 @@ struct loop {
 	bool tracing;                    /* false: everything passes through without a look */
 	struct children *children;
 	struct recorder *recorder; /* borrowed; NULL: nothing is recorded */
+	struct poster *poster;     /* the same; NULL: metrics are sent to nobody */
 	struct ids ids;
 	uint64_t now_ns; /* monotonic, as of the event being handled */
 	uint8_t *read_bytes;

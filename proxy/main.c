@@ -38,6 +38,7 @@
 #include "proxy/log.h"
 #include "proxy/loop.h"
 #include "proxy/measures.h"
+#include "proxy/meter.h"
 #include "proxy/reload.h"
 #include "proxy/resolver.h"
 #include "proxy/sandbox.h"
@@ -87,6 +88,7 @@ struct program {
 	struct exporter *exporter; /* owned; NULL: no spans are sent */
 	struct tracer *tracer;     /* owned */
 	struct measures *measures; /* owned; NULL: nobody asks */
+	struct meter *meter;       /* owned; NULL: metrics are sent to nobody */
 	struct recorder *recorder; /* owned; NULL: nothing is recorded */
 	struct event_base *base;   /* owned */
 	struct loop loop;
@@ -449,6 +451,14 @@ static int main_start_exporter(struct program *program, char *error, size_t erro
 	return program->seal != NULL ? event_add(program->seal, &period) : -1;
 }
 
+static int main_start_meter(struct program *program, char *error, size_t error_size)
+{
+	if (program->meter == NULL)
+		return 0;
+	return meter_start(program->meter, &program->loop, program->exporter,
+		measures_metrics(program->measures), error, error_size);
+}
+
 static void main_on_watchdog(int fd, short what, void *arg)
 {
 	(void)fd;
@@ -487,8 +497,15 @@ static int main_make_telemetry(struct program *program, char *error, size_t erro
 	}
 	program->tracer = tracer_new(config, program->exporter, config->traceparent,
 		config->tracestate, error, error_size);
-	if (program->tracer == NULL || config->admin_url.scheme == URL_NONE)
-		return program->tracer != NULL ? 0 : -1;
+	if (program->tracer == NULL)
+		return -1;
+	if (telemetry_has_metrics(config)) {
+		program->meter = meter_new(config, error, error_size);
+		if (program->meter == NULL)
+			return -1;
+	}
+	if (program->meter == NULL && config->admin_url.scheme == URL_NONE)
+		return 0;
 	(void)snprintf(error, error_size, "out of memory");
 	program->measures = measures_new(config, program->route.transport);
 	if (program->measures == NULL)
@@ -589,6 +606,8 @@ static int main_set_up(
 	}
 	if (main_make_recorder(program, error, error_size) != 0)
 		return -1;
+	if (program->meter != NULL)
+		program->loop.poster = meter_poster(program->meter);
 	program->route.reaped = main_on_reaped;
 	program->route.reaped_arg = program;
 	program->loop.ticked = main_on_tick;
@@ -705,6 +724,7 @@ static int main_start(struct program *program, char *error, size_t error_size)
 	}
 	main_enter_sandbox(program); /* before there is a second thread */
 	if (main_start_exporter(program, error, error_size) != 0 ||
+		main_start_meter(program, error, error_size) != 0 ||
 		main_tell_service(program, error, error_size) != 0)
 		return -1;
 	program->status = EXIT_SUCCESS;
@@ -735,8 +755,11 @@ static void main_tear_down(struct program *program)
 	tls_context_free(program->route.backend_tls);
 	children_free(program->children);
 	log_end();
+	if (program->meter != NULL)
+		meter_flush(program->meter);
 	if (program->started)
 		telemetry_report(&program->loop, program->exporter);
+	meter_free(program->meter);
 	resolver_free(program->route.resolver);
 	loop_done(&program->loop);
 	exporter_free(program->exporter);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "exporter/poster.h"
 #include "proxy/admin/admin.h"
 #include "proxy/generation.h"
 #include "proxy/log.h"
@@ -87,11 +88,14 @@ static struct generation *reload_make_generation(struct config *config,
 	return fresh;
 }
 
-/* The settings are in force; fresh has them if it is there. */
+/* The settings are in force; fresh has them if it is there. way: NULL, metrics go nowhere. */
 static void reload_take(struct reload *reload, const struct reload_subjects *subjects,
-	struct config *config, struct generation *fresh)
+	struct config *config, struct generation *fresh, struct poster_way *way)
 {
 	struct config *former = reload->latest;
+
+	if (way != NULL)
+		poster_renew(subjects->loop->poster, way);
 
 	loop_renew(subjects->loop, config, fresh);
 	guard_init(&subjects->route->guard, config);
@@ -105,6 +109,7 @@ static void reload_take(struct reload *reload, const struct reload_subjects *sub
 static int reload_try(struct reload *reload, const struct reload_subjects *subjects,
 	struct config_changes *changes, char error[CONFIG_ERROR_SIZE])
 {
+	struct poster_way *way = NULL; /* of metrics */
 	struct generation *fresh = NULL;
 	struct config *config;
 
@@ -116,12 +121,18 @@ static int reload_try(struct reload *reload, const struct reload_subjects *subje
 		if (fresh == NULL)
 			goto fail;
 	}
+	if (subjects->loop->poster != NULL) {
+		way = telemetry_poster_way(config, error, CONFIG_ERROR_SIZE);
+		if (way == NULL)
+			goto fail;
+	}
 	if (subjects->exporter != NULL &&
 		telemetry_exporter_renew(subjects->exporter, config, error, CONFIG_ERROR_SIZE) != 0)
 		goto fail;
-	reload_take(reload, subjects, config, fresh);
+	reload_take(reload, subjects, config, fresh, way);
 	return 0;
 fail:
+	poster_way_free(way);
 	if (fresh == NULL)
 		config_free(config);
 	generation_free(fresh);

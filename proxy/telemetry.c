@@ -13,8 +13,12 @@
 
 #include "config/config.h"
 #include "config/profile/profile.h"
+#include "exporter/clock.h"
 #include "exporter/examine.h"
 #include "exporter/exporter.h"
+#include "exporter/otlp/measured.h"
+#include "exporter/otlp/otlp.h"
+#include "exporter/poster.h"
 #include "exporter/verify.h"
 #include "proxy/counters.h"
 #include "proxy/log.h"
@@ -94,26 +98,30 @@ void telemetry_host_name(const struct config *config, char *name, size_t size)
 	(void)snprintf(name, size, "%s", uname(&is) == 0 ? is.nodename : ""); /* may be cut */
 }
 
-/* service.instance.id: a random UUID, version 4 (RFC 9562, 5.4). */
-static void telemetry_instance_id(char text[37])
+/* service.instance.id: a random UUID, version 4 (RFC 9562, 5.4); all that we send has the same. */
+static const char *telemetry_instance_id(void)
 {
+	static char text[37];
 	struct ids ids;
 	uint8_t random[16];
 
+	if (text[0] != '\0')
+		return text;
 	ids_init(&ids);
 	ids_random(&ids, random, sizeof random);
 	random[6] = (uint8_t)((random[6] & 0x0f) | 0x40);
 	random[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
-	(void)snprintf(text, 37,
+	(void)snprintf(text, sizeof text,
 		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", random[0],
 		random[1], random[2], random[3], random[4], random[5], random[6], random[7],
 		random[8], random[9], random[10], random[11], random[12], random[13], random[14],
 		random[15]); /* exactly fits */
+	return text;
 }
 
 /* The texts are borrowed: from config, static ones, and those that the caller made. */
-static int telemetry_make_resource(struct telemetry_resource *resource, const struct config *config,
-	const char *instance_id, const char *host_name)
+static int telemetry_make_resource(
+	struct telemetry_resource *resource, const struct config *config, const char *host_name)
 {
 	const struct config_map *extra = &config->resource_attributes;
 	size_t i;
@@ -126,7 +134,7 @@ static int telemetry_make_resource(struct telemetry_resource *resource, const st
 	for (i = 0; i < extra->count; i++)
 		telemetry_put_text(resource, extra->pairs[i].name, extra->pairs[i].value);
 	telemetry_put_text(resource, "service.version", SIDESPAN_VERSION);
-	telemetry_put_text(resource, "service.instance.id", instance_id);
+	telemetry_put_text(resource, "service.instance.id", telemetry_instance_id());
 	telemetry_put_text(resource, "host.name", host_name);
 	telemetry_put_integer(resource, "process.pid", getpid());
 	telemetry_put_text(resource, "telemetry.sdk.name", "sidespan");
@@ -192,6 +200,11 @@ bool telemetry_has_exporter(const struct config *config)
 	       (config->exporter != CONFIG_EXPORTER_NONE || telemetry_ring(config) > 0);
 }
 
+static const char *telemetry_schema(const struct config *config)
+{
+	return config->semconv == CONFIG_SEMCONV_RPC ? TELEMETRY_SCHEMA_URL : NULL;
+}
+
 /* shown is borrowed for as long as the settings are. */
 static void telemetry_settings(struct exporter_config *settings, const struct config *config,
 	char shown[TELEMETRY_URL_SIZE])
@@ -236,16 +249,15 @@ static void telemetry_settings(struct exporter_config *settings, const struct co
 		.ring_slow_ms = config->admin_keep_slower_than_ms,
 		.scope_name = TELEMETRY_SCOPE,
 		.scope_version = SIDESPAN_VERSION,
-		.schema_url = config->semconv == CONFIG_SEMCONV_RPC ? TELEMETRY_SCHEMA_URL : NULL,
+		.schema_url = telemetry_schema(config),
 		.user_agent = TELEMETRY_USER_AGENT,
 		.report = telemetry_on_report,
 	};
 }
 
 /* A list that is the caller's, of texts that are borrowed; NULL: out of memory. */
-static struct exporter_header *telemetry_headers(const struct config *config)
+static struct exporter_header *telemetry_headers(const struct config_map *extra)
 {
-	const struct config_map *extra = &config->otlp_headers;
 	struct exporter_header *headers = calloc(extra->count + 1, sizeof *headers);
 	size_t i;
 
@@ -258,16 +270,14 @@ static struct exporter_header *telemetry_headers(const struct config *config)
 
 struct exporter *telemetry_exporter_new(const struct config *config, char *error, size_t error_size)
 {
-	struct exporter_header *headers = telemetry_headers(config);
+	struct exporter_header *headers = telemetry_headers(&config->otlp_headers);
 	struct telemetry_resource resource = {.list = NULL};
 	struct exporter_config settings;
 	struct exporter *exporter = NULL;
-	char instance_id[37], host_name[TELEMETRY_HOST_SIZE], shown[TELEMETRY_URL_SIZE];
+	char host_name[TELEMETRY_HOST_SIZE], shown[TELEMETRY_URL_SIZE];
 
-	telemetry_instance_id(instance_id);
 	telemetry_host_name(config, host_name, sizeof host_name);
-	if (headers == NULL ||
-		telemetry_make_resource(&resource, config, instance_id, host_name) != 0) {
+	if (headers == NULL || telemetry_make_resource(&resource, config, host_name) != 0) {
 		(void)snprintf(error, error_size, "out of memory");
 		goto out;
 	}
@@ -286,7 +296,7 @@ out:
 int telemetry_exporter_renew(
 	struct exporter *exporter, const struct config *config, char *error, size_t error_size)
 {
-	struct exporter_header *headers = telemetry_headers(config);
+	struct exporter_header *headers = telemetry_headers(&config->otlp_headers);
 	struct exporter_config settings;
 	char shown[TELEMETRY_URL_SIZE];
 	int result;
@@ -303,10 +313,94 @@ int telemetry_exporter_renew(
 	return result;
 }
 
+/* ---- metrics ---- */
+
+bool telemetry_has_metrics(const struct config *config)
+{
+	return !config->disabled && config->metrics_exporter != CONFIG_METRICS_NONE;
+}
+
+/* Those that are for metrics, those for all, or none. */
+static const struct config_map *telemetry_metrics_headers(const struct config *config)
+{
+	static const struct config_map none = {.count = 0};
+
+	if (config->otlp_metrics_headers.count > 0)
+		return &config->otlp_metrics_headers;
+	return config->otlp_headers_of_traces ? &none : &config->otlp_headers;
+}
+
+/* shown and headers are borrowed for as long as the settings are. */
+static void telemetry_metrics_settings(struct exporter_config *settings,
+	const struct config *config, char shown[TELEMETRY_URL_SIZE],
+	const struct exporter_header *headers)
+{
+	telemetry_settings(settings, config, shown);
+	url_show(shown, TELEMETRY_URL_SIZE, config->otlp_metrics_url);
+	settings->target = EXPORTER_OTLP;
+	settings->endpoint = config->otlp_metrics_url;
+	settings->headers = headers;
+	settings->header_count = telemetry_metrics_headers(config)->count;
+}
+
+static int telemetry_metrics_prefix(const struct config *config, struct text *prefix)
+{
+	struct telemetry_resource resource = {.list = NULL};
+	char host_name[TELEMETRY_HOST_SIZE];
+
+	telemetry_host_name(config, host_name, sizeof host_name);
+	if (telemetry_make_resource(&resource, config, host_name) != 0)
+		return -1;
+	measured_append_prefix(prefix, &(struct otlp_origin){.resource = resource.list,
+					       .resource_count = resource.count,
+					       .scope_name = TELEMETRY_SCOPE,
+					       .scope_version = SIDESPAN_VERSION,
+					       .schema_url = telemetry_schema(config)});
+	free(resource.list);
+	return prefix->error == TEXT_OK ? 0 : -1;
+}
+
+struct poster *telemetry_poster_new(
+	const struct config *config, struct text *prefix, char *error, size_t error_size)
+{
+	struct exporter_header *headers = telemetry_headers(telemetry_metrics_headers(config));
+	struct exporter_config settings;
+	struct poster *poster = NULL;
+	char shown[TELEMETRY_URL_SIZE];
+
+	if (headers == NULL || telemetry_metrics_prefix(config, prefix) != 0) {
+		(void)snprintf(error, error_size, "out of memory");
+	} else {
+		telemetry_metrics_settings(&settings, config, shown, headers);
+		poster = poster_new(&settings, error, error_size);
+	}
+	free(headers);
+	return poster;
+}
+
+struct poster_way *telemetry_poster_way(const struct config *config, char *error, size_t error_size)
+{
+	struct exporter_header *headers = telemetry_headers(telemetry_metrics_headers(config));
+	struct exporter_config settings;
+	struct poster_way *way = NULL;
+	char shown[TELEMETRY_URL_SIZE];
+
+	if (headers == NULL) {
+		(void)snprintf(error, error_size, "out of memory");
+	} else {
+		telemetry_metrics_settings(&settings, config, shown, headers);
+		way = poster_way_new(&settings, error, error_size);
+	}
+	free(headers);
+	return way;
+}
+
+/* ---- an examination, and trees ---- */
+
 int telemetry_examine(const struct config *config, bool other_protocol, struct examination *found,
 	char *error, size_t error_size)
 {
-	struct exporter_header *headers = telemetry_headers(config);
+	struct exporter_header *headers = telemetry_headers(&config->otlp_headers);
 	char shown[TELEMETRY_URL_SIZE];
 	struct exporter_config settings;
 	int result = -1;
@@ -418,16 +512,23 @@ static const char *telemetry_choice(const struct config *config)
 
 void telemetry_introduce(const struct config *config, const char *listening)
 {
-	char target[TELEMETRY_URL_SIZE + 32], server[TELEMETRY_URL_SIZE];
+	char target[TELEMETRY_URL_SIZE + 32], metrics[TELEMETRY_URL_SIZE + 32] = "";
+	char server[TELEMETRY_URL_SIZE];
 
 	telemetry_target(config, target, sizeof target);
+	if (telemetry_has_metrics(config)) {
+		(void)snprintf(metrics, sizeof metrics, ", metrics to ");
+		url_show(metrics + strlen(metrics), sizeof metrics - strlen(metrics),
+			config->otlp_metrics_url);
+	}
 	if (config->command != NULL)
 		(void)snprintf(server, sizeof server, "%s", config->command[0]); /* may be cut */
 	else
 		url_show(server, sizeof server, config->upstream);
-	log_line(LOG_INFO, "version " SIDESPAN_VERSION ", profile %s%s, service %s, %s, %s %s%s%s",
+	log_line(LOG_INFO,
+		"version " SIDESPAN_VERSION ", profile %s%s, service %s, %s%s, %s %s%s%s",
 		config->profile->name, telemetry_choice(config), config->service_name, target,
-		config->command != NULL ? "command" : "server", server,
+		metrics, config->command != NULL ? "command" : "server", server,
 		listening != NULL ? ", listening on " : "", listening != NULL ? listening : "");
 }
 
@@ -457,13 +558,17 @@ void telemetry_report(const struct loop *loop, struct exporter *exporter)
 {
 	struct exporter_counters at = {.created = 0};
 	struct counter list[COUNTERS_COUNT];
+	int64_t end_ms;
 
 	if (loop->base == NULL)
 		return;
+	end_ms = clock_ms() + loop->config->shutdown_timeout_ms;
 	if (exporter != NULL) {
 		exporter_stop(exporter, loop->config->shutdown_timeout_ms);
 		exporter_counters_read(exporter, &at);
 	}
+	if (loop->poster != NULL) /* it has been at it, too: one may take all the time */
+		poster_stop(loop->poster, end_ms - clock_ms());
 	counters_read(list, loop, &at);
 	if (exporter != NULL)
 		telemetry_report_spans(list);

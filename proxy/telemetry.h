@@ -12,6 +12,9 @@ struct config;
 struct examination;
 struct exporter;
 struct loop;
+struct poster;
+struct poster_way;
+struct text;
 
 /* Whether spans go anywhere, or are kept for a look at admin.listen. */
 bool telemetry_has_exporter(const struct config *config);
@@ -23,6 +26,13 @@ struct exporter *telemetry_exporter_new(
 /* The same for one that runs: see exporter_renew(). 0 or -1. */
 int telemetry_exporter_renew(
 	struct exporter *exporter, const struct config *config, char *error, size_t error_size);
+
+/* The same for metrics, as settings say; what each request begins with is written to prefix. */
+bool telemetry_has_metrics(const struct config *config);
+struct poster *telemetry_poster_new(
+	const struct config *config, struct text *prefix, char *error, size_t error_size);
+struct poster_way *telemetry_poster_way(
+	const struct config *config, char *error, size_t error_size);
 
 /*
  * What the collector makes of an export without spans, with these settings, or, with

@@ -221,14 +221,18 @@ void measured_metrics(struct measured *measured, const struct metrics *metrics)
 
 /* ---- a request ---- */
 
-void measured_begin(struct measured *measured, struct text *text, const struct otlp_origin *origin,
-	uint64_t start_unix_ns, uint64_t now_unix_ns)
+void measured_append_prefix(struct text *text, const struct otlp_origin *origin)
 {
 	static const struct otlp_signal signal = {"resourceMetrics", "scopeMetrics", "metrics"};
 
+	otlp_append_begin(text, origin, &signal);
+}
+
+void measured_begin(
+	struct measured *measured, struct text *text, uint64_t start_unix_ns, uint64_t now_unix_ns)
+{
 	*measured = (struct measured){
 		.text = text, .start_unix_ns = start_unix_ns, .now_unix_ns = now_unix_ns};
-	otlp_append_begin(text, origin, &signal);
 }
 
 void measured_end(struct measured *measured)

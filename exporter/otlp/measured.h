@@ -24,8 +24,12 @@ struct measured {
 	bool has_metric;
 };
 
-void measured_begin(struct measured *measured, struct text *text, const struct otlp_origin *origin,
-	uint64_t start_unix_ns, uint64_t now_unix_ns);
+/* What each request begins with. */
+void measured_append_prefix(struct text *text, const struct otlp_origin *origin);
+
+/* Behind the prefix. */
+void measured_begin(
+	struct measured *measured, struct text *text, uint64_t start_unix_ns, uint64_t now_unix_ns);
 
 void measured_number(struct measured *measured, const struct number *number);
 

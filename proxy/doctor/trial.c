@@ -144,6 +144,7 @@ static int trial_change_settings(struct trial_talk *talk, bool with_carrier)
 	}
 	memset(&config->admin_url, 0, sizeof config->admin_url);
 	config->exporter = CONFIG_EXPORTER_NONE;
+	config->metrics_exporter = CONFIG_METRICS_NONE;
 	free(config->spool_directory);
 	free(config->record_file);
 	free(config->listen_token);

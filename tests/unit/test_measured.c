@@ -115,7 +115,8 @@ static void write_all(struct text *text, const struct metrics *metrics)
 	struct measured measured;
 	size_t i;
 
-	measured_begin(&measured, text, &origin, 1700000000000000001, 1700000060000000002);
+	measured_append_prefix(text, &origin);
+	measured_begin(&measured, text, 1700000000000000001, 1700000060000000002);
 	for (i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		measured_number(&measured, &numbers[i]);
 	if (metrics != NULL)
@@ -193,7 +194,8 @@ START_TEST(test_nothing)
 	struct text text;
 
 	text_init(&text, SIZE_MAX / 2);
-	measured_begin(&measured, &text, &(struct otlp_origin){.scope_name = "s"}, 1, 2);
+	measured_append_prefix(&text, &(struct otlp_origin){.scope_name = "s"});
+	measured_begin(&measured, &text, 1, 2);
 	measured_end(&measured);
 	text_append(&text, "", 1);
 	ck_assert_str_eq(text.bytes, "{\"resourceMetrics\":[{\"resource\":{},\"scopeMetrics\":[{"
