@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import socket
 import subprocess
 import urllib.error
@@ -10,7 +11,9 @@ import urllib.request
 
 import pytest
 
+from balancing import without_balancing
 from lib.collector import DECODER, Collector
+from lib.operator import ADMIN, Operator
 from lib.process import BINARY, ROOT
 from lib.wait import until
 
@@ -28,12 +31,13 @@ def free_port():
 class Running:
     """The binary with one of the files, and what its variables name."""
 
-    def __init__(self, name, folder, **env):
+    def __init__(self, name, folder, path=None, **env):
         self.ports = {variable: free_port() for variable in env if env[variable] is None}
         made = {variable: value or f"127.0.0.1:{self.ports[variable]}" for variable, value in env.items()}
         self.log = open(os.path.join(folder, f"{name}.log"), "ab")
         # its own metrics have a port of their own, which we do not look at
-        self.process = subprocess.Popen([JAEGER, "--config", os.path.join(ROOT, f"docker/collector/{name}.yaml"),
+        path = path or os.path.join(ROOT, f"docker/collector/{name}.yaml")
+        self.process = subprocess.Popen([JAEGER, "--config", path,
                                          "--set=service.telemetry.metrics.level=none"],
                                         stdout=self.log, stderr=subprocess.STDOUT, env={**os.environ, **made})
         for port in self.ports.values():
@@ -104,3 +108,27 @@ def test_jaeger_has_its_traces_after_a_restart(lab):
         first.close()
     second = lab.keep(Running("jaeger", lab.directory, **places))
     until(lambda: names(second) == ["kept/here"], "its span after a restart", PATIENCE_S)
+
+
+def test_metrics_come_out_as_they_would_be_scraped(lab):
+    """By the same names, of the same kinds."""
+    def families(text):
+        return set(re.findall(r"(?m)^# TYPE (\S+ \S+)", text)) - {"target_info gauge"}
+
+    gateway = lab.keep(Running("gateway", lab.directory, without_balancing(lab.directory), GATEWAY_LISTEN=None,
+                               METRICS_LISTEN=None))
+    link = lab.link(args=[ADMIN], profile="generic", env={
+        "OTEL_METRICS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "100",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{gateway.ports['GATEWAY_LISTEN']}"})
+    link.call({"id": 1, "method": "thread/read"}, {"id": 1, "result": {}})
+
+    def scraped():
+        with urllib.request.urlopen(f"http://127.0.0.1:{gateway.ports['METRICS_LISTEN']}/metrics",
+                                    timeout=PATIENCE_S) as answer:
+            return answer.read().decode()
+
+    until(lambda: re.search(r'rpc_server_call_duration_seconds_count{.*rpc_method="thread/read".*} 1\n', scraped()),
+          "the request", PATIENCE_S)
+    assert families(scraped()) == families(Operator.of(lab, link.sidespan).get("/metrics").body)
+    assert link.finish() == 0
+    assert link.sidespan.accounting("traffic")["metric_exports_failed"] == 0

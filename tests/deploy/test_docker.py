@@ -9,6 +9,7 @@ import sys
 import pytest
 import yaml
 
+from balancing import without_balancing
 from lib.process import BINARY, ROOT
 
 TOOLS = os.path.join(ROOT, "build/deploy/venv/bin")
@@ -94,16 +95,9 @@ def test_sidespan_of_compose_takes_its_arguments():
 @pytest.mark.parametrize("name", ["sampler", "jaeger", "gateway"])
 def test_collector_takes_its_configuration(name, tmp_path):
     """Jaeger's binary is a collector, without the exporter that spreads traces: another has its place."""
-    text = read(f"collector/{name}.yaml")
+    path = os.path.join(ROOT, f"docker/collector/{name}.yaml")
     if name == "gateway":
-        found = yaml.safe_load(text)
-        balancing = found["exporters"].pop("loadbalancing")
-        assert balancing["routing_key"] == "traceID" and "dns" in balancing["resolver"]
-        found["exporters"]["otlp"] = {"endpoint": "sampler:4317", **balancing["protocol"]["otlp"]}
-        found["service"]["pipelines"]["traces"]["exporters"] = ["otlp"]
-        text = yaml.safe_dump(found)
-    path = tmp_path / "collector.yaml"
-    path.write_text(text)
+        path = without_balancing(tmp_path)
     done = subprocess.run([JAEGER, "validate", "--config", path], capture_output=True, text=True, check=False,
                           env={**os.environ, "JAEGER_DATA": str(tmp_path)})
     assert done.returncode == 0, done.stdout + done.stderr
