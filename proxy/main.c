@@ -319,11 +319,31 @@ static bool main_is_stop(int signal_number)
 	return main_signals[i].stops;
 }
 
+/* What the server is shown, and whom we believe of it. */
+static void main_renew_upstream(struct program *program)
+{
+	char error[LOG_LINE_MAX / 2];
+
+	switch (tls_context_renew(program->route.backend_tls, error, sizeof error)) {
+	case 0:
+		break;
+	case 1:
+		program->loop.counters.certificates_renewed++;
+		log_line(LOG_INFO, "tls.upstream files have changed and are used from now on");
+		break;
+	default:
+		log_line(LOG_ERROR, "the changed tls.upstream files are not used: %s", error);
+		break;
+	}
+}
+
 static void main_reload(struct program *program)
 {
 	loop_clock(&program->loop);
 	if (program->route.client_tls != NULL)
 		listener_renew(program->listener);
+	if (program->route.backend_tls != NULL)
+		main_renew_upstream(program);
 	reload_run(&program->reload, &(struct reload_subjects){.loop = &program->loop,
 					     .route = &program->route,
 					     .exporter = program->exporter,

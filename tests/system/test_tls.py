@@ -296,6 +296,37 @@ def test_a_changed_certificate(lab, hangup):
     assert json.loads(Lines(backend.accept()).recv())["id"] == 1
 
 
+def test_changed_files_for_the_server(lab):
+    """At a hangup: who is shown to the server, in new connections; what cannot be used is not."""
+    files = [lab.write("own.pem", open(certificates().pair("us")[0]).read()),
+             lab.write("own.key", open(certificates().pair("us")[1]).read())]
+    backend = lab.backend("tls+tcp", tls=certificates().server(ask=True))
+    sidespan = lab.sidespan("--listen=tcp://127.0.0.1:0", "--upstream=" + backend.url,
+                            "--tls-upstream-ca=" + certificates().path("ca.pem"),
+                            "--tls-upstream-certificate=" + files[0], "--tls-upstream-key=" + files[1])
+
+    def shown():
+        client = lab.keep(Lines(connect(address_of(sidespan.url()))))
+        client.send('{"id":1,"method":"m"}')
+        server = backend.accept_peer()
+        assert json.loads(server.recv())["id"] == 1
+        return serial(server.stream)
+
+    before = shown()
+    for file, source in zip(files, certificates().pair("next")):
+        with open(source) as new, open(file, "w") as old:
+            old.write(new.read())
+    sidespan.signal(signal.SIGHUP)
+    sidespan.wait_line("tls.upstream files have changed and are used from now on")
+    after = shown()
+    assert after != before
+    with open(files[1], "w") as old:
+        old.write("no key")
+    sidespan.signal(signal.SIGHUP)
+    sidespan.wait_line("the changed tls.upstream files are not used: .*own.key: it has no private key in PEM form")
+    assert shown() == after
+
+
 # what is no TLS, or not all of it
 
 @pytest.mark.parametrize("kind", TLS)
