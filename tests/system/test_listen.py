@@ -11,7 +11,7 @@ import pytest
 
 from lib.lab import KINDS, SOCKETS, address_of
 from lib.peer import Dialing, Lines, read_head, serve_upgrade, upgrade_request
-from lib.stream import Stream, connect
+from lib.stream import Stream, connect, has_ipv6
 from lib.wait import Background, until
 
 REQUEST = '{"id":1,"method":"thread/list","params":{"text":"grüße"}}'
@@ -253,15 +253,6 @@ def test_loopback_addresses(lab, host):
     client = Lines(lab.keep(connect(address_of(program.url()))))
     client.send(REQUEST)
     assert backend.accept_peer().recv() == REQUEST.encode()
-
-
-def has_ipv6():
-    try:
-        with socket.socket(socket.AF_INET6) as sock:
-            sock.bind(("::1", 0))
-            return True
-    except OSError:
-        return False
 
 
 # a backend that is not there

@@ -153,6 +153,15 @@ def wait_ready(descriptor, event, seconds):
     return bool(poll.poll(seconds * 1000))
 
 
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+            return True
+    except OSError:
+        return False
+
+
 def connect(address):
     """Opens a stream to a socket path or a (host, port)."""
     family = socket.AF_UNIX if isinstance(address, str) else \
