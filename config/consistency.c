@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "config/list.h"
 #include "config/profile/lifecycle.h"
@@ -16,6 +17,7 @@
 #include "config/profile/profile.h"
 #include "config/settings.h"
 #include "config/value.h"
+#include "config/variables.h"
 
 #define CONSISTENCY_NAME_SIZE    320
 #define CONSISTENCY_COMMANDS_MAX 64
@@ -328,6 +330,41 @@ static int consistency_endpoint(struct settings *settings, struct config *config
 	return 0;
 }
 
+/* What would change our metrics if it were obeyed, and is not. */
+static int consistency_metrics(struct settings *settings, struct config *config)
+{
+	static const char general[] = "what is said for all, or for traces, is used";
+	static const struct {
+		const char *name; /* behind OTEL_EXPORTER_OTLP_METRICS_ */
+		const char *is;   /* as we have it; NULL: however it is said */
+		const char *instead;
+	} rows[] = {
+		{"PROTOCOL", "http/json", "metrics are sent as http/json"},
+		{"TEMPORALITY_PREFERENCE", "cumulative", "metrics are cumulative"},
+		{"DEFAULT_HISTOGRAM_AGGREGATION", "explicit_bucket_histogram",
+			"histograms have explicit buckets"},
+		{"TIMEOUT", NULL, general},
+		{"COMPRESSION", NULL, general},
+		{"CERTIFICATE", NULL, general},
+		{"CLIENT_KEY", NULL, general},
+		{"CLIENT_CERTIFICATE", NULL, general},
+	};
+	char name[OPTION_NAME_SIZE];
+	const char *value;
+	size_t i;
+
+	if (config->metrics_exporter == CONFIG_METRICS_NONE)
+		return 0;
+	for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+		(void)snprintf(name, sizeof name, "OTEL_EXPORTER_OTLP_METRICS_%s",
+			rows[i].name); /* fits */
+		value = variables_value(settings->environment, name);
+		if (value != NULL && (rows[i].is == NULL || strcasecmp(value, rows[i].is) != 0))
+			settings_warn(settings, "%s: not obeyed: %s", name, rows[i].instead);
+	}
+	return 0;
+}
+
 /* What stands in braces in a name is the method, or an attribute that requests can have. */
 static int consistency_span_name(struct settings *settings, struct config *config)
 {
@@ -468,6 +505,7 @@ static consistency_rule *const rules[] = {
 	consistency_switches,
 	consistency_server_requests,
 	consistency_endpoint,
+	consistency_metrics,
 };
 
 int consistency_apply(struct settings *settings, bool only_check)

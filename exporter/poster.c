@@ -142,9 +142,11 @@ static void poster_judge(struct poster *poster, const struct sender_answer *answ
 	struct sink_outcome outcome;
 
 	judge_answer(answer, 0, (int64_t)time(NULL), &outcome);
-	if (answer->result == SENDER_ANSWERED && answer->status == 404)
-		(void)snprintf(outcome.why, sizeof outcome.why,
-			"status 404, no metrics are taken at this path"); /* fits */
+	if (answer->result == SENDER_ANSWERED && (answer->status == 404 || answer->status == 415))
+		(void)snprintf(outcome.why, sizeof outcome.why, "status %d, no metrics %s",
+			answer->status,
+			answer->status == 404 ? "are taken at this path"
+					      : "are taken as JSON"); /* fits */
 	poster_settle(poster, outcome.verdict == RETRY_DELIVERED, outcome.why);
 }
 

@@ -126,7 +126,8 @@ def test_compressed(lab):
 
 
 @pytest.mark.parametrize("answer,why", [
-    (None, "Failed to connect"), (status(404), "status 404, no metrics are taken at this path"), (status(503), "status 503")])
+    (None, "Failed to connect"), (status(404), "status 404, no metrics are taken at this path"),
+    (status(415), "status 415, no metrics are taken as JSON"), (status(503), "status 503")])
 def test_collector_that_takes_none(lab, answer, why):
     """It costs a counter and one line."""
     collector = metered(lab, answer, start=answer is not None) if answer else metered(lab, start=False)
