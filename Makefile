@@ -28,6 +28,7 @@
 #   make uninstall  take that away again
 #   make image      the image of docker/Dockerfile, run once: by an engine, else by buildah as root
 #   make deb, make npm   a package of Debian, or of npm, in build/packages
+#   make static     a program that needs no library where it runs, in build/packages
 #   make deps       install the packages for all of this (Debian, Ubuntu; elsewhere: name them)
 #   make clean      remove build/
 #
@@ -448,6 +449,19 @@ deb:
 	$(SUBMAKE) B=build/deb PREFIX=/usr DESTDIR=$(CURDIR)/$(PACKAGED)/deb install >/dev/null
 	docker/debian/build.sh $(PACKAGED)/deb $(VERSION) \
 		$(PACKAGED)/sidespan_$(VERSION)_$$(dpkg --print-architecture).deb
+
+# Debian has an archive of each library, but not of those that its libcurl wants: that one is made. What the
+# linker warns of are names from other sources than /etc/hosts and DNS, which glibc has within.
+build/curl/lib/libcurl.a: docker/curl.sh
+	docker/curl.sh $(CURDIR)/build/curl
+
+.PHONY: static
+static: export PKG_CONFIG_PATH := $(CURDIR)/build/curl/lib/pkgconfig
+static: build/curl/lib/libcurl.a
+	$(SUBMAKE) B=build/static LDFLAGS=-static-pie build/static/sidespan \
+		LIBS="$$(pkg-config --static --libs $(PACKAGES) $(SECCOMP) | sed 's/-lyajl\>/&_s/')"
+	install -d $(PACKAGED)
+	install -s -m 755 build/static/sidespan $(PACKAGED)/sidespan-$(VERSION)-static
 
 .PHONY: image
 image:

@@ -1,8 +1,14 @@
 #!/bin/sh
-# curl.sh: builds libcurl from Debian's source with HTTP and TLS and nothing else, and installs it in /usr.
+# curl.sh [PREFIX]: builds libcurl from Debian's source with HTTP and TLS and nothing else, and installs it in
+# /usr; with a PREFIX there, as an archive for programs that are linked statically.
 # Debian's own brings thirty libraries (LDAP, Kerberos, SSH, HTTP/2), 12 MB that a collector needs none of.
-# For an image that is being built: as root, with dpkg-dev, a compiler, zlib and OpenSSL there.
+# /usr is for an image that is being built, as root; both want dpkg-dev, a compiler, zlib and OpenSSL.
 set -eu
+if [ $# -gt 0 ]; then
+	library="--prefix=$1 --disable-shared"
+else # in the place of Debian's, should that be there
+	library="--prefix=/usr --libdir=/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH) --disable-static"
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -22,8 +28,8 @@ cd curl-*/
 # Debian's changes are in; what was generated from what they touch is as good as it was
 find . \( -name '*.am' -o -name '*.ac' -o -name '*.m4' \) -exec touch -d 2000-01-01 {} +
 
-# in the place of Debian's, should that be there
-./configure --quiet --prefix=/usr --libdir="/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)" --disable-static --with-openssl --with-zlib --without-brotli --without-zstd \
+# shellcheck disable=SC2086 # words
+./configure --quiet $library --with-openssl --with-zlib --without-brotli --without-zstd \
 	--without-libpsl --without-libidn2 --without-nghttp2 --without-librtmp --without-libssh2 --without-gssapi \
 	--disable-ldap --disable-ldaps --disable-rtsp --disable-dict --disable-telnet --disable-tftp --disable-pop3 \
 	--disable-imap --disable-smb --disable-smtp --disable-gopher --disable-mqtt --disable-ftp --disable-file \
@@ -31,4 +37,4 @@ find . \( -name '*.am' -o -name '*.ac' -o -name '*.m4' \) -exec touch -d 2000-01
 make -s -j"$(nproc)" -C lib install
 make -s -C include install
 make -s install-pkgconfigDATA
-ldconfig
+[ $# -gt 0 ] || ldconfig

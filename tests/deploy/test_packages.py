@@ -1,9 +1,11 @@
-"""Packages of npm and Debian: made, looked at, installed, run, removed."""
+"""Packages of npm and Debian, a program alone: made, looked at, installed, run, removed."""
 
 import json
 import os
 import re
 import shutil
+import socket
+import stat
 import subprocess
 
 import pytest
@@ -48,6 +50,27 @@ def test_npm_package_is_installed_and_run_from_its_tarball(tmp_path):
     assert about["version"] == version() and about["os"] == ["linux"]
     for page in about["man"]:
         assert (tmp_path / "node_modules/sidespan" / page).is_file()
+
+
+# a program alone
+
+@pytest.mark.skipif(not shutil.which("dpkg-source") or os.geteuid() != 0, reason="no dpkg-dev, or not root")
+def test_static_program_is_alone(tmp_path):
+    """In a folder without any library it runs, and knows names."""
+    run("make", "-s", "-C", ROOT, "static")
+    program = package(rf"sidespan-{version()}-static")
+    assert run(program, *ASK, input='{"id":1,"method":"a"}\n') == ANSWER
+    shutil.copy(program, tmp_path / "sidespan")
+    for folder in ("dev", "etc"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "etc/hosts").write_text("127.0.0.1 somewhere\n")
+    os.mknod(tmp_path / "dev/null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    assert run("chroot", tmp_path, "/sidespan", "--version") == f"sidespan {version()}\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    done = subprocess.run(["chroot", tmp_path, "/sidespan", "doctor", "--exporter=none", f"--upstream=ws://somewhere:{port}"],
+                          check=False, capture_output=True, text=True)
+    assert f"cannot reach ws://somewhere:{port}: Connection refused" in done.stdout + done.stderr
 
 
 # Debian
