@@ -96,6 +96,7 @@ static void top_enter(struct top *top)
 	if (top->has_terminal) {
 		raw = top->found;
 		raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+		raw.c_lflag |= NOFLSH; /* keys that end it do not take away how we leave */
 		(void)tcsetattr(STDIN_FILENO, TCSANOW, &raw); /* else keys come line by line */
 	}
 	top_write(TOP_ENTER, strlen(TOP_ENTER));
