@@ -42,9 +42,9 @@ static _Noreturn void collect(int listener, int result, const char *answer)
 	}
 	if (write(result, text, used) != (ssize_t)used)
 		_exit(1);
-	if (answer == NULL)
-		(void)read(fd, text, 1);
-	else if (write(fd, answer, strlen(answer)) != (ssize_t)strlen(answer))
+	if (answer == NULL && read(fd, text, 1) < 0)
+		_exit(1);
+	if (answer != NULL && write(fd, answer, strlen(answer)) != (ssize_t)strlen(answer))
 		_exit(1);
 	_exit(0);
 }
