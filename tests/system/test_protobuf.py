@@ -27,6 +27,8 @@ def converse(lab, *args, env=None):
     link.call(b'{"id":3,"method":"\xff\xfe\\ud800\\u0000"}', {"id": 3, "result": 1})
     link.call({"id": 4, "method": "never answered"})
     whole_turn(link)
+    link.client.close()
+    link.server.expect_eof()  # so that it is always the client that ends it
     assert link.finish() == 0
     return link
 
