@@ -322,6 +322,49 @@ START_TEST(test_wind_up)
 }
 END_TEST
 
+/* Sanitizers keep it. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MEMORY_GOES_BACK 0
+#else
+#define MEMORY_GOES_BACK 1
+#endif
+
+/* Bytes of this process that are in memory. */
+static size_t resident(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	char text[128] = "";
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_ptr_nonnull(fgets(text, sizeof text, file));
+	(void)fclose(file);
+	return strtoul(text + strcspn(text, " "), NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* What was freed in small pieces, with one behind it that is not, goes back to the system. */
+START_TEST(test_memory_goes_back)
+{
+	enum { PIECES = 16384, PIECE = 1024 };
+	static void *pieces[PIECES];
+	struct loop_case setup;
+	size_t before, i;
+
+	loop_case_open(&setup, flags);
+	for (i = 0; i < PIECES; i++) {
+		pieces[i] = malloc(PIECE);
+		ck_assert_ptr_nonnull(pieces[i]);
+		memset(pieces[i], 1, PIECE);
+	}
+	before = resident();
+	for (i = 0; i < PIECES - 1; i++)
+		free(pieces[i]);
+	loop_trim(&setup.loop);
+	ck_assert_uint_lt(resident() + PIECES * PIECE / 2, before);
+	free(pieces[PIECES - 1]);
+	loop_case_close(&setup);
+}
+END_TEST
+
 /* What it says of its settings: which they are, and since when. */
 START_TEST(test_settings)
 {
@@ -363,6 +406,7 @@ int main(void)
 	tcase_add_test(tc, test_other_periods);
 	tcase_add_test(tc, test_guests);
 	tcase_add_test(tc, test_wind_up);
+	tcase_add_loop_test(tc, test_memory_goes_back, 0, MEMORY_GOES_BACK);
 	tcase_add_test(tc, test_settings);
 	return unit_run("loop", tc);
 }
