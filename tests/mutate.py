@@ -47,7 +47,7 @@ ALONE = ["unshare", "--user", "--map-current-user", "--pid", "--mount-proc", "--
 
 QUIET = 20  # seconds without a step, after which a test comes to no end; none sleeps half as long
 SLOW = 5  # seconds with sanitizers, after which a test is run without them alone
-SYSTEM = 300  # seconds that a file of system tests may take
+SYSTEM = 200  # seconds that a file of system tests may take
 WALL = 12  # times its processor time is what a test may take in all, on a machine that has much else to do
 
 # What is edited: a pattern, and what takes its place; \g<0> is the match.
@@ -268,8 +268,8 @@ def system_tests_of(name):
             if any(word.startswith(path.stem.removeprefix("test_")) for word in words)]
 
 
-def fails(test, program, tree, folder, *more):
-    """Whether one of a file's system tests fails with that program."""
+def trouble(test, program, tree, folder, *more):
+    """What becomes of a file of system tests with that program: "" when they pass."""
     where = {"SIDESPAN": program, "DEMO_BIN": f"{tree.base}/tests/demo", "BENCH_BIN": f"{tree.base}/tests/bench"}
     environment = {**os.environ, **{key: str(ROOT / value) for key, value in where.items()}}
     process = subprocess.Popen([*alone(), sys.executable, "-m", "pytest", "-q", "-x", "-o",
@@ -277,9 +277,9 @@ def fails(test, program, tree, folder, *more):
                                start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
     try:
-        return process.wait(SYSTEM) != 0
+        return "" if process.wait(SYSTEM) == 0 else "fails"
     except subprocess.TimeoutExpired:
-        return True
+        return "hangs"
     finally:
         end(process)
 
@@ -392,9 +392,10 @@ class Tests:
             made = str(tree.base / name)[:-2] + ".o"
             call(f"{before} -o {own}/sidespan {after.replace(made, f'{own}/edited.o')}", shell=True)
         for test in tests:
-            if (fails(test, f"{own}/sidespan", tree, own) and
-                    fails(test, f"{own}/sidespan", tree, own, "--last-failed") and
-                    not fails(test, tree.program, tree, own, "--last-failed")):
+            found = trouble(test, f"{own}/sidespan", tree, own)
+            if found == "fails":
+                found = trouble(test, f"{own}/sidespan", tree, own, "--last-failed")
+            if found and not trouble(test, tree.program, tree, own, "--last-failed"):
                 return test
         return None
 
