@@ -331,6 +331,8 @@ static const struct {
 	const char *line;
 } verdict_cases[] = {
 	{TAKEN, .sent = 5, .line = "info collector there takes spans\n"},
+	{{RETRY_DELIVERED, -1, 1}, .sent = 4, .rejected = 1,
+		.line = "warn 1 spans rejected by the collector there: no reason given\n"},
 	{{RETRY_DELIVERED, -1, 2}, .sent = 3, .rejected = 2,
 		.line = "warn 2 spans rejected by the collector there: no reason given\n"},
 	{{RETRY_DELIVERED, -1, 5}, .rejected = 5,

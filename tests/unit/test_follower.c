@@ -857,6 +857,7 @@ START_TEST(test_talks)
 	ck_assert_msg(
 		strcmp(tree, talk->tree) == 0, "%s:\n%s\nnot:\n%s", talk->about, tree, talk->tree);
 	conversation_check_all(said);
+	ck_assert_uint_eq(conversation_counters(said)->aliases_dropped, 0);
 	conversation_end(said);
 	conversation_unload();
 }

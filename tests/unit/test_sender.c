@@ -256,6 +256,16 @@ START_TEST(test_answers)
 		if (answer->body.size > 0)
 			ck_assert_mem_eq(answer->body.bytes, answers[_i].text, answer->body.size);
 	}
+	/* nothing is left of it */
+	if (collector.fd >= 0)
+		ck_assert_int_eq(close(collector.fd), 0);
+	collector.fd = -1;
+	answer = post(sender, &body, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1", true);
+	ck_assert_int_eq(answer->result, SENDER_ANSWERED);
+	ck_assert_int_eq(answer->status, 200);
+	ck_assert_str_eq(answer->error, "");
+	ck_assert_str_eq(answer->retry_after, "");
+	ck_assert_uint_eq(answer->body.size, 1);
 	sender_free(sender);
 	collector_close();
 }

@@ -518,6 +518,46 @@ START_TEST(test_client_that_has_asked_before_a_server)
 }
 END_TEST
 
+/* A frame that was announced is not broken into by our goodbye. */
+START_TEST(test_goodbye)
+{
+	static const char begin[] = "{\"method\":\"m\",\"params\":\"";
+	static uint8_t frame[4 + 20000];
+	size_t sent = _i == 0 ? 0 : sizeof frame - 100;
+
+	session_start(1);
+	memset(frame, 'x', sizeof frame);
+	memcpy(frame, "\x81\x7e\x4e\x20", 4); /* 20000 bytes */
+	memcpy(frame + 4, begin, sizeof begin - 1);
+	ck_assert_int_eq(peers_write(peers.backend, frame, sent), sent);
+	hear();
+	session_say_goodbye(peers.session);
+	hear();
+	ck_assert(backend.closed && !backend.broken && !client.broken);
+	ck_assert_uint_eq(backend.close_code, 1001);
+	ck_assert_int_eq(client.closed, _i == 0);
+	ck_assert_uint_eq(client.close_code, _i == 0 ? 1001 : 0);
+	ck_assert_int_eq(client.size > 16384, _i == 1);
+	session_end();
+}
+END_TEST
+
+/* What there is of a message that breaks off is no binary message. */
+START_TEST(test_cut_message_is_text)
+{
+	static const char text[] = "Content-Length: 100\r\n\r\n{\"a\":1,";
+	uint8_t frame[64];
+
+	session_start(6);
+	ck_assert_int_eq(peers_write(peers.client, text, sizeof text - 1), sizeof text - 1);
+	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	peers_turn(&peers);
+	ck_assert_int_ge(peers_read(peers.backend, frame, sizeof frame), 13);
+	ck_assert_uint_eq(frame[0] & 0x0f, 1);
+	session_end();
+}
+END_TEST
+
 /* How many requests are to be answered, for who wants to stop. */
 START_TEST(test_waiting)
 {
@@ -667,6 +707,8 @@ int main(void)
 	tcase_add_test(tc, test_linger);
 	tcase_add_test(tc, test_timer);
 	tcase_add_test(tc, test_waiting);
+	tcase_add_loop_test(tc, test_goodbye, 0, 2);
+	tcase_add_test(tc, test_cut_message_is_text);
 	for (pair = 0; pair < PAIRS; pair++) {
 		if (pairs[pair][0]->shake != NULL || pairs[pair][1]->shake != NULL)
 			continue; /* a WebSocket does not end so */
