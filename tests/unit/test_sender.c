@@ -98,6 +98,45 @@ START_TEST(test_no_memory_for_a_batch)
 }
 END_TEST
 
+/* With any one of libcurl's allocations failing meanwhile, no answer is made up. */
+START_TEST(test_no_memory_meanwhile)
+{
+	static const struct exporter_config config = {
+		.endpoint = "http://127.0.0.1:9/v1/traces",
+		.response_bytes_max = 1000,
+		.user_agent = "me",
+	};
+	const struct sender_body body = {"abc", 3, false, false};
+	const struct sender_answer *answer;
+	struct sender *sender;
+	char error[256];
+	bool refused = true;
+	long n;
+
+	unsetenv("http_proxy");
+	unsetenv("all_proxy");
+	unsetenv("ALL_PROXY");
+	ck_assert_int_eq(
+		curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, free, realloc, strdup, calloc),
+		0);
+	for (n = 0; refused; n++) {
+		sender = sender_new(&config, error, sizeof error);
+		ck_assert_ptr_nonnull(sender);
+		unit_alloc_fail_once(n);
+		sender_begin(sender, &body);
+		while ((answer = sender_step(sender)) == NULL)
+			sender_wait(sender, 10);
+		unit_alloc_fail_never();
+		refused = unit_alloc_failed();
+		ck_assert_int_ne(answer->result, SENDER_ANSWERED);
+		ck_assert_str_ne(answer->error, "");
+		sender_free(sender);
+	}
+	ck_assert_int_gt(n, 5);
+	curl_global_cleanup();
+}
+END_TEST
+
 /* One that is given up can begin anew, and one that is under way can be freed. */
 START_TEST(test_cancel)
 {
@@ -333,6 +372,7 @@ int main(void)
 
 	tcase_add_test(tc, test_no_memory);
 	tcase_add_test(tc, test_no_memory_for_a_batch);
+	tcase_add_test(tc, test_no_memory_meanwhile);
 	tcase_add_test(tc, test_cancel);
 	tcase_add_loop_test(tc, test_answers, 0, (int)(sizeof answers / sizeof *answers));
 	tcase_add_test(tc, test_requests);
