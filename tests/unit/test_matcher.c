@@ -577,6 +577,30 @@ START_TEST(test_parents)
 }
 END_TEST
 
+/* What a span adds is summed at the top, not half-way, and once for all that add it. */
+START_TEST(test_sums)
+{
+	struct match match;
+	const struct matcher_type *types;
+
+	match_init(&match,
+		"{'spans':{'top':{'name':'top','key':['a']},"
+		"'middle':{'name':'middle','key':['a','b'],'adds':{'x':'count'}},"
+		"'leaf':{'name':'leaf','key':['a','b','c'],'adds':{'x':'count','y':'ms'}},"
+		"'other':{'name':'other','key':['b']}},"
+		"'rules':[" OPENS("top", "['/a']") "," OPENS("middle", "['/a','/b']") "," OPENS(
+			"leaf", "['/a','/b','/c']") "," OPENS("other", "['/b']") "]}");
+	types = match.matcher.types;
+	ck_assert_uint_eq(types[0].sum_count, 2);
+	ck_assert_str_eq(match.matcher.attributes[types[0].sums[0]], "x");
+	ck_assert_str_eq(match.matcher.attributes[types[0].sums[1]], "y");
+	ck_assert_uint_eq(types[1].sum_count, 0);
+	ck_assert_uint_eq(types[2].sum_count, 0);
+	ck_assert_uint_eq(types[3].sum_count, 0);
+	match_done(&match);
+}
+END_TEST
+
 /* Memories whose key begins its own, or is the same, the longest first. */
 START_TEST(test_memories)
 {
@@ -770,6 +794,7 @@ int main(void)
 	tcase_add_test(tc, test_parents);
 	tcase_add_test(tc, test_too_many_attributes);
 	tcase_add_test(tc, test_no_memory);
+	tcase_add_test(tc, test_sums);
 	tcase_add_test(tc, test_memories);
 	tcase_add_test(tc, test_method_numbers);
 	tcase_add_loop_test(tc, test_profiles_without_memory, 0, 6);
