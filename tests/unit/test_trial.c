@@ -388,7 +388,7 @@ int main(void)
 	TCase *tc = tcase_create("trial");
 
 	unit_fixture(trial_setup, trial_teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, test_command, 0, ROWS(commands));
 	tcase_add_loop_test(tc, test_silent, 0, 2);
 	tcase_add_loop_test(tc, test_settings, 0, 2);
