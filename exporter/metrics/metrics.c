@@ -21,6 +21,7 @@ struct metrics_owner {
 	struct metrics_owner *same;           /* the next one of the same type of spans */
 	struct metrics_owner *other;          /* of the first of a type: that of the next type */
 	size_t count;
+	size_t read_count; /* labels up to the last one that spans have a value for */
 };
 
 struct metrics {
@@ -77,14 +78,15 @@ static struct span_text metrics_text(const struct span_attribute *attribute, cha
 	return text;
 }
 
-static void metrics_read_labels(const struct metrics_instrument *instrument,
-	const struct span *span, struct metrics_values *values)
+static void metrics_read_labels(
+	const struct metrics_owner *owner, const struct span *span, struct metrics_values *values)
 {
+	const struct metrics_instrument *instrument = owner->instrument;
 	const struct span_attribute *attribute;
 	size_t i;
 
 	memset(values->list, 0, sizeof values->list);
-	for (i = 0; i < instrument->label_count; i++) {
+	for (i = 0; i < owner->read_count; i++) {
 		attribute = instrument->labels[i].value == NULL
 				    ? metrics_find(span, instrument->labels[i].key)
 				    : NULL;
@@ -154,14 +156,14 @@ static uint64_t metrics_hash(
 	return hash;
 }
 
-static bool metrics_is_for(const struct metrics_series *series,
-	const struct metrics_instrument *instrument, const struct span_text *values)
+static bool metrics_is_for(const struct metrics_series *series, const struct metrics_owner *owner,
+	const struct span_text *values)
 {
 	size_t i;
 
-	if (series->instrument != instrument)
+	if (series->instrument != owner->instrument)
 		return false;
-	for (i = 0; i < instrument->label_count; i++)
+	for (i = 0; i < owner->read_count; i++)
 		if (series->values[i].size != values[i].size ||
 			(values[i].size > 0 && memcmp(series->values[i].bytes, values[i].bytes,
 						       values[i].size) != 0))
@@ -209,12 +211,12 @@ static struct metrics_series *metrics_series_of(
 	struct metrics_series **chain, *series;
 	uint64_t hash;
 
-	if (owner->latest != NULL && metrics_is_for(owner->latest, owner->instrument, values))
+	if (owner->latest != NULL && metrics_is_for(owner->latest, owner, values))
 		return owner->latest;
 	hash = metrics_hash(owner->instrument, values);
 	chain = &metrics->chains[hash % METRICS_CHAINS];
 	for (series = *chain; series != NULL; series = series->chain)
-		if (series->hash == hash && metrics_is_for(series, owner->instrument, values))
+		if (series->hash == hash && metrics_is_for(series, owner, values))
 			return owner->latest = series;
 	if (owner->count <= metrics->series_max) /* beside that of overflow */
 		series = metrics_series_new(owner->instrument, values);
@@ -251,6 +253,15 @@ static void metrics_add(struct metrics_series *series, double value, const struc
 
 /* ---- all of them ---- */
 
+static size_t metrics_count_read(const struct metrics_instrument *instrument)
+{
+	size_t count = instrument->label_count;
+
+	while (count > 0 && instrument->labels[count - 1].value != NULL)
+		count--;
+	return count;
+}
+
 /* Appends to the instruments of the same type of spans, so that their order is kept. */
 static void metrics_place(struct metrics *metrics, struct metrics_owner *owner)
 {
@@ -278,6 +289,7 @@ struct metrics *metrics_new(const struct metrics_instrument *list, size_t count,
 		assert(list[i].label_count <= METRICS_LABELS_MAX);
 		assert(list[i].bound_count <= METRICS_BOUNDS_MAX);
 		metrics->owners[i].instrument = &list[i];
+		metrics->owners[i].read_count = metrics_count_read(&list[i]);
 		metrics->owners[i].last = &metrics->owners[i].first;
 		overflow = metrics_series_new(&list[i], NULL);
 		if (overflow == NULL) {
@@ -318,7 +330,7 @@ void metrics_record(struct metrics *metrics, const struct span *span)
 	for (; owner != NULL; owner = owner->same) {
 		if (!metrics_read_value(owner->instrument, span, &value))
 			continue;
-		metrics_read_labels(owner->instrument, span, &values);
+		metrics_read_labels(owner, span, &values);
 		metrics_add(metrics_series_of(metrics, owner, values.list), value, span);
 	}
 }
