@@ -15,7 +15,7 @@ static const struct metrics_instrument instruments[] = {
 		.unit = "s",
 		.help = "",
 		.span = "request",
-		.labels = {{"method", NULL}, {"code", NULL}, {"system", "jsonrpc"}},
+		.labels = {{"method", NULL}, {"system", "jsonrpc"}, {"code", NULL}},
 		.label_count = 3,
 		.bounds = bounds,
 		.bound_count = 3},
@@ -164,14 +164,14 @@ START_TEST(test_a_series_for_each_combination)
 	ck_assert_uint_eq(count_series(DURATION), 3);
 	series = metrics_first(metrics, DURATION);
 	ck_assert_uint_eq(series->count, 2);
-	ck_assert_uint_eq(series->values[1].size, 0);
+	ck_assert_uint_eq(series->values[2].size, 0);
 	series = series->next;
 	ck_assert_uint_eq(series->count, 2);
-	ck_assert_uint_eq(series->values[1].size, 6);
-	ck_assert_int_eq(memcmp(series->values[1].bytes, "-32601", 6), 0);
+	ck_assert_uint_eq(series->values[2].size, 6);
+	ck_assert_int_eq(memcmp(series->values[2].bytes, "-32601", 6), 0);
 	series = series->next;
 	ck_assert_uint_eq(series->values[0].size, 0);
-	ck_assert_int_eq(memcmp(series->values[1].bytes, "true", 4), 0);
+	ck_assert_int_eq(memcmp(series->values[2].bytes, "true", 4), 0);
 }
 END_TEST
 

@@ -393,6 +393,44 @@ START_TEST(test_quick)
 }
 END_TEST
 
+/*
+ * A text so long that its escapes are read in blocks, and plain where they have passed, is decoded
+ * like others: read whole where the scanner is quick and where white space makes it slow, and cut
+ * anywhere.
+ */
+START_TEST(test_long_text_with_escapes)
+{
+	static const char *const before[] = {"{\"y\":", "{\"y\":\n"};
+	char json[1024], expected[1024] = "";
+	const struct envelope_value *value;
+	size_t size, first;
+	int slot, i;
+
+	skim_teardown();
+	skim_pointers = envelope_pointers_new("/trace");
+	slot = pointers_add(skim_pointers, "/y", sizeof expected);
+	ck_assert_int_eq(envelope_init(&skim_envelope, skim_pointers), 0);
+	skim_init(&skim, skim_pointers, &skim_envelope);
+	size = (size_t)snprintf(json, sizeof json, "%s\"", before[_i]);
+	for (i = 0; i < 20; i++) {
+		size += (size_t)snprintf(json + size, sizeof json - size, "a\\\\\\\"b\\n");
+		strcat(expected, "a\\\"b\n");
+	}
+	for (i = 0; i < 20; i++) {
+		size += (size_t)snprintf(json + size, sizeof json - size, "no escapes here ");
+		strcat(expected, "no escapes here ");
+	}
+	size += (size_t)snprintf(json + size, sizeof json - size, "\"}");
+	for (first = 0; first <= size; first++) {
+		ck_assert(skim_verdict(SKIM_WATCH, json, size, first, size));
+		value = envelope_value(&skim_envelope, slot);
+		ck_assert_int_eq(value->type, JSON_STRING);
+		ck_assert_uint_eq(value->size, strlen(expected));
+		ck_assert_int_eq(memcmp(value->text, expected, value->size), 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("skim");
@@ -404,6 +442,7 @@ int main(void)
 	tcase_add_test(tc, test_every_escape);
 	tcase_add_test(tc, test_depth);
 	tcase_add_test(tc, test_brackets);
+	tcase_add_loop_test(tc, test_long_text_with_escapes, 0, 2);
 	tcase_add_loop_test(tc, test_quick, 0, 2 * (int)(sizeof quick_rows / sizeof quick_rows[0]));
 	return unit_run("skim", tc);
 }
