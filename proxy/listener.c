@@ -27,7 +27,6 @@
 #include "proxy/sockets.h"
 #include "proxy/stream/tls_context.h"
 
-#define LISTENER_BATCH         64 /* connections accepted in one wake-up */
 #define LISTENER_FILES_RESERVE 12 /* descriptors: the collector's, pipes of a starting command */
 #define LISTENER_RENEW_NS      1000000000ull /* between two looks at the certificate's files */
 #define LISTENER_FILES_GUESS   16            /* open ones, where /proc does not tell */
@@ -112,12 +111,6 @@ void listener_renew(struct listener *listener)
 
 static void listener_take(struct listener *listener, int fd)
 {
-	int on = 1;
-
-	if (listener->sockets.path == NULL) {
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* only slower */
-		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on); /* only later */
-	}
 	loop_clock(listener->loop);
 	if (listener->route->client_tls != NULL &&
 		listener->loop->now_ns - listener->renewed_ns >= LISTENER_RENEW_NS)
@@ -132,28 +125,25 @@ static const char *listener_limit_name(const struct listener *listener)
 		       : "connections.max is reached";
 }
 
+/*
+ * One connection a wake-up: the loop says if there are more, an accept() that finds nobody costs
+ * each of those that come one by one.
+ */
 static void listener_on_ready(int fd, short what, void *arg)
 {
 	struct listener *listener = arg;
-	int i, accepted;
+	int accepted;
 
 	(void)what;
-	for (i = 0; i < LISTENER_BATCH; i++) {
-		if (listener_is_full(listener)) {
-			listener_pause(listener, listener_limit_name(listener));
-			return;
-		}
-		accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (accepted >= 0) {
-			listener_take(listener, accepted);
-			continue;
-		}
-		if (listener_is_shortage(errno))
-			listener_pause(listener, strerror(errno));
-		else if (errno == ECONNABORTED || errno == EINTR)
-			continue;
+	if (listener_is_full(listener)) {
+		listener_pause(listener, listener_limit_name(listener));
 		return;
 	}
+	accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (accepted >= 0)
+		listener_take(listener, accepted);
+	else if (listener_is_shortage(errno))
+		listener_pause(listener, strerror(errno));
 }
 
 /* ---- opening ---- */
@@ -186,12 +176,24 @@ static size_t listener_files_max(const struct listener *listener)
 	return limit.rlim_cur > taken + each ? (limit.rlim_cur - taken) / each : 1;
 }
 
+/* Accepted sockets have of TCP what the listening one has: that saves two calls for each. */
+static void listener_set_options(const struct listener *listener, int fd)
+{
+	int on = 1;
+
+	if (listener->sockets.path != NULL)
+		return;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* else only slower */
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on); /* else only later */
+}
+
 static int listener_watch(struct listener *listener)
 {
 	struct event *event;
 	size_t i;
 
 	for (i = 0; i < listener->sockets.count; i++) {
+		listener_set_options(listener, listener->sockets.fds[i]);
 		event = event_new(listener->loop->base, listener->sockets.fds[i],
 			EV_READ | EV_PERSIST, listener_on_ready, listener);
 		listener->events[i] = event;
