@@ -169,6 +169,7 @@ static void dial_attempt_failed(struct dial *dial, int error)
 /* Begins to connect to one address. 0: connected; EINPROGRESS; another errno: it failed. */
 static int dial_connect(struct dial *dial, const struct address *address)
 {
+	const struct sockaddr *name = (const struct sockaddr *)&address->storage;
 	int on = 1;
 
 	dial->fd =
@@ -177,9 +178,15 @@ static int dial_connect(struct dial *dial, const struct address *address)
 		return errno;
 	if (address->storage.ss_family != AF_UNIX)
 		(void)setsockopt(dial->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* slower */
-	if (connect(dial->fd, (const struct sockaddr *)&address->storage, address->size) == 0)
+	if (connect(dial->fd, name, address->size) == 0)
 		return 0;
-	return errno;
+	if (errno != EINPROGRESS)
+		return errno;
+	/* A server on this machine has taken it meanwhile: no wake-up, and four calls less for
+	 * one more. */
+	if (connect(dial->fd, name, address->size) == 0)
+		return 0;
+	return errno == EALREADY ? EINPROGRESS : errno;
 }
 
 /* Tries what is left of the addresses. */

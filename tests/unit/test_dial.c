@@ -3,6 +3,7 @@
  * is a socket that is bound and does not listen; one that does not answer has a full backlog.
  */
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -21,6 +22,22 @@
 
 #define MS    UINT64_C(1000000)
 #define EARLY (20 * MS) /* that much may a timer of the loop be: its clock is a coarse one */
+
+/* What connect() says when it is asked again, before it is as it is. */
+static int connect_again; /* an errno; 0: as it is */
+static unsigned connect_calls;
+
+int connect(int fd, const struct sockaddr *name, socklen_t size)
+{
+	int (*real)(int, const struct sockaddr *, socklen_t);
+
+	if (++connect_calls % 2 == 0 && connect_again != 0) {
+		errno = connect_again;
+		return -1;
+	}
+	*(void **)&real = dlsym(RTLD_NEXT, "connect");
+	return real(fd, name, size);
+}
 
 /* One that dials, and what it was told. */
 struct dialler {
@@ -159,6 +176,32 @@ START_TEST(test_connected)
 	dialler_open(&dialler, server_at("127.0.0.1"), "10s");
 	ck_assert_uint_lt(dialler_run(&dialler), 10000 * MS);
 	dialler_expect(&dialler, "C", "");
+	dialler_close(&dialler);
+	close(server_fd);
+}
+END_TEST
+
+/*
+ * Who is near has answered at once, which is known without a wake-up; who is not yet there is
+ * waited for; whose answer is no, or cannot be known, has failed as if the loop had told.
+ */
+START_TEST(test_asked_again)
+{
+	static const int errors[] = {EALREADY, EHOSTUNREACH, EACCES};
+	static const char *const told[] = {"C", "WC", "F"};
+	struct dialler dialler;
+
+	server_fd = server_bind("127.0.0.1", 0);
+	server_listen();
+	dialler_open(&dialler, server_at("127.0.0.1"), "10s");
+	connect_again = errors[_i];
+	connect_calls = 0;
+	dialler_start(&dialler);
+	connect_again = 0;
+	ck_assert_uint_eq(connect_calls, 2);
+	ck_assert_int_eq(dialler.told[0], _i == 0 ? '\0' : told[_i][0]);
+	loop_case_until(&dialler.setup, dialler.dial == NULL);
+	dialler_expect(&dialler, told[_i], _i == 2 ? strerror(EACCES) : "");
 	dialler_close(&dialler);
 	close(server_fd);
 }
@@ -483,6 +526,7 @@ int main(void)
 	TCase *tc = tcase_create("dial");
 
 	tcase_add_test(tc, test_connected);
+	tcase_add_loop_test(tc, test_asked_again, 0, 3);
 	tcase_add_test(tc, test_server_that_comes_later);
 	tcase_add_test(tc, test_path_that_comes_later);
 	tcase_add_test(tc, test_server_that_never_comes);
