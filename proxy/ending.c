@@ -131,7 +131,6 @@ static void ending_client_ended(struct session *session)
 {
 	session->client_left = endpoint_has_left(&session->pair.client);
 	session->client_end_ns = session->pair.loop->now_ns;
-	endpoint_probe(&session->pair.client);
 	if (session->pair.route->command != NULL &&
 		!ending_half_closes(session->pair.route->client_side))
 		child_end(session->pair.loop->children, session);

@@ -200,6 +200,10 @@ void session_finish(struct session *session, enum pair_reason reason)
 {
 	if (session->pair.state == PAIR_CLOSED || session->pair.state == PAIR_FINISHING)
 		return;
+	if (endpoint_is_over(&session->pair.client)) {
+		session_close(session, reason);
+		return;
+	}
 	session->pair.reason = reason;
 	session->pair.state = PAIR_FINISHING;
 	session_tell_tls(session, &session->pair.backend);

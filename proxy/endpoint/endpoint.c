@@ -184,6 +184,7 @@ ssize_t endpoint_read(struct endpoint *endpoint, void *bytes, size_t size)
 	do
 		n = endpoint->read_ops->read(endpoint->stream, endpoint->read_fd, bytes, size);
 	while (n < 0 && errno == EINTR);
+	endpoint->ended |= n == 0;
 	if (n > 0 && endpoint->read_total != NULL)
 		*endpoint->read_total += (size_t)n;
 	return n;

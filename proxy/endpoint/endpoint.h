@@ -51,6 +51,7 @@ struct endpoint {
 	bool is_ours; /* it is no fault of the peer, who is still there: memory, the event loop */
 	bool paused;  /* the owner does not want to read now */
 	bool watched; /* but wants to know of the end */
+	bool ended;   /* the end of file has been read */
 	bool started;
 	bool always_ready;
 	bool probed;              /* whether a silent peer is asked if it is still there */
@@ -158,6 +159,15 @@ bool endpoint_at_end(const struct endpoint *endpoint);
  * lies in it must be read before it is closed, or the peer's last word is lost with it.
  */
 void endpoint_stop_reading(struct endpoint *endpoint);
+
+/*
+ * Whether nothing is left to be read or written, both ends having been told: closed now, not a byte
+ * of a last word is lost.
+ */
+static inline bool endpoint_is_over(const struct endpoint *endpoint)
+{
+	return endpoint->ended && endpoint->state == ENDPOINT_SHUTDOWN;
+}
 
 /*
  * Passes on an end of file once the backlog is written, then ENDPOINT_SHUT: half-closes what has

@@ -100,9 +100,10 @@ START_TEST(test_half_closed)
 	ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
 	peers_turn(&peers);
 	ck_assert_int_eq(peers_read(peers.backend, &byte, 1), 0);
-	ck_assert(peers.session->pair.client.probed); /* who goes behind TCP is found out */
+	ck_assert(!peers.session->pair.client.probed); /* most are over in a moment */
 	pass(1000 * GRACE);
 	is_open();
+	ck_assert(peers.session->pair.client.probed); /* who goes behind TCP is found out */
 	ck_assert_int_eq(peers_write(peers.backend, "{}\n", 3), 3);
 	peers_turn(&peers);
 	ck_assert_uint_eq(take(peers.client, 3), 3);
@@ -426,6 +427,41 @@ START_TEST(test_lines_to_a_websocket)
 }
 END_TEST
 
+/*
+ * The server ends last. Of a client whose end was read nothing can be lost: there is nothing to
+ * wait for any more. Who has not ended, or not taken all, is waited for.
+ */
+START_TEST(test_both_ended)
+{
+	static char text[1 << 20];
+	char byte;
+
+	begin(&side_line, &side_line);
+	if (_i < 2)
+		ck_assert_int_eq(shutdown(peers.client, SHUT_WR), 0);
+	peers_turn(&peers);
+	if (_i == 1)
+		flood(peers.backend);
+	peers_hang_up(&peers.backend);
+	(void)event_base_loop(peers.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	if (_i == 0) {
+		is_over(PAIR_ENDED, 0);
+		ck_assert_int_eq(peers_read(peers.client, &byte, 1), 0);
+	} else {
+		peers_turn(&peers);
+		ck_assert_ptr_nonnull(peers.session);
+		while (peers_read(peers.client, text, sizeof text) > 0)
+			peers_turn(&peers);
+		if (_i == 2)
+			ck_assert_int_eq(peers.session->pair.state, PAIR_FINISHING);
+		peers_hang_up(&peers.client);
+		peers_turn(&peers);
+		is_over(_i == 1 ? PAIR_ENDED : PAIR_BACKEND_GONE, 0);
+	}
+	peers_close(&peers);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("ending");
@@ -444,5 +480,6 @@ int main(void)
 	tcase_add_loop_test(tc, test_silent_command, 0, 2);
 	tcase_add_test(tc, test_exited_before_a_client_that_does_not_read);
 	tcase_add_loop_test(tc, test_lines_to_a_websocket, 0, 2);
+	tcase_add_loop_test(tc, test_both_ended, 0, 3);
 	return unit_run("ending", tc);
 }
