@@ -40,6 +40,7 @@ static struct conversation *language_begin(const char *profile, const char *flag
 
 /* --- ACP 2: the turn goes on behind the answer --- */
 
+#define ENDS(id)            "1<" RESULT(id, "{'stopReason':'end_turn'}")
 #define PROMPT(id, session) "1>" REQUEST(id, "session/prompt", "'sessionId':'" session "'")
 #define TAKEN(id)           "1<" RESULT(id, "{'messageId':'m" id "'}")
 #define SAYS(session, what, more)                                                                  \
@@ -200,6 +201,15 @@ static const struct talk talks[] = {
 			PROMPT("3", "s"), IDLE("s", "end_turn"), IS("s", "running"), TAKEN("3"),
 			IDLE("s", "refusal")},
 		"prompt end_turn answered\nprompt end_turn closed\nprompt refusal closed\n"},
+	{.about = "the later of two turns of a session is spoken of",
+		"acp",
+		{PROMPT("1", "s"), SAYS("s", "agent_message_chunk", ""), PROMPT("2", "s"),
+			SAYS("s", "agent_message_chunk", ""), SAYS("s", "agent_message_chunk", ""),
+			ENDS("2"), SAYS("s", "agent_message_chunk", ""),
+			SAYS("s", "agent_message_chunk", ""), ENDS("1")},
+		"prompt end_turn answered acp.updates=3 rpc.request_id=1\n"
+		"prompt end_turn answered acp.updates=2 rpc.request_id=2\n",
+		" acp.updates rpc.request_id"},
 	{.about = "a turn that nobody ends",
 		"acp",
 		{PROMPT("1", "s"), TAKEN("1"), "1!"},

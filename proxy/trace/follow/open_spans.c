@@ -576,6 +576,7 @@ struct open_span *open_spans_open(struct open_spans *spans, const struct span_op
 	if (span->listed && shares_add(&spans->setup->shares, opening->share, spans,
 				    opening->parent, span) != 0)
 		goto no_share;
+	spans->recent[identity->type] = NULL; /* this one may have its key */
 	open_spans_place(spans, span, opening);
 	open_spans_set_defaults(spans, span);
 	open_spans_inherit(spans, span, opening);

@@ -21,7 +21,10 @@ struct open_spans {
 	struct closed_spans closed;        /* of spans at the top */
 	struct closed_spans closed_nested; /* of those below and of requests of the server */
 	struct evicted evicted;
-	struct open_span *recent[LIFECYCLE_SPANS_MAX + 1]; /* looked up last, by type; or NULL */
+	/*
+	 * By type, that which was looked up last and is still what is found under its key; or NULL.
+	 */
+	struct open_span *recent[LIFECYCLE_SPANS_MAX + 1];
 	struct memories memories;
 	size_t lapsed_count; /* spans that are at rest */
 	/*
