@@ -203,18 +203,13 @@ static void act_wake(struct action *action, const struct matcher_rule *rule, str
  * The open span above one that is made, if the connection is to be listened to, or is the first to
  * tell what has opened or ended a span.
  */
-static struct open_span *act_find_above(
-	struct action *action, const struct matcher_rule *rule, struct key *key)
+static struct open_span *act_find_above(struct action *action, const struct matcher_rule *rule)
 {
 	struct open_span *above;
 
 	if (action->spans->setup->off[rule->row->span])
 		return NULL;
-	if (!action_take_key(action, rule, key)) {
-		action_counters(action)->keys_missing++;
-		return NULL;
-	}
-	above = open_spans_find_parent(action->spans, rule->row->span, key);
+	above = action_find_above(action, rule);
 	if (above == NULL || action_is_copy(action))
 		return NULL;
 	if (rule->row->action == LIFECYCLE_MAKE)
@@ -250,8 +245,7 @@ static bool act_lacks(const struct open_span_marks *marks, unsigned bits)
 
 static void act_do_mark(struct action *action, const struct matcher_rule *rule)
 {
-	struct key key;
-	struct open_span *above = act_find_above(action, rule, &key);
+	struct open_span *above = act_find_above(action, rule);
 	struct open_span_marks *marks =
 		above == NULL ? NULL : act_marks(action, above, rule->row->span);
 	bool former;
@@ -361,11 +355,13 @@ static void act_make(struct action *action, const struct matcher_rule *rule, con
 
 static void act_do_make(struct action *action, const struct matcher_rule *rule)
 {
+	struct open_span *above = act_find_above(action, rule);
 	struct key key;
-	struct open_span *above = act_find_above(action, rule, &key);
 
-	if (above != NULL)
-		act_make(action, rule, &key, above, NULL);
+	if (above == NULL)
+		return;
+	(void)action_take_key(action, rule, &key); /* it is there: the one above was found by it */
+	act_make(action, rule, &key, above, NULL);
 }
 
 /* Whether the rule makes what runs when that span ends: one with the same key. */

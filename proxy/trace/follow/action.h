@@ -43,6 +43,9 @@ struct action {
 	bool has_left;          /* by the answer */
 	bool fresh; /* it has opened or ended a span: no copy of the message came before */
 	bool stale; /* it would have, but the span is closed already: one has come before */
+	/* The message has the key of the recent span of this type, for rules with this key. */
+	uint8_t known_type;
+	uint16_t known_key; /* its number; 0: nothing is known */
 };
 
 static inline bool action_is_copy(const struct action *action)
@@ -90,6 +93,12 @@ bool action_listens(
  * streams each of them says for itself who that is.
  */
 struct open_span *action_find(struct action *action, const struct matcher_rule *rule);
+
+/*
+ * The open span that one of the rule's type, which is made, belongs below: NULL when there is none,
+ * or, counted, no whole key in the message.
+ */
+struct open_span *action_find_above(struct action *action, const struct matcher_rule *rule);
 
 /* The answer has started or found that span, which other rules may end. */
 void action_find_about(struct action *action, struct open_span *span);

@@ -263,6 +263,18 @@ static int matcher_add_condition(struct matcher_build *build, struct matcher_rul
 	return 0;
 }
 
+/* One more than the place of the first rule whose key is of the same slots. */
+static uint16_t matcher_key_number(const struct matcher *matcher, const struct matcher_rule *rule)
+{
+	const struct matcher_rule *same = matcher->rules;
+
+	while (same != rule && (same->row->key_count != rule->row->key_count ||
+				       memcmp(same->key, rule->key,
+					       rule->row->key_count * sizeof *rule->key) != 0))
+		same++;
+	return (uint16_t)(same - matcher->rules + 1);
+}
+
 /* The slots of the key; for a request, the captured attribute by which it is found. */
 static int matcher_add_key(struct matcher_build *build, struct matcher_rule *rule)
 {
@@ -274,6 +286,7 @@ static int matcher_add_key(struct matcher_build *build, struct matcher_rule *rul
 	for (i = 0; i < row->key_count; i++)
 		if (matcher_look(build, row->key[i].pointer, KEY_PART_MAX, &rule->key[i]) != 0)
 			return -1;
+	rule->key_number = matcher_key_number(build->matcher, rule);
 	if (row->span != LIFECYCLE_REQUEST || row->key_count == 0)
 		return 0;
 	attribute = captures_find_attribute(build->captures, row->key[0].attribute);

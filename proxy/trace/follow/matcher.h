@@ -73,6 +73,7 @@ struct matcher_condition {
 struct matcher_rule {
 	const struct lifecycle_rule *row;         /* borrowed from the profile */
 	int key[LIFECYCLE_KEY_MAX];               /* slots; row->key_count of them */
+	uint16_t key_number;                      /* not 0; rules with the same slots share it */
 	int root, request_id, of, status, at, by; /* slots; -1: not given */
 	struct matcher_condition conditions[LIFECYCLE_CONDITIONS_MAX];
 	uint8_t count, bytes, first; /* attributes of a stream */
