@@ -165,7 +165,7 @@ END_TEST
 static struct {
 	int listener, fd; /* fd: -1 until it is connected */
 	char endpoint[64];
-	char asked[4096]; /* the last request, terminated */
+	char asked[110000]; /* the last request, terminated */
 	size_t asked_size;
 } collector;
 
@@ -366,6 +366,54 @@ START_TEST(test_requests)
 }
 END_TEST
 
+/*
+ * A body in several parts, over a kept connection that ends when all of it has come the first time:
+ * it is posted again over another one, from its first byte.
+ */
+START_TEST(test_posted_again)
+{
+	static char bytes[100000];
+	struct exporter_config config = {.response_bytes_max = 1000, .user_agent = "me"};
+	const struct sender_body short_body = {"abc", 3, false, false};
+	const struct sender_body body = {bytes, sizeof bytes, false, false};
+	const struct sender_answer *answer;
+	struct sender *sender;
+	char error[256];
+	size_t i, ends = 0;
+
+	for (i = 0; i < sizeof bytes; i++)
+		bytes[i] = (char)('a' + i % 23 + i / 2048 % 3);
+	collector_open();
+	config.endpoint = collector.endpoint;
+	sender = sender_new(&config, error, sizeof error);
+	ck_assert_ptr_nonnull(sender);
+	answer = post(sender, &short_body, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1", false);
+	ck_assert_int_eq(answer->status, 200);
+	collector.asked_size = 0;
+	sender_begin(sender, &body);
+	while ((answer = sender_step(sender)) == NULL) {
+		if (collector_read(sizeof bytes) && ends++ == 0) {
+			ck_assert_int_eq(close(collector.fd), 0);
+			collector.fd = -1;
+			collector.asked_size = 0;
+		} else if (ends == 2) {
+			i = strlen("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+			ck_assert_int_eq(write(collector.fd,
+						 "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", i),
+				i);
+			ends++;
+		}
+		sender_wait(sender, 10);
+	}
+	ck_assert_int_eq(answer->status, 200);
+	ck_assert_uint_eq(ends, 3);
+	ck_assert(asked_has("\r\nContent-Length: 100000\r\n"));
+	ck_assert_mem_eq(strstr(collector.asked, "\r\n\r\n") + 4, bytes, sizeof bytes);
+	sender_free(sender);
+	collector_close();
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("sender");
@@ -376,5 +424,6 @@ int main(void)
 	tcase_add_test(tc, test_cancel);
 	tcase_add_loop_test(tc, test_answers, 0, (int)(sizeof answers / sizeof *answers));
 	tcase_add_test(tc, test_requests);
+	tcase_add_test(tc, test_posted_again);
 	return unit_run("sender", tc);
 }
