@@ -1,6 +1,7 @@
 /* Exchanges: their state, whom they wait for, and how they end. */
 #include "proxy/exchange.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "config/config.h"
@@ -142,6 +143,7 @@ void exchange_open(struct exchange *exchange)
 	size_t client_size, backend_size = 0;
 	uint8_t *client_rest = head_rest(&exchange->head, &client_size), *backend_rest = NULL;
 
+	assert(exchange->reply.head.scan.size == 0 || exchange->wanted == HANDSHAKE_OK);
 	pair->hooks->upgraded(pair);
 	if (exchange->reply.head.scan.size > 0)
 		backend_rest = head_rest(&exchange->reply.head, &backend_size);

@@ -9,6 +9,7 @@
  */
 #include "proxy/exchange_response.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -27,6 +28,7 @@ static void exchange_response_rest(struct exchange *exchange)
 {
 	bool is_silent;
 
+	assert(exchange->client_keeps && exchange->request.state == HTTP_BODY_DONE);
 	head_next(&exchange->head, exchange->taken);
 	is_silent = exchange->head.used == 0;
 	exchange->phase = EXCHANGE_RESTS;
@@ -145,6 +147,7 @@ static void exchange_response_upgrade(struct exchange *exchange)
 	struct outlet outlet;
 	const char *wrong;
 
+	assert(parsed->status == 101);
 	if (asked == NULL) {
 		pair_fail(pair, ENOMEM);
 		return;

@@ -5,6 +5,7 @@
  */
 #include "proxy/guard.h"
 
+#include <assert.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
@@ -146,6 +147,7 @@ static enum guard_verdict guard_check_token(
 	struct http_text bearer = HTTP_TEXT("Bearer"), scheme, token;
 	const struct http_field *field = http_field_find(request, "Authorization");
 
+	assert(guard->token != NULL);
 	(void)snprintf(note, GUARD_NOTE_SIZE, "no bearer token");
 	if (field == NULL || http_field_count(request, "Authorization") != 1)
 		return GUARD_NO_TOKEN;

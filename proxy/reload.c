@@ -5,6 +5,7 @@
  */
 #include "proxy/reload.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,7 @@ static void reload_take(struct reload *reload, const struct reload_subjects *sub
 {
 	struct config *former = reload->latest;
 
+	assert((way != NULL) == (subjects->loop->poster != NULL));
 	if (way != NULL)
 		poster_renew(subjects->loop->poster, way);
 

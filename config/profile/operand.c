@@ -5,6 +5,7 @@
  */
 #include "config/profile/operand.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,7 @@ static int operand_take_constant(
 {
 	char *end;
 
+	assert(node->type == FILE_BOOL || node->type == FILE_NUMBER);
 	if (node->type == FILE_BOOL) {
 		choice->constant =
 			strcmp(node->text, "true") == 0 ? LIFECYCLE_TRUE : LIFECYCLE_FALSE;
@@ -117,6 +119,7 @@ static int operand_check_reached(
 {
 	size_t i;
 
+	assert(source->choice_count > 0);
 	for (i = 0; i + 1 < source->choice_count; i++)
 		if (operand_is_constant(&source->choices[i]))
 			return reader_fail(reader, node,

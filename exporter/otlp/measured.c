@@ -4,6 +4,7 @@
  */
 #include "exporter/otlp/measured.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "exporter/escape.h"
@@ -47,6 +48,7 @@ static void measured_open(struct measured *measured, enum measured_kind kind, co
 	};
 	struct text *text = measured->text;
 
+	assert(kind != MEASURED_NONE);
 	measured_close(measured);
 	if (measured->has_metric)
 		TEXT_APPEND(text, ",");
@@ -78,6 +80,7 @@ static void measured_begin_point(
 {
 	struct text *text = measured->text;
 
+	assert(measured->open != MEASURED_NONE);
 	TEXT_APPEND(text, "{");
 	if (count > 0) {
 		TEXT_APPEND(text, "\"attributes\":[");
@@ -124,6 +127,7 @@ static size_t measured_labels(const struct metrics_series *series,
 	const struct metrics_instrument *instrument = series->instrument;
 	size_t count = 0, i;
 
+	assert(instrument->label_count <= METRICS_LABELS_MAX);
 	for (i = 0; i < instrument->label_count; i++) {
 		const struct metrics_label *label = &instrument->labels[i];
 		struct span_text value =

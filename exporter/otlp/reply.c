@@ -7,6 +7,7 @@
  */
 #include "exporter/otlp/reply.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -246,6 +247,7 @@ static bool reply_read_scalar(struct reply_reader *reader)
 
 static bool reply_is_object(const struct reply_reader *reader)
 {
+	assert(reader->depth > 0);
 	return (reader->objects >> (reader->depth - 1) & 1) != 0;
 }
 

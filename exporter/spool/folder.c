@@ -206,6 +206,7 @@ int folder_write(struct folder *folder, struct folder_file *file, uint64_t numbe
 	char name[SEGMENT_NAME_SIZE];
 	int error;
 
+	assert(folder->slot < SEGMENT_SLOTS && folder->locks[folder->slot] >= 0);
 	*file = (struct folder_file){SEGMENT_PART, folder->slot, number};
 	segment_name(name, file->kind, file->slot, file->number);
 	if (folder_write_part(folder, name, head, batch, syncs) == 0 &&
@@ -295,6 +296,7 @@ int folder_rename(struct folder *folder, struct folder_file *file, enum segment_
 {
 	char before[SEGMENT_NAME_SIZE], after[SEGMENT_NAME_SIZE];
 
+	assert(kind != file->kind && file->slot < SEGMENT_SLOTS);
 	segment_name(before, file->kind, file->slot, file->number);
 	segment_name(after, kind, file->slot, file->number);
 	if (renameat(folder->fd, before, folder->fd, after) != 0)

@@ -94,6 +94,7 @@ static void admin_drop(struct admin_client *client)
 {
 	struct admin *admin = client->admin;
 
+	assert(admin->client_count > 0);
 	TAILQ_REMOVE(&admin->clients, client, link);
 	if (client->state == ADMIN_LIVE && --admin->live_count == 0)
 		(void)event_del(admin->live_timer); /* it was added: cannot fail */
@@ -142,6 +143,7 @@ static bool admin_begin_sized(struct admin_client *client, const char *status, c
 	const struct timeval wait = admin_wait(client->admin, size);
 	char length[64];
 
+	assert(client->state == ADMIN_READS || client->state == ADMIN_ASKS);
 	(void)snprintf(length, sizeof length, "Content-Length: %zu\r\n", size); /* fits */
 	client->state = ADMIN_ANSWERS;
 	return admin_begin_answer(client, status, type, length, more) &&
@@ -202,6 +204,7 @@ static void admin_serve(struct admin_client *client)
 	FILE *out = open_memstream(&text, &size);
 	bool is_whole;
 
+	assert(client->page->write != NULL);
 	loop_clock_idle(admin->loop); /* to be looked at is no event of the conversation */
 	is_whole = out != NULL && client->page->write(&admin->subject, out);
 	if (out != NULL && fclose(out) == 0 && is_whole) {
@@ -273,6 +276,7 @@ static void admin_begin_live(struct admin_client *client)
 	const struct http_field *last = http_field_find(&admin->head, "Last-Event-ID");
 	const struct timeval wait = admin_wait(admin, 0);
 
+	assert(client->state == ADMIN_READS);
 	if (2 * (admin->live_count + 1) > (size_t)admin->loop->config->admin_connections_max + 1) {
 		admin_refuse(client, "503 Service Unavailable");
 		return;

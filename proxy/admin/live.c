@@ -5,6 +5,7 @@
  */
 #include "proxy/admin/live.h"
 
+#include <assert.h>
 #include <event2/buffer.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,6 +120,7 @@ static bool live_tell_spans(struct live *live, uint64_t *told, struct evbuffer *
 	}
 	if (live->spans == NULL)
 		return false;
+	assert(live->spans_newest >= *told);
 	*told = live->spans_newest;
 	return evbuffer_add_printf(out,
 		       "event: spans\nid: %llu\ndata: ", (unsigned long long)live->spans_newest) >

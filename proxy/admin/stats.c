@@ -4,6 +4,7 @@
  */
 #include "proxy/admin/stats.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,7 @@ static size_t stats_find_label(const struct metrics_instrument *instrument, cons
 
 static struct span_text stats_label(const struct metrics_series *series, size_t label)
 {
+	assert(label <= series->instrument->label_count);
 	if (series->is_overflow || label == series->instrument->label_count ||
 		series->values[label].size == 0)
 		return span_text_of("_OTHER");
@@ -100,6 +102,7 @@ static double stats_quantile(const struct stats_series *list, size_t count, doub
 	uint64_t all = 0;
 	size_t i, bucket;
 
+	assert(count > 0 && part > 0 && part < 1 && instrument->bound_count > 0);
 	for (i = 0; i < count; i++)
 		all += list[i].series->count;
 	rank = part * (double)all;

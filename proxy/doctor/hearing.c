@@ -4,6 +4,7 @@
  */
 #include "proxy/doctor/hearing.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,7 @@ static void hearing_join_chunks(struct hearing *hearing, const char *at)
 	const char *end = hearing->said.bytes + hearing->said.size, *line;
 	size_t size;
 
+	assert(at >= hearing->said.bytes && at <= end);
 	text_rewind(&hearing->body, 0);
 	for (; (line = memmem(at, (size_t)(end - at), "\r\n", 2)) != NULL; at += size + 2) {
 		size = strtoul(at, NULL, 16);

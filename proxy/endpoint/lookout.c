@@ -5,6 +5,7 @@
  */
 #include "proxy/endpoint/lookout.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
@@ -107,6 +108,7 @@ static int lookout_wait(struct lookout *lookout, long ms)
 /* Asks about all that is waiting. */
 static void lookout_question(struct lookout *lookout)
 {
+	assert(lookout->waiting != 0 && lookout->asked == 0);
 	lookout->asked = lookout->waiting;
 	lookout->waiting = 0;
 	if (send(lookout->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1 ||
@@ -139,6 +141,7 @@ void lookout_ask(struct lookout *lookout, int signal_number)
 	uint64_t bit = UINT64_C(1) << (signal_number - 1);
 	bool idle = (lookout->asked | lookout->waiting) == 0;
 
+	assert(signal_number >= 1 && signal_number <= 64);
 	if (((lookout->asked | lookout->waiting) & bit) != 0)
 		return; /* as for any process: one that is not dealt with yet stands for both */
 	lookout->waiting |= bit;

@@ -6,6 +6,7 @@
  */
 #include "proxy/explain/recording.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,7 @@ static int recording_fail_member(struct recording *recording)
 {
 	char what[128];
 
+	assert(recording->member < RECORDING_MEMBERS);
 	(void)snprintf(what, sizeof what, "\"%s\": %s", recording_members[recording->member].name,
 		recording_members[recording->member].right); /* fits */
 	return recording_fail(recording, what);
@@ -153,6 +155,7 @@ static int recording_add_repeated(struct recording *recording, size_t count)
 	size_t size = recording->character_size, i;
 	char *p = count > 0 ? text_room(&recording->message, count * size) : NULL;
 
+	assert(size >= 1 && size <= sizeof recording->character);
 	if (p == NULL)
 		return recording_check_size(recording);
 	if (size == 1)
@@ -326,6 +329,7 @@ static int recording_on_object_end(void *arg)
 {
 	struct recording *recording = arg;
 
+	assert(recording->depth == RECORDING_OBJECT);
 	recording->depth = RECORDING_OUTSIDE;
 	return 1;
 }
@@ -379,6 +383,7 @@ static int recording_on_array_end(void *arg)
 {
 	struct recording *recording = arg;
 
+	assert(recording->depth >= RECORDING_PARTS);
 	if (recording->depth == RECORDING_PAIR && recording->pair_size != 2)
 		return recording_fail_member(recording);
 	recording->depth--;

@@ -5,6 +5,7 @@
  */
 #include "proxy/explain/replay.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -192,6 +193,7 @@ static void replay_pair(struct replay *replay)
 	size_t answer = replay->count - 1, i;
 	struct replay_line *line = &replay->lines[answer];
 
+	assert(replay->count > 0 && line->side == RECORDING_BACKEND);
 	while (replay->answered < answer && !replay_is_unanswered(&replay->lines[replay->answered]))
 		replay->answered++;
 	for (i = replay->answered; i < answer; i++) {
@@ -304,6 +306,7 @@ static bool replay_find_id(const struct text *text, size_t *from, size_t *to)
 	struct member member;
 	bool found = false;
 
+	assert(brace != NULL);
 	members_begin(&members, &window, (size_t)(brace - bytes));
 	while (members_next(&members, &member)) {
 		if (memcmp(bytes + member.key, "\"id\"", 4) != 0)
@@ -354,6 +357,7 @@ static enum replay_outcome replay_send(struct replay *replay, struct replay_line
 		line->partner != REPLAY_NONE ? &replay->lines[line->partner] : NULL;
 	size_t from, to;
 
+	assert(line->side == RECORDING_BACKEND);
 	if (line->met || (request != NULL && !request->met))
 		return REPLAY_DONE;
 	if (replay->timed)
@@ -460,6 +464,7 @@ static enum replay_outcome replay_hear(struct replay *replay)
 	struct replay_line *line;
 	struct text recorded;
 
+	assert(replay->cursor <= replay->count);
 	if (found == REPLAY_NONE)
 		return replay->asked.kind == REPLAY_REQUEST ? replay_send_error(replay)
 							    : REPLAY_DONE;

@@ -5,6 +5,7 @@
  */
 #include "proxy/top/board.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -208,6 +209,7 @@ static void board_make_cell(
 	uint64_t now_ns = board->report->time_ns;
 	char age[32];
 
+	assert(span->kind < REPORT_KINDS);
 	text_rewind(&board->cell, 0);
 	switch (column) {
 	case BOARD_AGE:
@@ -273,6 +275,7 @@ static void board_put_cell(struct board *board, enum board_column column, enum l
 	size_t size = board->cell.size, room = board->widths[column];
 	size_t from = board->line.column, width = board->line.width;
 
+	assert(room > 0);
 	if (width == 0 || from + room < width)
 		board->line.width = from + room;
 	if (column == BOARD_THREAD && line_columns(cell, size) > room) {

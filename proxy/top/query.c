@@ -5,6 +5,7 @@
  */
 #include "proxy/top/query.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -44,6 +45,7 @@ struct query {
 /* Nothing more is read from now on. */
 static void query_finish(struct query *query)
 {
+	assert(query->body == NULL || query->head.status == 200);
 	if (query->stream != NULL)
 		(void)bufferevent_disable(query->stream, EV_READ | EV_WRITE); /* cannot fail */
 	event_active(query->over, EV_TIMEOUT, 0);
@@ -96,6 +98,7 @@ static bool query_take_head(struct query *query, bool has_ended)
 	const char *bytes = (const char *)evbuffer_pullup(in, -1);
 	const struct http_field *length;
 
+	assert(query->head.size == 0);
 	if (bytes == NULL && size > 0) {
 		query_fail(query, "out of memory");
 		return false;

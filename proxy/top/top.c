@@ -6,6 +6,7 @@
  */
 #include "proxy/top/top.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
@@ -130,6 +131,7 @@ static void top_append_screen(struct text *out, const char *lines, size_t size)
 {
 	size_t line;
 
+	assert(size == 0 || lines[size - 1] == '\n');
 	TEXT_APPEND(out, "\x1b[H");
 	for (; size > 0; lines += line + 1, size -= line + 1) {
 		line = strcspn(lines, "\n"); /* each has one */
@@ -176,6 +178,7 @@ static void top_on_answer(void *arg, const char *body, size_t size, const char *
 
 static void top_ask(struct top *top)
 {
+	assert(!top->is_over && top->path < sizeof top_paths / sizeof *top_paths);
 	query_free(top->query);
 	top->query = query_new(top->base, &top->target, top_paths[top->path], top_on_answer, top);
 	if (top->query == NULL) {
