@@ -484,6 +484,19 @@ static inline size_t conversation_count(const struct conversation *talk, const c
 	return count;
 }
 
+/* No counter has gone below zero. */
+static inline void conversation_check_counters(const struct conversation *talk)
+{
+	const struct follow_counters *follow = conversation_counters(talk);
+	const struct tracer_counters *tracer = tracer_counters(talk->tracer);
+
+#define COUNTER_TRACER(name, kind, help) MUST(tracer->name <= INT32_MAX, #name " is below zero");
+#define COUNTER_FOLLOW(name, kind, help) MUST(follow->name <= INT32_MAX, #name " is below zero");
+#define COUNTER_BUDGET(name, kind, help)                                                           \
+	MUST(follow->budget.name <= INT32_MAX, #name " is below zero");
+#include "proxy/counters.def"
+}
+
 /*
  * After conversation_shut_down(): everything that was opened has ended, once, and hangs together.
  */
@@ -493,6 +506,7 @@ static inline void conversation_check(const struct conversation *talk)
 	const struct exporter *exporter = talk->exporter;
 	size_t i;
 
+	conversation_check_counters(talk);
 	MUST(counters->budget.bytes == 0, "%zu bytes are left", counters->budget.bytes);
 	for (i = 0; i < exporter->count; i++)
 		conversation_check_span(exporter, &exporter->spans[i]);

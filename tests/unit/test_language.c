@@ -445,6 +445,7 @@ START_TEST(test_no_memory)
 		failed = unit_alloc_failed();
 		conversation_shut_down(said);
 		ck_assert_uint_eq(conversation_counters(said)->budget.bytes, 0);
+		conversation_check_counters(said);
 		conversation_end(said);
 	}
 	conversation_unload();
