@@ -64,7 +64,7 @@ enum {
 
 struct kept {
 	struct traceparent context;
-	bool has_parent;
+	bool has_parent, parent_is_remote;
 	uint8_t parent[SPAN_ID_SIZE];
 	char tracestate[64];
 	char name[600];
@@ -190,6 +190,7 @@ void exporter_submit(struct exporter *exporter, const struct span *span)
 	kept_check_keys(span);
 	kept->context = span->context;
 	kept->has_parent = span->has_parent;
+	kept->parent_is_remote = span->parent_is_remote;
 	memcpy(kept->parent, span->parent_span_id, SPAN_ID_SIZE);
 	kept->tracestate[0] = kept->name[0] = kept->message[0] = kept->events[0] = '\0';
 	strcpy(kept->attributes, " ");
@@ -467,8 +468,12 @@ static inline void conversation_check_span(const struct exporter *exporter, cons
 	parent = kept_find(exporter, span->parent);
 	if (parent == NULL) {
 		MUST(kept_is_foreign(span->parent), "%s: an orphan", span->name);
+		MUST(span->parent_is_remote, "%s: below a foreign span", span->name);
 		return;
 	}
+	MUST(!span->parent_is_remote, "%s: below one of ours", span->name);
+	MUST(strcmp(parent->tracestate, span->tracestate) == 0, "%s: not with the tracestate of %s",
+		span->name, parent->name);
 	MUST(parent->start_unix_ns <= span->start_unix_ns, "%s: begins before %s", span->name,
 		parent->name);
 	MUST(memcmp(parent->context.trace_id, span->context.trace_id, TRACE_ID_SIZE) == 0,

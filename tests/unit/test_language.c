@@ -256,6 +256,19 @@ static const struct talk talks[] = {
 			"1<" RESULT("3", "true")},
 		"eth_subscribe answered\n  subscription logs closed\neth_unsubscribe answered\n",
 		" eth.subscription.id"},
+	{.about = "two clients with the same id, told one after the other",
+		"ethereum",
+		{"1>{'id':1,'method':'eth_subscribe','params':['logs']}", "1<" RESULT("1", "'0xa'"),
+			"2>{'id':1,'method':'eth_subscribe','params':['newHeads']}",
+			"2<" RESULT("1", "'0xa'"),
+			"1<" NOTE("eth_subscription", "'subscription':'0xa'"),
+			"2<" NOTE("eth_subscription", "'subscription':'0xa'"), "1!", "2!"},
+		"eth_subscribe answered\n"
+		"  subscription logs backend_exited ERROR: the server ended eth.notifications=1\n"
+		"eth_subscribe answered\n"
+		"  subscription newHeads backend_exited ERROR: the server ended "
+		"eth.notifications=1\n",
+		" eth.notifications"},
 	{.about = "all of a connection, and of no other",
 		"ethereum",
 		{"1>{'id':1,'method':'eth_subscribe','params':['logs']}", "1<" RESULT("1", "'0xa'"),
@@ -417,6 +430,8 @@ START_TEST(test_talks)
 		"%s: %s instead of %s", talk->about, conversation_tree(said, talk->show),
 		talk->tree);
 	ck_assert_uint_eq(conversation_counters(said)->budget.values_dropped, 0);
+	ck_assert_uint_eq(conversation_counters(said)->aliases_dropped, 0);
+	ck_assert_uint_eq(said->no_memory, 0);
 	conversation_check(said);
 	conversation_end(said);
 	conversation_unload();
@@ -490,6 +505,14 @@ static const struct talk levels[] = {
 		{"1<" USAGE("x", "200", "50"), BEGIN("a"), "1<" USAGE("a", "200", "50"),
 			"1<" USAGE("a", "260", "60"), END("a")},
 		"turn a closed turn.usage=60\n",
+		" turn.usage",
+		"--lifecycle-off=calls"},
+	{.about = "also one below the one before",
+		"agent",
+		{BEGIN("a"), "1<" USAGE("a", "100", "100"),
+			"1<" NOTE("usage", "'thread':'t','total':{'all':40},'last':{'all':40}"),
+			"1<" USAGE("a", "50", "10"), END("a")},
+		"turn a closed turn.usage=110\n",
 		" turn.usage",
 		"--lifecycle-off=calls"},
 	{.about = "a level that falls counts nothing, and is the new one",
@@ -751,6 +774,30 @@ START_TEST(test_times)
 }
 END_TEST
 
+/* Nor is it if it speaks of what is older than any span may be. */
+START_TEST(test_old_times)
+{
+	struct conversation *said = language_begin("agent", "--lifecycle-max-age=60s");
+	const struct kept *span;
+
+	conversation_line(said, "+120000");
+	conversation_line(said, "1<" NOTE("end", "'thread':'t','turn':'a','since':1700000060"));
+	conversation_line(said, "1<" NOTE("end", "'thread':'t','turn':'b','since':1700000060"));
+	conversation_line(said, "1<" NOTE("end", "'thread':'t','turn':'c','since':1700000120"));
+	conversation_shut_down(said);
+	ck_assert_uint_eq(said->exporter->count, 3);
+	span = said->exporter->spans;
+	ck_assert_uint_eq(language_ms(span[0].start_unix_ns), 60000);
+	ck_assert_uint_eq(language_ms(span[0].end_unix_ns), 120000);
+	ck_assert_uint_eq(language_ms(span[1].start_unix_ns), 120001);
+	ck_assert_uint_eq(language_ms(span[1].end_unix_ns), 120001);
+	ck_assert_uint_eq(language_ms(span[2].start_unix_ns), 120000);
+	ck_assert_uint_eq(language_ms(span[2].end_unix_ns), 120002);
+	conversation_end(said);
+	conversation_unload();
+}
+END_TEST
+
 /* As many memories as the option says; the one that was not used for longest goes first. */
 START_TEST(test_memories_max)
 {
@@ -826,6 +873,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_call_at_end, 0, 3);
 	tcase_add_loop_test(tc, test_call_times, 0, COUNT(call_times));
 	tcase_add_test(tc, test_times);
+	tcase_add_test(tc, test_old_times);
 	tcase_add_test(tc, test_memories_max);
 	tcase_add_test(tc, test_forwarded);
 	tcase_add_test(tc, test_header);

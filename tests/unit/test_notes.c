@@ -130,6 +130,24 @@ static const struct {
 		"tool of the client called: approval t/u/c opened\n"
 		"client answered: approval t/u/c answered\n"
 		"turn t/u ended: shutdown\n"},
+	{"asks", "ask",
+		{"1<" REQUEST("7", "ask", "'a':1,'b':2"), "1>" RESULT("7", ""),
+			"1>" RESULT("8", "")},
+		"rule 1: ask 1/2 opened\n"
+		"rule 2: does not act: the message has no /params/over, or no text or number of "
+		"256 bytes there\n"
+		"rule 3: does not act: the message has no /result/a, or no text or number of 256 "
+		"bytes there\n"
+		"rule 3: the message has no key\n"
+		"rule 4: ask 1/2 answered\n"},
+	/* rules that need no span to act */
+	{"turns", "turn/start", {"1>" REQUEST("1", "turn/start", "")}, ""},
+	{"turns", "serverRequest/resolved", {"1<" NOTE("serverRequest/resolved", "'requestId':5")},
+		""},
+	{"mcp", "notifications/progress", {"1<" NOTE("notifications/progress", "'message':'m'")},
+		""},
+	{"agent", "thread/start", {"1>" REQUEST("1", "thread/start", ""), "1<" RESULT("1", "")},
+		""},
 	/* memories, moments, what is made of them */
 	{"agent", NULL,
 		{"1>" REQUEST("1", "thread/start", ""),

@@ -268,6 +268,8 @@ static uint64_t act_moment(const struct action *action, const struct open_span *
 	const struct open_span_marks *marks, struct matcher_when moment)
 {
 	switch ((enum matcher_moment)moment.moment) {
+	case MATCHER_MOMENT_NOW:
+		break;
 	case MATCHER_MOMENT_MARK:
 		return marks->now_ns[moment.mark];
 	case MATCHER_MOMENT_FORMER_MARK:
@@ -276,8 +278,6 @@ static uint64_t act_moment(const struct action *action, const struct open_span *
 		return above->start_ns;
 	case MATCHER_MOMENT_FORMER_END:
 		return marks->former_end_ns;
-	case MATCHER_MOMENT_NOW:
-		break;
 	}
 	return action->message->now_ns;
 }
@@ -437,9 +437,8 @@ static void act_do_remember(struct action *action, const struct matcher_rule *ru
 
 /* ---- levels ---- */
 
-/* The memory of the levels that a rule looks at; made: also when there is none. */
-static struct memory *act_level_memory(
-	struct action *action, const struct matcher_rule *rule, bool made)
+/* The memory of the levels that a rule looks at; NULL: without a key, or no memory. */
+static struct memory *act_level_memory(struct action *action, const struct matcher_rule *rule)
 {
 	struct follow_setup *setup = action->spans->setup;
 	size_t parts = open_spans_row(action->spans, rule->row->memory)->key_count;
@@ -448,8 +447,6 @@ static struct memory *act_level_memory(
 	(void)action_take_key(action, rule, &key); /* as far as it goes */
 	if (key.count < parts)
 		return NULL;
-	if (!made)
-		return memories_find(&action->spans->memories, rule->row->memory, &key, parts);
 	return memories_get(&action->spans->memories, rule->row->memory, &key, parts,
 		setup->memories_max, &setup->counters.budget, &setup->counters.memories_forgotten);
 }
@@ -476,14 +473,13 @@ static void act_take_levels(
 	const struct matcher *matcher = &action->spans->setup->matcher;
 	size_t i;
 
-	memset(levels, 0, LIFECYCLE_LEVELS_MAX * sizeof *levels);
 	action->look.levels = levels;
 	for (i = 0; i < rules->count; i++) {
 		const struct matcher_rule *rule = &matcher->rules[rules->list[i]];
 		const struct memory *memory;
 		uint32_t bits = rule->levels;
 
-		memory = act_level_memory(action, rule, false);
+		memory = act_level_memory(action, rule);
 		for (; bits != 0; bits &= bits - 1) {
 			unsigned number = (unsigned)__builtin_ctz(bits);
 			struct look_level *level = &levels[number];
@@ -509,7 +505,7 @@ static void act_keep_levels(struct action *action, const struct matcher_rules *r
 
 		bool copy = act_is_copy(action, rule);
 
-		memory = act_level_memory(action, rule, true);
+		memory = act_level_memory(action, rule);
 		for (; memory != NULL && bits != 0; bits &= bits - 1) {
 			unsigned number = (unsigned)__builtin_ctz(bits);
 			const struct look_level *level = &action->look.levels[number];
@@ -654,8 +650,7 @@ static bool act_is_asked(const struct action *action)
 	const char *why = action->spans->setup->why;
 	struct span_text method = text_in_slot(action->message->envelope, ENVELOPE_METHOD);
 
-	if (why == NULL)
-		return false;
+	assert(why != NULL);
 	if (method.size == 0 && action->request != NULL)
 		method = action->request->method;
 	if (method.size == 0 && action->call != NULL)
