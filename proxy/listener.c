@@ -4,7 +4,6 @@
  */
 #include "proxy/listener.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
