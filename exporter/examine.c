@@ -1,9 +1,10 @@
 /*
- * One export without a span, by the same sender, with the same headers and compression as those
- * that will have some: who asks waits for the answer. Not for the event loop.
+ * One export of nothing, by the same sender, with the same headers and compression as those that
+ * will have something: who asks waits for the answer. Not for the event loop.
  */
 #include "exporter/examine.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -14,7 +15,7 @@
 #include "exporter/otlp/sender.h"
 #include "exporter/settings.h"
 
-static const char examine_json[] = "{\"resourceSpans\":[]}";
+enum { EXAMINE_JSON_SIZE = 64 };
 
 static void examine_judge(struct examination *found, const struct sender_answer *answer)
 {
@@ -31,19 +32,20 @@ static void examine_judge(struct examination *found, const struct sender_answer 
 	memcpy(found->why, outcome.why, sizeof found->why);
 }
 
-int examine_collector(const struct exporter_config *config, int64_t wait_ms,
+int examine_collector(const struct exporter_config *config, const char *what, int64_t wait_ms,
 	struct examination *found, char *error, size_t error_size)
 {
 	struct sender *sender = sender_new(config, error, error_size);
 	struct gzip *gzip = config->gzip ? gzip_new() : NULL;
-	/* of protobuf, nothing is an empty message */
-	struct sender_body body = {.bytes = config->protobuf ? "" : examine_json,
-		.size = config->protobuf ? 0 : sizeof examine_json - 1,
-		.protobuf = config->protobuf};
+	char json[EXAMINE_JSON_SIZE];
+	struct sender_body body = {.bytes = json, .protobuf = config->protobuf};
 	const struct sender_answer *answer;
 	int64_t begun_ms = clock_ms();
 	struct text packed;
 
+	assert(strlen(what) < sizeof json - sizeof "{\"\":[]}");
+	if (!config->protobuf) /* there, nothing is an empty message */
+		body.size = (size_t)snprintf(json, sizeof json, "{\"%s\":[]}", what); /* fits */
 	text_init(&packed, SIZE_MAX / 2);
 	memset(found, 0, sizeof *found);
 	if (sender == NULL)

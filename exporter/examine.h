@@ -9,7 +9,7 @@
 
 struct exporter_config;
 
-/* What a collector makes of an export that has no span. */
+/* What a collector makes of an export that has nothing in it. */
 struct examination {
 	bool reached;        /* it has answered; else why says what stood in the way */
 	bool accepted;       /* with success */
@@ -21,8 +21,11 @@ struct examination {
 	char why[SINK_WHY_SIZE]; /* for people; empty: there is nothing to say */
 };
 
-/* Posts it and waits for the answer, at most wait_ms. 0, or -1 with a one-line text in error. */
-int examine_collector(const struct exporter_config *config, int64_t wait_ms,
+/*
+ * Posts it and waits for the answer, at most wait_ms. what: the member that has all, such as
+ * resourceSpans. 0, or -1 with a one-line text in error.
+ */
+int examine_collector(const struct exporter_config *config, const char *what, int64_t wait_ms,
 	struct examination *found, char *error, size_t error_size);
 
 #endif

@@ -338,6 +338,7 @@ static void telemetry_metrics_settings(struct exporter_config *settings,
 	telemetry_settings(settings, config, shown);
 	url_show(shown, TELEMETRY_URL_SIZE, config->otlp_metrics_url);
 	settings->target = EXPORTER_OTLP;
+	settings->protobuf = false; /* they are JSON always */
 	settings->endpoint = config->otlp_metrics_url;
 	settings->headers = headers;
 	settings->header_count = telemetry_metrics_headers(config)->count;
@@ -397,10 +398,12 @@ struct poster_way *telemetry_poster_way(const struct config *config, char *error
 
 /* ---- an examination, and trees ---- */
 
-int telemetry_examine(const struct config *config, bool other_protocol, struct examination *found,
-	char *error, size_t error_size)
+int telemetry_examine(const struct config *config, enum telemetry_export which,
+	struct examination *found, char *error, size_t error_size)
 {
-	struct exporter_header *headers = telemetry_headers(&config->otlp_headers);
+	bool metrics = which == TELEMETRY_METRICS;
+	struct exporter_header *headers = telemetry_headers(
+		metrics ? telemetry_metrics_headers(config) : &config->otlp_headers);
 	char shown[TELEMETRY_URL_SIZE];
 	struct exporter_config settings;
 	int result = -1;
@@ -408,11 +411,13 @@ int telemetry_examine(const struct config *config, bool other_protocol, struct e
 	telemetry_settings(&settings, config, shown);
 	settings.headers = headers;
 	settings.header_count = config->otlp_headers.count;
-	settings.protobuf ^= other_protocol;
+	settings.protobuf ^= which == TELEMETRY_SPANS_OTHERWISE;
+	if (metrics)
+		telemetry_metrics_settings(&settings, config, shown, headers);
 	if (headers == NULL)
 		(void)snprintf(error, error_size, "out of memory");
 	else if (verify_config(&settings, error, error_size) == 0)
-		result = examine_collector(&settings,
+		result = examine_collector(&settings, metrics ? "resourceMetrics" : "resourceSpans",
 			settings.timeout_ms > 0 ? settings.timeout_ms : TELEMETRY_EXAMINE_MS, found,
 			error, error_size);
 	free(headers);

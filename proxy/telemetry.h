@@ -35,12 +35,17 @@ struct poster_way *telemetry_poster_way(
 	const struct config *config, char *error, size_t error_size);
 
 /*
- * What the collector makes of an export without spans, with these settings, or, with
- * other_protocol, in protobuf instead of JSON or the other way round. 0, or -1 with a one-line text
- * in error.
+ * What the collector makes of an export that has nothing in it, with these settings. 0, or -1 with
+ * a one-line text in error.
  */
-int telemetry_examine(const struct config *config, bool other_protocol, struct examination *found,
-	char *error, size_t error_size);
+enum telemetry_export {
+	TELEMETRY_SPANS,
+	TELEMETRY_SPANS_OTHERWISE, /* in protobuf instead of JSON, or the other way round */
+	TELEMETRY_METRICS,
+};
+
+int telemetry_examine(const struct config *config, enum telemetry_export which,
+	struct examination *found, char *error, size_t error_size);
 
 /*
  * Writes what it is given to fd, as trees with numbered traces, once it is started and stopped: all

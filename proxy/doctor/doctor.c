@@ -237,42 +237,59 @@ static void doctor_examine_server(struct doctor *doctor)
 	doctor_judge_carrier(doctor, &trial);
 }
 
-/* ---- the collector ---- */
+/* ---- the collectors ---- */
 
-/* What helps against an answer: the first row with its status. */
-static const struct {
-	int first, last;
-	const char *help;
-} doctor_statuses[] = {
-	{300, 399, "name the place that it points to in OTEL_EXPORTER_OTLP_ENDPOINT"},
-	{401, 403,
-		"give the token in OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN, or "
-		"otlp.headers in a file that others cannot read"},
-	{404, 405,
-		"OTEL_EXPORTER_OTLP_ENDPOINT is a base and gets /v1/traces appended; "
-		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as it is"},
-	{413, 413, "raise how large a request may be there, or in a proxy before it"},
-	{415, 415, "set OTEL_EXPORTER_OTLP_PROTOCOL: http/protobuf or http/json"},
-	{429, 429, "it asks for less: spans wait, see batch.queue_bytes_max and spool.directory"},
-	{500, 599, "look into the collector's own log; spans wait meanwhile, up to otlp.timeout"},
+struct doctor_subject {
+	const char *name;
+	const char *url; /* as configured */
+	enum telemetry_export export;
 };
 
-static const char *doctor_help_for_status(const struct config *config, int status)
+/* What helps against an answer: the first row with its status; for metrics, if that is other. */
+static const struct {
+	int first, last;
+	const char *help, *metrics_help;
+} doctor_statuses[] = {
+	{300, 399, "name the place that it points to in OTEL_EXPORTER_OTLP_ENDPOINT", NULL},
+	{401, 403,
+		"give the token in OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN, or "
+		"otlp.headers in a file that others cannot read",
+		NULL},
+	{404, 405,
+		"OTEL_EXPORTER_OTLP_ENDPOINT is a base and gets /v1/traces appended; "
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as it is",
+		"who takes spans may take no metrics: name who does in "
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, which is used as it is, or metrics.exporter "
+		"none"},
+	{413, 413, "raise how large a request may be there, or in a proxy before it", NULL},
+	{415, 415, "set OTEL_EXPORTER_OTLP_PROTOCOL: http/protobuf or http/json",
+		"metrics are sent as JSON alone: name who takes that in "
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, or metrics.exporter none"},
+	{429, 429, "it asks for less: spans wait, see batch.queue_bytes_max and spool.directory",
+		"it asks for less: see metrics.interval"},
+	{500, 599, "look into the collector's own log; spans wait meanwhile, up to otlp.timeout",
+		"look into the collector's own log; the next export says all that this one would"},
+};
+
+static const char *doctor_help_for_status(const struct doctor_subject *subject, int status)
 {
+	bool metrics = subject->export == TELEMETRY_METRICS;
 	size_t i;
 
-	if (status == 400 && strncasecmp(config->otlp_url, "http://", 7) == 0)
+	if (status == 400 && strncasecmp(subject->url, "http://", 7) == 0)
 		return "if TLS is spoken there, the endpoint must begin with https://";
 	for (i = 0; i < sizeof doctor_statuses / sizeof *doctor_statuses; i++)
 		if (status >= doctor_statuses[i].first && status <= doctor_statuses[i].last)
-			return doctor_statuses[i].help;
+			return metrics && doctor_statuses[i].metrics_help != NULL
+				       ? doctor_statuses[i].metrics_help
+				       : doctor_statuses[i].help;
 	return "look into the collector's own log";
 }
 
 static const char *doctor_help_for_unreached(
-	const struct config *config, const struct examination *found)
+	const struct doctor_subject *subject, const struct examination *found)
 {
-	bool tls = strncasecmp(config->otlp_url, "https://", 8) == 0;
+	bool tls = strncasecmp(subject->url, "https://", 8) == 0;
 
 	if (tls && (found->is_certificate || strcasestr(found->why, "certificate") != NULL))
 		return "name the authority's file in OTEL_EXPORTER_OTLP_CERTIFICATE; the "
@@ -295,57 +312,72 @@ static bool doctor_other_protocol_works(const struct config *config)
 	struct examination found;
 	char error[DOCTOR_LINE_SIZE];
 
-	return telemetry_examine(config, true, &found, error, sizeof error) == 0 && found.accepted;
+	return telemetry_examine(config, TELEMETRY_SPANS_OTHERWISE, &found, error, sizeof error) ==
+		       0 &&
+	       found.accepted;
 }
 
-static void doctor_judge_refusal(
-	struct doctor *doctor, const char *url, const struct examination *found)
+static void doctor_judge_refusal(struct doctor *doctor, const struct doctor_subject *subject,
+	const char *shown, const struct examination *found)
 {
 	const struct config *config = doctor->config;
-	const char *help = doctor_help_for_status(config, found->status);
+	const char *help = doctor_help_for_status(subject, found->status);
 
-	if (found->status == 415 && doctor_other_protocol_works(config))
+	if (found->status == 415 && subject->export == TELEMETRY_SPANS &&
+		doctor_other_protocol_works(config))
 		help = config->otlp_protocol == CONFIG_PROTOCOL_PROTOBUF
 			       ? "OTEL_EXPORTER_OTLP_PROTOCOL=http/json works: it was tried"
 			       : "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf works: it was tried";
-	doctor_say(doctor, DOCTOR_FAIL, "collector", help, "%s does not take an empty export: %s",
-		url, found->why);
+	doctor_say(doctor, DOCTOR_FAIL, subject->name, help, "%s does not take an empty export: %s",
+		shown, found->why);
 }
 
-static void doctor_examine_collector(struct doctor *doctor)
+/* Sends it nothing, as what it is sent will come. */
+static void doctor_examine_export(struct doctor *doctor, const struct doctor_subject *subject)
+{
+	char shown[DOCTOR_URL_SIZE], error[DOCTOR_LINE_SIZE];
+	struct examination found;
+
+	url_show(shown, sizeof shown, subject->url);
+	if (telemetry_examine(doctor->config, subject->export, &found, error, sizeof error) != 0) {
+		doctor_say(doctor, DOCTOR_FAIL, subject->name, NULL, "%s", error);
+		return;
+	}
+	if (subject->export == TELEMETRY_SPANS) {
+		doctor->has_clock = found.has_clock;
+		doctor->ahead_s = found.ahead_s;
+	}
+	if (!found.reached)
+		doctor_say(doctor, DOCTOR_FAIL, subject->name,
+			doctor_help_for_unreached(subject, &found), "%s is not reached: %s", shown,
+			found.why);
+	else if (!found.accepted)
+		doctor_judge_refusal(doctor, subject, shown, &found);
+	else if (found.why[0] != '\0')
+		doctor_say(doctor, DOCTOR_WARN, subject->name,
+			"is it a collector, and this its path?", "%s answers with success, but: %s",
+			shown, found.why);
+	else
+		doctor_say(doctor, DOCTOR_OK, subject->name, NULL,
+			"%s takes an empty export, after %lld ms", shown, (long long)found.took_ms);
+}
+
+static void doctor_examine_collectors(struct doctor *doctor)
 {
 	const struct config *config = doctor->config;
-	struct examination found;
-	char url[DOCTOR_URL_SIZE], error[DOCTOR_LINE_SIZE];
 
-	if (config->disabled || config->exporter != CONFIG_EXPORTER_OTLP) {
+	if (config->disabled || config->exporter != CONFIG_EXPORTER_OTLP)
 		doctor_say(doctor, DOCTOR_NONE, "collector", NULL, "%s",
 			config->disabled ? "there are no spans (disabled)"
 			: config->exporter == CONFIG_EXPORTER_CONSOLE
 				? "spans go to standard error (exporter console)"
 				: "spans go nowhere (exporter none)");
-		return;
-	}
-	url_show(url, sizeof url, config->otlp_url);
-	if (telemetry_examine(config, false, &found, error, sizeof error) != 0) {
-		doctor_say(doctor, DOCTOR_FAIL, "collector", NULL, "%s", error);
-		return;
-	}
-	doctor->has_clock = found.has_clock;
-	doctor->ahead_s = found.ahead_s;
-	if (!found.reached)
-		doctor_say(doctor, DOCTOR_FAIL, "collector",
-			doctor_help_for_unreached(config, &found), "%s is not reached: %s", url,
-			found.why);
-	else if (!found.accepted)
-		doctor_judge_refusal(doctor, url, &found);
-	else if (found.why[0] != '\0')
-		doctor_say(doctor, DOCTOR_WARN, "collector",
-			"is it a collector, and this its path for traces?",
-			"%s answers with success, but: %s", url, found.why);
 	else
-		doctor_say(doctor, DOCTOR_OK, "collector", NULL,
-			"%s takes an empty export, after %lld ms", url, (long long)found.took_ms);
+		doctor_examine_export(doctor,
+			&(struct doctor_subject){"collector", config->otlp_url, TELEMETRY_SPANS});
+	if (telemetry_has_metrics(config))
+		doctor_examine_export(doctor, &(struct doctor_subject){"metrics",
+						      config->otlp_metrics_url, TELEMETRY_METRICS});
 }
 
 /* ---- the machine ---- */
@@ -443,7 +475,7 @@ bool doctor_examine(struct config *config, const char *notes, trial_serve *serve
 
 	doctor_examine_settings(&doctor, notes);
 	doctor_examine_server(&doctor);
-	doctor_examine_collector(&doctor);
+	doctor_examine_collectors(&doctor);
 	doctor_examine_clock(&doctor);
 	doctor_examine_descriptors(&doctor);
 	doctor_examine_memory(&doctor);

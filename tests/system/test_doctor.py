@@ -152,6 +152,19 @@ def test_other_protocol_is_tried(lab, given, works):
     assert ("json" in first) == ("json" in given)
 
 
+def test_metrics_are_taken_by_another_one(lab):
+    spans, metrics = lab.keep(Examined()), lab.keep(Examined(status(404)))
+    environment = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": metrics.url + "/m",
+                   "OTEL_EXPORTER_OTLP_METRICS_HEADERS": "x-key=secret", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
+    report = examine(lab, collector=spans, env=environment)
+    (headers, raw), = metrics.requests
+    assert json.loads(gzip.decompress(raw) if headers["Content-Encoding"] else raw) == {"resourceMetrics": []}
+    assert (headers["Content-Type"], headers["x-key"]) == ("application/json", "secret")
+    assert report.verdict("collector") == "ok" and "x-key" not in spans.requests[0][0]
+    verdict, _, text, helps = report["metrics"]
+    assert verdict == "FAIL" and metrics.url + "/m" in text and "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" in helps
+
+
 def test_what_is_no_collector(lab):
     report = examine(lab, collector=lab.keep(Examined(ok(b"<html>"))))
     assert report.verdict("collector") == "warn" and "is it a collector" in report["collector"][2]

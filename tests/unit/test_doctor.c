@@ -21,9 +21,9 @@
 
 static struct trial trials[2]; /* without our carrier, and with it */
 static int trial_count;
-static struct examination found[2]; /* in the protocol of the settings, and in the other one */
+static struct examination found[3]; /* by export */
 static const char *failure;         /* of the collector's examination */
-static int examined[2];
+static int examined[3];
 static enum machine_clock clock_kind;
 static int64_t memory;
 static size_t descriptors, descriptors_open;
@@ -55,16 +55,21 @@ void trial_run(struct config *config, bool with_carrier, trial_serve *serve, voi
 	*trial = trials[trial_count++];
 }
 
-int telemetry_examine(const struct config *config, bool other_protocol, struct examination *to,
-	char *error, size_t error_size)
+int telemetry_examine(const struct config *config, enum telemetry_export which,
+	struct examination *to, char *error, size_t error_size)
 {
 	(void)config;
-	examined[other_protocol]++;
-	*to = found[other_protocol];
+	examined[which]++;
+	*to = found[which];
 	if (failure == NULL)
 		return 0;
 	snprintf(error, error_size, "%s", failure);
 	return -1;
+}
+
+bool telemetry_has_metrics(const struct config *config)
+{
+	return config->metrics_exporter != CONFIG_METRICS_NONE;
 }
 
 enum machine_clock machine_clock(void)
@@ -356,7 +361,7 @@ static const struct {
 		"ok    collector    http://c:1/v1/traces takes an empty export, after 18 ms\n"},
 	{"http", {.reached = true, .accepted = true, .why = "odd"},
 		"warn  collector    http://c:1/v1/traces answers with success, but: odd\n" HELP
-		"is it a collector, and this its path for traces?\n"},
+		"is it a collector, and this its path?\n"},
 	{"http", {.why = "why"}, UNREACHED("http", "why") OWN_WAY},
 	{"http", {.why = "could not RESOLVE c"},
 		UNREACHED("http",
@@ -403,6 +408,56 @@ START_TEST(test_collector)
 	ck_assert_int_eq(is_well, found[0].accepted);
 	ck_assert_int_eq(examined[0], 1);
 	ck_assert_int_eq(examined[1], found[0].status == 415);
+	done();
+}
+END_TEST
+
+#define NO_METRICS(why)                                                                            \
+	"FAIL  metrics      http://m:2/v1/metrics does not take an empty export: " why "\n" HELP
+
+static const struct {
+	const char *exporter;
+	struct examination found;
+	const char *lines;
+} metrics_collectors[] = {
+	{"otlp",
+		{.reached = true, .accepted = true, .took_ms = 18, .has_clock = true, .ahead_s = 9},
+		"ok    metrics      http://m:2/v1/metrics takes an empty export, after 18 ms\n"},
+	{"none", {.reached = true, .accepted = true, .took_ms = 18},
+		"ok    metrics      http://m:2/v1/metrics takes an empty export, after 18 ms\n"},
+	{"otlp", {.why = "why"},
+		"FAIL  metrics      http://m:2/v1/metrics is not reached: why\n" HELP OWN_WAY},
+	{"otlp", {.reached = true, .status = 404, .why = "s"},
+		NO_METRICS("s") "who takes spans may take no metrics: name who does in "
+				"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, which is used as it is, or "
+				"metrics.exporter none\n"},
+	{"otlp", {.reached = true, .status = 415, .why = "s"},
+		NO_METRICS("s") "metrics are sent as JSON alone: name who takes that in "
+				"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, or metrics.exporter none\n"},
+	{"otlp", {.reached = true, .status = 413, .why = "s"},
+		NO_METRICS(
+			"s") "raise how large a request may be there, or in a proxy before it\n"},
+};
+
+/* Another one may take them, or the same: each is asked, whether there are spans or not. */
+START_TEST(test_metrics_collector)
+{
+	char exporter[32];
+	const char *const flags[] = {"--upstream=tcp://h:1", exporter, "--metrics-exporter=otlp",
+		"--otlp-endpoint=http://c:1", "--otlp-metrics-endpoint=http://m:2/v1/metrics",
+		NULL};
+
+	snprintf(exporter, sizeof exporter, "--exporter=%s", metrics_collectors[_i].exporter);
+	found[TELEMETRY_METRICS] = metrics_collectors[_i].found;
+	examine_with(flags, "");
+	has(metrics_collectors[_i].lines);
+	has("ok    clock        nothing speaks against it\n"); /* the clock is that of who takes
+								  spans */
+	ck_assert_int_eq(is_well, metrics_collectors[_i].found.accepted);
+	ck_assert_int_eq(examined[TELEMETRY_METRICS], 1);
+	ck_assert_int_eq(
+		examined[TELEMETRY_SPANS], strcmp(metrics_collectors[_i].exporter, "otlp") == 0);
+	ck_assert_int_eq(examined[TELEMETRY_SPANS_OTHERWISE], 0);
 	done();
 }
 END_TEST
@@ -586,6 +641,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_server, 0, ROWS(servers));
 	tcase_add_loop_test(tc, test_carrier, 0, ROWS(carriers));
 	tcase_add_loop_test(tc, test_collector, 0, ROWS(collectors));
+	tcase_add_loop_test(tc, test_metrics_collector, 0, ROWS(metrics_collectors));
 	tcase_add_loop_test(tc, test_other_protocol, 0, 2);
 	tcase_add_loop_test(tc, test_no_collector, 0, 4);
 	tcase_add_loop_test(tc, test_clock, 0, ROWS(clocks));

@@ -73,8 +73,9 @@ static void examine(const char *answer, int64_t wait_ms)
 		collect(listener, ends[1], answer);
 	ck_assert_int_eq(close(listener) | close(ends[1]), 0);
 	memset(&found, 0xa5, sizeof found);
-	ck_assert_msg(
-		examine_collector(&config, wait_ms, &found, error, sizeof error) == 0, "%s", error);
+	ck_assert_msg(examine_collector(
+			      &config, "resourceSpans", wait_ms, &found, error, sizeof error) == 0,
+		"%s", error);
 	for (asked_size = 0;
 		(n = read(ends[0], asked + asked_size, sizeof asked - 1 - asked_size)) > 0;)
 		asked_size += (size_t)n;
@@ -182,7 +183,9 @@ START_TEST(test_no_answer)
 	ck_assert_int_eq(found.status, 0);
 	ck_assert_str_eq(found.why, "no answer within 60 ms");
 	ck_assert_int_ge(found.took_ms, SOON_MS);
-	ck_assert_int_eq(examine_collector(&config, WAIT_MS, &found, error, sizeof error), 0);
+	ck_assert_int_eq(
+		examine_collector(&config, "resourceSpans", WAIT_MS, &found, error, sizeof error),
+		0);
 	ck_assert(!found.reached && !found.is_certificate);
 	ck_assert_ptr_nonnull(strstr(found.why, "onnect"));
 }
@@ -195,7 +198,7 @@ START_TEST(test_no_memory)
 
 	config.endpoint = "http://127.0.0.1:9/v1/traces";
 	unit_alloc_fail_after(0);
-	result = examine_collector(&config, WAIT_MS, &found, error, sizeof error);
+	result = examine_collector(&config, "resourceSpans", WAIT_MS, &found, error, sizeof error);
 	unit_alloc_fail_never();
 	ck_assert_int_eq(result, -1);
 	ck_assert_str_eq(error, "cannot set up the HTTP client");
