@@ -50,9 +50,33 @@ static int endpoint_wait_for(
 	return -1;
 }
 
+static void endpoint_on_writable(int fd, short what, void *arg);
+
+/*
+ * The same for the event of writing, which most peers never need: they take what is written at
+ * once. That is a quarter of a kilobyte less for each session.
+ */
+static int endpoint_wait_to_write(struct endpoint *endpoint, const struct timeval *timeout)
+{
+	if (endpoint->write_event == NULL)
+		endpoint->write_event = event_new(event_get_base(&endpoint->read_event),
+			endpoint->write_fd, EV_WRITE | EV_PERSIST, endpoint_on_writable, endpoint);
+	if (endpoint->write_event != NULL)
+		return endpoint_wait_for(endpoint, endpoint->write_event, timeout);
+	endpoint->error = ENOMEM;
+	endpoint->is_ours = true;
+	return -1;
+}
+
+static void endpoint_wait_to_write_no_more(struct endpoint *endpoint)
+{
+	if (endpoint->write_event != NULL)
+		(void)event_del(endpoint->write_event); /* it was set up, so this cannot fail */
+}
+
 static void endpoint_fail(struct endpoint *endpoint)
 {
-	(void)event_del(&endpoint->write_event); /* fails only for an event that was never set up */
+	endpoint_wait_to_write_no_more(endpoint);
 	endpoint_tell(endpoint, ENDPOINT_FAILED);
 }
 
@@ -67,7 +91,7 @@ static uint64_t endpoint_now_ns(void)
 }
 
 /* Waits for the one event, and not for the other one, as long as there is time to agree. */
-static int endpoint_shake_wait(struct endpoint *endpoint, struct event *event, struct event *other)
+static int endpoint_shake_wait(struct endpoint *endpoint, enum stream_shake wants)
 {
 	uint64_t now_ns = endpoint_now_ns();
 	uint64_t left_us =
@@ -77,8 +101,12 @@ static int endpoint_shake_wait(struct endpoint *endpoint, struct event *event, s
 		.tv_usec = (suseconds_t)(left_us % 1000000),
 	};
 
-	(void)event_del(other); /* fails only for an event that was never set up */
-	return endpoint_wait_for(endpoint, event, &left);
+	if (wants == STREAM_WANTS_READ) {
+		endpoint_wait_to_write_no_more(endpoint);
+		return endpoint_wait_for(endpoint, &endpoint->read_event, &left);
+	}
+	(void)event_del(&endpoint->read_event); /* it was set up, so this cannot fail */
+	return endpoint_wait_to_write(endpoint, &left);
 }
 
 static int endpoint_read_on(struct endpoint *endpoint);
@@ -89,9 +117,8 @@ static int endpoint_shaken(struct endpoint *endpoint)
 {
 	endpoint->shaking = false;
 	(void)event_del(&endpoint->read_event); /* it had a time limit, which no event has now */
-	(void)event_del(&endpoint->write_event);
-	if (endpoint->backlog != NULL &&
-		endpoint_wait_for(endpoint, &endpoint->write_event, NULL) != 0)
+	endpoint_wait_to_write_no_more(endpoint);
+	if (endpoint->backlog != NULL && endpoint_wait_to_write(endpoint, NULL) != 0)
 		return -1;
 	if (!endpoint->paused && endpoint_read_on(endpoint) != 0)
 		return -1;
@@ -105,7 +132,6 @@ static int endpoint_shaken(struct endpoint *endpoint)
 /* An event has come while the peers have not agreed yet. */
 static void endpoint_shake(struct endpoint *endpoint, short what)
 {
-	struct event *reads = &endpoint->read_event, *writes = &endpoint->write_event;
 	int failed = -1;
 	enum stream_shake how = STREAM_DISAGREED;
 
@@ -116,10 +142,8 @@ static void endpoint_shake(struct endpoint *endpoint, short what)
 		failed = endpoint_shaken(endpoint);
 		break;
 	case STREAM_WANTS_READ:
-		failed = endpoint_shake_wait(endpoint, reads, writes);
-		break;
 	case STREAM_WANTS_WRITE:
-		failed = endpoint_shake_wait(endpoint, writes, reads);
+		failed = endpoint_shake_wait(endpoint, how);
 		break;
 	case STREAM_DISAGREED:
 		endpoint_set_error(endpoint, (what & EV_TIMEOUT) != 0 ? ETIMEDOUT : EPROTO);
@@ -127,7 +151,7 @@ static void endpoint_shake(struct endpoint *endpoint, short what)
 	}
 	if (failed == 0)
 		return;
-	(void)event_del(reads); /* it was set up, so this cannot fail */
+	(void)event_del(&endpoint->read_event); /* it was set up, so this cannot fail */
 	endpoint_fail(endpoint);
 }
 
@@ -353,7 +377,7 @@ static ssize_t endpoint_write_once(struct endpoint *endpoint, const void *bytes,
 
 static void endpoint_backlog_done(struct endpoint *endpoint)
 {
-	(void)event_del(&endpoint->write_event); /* fails only for an event that was never set up */
+	endpoint_wait_to_write_no_more(endpoint);
 	evbuffer_free(endpoint->backlog);
 	endpoint->backlog = NULL;
 }
@@ -368,7 +392,7 @@ static int endpoint_keep(struct endpoint *endpoint, const uint8_t *bytes, size_t
 		return -1;
 	}
 	endpoint_unwatch(endpoint); /* edges are for both events of a descriptor, or for none */
-	if (endpoint->shaking || endpoint_wait_for(endpoint, &endpoint->write_event, NULL) == 0) {
+	if (endpoint->shaking || endpoint_wait_to_write(endpoint, NULL) == 0) {
 		if (evbuffer_add(endpoint->backlog, bytes, size) == 0)
 			return 0;
 		endpoint_set_error(endpoint, ENOMEM);
@@ -431,11 +455,11 @@ static void endpoint_shutdown_now(struct endpoint *endpoint)
 		endpoint->write_fd = -1;
 	} else if (endpoint->write_ops->shut != NULL &&
 		   endpoint->write_ops->shut(endpoint->stream, endpoint->write_fd) != 0 &&
-		   endpoint_wait_for(endpoint, &endpoint->write_event, NULL) == 0) {
+		   endpoint_wait_to_write(endpoint, NULL) == 0) {
 		return;
 	}
 	endpoint->state = ENDPOINT_SHUTDOWN;
-	(void)event_del(&endpoint->write_event); /* fails only for an event that was never set up */
+	endpoint_wait_to_write_no_more(endpoint);
 	endpoint_tell(endpoint, ENDPOINT_SHUT);
 }
 
@@ -485,8 +509,6 @@ void endpoint_init(struct endpoint *endpoint, struct event_base *base,
 	const struct stream_ops *read_ops, int read_fd, const struct stream_ops *write_ops,
 	int write_fd, endpoint_hook *hook, void *arg)
 {
-	int failed;
-
 	*endpoint = (struct endpoint){
 		.read_ops = read_ops,
 		.write_ops = write_ops,
@@ -498,9 +520,6 @@ void endpoint_init(struct endpoint *endpoint, struct event_base *base,
 		.arg = arg,
 	};
 	endpoint_read_normally(endpoint, base);
-	failed = event_assign(&endpoint->write_event, base, write_fd, EV_WRITE | EV_PERSIST,
-		endpoint_on_writable, endpoint);
-	assert(failed == 0); /* only a wrong combination of flags can fail */
 }
 
 int endpoint_start(struct endpoint *endpoint)
@@ -510,7 +529,7 @@ int endpoint_start(struct endpoint *endpoint)
 		return 0;
 	endpoint->started = true;
 	if (endpoint->shaking) /* who has the first word finds out when it can write */
-		return endpoint_shake_wait(endpoint, &endpoint->write_event, &endpoint->read_event);
+		return endpoint_shake_wait(endpoint, STREAM_WANTS_WRITE);
 	if (endpoint->paused)
 		return 0;
 	return endpoint_read_on(endpoint);
@@ -521,8 +540,10 @@ void endpoint_close(struct endpoint *endpoint)
 	if (endpoint->state == ENDPOINT_CLOSED)
 		return;
 	endpoint->state = ENDPOINT_CLOSED;
-	(void)event_del(&endpoint->read_event);  /* fails only for an event that was never set up */
-	(void)event_del(&endpoint->write_event); /* the same */
+	(void)event_del(&endpoint->read_event); /* it was set up, so this cannot fail */
+	if (endpoint->write_event != NULL)
+		event_free(endpoint->write_event);
+	endpoint->write_event = NULL;
 	if (endpoint->backlog != NULL)
 		evbuffer_free(endpoint->backlog);
 	endpoint->backlog = NULL;

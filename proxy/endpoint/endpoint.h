@@ -62,7 +62,7 @@ struct endpoint {
 	struct evbuffer *backlog; /* owned; NULL until a peer does not read */
 	uint64_t *read_total;     /* borrowed; counts the bytes that come; or NULL */
 	struct event read_event;
-	struct event write_event;
+	struct event *write_event; /* owned; NULL until there is something to wait for */
 	endpoint_hook *hook;
 	void *arg;
 };
