@@ -177,6 +177,7 @@ void session_reap(struct session *session)
 	greeting_free(session->greeting);
 	recorder_close(session->recorded);
 	fields_done(&session->fields);
+	free(session->promise);
 	free(session->told);
 	if (session->timer != NULL)
 		event_free(session->timer);

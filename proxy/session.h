@@ -55,10 +55,10 @@ struct session {
 	bool has_asked;              /* there has been a request in that */
 	unsigned http_status;        /* of its answer; 0: there is none so far */
 	struct fields fields; /* of its request's head; for a WebSocket's, all its requests */
-	struct tracer_promise promise; /* the same; what its head says before its message */
-	char *told;                    /* owned; the fields in its head that are ours; or NULL */
-	unsigned troubles_logged;      /* bits of enum splice_trouble */
-	bool opened;                   /* messages could flow: its end is worth a line */
+	struct tracer_promise *promise; /* owned; what its head says before its message; or NULL */
+	char *told;                     /* owned; the fields in its head that are ours; or NULL */
+	unsigned troubles_logged;       /* bits of enum splice_trouble */
+	bool opened;                    /* messages could flow: its end is worth a line */
 	bool child_exited;
 	bool client_closing;              /* it sent a close frame, and the backend had not */
 	bool client_left;                 /* it can no longer be written to either */

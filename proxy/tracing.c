@@ -191,7 +191,8 @@ void tracing_asked(struct session *session, const struct http_head *head)
 	session->exchange_number = (uint32_t)session->pair.loop->counters.http_exchanges;
 	session->has_asked = false;
 	session->http_status = 0;
-	session->promise.is_open = false;
+	if (session->promise != NULL)
+		session->promise->is_open = false;
 	if (session->pair.loop->tracing)
 		tracing_converse(session, head);
 	assert(session->trace == NULL ||
@@ -313,7 +314,7 @@ static void tracing_tell_exchange(struct session *session, bool from_client)
 	tracer_exchange(session->trace,
 		from_client || session->has_asked ? session->exchange_number : 0,
 		session->http_status, fields_tell(&session->fields) ? &session->fields.view : NULL,
-		&session->promise);
+		session->promise);
 }
 
 /* The first request whose context is known is the one that the head speaks of. */
@@ -340,6 +341,12 @@ void tracing_promise(struct session *session, const struct envelope *envelope)
 {
 	if (session->told != NULL)
 		return; /* by an earlier request of a batch */
+	if (session->promise == NULL)
+		session->promise = calloc(1, sizeof *session->promise);
+	if (session->promise == NULL) {
+		session->pair.loop->counters.messages_no_memory++;
+		return;
+	}
 	tracing_tell_exchange(session, true);
 	if (tracer_promise(session->trace, envelope))
 		tracing_tell_head(session);
