@@ -22,6 +22,7 @@ void methods_init(struct methods *methods)
 void methods_done(struct methods *methods)
 {
 	free(methods->slots);
+	free(methods->names);
 	methods_init(methods);
 }
 
@@ -75,11 +76,28 @@ static bool methods_begins(struct span_text text, struct span_text with)
 	       (text.size >= with.size && memcmp(text.bytes, with.bytes, with.size) == 0);
 }
 
-/* The number of that pattern, without its *. */
-static int methods_add_pattern(struct methods *methods, struct span_text prefix)
+/* A new number. -1 when out of memory. */
+static int methods_next(struct methods *methods, const char *name)
+{
+	struct span_text *names = methods->names;
+	size_t count = methods->count;
+
+	if ((count & (count - 1)) == 0) { /* there is room for a power of two */
+		names = realloc(names, (count > 0 ? 2 * count : 1) * sizeof *names);
+		if (names == NULL)
+			return -1;
+		methods->names = names;
+	}
+	names[methods->count++] = span_text_of(name);
+	return (int)methods->count;
+}
+
+/* The number of a pattern: prefix is its name without the *. */
+static int methods_add_pattern(struct methods *methods, const char *name, struct span_text prefix)
 {
 	struct methods_slot *patterns = methods->patterns;
 	size_t at = 0, i;
+	int number;
 
 	for (i = 0; i < methods->pattern_count; i++) {
 		if (patterns[i].name.size == prefix.size &&
@@ -89,10 +107,13 @@ static int methods_add_pattern(struct methods *methods, struct span_text prefix)
 	}
 	if (methods->pattern_count == METHODS_PATTERNS_MAX)
 		return -1;
+	number = methods_next(methods, name);
+	if (number < 0)
+		return -1;
 	memmove(patterns + at + 1, patterns + at,
 		(methods->pattern_count++ - at) * sizeof *patterns);
-	patterns[at] = (struct methods_slot){.name = prefix, .number = ++methods->count};
-	return (int)methods->count;
+	patterns[at] = (struct methods_slot){.name = prefix, .number = (unsigned)number};
+	return number;
 }
 
 /* A name of a profile without its *, if it has one: then true. */
@@ -109,17 +130,21 @@ int methods_add(struct methods *methods, const char *name)
 	struct span_text text = span_text_of(name);
 	struct methods_slot *slot;
 	uint64_t hash;
+	int number;
 
 	if (methods_is_pattern(&text))
-		return methods_add_pattern(methods, text);
+		return methods_add_pattern(methods, name, text);
 	if (4 * ((size_t)methods->count + 1) > methods->capacity && methods_grow(methods) != 0)
 		return -1;
 	hash = methods_hash(text);
 	slot = methods_slot(methods, text, hash);
-	if (slot->number == METHODS_OTHER)
+	if (slot->number != METHODS_OTHER)
+		return (int)slot->number;
+	number = methods_next(methods, name);
+	if (number > 0)
 		*slot = (struct methods_slot){
-			.hash = hash, .name = text, .number = ++methods->count};
-	return (int)slot->number;
+			.hash = hash, .name = text, .number = (unsigned)number};
+	return number;
 }
 
 static unsigned methods_find_pattern(const struct methods *methods, struct span_text name)
@@ -146,17 +171,8 @@ unsigned methods_find(const struct methods *methods, struct span_text name)
 
 struct span_text methods_name(const struct methods *methods, unsigned number)
 {
-	size_t i;
-
 	assert(number <= methods->count);
-	for (i = 0; number != METHODS_OTHER && i < methods->pattern_count; i++)
-		if (methods->patterns[i].number == number) /* with the * behind it */
-			return (struct span_text){.bytes = methods->patterns[i].name.bytes,
-				.size = methods->patterns[i].name.size + 1};
-	for (i = 0; number != METHODS_OTHER && i < methods->capacity; i++)
-		if (methods->slots[i].number == number)
-			return methods->slots[i].name;
-	return span_text_of("");
+	return number != METHODS_OTHER ? methods->names[number - 1] : span_text_of("");
 }
 
 bool methods_covers(const struct methods *methods, const char *name, unsigned number)

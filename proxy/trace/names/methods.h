@@ -27,6 +27,7 @@ struct methods {
 	struct methods_slot *slots; /* owned; capacity is a power of two */
 	size_t capacity;
 	unsigned count;
+	struct span_text *names; /* owned; as they were added, that of number 1 first */
 	struct methods_slot patterns[METHODS_PATTERNS_MAX]; /* names without the *, longest first */
 	size_t pattern_count;
 };
