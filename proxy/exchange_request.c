@@ -457,11 +457,8 @@ static void exchange_request_got(struct exchange *exchange)
 		exchange_refuse(exchange, status, why, PAIR_HANDSHAKE_FAILED);
 		return;
 	}
-	if (exchange->wanted == HANDSHAKE_OK &&
-		exchange_shake(exchange)->prove(&exchange->proof, parsed) != 0) {
-		pair_fail(pair, ENOMEM);
-		return;
-	}
+	if (exchange->wanted == HANDSHAKE_OK)
+		exchange_shake(exchange)->prove(&exchange->proof, parsed);
 	exchange->has_asked = true;
 	exchange_request_look(exchange, parsed);
 	exchange_request_go(exchange);

@@ -562,16 +562,6 @@ static struct event_base *main_make_base(void)
 	return base;
 }
 
-/* Whether what comes before the first message can be had. */
-static int main_ready_to_shake(const struct route *route, char *error, size_t error_size)
-{
-	const struct side_shake *shake = route->client_side->shake != NULL
-						 ? route->client_side->shake
-						 : route->backend_side->shake;
-
-	return shake != NULL ? shake->ready(error, error_size) : 0;
-}
-
 /* 0, or -1 with the error set. */
 static int main_make_tls(struct program *program, char *error, size_t error_size)
 {
@@ -608,8 +598,6 @@ static int main_set_up(
 	const struct config *config = program->config;
 
 	main_make_route(program);
-	if (main_ready_to_shake(&program->route, error, error_size) != 0)
-		return -1;
 	if (main_make_tls(program, error, error_size) != 0)
 		return -1;
 	if (main_make_telemetry(program, error, error_size) != 0)

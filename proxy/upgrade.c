@@ -1,7 +1,7 @@
 /* Opening handshakes of our own. A client that is no WebSocket is told nothing when one fails. */
 #include "proxy/upgrade.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <stdlib.h>
 
 #include "proxy/answer.h"
@@ -37,9 +37,8 @@ void upgrade_connected(struct upgrade *upgrade)
 	size_t size = pair->route->backend_side->shake->ask(text, LOOP_WRITE_SIZE, &upgrade->proof,
 		&pair->loop->ids, pair->route->upstream_host, pair->route->upstream_path);
 
-	if (size == 0)
-		pair_fail(pair, ENOMEM);
-	else if (endpoint_write(&pair->backend, text, size) == 0)
+	assert(size > 0); /* host and path of a URL have limits */
+	if (endpoint_write(&pair->backend, text, size) == 0)
 		endpoint_resume(&pair->backend);
 	else if (pair->backend.is_ours)
 		pair_fail(pair, pair->backend.error);

@@ -1,20 +1,17 @@
 /*
  * The opening handshake of WebSocket, both ends of it. Looks at heads that were parsed before,
- * whose fields are borrowed. SHA-1 is OpenSSL's, which allocates for each and may refuse: all that
- * fails.
+ * whose fields are borrowed. Nothing here allocates or fails.
  */
 #include "proxy/side/handshake.h"
 
 #include <assert.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "proxy/side/http.h"
 #include "proxy/side/http_body.h"
-#include "proxy/side/openssl_memory.h"
+#include "proxy/side/sha1.h"
 #include "w3c/ids.h"
 
 #define HANDSHAKE_FIELDS "Connection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -72,42 +69,19 @@ static enum handshake handshake_check(struct http_head *request)
 	return HANDSHAKE_OK;
 }
 
-int handshake_accept(char accept[HANDSHAKE_ACCEPT_SIZE], const char *key, size_t key_size)
+void handshake_accept(char accept[HANDSHAKE_ACCEPT_SIZE], const char *key, size_t key_size)
 {
 	struct http_text guid = HTTP_TEXT(HANDSHAKE_GUID);
 	uint8_t text[HANDSHAKE_KEY_SIZE + sizeof HANDSHAKE_GUID];
-	uint8_t digest[SHA_DIGEST_LENGTH];
+	uint8_t digest[SHA1_SIZE];
 	uint8_t encoded[HANDSHAKE_ACCEPT_SIZE + 1]; /* terminated by EVP_EncodeBlock */
 
 	assert(key_size == HANDSHAKE_KEY_SIZE);
 	memcpy(text, key, key_size);
 	memcpy(text + key_size, guid.bytes, guid.size);
-	if (SHA1(text, key_size + guid.size, digest) == NULL)
-		return -1;
+	sha1(digest, text, key_size + guid.size);
 	(void)EVP_EncodeBlock(encoded, digest, sizeof digest); /* cannot fail: size is fixed */
 	memcpy(accept, encoded, HANDSHAKE_ACCEPT_SIZE);
-	return 0;
-}
-
-static int handshake_ready(char *error, size_t error_size)
-{
-	char accept[HANDSHAKE_ACCEPT_SIZE], why[256] = "";
-	int failed;
-
-	openssl_memory_begin();
-	failed = handshake_accept(accept, "dGhlIHNhbXBsZSBub25jZQ==", HANDSHAKE_KEY_SIZE);
-	if (failed != 0)
-		ERR_error_string_n(ERR_get_error(), why, sizeof why);
-	if (!openssl_memory_end())
-		(void)snprintf(error, error_size, "WebSocket needs SHA-1: out of memory");
-	else if (failed != 0)
-		(void)snprintf(error, error_size,
-			"WebSocket needs SHA-1, and OpenSSL has none: %s; is it configured for "
-			"FIPS, without the provider for it?",
-			why); /* may be cut */
-	else
-		return 0;
-	return -1;
 }
 
 void handshake_key(char key[HANDSHAKE_KEY_SIZE], const uint8_t random[16])
@@ -156,11 +130,11 @@ static const char *handshake_check_reply(const struct http_head *reply,
 	return handshake_check_subprotocol(reply, offered);
 }
 
-static int handshake_prove(struct handshake_proof *proof, const struct http_head *request)
+static void handshake_prove(struct handshake_proof *proof, const struct http_head *request)
 {
 	const struct http_field *key = http_field_find(request, "Sec-WebSocket-Key");
 
-	return handshake_accept(proof->accept, key->value.bytes, key->value.size);
+	handshake_accept(proof->accept, key->value.bytes, key->value.size);
 }
 
 static size_t handshake_ask(char *text, size_t size, struct handshake_proof *proof, struct ids *ids,
@@ -172,8 +146,7 @@ static size_t handshake_ask(char *text, size_t size, struct handshake_proof *pro
 
 	ids_random(ids, random, sizeof random);
 	handshake_key(key, random);
-	if (handshake_accept(proof->accept, key, sizeof key) != 0)
-		return 0;
+	handshake_accept(proof->accept, key, sizeof key);
 	written = snprintf(text, size,
 		"GET %s HTTP/1.1\r\nHost: %s\r\n" HANDSHAKE_FIELDS
 		"Sec-WebSocket-Key: %.*s\r\nSec-WebSocket-Version: 13\r\n\r\n",
@@ -200,7 +173,6 @@ static const char *const handshake_dropped[] = {
 };
 
 const struct side_shake handshake_websocket = {
-	.ready = handshake_ready,
 	.check = handshake_check,
 	.prove = handshake_prove,
 	.ask = handshake_ask,

@@ -29,16 +29,11 @@ struct handshake_proof {
 };
 
 struct side_shake {
-	/*
-	 * Whether it can be had. To be asked once before the first: what OpenSSL loads for it is
-	 * then there, and only memory can be missing later. 0, or -1 with a text for who starts us.
-	 */
-	int (*ready)(char *error, size_t error_size);
 	/* What a request wants. */
 	enum handshake (*check)(struct http_head *request);
-	/* What its answer must prove. 0, or -1: out of memory, and proof has nothing. */
-	int (*prove)(struct handshake_proof *proof, const struct http_head *request);
-	/* Our own request, for a server; returns its size. 0: out of memory, or text is short. */
+	/* What its answer must prove. */
+	void (*prove)(struct handshake_proof *proof, const struct http_head *request);
+	/* Our own request, for a server; returns its size. 0: text is short. */
 	size_t (*ask)(char *text, size_t size, struct handshake_proof *proof, struct ids *ids,
 		const char *host, const char *path);
 	/* Our own answer, to a client; returns its size. */
@@ -59,8 +54,8 @@ struct side_shake {
 
 extern const struct side_shake handshake_websocket;
 
-/* RFC 6455, 4.2.2 step 5.4. key_size is HANDSHAKE_KEY_SIZE. No terminator. 0, or -1: no memory. */
-int handshake_accept(char accept[HANDSHAKE_ACCEPT_SIZE], const char *key, size_t key_size);
+/* RFC 6455, 4.2.2 step 5.4. key_size is HANDSHAKE_KEY_SIZE. No terminator. */
+void handshake_accept(char accept[HANDSHAKE_ACCEPT_SIZE], const char *key, size_t key_size);
 /* Base64 of 16 random bytes. No terminator. */
 void handshake_key(char key[HANDSHAKE_KEY_SIZE], const uint8_t random[16]);
 

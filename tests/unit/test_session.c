@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <openssl/evp.h>
 
 #include "proxy/generation.h"
 #include "tests/unit/peers.h"
@@ -320,26 +319,6 @@ START_TEST(test_no_memory_for_ended_client)
 		session_end();
 	}
 	ck_assert_uint_gt(n, 3);
-}
-END_TEST
-
-/* Without what a handshake takes there is no session with a WebSocket. */
-START_TEST(test_no_handshake)
-{
-	session_begin(3);
-	ck_assert_int_eq(
-		EVP_set_default_properties(NULL, "nowhere=yes"), 1); /* there is no SHA-1 */
-	peers_connect(&peers);
-	say(true, "{}");
-	ck_assert_int_eq(EVP_set_default_properties(NULL, ""), 1);
-	ck_assert_uint_eq(peers.loop.counters.connections_failed, 1);
-	hear();
-	ck_assert(client.ended);
-	peers_hang_up(&peers.client);
-	peers_turn(&peers);
-	ck_assert_ptr_null(peers.session);
-	ck_assert_int_eq(peers.reason, PAIR_NO_RESOURCES);
-	session_end();
 }
 END_TEST
 
@@ -699,7 +678,6 @@ int main(void)
 	tcase_add_test(tc, test_pool);
 	tcase_add_loop_test(tc, test_no_memory_for_backlog, 0, 2 * PAIRS);
 	tcase_add_test(tc, test_no_memory_for_ended_client);
-	tcase_add_test(tc, test_no_handshake);
 	tcase_add_loop_test(tc, test_peer_gone, 0, 2 * PAIRS);
 	tcase_add_test(tc, test_client_gone_in_its_handshake);
 	tcase_add_test(tc, test_backend_gone_with_requests_left);
