@@ -23,6 +23,7 @@
 #include "exporter/batch.h"
 #include "exporter/settings.h"
 #include "exporter/handover.h"
+#include "exporter/lock.h"
 #include "exporter/report.h"
 #include "exporter/sink.h"
 #include "exporter/spool/spool.h"
@@ -163,7 +164,7 @@ struct delivery *delivery_new(const struct sink_ops *ops, const struct exporter_
 {
 	struct delivery *delivery = calloc(1, sizeof *delivery);
 
-	if (delivery == NULL || pthread_mutex_init(&delivery->sink_mutex, NULL) != 0) {
+	if (delivery == NULL || lock_init(&delivery->sink_mutex) != 0) {
 		(void)snprintf(error, error_size, "out of memory"); /* may be cut */
 		free(delivery);
 		return NULL;
@@ -503,22 +504,6 @@ int delivery_renew(struct delivery *delivery, const struct exporter_config *conf
 	return 0;
 }
 
-static void delivery_lock(struct delivery *delivery)
-{
-	int failed = pthread_mutex_lock(&delivery->sink_mutex);
-
-	assert(failed == 0);
-	(void)failed;
-}
-
-static void delivery_unlock(struct delivery *delivery)
-{
-	int failed = pthread_mutex_unlock(&delivery->sink_mutex);
-
-	assert(failed == 0);
-	(void)failed;
-}
-
 static bool delivery_is_elsewhere(
 	const struct delivery *delivery, const struct delivery_renewal *renewal)
 {
@@ -532,9 +517,9 @@ static void delivery_turn_to(struct delivery *delivery, struct delivery_renewal 
 
 	if (delivery_is_elsewhere(delivery, renewal)) /* that one has not been asked */
 		handover_set(handover, &handover->counters.collector_away, false);
-	delivery_lock(delivery);
+	lock_take(&delivery->sink_mutex);
 	delivery->sink = renewal->sink;
-	delivery_unlock(delivery);
+	lock_give(&delivery->sink_mutex);
 	renewal->sink = former; /* and goes with it */
 	delivery->policy = renewal->policy;
 	delivery->timeout_ms = renewal->timeout_ms;
@@ -714,7 +699,7 @@ void delivery_wake(struct delivery *delivery)
 {
 	if (delivery->ops->wake == NULL)
 		return;
-	delivery_lock(delivery);
+	lock_take(&delivery->sink_mutex);
 	delivery->ops->wake(delivery->sink);
-	delivery_unlock(delivery);
+	lock_give(&delivery->sink_mutex);
 }

@@ -10,25 +10,10 @@
 #include <time.h>
 
 #include "exporter/batch.h"
+#include "exporter/lock.h"
 
 /* So many emptied batches are kept with their memory; fresh pages cost more than the encoding. */
 enum { HANDOVER_SPARES_MAX = 4 };
-
-static void handover_lock(struct handover *handover)
-{
-	int failed = pthread_mutex_lock(&handover->mutex);
-
-	assert(failed == 0);
-	(void)failed;
-}
-
-static void handover_unlock(struct handover *handover)
-{
-	int failed = pthread_mutex_unlock(&handover->mutex);
-
-	assert(failed == 0);
-	(void)failed;
-}
 
 static void handover_tell_locked(struct handover *handover)
 {
@@ -100,7 +85,7 @@ int handover_init(struct handover *handover, size_t spans_max, size_t bytes_max)
 	(void)pthread_condattr_destroy(&attributes); /* was initialised */
 	if (failed != 0)
 		return -1;
-	if (pthread_mutex_init(&handover->mutex, NULL) == 0)
+	if (lock_init(&handover->mutex) == 0)
 		return 0;
 	(void)pthread_cond_destroy(&handover->changed); /* nobody waits */
 	return -1;
@@ -118,9 +103,9 @@ struct batch *handover_spare(struct handover *handover)
 {
 	struct batch *batch;
 
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	batch = queue_pop(&handover->spares);
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 	return batch;
 }
 
@@ -129,7 +114,7 @@ bool handover_put(struct handover *handover, struct batch *batch, bool trims)
 	bool wakes;
 
 	assert(batch->span_count > 0);
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	handover->counters.created += batch->span_count;
 	handover->counters.pending += batch->span_count;
 	if (handover->waiting.batch_count > 0)
@@ -139,37 +124,37 @@ bool handover_put(struct handover *handover, struct batch *batch, bool trims)
 		handover_trim_locked(handover);
 	wakes = handover->waiting.bytes > handover->wake_bytes;
 	handover_tell_locked(handover);
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 	return wakes;
 }
 
 void handover_lose(struct handover *handover, uint64_t *counter, size_t span_count)
 {
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	handover->counters.created += span_count;
 	*counter += span_count;
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 }
 
 void handover_stop(struct handover *handover, int64_t stop_at_ms)
 {
 	assert(stop_at_ms < INT64_MAX);
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	handover->stopping = true;
 	handover->stop_at_ms = stop_at_ms;
 	handover_tell_locked(handover);
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 }
 
 void *handover_renew(struct handover *handover, void *renewal)
 {
 	void *former;
 
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	former = handover->renewal;
 	handover->renewal = renewal;
 	handover_tell_locked(handover);
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 	return former;
 }
 
@@ -177,31 +162,31 @@ void handover_abandon(struct handover *handover)
 {
 	struct batch *batch;
 
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	while ((batch = queue_pop(&handover->waiting)) != NULL) {
 		assert(handover->counters.pending >= batch->span_count);
 		handover->counters.pending -= batch->span_count;
 		handover->counters.dropped_shutdown += batch->span_count;
 		batch_free(batch);
 	}
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 }
 
 void handover_counters(struct handover *handover, struct exporter_counters *counters)
 {
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	*counters = handover->counters;
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 }
 
 struct batch *handover_take(struct handover *handover, size_t bytes_over)
 {
 	struct batch *batch = NULL;
 
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	if (handover->waiting.bytes > bytes_over)
 		batch = queue_pop(&handover->waiting);
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 	return batch;
 }
 
@@ -209,18 +194,18 @@ void *handover_take_renewal(struct handover *handover)
 {
 	void *renewal;
 
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	renewal = handover->renewal;
 	handover->renewal = NULL;
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 	return renewal;
 }
 
 void handover_return(struct handover *handover, struct batch *batch)
 {
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	queue_push_front(&handover->waiting, batch);
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 }
 
 void handover_settle(struct handover *handover, struct batch *batch, enum retry_verdict verdict,
@@ -229,7 +214,7 @@ void handover_settle(struct handover *handover, struct batch *batch, enum retry_
 	struct exporter_counters *counters = &handover->counters;
 
 	assert(rejected <= batch->span_count);
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	assert(counters->pending >= batch->span_count);
 	counters->pending -= batch->span_count;
 	if (verdict == RETRY_DELIVERED) {
@@ -239,46 +224,46 @@ void handover_settle(struct handover *handover, struct batch *batch, enum retry_
 		*handover_loss(counters, verdict, handover->stopping) += batch->span_count;
 	}
 	batch = handover_recycle_locked(handover, batch);
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 	batch_free(batch);
 }
 
 void handover_recycle(struct handover *handover, struct batch *batch)
 {
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	batch = handover_recycle_locked(handover, batch);
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 	batch_free(batch);
 }
 
 void handover_spool(struct handover *handover, struct batch *batch)
 {
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	assert(handover->counters.pending >= batch->span_count);
 	handover->counters.pending -= batch->span_count;
 	handover->counters.spooled += batch->span_count;
 	handover->counters.spool_batches++;
 	batch = handover_recycle_locked(handover, batch);
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 	batch_free(batch);
 }
 
 void handover_recover(struct handover *handover, size_t span_count)
 {
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	handover->counters.created += span_count;
 	handover->counters.spooled += span_count;
 	handover->counters.spool_recovered += span_count;
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 }
 
 void handover_lose_spooled(struct handover *handover, uint64_t *counter, size_t span_count)
 {
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	assert(handover->counters.spooled >= span_count);
 	handover->counters.spooled -= span_count;
 	*counter += span_count;
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 }
 
 void handover_unspool(struct handover *handover, size_t span_count)
@@ -288,25 +273,25 @@ void handover_unspool(struct handover *handover, size_t span_count)
 
 void handover_count(struct handover *handover, uint64_t *counter, uint64_t by)
 {
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	*counter += by;
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 }
 
 void handover_set(struct handover *handover, uint64_t *counter, uint64_t to)
 {
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	*counter = to;
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 }
 
 int64_t handover_stop_at_ms(struct handover *handover)
 {
 	int64_t stop_at_ms;
 
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	stop_at_ms = handover->stopping ? handover->stop_at_ms : INT64_MAX;
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 	return stop_at_ms;
 }
 
@@ -314,9 +299,9 @@ uint64_t handover_overflowed(struct handover *handover)
 {
 	uint64_t count;
 
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	count = handover->counters.dropped_queue;
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 	return count;
 }
 
@@ -325,23 +310,23 @@ void handover_wait(struct handover *handover, int64_t until_ms)
 	struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
 	int result = 0;
 
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	while (!handover->news && result != ETIMEDOUT)
 		result = until_ms == INT64_MAX
 				 ? pthread_cond_wait(&handover->changed, &handover->mutex)
 				 : pthread_cond_timedwait(
 					   &handover->changed, &handover->mutex, &until);
 	handover->news = false;
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 }
 
 void handover_rest(struct handover *handover)
 {
 	struct queue spares;
 
-	handover_lock(handover);
+	lock_take(&handover->mutex);
 	spares = handover->spares;
 	handover->spares = (struct queue){0};
-	handover_unlock(handover);
+	lock_give(&handover->mutex);
 	queue_done(&spares);
 }

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "exporter/clock.h"
+#include "exporter/lock.h"
 #include "exporter/otlp/gzip.h"
 #include "exporter/otlp/judge.h"
 #include "exporter/otlp/sender.h"
@@ -57,22 +58,6 @@ struct poster {
 	int64_t stop_at_ms;
 	struct poster_counters counters;
 };
-
-static void poster_lock(struct poster *poster)
-{
-	int failed = pthread_mutex_lock(&poster->mutex);
-
-	assert(failed == 0);
-	(void)failed;
-}
-
-static void poster_unlock(struct poster *poster)
-{
-	int failed = pthread_mutex_unlock(&poster->mutex);
-
-	assert(failed == 0);
-	(void)failed;
-}
 
 /* ---- where to ---- */
 
@@ -121,10 +106,10 @@ static void poster_tell(
 /* What came of a request: counted each time, told when it is other than before. */
 static void poster_settle(struct poster *poster, bool taken, const char *why)
 {
-	poster_lock(poster);
+	lock_take(&poster->mutex);
 	poster->counters.metric_exports += taken;
 	poster->counters.metric_exports_failed += !taken;
-	poster_unlock(poster);
+	lock_give(&poster->mutex);
 	if (!taken && poster->state != POSTER_DOWN)
 		poster_tell(poster, EXPORTER_REPORT_WARN,
 			"no metrics, the next that it takes will say it all", why);
@@ -153,10 +138,10 @@ static void poster_judge(struct poster *poster, const struct sender_answer *answ
 /* How long a request may still take that ends at end_ms; at most 0: no longer. */
 static int64_t poster_left(struct poster *poster, int64_t end_ms)
 {
-	poster_lock(poster);
+	lock_take(&poster->mutex);
 	if (poster->stopping && poster->stop_at_ms < end_ms)
 		end_ms = poster->stop_at_ms;
-	poster_unlock(poster);
+	lock_give(&poster->mutex);
 	return end_ms == INT64_MAX ? INT64_MAX : end_ms - clock_ms();
 }
 
@@ -217,18 +202,18 @@ static void *poster_run(void *arg)
 	struct text empty;
 
 	for (;;) {
-		poster_lock(poster);
+		lock_take(&poster->mutex);
 		while (poster->waiting.size == 0 && !poster->stopping)
 			(void)pthread_cond_wait(&poster->changed, &poster->mutex); /* cannot fail */
 		if (poster->waiting.size == 0) {
-			poster_unlock(poster);
+			lock_give(&poster->mutex);
 			return NULL;
 		}
 		former = poster_turn(poster);
 		empty = poster->body;
 		poster->body = poster->waiting;
 		poster->waiting = empty;
-		poster_unlock(poster);
+		lock_give(&poster->mutex);
 		poster_way_free(former);
 		poster_post(poster);
 	}
@@ -240,8 +225,9 @@ struct poster *poster_new(const struct exporter_config *config, char *error, siz
 {
 	struct poster *poster = calloc(1, sizeof *poster);
 
-	if (poster == NULL) {
+	if (poster == NULL || lock_init(&poster->mutex) != 0) {
 		(void)snprintf(error, error_size, "out of memory"); /* may be cut */
+		free(poster);
 		return NULL;
 	}
 	poster->report = config->report;
@@ -249,8 +235,7 @@ struct poster *poster_new(const struct exporter_config *config, char *error, siz
 	text_init(&poster->body, config->request_bytes_max);
 	text_init(&poster->packed, SIZE_MAX / 2);
 	text_init(&poster->waiting, config->request_bytes_max);
-	(void)pthread_mutex_init(&poster->mutex, NULL);  /* a plain one: cannot fail */
-	(void)pthread_cond_init(&poster->changed, NULL); /* the same */
+	(void)pthread_cond_init(&poster->changed, NULL); /* a plain one: cannot fail */
 	poster->way = poster_way_new(config, error, error_size);
 	if (poster->way != NULL)
 		return poster;
@@ -284,10 +269,10 @@ void poster_renew(struct poster *poster, struct poster_way *way)
 {
 	struct poster_way *unused;
 
-	poster_lock(poster);
+	lock_take(&poster->mutex);
 	unused = poster->fresh;
 	poster->fresh = way;
-	poster_unlock(poster);
+	lock_give(&poster->mutex);
 	poster_way_free(unused);
 }
 
@@ -296,33 +281,33 @@ void poster_put(struct poster *poster, struct text *body)
 	struct text before;
 
 	assert(!poster->stopping && body->size > 0);
-	poster_lock(poster);
+	lock_take(&poster->mutex);
 	before = poster->waiting;
 	poster->counters.metric_exports_failed += before.size > 0; /* it comes too late */
 	poster->waiting = *body;
 	(void)pthread_cond_signal(&poster->changed); /* cannot fail */
-	poster_unlock(poster);
+	lock_give(&poster->mutex);
 	*body = before;
 	text_rewind(body, 0);
 }
 
 void poster_lose(struct poster *poster)
 {
-	poster_lock(poster);
+	lock_take(&poster->mutex);
 	poster->counters.metric_exports_failed++;
-	poster_unlock(poster);
+	lock_give(&poster->mutex);
 }
 
 void poster_stop(struct poster *poster, int64_t deadline_ms)
 {
 	int failed;
 
-	poster_lock(poster);
+	lock_take(&poster->mutex);
 	poster->stopping = true;
 	poster->stop_at_ms = clock_ms() + (deadline_ms > 0 ? deadline_ms : 0);
 	sender_wake(poster->way->sender);
 	(void)pthread_cond_signal(&poster->changed); /* cannot fail */
-	poster_unlock(poster);
+	lock_give(&poster->mutex);
 	if (!poster->started)
 		return;
 	failed = pthread_join(poster->thread, NULL);
@@ -337,9 +322,9 @@ struct poster_counters poster_counters(struct poster *poster)
 
 	if (poster == NULL)
 		return counters;
-	poster_lock(poster);
+	lock_take(&poster->mutex);
 	counters = poster->counters;
-	poster_unlock(poster);
+	lock_give(&poster->mutex);
 	return counters;
 }
 

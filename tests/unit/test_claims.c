@@ -445,11 +445,20 @@ static const struct {
 	const char *name;
 	const char *shown;
 } names[] = {
-	{"job {group}", "job g"}, {"{group}{job}", "gj"}, {"{n}job{n}", "5job5"},
+	{"job {group}", "job g"},
+	{"{group}{job}", "gj"},
+	{"{n}job{n}", "5job5"},
 	{"{group}/{group}/{no}", "g/g/"},
 	{"{no} job", "job"}, /* blanks beside what is empty are left out */
-	{"job {no}", "job"}, {"job {no} {group}", "job g"}, {"{no} {no} {group} {no}", "g"},
+	{"job {no}", "job"},
+	{"job {no} {group}", "job g"},
+	{"{no} {no} {group} {no}", "g"},
+	{"{no} jobs", "jobs"},
+	{"a {no} jobs", "a jobs"},
+	{"{no} {group} jobs", "g jobs"},
 	{"{no}", "job"}, /* a span must have a name */
+	{"{yes} {n} {real}", "true 5 0.5"},
+	{"{no} {yes} {off}", "true false"},
 };
 
 START_TEST(test_name)
@@ -460,10 +469,12 @@ START_TEST(test_name)
 	snprintf(text, sizeof text,
 		"{'name':'p','lifecycle':{'spans':{'job':{'name':'%s','key':['group','job']}},"
 		"'rules':[{'on':'notification','do':'open','span':'job','key':['/params/g',"
-		"'/params/j'],'set':{'n':'/params/n','no':'/params/no'}}]}}",
+		"'/params/j'],'set':{'n':'/params/n','no':'/params/no',"
+		"'yes':'/params/yes','off':'/params/off','real':'/params/real'}}]}}",
 		names[_i].name);
 	said = claims_load(text);
-	conversation_line(said, "1<{'method':'start','params':{'g':'g','j':'j','n':5}}");
+	conversation_line(said, "1<{'method':'start','params':{'g':'g','j':'j','n':5,"
+				"'yes':true,'off':false,'real':0.5}}");
 	conversation_shut_down(said);
 	ck_assert_str_eq(said->exporter->spans[0].name, names[_i].shown);
 	conversation_end(said);

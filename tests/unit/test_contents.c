@@ -82,12 +82,23 @@ END_TEST
 START_TEST(test_ends)
 {
 	char text[64];
+	static char long_text[20 + CONTENTS_BEYOND];
 
 	begin("20", "secret-[0-9]{20}", 1);
 	(void)snprintf(text, sizeof text, "0123456789 secret-%s!", "01234567890123456789");
 	check(text, strlen(text), false, "0123456789 [redac\xe2\x80\xa6");
 	check("short", 5, true, "short\xe2\x80\xa6");
 	check("a\0b", 3, false, "a b");
+	check("\0b\0", 3, false, " b ");
+	/* all that is read, to the last byte; marks that have no room in what is read */
+	(void)memset(long_text, 'x', sizeof long_text);
+	check(long_text, contents_read_max(&contents), false, "xxxxxxxxxxxxxxxxx\xe2\x80\xa6");
+	end();
+	begin("20", "x", 1);
+	check(long_text, contents_read_max(&contents), false, "[redacted][redact\xe2\x80\xa6");
+	end();
+	begin("20", NULL, 0); /* nobody looks */
+	check("abc", 3, false, "abc");
 	end();
 }
 END_TEST
@@ -107,6 +118,10 @@ START_TEST(test_bounds)
 	ck_assert_uint_eq(taken.size, 2 * strlen(CONTENTS_MARK));
 	ck_assert_uint_eq(cut, 0);
 	memset(text, 'a', 40000);
+	taken = contents_take(&contents,
+		(struct span_text){.bytes = text, .size = CONTENTS_MATCHES_MAX}, false, room);
+	ck_assert_uint_eq(taken.size, CONTENTS_MATCHES_MAX * strlen(CONTENTS_MARK));
+	ck_assert_uint_eq(cut, 0);
 	taken = contents_take(&contents,
 		(struct span_text){.bytes = text, .size = contents_read_max(&contents)}, true,
 		room);

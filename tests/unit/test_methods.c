@@ -112,6 +112,54 @@ START_TEST(test_no_memory)
 }
 END_TEST
 
+/* The longest beginning counts, in whatever order they came; there are so many at most. */
+START_TEST(test_patterns)
+{
+	static char names[METHODS_PATTERNS_MAX + 1][NAME_SIZE];
+	struct methods methods;
+	int i, at;
+
+	methods_init(&methods);
+	for (i = 0; i < METHODS_PATTERNS_MAX; i++) {
+		at = (i * 7 + 3) % METHODS_PATTERNS_MAX; /* in no order */
+		memset(names[i], 'm', at);
+		strcpy(names[i] + at, "*");
+		ck_assert_int_eq(methods_add(&methods, names[i]), i + 1);
+	}
+	ck_assert_int_eq(methods_add(&methods, names[0]), 1);
+	ck_assert_int_eq(methods_add(&methods, "other*"), -1);
+	ck_assert_int_eq(methods_add(&methods, "exact"), METHODS_PATTERNS_MAX + 1);
+	for (i = 0; i < METHODS_PATTERNS_MAX; i++) {
+		at = (int)strlen(names[i]) - 1;
+		names[i][at] = '/';
+		ck_assert_uint_eq(find(&methods, names[i]), i + 1);
+	}
+	ck_assert_uint_eq(find(&methods, "exact"), METHODS_PATTERNS_MAX + 1);
+	methods_done(&methods);
+}
+END_TEST
+
+/* Of two that are as long each finds its own; without one that fits there is none. */
+START_TEST(test_patterns_alike)
+{
+	struct methods methods;
+
+	methods_init(&methods);
+	ck_assert_int_eq(methods_add(&methods, "a/*"), 1);
+	ck_assert_int_eq(methods_add(&methods, "b/*"), 2);
+	ck_assert_int_eq(methods_add(&methods, "b/c"), 3);
+	ck_assert_int_eq(methods_add(&methods, "a/*"), 1);
+	ck_assert_int_eq(methods_add(&methods, "b/*"), 2);
+	ck_assert_uint_eq(find(&methods, "a/x"), 1);
+	ck_assert_uint_eq(find(&methods, "b/x"), 2);
+	ck_assert_uint_eq(find(&methods, "b/c"), 3);
+	ck_assert_uint_eq(find(&methods, "b/"), 2);
+	ck_assert_uint_eq(find(&methods, "b"), METHODS_OTHER);
+	ck_assert_uint_eq(find(&methods, "c/x"), METHODS_OTHER);
+	methods_done(&methods);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("methods");
@@ -120,5 +168,7 @@ int main(void)
 	tcase_add_test(tc, test_sizes);
 	tcase_add_test(tc, test_none);
 	tcase_add_test(tc, test_no_memory);
+	tcase_add_test(tc, test_patterns);
+	tcase_add_test(tc, test_patterns_alike);
 	return unit_run("methods", tc);
 }

@@ -161,8 +161,8 @@ static void emit_add(struct emit_text *name, struct span_text text)
 	name->size += size;
 }
 
-/* Adds what {KEY} stands for. False: nothing. */
-static bool emit_add_value(
+/* Adds what {KEY} stands for, if there is something. */
+static void emit_add_value(
 	struct emit_text *name, const struct attributes *list, const char *key, size_t size)
 {
 	const struct span_attribute *found =
@@ -170,22 +170,20 @@ static bool emit_add_value(
 	char number[32];
 
 	if (found == NULL)
-		return false;
+		return;
 	switch (found->type) {
+	case SPAN_VALUE_DOUBLE:
+		break; /* no name has one */
 	case SPAN_VALUE_STRING:
 		emit_add(name, found->value.string);
-		return found->value.string.size > 0;
+		break;
 	case SPAN_VALUE_INT:
 		(void)snprintf(number, sizeof number, "%lld", (long long)found->value.integer);
 		emit_add(name, span_text_of(number));
-		return true;
+		break;
 	case SPAN_VALUE_BOOL:
 		emit_add(name, span_text_of(found->value.boolean ? "true" : "false"));
-		return true;
-	case SPAN_VALUE_DOUBLE:
-		break;
 	}
-	return false;
 }
 
 struct span_text emit_name(
@@ -195,7 +193,7 @@ struct span_text emit_name(
 	bool empty = false; /* nothing stands where the last braces are */
 
 	while (*title != '\0') {
-		size_t plain = strcspn(title, "{"), key;
+		size_t plain = strcspn(title, "{"), key, before;
 
 		/* of the blanks around it one is enough, at the beginning none */
 		if (empty && *title == ' ' && (name.size == 0 || name.bytes[name.size - 1] == ' '))
@@ -207,7 +205,9 @@ struct span_text emit_name(
 			break;
 		title++;
 		key = strcspn(title, "}");
-		empty = !emit_add_value(&name, list, title, key);
+		before = name.size;
+		emit_add_value(&name, list, title, key);
+		empty = name.size == before;
 		title += key + (title[key] == '}');
 	}
 	if (empty && name.size > 0 && name.bytes[name.size - 1] == ' ')
