@@ -351,7 +351,7 @@ START_TEST(test_no_memory)
 		ck_assert_ptr_nonnull(pointers);
 		methods_init(&methods);
 		error[0] = '\0';
-		unit_alloc_fail_after(++n);
+		unit_alloc_fail(_i, ++n);
 		result =
 			captures_init(&captures, &profile, &methods, pointers, error, sizeof error);
 		unit_alloc_fail_never();
@@ -375,6 +375,6 @@ int main(void)
 	tcase_add_test(tc, test_attributes_are_shared);
 	tcase_add_test(tc, test_rows_by_method);
 	tcase_add_test(tc, test_none);
-	tcase_add_test(tc, test_no_memory);
+	tcase_add_loop_test(tc, test_no_memory, 0, 2);
 	return unit_run("capture", tc);
 }

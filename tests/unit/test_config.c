@@ -1493,7 +1493,8 @@ START_TEST(test_config_manual)
 }
 END_TEST
 
-static void config_load_once(char *const *argv, int argc, char **environment, int *refused, long n)
+static void config_load_once(
+	char *const *argv, int argc, char **environment, int *refused, int once, long n)
 {
 	char error[CONFIG_ERROR_SIZE];
 	struct config *config;
@@ -1503,7 +1504,7 @@ static void config_load_once(char *const *argv, int argc, char **environment, in
 
 	ck_assert_ptr_nonnull(out);
 	memcpy(copy, argv, ((size_t)argc + 1) * sizeof *copy);
-	unit_alloc_fail_after(n);
+	unit_alloc_fail(once, n);
 	outcome = config_load(&config, argc, copy, environment, out, NULL, NULL, error);
 	unit_alloc_fail_never();
 	*refused = unit_alloc_failed();
@@ -1514,7 +1515,6 @@ static void config_load_once(char *const *argv, int argc, char **environment, in
 	fclose(out);
 }
 
-/* Every allocation of a load with all sources fails once. */
 /* There are thousands of allocations, and a sanitizer is slow. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define CONFIG_STRIDE 7
@@ -1522,6 +1522,10 @@ static void config_load_once(char *const *argv, int argc, char **environment, in
 #define CONFIG_STRIDE 1
 #endif
 
+/*
+ * Every allocation of a load with all sources fails once, alone if the profile is named: of those
+ * that are looked through for a command one is left out and told of.
+ */
 START_TEST(test_config_memory)
 {
 	char *file = config_case_file("{\"resource.attributes\": {\"a\": \"b\"}, \"otlp.headers\": "
@@ -1531,8 +1535,8 @@ START_TEST(test_config_memory)
 	char variables[][64] = {"OTEL_RESOURCE_ATTRIBUTES=service.name=n,a=z", "X=y",
 		"OTEL_EXPORTER_OTLP_HEADERS=e=f", "SIDESPAN_LISTEN=ws://localhost:0",
 		"OTEL_PROPAGATORS=none", "OTEL_EXPORTER_OTLP_ENDPOINT=http://u@h", "TRACEPARENT=x",
-		"TRACESTATE=y"};
-	char *argv[16] = {NULL}, *environment[9] = {NULL};
+		"TRACESTATE=y", "SIDESPAN_PROFILE=codex"};
+	char *argv[16] = {NULL}, *environment[10] = {NULL};
 	int refused;
 	long n = 0;
 	int i;
@@ -1540,11 +1544,11 @@ START_TEST(test_config_memory)
 	for (i = 0; i < 10; i++)
 		argv[i] = text[i];
 	argv[2] = file;
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 8 + _i; i++)
 		environment[i] = variables[i];
 	do {
-		config_load_once(argv, 10, environment, &refused, n);
-		n += CONFIG_STRIDE;
+		config_load_once(argv, 10, environment, &refused, _i, n);
+		n += _i == 0 ? 5 * CONFIG_STRIDE : CONFIG_STRIDE;
 	} while (refused);
 	ck_assert_int_gt(n, 200);
 	config_case_unlink(file);
@@ -1597,7 +1601,7 @@ int main(void)
 	tcase_add_test(tc, test_config_token_strict);
 	tcase_add_test(tc, test_config_commands);
 	tcase_add_test(tc, test_config_manual);
-	tcase_add_test(tc, test_config_memory);
+	tcase_add_loop_test(tc, test_config_memory, 0, 2);
 	tcase_add_test(tc, test_config_free_nothing);
 	return unit_run("config", tc);
 }

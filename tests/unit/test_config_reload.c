@@ -220,7 +220,7 @@ START_TEST(test_memory)
 	do {
 		config_free(fresh);
 		fresh = NULL;
-		unit_alloc_fail_after(n);
+		unit_alloc_fail_once(n);
 		outcome = reload_load(true);
 		unit_alloc_fail_never();
 		refused = unit_alloc_failed();

@@ -539,7 +539,7 @@ START_TEST(test_no_memory)
 	attributes_records(&records, NULL);
 	for (n = 0; result != 0; n++) {
 		text_init(&trees, SIZE_MAX / 2);
-		unit_alloc_fail_after(n);
+		unit_alloc_fail(_i, n);
 		result = forest_format(&trees, &records, 2, plain);
 		unit_alloc_fail_never();
 		ck_assert_int_eq(result != 0, unit_alloc_failed());
@@ -565,6 +565,6 @@ int main(void)
 	tcase_add_test(tc, test_no_line_is_wider);
 	tcase_add_test(tc, test_connections);
 	tcase_add_test(tc, test_connections_forgotten);
-	tcase_add_test(tc, test_no_memory);
+	tcase_add_loop_test(tc, test_no_memory, 0, 2);
 	return unit_run("console", tc);
 }

@@ -212,7 +212,7 @@ START_TEST(test_no_memory)
 	begin("20", NULL, 1);
 	contents_done(&contents);
 	for (n = 0; failed; n++) {
-		unit_alloc_fail_after(n);
+		unit_alloc_fail(_i, n);
 		failed = contents_init(&contents, load.config, 1) != 0;
 		unit_alloc_fail_never();
 		ck_assert_int_eq(failed, unit_alloc_failed());
@@ -232,6 +232,6 @@ int main(void)
 	tcase_add_test(tc, test_bounds);
 	tcase_add_loop_test(tc, test_bad_patterns, 0, sizeof bad_cases / sizeof *bad_cases);
 	tcase_add_test(tc, test_patterns_of_a_file);
-	tcase_add_test(tc, test_no_memory);
+	tcase_add_loop_test(tc, test_no_memory, 0, 2);
 	return unit_run("contents", tc);
 }

@@ -1236,7 +1236,7 @@ START_TEST(test_no_memory_for_exporter)
 	setup.config.gzip = true;
 	for (n = 0; exporter == NULL; n++) {
 		setup.error[0] = '\0';
-		unit_alloc_fail_after(n);
+		unit_alloc_fail(_i, n);
 		exporter = exporter_new(&setup.config, setup.error, sizeof setup.error);
 		unit_alloc_fail_never();
 		ck_assert_int_eq(exporter == NULL, unit_alloc_failed());
@@ -1426,7 +1426,7 @@ int main(void)
 	tcase_add_test(tc, test_signals_are_blocked);
 	tcase_add_loop_test(tc, test_bad_config, 0, ROWS(config_cases));
 	tcase_add_test(tc, test_secrets_are_not_told);
-	tcase_add_test(tc, test_no_memory_for_exporter);
+	tcase_add_loop_test(tc, test_no_memory_for_exporter, 0, 2);
 	tcase_add_test(tc, test_console);
 	tcase_add_test(tc, test_console_waits);
 	tcase_add_test(tc, test_console_waits_for_all);

@@ -127,7 +127,7 @@ START_TEST(test_file_memory)
 
 	do {
 		error[0] = '\0';
-		unit_alloc_fail_after(n++);
+		unit_alloc_fail_once(n++);
 		file = file_parse("f", text, strlen(text), file_environment, error, sizeof error);
 		unit_alloc_fail_never();
 		refused = unit_alloc_failed();

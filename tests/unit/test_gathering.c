@@ -155,7 +155,7 @@ START_TEST(test_no_memory)
 
 	for (n = 0; failed; n++) {
 		set_up(4, SIZE_MAX);
-		unit_alloc_fail_after(n);
+		unit_alloc_fail(_i, n);
 		begin(1);
 		result = add(1, 'a', true);
 		unit_alloc_fail_never();
@@ -174,6 +174,6 @@ int main(void)
 
 	tcase_add_loop_test(tc, test_steps, 0, sizeof cases / sizeof *cases);
 	tcase_add_test(tc, test_bytes);
-	tcase_add_test(tc, test_no_memory);
+	tcase_add_loop_test(tc, test_no_memory, 0, 2);
 	return unit_run("gathering", tc);
 }

@@ -313,7 +313,7 @@ START_TEST(test_headers_memory)
 	long n;
 
 	for (n = 0; config == NULL; n++) {
-		unit_alloc_fail_after(n);
+		unit_alloc_fail_once(n);
 		outcome = config_load(&config, 7, argv, environment, stdout, NULL, NULL, error);
 		unit_alloc_fail_never();
 		ck_assert_int_eq(outcome, unit_alloc_failed() ? CONFIG_WRONG : CONFIG_RUN);

@@ -1171,7 +1171,7 @@ START_TEST(test_lifecycle_memory)
 	ck_assert_ptr_nonnull(file);
 	do {
 		error[0] = '\0';
-		unit_alloc_fail_after(n++);
+		unit_alloc_fail(_i, n++);
 		profile = profile_new(file, error, sizeof error);
 		unit_alloc_fail_never();
 		refused = unit_alloc_failed();
@@ -1204,6 +1204,6 @@ int main(void)
 	tcase_add_loop_test(
 		tc, test_lifecycle_sums, 0, sizeof lifecycle_places / sizeof lifecycle_places[0]);
 	tcase_add_test(tc, test_lifecycle_spans_limit);
-	tcase_add_test(tc, test_lifecycle_memory);
+	tcase_add_loop_test(tc, test_lifecycle_memory, 0, 2);
 	return unit_run("lifecycle", tc);
 }

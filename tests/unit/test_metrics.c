@@ -267,7 +267,7 @@ START_TEST(test_out_of_memory_at_the_start)
 	long i;
 
 	for (i = 0; i < 3; i++) {
-		unit_alloc_fail_after(i);
+		unit_alloc_fail_once(i);
 		made = metrics_new(instruments, 2, 1);
 		unit_alloc_fail_never();
 		ck_assert_ptr_null(made);

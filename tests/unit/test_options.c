@@ -297,7 +297,7 @@ START_TEST(test_options_values_memory)
 	long n = 0;
 
 	do {
-		unit_alloc_fail_after(n++);
+		unit_alloc_fail_once(n++);
 		verdict =
 			value_parse(&value, option, options_values[_i].given, CONFIG_FLAG, &reason);
 		unit_alloc_fail_never();

@@ -789,7 +789,7 @@ START_TEST(test_alloc_failures)
 		size_t count, total, i;
 
 		place_open(&sets[META]);
-		unit_alloc_fail_after(n);
+		unit_alloc_fail_once(n);
 		splice_begin(splice, INJECT, &place_hooks, NULL);
 		splice_feed(splice, (const uint8_t *)input, size, true);
 		failed = unit_alloc_failed();

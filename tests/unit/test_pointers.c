@@ -169,7 +169,7 @@ START_TEST(test_alloc_failures)
 	long n;
 
 	for (n = 0; n < 100 && pointers == NULL; n++) {
-		unit_alloc_fail_after(n);
+		unit_alloc_fail(_i, n);
 		pointers = envelope_pointers_new("/trace");
 		unit_alloc_fail_never();
 		ck_assert_int_eq(pointers == NULL, unit_alloc_failed());
@@ -210,7 +210,7 @@ int main(void)
 	tcase_add_test(tc, test_find);
 	tcase_add_test(tc, test_limits);
 	tcase_add_test(tc, test_fixed_slots);
-	tcase_add_test(tc, test_alloc_failures);
+	tcase_add_loop_test(tc, test_alloc_failures, 0, 2);
 	tcase_add_test(tc, test_add_fails_without_a_trace);
 	return unit_run("pointers", tc);
 }

@@ -463,7 +463,7 @@ START_TEST(test_profile_memory)
 	ck_assert_ptr_nonnull(file);
 	do {
 		error[0] = '\0';
-		unit_alloc_fail_after(n++);
+		unit_alloc_fail(_i, n++);
 		profile = profile_new(file, error, sizeof error);
 		unit_alloc_fail_never();
 		refused = unit_alloc_failed();
@@ -493,6 +493,6 @@ int main(void)
 	tcase_add_test(tc, test_profile_pointers);
 	tcase_add_loop_test(
 		tc, test_profile_own_names, CONFIG_SEMCONV_LEGACY, CONFIG_SEMCONV_RPC_DUP + 1);
-	tcase_add_test(tc, test_profile_memory);
+	tcase_add_loop_test(tc, test_profile_memory, 0, 2);
 	return unit_run("profile", tc);
 }

@@ -320,7 +320,7 @@ static enum recording_result read_one(FILE *file, long n, char *error, size_t er
 	struct recording *recording;
 
 	rewind(file);
-	unit_alloc_fail_after(n);
+	unit_alloc_fail_once(n);
 	recording = recording_new(file, "x");
 	if (recording != NULL)
 		result = recording_next(recording, &line, error, error_size);

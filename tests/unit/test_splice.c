@@ -1197,7 +1197,7 @@ START_TEST(test_alloc_failures_new)
 	long n;
 
 	for (n = 0; n < 100 && made == NULL; n++) {
-		unit_alloc_fail_after(n);
+		unit_alloc_fail(_i, n);
 		made = splice_new(
 			pointers, &(struct place_rules){.place = "/trace", .strips_trace = true});
 		unit_alloc_fail_never();
@@ -1828,7 +1828,7 @@ int main(void)
 	tcase_add_test(tc, test_abandon);
 	tcase_add_test(tc, test_begin_drops);
 	tcase_add_test(tc, test_carrier_names);
-	tcase_add_test(tc, test_alloc_failures_new);
+	tcase_add_loop_test(tc, test_alloc_failures_new, 0, 2);
 	tcase_add_test(tc, test_alloc_failures_feed);
 	tcase_add_test(tc, test_alloc_failures_marks);
 	tcase_add_test(tc, test_alloc_failures_members);

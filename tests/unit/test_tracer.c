@@ -1832,7 +1832,7 @@ START_TEST(test_no_memory_new)
 	setup_load(&setup, flags);
 	do {
 		setup.error[0] = '\0';
-		unit_alloc_fail_after(++n);
+		unit_alloc_fail(_i, ++n);
 		tracer = tracer_new(setup.load.config, &setup.exporter, ENV_SAMPLED, "a=1",
 			setup.error, sizeof setup.error);
 		unit_alloc_fail_never();
@@ -1880,7 +1880,7 @@ START_TEST(test_no_memory_connection)
 			envelope_case_init(&readers[i], tracer_pointers(setup.tracer));
 			messages[i] = envelope_case_read(&readers[i], texts[i]);
 		}
-		unit_alloc_fail_after(++n);
+		unit_alloc_fail(_i, ++n);
 		setup.connection = tracer_connection_new(setup.tracer, 0, "stdio", true);
 		if (setup.connection != NULL)
 			converse(&setup, messages);
@@ -1944,7 +1944,7 @@ int main(void)
 	tcase_add_test(tc, test_times);
 	tcase_add_test(tc, test_warning);
 	tcase_add_loop_test(tc, test_environment_warning, 0, COUNT(environment_rows));
-	tcase_add_test(tc, test_no_memory_new);
-	tcase_add_test(tc, test_no_memory_connection);
+	tcase_add_loop_test(tc, test_no_memory_new, 0, 2);
+	tcase_add_loop_test(tc, test_no_memory_connection, 0, 2);
 	return unit_run("tracer", tc);
 }

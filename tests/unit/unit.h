@@ -43,6 +43,15 @@ void unit_alloc_fail_after(long n);
 void unit_alloc_fail_never(void);
 /* The next n allocations succeed, the one behind them fails, and no other. */
 void unit_alloc_fail_once(long n);
+/* That or, if once, the other: for loops over both, as what fails may go on, or may not clear up.
+ */
+static inline void unit_alloc_fail(int once, long n)
+{
+	if (once)
+		unit_alloc_fail_once(n);
+	else
+		unit_alloc_fail_after(n);
+}
 /* Whether an allocation was refused since unit_alloc_fail_after(). */
 int unit_alloc_failed(void);
 
