@@ -40,6 +40,7 @@ static void segment_put(uint8_t *bytes, uint64_t number, size_t size)
 {
 	size_t i;
 
+	assert(size == 4 || size == 8);
 	for (i = 0; i < size; i++)
 		bytes[i] = (uint8_t)(number >> 8 * i);
 }
@@ -48,6 +49,7 @@ static uint64_t segment_get(const uint8_t *bytes, size_t size)
 {
 	uint64_t number = 0;
 
+	assert(size == 4 || size == 8);
 	while (size-- > 0)
 		number = number << 8 | bytes[size];
 	return number;

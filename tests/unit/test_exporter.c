@@ -1279,6 +1279,8 @@ START_TEST(test_console)
 			       "├─ span 0.  1 ns  server\n"
 			       "└─ span 1.  1 ns  server\n");
 	setup_close(&setup);
+	ck_assert_int_eq(close(fds[0]), 0);
+	ck_assert_int_eq(close(fds[1]), 0);
 }
 END_TEST
 
@@ -1335,6 +1337,8 @@ START_TEST(test_console_waits)
 	text[size] = '\0';
 	ck_assert_str_eq(text, expected);
 	setup_close(&setup);
+	ck_assert_int_eq(close(fds[0]), 0);
+	ck_assert_int_eq(close(fds[1]), 0);
 }
 END_TEST
 
@@ -1357,6 +1361,8 @@ START_TEST(test_console_waits_for_all)
 	ck_assert_uint_eq(balance(&setup).dropped_shutdown, 1);
 	ck_assert_uint_eq(balance(&setup).sent, 900);
 	setup_close(&setup);
+	ck_assert_int_eq(close(fds[0]), 0);
+	ck_assert_int_eq(close(fds[1]), 0);
 }
 END_TEST
 
@@ -1375,6 +1381,8 @@ START_TEST(test_console_blocked)
 	ck_assert_uint_gt(balance(&setup).dropped_shutdown, 0);
 	ck_assert_uint_eq(balance(&setup).pending, 0);
 	setup_close(&setup);
+	ck_assert_int_eq(close(fds[0]), 0);
+	ck_assert_int_eq(close(fds[1]), 0);
 }
 END_TEST
 
@@ -1389,6 +1397,7 @@ START_TEST(test_console_closed)
 	exporter_stop(setup.exporter, 10000);
 	ck_assert_uint_eq(balance(&setup).dropped_refused, 7);
 	setup_close(&setup);
+	ck_assert_int_eq(close(fds[1]), 0);
 }
 END_TEST
 

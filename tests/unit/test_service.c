@@ -23,12 +23,26 @@ static const char *const names[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_
 static int manager = -1; /* its socket */
 static char path[64];    /* that, as in the variable */
 
+/* The module keeps its descriptor for as long as the process lives, and so does the manager. */
+static int open_before;
+
 static void service_setup(void)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof names / sizeof *names; i++)
 		ck_assert_int_eq(unsetenv(names[i]), 0);
+	open_before = dup(STDERR_FILENO);
+	ck_assert_int_ge(open_before, 0);
+	ck_assert_int_eq(close(open_before), 0);
+}
+
+static void service_teardown(void)
+{
+	int fd;
+
+	for (fd = open_before; fd < open_before + 4; fd++)
+		(void)close(fd); /* what is open of these, the test has opened */
 }
 
 static void taken(void)
@@ -270,7 +284,7 @@ int main(void)
 {
 	TCase *tc = tcase_create("service");
 
-	unit_fixture(service_setup, NULL);
+	unit_fixture(service_setup, service_teardown);
 	tcase_add_loop_test(tc, test_told, 0, 2);
 	tcase_add_loop_test(tc, test_not_told, 0, 6);
 	tcase_add_loop_test(tc, test_watchdog, 0, ROWS(watchdogs));

@@ -227,6 +227,7 @@ START_TEST(test_color)
 	ck_assert_int_eq(
 		exporter_made(FLAGS("--exporter=console"), NULL)->console_color, rows[_i].color);
 	ck_assert_int_eq(the_exporter.config.console_fd, STDERR_FILENO);
+	ck_assert_int_eq(close(fd), 0);
 }
 END_TEST
 

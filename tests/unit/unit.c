@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/util.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ static atomic_int unit_alloc_refused;
 static atomic_bool unit_alloc_once;
 static atomic_long unit_alloc_live;
 static long unit_alloc_live_before; /* the test */
+static int unit_open_before;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -257,14 +259,25 @@ void unit_fixture(void (*setup)(void), void (*teardown)(void))
 	unit_teardown = teardown;
 }
 
+/* How many descriptors are open, of those that a test comes to. */
+static int unit_open(void)
+{
+	int fd, count = 0;
+
+	for (fd = STDERR_FILENO + 1; fd < 64; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
 static void unit_begin(void)
 {
+	unit_open_before = unit_open();
 	unit_alloc_live_before = atomic_load(&unit_alloc_live);
 	if (unit_setup != NULL)
 		unit_setup();
 }
 
-/* Whatever a test and its modules have allocated, they have freed. */
+/* Whatever a test and its modules have allocated, they have freed; opened: closed. */
 static void unit_end(void)
 {
 	long live;
@@ -273,6 +286,8 @@ static void unit_end(void)
 		unit_teardown();
 	live = atomic_load(&unit_alloc_live) - unit_alloc_live_before;
 	ck_assert_msg(live == 0, "%ld allocations were not freed", live);
+	ck_assert_msg(unit_open() == unit_open_before, "%d descriptors were open, now %d",
+		unit_open_before, unit_open());
 }
 
 int unit_run(const char *name, TCase *tc)
