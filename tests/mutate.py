@@ -90,6 +90,35 @@ def code_lines(text):
     return numbers
 
 
+def indent(line):
+    return len(line) - len(line.lstrip("\t"))
+
+
+def ends_switch(lines, number):
+    """Whether a break stands where its switch ends anyway."""
+    if lines[number].strip() != "break;" or lines[number + 1] != "\t" * (indent(lines[number]) - 1) + "}":
+        return False
+    outer = indent(lines[number + 1])
+    above = (line for line in reversed(lines[:number]) if line and indent(line) <= outer)
+    head = next(line for line in above if not re.match(r"\t*(case |default:|})", line))
+    return head.startswith("\t" * outer + "switch (")
+
+
+def is_same(kind, line, match):
+    """Whether the edit cannot change anything: the smaller of two that are the same, room for one more."""
+    if kind == "relation":
+        before, after = line[:match.start()], line[match.end():]
+        one = re.search(r"[\w>.\[\]*-]+$", before)
+        found = one and re.match(r"([\w>.\[\]*-]+) \? (.+?) : ([\w>.\[\]*-]+)", after)
+        return bool(found) and match[0].strip() in "<>" and (
+            {found[2], found[3]} == {one[0], found[1]} or
+            (found[2] == f"{one[0]} - {found[1]}" and found[3] == "0"))
+    if kind == "constant":
+        declared = re.match(r"\t+(?!return\b)(\w+ )+\*?[^=()]*\[[^\]]*$", line[:match.start()])
+        return bool(declared) or line[:match.start()].endswith("calloc(")
+    return False
+
+
 def mutants_of(name):
     """All edits of a file: (name, line number, kind, the line, the line after the edit)."""
     lines = (ROOT / name).read_text(encoding="utf-8").split("\n")
@@ -101,8 +130,8 @@ def mutants_of(name):
             for match in re.finditer(pattern, code):
                 if line[:match.start()].count('"') % 2:
                     continue  # in a text
-                if kind == "constant" and re.match(r"\t+(?!return\b)(\w+ )+\*?[^=()]*\[[^\]]*$", line[:match.start()]):
-                    continue  # room for one more, in a declaration
+                if is_same(kind, line, match) or kind == "jump" and ends_switch(lines, number):
+                    continue
                 for place in places:
                     after = line[:match.start()] + match.expand(place) + line[match.end():]
                     found.append((name, number + 1, kind, line.strip(), after.strip(), after))

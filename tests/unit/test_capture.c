@@ -356,7 +356,7 @@ START_TEST(test_no_memory)
 			captures_init(&captures, &profile, &methods, pointers, error, sizeof error);
 		unit_alloc_fail_never();
 		ck_assert_int_eq(result == 0, !unit_alloc_failed());
-		ck_assert_int_eq(error[0] == '\0', result == 0);
+		ck_assert_str_eq(error, result == 0 ? "" : "out of memory");
 		captures_done(&captures);
 		methods_done(&methods);
 		pointers_free(pointers);

@@ -259,6 +259,48 @@ START_TEST(test_only_traces_that_can_be_found)
 }
 END_TEST
 
+/* Of keys that begin alike, and have the text of another, that one counts. */
+START_TEST(test_keys_alike)
+{
+	static const char key[] = "method", longer[] = "methods", other[] = "matter";
+	struct span_attribute list[] = {text(other, "x"), text(longer, "y"), text(key, "a")};
+	struct span_attribute others[] = {text(other, "x"), text(longer, "y")};
+	struct span_attribute system[] = {text("system", "another")};
+
+	record("request", list, 3, 1, 0);
+	record("request", others, 2, 1, 0);
+	record("request", system, 1, 1, 0); /* what is always the same is not looked for */
+	ck_assert_uint_eq(count_series(DURATION), 2);
+	ck_assert_uint_eq(metrics_first(metrics, DURATION)->values[0].size, 1);
+	ck_assert_mem_eq(metrics_first(metrics, DURATION)->values[0].bytes, "a", 1);
+	ck_assert_uint_eq(metrics_first(metrics, DURATION)->next->values[0].size, 0);
+	ck_assert_uint_eq(metrics_first(metrics, DURATION)->next->values[1].size, 0);
+	ck_assert_uint_eq(metrics_first(metrics, DURATION)->next->count, 2);
+}
+END_TEST
+
+/* However many there are, each is found again. */
+START_TEST(test_many_series)
+{
+	enum { MANY = 3000 };
+	const struct metrics_series *series;
+	char method[16];
+	int i;
+
+	metrics_free(metrics);
+	metrics = metrics_new(instruments, 2, MANY);
+	ck_assert_ptr_nonnull(metrics);
+	for (i = 0; i < 2 * MANY; i++) {
+		snprintf(method, sizeof method, "m%d", i % MANY);
+		record_method(method, 1);
+	}
+	ck_assert_uint_eq(count_series(DURATION), MANY);
+	for (series = metrics_first(metrics, DURATION); series != NULL; series = series->next)
+		ck_assert_uint_eq(series->count, 2);
+	ck_assert_uint_eq(metrics_counters(metrics).metric_overflows, 0);
+}
+END_TEST
+
 /* ---- memory ---- */
 
 START_TEST(test_out_of_memory_at_the_start)
@@ -293,6 +335,8 @@ int main(void)
 	tcase_add_test(tc, test_values_do_not_run_together);
 	tcase_add_test(tc, test_long_values_are_cut_at_a_character);
 	tcase_add_test(tc, test_so_many_series_and_no_more);
+	tcase_add_test(tc, test_keys_alike);
+	tcase_add_test(tc, test_many_series);
 	tcase_add_test(tc, test_no_memory_is_overflow);
 	tcase_add_test(tc, test_only_traces_that_can_be_found);
 	tcase_add_test(tc, test_out_of_memory_at_the_start);

@@ -118,11 +118,55 @@ START_TEST(test_nothing_wanted)
 }
 END_TEST
 
+/* What is wrong with the environment's is told once, and what is left of it counts. */
+START_TEST(test_environment)
+{
+	static const struct {
+		const char *traceparent, *tracestate;
+		int parent_said, state_said;
+		const char *state; /* NULL: no parent */
+	} environments[] = {
+		{OF(OURS), "b=2", 0, 0, "b=2"},
+		{OF(OURS), NULL, 0, 0, ""},
+		{OF(OURS), "=", 0, 1, ""},
+		{"no", "b=2", 1, 0, NULL},
+		{"", "b=2", 0, 0, NULL},
+		{NULL, "b=2", 0, 0, NULL},
+	};
+	const struct carrier_view nothing = {.found = false};
+	struct parents parents;
+	struct parent parent;
+
+	unit_hear_stderr();
+	ck_assert_int_eq(parents_init(&parents, true, CONFIG_TRUST_CONTINUE,
+				 environments[_i].traceparent, environments[_i].tracestate),
+		0);
+	ck_assert_int_eq(unit_said("ignoring the invalid TRACEPARENT of the environment"),
+		environments[_i].parent_said);
+	ck_assert_int_eq(unit_said("ignoring the invalid TRACESTATE of the environment"),
+		environments[_i].state_said);
+	parent_find(&parent, &parents, &nothing);
+	ck_assert_int_eq(parent.present, environments[_i].state != NULL);
+	ck_assert_uint_eq(parent.tracestate.size,
+		environments[_i].state != NULL ? strlen(environments[_i].state) : 0);
+	parents_done(&parents);
+	if (environments[_i].state != NULL && environments[_i].state[0] != '\0') {
+		unit_alloc_fail_after(0);
+		ck_assert_int_eq(parents_init(&parents, true, CONFIG_TRUST_CONTINUE,
+					 environments[_i].traceparent, environments[_i].tracestate),
+			-1);
+		unit_alloc_fail_never();
+		parents_done(&parents);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("parent");
 
 	tcase_add_loop_test(tc, test_parent_and_links, 0, sizeof rows / sizeof rows[0]);
 	tcase_add_test(tc, test_nothing_wanted);
+	tcase_add_loop_test(tc, test_environment, 0, 6);
 	return unit_run("parent", tc);
 }

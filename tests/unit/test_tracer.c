@@ -81,6 +81,11 @@ static void attributes_append(
 	for (i = 0; i < count; i++) {
 		size = attributes[i].value.string.size;
 		used = strlen(text);
+		if (attributes[i].type == SPAN_VALUE_INT) {
+			(void)sprintf(text + used, "%s=%lld ", attributes[i].key,
+				(long long)attributes[i].value.integer);
+			continue;
+		}
 		if (attributes[i].type != SPAN_VALUE_STRING || used + size + 300 > TEXT_MAX)
 			abort();
 		used += (size_t)sprintf(text + used, "%s=", attributes[i].key);
@@ -96,12 +101,15 @@ static void attributes_append(
 	}
 }
 
+static unsigned share_count; /* of exporter_share() */
+
 struct span_shared *exporter_share(
 	const struct exporter *exporter, const struct span_attribute *attributes, size_t count)
 {
 	struct span_shared *shared = calloc(1, sizeof *shared);
 
 	(void)exporter;
+	share_count++;
 	if (shared != NULL)
 		attributes_append(shared->text, attributes, count);
 	return shared;
@@ -1342,6 +1350,7 @@ START_TEST(test_connection_values)
 	struct setup setup;
 	const struct kept *spans = setup.exporter.spans;
 
+	share_count = 0;
 	setup_open(&setup, flags, NULL, NULL);
 	setup_client(&setup, INITIALIZE("1", "wrong"));
 	setup_client(&setup, "{\"id\":2,\"method\":\"early\"}");
@@ -1353,6 +1362,8 @@ START_TEST(test_connection_values)
 	setup_backend(&setup, "{\"id\":3,\"result\":0}");
 	text_has_not(spans[2].attributes, "client_name");
 
+	tracer_header(setup.connection, "x-client", 8, "x", 1); /* nobody asks for it */
+	ck_assert_uint_eq(share_count, 1);                      /* nothing new */
 	setup_client(&setup, INITIALIZE("4", "right"));
 	setup_client(&setup, "{\"id\":5,\"method\":\"waiting\"}");
 	setup_backend(&setup, "{\"id\":4,\"result\":{}}");
@@ -1371,6 +1382,33 @@ START_TEST(test_connection_values)
 	setup_backend(&setup, reply_1);
 	ck_assert_uint_eq(text_count(spans[6].attributes, "app_server.client_name=right "), 1);
 	ck_assert_uint_eq(setup.exporter.count, 7);
+	ck_assert_uint_eq(share_count, 2); /* what was known at the fourth answer */
+	setup_close(&setup);
+}
+END_TEST
+
+/* Where requests go is said of those that come by HTTP, whose connections are not one's own. */
+START_TEST(test_server_address)
+{
+	static const char *const flags[] = {"--upstream=ws://there:81", NULL};
+	static const char *const no_variables[] = {NULL};
+	static const char *const transports[] = {"http", "ws"};
+	struct setup setup = {.now_ns = START_NS};
+
+	config_case_load(&setup.load, flags, no_variables);
+	ck_assert_msg(setup.load.outcome == CONFIG_RUN, "%s", setup.load.error);
+	setup.tracer = tracer_new(
+		setup.load.config, &setup.exporter, NULL, NULL, setup.error, sizeof setup.error);
+	ck_assert_msg(setup.tracer != NULL, "%s", setup.error);
+	envelope_case_init(&setup.reader, tracer_pointers(setup.tracer));
+	setup.connection = tracer_connection_new(setup.tracer, 0, transports[_i], false);
+	setup_client(&setup, request_1);
+	setup_backend(&setup, reply_1);
+	ck_assert_uint_eq(text_count(setup.exporter.spans[0].attributes,
+				  "server.address=there server.port=81 "),
+		_i == 0);
+	ck_assert_uint_eq(
+		text_count(setup.exporter.spans[0].attributes, " server."), _i == 0 ? 2 : 0);
 	setup_close(&setup);
 }
 END_TEST
@@ -1933,6 +1971,7 @@ int main(void)
 	tcase_add_test(tc, test_expired);
 	tcase_add_loop_test(tc, test_captures_of_codex, 0, 5);
 	tcase_add_test(tc, test_connection_values);
+	tcase_add_loop_test(tc, test_server_address, 0, 2);
 	tcase_add_loop_test(tc, test_keep, 0, COUNT(keep_rows));
 	tcase_add_test(tc, test_many_captures);
 	tcase_add_test(tc, test_long_values);
