@@ -490,10 +490,42 @@ END_TEST
 
 #define TEST_COUNT(table) (sizeof(table) / sizeof *(table))
 
+/* Wherever in a value of whatever size: what is no character is refused, all else is kept. */
+START_TEST(test_controls)
+{
+	static const char before[] = "GET / HTTP/1.1\r\nH: x", after[] = "x\r\n\r\n";
+	char text[sizeof before + sizeof after + 20];
+	struct http_scan scan;
+	size_t size, at;
+	unsigned byte;
+
+	for (size = 1; size <= 20; size++)
+		for (at = 0; at < size; at++)
+			for (byte = 0; byte < 256; byte++) {
+				bool good = byte == '\t' || (byte >= ' ' && byte != 0x7f);
+
+				if (byte == '\n' || (byte > 0x80 && byte < 0xff))
+					continue;
+				memcpy(text, before, sizeof before - 1);
+				memset(text + sizeof before - 1, at % 2 == 0 ? 'v' : 0xff, size);
+				text[sizeof before - 1 + at] = (char)byte;
+				memcpy(text + sizeof before - 1 + size, after, sizeof after);
+				scan = (struct http_scan){.size = 0};
+				ck_assert_msg(http_request_parse(&test_head, &scan, text,
+						      sizeof before - 1 + size + sizeof after -
+							      1) == (good ? HTTP_DONE : HTTP_BAD),
+					"%u at %zu of %zu", byte, at, size);
+				if (good)
+					ck_assert_uint_eq(test_head.fields[0].value.size, size + 2);
+			}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("http");
 
+	tcase_add_test(tc, test_controls);
 	tcase_add_loop_test(tc, test_request, 0, TEST_COUNT(test_requests));
 	tcase_add_loop_test(tc, test_bad_request, 0, TEST_COUNT(test_bad_requests));
 	tcase_add_test(tc, test_too_many_fields);
