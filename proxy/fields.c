@@ -67,6 +67,7 @@ void fields_take(struct fields *fields, const struct http_head *head)
 	struct fields_list parent = {.name = "traceparent", .size_max = FIELDS_TRACEPARENT_MAX};
 	struct fields_list state = {.name = "tracestate", .size_max = FIELDS_TRACESTATE_MAX};
 	struct fields_list baggage = {.name = "baggage", .size_max = BAGGAGE_TEXT_MAX};
+	struct carrier_view *view;
 	char *at;
 
 	fields_done(fields);
@@ -75,19 +76,22 @@ void fields_take(struct fields *fields, const struct http_head *head)
 	if (parent.count == 0 && baggage.count == 0)
 		return;
 	fields_measure(&state, head);
-	at = malloc(fields_kept(&parent) + fields_kept(&state) + fields_kept(&baggage) + 1);
-	if (at == NULL)
+	/* the texts stand behind the view */
+	view = malloc(
+		sizeof *view + fields_kept(&parent) + fields_kept(&state) + fields_kept(&baggage));
+	if (view == NULL)
 		return;
-	fields->text = at;
-	fields->view.found = parent.count > 0;
-	fields->view.traceparent = fields_join(&at, &parent, head);
-	fields->view.tracestate = fields_join(&at, &state, head);
-	fields->view.baggage = fields_join(&at, &baggage, head);
-	fields->view.baggage_cut = baggage.size > baggage.size_max;
+	at = (char *)(view + 1);
+	view->found = parent.count > 0;
+	view->traceparent = fields_join(&at, &parent, head);
+	view->tracestate = fields_join(&at, &state, head);
+	view->baggage = fields_join(&at, &baggage, head);
+	view->baggage_cut = baggage.size > baggage.size_max;
+	fields->view = view;
 }
 
 void fields_done(struct fields *fields)
 {
-	free(fields->text);
-	*fields = (struct fields){.text = NULL};
+	free(fields->view);
+	fields->view = NULL;
 }

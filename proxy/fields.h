@@ -1,8 +1,6 @@
 #ifndef PROXY_FIELDS_H
 #define PROXY_FIELDS_H
 
-#include <stdbool.h>
-
 #include "w3c/carrier.h"
 
 /*
@@ -12,18 +10,11 @@
 struct http_head;
 
 struct fields {
-	char *text;               /* owned; what view borrows */
-	struct carrier_view view; /* baggage may be there alone */
+	struct carrier_view *view; /* owned; NULL: they say nothing; baggage may be there alone */
 };
 
 /* Copies what a request says. For want of memory it says nothing. */
 void fields_take(struct fields *fields, const struct http_head *head);
-
-/* Whether they say anything. */
-static inline bool fields_tell(const struct fields *fields)
-{
-	return fields->view.found || fields->view.baggage.bytes != NULL;
-}
 
 /* As before fields_take(). */
 void fields_done(struct fields *fields);

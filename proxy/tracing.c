@@ -75,8 +75,8 @@ void tracing_tell_asked(struct session *session, const struct http_head *asked)
 {
 	tracing_tell_fields(session, asked);
 	tracing_take_fields(session, asked);
-	if (fields_tell(&session->fields))
-		tracer_exchange(session->trace, 0, 0, &session->fields.view, NULL);
+	if (session->fields.view != NULL)
+		tracer_exchange(session->trace, 0, 0, session->fields.view, NULL);
 }
 
 /* The conversation whose stream has named what the request is for; NULL: there is none. */
@@ -169,7 +169,9 @@ static void tracing_begin_conversation(struct session *session, const struct htt
 /* Should it turn out to be no JSON-RPC, the exchange may have a span all the same. */
 static void tracing_begin_span(struct session *session, const struct http_head *head)
 {
-	struct loop *loop = session->pair.loop;
+	static const struct carrier_view says_nothing;
+	const struct carrier_view *view =
+		session->fields.view != NULL ? session->fields.view : &says_nothing;
 	struct http_text authority, path;
 	const char *query;
 	struct http_span_request request = {
@@ -183,7 +185,7 @@ static void tracing_begin_span(struct session *session, const struct http_head *
 		path.bytes, query != NULL ? (size_t)(query - path.bytes) : path.size};
 	session->spoke_rpc = session->spoke_notification = false;
 	session->http_span = tracer_http_begin(
-		session->pair.generation->tracer, &request, &session->fields.view, loop->now_ns);
+		session->pair.generation->tracer, &request, view, session->pair.loop->now_ns);
 }
 
 void tracing_asked(struct session *session, const struct http_head *head)
@@ -313,8 +315,7 @@ static void tracing_tell_exchange(struct session *session, bool from_client)
 {
 	tracer_exchange(session->trace,
 		from_client || session->has_asked ? session->exchange_number : 0,
-		session->http_status, fields_tell(&session->fields) ? &session->fields.view : NULL,
-		session->promise);
+		session->http_status, session->fields.view, session->promise);
 }
 
 /* The first request whose context is known is the one that the head speaks of. */

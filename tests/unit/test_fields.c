@@ -57,21 +57,25 @@ static const struct {
 
 START_TEST(test_take)
 {
-	struct fields fields = {.text = NULL};
+	struct fields fields = {.view = NULL};
 	char *text;
 
 	parse(rows[_i].fields, &text);
 	fields_take(&fields, &head);
 	memset(text, '#', strlen(text)); /* it keeps copies */
-	ck_assert_int_eq(fields.view.found, rows[_i].found);
-	ck_assert_int_eq(fields_tell(&fields), rows[_i].found || rows[_i].baggage != NULL);
-	expect(fields.view.traceparent, rows[_i].traceparent);
-	expect(fields.view.tracestate, rows[_i].tracestate);
-	expect(fields.view.baggage, rows[_i].baggage);
-	ck_assert(!fields.view.baggage_cut);
+	ck_assert_int_eq(fields.view != NULL, rows[_i].found || rows[_i].baggage != NULL);
+	if (fields.view == NULL) {
+		free(text);
+		return;
+	}
+	ck_assert_int_eq(fields.view->found, rows[_i].found);
+	expect(fields.view->traceparent, rows[_i].traceparent);
+	expect(fields.view->tracestate, rows[_i].tracestate);
+	expect(fields.view->baggage, rows[_i].baggage);
+	ck_assert(!fields.view->baggage_cut);
 	free(text);
 	fields_done(&fields);
-	ck_assert(!fields_tell(&fields));
+	ck_assert_ptr_null(fields.view);
 }
 END_TEST
 
@@ -79,7 +83,7 @@ END_TEST
 START_TEST(test_limits)
 {
 	const size_t sizes[] = {CARRIER_TRACESTATE_MAX, BAGGAGE_TEXT_MAX};
-	struct fields fields = {.text = NULL};
+	struct fields fields = {.view = NULL};
 	size_t over = (size_t)_i, i;
 	char *long_fields = malloc(32768), *at = long_fields, *text;
 
@@ -97,10 +101,11 @@ START_TEST(test_limits)
 	}
 	parse(long_fields, &text);
 	fields_take(&fields, &head);
-	ck_assert_uint_eq(fields.view.tracestate.size, CARRIER_TRACESTATE_MAX + (over > 0 ? 1 : 0));
-	ck_assert_uint_eq(fields.view.baggage.size, BAGGAGE_TEXT_MAX);
-	ck_assert_int_eq(fields.view.baggage_cut, over > 0);
-	ck_assert_int_eq(fields.view.baggage.bytes[BAGGAGE_TEXT_MAX - 1], 'b');
+	ck_assert_uint_eq(
+		fields.view->tracestate.size, CARRIER_TRACESTATE_MAX + (over > 0 ? 1 : 0));
+	ck_assert_uint_eq(fields.view->baggage.size, BAGGAGE_TEXT_MAX);
+	ck_assert_int_eq(fields.view->baggage_cut, over > 0);
+	ck_assert_int_eq(fields.view->baggage.bytes[BAGGAGE_TEXT_MAX - 1], 'b');
 	fields_done(&fields);
 	free(text);
 	free(long_fields);
@@ -109,14 +114,14 @@ END_TEST
 
 START_TEST(test_no_memory)
 {
-	struct fields fields = {.text = NULL};
+	struct fields fields = {.view = NULL};
 	char *text;
 
 	parse("traceparent: " PARENT "\r\nbaggage: k=1\r\n", &text);
 	unit_alloc_fail_after(0);
 	fields_take(&fields, &head);
 	unit_alloc_fail_never();
-	ck_assert(!fields_tell(&fields));
+	ck_assert_ptr_null(fields.view);
 	fields_done(&fields);
 	free(text);
 }
