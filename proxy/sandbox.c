@@ -44,7 +44,6 @@
 /* ---- files ---- */
 
 /* Newer than some headers; the numbers are the kernel's (include/uapi/linux/landlock.h). */
-#define SANDBOX_FS_REFER    (1ull << 13) /* since ABI 2 */
 #define SANDBOX_FS_TRUNCATE (1ull << 14) /* since ABI 3 */
 #define SANDBOX_NET_BIND    (1ull << 0)  /* since ABI 4 */
 
@@ -86,8 +85,6 @@ static int sandbox_files(const char *const *directories, size_t count)
 
 	if (abi < 1)
 		return -1;
-	if (abi >= 2)
-		rules.fs |= SANDBOX_FS_REFER;
 	if (abi >= 3)
 		rules.fs |= SANDBOX_FS_TRUNCATE;
 	if (abi >= 4)

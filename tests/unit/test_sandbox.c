@@ -1,11 +1,19 @@
-/* What the sandbox refuses and what it lets be, each in a process of its own that stays inside. */
+/*
+ * What the sandbox refuses and what it lets be, each in a process of its own that stays inside; and
+ * what it asks of kernels that this machine may not have.
+ */
 #include "proxy/sandbox.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +26,178 @@
 
 #include "tests/unit/unit.h"
 
+#ifdef SIDESPAN_SECCOMP
+#include <seccomp.h>
+#endif
+
 static char allowed[] = "/tmp/sidespan-sandbox-XXXXXX";
 static char other[] = "/tmp/sidespan-sandbox-XXXXXX";
+
+/* ---- a kernel ---- */
+
+enum step {
+	STEP_NONE,
+	STEP_PIPE,
+	STEP_FORK,
+	STEP_CREATE,
+	STEP_ADD,
+	STEP_RESTRICT,
+	STEP_FILTER,
+	STEP_INIT,
+	STEP_RULE,
+	STEP_EXPORT
+};
+
+/* What stands in for it, when is_faked, and what was asked of it. */
+static struct {
+	bool is_faked;
+	long abi;
+	enum step fails;
+	uint64_t files, ports; /* that the rules are about */
+	size_t size;           /* of the rules */
+	int ruleset;
+	unsigned added, restricted, filtered;
+} kernel;
+
+static unsigned rules_before_failure;
+
+static long fake(enum step step)
+{
+	errno = EINVAL;
+	return kernel.fails == step ? -1 : 0;
+}
+
+static long fake_create(const uint64_t *rules, size_t size, unsigned flags)
+{
+	if (flags == LANDLOCK_CREATE_RULESET_VERSION) {
+		ck_assert(rules == NULL && size == 0);
+		return kernel.abi;
+	}
+	ck_assert_uint_eq(flags, 0);
+	kernel.size = size;
+	kernel.files = rules[0];
+	kernel.ports = size > sizeof rules[0] ? rules[1] : 0;
+	kernel.ruleset = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(kernel.ruleset, 0);
+	if (fake(STEP_CREATE) != 0) {
+		ck_assert_int_eq(close(kernel.ruleset), 0);
+		kernel.ruleset = -1;
+	}
+	return kernel.ruleset;
+}
+
+static long fake_add(int ruleset, unsigned type, const struct landlock_path_beneath_attr *rule)
+{
+	struct stat named, held;
+
+	ck_assert_int_eq(ruleset, kernel.ruleset);
+	ck_assert_uint_eq(type, LANDLOCK_RULE_PATH_BENEATH);
+	ck_assert_uint_eq(rule->allowed_access,
+		LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
+			LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_WRITE_FILE);
+	ck_assert_int_eq(stat(kernel.added == 0 ? allowed : other, &named), 0);
+	ck_assert_int_eq(fstat(rule->parent_fd, &held), 0);
+	ck_assert_uint_eq(held.st_ino, named.st_ino);
+	ck_assert_int_eq(fcntl(rule->parent_fd, F_GETFD), FD_CLOEXEC);
+	kernel.added++;
+	return fake(STEP_ADD);
+}
+
+/* Stands before that of the C library. */
+long syscall(long number, ...)
+{
+	static long (*real)(long, ...);
+	long arguments[6];
+	va_list list;
+	int i;
+
+	va_start(list, number);
+	for (i = 0; i < 6; i++)
+		arguments[i] = va_arg(list, long);
+	va_end(list);
+	if (kernel.is_faked && number == SYS_landlock_create_ruleset)
+		return fake_create((const uint64_t *)arguments[0], (size_t)arguments[1],
+			(unsigned)arguments[2]);
+	if (kernel.is_faked && number == SYS_landlock_add_rule) {
+		ck_assert_uint_eq((unsigned)arguments[3], 0);
+		return fake_add((int)arguments[0], (unsigned)arguments[1],
+			(const struct landlock_path_beneath_attr *)arguments[2]);
+	}
+	if (kernel.is_faked && number == SYS_landlock_restrict_self) {
+		ck_assert_int_eq((int)arguments[0], kernel.ruleset);
+		ck_assert_uint_eq((unsigned)arguments[1], 0);
+		kernel.restricted++;
+		return fake(STEP_RESTRICT);
+	}
+	if (kernel.is_faked && number == SYS_seccomp &&
+		(unsigned)arguments[0] == SECCOMP_SET_MODE_FILTER && arguments[2] != 0) {
+		ck_assert_uint_eq((unsigned)arguments[1], 0);
+		kernel.filtered++;
+		return fake(STEP_FILTER);
+	}
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "syscall");
+	return real(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
+		arguments[5]);
+}
+
+int pipe2(int ends[2], int flags)
+{
+	if (kernel.is_faked && fake(STEP_PIPE) != 0)
+		return -1;
+	return (int)syscall(SYS_pipe2, ends, (long)flags);
+}
+
+pid_t fork(void)
+{
+	static pid_t (*real)(void);
+
+	if (kernel.is_faked && fake(STEP_FORK) != 0)
+		return -1;
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "fork");
+	return real();
+}
+
+#ifdef SIDESPAN_SECCOMP
+
+scmp_filter_ctx seccomp_init(uint32_t action)
+{
+	static scmp_filter_ctx (*real)(uint32_t);
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "seccomp_init");
+	return fake(STEP_INIT) != 0 ? NULL : real(action);
+}
+
+int seccomp_rule_add(scmp_filter_ctx filter, uint32_t action, int call, unsigned count, ...)
+{
+	struct scmp_arg_cmp argument = {0};
+	va_list list;
+
+	if (kernel.is_faked && fake(STEP_RULE) != 0 && rules_before_failure-- == 0)
+		return -ENOMEM;
+	va_start(list, count);
+	if (count > 0)
+		argument = va_arg(list, struct scmp_arg_cmp);
+	va_end(list);
+	if (count > 1)
+		return -EINVAL; /* none looks at more than one argument */
+	return seccomp_rule_add_array(filter, action, call, count, &argument);
+}
+
+int seccomp_export_bpf(scmp_filter_ctx filter, int fd)
+{
+	static int (*real)(scmp_filter_ctx, int);
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "seccomp_export_bpf");
+	return fake(STEP_EXPORT) != 0 ? -EINVAL : real(filter, fd);
+}
+
+#endif
+
+/* ---- what is tried inside ---- */
 
 /* Each returns 0 or an errno. */
 typedef int attempt_run(void);
@@ -129,6 +307,31 @@ static int try_write_other(void)
 	return make_in(other);
 }
 
+/* A file that is there may be written to, but not cut. */
+static int try_truncate(void)
+{
+	char path[sizeof allowed + 8];
+	int failed;
+
+	(void)snprintf(path, sizeof path, "%s/file", allowed);
+	failed = open(path, O_WRONLY | O_CREAT, 0600) < 0 ? errno : failure(truncate(path, 0));
+	(void)unlink(path); /* the directory is removed at the end */
+	return failed;
+}
+
+/* From where we may to where we may not. */
+static int try_move(void)
+{
+	char from[sizeof allowed + 8], to[sizeof other + 8];
+	int failed;
+
+	(void)snprintf(from, sizeof from, "%s/file", allowed);
+	(void)snprintf(to, sizeof to, "%s/file", other);
+	failed = open(from, O_WRONLY | O_CREAT, 0600) < 0 ? ENOENT : failure(link(from, to));
+	(void)unlink(from); /* the directory is removed at the end */
+	return failed;
+}
+
 static int try_bind(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
@@ -158,6 +361,8 @@ static const struct {
 	{"read", try_read, 0, 0},
 	{"write where we may", try_write_allowed, 0, 0},
 	{"write elsewhere", try_write_other, SANDBOX_FILES, EACCES},
+	{"truncate", try_truncate, SANDBOX_FILES, EACCES},
+	{"link elsewhere", try_move, SANDBOX_FILES, EACCES},
 };
 
 static int open_files(void)
@@ -253,6 +458,82 @@ START_TEST(test_sandbox_holds_what_the_kernel_has)
 }
 END_TEST
 
+/* Enters with a kernel that stands in; what holds then. Nothing is left open. */
+static unsigned enter(long abi, enum step fails, const char *second)
+{
+	const char *directories[] = {allowed, second};
+	int before = open_files();
+	unsigned parts;
+
+	memset(&kernel, 0, sizeof kernel);
+	kernel.is_faked = true;
+	kernel.abi = abi;
+	kernel.fails = fails;
+	parts = sandbox_enter(directories, 2);
+	kernel.is_faked = false;
+	ck_assert_int_eq(open_files(), before);
+	return parts;
+}
+
+/* Each kernel is asked for what it knows, and for nothing else. */
+START_TEST(test_sandbox_kernels)
+{
+	static const uint64_t files =
+		0x1fff & ~(uint64_t)(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+	unsigned parts = enter(_i, STEP_NONE, other);
+
+	ck_assert_uint_eq(parts & SANDBOX_FILES, _i >= 1 ? SANDBOX_FILES : 0);
+	ck_assert_uint_eq(kernel.size, _i == 0 ? 0 : _i >= 4 ? 16 : 8);
+	ck_assert_uint_eq(kernel.files, _i == 0 ? 0 : _i >= 3 ? files | 1 << 14 : files);
+	ck_assert_uint_eq(kernel.ports, _i >= 4 ? 1 : 0);
+	ck_assert_uint_eq(kernel.added, _i >= 1 ? 2 : 0);
+	ck_assert_uint_eq(kernel.restricted, _i >= 1 ? 1 : 0);
+	ck_assert_uint_ne(parts & SANDBOX_PRIVILEGES, 0);
+}
+END_TEST
+
+/* Rules that are not all there are not entered. */
+START_TEST(test_sandbox_files_fail)
+{
+	ck_assert_uint_eq(enter(4, STEP_CREATE, other) & SANDBOX_FILES, 0);
+	ck_assert_uint_eq(kernel.added + kernel.restricted, 0);
+	ck_assert_uint_eq(enter(4, STEP_ADD, other) & SANDBOX_FILES, 0);
+	ck_assert_uint_eq(kernel.added, 1);
+	ck_assert_uint_eq(kernel.restricted, 0);
+	ck_assert_uint_eq(enter(4, STEP_NONE, "/no/such/directory") & SANDBOX_FILES, 0);
+	ck_assert_uint_eq(kernel.restricted, 0);
+	ck_assert_uint_eq(enter(4, STEP_RESTRICT, other) & SANDBOX_FILES, 0);
+	ck_assert_uint_eq(kernel.restricted, 1);
+}
+END_TEST
+
+#ifdef SIDESPAN_SECCOMP
+
+START_TEST(test_sandbox_calls_fail)
+{
+	static const enum step steps[] = {STEP_PIPE, STEP_FORK, STEP_INIT, STEP_EXPORT};
+	size_t i;
+
+	ck_assert_uint_eq(enter(4, STEP_NONE, other) & SANDBOX_CALLS, SANDBOX_CALLS);
+	ck_assert_uint_eq(kernel.filtered, 1);
+	ck_assert_uint_eq(enter(4, STEP_FILTER, other) & SANDBOX_CALLS, 0);
+	ck_assert_uint_eq(kernel.filtered, 1);
+	for (i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+		ck_assert_uint_eq(enter(4, steps[i], other) & SANDBOX_CALLS, 0);
+		ck_assert_uint_eq(kernel.filtered, 0);
+	}
+	for (i = 0;; i++) {
+		rules_before_failure = (unsigned)i;
+		if ((enter(4, STEP_RULE, other) & SANDBOX_CALLS) != 0)
+			break;
+		ck_assert_uint_eq(kernel.filtered, 0);
+	}
+	ck_assert_uint_gt(i, 100); /* each rule counts */
+}
+END_TEST
+
+#endif
+
 START_TEST(test_sandbox_text)
 {
 	char text[64], tiny[8];
@@ -286,6 +567,11 @@ int main(void)
 	tcase_add_loop_test(tc, test_sandbox_refuses, 0, (int)(sizeof rows / sizeof rows[0]));
 	tcase_add_test(tc, test_sandbox_refuses_listeners);
 	tcase_add_test(tc, test_sandbox_holds_what_the_kernel_has);
+	tcase_add_loop_test(tc, test_sandbox_kernels, 0, 8);
+	tcase_add_test(tc, test_sandbox_files_fail);
+#ifdef SIDESPAN_SECCOMP
+	tcase_add_test(tc, test_sandbox_calls_fail);
+#endif
 	tcase_add_test(tc, test_sandbox_text);
 	return unit_run("sandbox", tc);
 }
