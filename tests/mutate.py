@@ -119,6 +119,12 @@ def is_same(kind, line, match):
     return False
 
 
+def is_bound(line, below):
+    """Whether the smaller or the larger of two is kept: if (A > B) A = B."""
+    found = re.match(r"\t+(?:else )?if \(([^&|]+) [<>] ([^&|]+)\)\n\t+([^=;]+) = ([^;]+);", f"{line}\n{below}")
+    return found is not None and (found[1], found[2]) == (found[3], found[4])
+
+
 def mutants_of(name):
     """All edits of a file: (name, line number, kind, the line, the line after the edit)."""
     lines = (ROOT / name).read_text(encoding="utf-8").split("\n")
@@ -131,6 +137,8 @@ def mutants_of(name):
                 if line[:match.start()].count('"') % 2:
                     continue  # in a text
                 if is_same(kind, line, match) or kind == "jump" and ends_switch(lines, number):
+                    continue
+                if match[0] in (" < ", " > ") and is_bound(line, lines[number + 1]):
                     continue
                 for place in places:
                     after = line[:match.start()] + match.expand(place) + line[match.end():]
