@@ -7,6 +7,7 @@
  */
 #include "proxy/doctor/trial.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -30,7 +31,12 @@
 
 enum { TRIAL_READ_SIZE = 16384, TRIAL_PAUSE_MS = 10, TRIAL_GRACE_MS = 1000, TRIAL_END_MS = 4000 };
 enum { TRIAL_FOLDER_SIZE = 88, TRIAL_PATH_SIZE = 96 }; /* a socket's name has 107 bytes */
-enum { TRIAL_HEAD_SIZE = URL_PATH_MAX + URL_AUTHORITY_SIZE + 256, TRIAL_SESSION_MAX = 1024 };
+enum {
+	TRIAL_HEAD_SIZE = URL_PATH_MAX + URL_AUTHORITY_SIZE + 256,
+	TRIAL_BODY_SIZE = 512,
+	TRIAL_SESSION_MAX = 1024,
+	TRIAL_MESSAGE_SIZE = TRIAL_HEAD_SIZE + TRIAL_SESSION_MAX + 64, /* and for a body, too */
+};
 
 static const size_t trial_bytes_max = 1048576; /* of an answer, or of a log */
 
@@ -203,6 +209,8 @@ fail:
 /* Writes all of it: it is far less than what a socket takes. 0 or -1. */
 static int trial_send(struct trial_talk *talk, const char *message, int size)
 {
+	assert(talk->fd != -1);
+	assert(size > 0 && size < TRIAL_MESSAGE_SIZE); /* it has fit */
 	return send(talk->fd, message, (size_t)size, MSG_NOSIGNAL) == size ? 0 : -1;
 }
 
@@ -226,12 +234,13 @@ static void trial_begin_http(
 static int trial_write(struct trial_talk *talk)
 {
 	const char *params = trial_requests[trial_row(talk->config)].params;
-	char body[512], head[TRIAL_HEAD_SIZE], message[TRIAL_HEAD_SIZE + 640];
+	char body[TRIAL_BODY_SIZE], head[TRIAL_HEAD_SIZE], message[TRIAL_MESSAGE_SIZE];
 	int size, result;
 
 	size = snprintf(body, sizeof body,
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n",
 		trial_method(talk->config), params); /* fits */
+	assert(size > 0 && size < TRIAL_BODY_SIZE);
 	if (talk->is_http) {
 		trial_begin_http(talk, "POST", head);
 		result = snprintf(message, sizeof message,
@@ -252,6 +261,7 @@ static int trial_connect(struct trial_talk *talk)
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	assert(talk->is_http && talk->fd == -1);
 	(void)snprintf(name.sun_path, sizeof name.sun_path, "%s", talk->path); /* fits */
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&name, sizeof name) == 0) {
 		talk->fd = fd;
@@ -277,6 +287,7 @@ static bool trial_read(int fd, struct text *text)
 /* The log has ended: nobody writes it any more. */
 static void trial_read_log(struct trial_talk *talk)
 {
+	assert(talk->log_fd != -1);
 	if (trial_read(talk->log_fd, &talk->log))
 		return;
 	(void)close(talk->log_fd); /* only read */
@@ -313,8 +324,8 @@ static bool trial_hear(struct trial_talk *talk)
 	return verdict != HEARING_MORE;
 }
 
-/* Waits for what comes next, or a moment. True: the answer has come, or none will. */
-static bool trial_step(struct trial_talk *talk)
+/* Waits for what comes next, that long at most. True: the answer has come, or none will. */
+static bool trial_step(struct trial_talk *talk, int64_t wait_ms)
 {
 	struct pollfd ready[] = {
 		{.fd = talk->fd, .events = POLLIN}, {.fd = talk->log_fd, .events = POLLIN}};
@@ -322,7 +333,7 @@ static bool trial_step(struct trial_talk *talk)
 	if (talk->fd == -1 && trial_connect(talk) == 0 && trial_write(talk) != 0)
 		return true;
 	ready[0].fd = talk->fd;
-	if (poll(ready, 2, talk->fd == -1 ? TRIAL_PAUSE_MS : 1000) < 0)
+	if (poll(ready, 2, talk->fd == -1 ? TRIAL_PAUSE_MS : (int)wait_ms) < 0)
 		return errno != EINTR;
 	if (ready[1].revents != 0)
 		trial_read_log(talk);
@@ -390,7 +401,7 @@ static void trial_end_session(struct trial_talk *talk)
 {
 	size_t size = 0;
 	const char *id = hearing_field(&talk->hearing, "\r\nmcp-session-id:", &size);
-	char head[TRIAL_HEAD_SIZE], message[TRIAL_HEAD_SIZE + TRIAL_SESSION_MAX + 64];
+	char head[TRIAL_HEAD_SIZE], message[TRIAL_MESSAGE_SIZE];
 	struct pollfd ready = {.events = POLLIN};
 	int result;
 
@@ -462,7 +473,7 @@ void trial_run(struct config *config, bool with_carrier, trial_serve *serve, voi
 		.log_fd = -1,
 		.is_http = config->upstream_url.framing == URL_HTTP,
 		.framing = trial_framing(config)};
-	int64_t begun_ms = clock_ms(), wait_ms = trial_wait_ms(config);
+	int64_t begun_ms = clock_ms(), end_ms = begun_ms + trial_wait_ms(config), left_ms;
 	bool over = false;
 
 	memset(trial, 0, sizeof *trial);
@@ -474,8 +485,8 @@ void trial_run(struct config *config, bool with_carrier, trial_serve *serve, voi
 	}
 	trial->outcome = TRIAL_LOST;
 	over = talk.fd != -1 && trial_write(&talk) != 0;
-	while (!over && clock_ms() - begun_ms < wait_ms)
-		over = trial_step(&talk);
+	while (!over && (left_ms = end_ms - clock_ms()) > 0)
+		over = trial_step(&talk, left_ms);
 	trial->took_ms = clock_ms() - begun_ms;
 	if (!over)
 		trial->outcome = TRIAL_SILENT;
