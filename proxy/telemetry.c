@@ -32,6 +32,7 @@
 #define TELEMETRY_URL_SIZE     256 /* of one that is shown, and may be cut */
 #define TELEMETRY_COLUMNS_MAX  10000
 #define TELEMETRY_EXAMINE_MS   10000 /* for a collector without otlp.timeout */
+#define TELEMETRY_REST_MS      1000  /* at least, before the exporter is idle */
 
 #define TELEMETRY_TREES_BYTES_MAX ((size_t)1 << 30) /* of the spans that are shown at once */
 
@@ -185,7 +186,9 @@ static size_t telemetry_width(const struct config *config)
 /* No batch has come in the time of two, and a person would not have noticed the pause: idle. */
 static int64_t telemetry_rest_after(const struct config *config)
 {
-	return config->batch_delay_ms < 500 ? 1000 : 2 * config->batch_delay_ms;
+	int64_t two_ms = 2 * config->batch_delay_ms;
+
+	return two_ms > TELEMETRY_REST_MS ? two_ms : TELEMETRY_REST_MS;
 }
 
 /* So many bytes of ended spans are kept for a look; 0: nobody can. */

@@ -10,7 +10,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "exporter/examine.h"
 #include "exporter/exporter.h"
+#include "exporter/poster.h"
+#include "exporter/text.h"
 #include "proxy/generation.h"
 #include "proxy/loop.h"
 #include "proxy/telemetry.h"
@@ -27,6 +30,7 @@ struct exporter {
 	char headers[TEXT_MAX];        /* "name: value\n" */
 	char resource[TEXT_MAX];       /* "key=value\n" */
 	char endpoint[256];
+	char shown[256];
 	char schema_url[128];
 	int64_t stopped_after_ms;
 };
@@ -54,7 +58,10 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 				"%s=%.*s\n", config->resource[i].key,
 				(int)config->resource[i].value.string.size,
 				config->resource[i].value.string.bytes);
+	if (config->endpoint == NULL)
+		return exporter; /* trees: there is none */
 	snprintf(exporter->endpoint, sizeof exporter->endpoint, "%s", config->endpoint);
+	snprintf(exporter->shown, sizeof exporter->shown, "%s", config->endpoint_shown);
 	snprintf(exporter->schema_url, sizeof exporter->schema_url, "%s",
 		config->schema_url != NULL ? config->schema_url : "");
 	snprintf(error, error_size, "the exporter's own error");
@@ -98,6 +105,46 @@ void exporter_counters_read(struct exporter *exporter, struct exporter_counters 
 {
 	ck_assert_ptr_eq(exporter, &the_exporter);
 	*counters = the_counters;
+}
+
+struct poster {
+	int64_t stopped_after_ms;
+};
+
+static struct poster the_poster;
+
+struct poster *poster_new(const struct exporter_config *config, char *error, size_t error_size)
+{
+	return exporter_new(config, error, error_size) != NULL ? &the_poster : NULL;
+}
+
+struct poster_way *poster_way_new(
+	const struct exporter_config *config, char *error, size_t error_size)
+{
+	return (struct poster_way *)(void *)poster_new(config, error, error_size);
+}
+
+void poster_stop(struct poster *poster, int64_t deadline_ms)
+{
+	poster->stopped_after_ms = deadline_ms;
+}
+
+struct poster_counters poster_counters(struct poster *poster)
+{
+	(void)poster;
+	return (struct poster_counters){0};
+}
+
+static int64_t examined_for_ms;
+static const char *examined_what;
+
+int examine_collector(const struct exporter_config *config, const char *what, int64_t wait_ms,
+	struct examination *found, char *error, size_t error_size)
+{
+	examined_what = what;
+	examined_for_ms = wait_ms;
+	found->status = 299;
+	return exporter_new(config, error, error_size) != NULL ? 0 : -1;
 }
 
 /* --- loading --- */
@@ -209,6 +256,66 @@ START_TEST(test_setting)
 }
 END_TEST
 
+/* How wide: as the settings say, or else the environment, if that is a number. */
+START_TEST(test_width)
+{
+	static const struct {
+		const char *flag, *columns;
+		size_t width;
+	} rows[] = {{"--console-width=0", "80", 80}, {"--console-width=0", "9", 9},
+		{"--console-width=0", "0", 0}, {"--console-width=0", "10000", 10000},
+		{"--console-width=0", "10001", 0}, {"--console-width=0", "80x", 0},
+		{"--console-width=0", "-80", 0}, {"--console-width=0", ":", 0},
+		{"--console-width=0", "", 0}, {"--console-width=0", NULL, 0},
+		{"--console-width=33", "80", 33}, {"--console-width=1", "80", 1}};
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		if (rows[i].columns != NULL)
+			ck_assert_int_eq(setenv("COLUMNS", rows[i].columns, 1), 0);
+		else
+			ck_assert_int_eq(unsetenv("COLUMNS"), 0);
+		ck_assert_uint_eq(
+			exporter_made(FLAGS(rows[i].flag), NULL)->console_width, rows[i].width);
+	}
+	ck_assert_int_eq(unsetenv("COLUMNS"), 0);
+}
+END_TEST
+
+/* Without a batch in the time of two it rests, and never in less than a second. */
+START_TEST(test_rest)
+{
+	ck_assert_int_eq(exporter_made(FLAGS("--batch-delay=1ms"), NULL)->rest_after_ms, 1000);
+	ck_assert_int_eq(exporter_made(FLAGS("--batch-delay=500ms"), NULL)->rest_after_ms, 1000);
+	ck_assert_int_eq(exporter_made(FLAGS("--batch-delay=501ms"), NULL)->rest_after_ms, 1002);
+}
+END_TEST
+
+/* Whether there is anything to do with spans; what is kept for a look at admin.listen. */
+START_TEST(test_has_exporter)
+{
+	static const struct {
+		const char *flags[4];
+		bool has;
+		size_t ring;
+	} rows[] = {{{"--exporter=otlp"}, true, 0}, {{"--exporter=none"}, false, 0},
+		{{"--exporter=none", "--admin-listen=http://127.0.0.1:0"}, true, 4 << 20},
+		{{"--exporter=none", "--admin-listen=http://127.0.0.1:0", "--admin-traces-bytes=0"},
+			false, 0},
+		{{"--disabled", "--admin-listen=http://127.0.0.1:0"}, false, 4 << 20},
+		{{"--disabled"}, false, 0}};
+	struct config_case made;
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		load(&made, rows[i].flags, NULL);
+		ck_assert_int_eq(telemetry_has_exporter(made.config), rows[i].has);
+		config_case_done(&made);
+		ck_assert_uint_eq(exporter_made(rows[i].flags, NULL)->ring_bytes_max, rows[i].ring);
+	}
+}
+END_TEST
+
 /* Colour on a terminal, unless NO_COLOR says something (no-color.org). */
 START_TEST(test_color)
 {
@@ -313,19 +420,21 @@ static const struct {
 	{"xhost.name=1,host.names=2,host.name", NULL,
 		"xhost.name=1,host.names=2,host.name,host.name=HOST"},
 	{"a=1", "host.name=a%2Cb", "a=1"}, /* would be two attributes */
+	{NULL, "host.name=", NULL},        /* has none */
 };
 
 START_TEST(test_share_host_name)
 {
 	static const char variable[] = "OTEL_RESOURCE_ATTRIBUTES";
 	char expected[512], host[256], resource[64] = "SIDESPAN_RESOURCE_ATTRIBUTES=";
-	const char *mark = strstr(host_rows[_i].expected, "HOST");
+	const char *wanted = host_rows[_i].expected != NULL ? host_rows[_i].expected : "";
+	const char *mark = strstr(wanted, "HOST");
+	bool is_shared = _i < 7;
 	struct config_case made;
 
 	ck_assert_int_eq(gethostname(host, sizeof host), 0);
-	snprintf(expected, sizeof expected, "%.*s%s",
-		mark != NULL ? (int)(mark - host_rows[_i].expected) : 512, host_rows[_i].expected,
-		mark != NULL ? host : "");
+	snprintf(expected, sizeof expected, "%.*s%s", mark != NULL ? (int)(mark - wanted) : 512,
+		wanted, mark != NULL ? host : "");
 	if (host_rows[_i].resource != NULL)
 		strcat(resource, host_rows[_i].resource);
 	load(&made, NULL, host_rows[_i].resource != NULL ? FLAGS(resource) : NULL);
@@ -333,7 +442,15 @@ START_TEST(test_share_host_name)
 	if (host_rows[_i].given != NULL)
 		setenv(variable, host_rows[_i].given, 1);
 	ck_assert_int_eq(telemetry_share_host_name(made.config), 0);
-	ck_assert_str_eq(getenv(variable), expected);
+	if (host_rows[_i].expected != NULL)
+		ck_assert_str_eq(getenv(variable), expected);
+	else
+		ck_assert_ptr_null(getenv(variable));
+	setenv(variable, "a=1", 1);
+	unit_alloc_fail_after(0);
+	ck_assert_int_eq(telemetry_share_host_name(made.config), is_shared ? -1 : 0);
+	unit_alloc_fail_never();
+	ck_assert_str_eq(getenv(variable), "a=1");
 	config_case_done(&made);
 }
 END_TEST
@@ -386,6 +503,173 @@ START_TEST(test_no_exporter)
 	} while (exporter == NULL);
 	ck_assert_int_eq(n, 2);
 	config_case_done(&made);
+}
+END_TEST
+
+/* A host's name is cut where there is no room. */
+START_TEST(test_host_name)
+{
+	struct config_case made;
+	char name[5];
+
+	load(&made, NULL, FLAGS("OTEL_RESOURCE_ATTRIBUTES=host.name=given"));
+	telemetry_host_name(made.config, name, sizeof name);
+	ck_assert_str_eq(name, "give");
+	config_case_done(&made);
+}
+END_TEST
+
+/* --- metrics --- */
+
+/* Headers are those for metrics, those for all, or none where these are for traces alone. */
+static const struct {
+	const char *flags[4], *environment[4];
+	const char *endpoint, *shown, *headers;
+} metrics_rows[] = {
+	{{"--metrics-exporter=otlp"}, {NULL}, "http://localhost:4318/v1/metrics",
+		"http://localhost:4318/v1/metrics", ""},
+	{{"--metrics-exporter=otlp", "--otlp-metrics-endpoint=http://m/x?key=k",
+		 "--exporter=console"},
+		{"OTEL_EXPORTER_OTLP_HEADERS=a=b,c=d"}, "http://m/x?key=k", "http://m/x?***",
+		"a: b\nc: d\n"},
+	{{"--metrics-exporter=otlp"},
+		{"OTEL_EXPORTER_OTLP_HEADERS=a=b", "OTEL_EXPORTER_OTLP_METRICS_HEADERS=e=f"},
+		"http://localhost:4318/v1/metrics", "http://localhost:4318/v1/metrics", "e: f\n"},
+	{{"--metrics-exporter=otlp"}, {"OTEL_EXPORTER_OTLP_TRACES_HEADERS=a=b"},
+		"http://localhost:4318/v1/metrics", "http://localhost:4318/v1/metrics", ""},
+};
+
+static void metrics_are(int i)
+{
+	ck_assert_int_eq(the_exporter.config.target, EXPORTER_OTLP);
+	ck_assert_str_eq(the_exporter.endpoint, metrics_rows[i].endpoint);
+	ck_assert_str_eq(the_exporter.shown, metrics_rows[i].shown);
+	ck_assert_str_eq(the_exporter.headers, metrics_rows[i].headers);
+	memset(&the_exporter, 0, sizeof the_exporter);
+}
+
+START_TEST(test_metrics)
+{
+	struct config_case made;
+	char error[128] = "";
+	struct text prefix;
+	void *poster;
+	int n = -1;
+
+	load(&made, metrics_rows[_i].flags, metrics_rows[_i].environment);
+	ck_assert(telemetry_has_metrics(made.config));
+	text_init(&prefix, 65536);
+	ck_assert_ptr_eq(
+		telemetry_poster_new(made.config, &prefix, error, sizeof error), &the_poster);
+	metrics_are(_i);
+	ck_assert_ptr_nonnull(memmem(prefix.bytes, prefix.size, "service.name", 12));
+	ck_assert_ptr_nonnull(memmem(prefix.bytes, prefix.size, "server-sidespan", 15));
+	text_done(&prefix);
+	ck_assert_ptr_nonnull(telemetry_poster_way(made.config, error, sizeof error));
+	metrics_are(_i);
+	do {
+		text_init(&prefix, 65536);
+		unit_alloc_fail_after(++n);
+		poster = telemetry_poster_new(made.config, &prefix, error, sizeof error);
+		unit_alloc_fail_never();
+		text_done(&prefix);
+		ck_assert_int_eq(poster == NULL, unit_alloc_failed());
+		ck_assert_str_eq(
+			error, poster == NULL ? "out of memory" : "the exporter's own error");
+	} while (poster == NULL);
+	ck_assert_int_ge(n, 3);
+	unit_alloc_fail_after(0);
+	ck_assert_ptr_null(telemetry_poster_way(made.config, error, sizeof error));
+	unit_alloc_fail_never();
+	ck_assert_str_eq(error, "out of memory");
+	config_case_done(&made);
+}
+END_TEST
+
+START_TEST(test_no_metrics)
+{
+	struct config_case made;
+
+	load(&made, NULL, NULL);
+	ck_assert(!telemetry_has_metrics(made.config));
+	config_case_done(&made);
+	load(&made, FLAGS("--disabled", "--metrics-exporter=otlp"), NULL);
+	ck_assert(!telemetry_has_metrics(made.config));
+	config_case_done(&made);
+}
+END_TEST
+
+/* --- an examination, and trees --- */
+
+/* As spans would be sent, or by the other protocol, or as metrics would; not for ever. */
+START_TEST(test_examine)
+{
+	static const enum telemetry_export ways[] = {
+		TELEMETRY_SPANS, TELEMETRY_SPANS_OTHERWISE, TELEMETRY_METRICS};
+	enum telemetry_export way = ways[_i % 3];
+	const char *timeout = _i < 3 ? "--otlp-timeout=0" : "--otlp-timeout=3s";
+	struct examination found = {0};
+	struct config_case made;
+	char error[128] = "";
+
+	load(&made, FLAGS(timeout, "--batch-export-timeout=0", "--otlp-endpoint=http://c"),
+		FLAGS("OTEL_EXPORTER_OTLP_HEADERS=a=b",
+			"OTEL_EXPORTER_OTLP_METRICS_HEADERS=c=d,e=f"));
+	ck_assert_int_eq(telemetry_examine(made.config, way, &found, error, sizeof error), 0);
+	ck_assert_int_eq(found.status, 299);
+	ck_assert_int_eq(examined_for_ms, _i < 3 ? 10000 : 3000);
+	ck_assert_str_eq(
+		examined_what, way == TELEMETRY_METRICS ? "resourceMetrics" : "resourceSpans");
+	ck_assert_str_eq(the_exporter.endpoint,
+		way == TELEMETRY_METRICS ? "http://c/v1/metrics" : "http://c/v1/traces");
+	ck_assert_str_eq(
+		the_exporter.headers, way == TELEMETRY_METRICS ? "c: d\ne: f\n" : "a: b\n");
+	ck_assert_int_eq(the_exporter.config.protobuf,
+		way != TELEMETRY_METRICS &&
+			(made.config->otlp_protocol == CONFIG_PROTOCOL_PROTOBUF) !=
+				(way == TELEMETRY_SPANS_OTHERWISE));
+	unit_alloc_fail_after(0);
+	ck_assert_int_eq(telemetry_examine(made.config, way, &found, error, sizeof error), -1);
+	unit_alloc_fail_never();
+	ck_assert_str_eq(error, "out of memory");
+	config_case_done(&made);
+}
+END_TEST
+
+/* Whose settings the exporter would refuse is not even asked: its certificate is gone again. */
+START_TEST(test_examine_wrong)
+{
+	char *file = config_case_file("certificate"), flag[128];
+	struct examination found = {0};
+	struct config_case made;
+	char error[128] = "";
+
+	snprintf(flag, sizeof flag, "--otlp-certificate=%s", file);
+	load(&made, FLAGS(flag), NULL);
+	config_case_unlink(file);
+	ck_assert_int_eq(
+		telemetry_examine(made.config, TELEMETRY_SPANS, &found, error, sizeof error), -1);
+	ck_assert_ptr_nonnull(strstr(error, "certificate"));
+	ck_assert_int_eq(found.status, 0);
+	config_case_done(&made);
+}
+END_TEST
+
+START_TEST(test_trees)
+{
+	const struct exporter_config *config = &the_exporter.config;
+	int fd = posix_openpt(O_RDWR | O_NOCTTY);
+	char error[128] = "";
+
+	ck_assert_int_eq(unsetenv("NO_COLOR"), 0);
+	ck_assert_ptr_eq(telemetry_trees_new(fd, error, sizeof error), &the_exporter);
+	ck_assert_int_eq(config->target, EXPORTER_CONSOLE);
+	ck_assert_int_eq(config->console_fd, fd);
+	ck_assert(config->console_color && config->console_numbered);
+	ck_assert_uint_eq(config->batch_bytes_max, 1 << 30);
+	ck_assert_uint_eq(config->queue_bytes_max, (size_t)4 << 30);
+	ck_assert_ptr_nonnull(config->report);
+	ck_assert_int_eq(close(fd), 0);
 }
 END_TEST
 
@@ -451,6 +735,14 @@ static const struct {
 	{{"--exporter=none", "--", "cat"}, NULL,
 		"profile generic (by default: no other is for this command), service "
 		"cat-sidespan, no spans (exporter none), command cat"},
+	{{"--exporter=none", "--admin-listen=http://127.0.0.1:0", "--profile=mcp", "--", "cat"},
+		NULL,
+		"profile mcp, service cat-sidespan, spans at admin.listen alone, command cat"},
+	{{"--exporter=none", "--metrics-exporter=otlp", "--otlp-metrics-endpoint=http://m/x?key=k",
+		 "--profile=mcp", "--", "cat"},
+		NULL,
+		"profile mcp, service cat-sidespan, no spans (exporter none), metrics to "
+		"http://m/x?***, command cat"},
 	{{"--disabled", "--profile=generic", "--", "cat"}, NULL,
 		"profile generic, service cat-sidespan, no spans (disabled), command cat"},
 };
@@ -527,7 +819,11 @@ START_TEST(test_report)
 		.retries = 11,
 		.trees_unfinished = 12};
 	stage.loop.counters = (struct loop_counters){.connections = 20, .messages_too_deep = 21};
+	stage.loop.poster = &the_poster;
+	the_poster.stopped_after_ms = 0;
 	telemetry_report(&stage.loop, &the_exporter);
+	ck_assert_int_gt(the_poster.stopped_after_ms, 0); /* what of it is left */
+	ck_assert_int_le(the_poster.stopped_after_ms, 1234);
 	stderr_read(fd, text);
 	ck_assert_str_eq(text,
 		"sidespan: info: spans: created=87 sent=1 rejected=2 dropped_queue=3 "
@@ -554,7 +850,10 @@ START_TEST(test_report_less)
 
 	stage_open(&stage);
 	memset(&none, 0, sizeof none);
+	memset(&the_counters, 0, sizeof the_counters);
+	the_exporter.stopped_after_ms = 0;
 	telemetry_report(&none, &the_exporter);
+	ck_assert_int_eq(the_exporter.stopped_after_ms, 0);
 	telemetry_report(&stage.loop, NULL);
 	stderr_read(fd, text);
 	ck_assert_str_eq(text, "");
@@ -562,6 +861,11 @@ START_TEST(test_report_less)
 	telemetry_report(&stage.loop, NULL);
 	stderr_read(fd, text);
 	ck_assert_str_eq(text, "sidespan: info: traffic: accept_pauses=1\n");
+	telemetry_report(&stage.loop, &the_exporter);
+	stderr_read(fd, text);
+	ck_assert_str_eq(text, "sidespan: info: traffic: accept_pauses=1\n"
+			       "sidespan: info: spans: created=0\n"
+			       "sidespan: info: traffic: accept_pauses=1\n");
 	close(fd);
 	stage_close(&stage);
 }
@@ -603,10 +907,19 @@ int main(void)
 	tcase_add_test(tc, test_defaults);
 	tcase_add_test(tc, test_settings);
 	tcase_add_loop_test(tc, test_setting, 0, COUNT(setting_rows));
+	tcase_add_test(tc, test_width);
+	tcase_add_test(tc, test_rest);
+	tcase_add_test(tc, test_has_exporter);
 	tcase_add_loop_test(tc, test_color, 0, 4);
 	tcase_add_test(tc, test_resource);
 	tcase_add_test(tc, test_resource_overridden);
 	tcase_add_loop_test(tc, test_share_host_name, 0, COUNT(host_rows));
+	tcase_add_test(tc, test_host_name);
+	tcase_add_loop_test(tc, test_metrics, 0, COUNT(metrics_rows));
+	tcase_add_test(tc, test_no_metrics);
+	tcase_add_loop_test(tc, test_examine, 0, 6);
+	tcase_add_test(tc, test_examine_wrong);
+	tcase_add_test(tc, test_trees);
 	tcase_add_loop_test(tc, test_introduce, 0, COUNT(introduced));
 	tcase_add_test(tc, test_renew);
 	tcase_add_test(tc, test_no_exporter);
