@@ -127,7 +127,7 @@ static int telemetry_make_resource(
 	const struct config_map *extra = &config->resource_attributes;
 	size_t i;
 
-	resource->count = 0;
+	assert(resource->list == NULL && resource->count == 0);
 	resource->list = calloc(TELEMETRY_RESOURCE_OWN + extra->count, sizeof *resource->list);
 	if (resource->list == NULL)
 		return -1;

@@ -399,7 +399,7 @@ static bool trial_is_over(struct trial_talk *talk, int64_t wait_ms)
 /* A server of MCP keeps a conversation until it is told that it is over. */
 static void trial_end_session(struct trial_talk *talk)
 {
-	size_t size = 0;
+	size_t size;
 	const char *id = hearing_field(&talk->hearing, "\r\nmcp-session-id:", &size);
 	char head[TRIAL_HEAD_SIZE], message[TRIAL_MESSAGE_SIZE];
 	struct pollfd ready = {.events = POLLIN};
