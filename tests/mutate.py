@@ -2,8 +2,9 @@
 """Mutants: one edit at a random line of a module, and the unit tests and corpora that come by there.
 
 A mutant that no test notices shows a line that nothing watches. The sanitizers are on, so that a leak
-or a read by one too many counts as noticed. Those that change nothing that can be seen are listed in
-tests/mutants.txt, each with the reason. proxy/main.c, which no unit test links, is left out.
+or a read by one too many counts as noticed. Those of which the compiler makes the same do not count;
+others that change nothing that can be seen are listed in tests/mutants.txt, each with the reason.
+proxy/main.c, which no unit test links, is left out.
 
 An edit costs one compilation and the link of all modules as a shared library, which takes the place of
 the one that the tests were linked with; and the same once more with the sanitizers if nothing was
@@ -125,6 +126,12 @@ def is_bound(line, below):
     return found is not None and (found[1], found[2]) == (found[3], found[4])
 
 
+def is_about_no_descriptor(line, match):
+    """Whether a descriptor is compared with 0, which none that is opened has: proxy/main.c sees to that."""
+    found = re.search(r"\b\w*fd (<|>=) 0(?=\D)", line)
+    return found is not None and found.start() <= match.start() and match.end() <= found.end()
+
+
 def mutants_of(name):
     """All edits of a file: (name, line number, kind, the line, the line after the edit)."""
     lines = (ROOT / name).read_text(encoding="utf-8").split("\n")
@@ -139,6 +146,8 @@ def mutants_of(name):
                 if is_same(kind, line, match) or kind == "jump" and ends_switch(lines, number):
                     continue
                 if match[0] in (" < ", " > ") and is_bound(line, lines[number + 1]):
+                    continue
+                if is_about_no_descriptor(line, match):
                     continue
                 for place in places:
                     after = line[:match.start()] + match.expand(place) + line[match.end():]
@@ -220,13 +229,13 @@ class Tree:
     def object(self, program):
         return str(self.base / self.source[program])[:-2] + ".o"
 
-    def compile(self, made, where, overlay):
+    def compile(self, made, where, overlay, more=""):
         """The object MADE as WHERE, what lies in OVERLAY before what lies in the tree."""
         line = self.command[made].replace(" -I. ", f" -I{overlay} -I. ", 1)
         before, source = line.replace(f" -o {made} ", f" -o {where} ").rsplit(" ", 1)
         edited = overlay / source
-        return subprocess.run(f"{before} {edited if (ROOT / edited).exists() else source}", cwd=ROOT, shell=True,
-                              capture_output=True, check=False).returncode == 0
+        return subprocess.run(f"{before} {more} {edited if (ROOT / edited).exists() else source}", cwd=ROOT,
+                              shell=True, capture_output=True, check=False).returncode == 0
 
     @functools.cache
     def made_of(self, path):
@@ -408,7 +417,8 @@ class Tests:
     def verdict(self, mutant, folder):
         """The name of what noticed the mutant, or None."""
         name, number, _, _, _, after = mutant
-        lines = (ROOT / name).read_text(encoding="utf-8").split("\n")
+        before = (ROOT / name).read_text(encoding="utf-8")
+        lines = before.split("\n")
         lines[number - 1] = after
         shutil.rmtree(ROOT / folder, ignore_errors=True)
         edited = ROOT / folder / name
@@ -418,7 +428,19 @@ class Tests:
             by = self.judged_by(tree, name, number, folder)
             if by is not None:
                 return by
+        if self.is_same_program(name, folder, before):
+            return "compiler"
         return self.judged_by_system(name, folder)
+
+    def is_same_program(self, name, folder, before):
+        """Whether the compiler makes of the edit what it makes of the module without: nobody could notice."""
+        edited, object_of = ROOT / folder / name, str(self.quick.base / name)[:-2] + ".o"
+        made, after = [], edited.read_text(encoding="utf-8")
+        for text in (before, after):
+            edited.write_text(text, encoding="utf-8")
+            self.quick.compile(object_of, folder / "same.o", folder, "-O2 -g0")
+            made.append((ROOT / folder / "same.o").read_bytes())
+        return made[0] == made[1]
 
     def judged_by_system(self, name, folder):
         """The same of system tests: one that fails with the edit, twice, and not without."""

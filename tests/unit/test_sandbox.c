@@ -61,6 +61,15 @@ static struct {
 
 static unsigned rules_before_failure;
 
+/* Of the filter that came: how much, and a sum over all of it. */
+static struct {
+	size_t size;
+	uint64_t sum;
+} got;
+
+/* What is read comes in pieces of so many bytes, each after an interruption; 0: as it comes. */
+static size_t read_piece;
+
 static long fake(enum step step)
 {
 	errno = EINVAL;
@@ -103,7 +112,33 @@ static long fake_add(int ruleset, unsigned type, const struct landlock_path_bene
 	return fake(STEP_ADD);
 }
 
-/* Stands before that of the C library. */
+static void fake_filter(const struct sock_fprog *program)
+{
+	const uint8_t *bytes = (const uint8_t *)program->filter;
+	size_t i;
+
+	got.size = program->len * sizeof *program->filter;
+	got.sum = 0;
+	for (i = 0; i < got.size; i++)
+		got.sum = got.sum * 31 + bytes[i];
+}
+
+/* These stand before those of the C library. */
+ssize_t read(int fd, void *bytes, size_t size)
+{
+	static bool interrupted;
+
+	if (kernel.is_faked && read_piece > 0) {
+		interrupted = !interrupted;
+		if (interrupted) {
+			errno = EINTR;
+			return -1;
+		}
+		size = size < read_piece ? size : read_piece;
+	}
+	return (ssize_t)syscall(SYS_read, (long)fd, bytes, size);
+}
+
 long syscall(long number, ...)
 {
 	static long (*real)(long, ...);
@@ -133,6 +168,7 @@ long syscall(long number, ...)
 		(unsigned)arguments[0] == SECCOMP_SET_MODE_FILTER && arguments[2] != 0) {
 		ck_assert_uint_eq((unsigned)arguments[1], 0);
 		kernel.filtered++;
+		fake_filter((const struct sock_fprog *)arguments[2]);
 		return fake(STEP_FILTER);
 	}
 	if (real == NULL)
@@ -512,12 +548,21 @@ END_TEST
 START_TEST(test_sandbox_calls_fail)
 {
 	static const enum step steps[] = {STEP_PIPE, STEP_FORK, STEP_INIT, STEP_EXPORT};
-	size_t i;
+	size_t i, size;
+	uint64_t whole;
 
 	ck_assert_uint_eq(enter(4, STEP_NONE, other) & SANDBOX_CALLS, SANDBOX_CALLS);
 	ck_assert_uint_eq(kernel.filtered, 1);
 	ck_assert_uint_eq(enter(4, STEP_FILTER, other) & SANDBOX_CALLS, 0);
 	ck_assert_uint_eq(kernel.filtered, 1);
+	whole = got.sum;
+	size = got.size;
+	ck_assert_uint_gt(size, 100 * sizeof(struct sock_filter));
+	for (read_piece = 7; read_piece < 10000; read_piece *= 11) {
+		ck_assert_uint_eq(enter(4, STEP_NONE, other) & SANDBOX_CALLS, SANDBOX_CALLS);
+		ck_assert(got.size == size && got.sum == whole);
+	}
+	read_piece = 0;
 	for (i = 0; i < sizeof steps / sizeof steps[0]; i++) {
 		ck_assert_uint_eq(enter(4, steps[i], other) & SANDBOX_CALLS, 0);
 		ck_assert_uint_eq(kernel.filtered, 0);
