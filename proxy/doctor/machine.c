@@ -32,15 +32,14 @@ enum machine_clock machine_clock(void)
 static int64_t machine_number(const char *path)
 {
 	FILE *file = fopen(path, "re");
-	char line[64] = "", *end;
-	long long number;
+	char line[64], *end = line;
+	long long number = -1;
 
 	if (file == NULL)
 		return -1;
-	if (fgets(line, sizeof line, file) == NULL)
-		line[0] = '\0';
+	if (fgets(line, sizeof line, file) != NULL)
+		number = strtoll(line, &end, 10);
 	(void)fclose(file); /* only read */
-	number = strtoll(line, &end, 10);
 	return end != line && number >= 0 && number < machine_unlimited ? number : -1;
 }
 
@@ -103,7 +102,6 @@ size_t machine_descriptors(size_t *open)
 	if (folder != NULL)
 		(void)closedir(folder);  /* only read */
 	*open -= *open >= 3 ? 3 : *open; /* ".", ".." and the folder itself */
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-		return SIZE_MAX;
-	return (size_t)limit.rlim_cur;
+	_Static_assert((size_t)RLIM_INFINITY == SIZE_MAX, "no limit is the largest");
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (size_t)limit.rlim_cur : SIZE_MAX;
 }

@@ -53,7 +53,7 @@ static _Noreturn void lookout_run(int fd, char *const *arguments)
 		memset(arguments[i], 0, strlen(arguments[i]));
 	(void)sigfillset(&all);
 	if (chdir("/") != 0 || dup2(fd, STDIN_FILENO) < 0)
-		_exit(1);
+		_exit(EXIT_FAILURE);
 	if (syscall(SYS_close_range, STDIN_FILENO + 1, ~0u, 0) != 0)
 		for (i = STDIN_FILENO + 1; i < LOOKOUT_FILES_GUESS; i++)
 			(void)close(i); /* most are not open */
@@ -65,7 +65,7 @@ static _Noreturn void lookout_run(int fd, char *const *arguments)
 		if (send(STDIN_FILENO, &had, sizeof had, MSG_NOSIGNAL) != sizeof had)
 			break;
 	}
-	_exit(0);
+	_exit(EXIT_SUCCESS);
 }
 
 /* ---- asking ---- */

@@ -113,10 +113,16 @@ END_TEST
 START_TEST(test_low)
 {
 	const char *drawn = draw(make_report(), (struct board_style){.height = 7});
+	size_t height;
 
 	ck_assert_ptr_nonnull(strstr(drawn, "\n5d04h  turn"));
 	ck_assert_ptr_null(strstr(drawn, "wait  "));
 	ck_assert_ptr_nonnull(strstr(drawn, "\nand 2 more\n"));
+	for (height = 1; height < 6; height++) {
+		drawn = draw(make_report(), (struct board_style){.height = height});
+		ck_assert_ptr_null(strstr(drawn, "\n5d04h"));
+		ck_assert_ptr_nonnull(strstr(drawn, "\nand 3 more\n"));
+	}
 	ck_assert_ptr_null(strstr(draw(make_report(), (struct board_style){.height = 8}), "more"));
 }
 END_TEST
@@ -150,6 +156,112 @@ START_TEST(test_numbers)
 	set_text(&report->exporter_state, "away");
 	ck_assert_ptr_nonnull(strstr(draw(report, (struct board_style){.color = true}),
 		"\x1b[2mexporter \x1b[0m\x1b[31maway\x1b[0m\x1b[2m  sent "));
+}
+END_TEST
+
+/* What is lost is red, each kind of it. */
+START_TEST(test_losses)
+{
+	struct report *report = make_report();
+	const char *drawn;
+
+	report->has_stats = true;
+	report->sent = report->pending = report->rejected = report->dropped = report->spooled = 1;
+	set_text(&report->exporter_state, "ahoy");
+	drawn = draw(report, (struct board_style){.color = true});
+	ck_assert_ptr_nonnull(strstr(drawn,
+		"exporter \x1b[0mahoy\x1b[2m  sent \x1b[0m1\x1b[2m  pending \x1b[0m1\x1b[2m"
+		"  rejected \x1b[0m\x1b[31m1\x1b[0m\x1b[2m  dropped \x1b[0m\x1b[31m1\x1b[0m\x1b[2m"
+		"  spooled \x1b[0m1\n"));
+}
+END_TEST
+
+START_TEST(test_age)
+{
+	static const struct {
+		uint64_t seconds;
+		const char *up;
+	} rows[] = {{0, "0.0s"}, {9, "9.0s"}, {10, "10s"}, {59, "59s"}, {60, "1m00s"},
+		{119, "1m59s"}, {120, "2m00s"}, {3599, "59m59s"}, {3600, "1h00m"}, {7199, "1h59m"},
+		{7384, "2h03m"}, {86399, "23h59m"}, {86400, "1d00h"}, {172799, "1d23h"},
+		{172800, "2d00h"}, {18446744073, "213503d23h"}, {UINT64_MAX, "213503d23h"}};
+	struct report *report = make_report();
+	char up[64];
+	size_t i;
+
+	report->has_stats = true;
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		report->uptime_s = rows[i].seconds;
+		snprintf(up, sizeof up, "  up %s  sessions ", rows[i].up);
+		ck_assert_msg(strstr(draw(report, (struct board_style){.width = 0}), up) != NULL,
+			"%s", up);
+	}
+	report->spans[2].start_ns = report->time_ns - 9999999999;
+	ck_assert_ptr_nonnull(
+		strstr(draw(report, (struct board_style){.width = 0}), "\n 9.9s  request"));
+	report->spans[2].start_ns = report->time_ns + 1; /* by another clock */
+	ck_assert_ptr_nonnull(
+		strstr(draw(report, (struct board_style){.width = 0}), "\n 0.0s  request"));
+}
+END_TEST
+
+/* A request has its method, if it is known; all else its name. */
+START_TEST(test_names)
+{
+	struct report *report = make_report();
+
+	report->count = 1;
+	set_text(&report->spans[0].method, "turn/start");
+	set_text(&report->spans[0].connection, "77");
+	ck_assert_str_eq(draw(report, (struct board_style){.width = 0}),
+		"sidespan\n"
+		"1 runs: 1 turn\n"
+		"\n"
+		"  AGE  KIND  NAME              CONN  THREAD\n"
+		"5d04h  turn  turn of an agent  77    0199a000-0000-7000-8000-000000000001\n");
+	report->spans[0].kind = REPORT_REQUEST;
+	ck_assert_ptr_nonnull(strstr(
+		draw(report, (struct board_style){.width = 0}), "\n5d04h  request  turn/start  "));
+	report->spans[0].method.size = 0;
+	ck_assert_ptr_nonnull(strstr(draw(report, (struct board_style){.width = 0}),
+		"\n5d04h  request  turn of an agent  "));
+}
+END_TEST
+
+START_TEST(test_kinds)
+{
+	static const char *const ones[REPORT_KINDS] = {"1 request", "1 dispatch", "1 turn",
+		"1 model call", "1 tool call", "1 wait", "1 item"};
+	static const char *const twos[REPORT_KINDS] = {"2 requests", "2 dispatches", "2 turns",
+		"2 model calls", "2 tool calls", "2 waits", "2 items"};
+	static const enum report_kind kinds[REPORT_KINDS] = {REPORT_REQUEST, REPORT_DISPATCH,
+		REPORT_TURN, REPORT_MODEL, REPORT_TOOL, REPORT_WAIT, REPORT_ITEM};
+	struct report *report = make_report();
+	char sums[128];
+	size_t i;
+
+	for (i = 0; i < REPORT_KINDS; i++) {
+		report->spans[0].kind = report->spans[1].kind = kinds[i];
+		report->count = 1;
+		snprintf(sums, sizeof sums, "\n1 runs: %s\n", ones[i]);
+		ck_assert_ptr_nonnull(strstr(draw(report, (struct board_style){.width = 0}), sums));
+		report->count = 2;
+		snprintf(sums, sizeof sums, "\n2 run: %s\n", twos[i]);
+		ck_assert_ptr_nonnull(strstr(draw(report, (struct board_style){.width = 0}), sums));
+	}
+}
+END_TEST
+
+/* A note that is long is cut, but not lost. */
+START_TEST(test_long_note)
+{
+	char note[300];
+	const char *drawn;
+
+	memset(note, 'n', sizeof note);
+	note[sizeof note - 1] = '\0';
+	drawn = draw(make_report(), (struct board_style){.note = note});
+	ck_assert_uint_eq(strcspn(drawn, "\n"), strlen("sidespan") + 159);
 }
 END_TEST
 
@@ -194,6 +306,11 @@ int main(void)
 	tcase_add_loop_test(tc, test_no_line_is_wider, 1, 100);
 	tcase_add_test(tc, test_low);
 	tcase_add_test(tc, test_numbers);
+	tcase_add_test(tc, test_losses);
+	tcase_add_test(tc, test_age);
+	tcase_add_test(tc, test_names);
+	tcase_add_test(tc, test_kinds);
+	tcase_add_test(tc, test_long_note);
 	tcase_add_test(tc, test_nothing);
 	tcase_add_test(tc, test_no_memory);
 	return unit_run("board", tc);

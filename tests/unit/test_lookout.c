@@ -1,12 +1,17 @@
 /* The lookout: who else got a signal. Each test is in a process group of its own. */
 #include "proxy/endpoint/lookout.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +30,44 @@ static void on_told(void *arg, int signal_number, bool by_group)
 }
 
 static char *no_arguments[] = {NULL};
+
+/* These stand before those of the C library: a kernel without a call, and none for another process.
+ */
+static bool lacks_close_range, lacks_fork;
+
+long syscall(long number, ...)
+{
+	static long (*real)(long, ...);
+	long arguments[6];
+	va_list list;
+	int i;
+
+	va_start(list, number);
+	for (i = 0; i < 6; i++)
+		arguments[i] = va_arg(list, long);
+	va_end(list);
+	if (lacks_close_range && number == SYS_close_range) {
+		errno = ENOSYS;
+		return -1;
+	}
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "syscall");
+	return real(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
+		arguments[5]);
+}
+
+pid_t fork(void)
+{
+	static pid_t (*real)(void);
+
+	if (lacks_fork) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "fork");
+	return real();
+}
 
 static void begin(void)
 {
@@ -163,6 +206,61 @@ START_TEST(test_free)
 }
 END_TEST
 
+/* What it is: of all that we have open it has its end of the socket, and nothing of our words. */
+START_TEST(test_process)
+{
+	static char first[] = "sidespan", second[] = "secret";
+	char *arguments[] = {first, second, NULL}, path[64], text[64];
+	struct dirent *entry;
+	DIR *list;
+	ssize_t n;
+	FILE *file;
+
+	begin();
+	lookout_free(lookout);
+	lacks_close_range = _i == 1;
+	lookout = lookout_new(base, arguments, on_told, told);
+	lacks_close_range = false;
+	ck_assert_ptr_nonnull(lookout);
+	ck_assert_str_eq(second, "secret"); /* ours stay */
+	lookout_ask(lookout, SIGUSR1);
+	is_told("10 alone "); /* it has begun */
+	snprintf(path, sizeof path, "/proc/%d/fd", lookout_pid(lookout));
+	list = opendir(path);
+	ck_assert_ptr_nonnull(list);
+	while ((entry = readdir(list)) != NULL)
+		ck_assert(entry->d_name[0] == '.' || strcmp(entry->d_name, "0") == 0);
+	closedir(list);
+	snprintf(path, sizeof path, "/proc/%d/cwd", lookout_pid(lookout));
+	n = readlink(path, text, sizeof text);
+	ck_assert(n == 1 && text[0] == '/');
+	snprintf(path, sizeof path, "/proc/%d/comm", lookout_pid(lookout));
+	file = fopen(path, "re");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_ptr_nonnull(fgets(text, sizeof text, file));
+	ck_assert_str_eq(text, "signal-lookout\n");
+	fclose(file);
+	end();
+}
+END_TEST
+
+START_TEST(test_no_process)
+{
+	int next = dup(STDIN_FILENO);
+
+	close(next);
+	begin();
+	lookout_free(lookout);
+	lacks_fork = true;
+	lookout = lookout_new(base, no_arguments, on_told, told);
+	lacks_fork = false;
+	ck_assert_ptr_null(lookout);
+	end();
+	ck_assert_int_eq(dup(STDIN_FILENO), next);
+	close(next);
+}
+END_TEST
+
 START_TEST(test_no_resources)
 {
 	struct rlimit limit, lower;
@@ -200,6 +298,8 @@ int main(void)
 	tcase_add_test(tc, test_stopped);
 	tcase_add_test(tc, test_killed);
 	tcase_add_test(tc, test_free);
+	tcase_add_loop_test(tc, test_process, 0, 2);
+	tcase_add_test(tc, test_no_process);
 	tcase_add_loop_test(tc, test_no_resources, 0, 4);
 	return unit_run("lookout", tc);
 }

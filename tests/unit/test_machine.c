@@ -3,10 +3,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/timex.h>
 
 #include "proxy/doctor/machine.h"
 #include "tests/unit/unit.h"
+
+/* Stands before that of the C library: what the kernel says of its clock. */
+static int clock_state, clock_status;
+
+int adjtimex(struct timex *state)
+{
+	ck_assert_uint_eq(state->modes, 0); /* nothing is set */
+	state->status = clock_status;
+	return clock_state;
+}
 
 static char machine_root[] = "/tmp/sidespan-machine-XXXXXX";
 
@@ -92,6 +104,26 @@ START_TEST(test_what_is_no_number)
 }
 END_TEST
 
+START_TEST(test_clock)
+{
+	static const struct {
+		int state, status;
+		enum machine_clock clock;
+	} rows[] = {{-1, 0, MACHINE_CLOCK_UNKNOWN}, {-1, STA_UNSYNC, MACHINE_CLOCK_UNKNOWN},
+		{TIME_OK, 0, MACHINE_CLOCK_KEPT}, {TIME_OK, ~STA_UNSYNC, MACHINE_CLOCK_KEPT},
+		{TIME_INS, 0, MACHINE_CLOCK_KEPT}, {TIME_OK, STA_UNSYNC, MACHINE_CLOCK_ALONE},
+		{TIME_ERROR, 0, MACHINE_CLOCK_ALONE},
+		{TIME_ERROR, STA_UNSYNC, MACHINE_CLOCK_ALONE}};
+	size_t i;
+
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		clock_state = rows[i].state;
+		clock_status = rows[i].status;
+		ck_assert_int_eq(machine_clock(), rows[i].clock);
+	}
+}
+END_TEST
+
 START_TEST(test_descriptors)
 {
 	size_t before, open, limit = machine_descriptors(&before);
@@ -113,6 +145,7 @@ int main(void)
 	tcase_add_test(tc, test_group_of_a_container);
 	tcase_add_test(tc, test_groups_of_version_1);
 	tcase_add_test(tc, test_what_is_no_number);
+	tcase_add_test(tc, test_clock);
 	tcase_add_test(tc, test_descriptors);
 	return unit_run("machine", tc);
 }
