@@ -155,11 +155,13 @@ struct lookout *lookout_new(
 	struct event_base *base, char *const *arguments, lookout_hook *hook, void *arg)
 {
 	struct lookout *lookout = calloc(1, sizeof *lookout);
-	int pair[2] = {-1, -1};
 	sigset_t all, before;
+	int pair[2];
 
-	if (lookout == NULL || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-		goto fail;
+	if (lookout == NULL || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+		free(lookout);
+		return NULL;
+	}
 	lookout->event = event_new(base, pair[0], EV_READ, lookout_on_event, lookout);
 	if (lookout->event == NULL)
 		goto fail;
@@ -177,11 +179,9 @@ struct lookout *lookout_new(
 	lookout->arg = arg;
 	return lookout;
 fail:
-	if (pair[0] >= 0) {
-		(void)close(pair[0]); /* the same */
-		(void)close(pair[1]);
-	}
-	if (lookout != NULL && lookout->event != NULL)
+	(void)close(pair[0]); /* the same */
+	(void)close(pair[1]);
+	if (lookout->event != NULL)
 		event_free(lookout->event);
 	free(lookout);
 	return NULL;

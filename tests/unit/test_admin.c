@@ -99,6 +99,29 @@ static const char *ask(const char *line, const char *fields, size_t step)
 	return answer;
 }
 
+/* Sends a request for a page, whole, and gives the loop the time to answer. */
+static int request(const char *page)
+{
+	char text[256];
+	int fd = dial(), i;
+
+	snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n", page, port);
+	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+	for (i = 0; i < 8; i++)
+		(void)event_base_loop(setup.loop.base, EVLOOP_NONBLOCK);
+	return fd;
+}
+
+/* What has come so far. */
+static const char *heard(int fd)
+{
+	static char text[ROOM];
+	ssize_t n = recv(fd, text, sizeof text - 1, MSG_DONTWAIT);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
 /* The answer has a body of the length that it announces, if any. */
 static void has_length(const char *answer, bool has_body)
 {
@@ -246,6 +269,130 @@ START_TEST(test_limits)
 }
 END_TEST
 
+/* Whose time is over in the middle has been cut off; who has said nothing has not. */
+START_TEST(test_too_slow)
+{
+	static const char *const flags[] = {"--admin-listen=http://127.0.0.1:0",
+		"--upstream=unix:///nowhere", "--handshake-timeout=10ms", NULL};
+	int fd;
+
+	admin_open(flags, NULL);
+	fd = dial();
+	ck_assert_str_eq(hear(fd), "");
+	close(fd);
+	ck_assert_uint_eq(setup.loop.counters.admin_dropped, 0);
+	fd = dial();
+	ck_assert_int_eq(send(fd, "G", 1, 0), 1);
+	ck_assert_str_eq(hear(fd), "");
+	close(fd);
+	ck_assert_uint_eq(setup.loop.counters.admin_dropped, 1);
+	admin_close();
+}
+END_TEST
+
+/* A client has a time for its request, and a longer one for what it is told, by its size. */
+START_TEST(test_time_for_an_answer)
+{
+	const char *answer;
+	int64_t then, ms = 10000;
+	int fd;
+
+	admin_open(plain, NULL);
+	then = unit_now_ms();
+	fd = dial();
+	(void)event_base_loop(setup.loop.base, EVLOOP_NONBLOCK);
+	(void)event_base_loop(setup.loop.base, EVLOOP_NONBLOCK);
+	unit_is_due(unit_last_due_ms(setup.loop.base), then, ms);
+	close(fd);
+	then = unit_now_ms();
+	fd = request("/");
+	answer = strstr(heard(fd), "Content-Length: ");
+	ms += ms * (int64_t)strtoul(answer + 16, NULL, 10) / 1048576;
+	ck_assert_int_gt(ms, 10200);
+	unit_is_due(unit_last_due_ms(setup.loop.base), then, ms);
+	close(fd);
+	admin_close();
+}
+END_TEST
+
+/* Its end may come before the answer, but not before the end of the request. */
+START_TEST(test_ends_early)
+{
+	int fd;
+
+	admin_open(plain, NULL);
+	fd = dial();
+	ck_assert_int_eq(send(fd, "GET /healthz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", 42, 0), 42);
+	ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+	ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 200 OK"));
+	close(fd);
+	fd = dial();
+	ck_assert_int_eq(send(fd, "GET /healthz HTTP/1.0\r\n", 23, 0), 23);
+	ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+	ck_assert_str_eq(hear(fd), "");
+	close(fd);
+	ck_assert_uint_eq(setup.loop.counters.admin_dropped, 0);
+	admin_close();
+}
+END_TEST
+
+/* There is no memory for a client: it is let go, and the next one is not. */
+START_TEST(test_client_without_memory)
+{
+	size_t files;
+	int fd;
+
+	admin_open(plain, NULL);
+	fd = dial();
+	files = loop_case_count("/proc/self/fd");
+	unit_alloc_fail_after(0);
+	(void)event_base_loop(setup.loop.base, EVLOOP_NONBLOCK);
+	(void)event_base_loop(setup.loop.base, EVLOOP_NONBLOCK);
+	unit_alloc_fail_never();
+	ck_assert_uint_eq(loop_case_count("/proc/self/fd"), files);
+	ck_assert_str_eq(hear(fd), "");
+	close(fd);
+	ck_assert_ptr_nonnull(strstr(ask("GET /healthz", "", 1000), "200 OK"));
+	admin_close();
+}
+END_TEST
+
+/* Half of the places, and one more, are for those who listen; the others stay for questions. */
+START_TEST(test_live_places)
+{
+	static const char *const flags[] = {"--admin-listen=http://127.0.0.1:0",
+		"--upstream=unix:///nowhere", "--admin-connections-max=5", NULL};
+	int fds[3], one_more, i;
+
+	admin_open(flags, NULL);
+	for (i = 0; i < 3; i++) {
+		const char *answer;
+
+		fds[i] = request("/live");
+		answer = heard(fds[i]);
+		ck_assert_int_eq(strncmp(answer, "HTTP/1.1 200 OK\r\n", 17), 0);
+		ck_assert_ptr_nonnull(strstr(answer, "Content-Type: text/event-stream\r\n"));
+		ck_assert_ptr_null(strstr(answer, "Content-Length"));
+		ck_assert_ptr_nonnull(strstr(answer, "\nevent: "));
+	}
+	one_more = request("/live");
+	ck_assert_int_eq(strncmp(heard(one_more), "HTTP/1.1 503 Service Unavailable\r\n", 34), 0);
+	close(one_more);
+	close(fds[0]);
+	ck_assert_ptr_nonnull(strstr(ask("GET /healthz", "", 1000), "200 OK"));
+	fds[0] = request("/live"); /* its place was free again */
+	ck_assert_int_eq(strncmp(heard(fds[0]), "HTTP/1.1 200 OK\r\n", 17), 0);
+	for (i = 0; i < 4; i++) { /* what each was told at first was made twice: open and stats */
+		unit_alloc_adopt();
+		unit_alloc_adopt();
+	}
+	for (i = 0; i < 3; i++)
+		close(fds[i]);
+	ck_assert_uint_eq(setup.loop.counters.admin_dropped, 0);
+	admin_close();
+}
+END_TEST
+
 static int count_callers(int server)
 {
 	int count = 0, fd;
@@ -338,6 +485,11 @@ int main(void)
 	tcase_add_test(tc, test_token);
 	tcase_add_test(tc, test_large);
 	tcase_add_test(tc, test_limits);
+	tcase_add_test(tc, test_too_slow);
+	tcase_add_test(tc, test_time_for_an_answer);
+	tcase_add_test(tc, test_ends_early);
+	tcase_add_test(tc, test_client_without_memory);
+	tcase_add_test(tc, test_live_places);
 	tcase_add_loop_test(tc, test_ready, 0, 2);
 	tcase_add_test(tc, test_without_memory);
 	return unit_run("admin", tc);

@@ -5,9 +5,11 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -215,6 +217,7 @@ START_TEST(test_process)
 	DIR *list;
 	ssize_t n;
 	FILE *file;
+	int memory;
 
 	begin();
 	lookout_free(lookout);
@@ -234,6 +237,15 @@ START_TEST(test_process)
 	snprintf(path, sizeof path, "/proc/%d/cwd", lookout_pid(lookout));
 	n = readlink(path, text, sizeof text);
 	ck_assert(n == 1 && text[0] == '/');
+	snprintf(path, sizeof path, "/proc/%d/mem", lookout_pid(lookout));
+	memory = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(memory, 0);
+	ck_assert_int_eq(pread(memory, text, sizeof first, (off_t)(uintptr_t)first), sizeof first);
+	ck_assert_mem_eq(text, "\0\0\0\0\0\0\0\0", sizeof first);
+	ck_assert_int_eq(
+		pread(memory, text, sizeof second, (off_t)(uintptr_t)second), sizeof second);
+	ck_assert_mem_eq(text, "\0\0\0\0\0\0", sizeof second);
+	close(memory);
 	snprintf(path, sizeof path, "/proc/%d/comm", lookout_pid(lookout));
 	file = fopen(path, "re");
 	ck_assert_ptr_nonnull(file);

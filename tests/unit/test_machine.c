@@ -101,6 +101,12 @@ START_TEST(test_what_is_no_number)
 	machine_put("sys/fs/cgroup/a/memory.max", "");
 	machine_put("sys/fs/cgroup/memory.max", "-5\n");
 	ck_assert_int_eq(machine_memory(machine_root), -1);
+	machine_put("sys/fs/cgroup/memory.max", "1152921504606846976\n"); /* as good as none */
+	ck_assert_int_eq(machine_memory(machine_root), -1);
+	machine_put("sys/fs/cgroup/memory.max", "1152921504606846975\n");
+	ck_assert_int_eq(machine_memory(machine_root), 1152921504606846975);
+	machine_put("sys/fs/cgroup/memory.max", "0\n");
+	ck_assert_int_eq(machine_memory(machine_root), 0);
 }
 END_TEST
 

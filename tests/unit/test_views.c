@@ -1,5 +1,6 @@
 /* What is told as JSON: ended spans by trace, numbers of histograms; with memory and without. */
 #include "proxy/admin/views.h"
+#include "tests/unit/peers.h"
 
 #include <event2/buffer.h>
 #include <stdlib.h>
@@ -132,6 +133,56 @@ START_TEST(test_traces_without_memory)
 	}
 	ck_assert_int_gt(n, 2);
 	ring_free(ring);
+}
+END_TEST
+
+/* How many times a text is there. */
+static size_t count_of(const char *text, const char *word)
+{
+	size_t count = 0;
+
+	for (; (text = strstr(text, word)) != NULL; text += strlen(word))
+		count++;
+	return count;
+}
+
+/* What runs now; what there is no memory to tell of is counted. */
+START_TEST(test_open)
+{
+	static const char *const flags[] = {NULL};
+	static const char ask[] = "{\"id\":1,\"method\":\"one\"}\n{\"id\":2,\"method\":\"two\"}\n";
+	struct peers peers;
+	char text[4096];
+
+	unit_hear_stderr();
+	peers_init(&peers, flags);
+	peers_open(&peers, &side_line, &side_line);
+	peers_connect(&peers);
+	ck_assert(peers_shake(&peers));
+	ck_assert_int_gt(peers_write(peers.client, ask, sizeof ask - 1), 0);
+	peers_turn(&peers);
+	begin();
+	views_write_open(out, &peers.loop);
+	ck_assert_int_eq(fclose(out), 0);
+	ck_assert_uint_lt(written_size, sizeof text);
+	strcpy(text, written);
+	unit_free_foreign(written);
+	ck_assert_int_eq(strncmp(text, "{\"timeUnixNano\":\"", 17), 0);
+	ck_assert_uint_gt(strtoull(text + 17, NULL, 10), (uint64_t)1000000000 * 1000000000);
+	ck_assert_uint_eq(count_of(text, "\",\"spans\":[{\"traceId\":\""), 1);
+	ck_assert_uint_eq(count_of(text, "},{\"traceId\":\""), 1);
+	ck_assert_uint_eq(count_of(text, "\"name\":\"app_server.request one\""), 1);
+	ck_assert_uint_eq(count_of(text, "\"name\":\"app_server.request two\""), 1);
+	ck_assert_uint_eq(count_of(text, "}],\"omitted\":0}\n"), 1);
+	begin();
+	unit_alloc_fail_after(0);
+	views_write_open(out, &peers.loop);
+	unit_alloc_fail_never();
+	ck_assert_int_eq(fclose(out), 0);
+	ck_assert_uint_eq(count_of(written, "\",\"spans\":[],\"omitted\":2}\n"), 1);
+	unit_free_foreign(written);
+	peers_close(&peers);
+	peers_done(&peers);
 }
 END_TEST
 
@@ -442,6 +493,7 @@ int main(void)
 {
 	TCase *tc = tcase_create("views");
 
+	tcase_add_test(tc, test_open);
 	tcase_add_test(tc, test_traces);
 	tcase_add_test(tc, test_spans);
 	tcase_add_test(tc, test_traces_without_memory);
