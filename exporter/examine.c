@@ -46,7 +46,7 @@ int examine_collector(const struct exporter_config *config, const char *what, in
 	assert(strlen(what) < sizeof json - sizeof "{\"\":[]}");
 	if (!config->protobuf) /* there, nothing is an empty message */
 		body.size = (size_t)snprintf(json, sizeof json, "{\"%s\":[]}", what); /* fits */
-	text_init(&packed, SIZE_MAX / 2);
+	text_init(&packed, TEXT_UNLIMITED);
 	memset(found, 0, sizeof *found);
 	if (sender == NULL)
 		goto out;

@@ -265,7 +265,7 @@ struct exporter *exporter_new(const struct exporter_config *config, char *error,
 	exporter->sink = exporter_sinks[config->target];
 	if (config->target == EXPORTER_OTLP && config->protobuf)
 		exporter->sink = &sink_protobuf;
-	text_init(&exporter->prefix, SIZE_MAX / 2);
+	text_init(&exporter->prefix, TEXT_UNLIMITED);
 	exporter_set_limits(exporter, config);
 	exporter_set_gathering(exporter, config);
 	if (exporter_set_format(exporter, config) != 0 ||

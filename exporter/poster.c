@@ -233,7 +233,7 @@ struct poster *poster_new(const struct exporter_config *config, char *error, siz
 	poster->report = config->report;
 	poster->report_arg = config->report_arg;
 	text_init(&poster->body, config->request_bytes_max);
-	text_init(&poster->packed, SIZE_MAX / 2);
+	text_init(&poster->packed, TEXT_UNLIMITED);
 	text_init(&poster->waiting, config->request_bytes_max);
 	(void)pthread_cond_init(&poster->changed, NULL); /* a plain one: cannot fail */
 	poster->way = poster_way_new(config, error, error_size);

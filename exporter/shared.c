@@ -15,7 +15,7 @@ struct span_shared *span_shared_new(
 
 	if (shared == NULL)
 		return NULL;
-	text_init(&shared->text, SIZE_MAX / 2);
+	text_init(&shared->text, TEXT_UNLIMITED);
 	append(&shared->text, attributes, count);
 	if (shared->text.error == TEXT_OK) {
 		text_fit(&shared->text);

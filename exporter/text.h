@@ -22,6 +22,9 @@ struct text {
 /* Room is asked for generously: so much more than the limit allows may be asked for. */
 #define TEXT_SLACK 512
 
+/* Of a text that is as large as what there is to say. */
+#define TEXT_UNLIMITED (SIZE_MAX / 2)
+
 void text_init(struct text *text, size_t limit);
 void text_done(struct text *text);
 

@@ -382,7 +382,7 @@ static void main_show(const char *lines, size_t size)
 	struct text shown;
 	size_t line;
 
-	text_init(&shown, SIZE_MAX / 2);
+	text_init(&shown, TEXT_UNLIMITED);
 	for (; size > 0; lines += line + 1, size -= line + 1) {
 		line = strcspn(lines, "\n"); /* each has one */
 		escape_append_shown(&shown, lines, line, SIZE_MAX);

@@ -36,7 +36,7 @@ struct meter *meter_new(const struct config *config, char *error, size_t error_s
 		(void)snprintf(error, error_size, "out of memory");
 		return NULL;
 	}
-	text_init(&meter->prefix, SIZE_MAX / 2);
+	text_init(&meter->prefix, TEXT_UNLIMITED);
 	text_init(&meter->body, (size_t)config->otlp_request_bytes_max);
 	meter->interval_ms = config->metrics_interval_ms;
 	meter->poster = telemetry_poster_new(config, &meter->prefix, error, error_size);

@@ -413,7 +413,7 @@ int forest_format(
 	size_t i;
 
 	line_init(&forest.line, trees, style.width, style.color);
-	text_init(&forest.piece, SIZE_MAX / 2);
+	text_init(&forest.piece, TEXT_UNLIMITED);
 	if (nodes_init(&forest.nodes, records, count) != 0)
 		goto out;
 	for (i = 0; i < count; i++)

@@ -105,7 +105,7 @@ static struct gathering_trace *gathering_get(
 	if (trace == NULL)
 		return NULL;
 	memcpy(trace->trace_id, trace_id, TRACE_ID_SIZE);
-	text_init(&trace->records, SIZE_MAX / 2);
+	text_init(&trace->records, TEXT_UNLIMITED);
 	TAILQ_INSERT_TAIL(&gathering->ages, trace, by_age);
 	LIST_INSERT_HEAD(gathering_bucket(gathering, trace_id), trace, in_bucket);
 	gathering->trace_count++;

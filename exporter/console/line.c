@@ -71,7 +71,7 @@ static size_t line_fit(const char *bytes, size_t size, size_t columns)
 void line_init(struct line *line, struct text *out, size_t width, bool color)
 {
 	*line = (struct line){.out = out, .width = width, .color = color};
-	text_init(&line->indent, SIZE_MAX / 2);
+	text_init(&line->indent, TEXT_UNLIMITED);
 }
 
 void line_done(struct line *line)

@@ -39,7 +39,7 @@ static void *printer_make(const struct exporter_config *config, char *error, siz
 		.numbered = config->console_numbered,
 		.connections = config->console_numbered ? NULL : &printer->connections,
 	};
-	text_init(&printer->trees, SIZE_MAX / 2);
+	text_init(&printer->trees, TEXT_UNLIMITED);
 	return printer;
 }
 

@@ -73,7 +73,7 @@ static void *collector_make(const struct exporter_config *config, char *error, s
 		(void)snprintf(error, error_size, "out of memory"); /* may be cut */
 		return NULL;
 	}
-	text_init(&collector->packed, SIZE_MAX / 2);
+	text_init(&collector->packed, TEXT_UNLIMITED);
 	collector->packs = config->gzip;
 	collector->sender = sender_new(config, error, error_size);
 	if (collector->sender != NULL)

@@ -8,7 +8,7 @@ void quote_write(FILE *out, struct span_text given)
 {
 	struct text text;
 
-	text_init(&text, SIZE_MAX / 2);
+	text_init(&text, TEXT_UNLIMITED);
 	escape_append(&text, given.bytes, given.size);
 	(void)fputc('"', out);
 	if (text.size > 0)

@@ -36,7 +36,7 @@ void views_write_open(FILE *out, const struct loop *loop)
 	struct views_list list = {.lost = 0};
 	size_t omitted;
 
-	text_init(&list.text, SIZE_MAX / 2);
+	text_init(&list.text, TEXT_UNLIMITED);
 	omitted = generations_show_open(
 		loop->generations, VIEWS_OPEN_MAX, loop->now_ns, views_add, &list);
 	(void)fprintf(out, "{\"timeUnixNano\":\"%llu\",\"spans\":[",

@@ -50,7 +50,7 @@ __attribute__((format(printf, 5, 6))) static void doctor_say(struct doctor *doct
 	va_start(values, format);
 	(void)vsnprintf(line, sizeof line, format, values); /* may be cut */
 	va_end(values);
-	text_init(&shown, SIZE_MAX / 2);
+	text_init(&shown, TEXT_UNLIMITED);
 	escape_append_shown(&shown, line, strlen(line), SIZE_MAX);
 	(void)printf("%-4s  %-11s  %.*s\n", names[verdict], subject, (int)shown.size,
 		shown.size > 0 ? shown.bytes : "");

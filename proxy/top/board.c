@@ -344,7 +344,7 @@ int board_draw(struct text *out, const struct report *report, const struct board
 	struct board board = {.report = report, .style = style};
 	bool failed;
 
-	text_init(&board.cell, SIZE_MAX / 2);
+	text_init(&board.cell, TEXT_UNLIMITED);
 	line_init(&board.line, out, style->width, style->color);
 	board_measure(&board);
 	board_draw_program(&board);

@@ -152,8 +152,8 @@ static void top_show(struct top *top)
 	struct winsize size;
 	struct text lines, screen;
 
-	text_init(&lines, SIZE_MAX / 2);
-	text_init(&screen, SIZE_MAX / 2);
+	text_init(&lines, TEXT_UNLIMITED);
+	text_init(&screen, TEXT_UNLIMITED);
 	if (top->is_live && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
 		style.width = size.ws_col;
 		style.height = size.ws_row;
