@@ -77,8 +77,7 @@ static enum hearing_verdict hearing_judge_head(struct hearing *hearing)
 	const char *bytes = hearing->said.bytes;
 	int status;
 
-	if (!hearing->is_http || hearing_behind_head(hearing) == NULL ||
-		strncmp(bytes, "HTTP/1.", 7) != 0)
+	if (!hearing->is_http || strncmp(bytes, "HTTP/1.", 7) != 0)
 		return HEARING_MORE;
 	status = (int)strtol(bytes + strlen("HTTP/1.1 "), NULL, 10);
 	if (status < 300)
@@ -127,14 +126,13 @@ enum hearing_verdict hearing_look(struct hearing *hearing)
 		end = (const uint8_t *)content + size;
 		skim_begin(&hearing->skim, SKIM_WATCH);
 		event = skim_run(&hearing->skim, &at, end);
-		hearing->at = (size_t)(object - content);
 		if (event == SKIM_MORE)
 			break; /* what begins there is looked at again, with more of it */
 		if (event == SKIM_ENVELOPE_END) {
 			verdict = hearing_judge(hearing);
 			hearing->at = (size_t)((const char *)at - content);
 		} else {
-			hearing->at++;
+			hearing->at = (size_t)(object - content) + 1;
 		}
 	}
 	return verdict;

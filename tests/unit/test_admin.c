@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "exporter/metrics/metrics.h"
+#include "proxy/admin/pages.h"
 #include "proxy/resolver.h"
 #include "tests/unit/loop_case.h"
 
@@ -22,10 +23,12 @@ static unsigned port;
 
 static void admin_open(const char *const *flags, const struct url *server)
 {
+	static const struct metrics_instrument instruments[] = {
+		{.name = "a.size", .help = "Sizes.", .unit = "By"}};
 	struct admin_sources sources = {.loop = &setup.loop};
 	char error[256], text[256];
 
-	sources.metrics = metrics = metrics_new(NULL, 0, 1);
+	sources.metrics = metrics = metrics_new(instruments, 1, 1);
 	ck_assert_ptr_nonnull(metrics);
 	unit_hear_stderr();
 	loop_case_open(&setup, flags);
@@ -162,7 +165,10 @@ static const struct {
 	{"GET /metrics", "Accept: a/b, application/openmetrics-text;version=1.0.0\r\n", "200 OK",
 		"Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n",
 		false},
+	{"GET /metrics", "Accept: application/openmetrics-text\r\n", "200 OK", "\n# EOF\n", false},
 	{"GET /metrics", "Accept: application/openmetrics\r\n", "200 OK", "version=0.0.4", false},
+	{"GET /metrics", "", "200 OK", "\n# TYPE a_size_bytes histogram\n", false},
+	{"GET /traces?since=7", "", "200 OK", "{\"seq\":0,\"traces\":[]}\n", false},
 	{"GET /config", "", "200 OK", "\n\t\"admin.listen\": \"http://127.0.0.1:0\",\n", false},
 	{"GET /config", "", "200 OK", "\"service.name\": \"a\\\"\\\\\"", false},
 	{"GET /metrics", "", "200 OK", "\nsidespan_open{type=\"request\"} 0\n", false},
@@ -190,6 +196,47 @@ START_TEST(test_pages)
 	ck_assert_int_eq(unit_said("admin: a request is refused: "), rows[_i].refused);
 	answer = ask(rows[_i].line, rows[_i].fields, 7); /* and in pieces */
 	ck_assert_msg(strncmp(answer, status, strlen(status)) == 0, "%s", answer);
+	admin_close();
+}
+END_TEST
+
+/* Digits alone, of less than 64 bits; else 0. */
+START_TEST(test_number)
+{
+	static const struct {
+		const char *text;
+		uint64_t number;
+	} numbers[] = {{"", 0}, {"0", 0}, {"7", 7}, {"12", 12}, {"0120", 120}, {"12x", 0},
+		{"x12", 0}, {"1/", 0}, {"1:", 0}, {"-1", 0},
+		{"9999999999999999999", 9999999999999999999u}, {"00000000000000000001", 0},
+		{"18446744073709551615", 0}};
+	size_t i;
+
+	for (i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		ck_assert_uint_eq(
+			pages_number((struct http_text){numbers[i].text, strlen(numbers[i].text)}),
+			numbers[i].number);
+}
+END_TEST
+
+/* What is told is of this moment, though nothing has happened in the conversation. */
+START_TEST(test_time)
+{
+	uint64_t began;
+	int fd;
+
+	admin_open(plain, NULL);
+	loop_clock(&setup.loop);
+	began = setup.loop.now_ns;
+	setup.loop.now_ns = 1;
+	(void)ask("GET /open", "", 1000);
+	ck_assert_uint_ge(setup.loop.now_ns, began);
+	setup.loop.now_ns = 1;
+	fd = request("/live");
+	ck_assert_uint_ge(setup.loop.now_ns, began);
+	unit_alloc_adopt();
+	unit_alloc_adopt();
+	close(fd);
 	admin_close();
 }
 END_TEST
@@ -482,6 +529,8 @@ int main(void)
 	TCase *tc = tcase_create("admin");
 
 	tcase_add_loop_test(tc, test_pages, 0, ROWS);
+	tcase_add_test(tc, test_number);
+	tcase_add_test(tc, test_time);
 	tcase_add_test(tc, test_token);
 	tcase_add_test(tc, test_large);
 	tcase_add_test(tc, test_limits);

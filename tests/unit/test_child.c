@@ -536,30 +536,38 @@ END_TEST
  */
 START_TEST(test_inherited)
 {
-	enum { BEFORE = 50, GONE = 51, MARKED = 52, SINCE = 53 };
-	static const char script[] = "for f in 50 51 52 53; do [ -e /proc/$$/fd/$f ] && echo $f; "
-				     "done; exit 0";
+	enum { BEFORE = 50, GONE = 51, MARKED = 52, SINCE = 53, OURS = 54, LAST = 55 };
+	static const char script[] =
+		"for f in 50 51 52 53 54 55; do [ -e /proc/$$/fd/$f ] && echo $f; "
+		"done; exit 0";
 	struct nursery nursery;
 	int read_fd, write_fd;
 	char text[64];
 
 	ck_assert_int_eq(dup2(STDIN_FILENO, BEFORE), BEFORE);
 	ck_assert_int_eq(dup2(STDIN_FILENO, GONE), GONE);
+	ck_assert_int_eq(dup2(STDIN_FILENO, OURS), OURS);
+	ck_assert_int_eq(dup2(STDIN_FILENO, LAST), LAST);
 	ck_assert_int_eq(dup3(STDIN_FILENO, MARKED, O_CLOEXEC), MARKED);
 	if (_i == 1)
 		ck_assert_int_eq(inherit_note(), 0);
+	inherit_forget(OURS);
+	inherit_forget(OURS); /* which says nothing of any other */
+	inherit_forget(SINCE);
 	close(GONE);
 	ck_assert_int_eq(dup2(STDIN_FILENO, SINCE), SINCE);
 	nursery_open(&nursery, LONG_MS);
 	shell_start(&nursery, script, &nursery, &read_fd, &write_fd);
 	read_text(&nursery, read_fd, text, sizeof text, false);
-	ck_assert_str_eq(text, _i == 1 ? "50\n" : "");
+	ck_assert_str_eq(text, _i == 1 ? "50\n55\n" : "");
 	wait_for_ends(&nursery, 1);
 	close(read_fd);
 	close(write_fd);
 	close(BEFORE);
 	close(MARKED);
 	close(SINCE);
+	close(OURS);
+	close(LAST);
 	nursery_close(&nursery);
 	ck_assert_int_eq(inherit_note(), 0); /* as it was */
 }

@@ -353,6 +353,26 @@ START_TEST(test_field_tokens)
 }
 END_TEST
 
+/* What a head said before is not said of the next one. */
+START_TEST(test_anew)
+{
+	static const char bad[] = "HTTP/1.0 299 OK\r\n: x\r\n\r\n",
+			  good[] = "GET / HTTP/1.1\r\n\r\n";
+
+	ck_assert_int_eq(test_parse(false, bad, sizeof bad - 1), HTTP_BAD);
+	ck_assert_uint_eq(test_head.status, 299);
+	ck_assert_uint_eq(test_head.bad_status, 502);
+	ck_assert_ptr_nonnull(test_head.bad_reason);
+	ck_assert_int_eq(test_parse(true, good, 3), HTTP_MORE);
+	ck_assert_uint_eq(test_head.status, 0);
+	ck_assert_uint_eq(test_head.bad_status, 0);
+	ck_assert_uint_eq(test_head.version_minor, 0);
+	ck_assert_ptr_null(test_head.bad_reason);
+	ck_assert_uint_eq(test_head.field_count + test_head.method.size + test_head.target.size, 0);
+	ck_assert_uint_eq(test_head.start_line.size, 0);
+}
+END_TEST
+
 /* ---- targets ---- */
 
 static const struct {
@@ -375,6 +395,13 @@ static const struct {
 	{"http://", "", ""},
 	{"//a/b", "", "//a/b"},
 	{"h_t://a/b", "", "h_t://a/b"},
+	{"aAzZ09+-.://a/b", "a", "/b"},
+	{"`://a/b", "", "`://a/b"},
+	{"{://a/b", "", "{://a/b"},
+	{"@://a/b", "", "@://a/b"},
+	{"[://a/b", "", "[://a/b"},
+	{"a/://b", "", "a/://b"},
+	{"a;://b", "", "a;://b"},
 };
 
 START_TEST(test_target)
@@ -532,6 +559,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_response, 0, TEST_COUNT(test_responses));
 	tcase_add_loop_test(tc, test_pieces_are_seen_once, 0, TEST_COUNT(test_endless));
 	tcase_add_loop_test(tc, test_field_tokens, 0, TEST_COUNT(test_tokens));
+	tcase_add_test(tc, test_anew);
 	tcase_add_loop_test(tc, test_target, 0, TEST_COUNT(test_targets));
 	tcase_add_loop_test(tc, test_forward, 0, TEST_COUNT(test_forwarded));
 	tcase_add_test(tc, test_forward_length);
