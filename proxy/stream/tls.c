@@ -84,22 +84,21 @@ static ssize_t tls_outcome(struct tls *tls, int result)
 		errno = tls->error;
 		return tls->is_broken ? -1 : 0; /* OpenSSL takes an alert for the end, next time */
 	case SSL_ERROR_SYSCALL: /* also what is said of one that was broken before */
-		if (!tls->is_broken)
-			tls->error = saved_errno != 0 ? saved_errno : ECONNRESET;
-		if (!tls->is_broken && !tls->has_agreed)
+		if (tls->is_broken)
+			break;
+		tls->error = saved_errno != 0 ? saved_errno : ECONNRESET;
+		if (!tls->has_agreed)
 			tls->trouble = tls_cut_early; /* by a reset; later ones tell by errno */
-		tls->is_broken = true;
-		errno = tls->error;
-		return -1;
+		break;
 	default:
+		if (tls->is_broken)
+			break;
+		error = ERR_peek_error();
+		tls->error = ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE ? ENOMEM : EPROTO;
+		tls->trouble = tls_describe(tls, error);
 		break;
 	}
-	error = ERR_peek_error();
-	if (!tls->is_broken)
-		tls->error = ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE ? ENOMEM : EPROTO;
 	tls->is_broken = true;
-	if (tls->trouble == NULL)
-		tls->trouble = tls_describe(tls, error);
 	errno = tls->error;
 	return -1;
 }

@@ -57,6 +57,57 @@ START_TEST(test_quiet)
 }
 END_TEST
 
+/* All that it needs is there at first: what it is given, and what the settings ask for. */
+START_TEST(test_begin)
+{
+	const char *const limited[] = {"--upstream=tcp://127.0.0.1:7",
+		_i == 0 ? "--connections-max-per-source=0" : "--connections-max-per-source=1",
+		NULL};
+	struct event_base *base = event_base_new();
+	struct loop_case setup;
+	struct loop loop;
+
+	loop_case_open(&setup, limited);
+	memset(&loop, 0, sizeof loop);
+	ck_assert_int_eq(loop_init(&loop, base, setup.load.config, setup.tracer), 0);
+	ck_assert_ptr_eq(loop.base, base);
+	ck_assert_ptr_eq(loop.config, setup.load.config);
+	ck_assert_int_eq(loop.sources != NULL, _i);
+	ck_assert_ptr_nonnull(loop.conversations);
+	ck_assert_uint_gt(loop.now_ns, 0);
+	ck_assert(loop.tracing);
+	loop_done(&loop);
+	loop_case_close(&setup);
+	event_base_free(base);
+}
+END_TEST
+
+/* What once was a peak is none any more: a second time nothing is given back without another. */
+START_TEST(test_drop_once)
+{
+	struct loop_case setup;
+	struct loop *loop = &setup.loop;
+	uint64_t now_ns;
+
+	loop_case_open(&setup, flags);
+	loop_trim(loop);
+	now_ns = loop->now_ns + 10 * SECOND;
+	loop->guest_count = 256;
+	loop_tidy(loop, now_ns);
+	loop->guest_count = 128;
+	loop->now_ns = now_ns;
+	loop_tidy(loop, now_ns);
+	ck_assert_uint_eq(loop->trimmed_ns, now_ns);
+	loop_tidy(loop, now_ns + 10 * SECOND);
+	loop->guest_count = 65;
+	loop->now_ns = now_ns + 20 * SECOND;
+	loop_tidy(loop, now_ns + 20 * SECOND);
+	ck_assert_uint_eq(loop->trimmed_ns, now_ns);
+	loop->guest_count = 0;
+	loop_case_close(&setup);
+}
+END_TEST
+
 /* Less than half is left of many, whatever goes on; but not again and again. */
 START_TEST(test_drop)
 {
@@ -399,6 +450,8 @@ int main(void)
 	TCase *tc = tcase_create("loop");
 
 	tcase_add_test(tc, test_quiet);
+	tcase_add_loop_test(tc, test_begin, 0, 2);
+	tcase_add_test(tc, test_drop_once);
 	tcase_add_loop_test(tc, test_drop, 0, 2);
 	tcase_add_test(tc, test_scratch);
 	tcase_add_test(tc, test_ticker);
