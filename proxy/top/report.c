@@ -17,6 +17,8 @@
 #define REPORT_PATH_MAX  64
 #define REPORT_DEPTH_MAX 16
 
+enum { REPORT_STOP = 0, REPORT_GO_ON = 1 }; /* what yajl is told */
+
 struct report_parser {
 	struct report *report;
 	struct report_span *span; /* the one that is open, or the scratch for those too many */
@@ -115,19 +117,19 @@ static int report_open_span(struct report_parser *parser)
 	parser->span_kind = 0;
 	parser->operation.size = 0;
 	if (report->count == REPORT_SPANS_MAX)
-		return 1;
+		return REPORT_GO_ON;
 	if ((report->count & (report->count - 1)) == 0) { /* a power of two is full */
 		grown = realloc(
 			report->spans, (report->count > 0 ? 2 * report->count : 1) * sizeof *grown);
 		if (grown == NULL) {
 			parser->why = "out of memory";
-			return 0;
+			return REPORT_STOP;
 		}
 		report->spans = grown;
 	}
 	parser->span = &report->spans[report->count++];
 	*parser->span = (struct report_span){.kind = REPORT_ITEM};
-	return 1;
+	return REPORT_GO_ON;
 }
 
 static void report_end_attribute(struct report_parser *parser)
@@ -185,26 +187,26 @@ static void report_end_span(struct report_parser *parser)
 static int report_on_null(void *arg)
 {
 	(void)arg; /* as if it were not there */
-	return 1;
+	return REPORT_GO_ON;
 }
 
 static int report_on_boolean(void *arg, int value)
 {
 	(void)arg; /* nothing of it is wanted */
 	(void)value;
-	return 1;
+	return REPORT_GO_ON;
 }
 
 static int report_on_number(void *arg, const char *bytes, size_t size)
 {
 	report_take(arg, bytes, size);
-	return 1;
+	return REPORT_GO_ON;
 }
 
 static int report_on_string(void *arg, const unsigned char *bytes, size_t size)
 {
 	report_take(arg, (const char *)bytes, size);
-	return 1;
+	return REPORT_GO_ON;
 }
 
 static int report_open(void *arg)
@@ -213,10 +215,10 @@ static int report_open(void *arg)
 
 	if (parser->depth == REPORT_DEPTH_MAX) {
 		parser->why = "nested too deeply";
-		return 0;
+		return REPORT_STOP;
 	}
 	parser->sizes[parser->depth++] = strlen(parser->path);
-	return 1;
+	return REPORT_GO_ON;
 }
 
 static int report_on_object(void *arg)
@@ -225,11 +227,11 @@ static int report_on_object(void *arg)
 
 	if (parser->depth == 0)
 		parser->is_object = true;
-	if (report_open(parser) == 0)
-		return 0;
+	if (report_open(parser) == REPORT_STOP)
+		return REPORT_STOP;
 	if (strcmp(parser->path, "/spans/attributes") == 0)
 		parser->key.size = parser->value.size = 0;
-	return strcmp(parser->path, "/spans") == 0 ? report_open_span(parser) : 1;
+	return strcmp(parser->path, "/spans") == 0 ? report_open_span(parser) : REPORT_GO_ON;
 }
 
 /* A name for which there is no room is none that is wanted, nor is what is within it. */
@@ -238,18 +240,18 @@ static int report_on_key(void *arg, const unsigned char *bytes, size_t size)
 	struct report_parser *parser = arg;
 	size_t at = parser->sizes[parser->depth - 1];
 
-	parser->path[at] = '\0';
+	assert(parser->depth > 0 && at < sizeof parser->path);
 	if (at + size + 2 > sizeof parser->path || memchr(bytes, '\0', size) != NULL ||
 		memchr(bytes, '/', size) != NULL) {
 		bytes = (const unsigned char *)"?";
 		size = 1;
 	}
 	if (at + size + 2 > sizeof parser->path)
-		return 1; /* nothing that is wanted has so long a path */
+		return REPORT_GO_ON; /* nothing that is wanted has so long a path */
 	parser->path[at] = '/';
 	memcpy(parser->path + at + 1, bytes, size);
 	parser->path[at + 1 + size] = '\0';
-	return 1;
+	return REPORT_GO_ON;
 }
 
 static int report_close(void *arg)
@@ -258,7 +260,7 @@ static int report_close(void *arg)
 
 	assert(parser->depth > 0); /* yajl pairs them */
 	parser->path[parser->sizes[--parser->depth]] = '\0';
-	return 1;
+	return REPORT_GO_ON;
 }
 
 static int report_on_object_end(void *arg)
@@ -270,7 +272,7 @@ static int report_on_object_end(void *arg)
 		report_end_attribute(parser);
 	else if (strcmp(parser->path, "/spans") == 0)
 		report_end_span(parser);
-	return 1;
+	return REPORT_GO_ON;
 }
 
 static const yajl_callbacks report_callbacks = {

@@ -196,6 +196,26 @@ START_TEST(test_open)
 }
 END_TEST
 
+/* Without memory for it there is none, nor anything left of it. */
+START_TEST(test_none_without_memory)
+{
+	struct generations *made;
+	long n;
+
+	for (n = 0;; n++) {
+		unit_alloc_fail_once(n);
+		made = generations_new(setup.load.config, setup.tracer);
+		unit_alloc_fail_never();
+		if (!unit_alloc_failed())
+			break;
+		ck_assert_ptr_null(made);
+	}
+	ck_assert_int_gt(n, 1);
+	ck_assert_ptr_nonnull(made);
+	generations_free(made);
+}
+END_TEST
+
 /* One that began over a connection of the generation, which has gone. */
 static void generation_begin_work(struct generation *generation, const char *message)
 {
@@ -208,6 +228,12 @@ static void generation_begin_work(struct generation *generation, const char *mes
 	tracer_backend_message(connection, envelope_case_read(&reader, message), loop->now_ns);
 	envelope_case_done(&reader);
 	tracer_connection_free(connection, TRACER_CONNECTION_CLOSED, loop->now_ns);
+}
+
+static void generation_count_shown(void *arg, const struct span *span)
+{
+	ck_assert_ptr_nonnull(span);
+	++*(size_t *)arg;
 }
 
 static size_t generation_count_spans(void)
@@ -227,14 +253,32 @@ static size_t generation_count_spans(void)
 START_TEST(test_work_that_nobody_hears_of)
 {
 	struct generation *first = loop->generations->now, *second;
+	uint64_t began_ns = loop->now_ns;
+	struct tracer_open list[TRACER_OPEN_MAX];
+	size_t shown = 0;
 
 	generation_begin_work(first, WORK("one"));
 	generation_tick();
 	ck_assert_uint_eq(generation_count_spans(), 1);
 	generation_renew();
 	second = loop->generations->now;
+	loop->now_ns += 1000000000;
 	generation_begin_work(second, WORK("two"));
 	ck_assert_uint_eq(generation_count_spans(), 2);
+	ck_assert_uint_eq(generations_count_open(loop->generations, list), 4);
+	ck_assert_str_eq(list[1].type, "turn");
+	ck_assert_uint_eq(list[1].count, 2);
+	ck_assert_uint_eq(list[1].oldest_ns, began_ns); /* of both */
+	ck_assert_uint_eq(list[0].oldest_ns, 0);
+	ck_assert_uint_eq(generations_show_open(loop->generations, 10, loop->now_ns,
+				  generation_count_shown, &shown),
+		0);
+	ck_assert_uint_eq(shown, 2);
+	shown = 0;
+	ck_assert_uint_eq(generations_show_open(loop->generations, 1, loop->now_ns,
+				  generation_count_shown, &shown),
+		1); /* is left out */
+	ck_assert_uint_eq(shown, 1);
 	generation_tick();
 	ck_assert_uint_eq(generation_count_spans(), 1);
 	ck_assert_uint_eq(tracer_follow_counters(first->tracer)->followed, 1);
@@ -288,6 +332,7 @@ int main(void)
 	tcase_add_test(tc, test_splices);
 	tcase_add_test(tc, test_counters);
 	tcase_add_test(tc, test_open);
+	tcase_add_test(tc, test_none_without_memory);
 	tcase_add_test(tc, test_work_that_nobody_hears_of);
 	tcase_add_test(tc, test_settings_alone);
 	tcase_add_test(tc, test_no_memory);
