@@ -8,6 +8,7 @@
 #include "proxy/side/http_body.h"
 
 #include <assert.h>
+#include <string.h>
 
 /* What of a chunked body comes next. */
 enum http_chunk {
@@ -25,6 +26,8 @@ enum http_chunk {
 	HTTP_CHUNK_TRAILER_LF, /* its end */
 	HTTP_CHUNK_LAST_LF,    /* the end of it all */
 };
+
+#define HTTP_BODY_BETWEEN_MAX 8 /* bytes: two ends of lines, four digits */
 
 /* ---- what a head says ---- */
 
@@ -237,6 +240,26 @@ static size_t http_body_take_data(struct http_body *body, size_t size)
 	return taken;
 }
 
+/*
+ * The size of what stands between the data of two chunks, if it is just two ends of lines and a few
+ * digits between them, as in most streams of events; else 0.
+ */
+static size_t http_body_skip_between(struct http_body *body, const char *bytes, size_t size)
+{
+	uint64_t left = 0;
+	size_t at = 2;
+
+	if (size < HTTP_BODY_BETWEEN_MAX || memcmp(bytes, "\r\n", 2) != 0)
+		return 0;
+	for (; at < HTTP_BODY_BETWEEN_MAX - 2 && http_body_digit(bytes[at]) >= 0; at++)
+		left = left << 4 | (uint64_t)http_body_digit(bytes[at]);
+	if (left == 0 || memcmp(bytes + at, "\r\n", 2) != 0)
+		return 0;
+	body->left = left;
+	body->chunk = HTTP_CHUNK_DATA;
+	return at + 2;
+}
+
 static size_t http_body_next_of_chunks(
 	struct http_body *body, const char *bytes, size_t size, enum http_piece *piece)
 {
@@ -250,6 +273,10 @@ static size_t http_body_next_of_chunks(
 		return taken;
 	}
 	*piece = body->chunk >= HTTP_CHUNK_LINE ? HTTP_PIECE_TRAILER : HTTP_PIECE_FRAMING;
+	if (body->chunk == HTTP_CHUNK_DATA_CR)
+		taken = http_body_skip_between(body, bytes, size);
+	if (taken > 0)
+		return taken;
 	while (taken < size) {
 		if (!http_body_step(body, bytes[taken])) {
 			body->state = HTTP_BODY_BAD;
