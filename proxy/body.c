@@ -62,7 +62,8 @@ static const struct splice_hooks body_hooks = {
 /* Whether a message may begin so. */
 static bool body_is_json(uint8_t byte)
 {
-	return byte != '\0' && strchr("{[ \t\r\n", byte) != NULL;
+	return byte == '{' || byte == '[' || byte == ' ' || byte == '\t' || byte == '\r' ||
+	       byte == '\n';
 }
 
 void body_begin(struct body *body, struct pair *pair, bool from_client, enum body_form form,
@@ -90,14 +91,8 @@ static bool body_message_begin(struct body *body, uint8_t byte)
 	body->start_ns = loop->now_ns;
 	body->generation = body->pair->generation;
 	body->splice = body_is_json(byte) ? generation_splice_get(body->generation) : NULL;
-	if (body->splice == NULL) {
-		loop->counters.messages_no_memory += body_is_json(byte);
-		return false;
-	}
-	splice_begin(body->splice, body->mode, &body_hooks, body);
-	if (body->promises)
-		splice_promise(body->splice);
-	return true;
+	loop->counters.messages_no_memory += body->splice == NULL && body_is_json(byte);
+	return body->splice != NULL;
 }
 
 /* The next bytes of a message. */
@@ -112,6 +107,10 @@ static void body_take(struct body *body, const uint8_t *bytes, size_t size, bool
 		body->form = BODY_UNSEEN;
 	if (body->splice == NULL)
 		return;
+	if (first)
+		splice_begin(body->splice, body->mode, &body_hooks, body);
+	if (first && body->promises)
+		splice_promise(body->splice);
 	pair->hooks->text(body->pair, body->from_client, bytes, size, first, last);
 	splice_feed(body->splice, bytes, size, last);
 	body->over = last;
@@ -130,6 +129,19 @@ static void body_message_end(struct body *body)
 	}
 	body->begun = false;
 	body->over = false;
+}
+
+/* A message that is all there. */
+static void body_take_whole(struct body *body, const uint8_t *bytes, size_t size)
+{
+	struct pair *pair = body->pair;
+
+	assert(body->splice == NULL && body->mode == SPLICE_WATCH);
+	if (body_message_begin(body, *bytes)) {
+		pair->hooks->text(pair, body->from_client, bytes, size, true, true);
+		(void)splice_watch(body->splice, &body_hooks, body, bytes, size);
+	}
+	body_message_end(body);
 }
 
 /* No word is to be kept any more. */
@@ -167,6 +179,10 @@ static void body_take_events(struct body *body, const uint8_t *bytes, size_t siz
 			body_take(body, data, data_size, false);
 			if (body->keeps_word)
 				body_keep_word(body, data, data_size);
+			break;
+		case EVENTS_WHOLE:
+			body_take_whole(body, data, data_size);
+			body_drop_word(body);
 			break;
 		case EVENTS_LINE:
 			body_take(body, &line_feed, 1, false);

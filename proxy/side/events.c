@@ -134,15 +134,58 @@ static size_t events_value_size(const uint8_t *bytes, size_t size)
 	return end != NULL ? (size_t)(end - bytes) : size;
 }
 
+/* Whether nothing of an event has come that counts. */
+static bool events_is_between(const struct events *events)
+{
+	return events->state == EVENTS_BEGIN && events->begun && !events->cr && !events->has_data &&
+	       !events->is_endpoint;
+}
+
+/*
+ * The size of the event at bytes, if it is one line of data and all there, as most are; else 0.
+ * Makes h3 2,900 of 5,800 instructions a message cheaper: nothing of it must be kept.
+ */
+static size_t events_whole_size(
+	const uint8_t *bytes, size_t size, const uint8_t **data, size_t *data_size)
+{
+	static const char name[] = {'d', 'a', 't', 'a', ':'};
+	const uint8_t *value = bytes + sizeof name, *end = bytes + size, *line_feed;
+	size_t value_size, end_size;
+
+	if (size <= sizeof name || memcmp(bytes, name, sizeof name) != 0)
+		return 0;
+	value += *value == ' ';
+	line_feed = memchr(value, '\n', (size_t)(end - value));
+	if (line_feed == NULL || line_feed == value)
+		return 0;
+	end_size = line_feed[-1] == '\r' ? 2 : 1;
+	value_size = (size_t)(line_feed + 1 - value) - end_size;
+	if (value_size == 0 || memchr(value, '\r', value_size) != NULL ||
+		(size_t)(end - line_feed) <= end_size ||
+		memcmp(line_feed + 1, end_size == 2 ? "\r\n" : "\n", end_size) != 0)
+		return 0;
+	*data = value;
+	*data_size = value_size;
+	return (size_t)(line_feed + 1 - bytes) + end_size;
+}
+
 enum events_result events_next(struct events *events, const uint8_t **bytes, size_t *size,
 	const uint8_t **data, size_t *data_size)
 {
 	enum events_result result = EVENTS_MORE;
+	size_t whole_size;
 
 	while (*size > 0 && result == EVENTS_MORE) {
 		uint8_t byte = **bytes;
 		bool is_end = byte == '\n' || byte == '\r';
 
+		if (events_is_between(events)) {
+			whole_size = events_whole_size(*bytes, *size, data, data_size);
+			*bytes += whole_size;
+			*size -= whole_size;
+			if (whole_size > 0)
+				return EVENTS_WHOLE;
+		}
 		if (events->state == EVENTS_BLANK && byte != ' ')
 			events->state = EVENTS_VALUE;
 		if (events->state == EVENTS_VALUE && !is_end) {

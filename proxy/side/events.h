@@ -24,12 +24,13 @@ enum events_result {
 	EVENTS_DATA,     /* the next bytes of the event's data */
 	EVENTS_LINE,     /* another line of data begins: a line feed stands before it */
 	EVENTS_END,      /* the event is complete, and had data */
+	EVENTS_WHOLE,    /* the same, and this is all of its data: none of it came before */
 	EVENTS_ENDPOINT, /* the same, and its type is "endpoint" */
 };
 
 /*
- * Takes the next piece from *bytes, *size (both advanced). EVENTS_DATA: data_size bytes at *data,
- * in the input. Call until EVENTS_MORE.
+ * Takes the next piece from *bytes, *size (both advanced). EVENTS_DATA, EVENTS_WHOLE: data_size
+ * bytes at *data, in the input. Call until EVENTS_MORE.
  */
 enum events_result events_next(struct events *events, const uint8_t **bytes, size_t *size,
 	const uint8_t **data, size_t *data_size);

@@ -99,12 +99,13 @@ static void fuzz_take(
 	size_t data_size;
 
 	while ((result = events_next(events, &bytes, &size, &data, &data_size)) != EVENTS_MORE) {
-		if (result == EVENTS_DATA) {
+		if (result == EVENTS_DATA || result == EVENTS_WHOLE) {
 			fuzz_require(data_size > 0);
 			fuzz_tell(told, data, data_size);
-		} else if (result == EVENTS_LINE) {
+		}
+		if (result == EVENTS_LINE) {
 			fuzz_tell_byte(told, '\n');
-		} else {
+		} else if (result != EVENTS_DATA) {
 			fuzz_tell_byte(told,
 				result == EVENTS_ENDPOINT ? FUZZ_ENDPOINT_END : FUZZ_EVENT_END);
 		}

@@ -45,6 +45,12 @@ static const struct {
 	{TEST_BYTES("data: 1\n\ndata"), "1||"},
 	{TEST_BYTES("data: 1\n\ndat"), "1|"},
 	{TEST_BYTES("data:  \n\n"), " |"},
+	{TEST_BYTES("data:1\n\ndata:2\n\ndata: \n\ndata:\n\ndata: 3\n\n"), "1|2|||3|"},
+	{TEST_BYTES("data: 1\n\ndata: 2\r\n\r\ndata: 3\r\n\ndata: 4\n\r\n"), "1|2|3|4|"},
+	{TEST_BYTES("data: 1\n\ndata: 2\rdata: 3\n\ndata: 4\r\r\ndata: 5\n\n"), "1|2\n3|4|5|"},
+	{TEST_BYTES("data: 1\n\ndata:\r\n\r\ndata: 2\ndata: 3\n\ndata: \r\n\r\n"), "1||2\n3||"},
+	{TEST_BYTES("data: 1\n\nevent: endpoint\ndata: 2\n\nevent: x\ndata: 3\n\n"), "1|2>3|"},
+	{TEST_BYTES("data: 1\n\ndata: 2\n: 3\n\nid: 4\n\ndata: 5\n\n"), "1|2|5|"},
 	{TEST_BYTES("\n\r\n\rdata: 1\n\n"), "1|"},
 };
 
@@ -55,14 +61,15 @@ static void test_take(struct events *events, const uint8_t *bytes, size_t size, 
 	size_t data_size;
 
 	while ((result = events_next(events, &bytes, &size, &data, &data_size)) != EVENTS_MORE) {
-		if (result == EVENTS_DATA) {
+		if (result == EVENTS_DATA || result == EVENTS_WHOLE) {
 			ck_assert_uint_gt(data_size, 0);
 			memcpy(*told, data, data_size);
 			*told += data_size;
-		} else {
-			*(*told)++ = result == EVENTS_LINE  ? '\n'
-				     : result == EVENTS_END ? '|'
-							    : '>';
+		}
+		if (result != EVENTS_DATA) {
+			*(*told)++ = result == EVENTS_LINE       ? '\n'
+				     : result == EVENTS_ENDPOINT ? '>'
+								 : '|';
 		}
 	}
 	ck_assert_uint_eq(size, 0);
