@@ -359,6 +359,7 @@ void splice_free(struct splice *splice)
 	free(splice->member);
 	free(splice->marks);
 	free(splice->ours_copy);
+	free(splice->recall);
 	free(splice);
 }
 
@@ -469,14 +470,38 @@ static inline void splice_finish(struct splice *splice)
 		splice_unshelve(splice);
 }
 
+/* Whether the message that was read is one whose beginning is to be learnt: others may come so. */
+static inline bool splice_is_new(const struct splice *splice)
+{
+	return splice->envelope.kind == ENVELOPE_NOTIFICATION &&
+	       (splice->recall == NULL || !splice->recall->known) && splice->ended;
+}
+
+__attribute__((noinline)) static void splice_learn(
+	struct splice *splice, const uint8_t *bytes, size_t size)
+{
+	if (splice->recall == NULL)
+		splice->recall = calloc(1, sizeof *splice->recall);
+	if (splice->recall != NULL) /* else each is read from its first byte on */
+		recall_learn(splice->recall, &splice->skim, bytes, size);
+}
+
 unsigned splice_watch(struct splice *splice, const struct splice_hooks *hooks, void *arg,
 	const uint8_t *bytes, size_t size)
 {
+	size_t known = 0;
+	unsigned troubles;
+
 	splice_set_up(splice, SPLICE_WATCH, hooks, arg);
 	splice->complete = true;
-	splice_read(splice, bytes, size);
+	if (splice->recall != NULL)
+		known = recall_begin(splice->recall, &splice->skim, bytes, size);
+	splice_read(splice, bytes + known, size - known);
 	splice_finish(splice);
-	return splice_troubles(splice);
+	troubles = splice_troubles(splice);
+	if (splice_is_new(splice) && troubles == 0)
+		splice_learn(splice, bytes, size);
+	return troubles;
 }
 
 void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool last)

@@ -3,6 +3,7 @@
 
 #include "proxy/message/envelope.h"
 #include "proxy/message/place.h"
+#include "proxy/message/recall.h"
 #include "proxy/message/shelf.h"
 #include "proxy/message/skim.h"
 #include "proxy/message/splice.h"
@@ -57,7 +58,8 @@ struct splice {
 	struct skim skim;
 	struct envelope envelope;
 	struct window window;
-	struct shelf shelf; /* the envelopes of a batch that is not known to be whole */
+	struct recall *recall; /* owned; NULL until there is a notification */
+	struct shelf shelf;    /* the envelopes of a batch that is not known to be whole */
 	struct place place;
 	struct place_rules rules;
 	char *member; /* owned; ,"trace": and, behind that, the same in new params */

@@ -698,6 +698,37 @@ START_TEST(test_long_keys)
 }
 END_TEST
 
+static void told_check(const struct envelope *envelope, const void *row)
+{
+	const struct envelope_value *deep = envelope_value(envelope, slot_deep);
+
+	ck_assert_uint_eq(deep->size, strlen(row));
+	ck_assert_mem_eq(deep->text, row, deep->size);
+}
+
+/* Without memory for what messages have in common, each is read from its first byte on. */
+START_TEST(test_nothing_recalled)
+{
+	static const char *const texts[] = {"x", "yy", "", "z", "zz"};
+	struct envelope_check c = {.check = told_check};
+	char json[128];
+	size_t i;
+
+	for (i = 0; i < sizeof texts / sizeof *texts; i++) {
+		c.row = texts[i];
+		(void)snprintf(json, sizeof json,
+			"{\"method\":\"m\",\"params\":{\"none\":\"%030d\",\"a\":{\"b\":{\"c\":\"%"
+			"s\"}}}}",
+			0, texts[i]);
+		unit_alloc_fail_after(i < 3 ? 0 : 100);
+		envelope_watch(&c, json, strlen(json));
+		unit_alloc_fail_never();
+		ck_assert_int_eq(c.calls, 1);
+		ck_assert_uint_eq(splice_troubles(splice), 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("envelope");
@@ -716,5 +747,6 @@ int main(void)
 	tcase_add_test(tc, test_large);
 	tcase_add_test(tc, test_no_memory);
 	tcase_add_test(tc, test_long_keys);
+	tcase_add_test(tc, test_nothing_recalled);
 	return unit_run("envelope", tc);
 }

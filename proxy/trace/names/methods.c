@@ -44,7 +44,7 @@ static inline struct methods_slot *methods_slot(
 
 	while (slot->number != METHODS_OTHER &&
 		(slot->hash != hash || slot->name.size != name.size ||
-			!text_equal(slot->name.bytes, name.bytes, name.size))) {
+			memcmp(slot->name.bytes, name.bytes, name.size) != 0)) {
 		at = (at + 1) & mask;
 		slot = &methods->slots[at];
 	}
