@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#define MASK_PAIR 16
+#define MASK_PAIR      16
+#define MASK_NOT_ASCII 0x8080808080808080u
 
 /* The key from its byte phase mod 4 on, twice. */
 static uint64_t mask_turn(const uint8_t key[4], uint32_t phase)
@@ -25,15 +26,23 @@ static uint64_t mask_turn(const uint8_t key[4], uint32_t phase)
 #endif
 }
 
-/* Two words, which the compiler makes one. */
-static inline void mask_pair(uint8_t *to, const uint8_t *from, uint64_t key)
-{
-	uint64_t pair[2];
+/* Two words, which are one where the machine has such; seen: all bits of what was written. */
+typedef uint64_t mask_pair __attribute__((vector_size(MASK_PAIR)));
 
-	memcpy(pair, from, sizeof pair);
-	pair[0] ^= key;
-	pair[1] ^= key;
-	memcpy(to, pair, sizeof pair);
+static inline mask_pair mask_load(const uint8_t *bytes)
+{
+	mask_pair pair;
+
+	memcpy(&pair, bytes, sizeof pair);
+	return pair;
+}
+
+static inline void mask_step(uint8_t *to, const uint8_t *from, mask_pair key, mask_pair *seen)
+{
+	mask_pair pair = mask_load(from) ^ key;
+
+	*seen |= pair;
+	memcpy(to, &pair, sizeof pair);
 }
 
 /* Fewer bytes than a pair: 8, 4, and one by one. */
@@ -58,39 +67,53 @@ static void mask_few(
 		to[i] = from[i] ^ key[(phase + i) & 3];
 }
 
-void mask_copy(uint8_t *to, const uint8_t *from, size_t size, const uint8_t key[4], uint32_t phase)
+/* looks: returns whether all that was written is ASCII; else nothing that means something. */
+static inline __attribute__((always_inline)) bool mask_run(uint8_t *to, const uint8_t *from,
+	size_t size, const uint8_t key[4], uint32_t phase, bool looks)
 {
-	uint64_t turned = mask_turn(key, phase),
-		 turned_last = mask_turn(key, phase + (uint32_t)size);
-	uint64_t last[2];
-	uint8_t *to_last;
-
-	if (size < MASK_PAIR) {
-		mask_few(to, from, size, key, phase);
-		return;
-	}
+	const uint64_t turned = mask_turn(key, phase),
+		       turned_last = mask_turn(key, phase + (uint32_t)size);
+	const mask_pair pair = {turned, turned};
+	uint8_t *to_last = to + size - MASK_PAIR;
 	/* The last pair overlaps the one before it: it is read first, for they may be in place. */
-	to_last = to + size - MASK_PAIR;
-	memcpy(last, from + size - MASK_PAIR, MASK_PAIR);
+	mask_pair last =
+		mask_load(from + size - MASK_PAIR) ^ (mask_pair) { turned_last, turned_last };
+	mask_pair seen = last;
+
 	for (; size > 4 * MASK_PAIR; size -= 4 * MASK_PAIR) {
-		mask_pair(to, from, turned);
-		mask_pair(to + MASK_PAIR, from + MASK_PAIR, turned);
-		mask_pair(to + 2 * MASK_PAIR, from + 2 * MASK_PAIR, turned);
-		mask_pair(to + 3 * MASK_PAIR, from + 3 * MASK_PAIR, turned);
+		mask_step(to, from, pair, &seen);
+		mask_step(to + MASK_PAIR, from + MASK_PAIR, pair, &seen);
+		mask_step(to + 2 * MASK_PAIR, from + 2 * MASK_PAIR, pair, &seen);
+		mask_step(to + 3 * MASK_PAIR, from + 3 * MASK_PAIR, pair, &seen);
 		to += 4 * MASK_PAIR;
 		from += 4 * MASK_PAIR;
 	}
 	for (; size > MASK_PAIR; size -= MASK_PAIR) {
-		mask_pair(to, from, turned);
+		mask_step(to, from, pair, &seen);
 		to += MASK_PAIR;
 		from += MASK_PAIR;
 	}
-	last[0] ^= turned_last;
-	last[1] ^= turned_last;
-	memcpy(to_last, last, MASK_PAIR);
+	memcpy(to_last, &last, sizeof last);
+	return looks && ((seen[0] | seen[1]) & MASK_NOT_ASCII) == 0;
+}
+
+void mask_copy(uint8_t *to, const uint8_t *from, size_t size, const uint8_t key[4], uint32_t phase)
+{
+	if (size < MASK_PAIR)
+		mask_few(to, from, size, key, phase);
+	else
+		(void)mask_run(to, from, size, key, phase, false);
 }
 
 void mask_apply(uint8_t *bytes, size_t size, const uint8_t key[4], uint32_t phase)
 {
 	mask_copy(bytes, bytes, size, key, phase);
+}
+
+bool mask_apply_ascii(uint8_t *bytes, size_t size, const uint8_t key[4])
+{
+	if (size >= MASK_PAIR)
+		return mask_run(bytes, bytes, size, key, 0, true);
+	mask_few(bytes, bytes, size, key, 0);
+	return false;
 }

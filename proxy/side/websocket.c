@@ -448,10 +448,9 @@ static bool websocket_whole_next(
 	if (payload_size == 0)
 		return false;
 	payload = head + head_size;
-	if (masked)
-		mask_apply(payload, payload_size, payload - 4, 0);
-	if (utf8_check(&utf8_state, payload, payload_size) != payload_size ||
-		utf8_state != UTF8_COMPLETE) {
+	if (!(masked && mask_apply_ascii(payload, payload_size, payload - 4)) &&
+		(utf8_check(&utf8_state, payload, payload_size) != payload_size ||
+			utf8_state != UTF8_COMPLETE)) {
 		if (masked)
 			mask_apply(payload, payload_size, payload - 4, 0);
 		return false;

@@ -71,6 +71,31 @@ START_TEST(test_pieces)
 }
 END_TEST
 
+/* Whether all is ASCII is told for every place of the byte that is not, unless it is too short. */
+START_TEST(test_ascii)
+{
+	uint8_t source[100], masked[100];
+	size_t size, odd;
+
+	memset(source, 'x', sizeof source);
+	for (size = 0; size <= sizeof source; size++)
+		for (odd = 0; odd <= size; odd++) {
+			uint8_t *guarded;
+
+			if (odd < size)
+				source[odd] = odd % 2 == 0 ? 0x80 : 0xff;
+			test_expect(masked, source, size, 0);
+			guarded = unit_guard_copy(masked, size);
+			ck_assert_int_eq(mask_apply_ascii(guarded, size, test_key),
+				odd == size && size >= 16);
+			ck_assert_mem_eq(guarded, source, size);
+			unit_guard_free(guarded, size);
+			if (odd < size)
+				source[odd] = 'x';
+		}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("mask");
@@ -78,5 +103,6 @@ int main(void)
 	tcase_add_test(tc, test_rfc_example);
 	tcase_add_test(tc, test_sizes_and_phases);
 	tcase_add_test(tc, test_pieces);
+	tcase_add_test(tc, test_ascii);
 	return unit_run("mask", tc);
 }
