@@ -246,11 +246,12 @@ static void pump_mirror(struct pump *pump, struct sink *sink, const struct side_
 		ops->end(&pump->encoder, sink, true);
 }
 
-/* Writes what the splice has let go as one frame. */
-static void pump_write_pieces(struct pump *pump, struct sink *sink, const struct side_frame *frame)
+/* Writes what a splice has let go as one frame. */
+static inline void pump_write_pieces(struct pump *pump, struct sink *sink,
+	const struct splice *splice, const struct side_frame *frame)
 {
 	size_t count, total, i;
-	const struct splice_piece *pieces = splice_pieces(pump->splice, &count, &total);
+	const struct splice_piece *pieces = splice_pieces(splice, &count, &total);
 
 	pump->encoder.ops->begin(&pump->encoder, sink, frame);
 	for (i = 0; i < count; i++)
@@ -291,10 +292,42 @@ static void pump_edit(struct pump *pump, struct sink *sink, const struct side_ch
 		memcpy(frame.mask_key, chunk->frame.mask_key, sizeof frame.mask_key);
 	}
 	pump->framing = PUMP_REFRAMED;
-	pump_write_pieces(pump, sink, &frame);
+	pump_write_pieces(pump, sink, pump->splice, &frame);
 	if (!chunk->last && !splice_may_edit(pump->splice) && frame.first &&
 		!side_has(pump->encoder.ops, SIDE_ONE_FRAME))
 		pump_mirror_rest(pump, sink);
+}
+
+/*
+ * Edits and sends a message that is all there, in one frame; false: it must go piece by piece.
+ */
+static bool pump_edit_whole(struct pump *pump, struct sink *sink, const struct side_chunk *chunk)
+{
+	const struct side_ops *ops = pump->encoder.ops;
+	struct side_frame frame = chunk->frame;
+	struct splice *splice;
+	unsigned troubles;
+	size_t count;
+
+	if (!frame.text || chunk->size == 0 || chunk->size > SPLICE_HOLD_MAX || pump->checks_text)
+		return false;
+	pump->message_start_ns = pump->loop->now_ns;
+	pump->framing = PUMP_REFRAMED;
+	splice = generation_splice_get(pump->generation);
+	if (splice == NULL) {
+		pump->loop->counters.messages_no_memory++;
+		pump_mirror(pump, sink, chunk);
+		return true;
+	}
+	troubles = splice_edit_whole(
+		splice, pump->mode, &pump->hooks->message, pump, chunk->bytes, chunk->size);
+	(void)splice_pieces(splice, &count, &frame.size);
+	frame.first = frame.last = true;
+	pump_write_pieces(pump, sink, splice, &frame);
+	ops->end(&pump->encoder, sink, true);
+	pump_look_back(pump, splice, troubles);
+	generation_splice_put(pump->generation, splice);
+	return true;
 }
 
 static void pump_reframe(struct pump *pump, struct sink *sink, const struct side_chunk *chunk)
@@ -328,9 +361,13 @@ static inline __attribute__((always_inline)) bool pump_data(
 {
 	if (pump->tells_text && chunk->frame.text)
 		pump->hooks->text(pump, chunk);
-	if (pump->verbatim && chunk->wire != NULL && chunk->first && chunk->last) {
-		pump_pass(pump, sink, chunk);
-		return true;
+	if (chunk->first && chunk->last) {
+		if (pump->verbatim && chunk->wire != NULL) {
+			pump_pass(pump, sink, chunk);
+			return true;
+		}
+		if (pump->task > PUMP_TASK_WATCH && pump_edit_whole(pump, sink, chunk))
+			return true;
 	}
 	if (chunk->first)
 		pump_message_begin(pump, chunk);
@@ -691,7 +728,7 @@ static void pump_cut_message(struct pump *pump)
 		splice_abandon(pump->splice);
 		(void)splice_pieces(pump->splice, &count, &total);
 		if (total > 0)
-			pump_write_pieces(pump, &sink,
+			pump_write_pieces(pump, &sink, pump->splice,
 				&(struct side_frame){.text = true,
 					.first = pump->framing == PUMP_UNFRAMED,
 					.size = side_has(pump->encoder.ops, SIDE_ONE_FRAME)

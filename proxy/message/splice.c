@@ -504,6 +504,21 @@ unsigned splice_watch(struct splice *splice, const struct splice_hooks *hooks, v
 	return troubles;
 }
 
+unsigned splice_edit_whole(struct splice *splice, enum splice_mode mode,
+	const struct splice_hooks *hooks, void *arg, const uint8_t *bytes, size_t size)
+{
+	assert(mode != SPLICE_WATCH && size > 0 && size <= SPLICE_HOLD_MAX);
+	splice_set_up(splice, mode, hooks, arg);
+	splice->complete = true;
+	window_take(&splice->window, bytes, size);
+	splice_read_held(splice);
+	splice_finish(splice);
+	if (splice->value == SPLICE_VALUE_DROPPED)
+		window_drop(&splice->window, size);
+	window_give_rest(&splice->window);
+	return splice_troubles(splice);
+}
+
 void splice_feed(struct splice *splice, const uint8_t *bytes, size_t size, bool last)
 {
 	bool watch = splice->mode == SPLICE_WATCH;

@@ -135,6 +135,14 @@ unsigned splice_watch(struct splice *splice, const struct splice_hooks *hooks, v
 	const uint8_t *bytes, size_t size);
 
 /*
+ * The same for a whole message of SPLICE_HOLD_MAX bytes at most in another mode, without
+ * splice_begin(), and as if splice_hold_all() had been called: afterwards splice_pieces() is what
+ * is to be written. Most requests come so: it takes 100 instructions less than piece by piece.
+ */
+unsigned splice_edit_whole(struct splice *splice, enum splice_mode mode,
+	const struct splice_hooks *hooks, void *arg, const uint8_t *bytes, size_t size);
+
+/*
  * The message will not be completed (end of stream): gives out what is held, as it came, as new
  * pieces. No hook is called.
  */

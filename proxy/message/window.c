@@ -44,14 +44,7 @@ static void window_void(struct window *window)
 
 void window_begin(struct window *window)
 {
-	window_void(window);
-	window->hold_begin = 0;
-	window->hold_end = 0;
-	window->bytes = NULL;
-	window->bytes_size = 0;
-	window->bytes_offset = 0;
-	window->given = 0;
-	window->fills = false;
+	window_take(window, NULL, 0);
 }
 
 /* The offset of the first held byte. */

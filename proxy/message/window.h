@@ -33,6 +33,21 @@ void window_done(struct window *window);
 /* A new message begins; nothing is held of it. */
 void window_begin(struct window *window);
 
+/* The same for a message that is all there. */
+static inline void window_take(struct window *window, const uint8_t *bytes, size_t size)
+{
+	window->pieces_count = 0;
+	window->pieces_total = 0;
+	window->insert_used = 0;
+	window->hold_begin = 0;
+	window->hold_end = 0;
+	window->bytes = bytes;
+	window->bytes_size = size;
+	window->bytes_offset = 0;
+	window->given = 0;
+	window->fills = false;
+}
+
 /* The next bytes of the message; the pieces and texts of the last call are void. */
 void window_feed(struct window *window, const uint8_t *bytes, size_t size);
 

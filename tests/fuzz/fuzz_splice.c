@@ -219,20 +219,36 @@ static void fuzz_check(
 	yajl_tree_free(after);
 }
 
-/* The short way says the same. */
-static void fuzz_watch(
-	struct splice *splice, const struct fuzz_run *whole, const struct fuzz_buffer *input)
+/* The short ways say the same, and what is edited is written the same. */
+static void fuzz_short(struct splice *splice, const struct fuzz_run *whole, enum splice_mode mode,
+	const struct fuzz_buffer *input)
 {
-	static struct fuzz_run watched;
+	static struct fuzz_run run;
+	const struct splice_piece *pieces;
+	size_t i, count, total;
 	uint8_t *copy = malloc(input->used + 1);
 
 	if (copy == NULL)
 		abort();
 	memcpy(copy, input->bytes, input->used);
-	watched.calls.used = 0;
-	watched.troubles = splice_watch(splice, &fuzz_hooks, &watched, copy, input->used);
-	if (watched.troubles != whole->troubles || !fuzz_same(&watched.calls, &whole->calls))
+	run.refuse = whole->refuse;
+	run.calls.used = run.output.used = 0;
+	if (mode == SPLICE_WATCH) {
+		run.troubles = splice_watch(splice, &fuzz_hooks, &run, copy, input->used);
+	} else if (input->used > 0 && input->used <= SPLICE_HOLD_MAX) {
+		run.troubles =
+			splice_edit_whole(splice, mode, &fuzz_hooks, &run, copy, input->used);
+		pieces = splice_pieces(splice, &count, &total);
+		for (i = 0; i < count; i++)
+			fuzz_append(&run.output, pieces[i].bytes, pieces[i].size);
+		if (run.output.used != total || !fuzz_same(&run.output, &whole->output))
+			abort();
+	} else {
+		goto out;
+	}
+	if (run.troubles != whole->troubles || !fuzz_same(&run.calls, &whole->calls))
 		abort();
+out:
 	free(copy);
 }
 
@@ -297,9 +313,8 @@ static void fuzz_place(struct splice *splice, struct place_check *check,
 			!fuzz_same(&cut.calls, &whole.calls))
 			abort();
 	}
-	if (check->mode == SPLICE_WATCH)
-		fuzz_watch(splice, &whole, input);
-	else
+	fuzz_short(splice, &whole, check->mode, input);
+	if (check->mode != SPLICE_WATCH)
 		fuzz_promise(splice, &whole, check->mode, input);
 }
 

@@ -183,6 +183,30 @@ static void run_feed(const char *bytes, size_t size, bool last)
 	memset(copy.bytes, '#', size);
 }
 
+/* The short way for a whole message says and writes what run has, which was fed piece by piece. */
+static void run_whole(enum splice_mode mode, const char *bytes, size_t size)
+{
+	static struct buffer copy, output, calls;
+	unsigned troubles;
+
+	buffer_clear(&copy);
+	buffer_add(&copy, bytes, size);
+	buffer_clear(&output);
+	buffer_add(&output, run.output.bytes, run.output.used);
+	buffer_clear(&calls);
+	buffer_add(&calls, run.calls.bytes, run.calls.used);
+	buffer_clear(&run.output);
+	buffer_clear(&run.calls);
+	troubles = splice_edit_whole(
+		splice, mode, &run_hooks, NULL, (const uint8_t *)copy.bytes, size);
+	run_take_pieces();
+	ck_assert_uint_eq(troubles, run.troubles);
+	ck_assert_int_eq(splice_may_edit(splice), run.may_edit);
+	ck_assert_str_eq(run.calls.bytes, calls.bytes);
+	ck_assert_uint_eq(run.output.used, output.used);
+	ck_assert_mem_eq(run.output.bytes, output.bytes, output.used);
+}
+
 /* A first piece, then others of step bytes. */
 static void run_message(
 	enum splice_mode mode, const char *bytes, size_t size, size_t first, size_t step)
@@ -200,6 +224,8 @@ static void run_message(
 	} while (at < size);
 	run.troubles = splice_troubles(splice);
 	run.may_edit = splice_may_edit(splice);
+	if (mode != SPLICE_WATCH && first >= size && size > 0 && size <= SPLICE_HOLD_MAX)
+		run_whole(mode, bytes, size);
 }
 
 static void run_expect(const char *input, size_t input_size, const char *output, size_t output_size,
