@@ -147,8 +147,7 @@ static void recorder_make_message(struct recorder *recorder, const uint8_t *byte
 		escape_append(&recorder->message, (const char *)bytes, size);
 	} else if (!redact_message(recorder->pointers, bytes, size, recorder_put, recorder)) {
 		text_rewind(&recorder->message, 0);
-		recorder->has_runs = false;
-		recorder_put(recorder, NULL, size);
+		recorder_put(recorder, NULL, size); /* a run again, if it had one */
 	}
 }
 
@@ -203,7 +202,6 @@ static void recorder_drop(struct recorder_connection *connection, enum recording
 
 	connection->recorder->gathered -= gathered->size;
 	text_done(gathered);
-	text_init(gathered, RECORDER_MESSAGE_MAX);
 }
 
 static void recorder_gather(struct recorder_connection *connection, enum recording_side side,

@@ -150,10 +150,63 @@ START_TEST(test_runs)
 	memset(text, 's', sizeof text - 1);
 	text[sizeof text - 1] = '\0';
 	say(RECORDING_CLIENT, text);
+	say(RECORDING_CLIENT, "{}"); /* which has none */
 	check_file(
 		HEAD "\"dir\":\"c2s\",\"raw_parts\":[\"{\\\"a\\\":\\\"\",[\"x\",64],\"\\\"}\"]}\n"
 		     "{\"t\":1000.000000,\"conn\":7,\"dir\":\"c2s\",\"raw_parts\":[\"\",[\"x\",199]"
-		     ",\"\"]}\n");
+		     ",\"\"]}\n"
+		     "{\"t\":1000.000000,\"conn\":7,\"dir\":\"c2s\",\"raw\":\"{}\"}\n");
+	end();
+}
+END_TEST
+
+/* As long as it may be, also in pieces; then a short one. */
+START_TEST(test_long)
+{
+	enum { LONG = 200000 };
+	uint8_t *bytes = malloc(LONG);
+	struct stat is;
+
+	ck_assert_ptr_nonnull(bytes);
+	memset(bytes, 'y', LONG);
+	begin("--record-contents");
+	recorder_take(connection, RECORDING_CLIENT, bytes, LONG, true, true, 1);
+	recorder_take(connection, RECORDING_BACKEND, bytes, LONG - 1, true, false, 1);
+	recorder_take(connection, RECORDING_BACKEND, bytes, 1, false, true, 1);
+	recorder_take(connection, RECORDING_CLIENT, bytes, LONG - 1, true, false, 1);
+	recorder_take(connection, RECORDING_CLIENT, bytes, 1, false, true, 1);
+	check_counters(3, 0);
+	ck_assert_int_eq(stat(name, &is), 0);
+	ck_assert_int_gt(is.st_size, 3 * LONG);
+	ck_assert_int_lt(is.st_size, 3 * LONG + 300);
+	end();
+	begin("--record-contents"); /* of one byte */
+	recorder_take(connection, RECORDING_CLIENT, bytes, 1, true, false, 5 * SECOND_NS);
+	recorder_take(connection, RECORDING_CLIENT, bytes, 0, false, true, 5 * SECOND_NS);
+	check_file(HEAD "\"dir\":\"c2s\",\"raw\":\"y\"}\n");
+	end();
+	free(bytes);
+}
+END_TEST
+
+/* That one was left out is said once, and why; nothing is said where nothing was. */
+START_TEST(test_said)
+{
+	log_level_set(LOG_WARN);
+	unit_hear_stderr();
+	begin(NULL);
+	say(RECORDING_CLIENT, "{}");
+	ck_assert_int_eq(unit_said("record.file:"), 0);
+	end();
+	ck_assert_int_eq(unit_said("record.file:"), 0);
+	begin(NULL);
+	unit_alloc_fail_after(0);
+	say(RECORDING_CLIENT, "{}");
+	say(RECORDING_CLIENT, "{}");
+	unit_alloc_fail_never();
+	ck_assert_int_eq(unit_said("a message was left out: out of memory (said once)"), 1);
+	ck_assert_int_eq(unit_said("record.file:"), 1);
+	check_counters(0, 2);
 	end();
 }
 END_TEST
@@ -299,6 +352,8 @@ START_TEST(test_full)
 	struct stat before, is;
 
 	begin(NULL);
+	log_level_set(LOG_WARN);
+	unit_hear_stderr();
 	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
 	limit.rlim_cur = 200;
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -316,6 +371,7 @@ START_TEST(test_full)
 	recorder_end(connection, TRACER_CONNECTION_CLOSED, 6 * SECOND_NS);
 	ck_assert_int_eq(stat(name, &before), 0);
 	ck_assert_int_eq(before.st_size, is.st_size);
+	ck_assert_int_eq(unit_said("cut short"), 0);
 	end();
 }
 END_TEST
@@ -420,6 +476,8 @@ int main(void)
 	tcase_add_test(tc, test_no_json_says_nothing);
 	tcase_add_test(tc, test_runs);
 	tcase_add_test(tc, test_pieces);
+	tcase_add_test(tc, test_long);
+	tcase_add_test(tc, test_said);
 	tcase_add_test(tc, test_too_long);
 	tcase_add_loop_test(tc, test_ends, 0, sizeof end_cases / sizeof *end_cases);
 	tcase_add_test(tc, test_end_of_nothing);
