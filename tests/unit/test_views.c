@@ -285,6 +285,7 @@ START_TEST(test_stats)
 	ck_assert(stats_write(out, &sources, setup.loop.now_ns));
 	ck_assert_int_eq(fclose(out), 0);
 	has("\"methods\":[{\"method\":\"_OTHER\",\"count\":1,\"errors\":0,");
+	has("\"p99\":4},{\"method\":\"b");
 	has("{\"method\":\"a\",\"count\":4,\"errors\":0,\"p50\":4,\"p95\":4,\"p99\":4}");
 	has("{\"method\":\"b\\\"\",\"count\":4,\"errors\":1,\"p50\":0.666667,\"p95\":1.8,\"p99\":1."
 	    "96}");
@@ -322,10 +323,33 @@ START_TEST(test_stats_without_labels)
 }
 END_TEST
 
+/* What becomes of spans, by the settings. */
+START_TEST(test_exporter_state)
+{
+	static const struct {
+		const char *flag, *state;
+	} rows[] = {{"--exporter=otlp", "ok"}, {"--exporter=none", "none"},
+		{"--exporter=console", "console"}, {"--disabled", "none"}};
+	const char *flags[] = {"--upstream=unix:///nowhere", rows[_i].flag, NULL};
+	char state[32];
+
+	loop_case_open(&setup, flags);
+	sources = (struct admin_sources){.loop = &setup.loop};
+	begin();
+	stats_write_exporter(out, &sources);
+	ck_assert_int_eq(fclose(out), 0);
+	snprintf(state, sizeof state, "\"state\":\"%s\"}", rows[_i].state);
+	has(state);
+	unit_free_foreign(written);
+	loop_case_close(&setup);
+}
+END_TEST
+
 /* Each allocation fails: a text is whole, or it is said that it is not. */
 START_TEST(test_stats_without_memory)
 {
 	bool failed = true;
+	int undone = 0;
 	long n;
 
 	stats_open();
@@ -341,10 +365,12 @@ START_TEST(test_stats_without_memory)
 		failed = unit_alloc_failed();
 		unit_alloc_fail_never();
 		ck_assert(done || failed);
+		undone += !done;
 		ck_assert_int_eq(fclose(out), 0);
 		unit_free_foreign(written);
 	}
 	ck_assert_int_gt(n, 2);
+	ck_assert_int_ge(undone, 2); /* methods, and tokens */
 	stats_close();
 }
 END_TEST
@@ -499,6 +525,7 @@ int main(void)
 	tcase_add_test(tc, test_traces_without_memory);
 	tcase_add_test(tc, test_stats);
 	tcase_add_test(tc, test_stats_without_labels);
+	tcase_add_loop_test(tc, test_exporter_state, 0, 4);
 	tcase_add_test(tc, test_stats_without_memory);
 	tcase_add_test(tc, test_live);
 	tcase_add_test(tc, test_live_spans);
