@@ -40,12 +40,12 @@ static bool lacks_close_range, lacks_fork;
 long syscall(long number, ...)
 {
 	static long (*real)(long, ...);
-	long arguments[6];
+	long arguments[5] = {0}; /* all are in registers: none has more */
 	va_list list;
 	int i;
 
 	va_start(list, number);
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 5; i++)
 		arguments[i] = va_arg(list, long);
 	va_end(list);
 	if (lacks_close_range && number == SYS_close_range) {
@@ -54,8 +54,7 @@ long syscall(long number, ...)
 	}
 	if (real == NULL)
 		*(void **)&real = dlsym(RTLD_NEXT, "syscall");
-	return real(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
-		arguments[5]);
+	return real(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]);
 }
 
 pid_t fork(void)

@@ -142,12 +142,12 @@ ssize_t read(int fd, void *bytes, size_t size)
 long syscall(long number, ...)
 {
 	static long (*real)(long, ...);
-	long arguments[6];
+	long arguments[5] = {0}; /* all are in registers: none has more */
 	va_list list;
 	int i;
 
 	va_start(list, number);
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 5; i++)
 		arguments[i] = va_arg(list, long);
 	va_end(list);
 	if (kernel.is_faked && number == SYS_landlock_create_ruleset)
@@ -173,8 +173,7 @@ long syscall(long number, ...)
 	}
 	if (real == NULL)
 		*(void **)&real = dlsym(RTLD_NEXT, "syscall");
-	return real(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
-		arguments[5]);
+	return real(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]);
 }
 
 int pipe2(int ends[2], int flags)
