@@ -213,6 +213,26 @@ START_TEST(test_measured)
 END_TEST
 
 /* A look changes nothing, and tells all attributes: those of the connection, too. */
+/* Of those that began at one time the one that came first is first; the youngest gives way. */
+START_TEST(test_order)
+{
+	static const uint64_t starts[] = {5, 3, 5, 3, 9, 4, 5};
+	static const unsigned order[] = {1, 3, 5, 0}; /* numbers of these */
+	static const char marks[8];
+	struct survey survey;
+	size_t i;
+
+	ck_assert_int_eq(survey_init(&survey, 4), 0);
+	for (i = 0; i < COUNT(starts); i++)
+		survey_place(&survey, &(struct survey_item){.start_ns = starts[i],
+					      .span = (const void *)&marks[i]});
+	ck_assert_uint_eq(survey.count, 4);
+	for (i = 0; i < 4; i++)
+		ck_assert_ptr_eq(survey.list[i].span, (const void *)&marks[order[i]]);
+	survey_done(&survey);
+}
+END_TEST
+
 START_TEST(test_attributes)
 {
 	struct conversation *said = begin(turn);
@@ -270,6 +290,7 @@ int main(void)
 	tcase_add_test(tc, test_oldest);
 	tcase_add_test(tc, test_dispatch);
 	tcase_add_test(tc, test_measured);
+	tcase_add_test(tc, test_order);
 	tcase_add_test(tc, test_attributes);
 	tcase_add_test(tc, test_places);
 	return unit_run("survey", tc);

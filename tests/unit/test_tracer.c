@@ -1387,6 +1387,89 @@ START_TEST(test_connection_values)
 }
 END_TEST
 
+/*
+ * What the head of an HTTP request says of a request that is to come is what that one is told: by
+ * its method, if that is known, or as if it had a span. Only one keeps it.
+ */
+START_TEST(test_promise)
+{
+	static const char *const flags[] = {"--profile=codex", "--requests-record=other", NULL};
+	static const char other[] = "{\"id\":2,\"method\":\"other\"}";
+	struct tracer_promise promise = {.is_open = false};
+	char fields[CARRIER_FIELDS_MAX + 1];
+	struct envelope *envelope;
+	struct setup setup;
+	size_t size;
+
+	setup_open(&setup, flags, NULL, NULL);
+	tracer_exchange(setup.connection, 1, 0, NULL, &promise);
+	ck_assert(!tracer_promise(setup.connection, envelope_case_read(&setup.reader, reply_1)));
+	ck_assert(!tracer_promise(
+		setup.connection, envelope_case_read(&setup.reader, "{\"id\":1,\"error\":{}}")));
+	ck_assert(!promise.is_open);
+	/* one without a span has no parent either: nothing to tell */
+	envelope = envelope_case_read(&setup.reader, request_1);
+	ck_assert(tracer_promise(setup.connection, envelope));
+	ck_assert(promise.is_open);
+	ck_assert_uint_eq(tracer_fields(setup.connection, fields), 0);
+	setup_client(&setup, request_1);
+	ck_assert(!promise.is_open);
+	ck_assert_uint_eq(setup.carrier_size, 0);
+	ck_assert(tracer_promise(
+		setup.connection, _i == 0 ? NULL : envelope_case_read(&setup.reader, other)));
+	ck_assert(promise.is_open);
+	size = tracer_fields(setup.connection, fields);
+	ck_assert_uint_gt(size, TRACEPARENT_SIZE);
+	fields[size] = '\0';
+	ck_assert_ptr_nonnull(strstr(fields, "00-"));
+	strstr(fields, "00-")[TRACEPARENT_SIZE] = '\0';
+	setup_client(&setup, other);
+	ck_assert(!promise.is_open);
+	text_has(setup.carrier, strstr(fields, "00-"));
+	setup_client(&setup, "{\"id\":3,\"method\":\"other\"}");
+	text_has_not(setup.carrier, strstr(fields, "00-"));
+	setup_close(&setup);
+}
+END_TEST
+
+/* The message has the first word on its parent; on its baggage the one that has some. */
+START_TEST(test_fields_and_message)
+{
+	static const char *const flags[] = {"--profile=codex", "--baggage-attributes=who",
+		"--propagation-extract=/trace,header", NULL};
+	static const struct {
+		const char *message, *baggage;
+		const char *parent, *who; /* of the span; "": none */
+		bool cut;
+	} cases[] = {
+		{"{\"id\":1,\"method\":\"m\"}", "who=field", PARENT, "who=field ", false},
+		{"{\"id\":1,\"method\":\"m\"}", "who=field", PARENT, "", true},
+		{"{\"id\":1,\"method\":\"m\"}", NULL, PARENT, "", false},
+		{"{\"id\":1,\"method\":\"m\",\"trace\":{\"traceparent\":\"" ENV_SAMPLED "\"}}",
+			"who=field", ENV_PARENT, "who=field ", false},
+		{"{\"id\":1,\"method\":\"m\",\"trace\":{\"traceparent\":\"" ENV_SAMPLED
+		 "\",\"baggage\":\"who=message\"}}",
+			"who=field", ENV_PARENT, "who=message ", false},
+	};
+	struct carrier_view view = {.found = true,
+		.traceparent = {SAMPLED, TRACEPARENT_SIZE},
+		.baggage = {cases[_i].baggage,
+			cases[_i].baggage != NULL ? strlen(cases[_i].baggage) : 0},
+		.baggage_cut = cases[_i].cut};
+	struct setup setup;
+
+	setup_open(&setup, flags, NULL, NULL);
+	tracer_exchange(setup.connection, 1, 0, &view, NULL);
+	setup_client(&setup, cases[_i].message);
+	setup_backend(&setup, reply_1);
+	ck_assert_str_eq(setup_span(&setup)->parent, cases[_i].parent);
+	ck_assert_uint_eq(
+		text_count(setup_span(&setup)->attributes, "who="), cases[_i].who[0] != '\0');
+	text_has(setup_span(&setup)->attributes, cases[_i].who);
+	setup_close(&setup);
+}
+END_TEST
+
 /* Where requests go is said of those that come by HTTP, whose connections are not one's own. */
 START_TEST(test_server_address)
 {
@@ -1972,6 +2055,8 @@ int main(void)
 	tcase_add_loop_test(tc, test_captures_of_codex, 0, 5);
 	tcase_add_test(tc, test_connection_values);
 	tcase_add_loop_test(tc, test_server_address, 0, 2);
+	tcase_add_loop_test(tc, test_promise, 0, 2);
+	tcase_add_loop_test(tc, test_fields_and_message, 0, 5);
 	tcase_add_loop_test(tc, test_keep, 0, COUNT(keep_rows));
 	tcase_add_test(tc, test_many_captures);
 	tcase_add_test(tc, test_long_values);
