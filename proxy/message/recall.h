@@ -10,7 +10,7 @@
 /*
  * Beginnings of messages, and what they say. The notifications of a stream are alike but for their
  * last text: method, thread, turn and item are read once, and one that begins with the same bytes
- * is read from behind them. Takes 700 of w4's, s3's and h3's instructions a message away.
+ * is read from behind them. Saves 480 of the 2,360 instructions a message that w4 took.
  */
 #define RECALL_COUNT      4  /* beginnings: of so many streams at once */
 #define RECALL_BYTES_MIN  48 /* of a beginning: fewer are read as quickly */

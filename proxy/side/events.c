@@ -143,7 +143,7 @@ static bool events_is_between(const struct events *events)
 
 /*
  * The size of the event at bytes, if it is one line of data and all there, as most are; else 0.
- * Makes h3 2,900 of 5,800 instructions a message cheaper: nothing of it must be kept.
+ * Saves 2,700 of the 5,500 instructions an event that h3 took: nothing of it must be kept.
  */
 static size_t events_whole_size(
 	const uint8_t *bytes, size_t size, const uint8_t **data, size_t *data_size)

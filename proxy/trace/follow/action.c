@@ -156,7 +156,8 @@ static bool action_is_about(
 
 /*
  * The recent span of that type, if the rule's key is its own: most messages are about that of the
- * message before, and all rules for one ask the same. Saves 400 of w4's instructions a message.
+ * message before, and all rules for one ask the same. Saves 290 of the 2,650 instructions a message
+ * that w4 took.
  */
 static struct open_span *action_recall(
 	struct action *action, const struct matcher_rule *rule, size_t type)
