@@ -5,6 +5,7 @@
 #include "proxy/carrying.h"
 
 #include "proxy/message/splice.h"
+#include "proxy/session.h"
 #include "tests/unit/peers.h"
 #include "tests/unit/unit.h"
 
@@ -234,7 +235,10 @@ START_TEST(test_broken)
 		(void)peers_write(peers.client, bad, 6);
 	else
 		(void)peers_write(peers.backend, "\x8f\0", 2);
+	ck_assert_ptr_nonnull(peers.session->trace);
 	peers_turn(&peers);
+	ck_assert_int_eq(peers.session->pair.state, PAIR_FINISHING);
+	ck_assert_ptr_null(peers.session->trace); /* spans end now, not when the client leaves */
 	peers_hear(&client, peers.client);
 	peers_hear(&backend, peers.backend);
 	ck_assert_uint_eq(client.close_code, by_client ? 1002 : 1014);
