@@ -138,10 +138,11 @@ static void lookout_on_event(int fd, short what, void *arg)
 
 void lookout_ask(struct lookout *lookout, int signal_number)
 {
-	uint64_t bit = UINT64_C(1) << (signal_number - 1);
 	bool idle = (lookout->asked | lookout->waiting) == 0;
+	uint64_t bit;
 
 	assert(signal_number >= 1 && signal_number <= 64);
+	bit = UINT64_C(1) << (signal_number - 1);
 	if (((lookout->asked | lookout->waiting) & bit) != 0)
 		return; /* as for any process: one that is not dealt with yet stands for both */
 	lookout->waiting |= bit;

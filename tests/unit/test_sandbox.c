@@ -467,7 +467,7 @@ START_TEST(test_sandbox_refuses_listeners)
 	unsigned parts;
 	int result = run_inside(try_bind, &parts);
 	long abi = syscall(
-		SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
+		SYS_landlock_create_ruleset, 0L, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
 
 	ck_assert_int_eq(result, (parts & SANDBOX_FILES) != 0 && abi >= 4 ? EACCES : 0);
 }
@@ -483,7 +483,7 @@ START_TEST(test_sandbox_holds_what_the_kernel_has)
 {
 	unsigned parts;
 	long abi = syscall(
-		SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
+		SYS_landlock_create_ruleset, 0L, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
 
 	(void)run_inside(try_nothing, &parts);
 	ck_assert_int_eq((parts & SANDBOX_FILES) != 0, abi >= 1);

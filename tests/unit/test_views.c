@@ -35,9 +35,14 @@ static void begin(void)
 	ck_assert_ptr_nonnull(out);
 }
 
-static void ends_with(const char *text)
+static void finish(void)
 {
 	ck_assert_int_eq(fclose(out), 0);
+}
+
+static void ends_with(const char *text)
+{
+	finish();
 	ck_assert_str_eq(written, text);
 	unit_free_foreign(written);
 }
@@ -163,7 +168,7 @@ START_TEST(test_open)
 	peers_turn(&peers);
 	begin();
 	views_write_open(out, &peers.loop);
-	ck_assert_int_eq(fclose(out), 0);
+	finish();
 	ck_assert_uint_lt(written_size, sizeof text);
 	strcpy(text, written);
 	unit_free_foreign(written);
@@ -178,7 +183,7 @@ START_TEST(test_open)
 	unit_alloc_fail_after(0);
 	views_write_open(out, &peers.loop);
 	unit_alloc_fail_never();
-	ck_assert_int_eq(fclose(out), 0);
+	finish();
 	ck_assert_uint_eq(count_of(written, "\",\"spans\":[],\"omitted\":2}\n"), 1);
 	unit_free_foreign(written);
 	peers_close(&peers);
