@@ -642,14 +642,12 @@ fail:
 
 /*
  * Large blocks come from the system one by one and go back to it when they are freed, however the
- * heap looks by then; the C library would get into the way of keeping them for another use. The
- * threads have one heap, as they seldom want it at the same time: that is 0.6 MB less when idle.
+ * heap looks by then; the C library would get into the way of keeping them for another use.
  */
 static void main_set_heap(void)
 {
 #ifdef __GLIBC__
 	(void)mallopt(M_MMAP_THRESHOLD, MAIN_LARGE_BLOCK); /* a size that it takes */
-	(void)mallopt(M_ARENA_MAX, 1);                     /* so is the number */
 #endif
 }
 

@@ -15,22 +15,6 @@ from lib.wait import Background, Deadline, TimedOut, until
 MIB = 1 << 20
 
 
-def test_threads_have_one_heap(lab):
-    """What the C library reserves for a second one is 64 MiB, of which it takes a part into use."""
-    if is_sanitized():
-        pytest.skip("the sanitizers' heap is another")
-    link = lab.traced("tcp", args=["--batch-delay=1ms"])
-    link.call({"id": 1, "method": "m"}, {"id": 1, "result": 1})
-    until(lambda: link.collector.spans, "the span")
-    with open(f"/proc/{link.sidespan.pid}/maps") as file:
-        maps = [re.match(r"(\w+)-(\w+) (\S+) \S+ \S+ 0$", line.rstrip()) for line in file]
-    pieces = [(int(piece[1], 16), int(piece[2], 16), piece[3]) for piece in maps if piece]
-    assert pieces
-    assert not any(used[2] == "rw-p" and rest[2] == "---p" and used[1] == rest[0]
-                   and rest[1] - used[0] == 64 * MIB
-                   for used, rest in zip(pieces, pieces[1:]))
-
-
 def test_more_requests_in_flight_than_the_table_holds(lab):
     link = lab.traced("tcp", args=["--batch-queue-max=100000"])
     count = 5000
