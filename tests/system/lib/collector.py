@@ -186,7 +186,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def read_body(self):
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):
-            return self.rfile.read(int(self.headers["Content-Length"]))
+            size = int(self.headers["Content-Length"])
+            raw = self.rfile.read(size)
+            if len(raw) < size:
+                raise ConnectionError("cut off: it is no request, and comes again")
+            return raw
         raw = b""
         while size := int(self.rfile.readline(), 16):
             raw += self.rfile.read(size)
