@@ -15,7 +15,7 @@ from lib.lab import TLS, address_of, bridged
 from lib.peer import Lines
 from lib.stream import connect
 from lib.tls import certificates, openssl
-from lib.wait import Background, until
+from lib.wait import PATIENCE, Background, until
 
 SIDES = [("wss", "ws"), ("ws", "wss"), ("wss", "wss"), ("tls+tcp", "tcp"), ("tcp", "tls+tcp"), ("tls+tcp", "tls+tcp"),
          ("wss", "tls+tcp"), ("tls+tcp", "wss"), ("tls+tcp", "stdio"), ("stdio", "tls+tcp"), ("stdio", "wss"),
@@ -259,7 +259,7 @@ def test_who_may_listen_for_other_machines(lab, kind, args, may):
 # certificates that change
 
 def serial(stream):
-    stream.bridge.agreed.wait(10)
+    assert stream.bridge.agreed.wait(3 * PATIENCE) and stream.bridge.error is None, stream.bridge.error
     return stream.bridge.tls.getpeercert()["serialNumber"]
 
 
