@@ -186,6 +186,8 @@ static const struct {
 	{TEST_BYTES("3\r\nabc"), HTTP_BODY_CHUNKED, 0},
 	{TEST_BYTES("5\r\n0\r\n\r\n\r\n00A;x=\"y\"\r\n0123456789\r\n000\r\n\r\n#"), HTTP_BODY_DONE,
 		1},
+	{TEST_BYTES("1\r\na\r\n12\r\n0123456789abcdefgh\r\n0010\r\n0123456789abcdef\r\n0\r\n\r\n"),
+		HTTP_BODY_DONE, 0},
 	{TEST_BYTES("1 \t\r\na\r\n0 ;x=\"y z\"\r\n\r\n"), HTTP_BODY_DONE, 0},
 	{TEST_BYTES("1 2\r\n"), HTTP_BODY_BAD, 3},
 	{TEST_BYTES("1 \n"), HTTP_BODY_BAD, 1},

@@ -198,10 +198,11 @@ struct open_span *action_find_above(struct action *action, const struct matcher_
 {
 	const struct matcher_parents *parents =
 		&action->spans->setup->matcher.types[rule->row->span].parents;
-	struct open_span *above = action_recall(action, rule, parents->types[0]);
+	struct open_span *above;
 	struct key key;
 
 	assert(parents->count > 0);
+	above = action_recall(action, rule, parents->types[0]);
 	if (above != NULL)
 		return above;
 	if (action_take_key(action, rule, &key))
